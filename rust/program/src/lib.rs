@@ -1,0 +1,35 @@
+//! Plain data that every room of pgmap shares, compiled once: error numbers, rules, eras,
+//! geometry, invariants, the operations of a program, its text form, and recordings of real kernels.
+//!
+//! Nothing here moves: no atomics, no locks, no protocol. Bad input ends in this crate, with a line
+//! and a reason; what leaves it has been validated and is only read from then on.
+//!
+//! | module | one idea |
+//! |---|---|
+//! | [`errno`] | kernel error numbers and deaths by signal |
+//! | [`rules`] | each decision on which kernels and proposals differ, written once |
+//! | [`era`] | a named preset of rules, with the races it is known to have |
+//! | [`geometry`] | the sizes of a world |
+//! | [`invariant`] | what must hold, by number |
+//! | [`op`] | what one worker can do in one step |
+//! | [`program`] | set-up plus steps |
+//! | [`parse`] | text to program, and every complaint about it |
+//! | [`recording`] | what a real kernel did, step by step |
+#![forbid(unsafe_code)]
+
+pub mod era;
+pub mod errno;
+pub mod geometry;
+pub mod invariant;
+mod nearest;
+pub mod op;
+pub mod program;
+pub mod rules;
+
+pub use era::{Era, EraError, KnownRace};
+pub use errno::{Died, Errno};
+pub use geometry::{Geometry, GeometryError};
+pub use invariant::Invariant;
+pub use op::Op;
+pub use program::{FileSpec, Issue, Program, Step};
+pub use rules::{RULES, RuleError, RuleInfo, Rules, Switch};

@@ -1,0 +1,95 @@
+//! A program: set-up, then steps. In text the steps are one list, in the order in which a sequential
+//! run issues them; engines that run workers at the same time take one list per worker.
+
+use serde::Serialize;
+
+use crate::op::{FileIdx, FileState, Layout, Op, WorkerId};
+
+/// A file that exists before the first step.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+pub struct FileSpec {
+    /// Its name, unique in the program.
+    pub name: String,
+    /// Its size.
+    pub pages: u32,
+    /// Whether its blocks were written.
+    pub state: FileState,
+    /// How it lies on the device.
+    pub layout: Layout,
+}
+
+/// Whether the next step waits for this one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Issue {
+    /// Issue, and wait until it returned or is known to sleep.
+    Wait,
+    /// Issue and go on at once (`&` in text).
+    Async,
+}
+
+/// One step.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+pub struct Step {
+    /// Its number, from 0.
+    pub n: u32,
+    /// Who does it; the environment has no worker.
+    pub who: Option<WorkerId>,
+    /// What is done.
+    #[serde(flatten)]
+    pub op: Op,
+    /// Whether the next step waits for it.
+    pub issue: Issue,
+    /// Line of the text it came from, from 1; in a recording, the number of the recorded step.
+    pub line: u32,
+}
+
+/// A validated program.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Default)]
+pub struct Program {
+    /// Files, indexed by [`FileIdx`].
+    pub files: Vec<FileSpec>,
+    /// Mount points, indexed by [`FsIdx`](crate::op::FsIdx); at most one file system for now.
+    pub mounts: Vec<String>,
+    /// Steps, in the order of the text.
+    pub steps: Vec<Step>,
+}
+
+impl Program {
+    /// The file of this name.
+    #[must_use]
+    pub fn file(&self, name: &str) -> Option<FileIdx> {
+        let at = self.files.iter().position(|f| f.name == name)?;
+        u16::try_from(at).ok().map(FileIdx)
+    }
+
+    /// Every worker that does a step or is forked, in ascending order. Those without a `spawn` or
+    /// `fork` step of their own are started by their first step.
+    #[must_use]
+    pub fn workers(&self) -> Vec<WorkerId> {
+        let mut all: Vec<WorkerId> = self
+            .steps
+            .iter()
+            .flat_map(|step| {
+                let child = match step.op {
+                    Op::Fork { child } => Some(child),
+                    _ => None,
+                };
+                step.who.into_iter().chain(child)
+            })
+            .collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
+    /// Each worker with its own steps in order, for engines that run them at the same time. Steps of
+    /// the environment belong to nobody and are left out.
+    #[must_use]
+    pub fn per_worker(&self) -> Vec<(WorkerId, Vec<&Step>)> {
+        self.workers()
+            .into_iter()
+            .map(|w| (w, self.steps.iter().filter(|s| s.who == Some(w)).collect()))
+            .collect()
+    }
+}
