@@ -1,0 +1,107 @@
+# pgmap: `make stress` and `make test` each work as the only command after a clone.
+#
+# Both stand on `make build`: a virtual environment in .venv with the release build of the package
+# and its test tools. Nothing is installed outside .venv, and once it is there everything but
+# `make lint`'s first run works without a network. STRESS_ARGS, BENCH_ARGS, PYTEST_ARGS and
+# CARGO_TEST_ARGS are handed through:  make stress STRESS_ARGS='--for 10m --era v6.15'
+
+PYTHON   ?= python3
+VENV     := .venv
+PY       := $(VENV)/bin/python
+RUST_MIN := 1.88
+PY_MIN   := 3.10
+
+STRESS_ARGS     ?=
+BENCH_ARGS      ?=
+PYTEST_ARGS     ?=
+CARGO_TEST_ARGS ?=
+
+# The extension module is never linked to libpython, so neither is anything cargo builds here.
+export PYO3_BUILD_EXTENSION_MODULE := 1
+export PYO3_PYTHON := $(CURDIR)/$(PY)
+
+MATURIN := $(shell sed -n 's/.*"\(maturin[<>=][^"]*\)".*/\1/p' pyproject.toml)
+# Folders are listed too: their times change when a file goes away.
+SOURCES := Cargo.toml $(wildcard Cargo.lock) README.md $(shell find rust python \
+	\( -name target -o -name __pycache__ \) -prune -o \
+	\( -type d -o -name '*.rs' -o -name '*.toml' -o -name '*.py' -o -name '*.pyi' -o -name py.typed \) -print)
+
+# A virtual environment whose interpreter went away is no virtual environment.
+$(shell if [ -d $(VENV) ] && ! $(PY) -c '' 2>/dev/null; then rm -rf $(VENV); fi)
+
+.DEFAULT_GOAL := help
+.PHONY: help build stress test bench lint wheel clean toolchain
+
+help: ## this list
+	@echo 'usage: make TARGET'
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
+
+build: $(VENV)/.installed ## .venv with the release build and the test tools
+
+stress: build ## hammer an emulated fsdax file with real threads (STRESS_ARGS)
+	@$(PY) -m pgmap.stress $(STRESS_ARGS)
+
+test: build ## every Rust and Python test (CARGO_TEST_ARGS, PYTEST_ARGS)
+	cargo test --workspace $(CARGO_TEST_ARGS)
+	$(PY) -m pytest $(PYTEST_ARGS)
+
+bench: build ## costs as ratios to floors measured in the same round (BENCH_ARGS)
+	@$(PY) -m pgmap.bench $(BENCH_ARGS)
+
+lint: build $(VENV)/.lint ## rustfmt, clippy, ruff, mypy --strict, stubtest
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+	$(PY) -m mypy.stubtest pgmap._core --mypy-config-file pyproject.toml
+
+wheel: $(VENV)/.tools ## dist/*.whl, which runs without cargo
+	@rm -f dist/*.whl
+	$(VENV)/bin/maturin build --release --locked --out dist --interpreter $(PY)
+	@ls dist/*.whl
+
+clean: ## forget everything built, .venv included
+	rm -rf target dist $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find python tests -name __pycache__ -prune -exec rm -rf {} +
+	rm -f python/pgmap/*.so
+
+# --- what `build` is made of ---------------------------------------------------------------------
+
+# Prints the first thing that is missing, or nothing. `sort -VC` succeeds on ascending versions.
+define MISSING
+{ command -v cargo >/dev/null \
+	|| echo "cargo not found: install Rust $(RUST_MIN) or newer, then run make again"; \
+  v=$$(cargo --version 2>/dev/null | cut -d' ' -f2); \
+  printf '%s\n' $(RUST_MIN) "$${v:-0}" | sort -VC \
+	|| echo "cargo $$v is too old: Rust $(RUST_MIN) or newer is needed"; \
+  command -v cc >/dev/null \
+	|| echo "cc not found: Rust links with a C compiler (Debian: apt install gcc)"; \
+  command -v $(PYTHON) >/dev/null \
+	|| echo "$(PYTHON) not found: install Python $(PY_MIN) or newer, or name one: make PYTHON=..."; \
+  $(PYTHON) -c 'import sys; sys.exit(sys.version_info < ($(subst .,$(,) ,$(PY_MIN))))' 2>/dev/null \
+	|| echo "$(PYTHON) is older than Python $(PY_MIN): name a newer one with make PYTHON=..."; \
+  $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+	|| echo "$(PYTHON) cannot make virtual environments (Debian: apt install python3-venv)"; \
+} 2>/dev/null | head -n 1
+endef
+, := ,
+
+toolchain:
+	$(if $(shell $(MISSING)),$(error pgmap: $(shell $(MISSING))))@:
+
+$(VENV)/.tools: pyproject.toml | toolchain
+	@echo 'pgmap: preparing $(VENV)'
+	@$(PY) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
+	@$(PY) -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1' '$(MATURIN)'
+	@touch $@
+
+$(VENV)/.installed: $(SOURCES) $(VENV)/.tools | toolchain
+	@echo 'pgmap: building (the first time takes a minute or two)'
+	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(PY) -m pip install --quiet \
+		--disable-pip-version-check --no-build-isolation '.[test]'
+	@touch $@
+
+$(VENV)/.lint: pyproject.toml $(VENV)/.tools
+	@$(PY) -m pip install --quiet --disable-pip-version-check --group lint
+	@touch $@

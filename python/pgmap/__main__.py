@@ -1,0 +1,53 @@
+"""``python -m pgmap``: lists the commands, and runs the one that is named."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from difflib import get_close_matches
+
+import pgmap
+from pgmap._cli import Command, run_command
+from pgmap._exit import Exit, table
+from pgmap.bench import Bench
+from pgmap.conform import Conform
+from pgmap.stress import Stress
+
+COMMANDS: tuple[Command, ...] = (Stress(), Conform(), Bench())
+
+
+def overview() -> str:
+    """What there is."""
+    width = max(len(command.name) for command in COMMANDS)
+    lines = "\n".join(f"  {c.name:{width}}  {c.summary}" for c in COMMANDS)
+    return (
+        f"pgmap {pgmap.__version__}: a race laboratory for the lifetime of ZONE_DEVICE pages\n\n"
+        f"usage: python -m pgmap COMMAND ...\n\ncommands:\n{lines}\n\n"
+        "python -m pgmap COMMAND --help says more, with examples.\n\n"
+        f"exit codes:\n{table()}"
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Dispatch; returns the exit code."""
+    words = sys.argv[1:] if argv is None else list(argv)
+    match words:
+        case [] | ["-h" | "--help" | "help", *_]:
+            print(overview())
+            return int(Exit.OK)
+        case ["--version", *_]:
+            print(f"pgmap {pgmap.__version__}")
+            return int(Exit.OK)
+        case [name, *rest]:
+            for command in COMMANDS:
+                if command.name == name:
+                    return run_command(command, rest)
+            near = get_close_matches(name, [command.name for command in COMMANDS], n=1)
+            hint = f"did you mean {near[0]}?" if near else "python -m pgmap lists the commands"
+            print(f"pgmap: no command {name!r}; {hint}", file=sys.stderr)
+            return int(Exit.USAGE)
+    raise AssertionError("unreachable: every list of words matches above")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,97 @@
+"""The values a command line can carry: durations, seeds, counts, rules.
+
+Each parser either returns a value or raises `argparse.ArgumentTypeError` with a sentence that says
+what was expected.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from argparse import ArgumentTypeError
+from collections.abc import Callable
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)", re.ASCII)
+_PLAIN = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
+_LONGEST = 365 * 24 * 3600.0
+SEED_LIMIT = 1 << 64
+
+
+def duration(text: str) -> float:
+    """Seconds from ``30s``, ``5m``, ``1h30m``, ``500ms`` or a plain number of seconds."""
+    if _PLAIN.fullmatch(text):
+        seconds = float(text)
+    elif _DURATION.sub("", text) == "" and text:
+        seconds = sum(float(n) * _UNITS[unit] for n, unit in _DURATION.findall(text))
+    else:
+        raise ArgumentTypeError(f"{text!r} is not a duration: write 30s, 5m, 1h30m or 500ms")
+    if not 0 < seconds <= _LONGEST:
+        raise ArgumentTypeError(f"{text!r} must be more than nothing and at most a year")
+    return seconds
+
+
+def integer(text: str) -> int:
+    """An integer, decimal or with a 0x, 0o or 0b prefix."""
+    try:
+        return int(text, 0)
+    except ValueError:
+        raise ArgumentTypeError(f"{text!r} is not an integer") from None
+
+
+def seed(text: str) -> int:
+    """An unsigned 64-bit seed, usually written in hexadecimal."""
+    value = integer(text)
+    if not 0 <= value < SEED_LIMIT:
+        raise ArgumentTypeError(f"{text!r} is not an unsigned 64-bit number")
+    return value
+
+
+def fresh_seed() -> int:
+    """A seed nobody chose."""
+    return secrets.randbelow(SEED_LIMIT)
+
+
+def show_seed(value: int) -> str:
+    """The one way a seed is printed."""
+    return f"0x{value:016x}"
+
+
+def count(low: int, high: int) -> Callable[[str], int]:
+    """A parser for integers from `low` to `high`."""
+
+    def parse(text: str) -> int:
+        value = integer(text)
+        if not low <= value <= high:
+            raise ArgumentTypeError(f"{text!r} is not between {low} and {high}")
+        return value
+
+    return parse
+
+
+def rule(text: str) -> tuple[str, str]:
+    """A ``RULE=VALUE`` pair. Whether the rule exists is for the core to say."""
+    name, equals, value = text.partition("=")
+    if not (name and equals and value):
+        raise ArgumentTypeError(f"{text!r} is not RULE=VALUE, such as gup-pte-recheck=off")
+    return name, value
+
+
+def show_seconds(seconds: float) -> str:
+    """A duration for people: ``12.3s``, ``4m05s``, ``1h02m``."""
+    if seconds < 60:
+        return f"{seconds:.1f}s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes}m{rest:02}s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h{minutes:02}m"
+
+
+def show_count(n: float) -> str:
+    """A large count for people: ``999``, ``28.9M``."""
+    for limit, unit in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
+        if n >= limit:
+            scale = 1e3 if unit == "k" else limit
+            return f"{n / scale:.1f}{unit}"
+    return f"{n:.0f}"

@@ -1,0 +1,12 @@
+from typing import TypedDict, type_check_only
+
+@type_check_only
+class _BuildInfo(TypedDict):
+    version: str
+    debug_assertions: bool
+    arch: str
+    os: str
+    pointer_width: int
+
+def version() -> str: ...
+def build_info() -> _BuildInfo: ...

@@ -1,0 +1,90 @@
+"""Watching a `Run` from Python: short slices, so that a signal is seen within a twentieth second.
+
+The native threads do not know about Python. This loop polls them, shows progress, keeps the
+records, and when a limit or a signal ends the run asks for the report. It never waits longer than
+a slice for anything but `Run.finish`, which the core bounds.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TextIO, TypeVar
+
+from pgmap._cli import UsageError
+from pgmap._core_api import Run
+from pgmap._progress import Progress
+from pgmap._signals import Signals
+
+SLICE_SECONDS = 0.05
+RECORD_SECONDS = 5.0
+
+P = TypeVar("P")
+R = TypeVar("R")
+
+
+class Records:
+    """``results.jsonl`` in the folder of ``--out``: what is known so far survives anything.
+
+    Without a folder every method does nothing.
+    """
+
+    def __init__(self, folder: str | None) -> None:
+        self._folder = None if folder is None else Path(folder)
+        self._file: TextIO | None = None
+        self._due = 0.0
+        if self._folder is not None:
+            try:
+                self._folder.mkdir(parents=True, exist_ok=True)
+                self._file = (self._folder / "results.jsonl").open("w", encoding="utf-8")
+            except OSError as error:
+                raise UsageError(f"cannot write to {folder}: {error.strerror}") from error
+
+    def write(self, event: str, payload: object) -> None:
+        """Append one event and flush it."""
+        if self._file is not None:
+            json.dump({"event": event, "data": payload}, self._file, default=str)
+            self._file.write("\n")
+            self._file.flush()
+
+    def offer(self, payload: object) -> None:
+        """Append progress if the last one is older than a few seconds."""
+        now = time.monotonic()
+        if now >= self._due:
+            self._due = now + RECORD_SECONDS
+            self.write("progress", payload)
+
+    def close(self, report: dict[str, Any]) -> None:
+        """Append the end, and keep the whole report beside it."""
+        self.write("end", report)
+        if self._folder is not None and self._file is not None:
+            self._file.close()
+            words = json.dumps(report, indent=2, default=str) + "\n"
+            (self._folder / "report.json").write_text(words, encoding="utf-8")
+
+
+def drive(
+    run: Run[P, R],
+    signals: Signals,
+    progress: Progress,
+    *,
+    describe: Callable[[P], Sequence[str]],
+    observe: Callable[[P], None],
+    done: Callable[[P], bool],
+) -> R:
+    """Watch `run` until it is done or a signal stops it, and return its report."""
+    while True:
+        glance = run.poll()
+        observe(glance)
+        lines = describe(glance)
+        if signals.take_status_request():
+            progress.status(lines)
+        progress.update(lines)
+        if done(glance):
+            return run.finish()
+        if signals.stopped_by is not None:
+            run.stop()
+            return run.finish()
+        time.sleep(SLICE_SECONDS)

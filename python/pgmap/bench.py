@@ -1,0 +1,153 @@
+"""``python -m pgmap.bench``: what each primitive costs, as a ratio to a floor.
+
+Absolute times mean little on a shared machine. Each row is the cost of a primitive divided by the
+cost of the atomics it cannot do without, both measured in the same rounds; limits are on ratios
+only, and the spread of the rounds stands beside each.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pgmap
+from pgmap import _cli, _core_api
+from pgmap._args import duration, show_seconds
+from pgmap._core_api import BenchProgress, BenchRow
+from pgmap._drive import Records, drive
+from pgmap._exit import Exit, worst
+from pgmap._output import Ink, Output
+from pgmap._progress import showing
+from pgmap._signals import listening
+
+DEFAULT_SECONDS = 20.0
+_GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
+
+
+class Bench:
+    """The command."""
+
+    name = "bench"
+    summary = "measure the core's primitives as ratios to their floors"
+    about = (
+        "Measures each primitive and, in the same rounds, the bare atomics it cannot do without.\n"
+        "Rows are ratios with their quartiles; a row over its limit makes the exit code 1."
+    )
+    examples = (
+        ("python -m pgmap.bench core", "all rows"),
+        ("python -m pgmap.bench core --only try_get --only gup_fast", "rows of these names"),
+        ("python -m pgmap.bench core --for 2m --json -", "longer rounds, machine-readable"),
+    )
+
+    def arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Add the options of a benchmark."""
+        parser.add_argument("suite", nargs="?", choices=("core",), default="core")
+        parser.add_argument(
+            "--for",
+            dest="seconds",
+            type=duration,
+            default=DEFAULT_SECONDS,
+            metavar="TIME",
+            help="for all rows together (default 20s)",
+        )
+        parser.add_argument(
+            "--only",
+            action="append",
+            default=[],
+            metavar="NAME",
+            help="only rows with NAME in their name; may be repeated",
+        )
+        parser.add_argument("--out", metavar="DIR", help="keep report.json and results.jsonl there")
+
+    def run(self, args: argparse.Namespace, out: Output, core: _core_api.Core) -> _cli.Outcome:
+        """Measure, tell, judge."""
+        build = dict(core.build_info())
+        config = {"seconds": args.seconds, "only": list(args.only)}
+        cautions = list(warnings_in_words(build))
+        out.facts.update(
+            suite=args.suite,
+            config=config,
+            build=build,
+            cpus=os.cpu_count(),
+            cautions=cautions,
+        )
+        records = Records(args.out)
+        run = core.bench_core(config)
+        out.detail(f"pgmap {pgmap.__version__} bench {args.suite}  {os.cpu_count()} cpus")
+        for caution in cautions:
+            out.note(f"caution: {caution}")
+        with listening() as signals, showing(args.progress, out) as progress:
+            report = drive(
+                run,
+                signals,
+                progress,
+                describe=describe,
+                observe=records.offer,
+                done=lambda glance: glance["done"],
+            )
+        codes = [Exit.OK if row["ok"] else Exit.FOUND for row in report["rows"]]
+        if signals.exit is not None:
+            codes.append(signals.exit)
+        code = worst(codes)
+        for line in draw(report["rows"], out):
+            out.result(line)
+        missed = codes.count(Exit.FOUND)
+        ending = "" if signals.stopped_by is None else f"; interrupted by {signals.stopped_by.name}"
+        out.result(f"Result: {len(report['rows'])} rows, {missed} missed their limit{ending}")
+        records.close({**out.facts, **report, "exit": int(code)})
+        return _cli.Outcome(code, dict(report))
+
+
+def warnings_in_words(build: dict[str, object]) -> Iterator[str]:
+    """Say what makes figures from here worth less."""
+    if build.get("debug_assertions"):
+        yield "this build has debug assertions; its ratios mean nothing"
+    if (os.cpu_count() or 1) < 4:
+        yield f"{os.cpu_count()} cpus: rows with two threads share them with everything else"
+    try:
+        governor = _GOVERNOR.read_text(encoding="ascii").strip()
+    except OSError:
+        return
+    if governor != "performance":
+        yield f"frequency scaling is on (governor {governor})"
+
+
+def describe(glance: BenchProgress) -> Sequence[str]:
+    """Progress in one line."""
+    return (f"{show_seconds(glance['seconds']):>7}  round {glance['rounds']}  {glance['current']}",)
+
+
+def draw(rows: Sequence[BenchRow], out: Output) -> Iterator[str]:
+    """Yield the rows as a table."""
+    if not rows:
+        return
+    width = max(len(row["name"]) for row in rows)
+    yield f"{'':{width}}  {'ratio':>7}  {'p25..p75':>15}  {'limit':>9}  floor"
+    for row in rows:
+        low, high = row["spread"]
+        sign = "<=" if row["sense"] == "at most" else ">="
+        limit = "" if row["limit"] is None else f"{sign} {row['limit']:g}"
+        mark = "" if row["ok"] else f"  {out.paint('MISSED', Ink.BAD)}{by_how_much(row)}"
+        yield (
+            f"{row['name']:{width}}  {row['ratio']:>6.2f}x  {f'{low:.2f}..{high:.2f}':>15}  "
+            f"{limit:>9}  {row['floor']}{mark}"
+        )
+
+
+def by_how_much(row: BenchRow) -> str:
+    """How far a missed row is from its limit."""
+    if not row["limit"]:
+        return ""
+    return f" by {abs(row['ratio'] / row['limit'] - 1):.0%}"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit code."""
+    return _cli.run_command(Bench(), argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,279 @@
+"""Everything pgmap raises, named for what happened.
+
+All are `PgmapError`. Where the emulated kernel returned an errno the exception is a `KernelError`:
+an `OSError` too, so ``except OSError as e: e.errno`` works as it does against a real kernel.
+The compiled core builds them by `kernel_error(errno, message)`, so the errno table is written once,
+here.
+
+An `InternalError` is a fault of pgmap itself, never of its user.
+"""
+
+from __future__ import annotations
+
+import errno as _errno
+import os
+import signal as _signal
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+__all__ = [
+    "BadAddress",
+    "BadFileDescriptor",
+    "BusError",
+    "Busy",
+    "EraError",
+    "Exists",
+    "FatalSignal",
+    "HangDetected",
+    "InputOutputError",
+    "InternalError",
+    "Interrupted",
+    "InvalidArgument",
+    "KernelError",
+    "NoMemory",
+    "NoSpace",
+    "NoSuchDevice",
+    "NotFound",
+    "NotSupportedByKernel",
+    "OutOfRange",
+    "Overflow",
+    "PermissionRefused",
+    "PgmapError",
+    "ProgramError",
+    "RecordingError",
+    "ReplayImpossible",
+    "RuleError",
+    "SegmentationFault",
+    "TooManyOpenFiles",
+    "WorldPoisoned",
+    "WouldBlock",
+    "kernel_error",
+]
+
+
+class PgmapError(Exception):
+    """The base of everything pgmap raises."""
+
+
+# --- what the emulated kernel answers ------------------------------------------------------------
+
+
+class KernelError(PgmapError, OSError):
+    """An operation that the emulated kernel refused, with the errno it refused with."""
+
+    errno: int
+    strerror: str
+    usual_errno: ClassVar[int | None] = None
+
+    def __init__(self, message: str = "", errno: int | None = None) -> None:
+        number = self.usual_errno if errno is None else errno
+        if number is None:
+            raise TypeError(f"{type(self).__name__} needs an errno")
+        super().__init__(number, message or os.strerror(number))
+
+    @property
+    def name(self) -> str:
+        """The errno's symbol, such as ``EBUSY``."""
+        return _errno.errorcode.get(self.errno, f"errno {self.errno}")
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.strerror}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.strerror, self.errno)
+
+
+class PermissionRefused(KernelError):
+    """EPERM: not allowed, such as writing through a read-only mapping's file."""
+
+    usual_errno = _errno.EPERM
+
+
+class NotFound(KernelError):
+    """ENOENT: no such file, mapping, pipe or pin."""
+
+    usual_errno = _errno.ENOENT
+
+
+class Interrupted(KernelError):
+    """EINTR: a signal ended an interruptible wait."""
+
+    usual_errno = _errno.EINTR
+
+
+class InputOutputError(KernelError):
+    """EIO: the device failed, or the page behind it is gone."""
+
+    usual_errno = _errno.EIO
+
+
+class BadFileDescriptor(KernelError):
+    """EBADF: not an open descriptor, or not open for this."""
+
+    usual_errno = _errno.EBADF
+
+
+class WouldBlock(KernelError):
+    """EAGAIN: it would have to wait, and was told not to."""
+
+    usual_errno = _errno.EAGAIN
+
+
+class NoMemory(KernelError):
+    """ENOMEM: no memory for the operation's own bookkeeping."""
+
+    usual_errno = _errno.ENOMEM
+
+
+class BadAddress(KernelError):
+    """EFAULT: no mapping there, or not one that allows this access."""
+
+    usual_errno = _errno.EFAULT
+
+
+class Busy(KernelError):
+    """EBUSY: somebody still holds a reference, a mapping or a mount."""
+
+    usual_errno = _errno.EBUSY
+
+
+class Exists(KernelError):
+    """EEXIST: that name or range is already taken."""
+
+    usual_errno = _errno.EEXIST
+
+
+class NoSuchDevice(KernelError):
+    """ENODEV or ENXIO: the device is not there, or is going away."""
+
+    usual_errno = _errno.ENODEV
+
+
+class InvalidArgument(KernelError):
+    """EINVAL: the arguments make no sense to the kernel."""
+
+    usual_errno = _errno.EINVAL
+
+
+class OutOfRange(InvalidArgument):
+    """EINVAL because an index or a length lies outside the object it names."""
+
+
+class TooManyOpenFiles(KernelError):
+    """EMFILE: the process has no descriptor left."""
+
+    usual_errno = _errno.EMFILE
+
+
+class NoSpace(KernelError):
+    """ENOSPC: the file system has no free block."""
+
+    usual_errno = _errno.ENOSPC
+
+
+class Overflow(KernelError):
+    """EOVERFLOW: a count or an offset does not fit."""
+
+    usual_errno = _errno.EOVERFLOW
+
+
+class NotSupportedByKernel(KernelError):
+    """EOPNOTSUPP: this kernel does not do that, such as a long-term pin of an fsdax page."""
+
+    usual_errno = _errno.EOPNOTSUPP
+
+
+# The classes with an errno of their own are exactly the direct children: OutOfRange is a kind of
+# EINVAL that only Python-side checks can tell apart.
+_BY_ERRNO: dict[int | None, type[KernelError]] = {
+    _errno.ENXIO: NoSuchDevice,
+    **{cls.usual_errno: cls for cls in KernelError.__subclasses__()},
+}
+
+
+def kernel_error(errno: int, message: str = "") -> KernelError:
+    """Return the exception that is named for `errno` (its positive number), ready to raise."""
+    return _BY_ERRNO.get(errno, KernelError)(message, errno)
+
+
+class FatalSignal(PgmapError):
+    """An emulated memory access that would have killed the process."""
+
+    signal: ClassVar[_signal.Signals]
+
+
+class BusError(FatalSignal):
+    """SIGBUS: the page lies beyond the end of the file, or could not be provided."""
+
+    signal = _signal.SIGBUS
+
+
+class SegmentationFault(FatalSignal):
+    """SIGSEGV: nothing is mapped there, or not with that permission."""
+
+    signal = _signal.SIGSEGV
+
+
+# --- what became of a world ----------------------------------------------------------------------
+
+
+class HangDetected(PgmapError):
+    """A wait that never ended: who waits for what, and who holds it."""
+
+    def __init__(
+        self, message: str, waiters: Sequence[str] = (), holders: Sequence[str] = ()
+    ) -> None:
+        super().__init__(message)
+        self.waiters = tuple(waiters)
+        self.holders = tuple(holders)
+
+    def __str__(self) -> str:
+        return "; ".join(
+            [
+                str(self.args[0]),
+                *(f"waiting: {w}" for w in self.waiters),
+                *(f"holding: {h}" for h in self.holders),
+            ]
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.args[0], self.waiters, self.holders)
+
+
+class WorldPoisoned(PgmapError):
+    """The world was left in an unknown state by an earlier hang, or belongs to another process."""
+
+
+# --- what was wrong with the input ---------------------------------------------------------------
+
+
+class ProgramError(PgmapError, ValueError):
+    """A program that cannot be compiled: the line (from 1) and the reason."""
+
+    def __init__(self, line: int, reason: str) -> None:
+        super().__init__(line, reason)
+        self.line = line
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"line {self.line}: {self.reason}"
+
+
+class RecordingError(PgmapError, ValueError):
+    """A file that is not a recording, or one whose words this version does not know."""
+
+
+class RuleError(PgmapError, ValueError):
+    """No such rule, or no such value for it."""
+
+
+class EraError(PgmapError, ValueError):
+    """No such era."""
+
+
+class ReplayImpossible(PgmapError):
+    """A schedule or file from another version or schema, which cannot be replayed here."""
+
+
+class InternalError(PgmapError, RuntimeError):
+    """A bug in pgmap itself. Please report it with the command and the seed."""

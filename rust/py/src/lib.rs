@@ -1,0 +1,22 @@
+//! `pgmap._core`: the one door between Python and the Rust crates.
+//!
+//! Mirrors no Linux file. This crate converts and nothing else: arguments to plain data, results to
+//! Python objects, error values to the classes of `pgmap.errors`. Whatever could be wrong about the
+//! protocol is decided below it, whatever could be phrased differently is phrased above it.
+//!
+//! The module declares that it needs no GIL: every call that can take longer than a conversion
+//! detaches from the interpreter first, and nothing here is shared between threads but what the
+//! crates below make safe to share.
+
+#![forbid(unsafe_code)]
+
+mod about;
+
+use pyo3::prelude::*;
+
+/// The compiled half of `pgmap`.
+#[pymodule(gil_used = false)]
+mod _core {
+    #[pymodule_export]
+    use crate::about::{build_info, version};
+}
