@@ -17,13 +17,16 @@
 //! | [`recording`] | what a real kernel did, step by step |
 #![forbid(unsafe_code)]
 
+mod display;
 pub mod era;
 pub mod errno;
 pub mod geometry;
 pub mod invariant;
 mod nearest;
 pub mod op;
+pub mod parse;
 pub mod program;
+pub mod recording;
 pub mod rules;
 
 pub use era::{Era, EraError, KnownRace};
@@ -31,5 +34,7 @@ pub use errno::{Died, Errno};
 pub use geometry::{Geometry, GeometryError};
 pub use invariant::Invariant;
 pub use op::Op;
+pub use parse::ParseError;
 pub use program::{FileSpec, Issue, Program, Step};
+pub use recording::{Recording, RecordingError};
 pub use rules::{RULES, RuleError, RuleInfo, Rules, Switch};

@@ -3,7 +3,8 @@
 
 use serde::Serialize;
 
-use crate::op::{FileIdx, FileState, Layout, Op, WorkerId};
+use crate::op::{FileIdx, FileState, Layout, Op, Sharing, WorkerId};
+use crate::parse::ops::SYNTAX;
 
 /// A file that exists before the first step.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -91,5 +92,36 @@ impl Program {
             .into_iter()
             .map(|w| (w, self.steps.iter().filter(|s| s.who == Some(w)).collect()))
             .collect()
+    }
+
+    /// The steps this model cannot do yet, each with the reason.
+    #[must_use]
+    pub fn unsupported(&self) -> Vec<(u32, String)> {
+        self.steps.iter().filter_map(|s| Some((s.n, unsupported(&s.op)?))).collect()
+    }
+}
+
+fn unsupported(op: &Op) -> Option<String> {
+    match op {
+        Op::Mmap { sharing: Sharing::Private, .. } => {
+            Some("private mappings: not supported yet".to_owned())
+        }
+        Op::Unsupported { name, args } if name == "open" => {
+            let path = args.get(1).map_or("", String::as_str);
+            Some(if path.starts_with("/dev/dax") {
+                format!("device-dax ({path}): not supported yet")
+            } else if path.starts_with('/') {
+                format!("the device {path}: not supported yet")
+            } else {
+                format!("a file of unknown size ({path}): not supported yet")
+            })
+        }
+        Op::Unsupported { name, .. } => Some(
+            SYNTAX
+                .iter()
+                .find(|s| s.name == name && !s.unsupported.is_empty())
+                .map_or_else(|| format!("{name}: not supported yet"), |s| s.unsupported.to_owned()),
+        ),
+        _ => None,
     }
 }

@@ -1,0 +1,228 @@
+//! Text to program. The language is the recorder's, and a little more.
+//!
+//! ```text
+//! # set-up comes first
+//! file f 16 written            # NAME PAGES [written|unwritten] [huge]
+//! file h 1024 huge             # from a PMD boundary of the device on
+//!
+//! w0 open 0 f rw               # wN OP ARGS: worker 0 does it
+//! w0 mmap 0 0 0 16 rw shared | w0 w 0 1    # steps of one line, left to right
+//! w1 ftruncate f 0 &           # a file where a descriptor is expected; & goes on at once
+//! wait                         # the environment needs no worker
+//! end
+//! ```
+//!
+//! What is an error here and what at run time: a *reference to nothing* is an error here (a file
+//! never declared; a descriptor, mapping, pipe or pin that no earlier step of the worker made; a
+//! worker that has left), because no kernel could be asked. What a kernel could be asked is left to
+//! it, however silly: unmapping twice, closing twice, touching beyond the end have an errno or a signal.
+//!
+//! [`words`] splits a step into words, [`ops`] turns them into an [`Op`](crate::Op), [`check`]
+//! follows the handles from step to step.
+
+pub(crate) mod check;
+pub(crate) mod ops;
+pub(crate) mod words;
+
+use thiserror::Error;
+
+use crate::op::{FileState, Layout, Op, PAGE_MAX, WorkerId};
+use crate::program::{FileSpec, Issue, Program, Step};
+use check::Handles;
+pub use ops::{By, SYNTAX, Syntax};
+use words::{Complaint, Word, Words};
+
+/// Most files a program can declare.
+pub const FILES_MAX: usize = 256;
+/// Most steps a program can have.
+pub const STEPS_MAX: usize = 1 << 20;
+
+/// What is wrong with a program, and where.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("line {line}, column {column}: {what}, in \"{text}\"")]
+pub struct ParseError {
+    /// Line, from 1.
+    pub line: u32,
+    /// Column in characters, from 1.
+    pub column: u32,
+    /// One sentence that says what is wrong.
+    pub what: String,
+    /// The line.
+    pub text: String,
+}
+
+impl Program {
+    /// Reads and validates a program.
+    pub fn parse(text: &str) -> Result<Program, ParseError> {
+        let mut parser = Parser::default();
+        for (at, line) in text.lines().enumerate() {
+            let number = u32::try_from(at + 1).unwrap_or(u32::MAX);
+            parser.line(number, line).map_err(|Complaint { column, what }| ParseError {
+                line: number,
+                column,
+                what,
+                text: line.trim_end().to_owned(),
+            })?;
+        }
+        Ok(parser.program)
+    }
+}
+
+impl std::str::FromStr for Program {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Program, ParseError> {
+        Program::parse(text)
+    }
+}
+
+#[derive(Default)]
+struct Parser {
+    program: Program,
+    handles: Handles,
+}
+
+impl Parser {
+    fn line(&mut self, number: u32, line: &str) -> Result<(), Complaint> {
+        let code = line.split('#').next().unwrap_or("");
+        if code.trim().is_empty() {
+            return Ok(());
+        }
+        let mut column = 1;
+        for statement in code.split('|') {
+            let (statement_words, issue) = split(statement, column);
+            let Some((first, rest)) = statement_words.split_first() else {
+                return Err(Complaint::at(column, "there is no step here"));
+            };
+            if first.text == "file" {
+                if issue == Issue::Async {
+                    return Err(first.complain("a file is declared at once: & makes no sense here"));
+                }
+                self.file(*first, rest)?;
+            } else {
+                self.step(number, *first, rest, issue)?;
+            }
+            column += u32::try_from(statement.chars().count()).unwrap_or(u32::MAX - 1) + 1;
+        }
+        Ok(())
+    }
+
+    /// `file NAME PAGES [written|unwritten] [contiguous|huge]`
+    fn file(&mut self, first: Word<'_>, rest: &[Word<'_>]) -> Result<(), Complaint> {
+        if !self.program.steps.is_empty() {
+            return Err(first.complain("files are declared before the first step"));
+        }
+        if self.program.files.len() == FILES_MAX {
+            return Err(first.complain(format!("a program has at most {FILES_MAX} files")));
+        }
+        let mut words = Words::new(first, "NAME PAGES [written|unwritten] [huge]", rest);
+        let name = words.take("NAME")?;
+        check_name(name)?;
+        if self.program.file(name.text).is_some() {
+            return Err(name.complain(format!("file {} is declared twice", name.text)));
+        }
+        let pages = words.number("PAGES", 1, PAGE_MAX)?;
+        let (mut state, mut layout) = (None, None);
+        while let Some(word) = words.peek() {
+            if let Some(s) = FileState::from_word(word.text).filter(|_| state.is_none()) {
+                state = Some(s);
+            } else if let Some(l) = Layout::from_word(word.text).filter(|_| layout.is_none()) {
+                layout = Some(l);
+            } else {
+                return Err(word.complain(format!(
+                    "\"{}\" says nothing about a file: written, unwritten, contiguous or huge, each once",
+                    word.text
+                )));
+            }
+            words.skip();
+        }
+        self.program.files.push(FileSpec {
+            name: name.text.to_owned(),
+            pages,
+            state: state.unwrap_or(FileState::Written),
+            layout: layout.unwrap_or(Layout::Contiguous),
+        });
+        Ok(())
+    }
+
+    fn step(
+        &mut self,
+        line: u32,
+        first: Word<'_>,
+        rest: &[Word<'_>],
+        issue: Issue,
+    ) -> Result<(), Complaint> {
+        if self.program.steps.len() == STEPS_MAX {
+            return Err(first.complain(format!("a program has at most {STEPS_MAX} steps")));
+        }
+        let (who, name, args) = match worker(first)? {
+            None => (None, first, rest),
+            Some(w) => {
+                let (name, args) = rest
+                    .split_first()
+                    .ok_or_else(|| first.complain(format!("{w} is asked to do nothing")))?;
+                (Some(w), *name, args)
+            }
+        };
+        let op = ops::parse(name, args, who, &mut self.program)?;
+        if issue == Issue::Async && !can_be_async(who, &op) {
+            return Err(
+                name.complain(format!("{} is done at once: & makes no sense here", name.text))
+            );
+        }
+        self.handles.step(who, &op, line).map_err(|what| name.complain(what))?;
+        let n = u32::try_from(self.program.steps.len()).unwrap_or(u32::MAX);
+        self.program.steps.push(Step { n, who, op, issue, line });
+        Ok(())
+    }
+}
+
+/// Words of one step with their columns, and whether `&` ends it.
+fn split(statement: &str, column: u32) -> (Vec<Word<'_>>, Issue) {
+    let trimmed = statement.trim_end();
+    let (body, issue) = match trimmed.strip_suffix('&') {
+        Some(body) => (body, Issue::Async),
+        None => (trimmed, Issue::Wait),
+    };
+    let mut found = Vec::new();
+    let mut start = None;
+    let chars = body.char_indices().chain([(body.len(), ' ')]);
+    for (at, (byte, c)) in (column..).zip(chars) {
+        match (start, c.is_whitespace()) {
+            (None, false) => start = Some((byte, at)),
+            (Some((from, col)), true) => {
+                found.push(Word { text: &body[from..byte], column: col });
+                start = None;
+            }
+            _ => {}
+        }
+    }
+    (found, issue)
+}
+
+/// `wN`, or `None` if the word is not meant to be a worker.
+fn worker(word: Word<'_>) -> Result<Option<WorkerId>, Complaint> {
+    match word.text.strip_prefix('w') {
+        Some(digits) if !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) => {
+            words::worker(word).map(Some)
+        }
+        _ => Ok(None),
+    }
+}
+
+fn check_name(name: Word<'_>) -> Result<(), Complaint> {
+    let mut chars = name.text.chars();
+    let starts = chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
+    let goes_on = chars.all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-'));
+    if starts && goes_on && name.text.len() <= 64 {
+        return Ok(());
+    }
+    Err(name.complain(format!(
+        "\"{}\" is no file name: a letter or _, then letters, digits, _ . or -, at most 64 in all",
+        name.text
+    )))
+}
+
+fn can_be_async(who: Option<WorkerId>, op: &Op) -> bool {
+    who.is_some() && !matches!(op, Op::Nop | Op::Spawn | Op::Fork { .. } | Op::Exit | Op::Kill)
+}
