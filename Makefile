@@ -93,7 +93,7 @@ toolchain:
 $(VENV)/.tools: pyproject.toml | toolchain
 	@echo 'pgmap: preparing $(VENV)'
 	@$(PY) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
-	@$(PY) -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1' '$(MATURIN)'
+	@$(PY) -m pip install --quiet --disable-pip-version-check 'pip>=25.1' '$(MATURIN)'
 	@touch $@
 
 $(VENV)/.installed: $(SOURCES) $(VENV)/.tools | toolchain

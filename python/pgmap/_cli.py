@@ -202,9 +202,9 @@ def exit_of(error: BaseException) -> Exit:
     match error:
         case UsageError() | errors.ProgramError() | errors.RecordingError():
             return Exit.USAGE
-        case errors.EraError() | errors.RuleError():
+        case errors.EraError() | errors.RuleError() | errors.InvalidArgument():
             return Exit.USAGE
-        case Unsupported() | errors.NotSupportedByKernel():
+        case Unsupported() | errors.NotSupportedByKernel() | errors.NoMemory():
             return Exit.UNSUPPORTED
         case errors.HangDetected() | errors.WorldPoisoned():
             return Exit.HANG

@@ -1,5 +1,7 @@
 from typing import TypedDict, type_check_only
 
+__all__ = ["build_info", "version"]
+
 @type_check_only
 class _BuildInfo(TypedDict):
     version: str

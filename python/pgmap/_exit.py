@@ -9,26 +9,35 @@ from enum import IntEnum
 class Exit(IntEnum):
     """The exit codes. `meaning` is what the help says."""
 
-    meaning: str
+    OK = 0
+    FOUND = 1
+    USAGE = 2
+    UNSUPPORTED = 3
+    HANG = 4
+    NOTHING_RAN = 5
+    INTERNAL = 70
+    REPLAY_IMPOSSIBLE = 125
+    INTERRUPTED = 130
+    TERMINATED = 143
 
-    OK = 0, "nothing found, everything that was asked for was done"
-    FOUND = 1, "a violation, a difference or a missed limit was found"
-    USAGE = 2, "the command line or an input file makes no sense"
-    UNSUPPORTED = 3, "not runnable here, or not supported yet (the output says what)"
-    HANG = 4, "the watchdog found a wait that never ends"
-    NOTHING_RAN = 5, "nothing was executed, so nothing was tested"
-    INTERNAL = 70, "a bug in pgmap itself"
-    REPLAY_IMPOSSIBLE = 125, "the file is from another version or schema"
-    INTERRUPTED = 130, "interrupted (SIGINT); the results are partial"
-    TERMINATED = 143, "terminated (SIGTERM); the results are partial"
+    @property
+    def meaning(self) -> str:
+        """What the number says, in half a line."""
+        return _MEANINGS[self]
 
-    def __new__(cls, value: int, meaning: str) -> Exit:
-        """Make a member that carries its meaning beside its number."""
-        member = int.__new__(cls, value)
-        member._value_ = value
-        member.meaning = meaning
-        return member
 
+_MEANINGS = {
+    Exit.OK: "nothing found, everything that was asked for was done",
+    Exit.FOUND: "a violation, a difference or a missed limit was found",
+    Exit.USAGE: "the command line or an input file makes no sense",
+    Exit.UNSUPPORTED: "not runnable here, or not supported yet (the output says what)",
+    Exit.HANG: "the watchdog found a wait that never ends",
+    Exit.NOTHING_RAN: "nothing was executed, so nothing was tested",
+    Exit.INTERNAL: "a bug in pgmap itself",
+    Exit.REPLAY_IMPOSSIBLE: "the file is from another version or schema",
+    Exit.INTERRUPTED: "interrupted (SIGINT); the results are partial",
+    Exit.TERMINATED: "terminated (SIGTERM); the results are partial",
+}
 
 # From the most serious down. A finding wins over a hang and over an interruption; a bug in pgmap
 # puts every other answer in doubt.

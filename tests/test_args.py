@@ -1,0 +1,102 @@
+"""The values a command line can carry."""
+
+from __future__ import annotations
+
+from argparse import ArgumentTypeError
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pgmap._args import (
+    count,
+    duration,
+    fresh_seed,
+    rule,
+    seed,
+    show_count,
+    show_seconds,
+    show_seed,
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("30s", 30),
+        ("5m", 300),
+        ("1h", 3600),
+        ("1h30m", 5400),
+        ("500ms", 0.5),
+        ("1.5s", 1.5),
+        ("10", 10),
+        ("0.25", 0.25),
+    ],
+)
+def test_a_duration_is_read_in_its_unit(text: str, seconds: float) -> None:
+    assert duration(text) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "s", "0", "0s", "-1s", "10x", "1h 30m", "nan", "inf", "1e3", "9999h9999h", "٣s", "5mm"],
+)
+def test_what_is_no_duration_is_refused_with_a_sentence(text: str) -> None:
+    with pytest.raises(ArgumentTypeError, match=r"not a duration|more than nothing"):
+        duration(text)
+
+
+@given(st.text(max_size=12))
+def test_a_duration_is_a_positive_number_or_an_argument_error(text: str) -> None:
+    with suppress(ArgumentTypeError):
+        assert duration(text) > 0
+
+
+@given(st.integers(0, 2**64 - 1))
+def test_a_printed_seed_reads_back(value: int) -> None:
+    assert seed(show_seed(value)) == value
+
+
+@pytest.mark.parametrize("text", ["-1", "0x10000000000000000", "seven", "", "1.5"])
+def test_a_seed_is_an_unsigned_64_bit_number(text: str) -> None:
+    with pytest.raises(ArgumentTypeError):
+        seed(text)
+
+
+def test_fresh_seeds_are_seeds_and_differ() -> None:
+    drawn = {fresh_seed() for _ in range(8)}
+    assert len(drawn) > 1
+    assert all(seed(show_seed(value)) == value for value in drawn)
+
+
+@pytest.mark.parametrize("text", ["0", "257", "x"])
+def test_a_count_outside_its_range_is_refused(text: str) -> None:
+    with pytest.raises(ArgumentTypeError):
+        count(1, 256)(text)
+
+
+def test_a_rule_is_a_name_and_a_value() -> None:
+    assert rule("gup-pte-recheck=off") == ("gup-pte-recheck", "off")
+
+
+@pytest.mark.parametrize("text", ["gup-pte-recheck", "=off", "gup-pte-recheck=", ""])
+def test_half_a_rule_is_refused(text: str) -> None:
+    with pytest.raises(ArgumentTypeError, match="RULE=VALUE"):
+        rule(text)
+
+
+def test_numbers_are_shown_for_people() -> None:
+    assert [show_seconds(s) for s in (0.04, 59.94, 245, 3720)] == [
+        "0.0s",
+        "59.9s",
+        "4m05s",
+        "1h02m",
+    ]
+    assert [show_count(n) for n in (0, 9999, 12_300, 28_900_000, 3e9)] == [
+        "0",
+        "9999",
+        "12.3k",
+        "28.9M",
+        "3.0G",
+    ]

@@ -1,0 +1,139 @@
+"""`python -m pgmap.conform`, with a core that only answers."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+
+from fake_core import FakeCore, conformance
+from pgmap import errors
+from pgmap._core_api import Conformance
+from pgmap._exit import Exit
+from pgmap.conform import Conform
+from ran import Ran, Runner
+
+DIFFERENT = conformance(
+    equal=False,
+    difference={
+        "step": 9,
+        "op": "w1 ftruncate 0 0",
+        "rows": [
+            {"what": "page 3 ref", "recorded": "1", "model": "0"},
+            {"what": "ret", "recorded": "blocked", "model": "blocked"},
+        ],
+        "context": ["8 w0 vmsplice 0 0 3 1"],
+    },
+)
+OUTCOMES: dict[str, Conformance | BaseException] = {
+    "equal": conformance(),
+    "different": DIFFERENT,
+    "unsupported": conformance(equal=False, unsupported=["step 4: reflink"], compared=0),
+    "empty": conformance(compared=0),
+    "bad": errors.RecordingError("unknown key 'reff' in step 3"),
+    "line": errors.ProgramError(7, "no file 'g'"),
+    "hang": errors.HangDetected("stuck", ["w1"], ["w0"]),
+    "panic": errors.InternalError("index 9 of 4"),
+}
+
+
+@pytest.fixture
+def compare(run: Runner, tmp_path: Path) -> Runner:
+    def compare(*names: str, options: tuple[str, ...] = ()) -> Ran:
+        for name in names:
+            (tmp_path / f"{name}.json").write_text(name)
+        paths = [str(tmp_path / f"{name}.json") for name in names]
+        return run(Conform(), *options, *paths, core=FakeCore(recordings=dict(OUTCOMES)))
+
+    return compare
+
+
+@pytest.mark.parametrize(
+    ("names", "code"),
+    [
+        (["equal"], Exit.OK),
+        (["different"], Exit.FOUND),
+        (["unsupported"], Exit.UNSUPPORTED),
+        (["bad"], Exit.USAGE),
+        (["line"], Exit.USAGE),
+        (["empty"], Exit.NOTHING_RAN),
+        (["hang"], Exit.HANG),
+        (["panic"], Exit.INTERNAL),
+        (["equal", "unsupported"], Exit.UNSUPPORTED),
+        (["unsupported", "bad"], Exit.USAGE),
+        (["different", "bad", "equal", "unsupported"], Exit.FOUND),
+        (["panic", "different"], Exit.INTERNAL),
+    ],
+)
+def test_the_most_serious_file_decides(names: list[str], code: Exit, compare: Runner) -> None:
+    assert compare(*names).exit is code
+
+
+def test_every_file_is_reported_whatever_the_others_are(compare: Runner) -> None:
+    ran = compare("bad", "panic", "equal", "different")
+    for name in ("bad", "panic", "equal", "different"):
+        assert f"{name}.json: " in ran.stdout
+    assert ran.lines[-1] == "Result: 1 equal, 1 different, 1 bad, 1 internal of 4 recordings"
+
+
+def test_a_difference_is_shown_side_by_side(compare: Runner) -> None:
+    lines = compare("different").lines
+    assert "  first difference at step 9: w1 ftruncate 0 0" in lines
+    assert "    8 w0 vmsplice 0 0 3 1" in lines
+    assert "              recorded  model" in [line.rstrip() for line in lines]
+    assert "  page 3 ref  1         0        <- differs" in lines
+    assert "  ret         blocked   blocked" in lines
+
+
+def test_what_is_not_supported_is_said(compare: Runner) -> None:
+    assert "  not supported yet: step 4: reflink" in compare("unsupported").lines
+
+
+def test_a_bad_file_says_what_is_bad(compare: Runner) -> None:
+    assert "unknown key 'reff' in step 3" in compare("bad").stdout
+    assert "line 7: no file 'g'" in compare("line").stdout
+
+
+def test_an_unknown_era_is_a_usage_error(run: Runner, tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_text("a")
+    core = FakeCore(recordings={"a": errors.EraError("no era 'v9'")})
+    ran = run(Conform(), "--era", "v9", str(path), core=core)
+    assert ran.exit is Exit.USAGE
+    assert core.asked == [("a", "v9")]
+
+
+def test_missing_and_binary_files_are_bad_files(run: Runner, tmp_path: Path) -> None:
+    binary = tmp_path / "binary.json"
+    binary.write_bytes(b"\xff\xfe\x00")
+    ran = run(Conform(), str(tmp_path / "missing.json"), str(binary))
+    assert ran.exit is Exit.USAGE
+    assert "No such file or directory" in ran.stdout
+    assert "not UTF-8 text" in ran.stdout
+
+
+def test_a_folder_stands_for_its_recordings(run: Runner, tmp_path: Path) -> None:
+    for name in ("b", "a"):
+        (tmp_path / f"{name}.json").write_text(name)
+    (tmp_path / "README.md").write_text("not a recording")
+    core = FakeCore(recordings={"a": conformance(), "b": conformance()})
+    assert run(Conform(), str(tmp_path), core=core).exit is Exit.OK
+    assert core.asked == [("a", None), ("b", None)]
+
+
+def test_an_empty_folder_is_a_usage_error(run: Runner, tmp_path: Path) -> None:
+    assert run(Conform(), str(tmp_path)).exit is Exit.USAGE
+
+
+def test_a_dash_reads_standard_input(run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("piped"))
+    core = FakeCore(recordings={"piped": conformance()})
+    assert run(Conform(), "-", core=core).exit is Exit.OK
+
+
+def test_json_carries_each_comparison(compare: Runner) -> None:
+    files = compare("equal", "bad", options=("--json", "-")).json["files"]
+    assert [file["exit"] for file in files] == [Exit.OK, Exit.USAGE]
+    assert files[0]["compared"] == 180
+    assert files[1]["error"]["kind"] == "RecordingError"

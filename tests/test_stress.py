@@ -1,0 +1,199 @@
+"""`python -m pgmap.stress`, with a core that only answers."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fake_core import FakeCore, FakeStress, stress_report, violation
+from pgmap._core_api import Hang
+from pgmap._exit import Exit
+from pgmap.stress import DEFAULT_SECONDS, Stress
+from ran import Runner
+
+
+def core_with(**changes: Any) -> FakeCore:
+    return FakeCore(stress=FakeStress(stress_report(**changes)))
+
+
+def test_the_first_and_the_last_line_carry_the_seed(run: Runner) -> None:
+    ran = run(Stress(), "--seed", "0x7")
+    assert "seed 0x0000000000000007" in ran.lines[0]
+    assert "--seed 0x0000000000000007" in ran.lines[-1]
+    assert "seed 0x0000000000000007" in ran.lines[-2]
+
+
+def test_a_seed_is_drawn_when_none_is_given(run: Runner) -> None:
+    core = FakeCore()
+    first = run(Stress(), core=core).lines[0]
+    second = run(Stress(), core=core).lines[0]
+    assert first != second
+    assert f"0x{core.asked[0]['seed']:016x}" in first
+
+
+def test_a_clean_run_says_what_it_does_not_prove(run: Runner) -> None:
+    ran = run(Stress())
+    assert ran.exit is Exit.OK
+    assert "no violation in 10.0s (28,900,000 ops, 100 rounds, 4 threads" in ran.stdout
+    assert "Absence of a report is not a proof" in ran.stdout
+    assert "the seed fixes the op lists, not the interleaving" in ran.lines[-1]
+
+
+def test_a_violation_names_invariant_page_and_both_parties_in_one_line(run: Runner) -> None:
+    ran = run(Stress(), core=core_with(violations=[violation()]))
+    assert ran.exit is Exit.FOUND
+    (line,) = [line for line in ran.lines if line.startswith("VIOLATION")]
+    for part in ("I18", "page 17", "gup_fast (w1)", "dax_truncate (w0)", "4.2s", "round 12"):
+        assert part in line
+    assert "not a proof" not in ran.stdout
+
+
+def test_each_violation_is_told_once_however_often_it_is_polled(run: Runner) -> None:
+    core = core_with(violations=[violation(page=1), violation(page=2)])
+    core.stress.polls = 5
+    ran = run(Stress(), core=core)
+    assert ran.stdout.count("VIOLATION") == 2
+
+
+def test_a_run_that_did_nothing_is_never_green(run: Runner) -> None:
+    ran = run(Stress(), core=core_with(ops=0))
+    assert ran.exit is Exit.NOTHING_RAN
+    assert "nothing was tested" in ran.stdout
+
+
+def test_known_races_are_known_and_not_news(run: Runner) -> None:
+    known = [violation(known="B31"), violation(known="B31")]
+    ran = run(Stress(), core=core_with(violations=known, era="v6.15"))
+    assert ran.exit is Exit.OK
+    assert "VIOLATION" not in ran.stdout
+    assert "Known races of v6.15, seen again: B31 (2x)" in ran.stdout
+
+
+def test_news_beside_a_known_race_is_still_news(run: Runner) -> None:
+    both = [violation(known="B31"), violation()]
+    assert run(Stress(), core=core_with(violations=both)).exit is Exit.FOUND
+
+
+def test_a_hang_names_who_waits_and_who_holds(run: Runner) -> None:
+    hang: Hang = {"waiters": ["w0: page 3 idle"], "holders": ["w1: pin of page 3"]}
+    ran = run(Stress(), core=core_with(hang=hang))
+    assert ran.exit is Exit.HANG
+    assert "waiting: w0: page 3 idle" in ran.stdout
+    assert "holding: w1: pin of page 3" in ran.stdout
+
+
+def test_a_violation_wins_over_a_hang(run: Runner) -> None:
+    hang: Hang = {"waiters": [], "holders": []}
+    ran = run(Stress(), core=core_with(hang=hang, violations=[violation()]))
+    assert ran.exit is Exit.FOUND
+
+
+def test_counts_that_do_not_add_up_are_found_even_without_a_violation(run: Runner) -> None:
+    ran = run(Stress(), core=core_with(quiescent=False))
+    assert ran.exit is Exit.FOUND
+    assert "NOT QUIESCENT" in ran.stdout
+
+
+def test_the_core_is_told_everything_that_was_asked(run: Runner) -> None:
+    core = FakeCore()
+    run(
+        Stress(),
+        *shlex.split("--era v6.15 --break a=b --break c=d --threads 2 --mix pins --pages 64"),
+        *shlex.split("--for 1m --ops 1000 --watchdog 3s --max-failures 5 --seed 9"),
+        core=core,
+    )
+    assert core.asked == [
+        {
+            "era": "v6.15",
+            "breaks": (("a", "b"), ("c", "d")),
+            "seed": 9,
+            "threads": 2,
+            "mix": "pins",
+            "pages": 64,
+            "seconds": 60.0,
+            "ops": 1000,
+            "watchdog": 3.0,
+            "max_failures": 5,
+        }
+    ]
+
+
+def test_without_a_budget_a_run_is_short_and_with_ops_alone_time_is_no_limit(run: Runner) -> None:
+    core = FakeCore()
+    run(Stress(), core=core)
+    run(Stress(), "--ops", "5", core=core)
+    assert [asked["seconds"] for asked in core.asked] == [DEFAULT_SECONDS, None]
+
+
+def test_keep_going_has_no_limit_of_failures(run: Runner) -> None:
+    core = FakeCore()
+    run(Stress(), "--keep-going", core=core)
+    assert core.asked[0]["max_failures"] is None
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "--threads 0",
+        "--threads many",
+        "--pages 0",
+        "--ops 0",
+        "--for 0s",
+        "--seed -1",
+        "--break x",
+        "--max-failures 0",
+        "--max-failures 2 --keep-going",
+        "-q -v",
+        "--progress loud",
+        "surplus",
+    ],
+)
+def test_bad_words_end_before_anything_starts(words: str, run: Runner) -> None:
+    core = FakeCore()
+    assert run(Stress(), *words.split(), core=core).exit is Exit.USAGE
+    assert core.asked == []
+
+
+def test_the_line_at_the_end_repeats_the_run(run: Runner) -> None:
+    core = FakeCore()
+    words = "--era v6.15 --break a=b --threads 3 --mix m --pages 9 --for 2s --ops 7 --seed 5"
+    again = run(Stress(), *words.split(), core=core).lines[-1]
+    command = shlex.split(again.removeprefix("Again: ").partition("  (")[0])
+    assert command[:3] == ["python", "-m", "pgmap.stress"]
+    run(Stress(), *command[3:], core=core)
+    assert core.asked[0] == core.asked[1]
+
+
+def test_json_carries_the_whole_report_and_people_read_stderr(run: Runner) -> None:
+    ran = run(Stress(), "--json", "-", core=core_with(violations=[violation()]))
+    assert ran.json["violations"] == [violation()]
+    assert ran.json["slow_paths"]["recheck_lost"] == 1234
+    assert ran.json["ok"] is False
+    assert "VIOLATION" in ran.stderr
+
+
+def test_the_folder_holds_the_events_and_the_report(run: Runner, tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "folder"
+    run(Stress(), "--out", str(folder), core=core_with(violations=[violation()]))
+    lines = (folder / "results.jsonl").read_text().splitlines()
+    events = [json.loads(line)["event"] for line in lines]
+    assert events == ["start", "violation", "progress", "end"]
+    report = json.loads((folder / "report.json").read_text())
+    assert report["exit"] == Exit.FOUND
+    assert report["config"]["era"] == "v6.15-sound"
+
+
+def test_a_folder_that_cannot_be_made_fails_before_the_work(run: Runner, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    core = FakeCore()
+    ran = run(Stress(), "--out", str(tmp_path / "file" / "inside"), core=core)
+    assert ran.exit is Exit.USAGE
+    assert core.asked == []
+
+
+def test_slow_paths_are_in_the_summary(run: Runner) -> None:
+    assert "recheck_lost 1,234" in run(Stress()).stdout
