@@ -2,7 +2,9 @@
 //!
 //! Read strictly. A key, operation or type this reader does not know is an error that names it: a
 //! recording that is read leniently proves nothing. What the kernel *did* is kept as it stands and
-//! judged by whoever replays it; only what was *asked* of it is checked here, by the program parser.
+//! judged by whoever replays it. What was *asked* of it goes through the program parser, word by word;
+//! only handles are not followed from step to step, because a recorder can ask for anything, and a
+//! recording that was altered there should read and then differ.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -13,7 +15,6 @@ use thiserror::Error;
 
 use crate::era::Era;
 use crate::op::{FileState, Layout, Op, PAGE_MAX, WorkerId};
-use crate::parse::check::Handles;
 use crate::parse::ops;
 use crate::parse::words::{self, Word};
 use crate::program::{FileSpec, Issue, Program, Step};
@@ -173,11 +174,10 @@ impl Recording {
         }
         let mut program = Program::default();
         program.files.extend(file_spec(&raw.file)?);
-        let mut handles = Handles::default();
         let mut observed = Vec::with_capacity(raw.steps.len());
         for (at, step) in raw.steps.into_iter().enumerate() {
             let n = step.n;
-            let said = read_step(at, step, &mut program, &mut handles)
+            let said = read_step(at, step, &mut program)
                 .map_err(|what| RecordingError::Step { n, what })?;
             observed.push(said);
         }
@@ -360,12 +360,7 @@ fn file_spec(text: &str) -> Result<Option<FileSpec>, RecordingError> {
     Ok(Some(FileSpec { name: name.to_owned(), pages, state, layout }))
 }
 
-fn read_step(
-    at: usize,
-    raw: RawStep,
-    program: &mut Program,
-    handles: &mut Handles,
-) -> Result<Observed, String> {
+fn read_step(at: usize, raw: RawStep, program: &mut Program) -> Result<Observed, String> {
     let n = raw.n;
     if usize::try_from(n) != Ok(at) {
         return Err(format!("it is in place {at}: steps are numbered from 0, without gaps"));
@@ -383,7 +378,6 @@ fn read_step(
         _ => ops::parse(Word { text: &raw.op, column: 0 }, &args, who, program)
             .map_err(|c| c.what)?,
     };
-    handles.step(who, &op, n)?;
     let issue = if raw.asynchronous { Issue::Async } else { Issue::Wait };
     program.steps.push(Step { n, who, op, issue, line: n });
     let mut completed_now = Vec::with_capacity(raw.completed_now.len());

@@ -126,9 +126,12 @@ impl Worker {
             | Op::Zerorange { file, .. } => self.on_file(w, *file)?,
             Op::Mmap { map, file, .. } => {
                 self.on_file(w, *file)?;
-                if self.maps.insert(map.0, Life::Made) == Some(Life::Made) {
+                if self.maps.get(&map.0) == Some(&Life::Made) {
                     return Err(format!("{w} has mapping {map} already: munmap it first"));
                 }
+                // Through a closed descriptor nothing will be mapped, but a kernel can be asked.
+                self.maps
+                    .insert(map.0, if self.is_closed(*file) { Life::GivenUp } else { Life::Made });
             }
             Op::Munmap { map, range } => {
                 self.map(w, map.0)?;
@@ -155,7 +158,6 @@ impl Worker {
                 self.pipe(w, from.0)?;
                 self.pipe(w, to.0)?;
             }
-            Op::Drain { pipe, .. } => self.pipe(w, pipe.0)?,
             Op::DioWrite { device, map, .. } | Op::DioRead { device, map, .. } => {
                 if self.fd(w, *device)? == FdKind::File {
                     return Err(format!(
@@ -179,6 +181,8 @@ impl Worker {
                 self.pin(w, *pin)?;
             }
             Op::Unsupported { name, args } => self.unsupported(w, name, args)?,
+            // A drain takes what is there, and from a pipe never made that is nothing (recorded).
+            Op::Drain { .. } => {}
             // Nothing in these refers to a handle; the environment's own never come here.
             Op::Nop | Op::Spawn | Op::Fork { .. } | Op::Unlink { .. } | Op::Pvmread { .. } => {}
             Op::UringUnreg | Op::Umount { .. } | Op::Mount { .. } | Op::Unbind | Op::Bind => {}
@@ -210,6 +214,13 @@ impl Worker {
 
     fn fd(&self, w: WorkerId, fd: FdNo) -> Result<FdKind, String> {
         self.fds.get(&fd.0).map(|(_, kind)| *kind).ok_or_else(|| never(w, fd.0, "fd", "open"))
+    }
+
+    fn is_closed(&self, file: FileRef) -> bool {
+        match file {
+            FileRef::File(_) => false,
+            FileRef::Fd(fd) => self.fds.get(&fd.0).is_some_and(|(life, _)| *life == Life::GivenUp),
+        }
     }
 
     fn on_file(&self, w: WorkerId, file: FileRef) -> Result<(), String> {

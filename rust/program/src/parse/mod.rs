@@ -17,7 +17,7 @@
 //! worker that has left), because no kernel could be asked. What a kernel could be asked is left to
 //! it, however silly: unmapping twice, closing twice, touching beyond the end have an errno or a signal.
 //!
-//! [`words`] splits a step into words, [`ops`] turns them into an [`Op`](crate::Op), [`check`]
+//! `words` splits a step into words, `ops` turns them into an [`Op`], `check`
 //! follows the handles from step to step.
 
 pub(crate) mod check;

@@ -1,0 +1,172 @@
+//! Rules and eras: written once, reachable by name, documented.
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeSet;
+
+use pgmap_program::rules::{BlockFree, IdlePred, RuleInfo, ShareReset, TeardownPages, ZapPut};
+use pgmap_program::{Era, Invariant, RULES, RuleError, Rules, Switch};
+
+#[test]
+fn every_value_of_every_rule_can_be_set_and_read_back() {
+    for rule in RULES {
+        assert!(rule.values.len() >= 2, "{} offers no choice", rule.name);
+        for value in rule.values {
+            let mut rules = Era::V6_15.rules();
+            rules.set(rule.name, value.name).unwrap();
+            assert_eq!(rules.get(rule.name).unwrap(), value.name);
+            let mut applied = Era::V6_15.rules();
+            applied.apply(&format!("{}={}", rule.name, value.name)).unwrap();
+            assert_eq!(applied, rules);
+        }
+    }
+}
+
+#[test]
+fn setting_one_rule_leaves_the_others_alone() {
+    for rule in RULES {
+        let before = Era::V6_15.rules();
+        let other = rule.values.iter().find(|v| v.name != before.get(rule.name).unwrap()).unwrap();
+        let mut after = before;
+        after.set(rule.name, other.name).unwrap();
+        assert_eq!(after.differences(&before), [(rule.name, other.name)]);
+        assert_eq!(before.differences(&before), []);
+    }
+}
+
+#[test]
+fn every_rule_is_documented_with_its_facts_and_its_value_in_each_era() {
+    let names: BTreeSet<_> = RULES.iter().map(|r| r.name).collect();
+    assert_eq!(names.len(), RULES.len(), "no two rules share a name");
+    for rule in RULES {
+        assert!(rule.k.starts_with("K§"), "{}: {}", rule.name, rule.k);
+        assert!(rule.summary.len() > 40 && rule.summary.ends_with('.'), "{}", rule.name);
+        assert!(!rule.summary.contains("  "), "{}: {:?}", rule.name, rule.summary);
+        assert!(rule.name.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'), "{}", rule.name);
+        for value in rule.values {
+            assert!(!value.meaning.is_empty(), "{}={}", rule.name, value.name);
+        }
+        for era in Era::ALL {
+            assert_eq!(rule.default_in(era), era.rules().get(rule.name).unwrap());
+            assert!(rule.values.iter().any(|v| v.name == rule.default_in(era)));
+        }
+    }
+}
+
+#[test]
+fn the_wrong_rules_of_the_first_milestone_have_their_names() {
+    let mut rules = Era::V6_15Sound.rules();
+    for broken in [
+        "gup-pte-recheck=off",
+        "zap-put=before-flush",
+        "truncate-break-layout=off",
+        "block-free=before-idle",
+        "memunmap-wait=off",
+        "free-push=before-settled",
+    ] {
+        rules.apply(broken).unwrap();
+    }
+    assert_eq!(rules.gup_pte_recheck, Switch::Off);
+    assert!(!rules.memunmap_wait.is_on());
+    assert_eq!((rules.zap_put, rules.block_free), (ZapPut::BeforeFlush, BlockFree::BeforeIdle));
+    assert_eq!(rules.differences(&Era::V6_15Sound.rules()).len(), 6);
+}
+
+#[test]
+fn underscores_pass_for_hyphens_in_a_rule_name() {
+    let mut rules = Era::V6_15.rules();
+    rules.apply("zap_put = before-flush").unwrap();
+    assert_eq!(rules.zap_put, ZapPut::BeforeFlush);
+}
+
+#[test]
+fn an_unknown_rule_is_refused_with_the_nearest_and_with_all_names() {
+    let message = RuleInfo::find("zap-putt").unwrap_err().to_string();
+    assert!(
+        message.contains("no rule is called \"zap-putt\" (did you mean \"zap-put\"?)"),
+        "{message}"
+    );
+    for rule in RULES {
+        assert!(message.contains(rule.name), "{message}");
+    }
+    assert!(matches!(Era::V6_15.rules().get(""), Err(RuleError::UnknownRule { .. })));
+}
+
+#[test]
+fn an_unknown_value_is_refused_with_the_values_the_rule_takes() {
+    let mut rules = Era::V6_15.rules();
+    let before = rules;
+    let message = rules.set("zap-put", "before-flsh").unwrap_err().to_string();
+    assert_eq!(
+        message,
+        "rule zap-put has no value \"before-flsh\" (did you mean \"before-flush\"?); \
+         it takes: after-flush, before-flush"
+    );
+    assert!(rules.set("gup-pte-recheck", "maybe").is_err());
+    assert_eq!(rules, before, "a refused value changes nothing");
+}
+
+#[test]
+fn an_assignment_without_an_equals_sign_is_refused() {
+    let message = Rules::of(Era::V6_15).apply("zap-put").unwrap_err().to_string();
+    assert!(message.contains("is not RULE=VALUE"), "{message}");
+}
+
+#[test]
+fn the_faithful_era_differs_from_the_sound_one_exactly_in_its_known_races() {
+    let (faithful, sound) = (Era::V6_15, Era::V6_15Sound);
+    assert_eq!(faithful.rules().teardown_pages, TeardownPages::Ignore);
+    assert_eq!(faithful.rules().idle_pred, IdlePred::RefZero);
+    assert_eq!(faithful.rules().share_reset, ShareReset::KeptAtOrder0);
+    let known: BTreeSet<_> = faithful.known().iter().map(|race| race.rule).collect();
+    let differences = faithful.rules().differences(&sound.rules());
+    assert_eq!(known, differences.into_iter().collect());
+    assert!(sound.known().is_empty());
+}
+
+#[test]
+fn every_known_race_is_documented() {
+    for race in Era::V6_15.known() {
+        assert!(race.id.starts_with('B') && race.source.contains("K§"), "{}", race.id);
+        for text in [race.title, race.kernels, race.note] {
+            assert!(text.len() > 10, "{}", race.id);
+        }
+        assert_eq!(Era::V6_15.known_for(race.invariant).map(|r| r.id), Some(race.id));
+    }
+    assert_eq!(Era::V6_15.known_for(Invariant::I22), None);
+}
+
+#[test]
+fn every_era_is_found_by_name_and_documented() {
+    for era in Era::ALL {
+        assert_eq!(era.name().parse::<Era>(), Ok(era));
+        assert!(era.k().starts_with("K§") && era.summary().ends_with('.'));
+        assert_eq!(era.rules(), Rules::of(era));
+    }
+}
+
+#[test]
+fn an_unknown_era_is_refused_with_the_eras_that_exist() {
+    let message = "v6.15-sond".parse::<Era>().unwrap_err().to_string();
+    assert_eq!(
+        message,
+        "no era is called \"v6.15-sond\" (did you mean \"v6.15-sound\"?); eras are: v6.15, v6.15-sound"
+    );
+}
+
+#[test]
+fn a_kernel_is_conformed_under_the_faithful_era_that_describes_it() {
+    for kernel in ["6.15", "6.16.12+deb13", "6.18.0-rc1"] {
+        assert_eq!(Era::of_kernel(kernel), Some(Era::V6_15), "{kernel}");
+    }
+    for kernel in ["6.1.176", "6.12.107", "7.2.13", "6.19.1", "", "six", "6", "99999999999.1"] {
+        assert_eq!(Era::of_kernel(kernel), None, "{kernel}");
+    }
+}
+
+#[test]
+fn rules_serialise_under_the_names_that_break_takes() {
+    let json = serde_json::to_value(Era::V6_15.rules()).unwrap();
+    for (rule, value) in Era::V6_15.rules().values() {
+        assert_eq!(json[rule], value);
+    }
+}
