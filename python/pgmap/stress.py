@@ -289,7 +289,7 @@ def summarise(
             f"{out.paint('NOT QUIESCENT', Ink.BAD)}: at the last join point the counts were not "
             "what the holders add up to"
         )
-    out.result(result_line(out, report, code, signals))
+    out.result(result_line(out, config, report, code, signals))
     out.result(f"Again: {config.command_line()}  ({SEED_SAYS})")
 
 
@@ -314,13 +314,15 @@ def known_counts(report: StressReport) -> dict[str, int]:
     return counts
 
 
-def result_line(out: Output, report: StressReport, code: Exit, signals: Signals) -> str:
+def result_line(
+    out: Output, config: Config, report: StressReport, code: Exit, signals: Signals
+) -> str:
     """One honest sentence."""
     news = sum(1 for v in report["violations"] if v["known"] is None)
     seconds = report["rss"][-1][0] if report["rss"] else 0.0
     facts = (
         f"in {show_seconds(seconds)} ({report['ops']:,} ops, {report['rounds']:,} rounds, "
-        f"{report['threads']} threads, seed {report['seed']})"
+        f"{report['threads']} threads, seed {show_seed(config.seed)})"
     )
     match code:
         case Exit.FOUND if news:
