@@ -1,0 +1,417 @@
+//! A leased CPU: the identity under which an operation runs, and its read-side sections.
+//!
+//! Linux: `smp_processor_id`, `rcu_read_lock`, `local_irq_save`, `this_cpu_add`, and the fact that a
+//! running CPU caches translations. Every function of the protocol takes `cpu: &Cpu`.
+//!
+//! # Sections
+//! Each kind (RCU, IRQs off, TLB access) has a *marker* in the slot: odd inside, even outside. Only
+//! the leasing thread writes it, so entering is a plain store:
+//!
+//! * enter: `marker += 1` (now odd), then the light half of the asymmetric fence, then the section;
+//! * exit: the section, then `marker += 1` with release order (now even), which pairs with the
+//!   acquire load in [`rcu`](crate::rcu)'s scan.
+//!
+//! The heavy half is in `rcu`, with the argument why the pair suffices. Sections nest by a depth that
+//! only the lease sees; kinds are independent.
+
+use core::{cell::Cell, fmt, marker::PhantomData, time::Duration};
+use std::time::Instant;
+
+use crate::{
+    AtomicUsize, Machine, Tally, Warn, WarnRecord, code,
+    poison::{Poison, abandon},
+    slot::{Level, Marker, NO_TASK, Published, Slot},
+    wait::{WaitClass, Waiting},
+};
+
+/// Index of a CPU slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CpuId(pub usize);
+
+/// Name of a task, given by whoever runs it. `u32::MAX` is reserved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TaskId(pub u32);
+
+/// Every slot is leased.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoCpu;
+
+impl fmt::Display for NoCpu {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("every CPU of the machine is leased")
+    }
+}
+
+impl core::error::Error for NoCpu {}
+
+/// What a [`Poll`] found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    None,
+    /// Something outside the machine wants the task back, as a signal does.
+    Interrupt,
+}
+
+/// Something outside that a sleeping thread must look at (an interpreter's signals).
+pub trait Poll {
+    /// Called by the leasing thread at least every 50 ms while it sleeps, with no lock of the
+    /// machine held.
+    fn poll(&self) -> Signal;
+}
+
+/// Terms of a lease.
+#[derive(Clone, Copy)]
+pub struct Lease<'m> {
+    pub task: TaskId,
+    /// Total time that the operation may wait, counted from its first wait (so that an operation that
+    /// never waits reads no clock). None: for ever.
+    pub deadline: Option<Duration>,
+    pub poll: Option<&'m dyn Poll>,
+}
+
+impl Lease<'_> {
+    /// No deadline, no poll.
+    #[must_use]
+    pub const fn of(task: TaskId) -> Self {
+        Self { task, deadline: None, poll: None }
+    }
+}
+
+impl fmt::Debug for Lease<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lease")
+            .field("task", &self.task)
+            .field("deadline", &self.deadline)
+            .field("poll", &self.poll.is_some())
+            .finish()
+    }
+}
+
+/// A CPU slot leased to this thread; dropping it gives the slot back. Neither `Send` nor `Sync`:
+/// a task does not change threads in the middle of an operation.
+pub struct Cpu<'m> {
+    pub(crate) machine: &'m Machine,
+    pub(crate) slot: &'m Slot,
+    id: usize,
+    terms: Lease<'m>,
+    deadline_at: Cell<Option<Instant>>,
+    depth: Depth,
+    /// Level of waiting: 0 none, 1 for an event, 2 for a lock inside that wait's condition.
+    pub(crate) waiting: Cell<u8>,
+    relaxed: Cell<u32>,
+    this_thread: PhantomData<*mut ()>,
+}
+
+/// How deep in each kind of section the lease is.
+#[derive(Debug, Default)]
+struct Depth {
+    rcu: Cell<u32>,
+    irq: Cell<u32>,
+    access: Cell<u32>,
+    spin: Cell<u32>,
+}
+
+/// `cpu.relax()` yields the core every so many calls and looks at the clock every so many yields.
+const RELAX_PER_YIELD: u32 = 16;
+const RELAX_PER_LOOK: u32 = 1024;
+
+static RELAXING: WaitClass = WaitClass { name: "cpu_relax" };
+
+impl<'m> Cpu<'m> {
+    /// The slot's word must just have been leased by the caller.
+    #[inline]
+    pub(crate) fn on(machine: &'m Machine, id: usize, terms: Lease<'m>) -> Self {
+        debug_assert!(terms.task.0 != NO_TASK, "TaskId(u32::MAX) means that there is no task");
+        let slot = &machine.slots[id];
+        slot.task.set(terms.task.0);
+        Self {
+            machine,
+            slot,
+            id,
+            terms,
+            deadline_at: Cell::new(None),
+            depth: Depth::default(),
+            waiting: Cell::new(0),
+            relaxed: Cell::new(0),
+            this_thread: PhantomData,
+        }
+    }
+
+    /// `smp_processor_id()`.
+    #[inline(always)]
+    #[must_use]
+    pub fn id(&self) -> CpuId {
+        CpuId(self.id)
+    }
+
+    /// The task that leases this CPU.
+    #[inline(always)]
+    #[must_use]
+    pub fn task(&self) -> TaskId {
+        self.terms.task
+    }
+
+    /// The machine that this CPU belongs to.
+    #[inline(always)]
+    #[must_use]
+    pub fn machine(&self) -> &'m Machine {
+        self.machine
+    }
+
+    /// How this CPU signs lock words and [`Waiting::owner`]: its id plus one, 0 being nobody.
+    #[inline(always)]
+    #[must_use]
+    pub fn owner_word(&self) -> u32 {
+        self.id as u32 + 1
+    }
+
+    /// Begins an RCU read-side section; may nest; must not sleep inside.
+    #[inline(always)]
+    pub fn rcu_read_lock(&self) -> RcuGuard<'_> {
+        self.enter(&self.slot.rcu, &self.depth.rcu);
+        RcuGuard { cpu: self }
+    }
+
+    /// Switches interrupts off: holds up [`sync_irq`](crate::sync_irq) and, as on any kernel since
+    /// 4.20, RCU grace periods.
+    #[inline(always)]
+    pub fn local_irq_save(&self) -> IrqGuard<'_> {
+        self.enter(&self.slot.irq, &self.depth.irq);
+        IrqGuard { cpu: self }
+    }
+
+    /// Begins an access through this CPU's TLB: holds up [`sync_access`](crate::sync_access).
+    #[inline(always)]
+    pub fn access_begin(&self) -> AccessGuard<'_> {
+        self.enter(&self.slot.access, &self.depth.access);
+        AccessGuard { cpu: self }
+    }
+
+    #[inline(always)]
+    fn enter(&self, marker: &Marker, depth: &Cell<u32>) {
+        let outer = depth.get();
+        depth.set(outer + 1);
+        if outer == 0 {
+            marker.set(marker.read().wrapping_add(1));
+            self.machine.fence.light();
+        }
+    }
+
+    #[inline(always)]
+    fn exit(marker: &Marker, depth: &Cell<u32>) {
+        let inner = depth.get() - 1;
+        depth.set(inner);
+        if inner == 0 {
+            marker.set_release(marker.read().wrapping_add(1));
+        }
+    }
+
+    pub(crate) fn spin_lock_taken(&self) {
+        self.depth.spin.set(self.depth.spin.get() + 1);
+    }
+
+    pub(crate) fn spin_lock_dropped(&self) {
+        self.depth.spin.set(self.depth.spin.get() - 1);
+    }
+
+    /// How many sections and spin locks forbid sleeping now (`preempt_count`).
+    fn atomic_depth(&self) -> u32 {
+        let Depth { rcu, irq, access, spin } = &self.depth;
+        rcu.get() + irq.get() + access.get() + spin.get()
+    }
+
+    /// `might_sleep()`: warns if the task may not.
+    pub(crate) fn might_sleep(&self, object: u64) {
+        let depth = self.atomic_depth();
+        if depth > 0 {
+            self.warn(Warn { code: code::SLEEP_WHILE_ATOMIC, object, value: depth.into() });
+        }
+        if self.waiting.get() > 0 {
+            self.warn(Warn { code: code::NESTED_SLEEP, object, value: 0 });
+        }
+    }
+
+    /// `this_cpu_add`: a plain load and store, wrapping. `cell` must be this CPU's own: only the
+    /// sum over all CPUs, taken after a grace period, means something.
+    #[inline(always)]
+    pub fn percpu_add(&self, cell: &AtomicUsize, n: usize) {
+        cell.set(cell.read().wrapping_add(n));
+    }
+
+    /// Counts one on this CPU.
+    ///
+    /// # Panics
+    /// If the index is 64 or more.
+    #[inline(always)]
+    pub fn count(&self, tally: Tally) {
+        let cell = &self.slot.tallies[usize::from(tally.0)];
+        cell.set(cell.read().wrapping_add(1));
+    }
+
+    /// `WARN_ON`: records that something impossible happened.
+    #[cold]
+    pub fn warn(&self, warn: Warn) {
+        let record = WarnRecord { warn, cpu: self.id(), task: self.task() };
+        self.machine.warnings.record(record);
+    }
+
+    /// One turn of a busy-wait that another task must end. Gives up the core now and then, and
+    /// notices poison, deadline and poll.
+    #[inline]
+    pub fn relax(&self) {
+        let turn = self.relaxed.get().wrapping_add(1);
+        self.relaxed.set(turn);
+        crate::cpu_relax();
+        if turn.is_multiple_of(RELAX_PER_YIELD) {
+            std::thread::yield_now();
+            self.look_out(turn, &RELAXING);
+        }
+    }
+
+    #[cold]
+    fn look_out(&self, turn: u32, class: &'static WaitClass) {
+        if self.machine.is_poisoned() {
+            abandon(self.machine);
+        }
+        if turn.is_multiple_of(RELAX_PER_LOOK) {
+            self.poll();
+            if self.time_left() == Some(Duration::ZERO) {
+                let _record = self.publish(Waiting { class, object: 0, owner: 0 });
+                self.hang();
+            }
+        }
+    }
+
+    /// Asks the lease's poll; an interrupt becomes a pending signal.
+    pub(crate) fn poll(&self) {
+        if let Some(poll) = self.terms.poll
+            && poll.poll() == Signal::Interrupt
+        {
+            self.slot.word.signal_self();
+        }
+    }
+
+    /// `signal_pending(current)`.
+    #[must_use]
+    pub fn signal_pending(&self) -> bool {
+        self.slot.word.is_signalled()
+    }
+
+    /// Time until the deadline, whose clock this starts. None: no deadline.
+    pub(crate) fn time_left(&self) -> Option<Duration> {
+        let deadline = self.terms.deadline?;
+        let now = Instant::now();
+        let at = match self.deadline_at.get() {
+            Some(at) => at,
+            None => now.checked_add(deadline)?,
+        };
+        self.deadline_at.set(Some(at));
+        Some(at.saturating_duration_since(now))
+    }
+
+    /// The deadline passed in a wait that no signal ends: the machine is dead, and we leave.
+    #[cold]
+    pub(crate) fn hang(&self) {
+        let waiters = self.machine.waiters();
+        self.machine.poison(Poison::Hang { task: self.task(), waiters });
+        abandon(self.machine);
+    }
+
+    /// Tells the watchdog what the task waits for, until the result is dropped.
+    pub(crate) fn publish(&self, waiting: Waiting) -> Publication<'_> {
+        let outer = self.slot.record.read();
+        self.slot.record.publish(Some(Published {
+            class: waiting.class,
+            object: waiting.object,
+            owner: waiting.owner,
+            since: self.machine.clock(),
+        }));
+        Publication { slot: self.slot, outer }
+    }
+
+    /// The level at which a wait that begins now would be.
+    pub(crate) fn next_level(&self) -> Option<Level> {
+        match self.waiting.get() {
+            0 => Some(Level::Event),
+            1 => Some(Level::Nested),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Debug for Cpu<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cpu").field("id", &self.id).field("terms", &self.terms).finish()
+    }
+}
+
+impl Drop for Cpu<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if self.atomic_depth() != 0 {
+            self.leave_forgotten_sections();
+        }
+        self.slot.task.set(NO_TASK);
+        self.slot.word.end_lease();
+    }
+}
+
+impl Cpu<'_> {
+    /// A guard was leaked (`mem::forget`): say so, and do not hold up grace periods for ever.
+    #[cold]
+    fn leave_forgotten_sections(&self) {
+        let value = self.atomic_depth().into();
+        self.warn(Warn { code: code::LEASE_ENDED_ATOMIC, object: 0, value });
+        for marker in [&self.slot.rcu, &self.slot.irq, &self.slot.access] {
+            if marker.read() % 2 == 1 {
+                marker.set_release(marker.read().wrapping_add(1));
+            }
+        }
+    }
+}
+
+/// Takes back what [`Cpu::publish`] said.
+pub(crate) struct Publication<'a> {
+    slot: &'a Slot,
+    outer: Option<Published>,
+}
+
+impl Drop for Publication<'_> {
+    fn drop(&mut self) {
+        self.slot.record.publish(self.outer);
+    }
+}
+
+macro_rules! section_guard {
+    ($(#[$doc:meta])* $name:ident, $marker:ident) => {
+        $(#[$doc])*
+        #[must_use = "the section ends when the guard is dropped"]
+        #[derive(Debug)]
+        pub struct $name<'a> {
+            cpu: &'a Cpu<'a>,
+        }
+
+        impl Drop for $name<'_> {
+            #[inline(always)]
+            fn drop(&mut self) {
+                Cpu::exit(&self.cpu.slot.$marker, &self.cpu.depth.$marker);
+            }
+        }
+    };
+}
+
+section_guard!(
+    /// Inside `rcu_read_lock`.
+    RcuGuard,
+    rcu
+);
+section_guard!(
+    /// Interrupts are off.
+    IrqGuard,
+    irq
+);
+section_guard!(
+    /// Using the TLB.
+    AccessGuard,
+    access
+);

@@ -1,0 +1,67 @@
+//! The one door through which the protocol reaches the machine: atomics, locks, waiting, RCU,
+//! per-CPU slots, arena memory, ghosts. This is the *native* face, on real threads.
+//!
+//! A second package offers the same names under a controlled scheduler, so three rules hold here:
+//! every operation that another task can observe is a function or method of this crate; no `std`
+//! synchronisation type appears in a signature; there are no statics and no thread-locals, because
+//! one process holds many machines.
+//!
+//! `unsafe` lives in this crate and nowhere above it.
+//!
+//! | module | what it is | Linux counterpart |
+//! |---|---|---|
+//! | [`atomic`] | atomics and barriers with kernel ordering | `include/linux/atomic*.h` |
+//! | [`zero`] | which types may appear out of zeroed memory | `__GFP_ZERO` |
+//! | [`arena`], [`slab`], [`faults`] | a world's memory and its failures | slab, `fault-inject` |
+//! | [`machine`], [`cpu`] | CPUs as slots that threads lease | `smp`, `percpu`, `sched` |
+//! | [`rcu`], [`deferred`] | grace periods, IPIs, TLB shoot-down, `call_rcu` | `kernel/rcu` |
+//! | [`wait`], [`poison`], [`watch`] | sleeping, waking, hangs, who waits for whom | `kernel/sched/wait*.c` |
+//! | [`lock`] | spin locks, rw-semaphores, bit locks, completions, SRCU | `kernel/locking` |
+//! | [`ghost`] | state that exists only when explored | none |
+//! | [`perturb`] | random delays injected by signal | none |
+
+pub mod arena;
+pub mod atomic;
+pub mod cpu;
+pub mod deferred;
+pub mod faults;
+pub mod ghost;
+pub mod lock;
+pub mod machine;
+mod membarrier;
+pub mod perturb;
+pub mod poison;
+mod queue;
+pub mod rcu;
+pub mod slab;
+mod slot;
+pub mod wait;
+pub mod warn;
+pub mod watch;
+pub mod zero;
+
+pub use arena::{Arena, NoMemory, Snapshot, Table};
+pub use atomic::{
+    AtomicI32, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, cpu_relax, smp_mb,
+    smp_mb_after_atomic, smp_rmb, smp_wmb,
+};
+pub use cpu::{AccessGuard, Cpu, CpuId, IrqGuard, Lease, NoCpu, Poll, RcuGuard, Signal, TaskId};
+pub use deferred::{DeferredQueue, Full};
+pub use faults::Faults;
+pub use ghost::Ghost;
+pub use lock::{
+    Completion, Guarded, LockClass, ReadGuard, RwSem, SpinGuard, SpinLock, Srcu, SrcuGuard,
+    WriteGuard, bit_lock, bit_trylock, bit_unlock, bit_wait,
+};
+pub use machine::{Machine, Tally};
+pub use perturb::{Perturber, Registration};
+pub use poison::{Abandoned, Poison, Stopped, catch_abandon};
+pub use rcu::{Crossed, sync_access, sync_irq, synchronize_rcu};
+pub use slab::Slab;
+pub use wait::{
+    Interrupted, Sleep, WaitClass, Waiting, wait_event, wait_event_exclusive, wait_var_event,
+    wake_up_all, wake_up_one, wake_up_var,
+};
+pub use warn::{Warn, WarnRecord, code};
+pub use watch::{SlotState, TaskState, Waiter};
+pub use zero::{PlainData, ZeroInit};

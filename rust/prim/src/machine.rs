@@ -1,0 +1,157 @@
+//! A machine: a fixed set of CPU slots and what they share outside the world's memory.
+//!
+//! Linux: `cpu_possible_mask`, the wait-bit hash table, the taint and warning state. Departure: a
+//! CPU is not a place where the scheduler puts tasks; it is a slot that a thread leases for one
+//! operation, so there are never more tasks than CPUs and "this CPU" never changes under a task.
+//!
+//! Who may touch what: a slot's markers, record and tallies are written by the thread that leases
+//! it; its state word by anybody, by the rules of [`slot`](crate::slot); the rest of the machine has
+//! locks of its own, innermost to everything.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Instant,
+};
+
+use crate::{
+    AtomicU32,
+    cpu::{Cpu, Lease, NoCpu, TaskId},
+    membarrier::AsymmetricFence,
+    poison::Poison,
+    queue::Queues,
+    slot::{Slot, TALLIES},
+    warn::WarnLog,
+    watch::SlotState,
+};
+
+/// Index of a per-CPU counter, below 64; meanings belong to the protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Tally(pub u8);
+
+/// An emulated machine. See the module's introduction.
+#[derive(Debug)]
+pub struct Machine {
+    pub(crate) slots: Box<[Slot]>,
+    pub(crate) fence: AsymmetricFence,
+    pub(crate) queues: Queues,
+    pub(crate) warnings: WarnLog,
+    pub(crate) started: Instant,
+    /// 1 once `poison` is set; what loops look at.
+    poisoned: AtomicU32,
+    poison: Mutex<Option<Poison>>,
+}
+
+impl Machine {
+    /// A machine with `cpus` slots (at least one).
+    #[must_use]
+    pub fn new(cpus: usize) -> Arc<Self> {
+        Arc::new(Self {
+            slots: (0..cpus.max(1)).map(|_| Slot::default()).collect(),
+            fence: AsymmetricFence::choose(),
+            queues: Queues::default(),
+            warnings: WarnLog::default(),
+            started: Instant::now(),
+            poisoned: AtomicU32::new(0),
+            poison: Mutex::new(None),
+        })
+    }
+
+    /// Number of slots.
+    #[must_use]
+    pub fn cpus(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Leases a slot, by preference the one numbered like the task, so that a task comes back to
+    /// cache lines it owns.
+    ///
+    /// # Errors
+    /// [`NoCpu`] if every slot is leased: more tasks at once than the machine has CPUs.
+    #[inline]
+    pub fn lease<'m>(&'m self, lease: Lease<'m>) -> Result<Cpu<'m>, NoCpu> {
+        let hint = lease.task.0 as usize;
+        self.lease_at(hint, lease)
+    }
+
+    /// Leases the slot `hint` (modulo the number of CPUs), or the next free one after it.
+    ///
+    /// # Errors
+    /// As [`lease`](Self::lease).
+    #[inline]
+    pub fn lease_at<'m>(&'m self, hint: usize, lease: Lease<'m>) -> Result<Cpu<'m>, NoCpu> {
+        // Tasks are usually numbered from 0: spare them the division.
+        let first = if hint < self.cpus() { hint } else { hint % self.cpus() };
+        if self.slots[first].word.try_lease() {
+            return Ok(Cpu::on(self, first, lease));
+        }
+        self.lease_elsewhere(first, lease)
+    }
+
+    #[cold]
+    fn lease_elsewhere<'m>(&'m self, first: usize, lease: Lease<'m>) -> Result<Cpu<'m>, NoCpu> {
+        (first + 1..self.cpus())
+            .chain(0..=first)
+            .find(|&id| self.slots[id].word.try_lease())
+            .map(|id| Cpu::on(self, id, lease))
+            .ok_or(NoCpu)
+    }
+
+    /// Sends `task` a signal: its interruptible sleep ends, now or as soon as it begins. Lasts until
+    /// the end of the lease; a task without a lease does not notice.
+    pub fn signal(&self, task: TaskId) {
+        for slot in &self.slots {
+            loop {
+                let seen = slot.word.read();
+                // `task` is read after the word and belongs to no other lease if the word, with its
+                // epoch, still is the same when the signal is put in.
+                if seen.state() == SlotState::Idle || slot.task.read() != task.0 {
+                    break;
+                }
+                if slot.word.signal(seen) {
+                    crate::wait::unpark(slot);
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Ends everything: every wait, now and later, abandons its operation. The first poison stays.
+    pub fn poison(&self, poison: Poison) {
+        self.poison.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(poison);
+        // Release pairs with the acquire of `is_poisoned`: who sees the flag finds the reason.
+        self.poisoned.set_release(1);
+        for slot in &self.slots {
+            crate::wait::unpark(slot);
+        }
+    }
+
+    /// Why the machine is dead, if it is.
+    #[must_use]
+    pub fn poisoned(&self) -> Option<Poison> {
+        if !self.is_poisoned() {
+            return None;
+        }
+        self.poison.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    #[inline(always)]
+    pub(crate) fn is_poisoned(&self) -> bool {
+        self.poisoned.read_acquire() != 0
+    }
+
+    /// Sum of one counter over the slots; exact when nobody counts, otherwise a recent value.
+    ///
+    /// # Panics
+    /// If the index is 64 or more.
+    #[must_use]
+    pub fn tally(&self, tally: Tally) -> u64 {
+        let index = usize::from(tally.0);
+        assert!(index < TALLIES, "tally {index} of {TALLIES}");
+        self.slots.iter().fold(0, |sum, slot| sum.wrapping_add(slot.tallies[index].read()))
+    }
+
+    /// Nanoseconds since the machine started.
+    pub(crate) fn clock(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+}

@@ -1,0 +1,140 @@
+//! Looking at a machine from outside: who waits for what, and has everything come to rest?
+//!
+//! For the watchdog, which wants the story of a hang, and for a conductor, which steps a program and
+//! must know when nothing more will happen by itself. Nothing here changes the machine.
+
+use core::{fmt, time::Duration};
+
+use crate::{
+    CpuId, Machine, TaskId,
+    slot::{NO_TASK, Published, Slot},
+    smp_mb,
+    wait::Waiting,
+};
+
+/// What a CPU slot is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SlotState {
+    /// Not leased.
+    Idle,
+    /// Leased, and runs or will run without anybody's help.
+    Running,
+    /// Leased, and waits for another task.
+    Asleep,
+}
+
+/// What a task is doing.
+#[derive(Clone, Copy, Debug)]
+pub enum TaskState {
+    /// It leases no CPU.
+    Idle,
+    Running,
+    Asleep(Waiting),
+}
+
+/// A task that waits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waiter {
+    pub cpu: CpuId,
+    pub task: TaskId,
+    /// Name of the [`WaitClass`](crate::WaitClass).
+    pub class: &'static str,
+    pub object: u64,
+    /// Who holds what is waited for, if that is known and still leases its CPU.
+    pub owner: Option<TaskId>,
+    pub for_: Duration,
+}
+
+impl fmt::Display for Waiter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { cpu, task, class, object, owner, for_ } = self;
+        write!(f, "task {} on cpu {} waits for {class} {object:#x}", task.0, cpu.0)?;
+        if let Some(owner) = owner {
+            write!(f, " held by task {}", owner.0)?;
+        }
+        write!(f, " since {for_:.1?}")
+    }
+}
+
+impl Machine {
+    /// Everybody who waits now: asleep, or busy-waiting for a grace period. Each entry is true of
+    /// one moment; together they are a snapshot only if the machine is at rest.
+    #[must_use]
+    pub fn waiters(&self) -> Vec<Waiter> {
+        let now = self.clock();
+        let waiter = |(id, slot): (usize, &Slot)| {
+            let task = slot.task.read();
+            let Published { class, object, owner, since } = slot.record.read()?;
+            (task != NO_TASK).then(|| Waiter {
+                cpu: CpuId(id),
+                task: TaskId(task),
+                class: class.name,
+                object,
+                owner: self.task_of_owner(owner),
+                for_: Duration::from_nanos(now.saturating_sub(since)),
+            })
+        };
+        self.slots.iter().enumerate().filter_map(waiter).collect()
+    }
+
+    fn task_of_owner(&self, owner: u32) -> Option<TaskId> {
+        let slot = self.slots.get((owner as usize).checked_sub(1)?)?;
+        let task = slot.task.read();
+        (task != NO_TASK).then_some(TaskId(task))
+    }
+
+    /// State and epoch of every slot, one after the other. The epoch moves at every change of state.
+    #[must_use]
+    pub fn scan(&self) -> Vec<(SlotState, u64)> {
+        let read = |slot: &Slot| {
+            let word = slot.word.read();
+            (word.state(), word.epoch())
+        };
+        self.slots.iter().map(read).collect()
+    }
+
+    /// True if at some moment during the call no task was running, so that, unless somebody outside
+    /// begins an operation or sends a signal, none will (deadlines and polls apart).
+    ///
+    /// Two scans that agree: a slot that was passive with epoch *e* in the first and in the second was
+    /// passive all the while, since epochs only grow. Between the scans, then, *all* were passive at
+    /// once. Only a running task ends another's sleep, and it marks the sleeper Running before its own
+    /// call returns, hence before it can itself become passive: no wake-up is in flight either.
+    #[must_use]
+    pub fn all_passive_twice(&self) -> bool {
+        let first = self.scan();
+        if first.iter().any(|&(state, _)| state == SlotState::Running) {
+            return false;
+        }
+        // Orders the second scan after the first.
+        smp_mb();
+        self.scan() == first
+    }
+
+    /// Another name for [`all_passive_twice`](Self::all_passive_twice), for a conductor.
+    #[must_use]
+    pub fn settled(&self) -> bool {
+        self.all_passive_twice()
+    }
+
+    /// What `task` is doing.
+    #[must_use]
+    pub fn task_state(&self, task: TaskId) -> TaskState {
+        let leased = |slot: &&Slot| {
+            slot.task.read() == task.0 && slot.word.read().state() != SlotState::Idle
+        };
+        let Some(slot) = self.slots.iter().find(leased) else {
+            return TaskState::Idle;
+        };
+        let before = slot.word.read();
+        match slot.record.read() {
+            // The record counts only if the sleep it was read in still is the same one.
+            Some(Published { class, object, owner, .. })
+                if before.state() == SlotState::Asleep && slot.word.read() == before =>
+            {
+                TaskState::Asleep(Waiting { class, object, owner })
+            }
+            _ => TaskState::Running,
+        }
+    }
+}
