@@ -98,6 +98,7 @@ $(VENV)/.tools: pyproject.toml | toolchain
 
 $(VENV)/.installed: $(SOURCES) $(VENV)/.tools | toolchain
 	@echo 'pgmap: building (the first time takes a minute or two)'
+	@cargo metadata --quiet --locked --format-version 1 >/dev/null # cargo's own words, not pip's
 	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(PY) -m pip install --quiet \
 		--disable-pip-version-check --no-build-isolation '.[test]'
 	@touch $@

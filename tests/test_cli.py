@@ -206,4 +206,4 @@ def test_quiet_keeps_the_result_and_drops_the_rest(run: Runner, tmp_path: Path) 
     path = tmp_path / "one.json"
     path.write_text("one")
     core = FakeCore(recordings={"one": conformance()})
-    assert run(Conform(), "-q", str(path), core=core).lines == ["Result: 1 equal of 1 recordings"]
+    assert run(Conform(), "-q", str(path), core=core).lines == ["Result: 1 equal of 1 recording"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import signal
 from pathlib import Path
 
 import pytest
@@ -130,6 +131,22 @@ def test_a_dash_reads_standard_input(run: Runner, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("sys.stdin", io.StringIO("piped"))
     core = FakeCore(recordings={"piped": conformance()})
     assert run(Conform(), "-", core=core).exit is Exit.OK
+
+
+def test_an_interrupt_keeps_what_was_compared(run: Runner, tmp_path: Path) -> None:
+    class Interrupted(FakeCore):
+        def conform(self, text: str, era: str | None) -> Conformance:
+            signal.raise_signal(signal.SIGINT)
+            return super().conform(text, era)
+
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.json").write_text(name)
+    core = Interrupted(recordings={"a": conformance(), "b": conformance()})
+    ran = run(Conform(), "--json", "-", str(tmp_path), core=core)
+    assert ran.exit is Exit.INTERRUPTED
+    assert ran.json["complete"] is False
+    assert len(ran.json["files"]) == 1
+    assert "Result: 1 equal, 1 not reached of 2 recordings" in ran.stderr
 
 
 def test_json_carries_each_comparison(compare: Runner) -> None:

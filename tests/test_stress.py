@@ -197,3 +197,10 @@ def test_a_folder_that_cannot_be_made_fails_before_the_work(run: Runner, tmp_pat
 
 def test_slow_paths_are_in_the_summary(run: Runner) -> None:
     assert "recheck_lost 1,234" in run(Stress()).stdout
+
+
+def test_a_full_disk_ends_the_records_and_not_the_run(run: Runner, tmp_path: Path) -> None:
+    (tmp_path / "results.jsonl").symlink_to("/dev/full")
+    ran = run(Stress(), "--out", str(tmp_path), core=core_with(violations=[violation()]))
+    assert ran.exit is Exit.FOUND
+    assert ran.stderr.count("no more records") == 1

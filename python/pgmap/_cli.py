@@ -21,6 +21,7 @@ from pgmap import _core_api, errors
 from pgmap._args import duration, integer, seed
 from pgmap._exit import Exit, table, worst
 from pgmap._output import Output, Verbosity, json_target
+from pgmap._signals import Signals, listening
 
 
 class UsageError(Exception):
@@ -65,8 +66,10 @@ class Command(Protocol):
     def arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add the options that only this command has."""
 
-    def run(self, args: argparse.Namespace, out: Output, core: _core_api.Core) -> Outcome:
-        """Do it."""
+    def run(
+        self, args: argparse.Namespace, out: Output, core: _core_api.Core, signals: Signals
+    ) -> Outcome:
+        """Do it, and stop early with what there is when a signal says so."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -148,26 +151,31 @@ def run_command(
     """Run `command` as a program would, and return its exit code."""
     words = sys.argv[1:] if argv is None else list(argv)
     out = Output(json_target(words))
-    started = time.monotonic()
-    outcome = _guarded(command, words, out, core)
-    envelope = {
-        "schema": f"pgmap-{command.name}/1",
-        "command": command.name,
-        "pgmap": pgmap.__version__,
-        "ok": outcome.exit is Exit.OK,
-        "exit": int(outcome.exit),
-        "seconds": round(time.monotonic() - started, 3),
-    }
-    try:
-        out.emit({**out.facts, **outcome.payload, **envelope})
-    except OSError as error:
-        out.note(f"pgmap {command.name}: cannot write {out.json_to}: {error.strerror}")
-        return int(worst([outcome.exit, Exit.USAGE]))
-    return int(outcome.exit)
+    with listening() as signals:  # to the very end: a late signal must not lose the results
+        started = time.monotonic()
+        outcome = _guarded(command, words, out, core, signals)
+        envelope = {
+            "schema": f"pgmap-{command.name}/1",
+            "command": command.name,
+            "pgmap": pgmap.__version__,
+            "ok": outcome.exit is Exit.OK,
+            "exit": int(outcome.exit),
+            "seconds": round(time.monotonic() - started, 3),
+        }
+        try:
+            out.emit({**out.facts, **outcome.payload, **envelope})
+        except OSError as error:
+            out.note(f"pgmap {command.name}: cannot write {out.json_to}: {error.strerror}")
+            return int(worst([outcome.exit, Exit.USAGE]))
+        return int(outcome.exit)
 
 
 def _guarded(
-    command: Command, words: list[str], out: Output, core: _core_api.Core | None
+    command: Command,
+    words: list[str],
+    out: Output,
+    core: _core_api.Core | None,
+    signals: Signals,
 ) -> Outcome:
     parser = build_parser(command)
     try:
@@ -178,7 +186,7 @@ def _guarded(
         elif args.verbose:
             out.verbosity = Verbosity.VERBOSE
         _open_json(out)
-        return command.run(args, out, core or _core_api.core())
+        return command.run(args, out, core or _core_api.core(), signals)
     except _Shown:
         if out.json_to != "-":
             out.result(parser.shown.rstrip("\n"))

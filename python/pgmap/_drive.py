@@ -10,8 +10,9 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
+from io import FileIO
 from pathlib import Path
-from typing import Any, TextIO, TypeVar
+from typing import Any, TypeVar
 
 from pgmap._cli import UsageError
 from pgmap._core_api import Run
@@ -28,26 +29,32 @@ R = TypeVar("R")
 class Records:
     """``results.jsonl`` in the folder of ``--out``: what is known so far survives anything.
 
-    Without a folder every method does nothing.
+    Without a folder every method does nothing. A disk that fills up during a run ends the records,
+    with a note, and not the run.
     """
 
-    def __init__(self, folder: str | None) -> None:
+    def __init__(self, folder: str | None, note: Callable[[str], None]) -> None:
+        self._note = note
         self._folder = None if folder is None else Path(folder)
-        self._file: TextIO | None = None
+        self._file: FileIO | None = None
         self._due = 0.0
         if self._folder is not None:
             try:
                 self._folder.mkdir(parents=True, exist_ok=True)
-                self._file = (self._folder / "results.jsonl").open("w", encoding="utf-8")
+                self._file = (self._folder / "results.jsonl").open("wb", buffering=0)
             except OSError as error:
                 raise UsageError(f"cannot write to {folder}: {error.strerror}") from error
 
     def write(self, event: str, payload: object) -> None:
-        """Append one event and flush it."""
-        if self._file is not None:
-            json.dump({"event": event, "data": payload}, self._file, default=str)
-            self._file.write("\n")
-            self._file.flush()
+        """Append one event; unbuffered, so it is out of this process when this returns."""
+        if self._file is None:
+            return
+        try:
+            self._file.write(
+                json.dumps({"event": event, "data": payload}, default=str).encode() + b"\n"
+            )
+        except OSError as error:
+            self._give_up(error)
 
     def offer(self, payload: object) -> None:
         """Append progress if the last one is older than a few seconds."""
@@ -59,10 +66,20 @@ class Records:
     def close(self, report: dict[str, Any]) -> None:
         """Append the end, and keep the whole report beside it."""
         self.write("end", report)
-        if self._folder is not None and self._file is not None:
+        if self._file is None or self._folder is None:
+            return
+        words = json.dumps(report, indent=2, default=str) + "\n"
+        try:
             self._file.close()
-            words = json.dumps(report, indent=2, default=str) + "\n"
             (self._folder / "report.json").write_text(words, encoding="utf-8")
+        except OSError as error:
+            self._give_up(error)
+
+    def _give_up(self, error: OSError) -> None:
+        self._note(f"no more records in {self._folder}: {error.strerror}")
+        if self._file is not None:
+            self._file.close()
+        self._file = None
 
 
 def drive(

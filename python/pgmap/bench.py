@@ -21,7 +21,7 @@ from pgmap._drive import Records, drive
 from pgmap._exit import Exit, worst
 from pgmap._output import Ink, Output
 from pgmap._progress import showing
-from pgmap._signals import listening
+from pgmap._signals import Signals
 
 DEFAULT_SECONDS = 20.0
 _GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
@@ -62,7 +62,9 @@ class Bench:
         )
         parser.add_argument("--out", metavar="DIR", help="keep report.json and results.jsonl there")
 
-    def run(self, args: argparse.Namespace, out: Output, core: _core_api.Core) -> _cli.Outcome:
+    def run(
+        self, args: argparse.Namespace, out: Output, core: _core_api.Core, signals: Signals
+    ) -> _cli.Outcome:
         """Measure, tell, judge."""
         build = dict(core.build_info())
         config = {"seconds": args.seconds, "only": list(args.only)}
@@ -74,12 +76,12 @@ class Bench:
             cpus=os.cpu_count(),
             cautions=cautions,
         )
-        records = Records(args.out)
+        records = Records(args.out, out.note)
         run = core.bench_core(config)
         out.detail(f"pgmap {pgmap.__version__} bench {args.suite}  {os.cpu_count()} cpus")
         for caution in cautions:
             out.note(f"caution: {caution}")
-        with listening() as signals, showing(args.progress, out) as progress:
+        with showing(args.progress, out) as progress:
             report = drive(
                 run,
                 signals,

@@ -19,6 +19,7 @@ from pgmap import _cli, _core_api, errors
 from pgmap._core_api import Conformance, Difference
 from pgmap._exit import Exit, worst
 from pgmap._output import Ink, Output, Verbosity
+from pgmap._signals import Signals
 
 STDIN = "-"
 
@@ -55,19 +56,24 @@ class Conform:
             "--era", help="whose rules (default: the faithful era of the recording's kernel)"
         )
 
-    def run(self, args: argparse.Namespace, out: Output, core: _core_api.Core) -> _cli.Outcome:
+    def run(
+        self, args: argparse.Namespace, out: Output, core: _core_api.Core, signals: Signals
+    ) -> _cli.Outcome:
         """Compare each file, tell each outcome, end with the most serious one."""
         out.detail(f"pgmap {pgmap.__version__} conform", Verbosity.VERBOSE)
         codes: list[Exit] = []
         entries: list[dict[str, Any]] = []
-        for path in args.files:
-            for name in expand(path):
-                code, entry = one_file(name, args.era, out, core)
-                codes.append(code)
-                entries.append({"file": name, "exit": int(code), **entry})
-        code = worst(codes)
-        out.result(tally(codes))
-        return _cli.Outcome(code, {"files": entries})
+        names = [name for path in args.files for name in expand(path)]
+        for name in names:
+            if signals.stopped_by is not None:
+                break
+            code, entry = one_file(name, args.era, out, core)
+            codes.append(code)
+            entries.append({"file": name, "exit": int(code), **entry})
+        out.result(tally(codes, len(names)))
+        ending = [] if signals.exit is None else [signals.exit]
+        complete = len(codes) == len(names)
+        return _cli.Outcome(worst([*codes, *ending]), {"files": entries, "complete": complete})
 
 
 def expand(path: str) -> Iterator[str]:
@@ -163,7 +169,7 @@ def side_by_side(difference: Difference, out: Output) -> Iterator[str]:
             yield f"{out.paint(cells, Ink.BAD)}  <- differs"
 
 
-def tally(codes: Sequence[Exit]) -> str:
+def tally(codes: Sequence[Exit], asked: int) -> str:
     """The last line: how many of each."""
     words = {
         Exit.OK: "equal",
@@ -177,7 +183,10 @@ def tally(codes: Sequence[Exit]) -> str:
         for code in Exit
         if code in codes
     ]
-    return f"Result: {', '.join(counts)} of {len(codes)} recordings"
+    rest = asked - len(codes)
+    if rest:
+        counts.append(f"{rest} not reached")
+    return f"Result: {', '.join(counts)} of {asked} recording{'s' if asked > 1 else ''}"
 
 
 def main(argv: Sequence[str] | None = None) -> int:

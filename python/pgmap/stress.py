@@ -30,7 +30,7 @@ from pgmap._drive import Records, drive
 from pgmap._exit import Exit, worst
 from pgmap._output import Ink, Output, Verbosity
 from pgmap._progress import showing
-from pgmap._signals import Signals, listening
+from pgmap._signals import Signals
 
 DEFAULT_ERA = "v6.15-sound"
 DEFAULT_MIX = "default"
@@ -156,15 +156,17 @@ class Stress:
         )
         _cli.add_budget(parser, "10s")
 
-    def run(self, args: argparse.Namespace, out: Output, core: _core_api.Core) -> _cli.Outcome:
+    def run(
+        self, args: argparse.Namespace, out: Output, core: _core_api.Core, signals: Signals
+    ) -> _cli.Outcome:
         """Start, watch, report."""
         config = Config.of(args)
         out.facts.update(config=asdict(config), build=dict(core.build_info()))
-        records = Records(args.out)
+        records = Records(args.out, out.note)
         run = core.stress_start(asdict(config))
         out.detail(header(config))
         teller = Teller(out)
-        with listening() as signals, showing(args.progress, out) as progress:
+        with showing(args.progress, out) as progress:
 
             def observe(glance: StressProgress) -> None:
                 fresh = teller.take_new(glance["violations"])
