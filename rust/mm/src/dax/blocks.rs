@@ -1,0 +1,76 @@
+//! The block allocator: one bit per page of the device.
+//!
+//! Next-fit from where the last allocation ended, so a block that was just freed is not handed out
+//! again at once on a large device (as in the recordings, where the journal still holds it), and very
+//! soon on a small one (as in a stress run, where reuse is what shows a premature free).
+
+use prim::{Arena, AtomicU64, Cpu, Guarded, LockClass, NoMemory, SpinLock, Table, plain};
+
+plain! {
+    /// Where to look next, and how much is left.
+    #[derive(Clone, Copy, Debug)]
+    pub struct Cursor {
+        next: u32,
+        used: u32,
+    }
+}
+
+impl Guarded for Cursor {
+    const CLASS: LockClass = LockClass { name: "block allocator", rank: 75 };
+}
+
+/// Which blocks are in use.
+#[derive(Debug)]
+pub struct Blocks {
+    /// A set bit is a used block. Written under `cursor`.
+    bits: Table<AtomicU64>,
+    cursor: Table<SpinLock<Cursor>>,
+    total: u32,
+}
+
+impl Blocks {
+    /// An empty device of `total` blocks.
+    ///
+    /// # Errors
+    /// [`NoMemory`] when the arena is full.
+    pub(super) fn new(arena: &Arena, total: u32) -> Result<Self, NoMemory> {
+        Ok(Self { bits: arena.table(total as usize / 64 + 1)?, cursor: arena.table(1)?, total })
+    }
+
+    /// `count` contiguous free blocks, the first a multiple of `align`; none when there is no such run.
+    pub(super) fn alloc(&self, cpu: &Cpu<'_>, count: u32, align: u32) -> Option<u32> {
+        let mut cursor = self.cursor[0].lock(cpu);
+        let last = self.total.checked_sub(count)?;
+        let start = cursor.next.next_multiple_of(align);
+        let mut candidates = (start..=last).step_by(align as usize).chain((0..=last).step_by(align as usize));
+        let found = candidates.find(|first| (*first..*first + count).all(|block| !self.is_used(block)))?;
+        (found..found + count).for_each(|block| self.flip(block));
+        cursor.next = found + count;
+        cursor.used += count;
+        Some(found)
+    }
+
+    /// Gives a block back.
+    pub(super) fn free(&self, cpu: &Cpu<'_>, block: u32) {
+        let mut cursor = self.cursor[0].lock(cpu);
+        if self.is_used(block) {
+            self.flip(block);
+            cursor.used -= 1;
+        }
+    }
+
+    /// Blocks in use.
+    #[must_use]
+    pub fn used(&self, cpu: &Cpu<'_>) -> u32 {
+        self.cursor[0].lock(cpu).used
+    }
+
+    fn is_used(&self, block: u32) -> bool {
+        self.bits[block as usize / 64].read() & (1 << (block % 64)) != 0
+    }
+
+    fn flip(&self, block: u32) {
+        let word = &self.bits[block as usize / 64];
+        word.set(word.read() ^ (1 << (block % 64)));
+    }
+}

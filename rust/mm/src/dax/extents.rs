@@ -1,0 +1,197 @@
+//! The extent map of a file: which block holds which page, and who gets a new one (`iomap_begin`).
+//!
+//! ```text
+//!   31        30                                   0
+//!  +---------+--------------------------------------+
+//!  |unwritten| block + 1; 0 is a hole               |
+//!  +---------+--------------------------------------+
+//! ```
+//!
+//! Read and written under the inode's extent lock. Allocation and free are where a page changes hands,
+//! so both start a new life in the shadow, and both look whether the page is really idle (I18).
+
+use prim::{AtomicU32, Cpu};
+use program::Errno;
+
+use crate::dax::{Dax, InodeId};
+use crate::page::{Owner, Pfn};
+use crate::vm::Permission;
+use crate::warn::{Complaint, warn_page};
+
+const UNWRITTEN: u32 = 1 << 31;
+
+/// What a file has at an index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// No block.
+    Hole,
+    /// A block that reads as zeroes.
+    Unwritten(Pfn),
+    /// A block with contents.
+    Written(Pfn),
+}
+
+impl Extent {
+    /// The frame that holds contents, if there is one.
+    #[must_use]
+    pub fn written(self) -> Option<Pfn> {
+        match self {
+            Self::Written(pfn) => Some(pfn),
+            Self::Hole | Self::Unwritten(_) => None,
+        }
+    }
+
+    /// The frame of the block, written or not.
+    #[must_use]
+    pub fn block(self) -> Option<Pfn> {
+        match self {
+            Self::Hole => None,
+            Self::Unwritten(pfn) | Self::Written(pfn) => Some(pfn),
+        }
+    }
+}
+
+impl Dax {
+    fn extent_word(&self, inode: InodeId, index: u32) -> &AtomicU32 {
+        &self.extents[(inode.0 * self.file_pages + index) as usize]
+    }
+
+    fn unpack(&self, word: u32) -> Extent {
+        match (word & !UNWRITTEN).checked_sub(1) {
+            None => Extent::Hole,
+            Some(block) if word & UNWRITTEN != 0 => Extent::Unwritten(self.span.start.add(block)),
+            Some(block) => Extent::Written(self.span.start.add(block)),
+        }
+    }
+
+    /// What is there now. Without the extent lock the answer may be stale at once.
+    #[must_use]
+    pub fn extent(&self, inode: InodeId, index: u32) -> Extent {
+        self.unpack(self.extent_word(inode, index).read())
+    }
+
+    /// `iomap_begin` for one page: what is there, after making room for a write.
+    ///
+    /// # Errors
+    /// `ENOSPC`.
+    pub(super) fn iomap_begin(
+        &self,
+        cpu: &Cpu<'_>,
+        inode: InodeId,
+        index: u32,
+        wanted: Permission,
+    ) -> Result<Extent, Errno> {
+        if wanted == Permission::Read {
+            let _lock = self.inode(inode).extents_lock.read(cpu);
+            return Ok(self.extent(inode, index));
+        }
+        let _lock = self.inode(inode).extents_lock.write(cpu);
+        match self.extent(inode, index) {
+            written @ Extent::Written(_) => Ok(written),
+            Extent::Unwritten(pfn) => Ok(self.write_extent(inode, index, pfn)),
+            Extent::Hole => {
+                let block = self.blocks.alloc(cpu, 1, 1).ok_or(Errno::ENOSPC)?;
+                let pfn = self.take_block(cpu, inode, block);
+                Ok(self.write_extent(inode, index, pfn))
+            }
+        }
+    }
+
+    /// `iomap_begin` for a PMD: the first frame, if the whole range lies in one aligned piece of blocks
+    /// that need no zero page.
+    pub(super) fn iomap_begin_huge(
+        &self,
+        cpu: &Cpu<'_>,
+        inode: InodeId,
+        head: u32,
+        wanted: Permission,
+    ) -> Option<Pfn> {
+        let _lock = self.inode(inode).extents_lock.write(cpu);
+        let first = self.extent(inode, head).block()?;
+        if !first.is_aligned(self.pmd_order()) {
+            return None;
+        }
+        let in_place = |at: &u32| {
+            let extent = self.extent(inode, head + at);
+            let usable = wanted == Permission::Write || extent.written().is_some();
+            usable && extent.block() == Some(first.add(*at))
+        };
+        if !(0..self.pmd_order().pages()).all(|at| in_place(&at)) {
+            return None;
+        }
+        for at in 0..self.pmd_order().pages() {
+            if let Extent::Unwritten(pfn) = self.extent(inode, head + at) {
+                self.write_extent(inode, head + at, pfn);
+            }
+        }
+        Some(first)
+    }
+
+    /// Gives `count` blocks from file page `index` on, in one piece starting at a multiple of `align`.
+    ///
+    /// # Errors
+    /// `ENOSPC`.
+    pub(super) fn allocate_run(
+        &self,
+        cpu: &Cpu<'_>,
+        inode: InodeId,
+        count: u32,
+        align: u32,
+        written: bool,
+    ) -> Result<(), Errno> {
+        let _lock = self.inode(inode).extents_lock.write(cpu);
+        let first = self.blocks.alloc(cpu, count, align).ok_or(Errno::ENOSPC)?;
+        for at in 0..count {
+            self.take_block(cpu, inode, first + at);
+            let flag = if written { 0 } else { UNWRITTEN };
+            self.extent_word(inode, at).set((first + at + 1) | flag);
+        }
+        Ok(())
+    }
+
+    /// Frees the blocks of `[first, end)`. The caller has made sure that nobody uses their pages, and
+    /// this is where that is checked.
+    pub(super) fn free_blocks(&self, cpu: &Cpu<'_>, inode: InodeId, first: u32, end: u32) {
+        let _lock = self.inode(inode).extents_lock.write(cpu);
+        for index in first..end {
+            let Some(pfn) = self.extent(inode, index).block() else { continue };
+            self.check_idle(cpu, pfn, Complaint::BlockFreedBusy);
+            self.vm.pagemaps.memmap.shadow_assign(cpu, pfn, Owner::NOBODY);
+            self.extent_word(inode, index).set(0);
+            self.blocks.free(cpu, pfn.0 - self.span.start.0);
+        }
+    }
+
+    /// Turns the blocks of `[first, end)` back into unwritten ones (FALLOC_FL_ZERO_RANGE).
+    pub(super) fn unwrite_blocks(&self, cpu: &Cpu<'_>, inode: InodeId, first: u32, end: u32) {
+        let _lock = self.inode(inode).extents_lock.write(cpu);
+        for index in first..end {
+            if let Extent::Written(pfn) = self.extent(inode, index) {
+                self.vm.pagemaps.memmap.contents(pfn).set(0);
+                self.extent_word(inode, index).or(UNWRITTEN);
+            }
+        }
+    }
+
+    /// A block starts a life in a file: zeroed, and nobody's before.
+    fn take_block(&self, cpu: &Cpu<'_>, inode: InodeId, block: u32) -> Pfn {
+        let pfn = self.span.start.add(block);
+        self.check_idle(cpu, pfn, Complaint::BlockAllocatedBusy);
+        self.vm.pagemaps.memmap.contents(pfn).set(0);
+        self.vm.pagemaps.memmap.shadow_assign(cpu, pfn, Owner::file(inode.0));
+        pfn
+    }
+
+    fn write_extent(&self, inode: InodeId, index: u32, pfn: Pfn) -> Extent {
+        self.extent_word(inode, index).set(pfn.0 - self.span.start.0 + 1);
+        Extent::Written(pfn)
+    }
+
+    fn check_idle(&self, cpu: &Cpu<'_>, pfn: Pfn, complaint: Complaint) {
+        let memmap = &self.vm.pagemaps.memmap;
+        let count = memmap.folio(pfn).refcount();
+        if count != 0 || memmap.page(pfn).mapcount.read() != 0 {
+            warn_page(cpu, complaint, pfn, count.into());
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! Faults on a DAX file (`dax_iomap_pte_fault`, `dax_iomap_pmd_fault`; K§5.4).
+//!
+//! 1. `invalidate_lock` shared: nobody takes blocks away while we map one.
+//! 2. Beyond the end of the file: SIGBUS.
+//! 3. Grab the entry. From here to the unlock, this task owns the 0 -> 1 of the folio behind it.
+//! 4. Ask the filesystem for the block; ask the device whether it is alive.
+//! 5. Make the entry say so, and the pages a folio.
+//! 6. Take a reference, the legal 0 -> 1; map, which takes the mapping's own reference under the
+//!    page-table lock and would refuse a count of zero; drop the first.
+//!
+//! Net: mapped n times means refcount = mapcount = n plus what GUP holds; an entry alone holds nothing.
+//! Departure: the device's SRCU section covers the whole fault, not only the translation of the block.
+
+use prim::Cpu;
+
+use crate::dax::entry::DaxEntry;
+use crate::dax::extents::Extent;
+use crate::dax::i_pages::Grabbed;
+use crate::dax::{Dax, InodeId};
+use crate::page::{Order, Pfn};
+use crate::vm::{Fault, FaultHandler, Insert, Permission, VmFault};
+
+impl FaultHandler for Dax {
+    fn huge_fault(&self, cpu: &Cpu<'_>, fault: &VmFault) -> Fault {
+        let inode = InodeId(fault.vma.mapping);
+        let pages = self.pmd_order().pages();
+        let head = fault.pgoff & !(pages - 1);
+        // The PMD must lie inside the mapping, and address and file must agree modulo its size.
+        let offset = fault.pgoff - head;
+        let Some(first) = fault.vpn.0.checked_sub(offset).filter(|first| first % pages == 0) else {
+            return Fault::Fallback;
+        };
+        if first < fault.vma.start || first + pages > fault.vma.end() {
+            return Fault::Fallback;
+        }
+        let _faults = self.inode(inode).invalidate_lock.read(cpu);
+        if head + pages > self.inode(inode).size() {
+            return Fault::Fallback;
+        }
+        let _alive = match self.dax_read_lock_alive(cpu) {
+            Some(guard) => guard,
+            None => return Fault::Sigbus,
+        };
+        let mut grabbed = match self.grab_mapping_entry(cpu, inode, head, self.pmd_order()) {
+            Ok(grabbed) => grabbed,
+            Err(fault) => return fault,
+        };
+        let outcome = match self.iomap_begin_huge(cpu, inode, head, fault.wanted) {
+            None => Fault::Fallback,
+            Some(pfn) => {
+                self.insert_real_entry(cpu, &mut grabbed, pfn, self.pmd_order(), fault.wanted);
+                self.map_owned(cpu, grabbed, pfn, |vm| vm.insert_huge(cpu, fault, pfn))
+            }
+        };
+        self.unlock_entry(cpu, grabbed);
+        outcome
+    }
+
+    fn fault(&self, cpu: &Cpu<'_>, fault: &VmFault) -> Fault {
+        let inode = InodeId(fault.vma.mapping);
+        let _faults = self.inode(inode).invalidate_lock.read(cpu);
+        if fault.pgoff >= self.inode(inode).size() {
+            return Fault::Sigbus;
+        }
+        let _alive = match self.dax_read_lock_alive(cpu) {
+            Some(guard) => guard,
+            None => return Fault::Sigbus,
+        };
+        let mut grabbed = match self.grab_mapping_entry(cpu, inode, fault.pgoff, Order::PAGE) {
+            Ok(grabbed) => grabbed,
+            Err(fault) => return fault,
+        };
+        let outcome = match self.iomap_begin(cpu, inode, fault.pgoff, fault.wanted) {
+            Err(_) => Fault::Sigbus,
+            Ok(Extent::Written(pfn)) => {
+                self.insert_real_entry(cpu, &mut grabbed, pfn, Order::PAGE, fault.wanted);
+                self.map_owned(cpu, grabbed, pfn, |vm| vm.insert_page(cpu, fault, pfn))
+            }
+            Ok(Extent::Hole | Extent::Unwritten(_)) => self.load_hole(cpu, fault, &mut grabbed),
+        };
+        self.unlock_entry(cpu, grabbed);
+        outcome
+    }
+}
+
+impl Dax {
+    /// `dax_load_hole`: the shared zero page, and an entry that says so.
+    fn load_hole(&self, cpu: &Cpu<'_>, fault: &VmFault, grabbed: &mut Grabbed) -> Fault {
+        if !grabbed.entry.has_folio() {
+            self.replace_entry(cpu, grabbed, DaxEntry::zero());
+        }
+        Self::outcome(self.vm.insert_page(cpu, fault, Pfn::ZERO_PAGE))
+    }
+
+    /// `dax_insert_entry` for a block. An entry that already has a folio is kept, whatever its order;
+    /// the zero page, if that is what others still see, is unmapped first.
+    fn insert_real_entry(
+        &self,
+        cpu: &Cpu<'_>,
+        grabbed: &mut Grabbed,
+        pfn: Pfn,
+        order: Order,
+        wanted: Permission,
+    ) {
+        let mut entry = grabbed.entry;
+        if !entry.has_folio() {
+            if !entry.is_empty() {
+                let mapping = grabbed.inode.mapping();
+                self.vm.unmap_mapping_pages(cpu, mapping, grabbed.index, order.pages());
+            }
+            self.dax_associate_entry(cpu, grabbed.inode, grabbed.index, pfn, order);
+            entry = DaxEntry::page(pfn, order);
+        }
+        if wanted == Permission::Write {
+            entry = entry.dirtied();
+        }
+        self.replace_entry(cpu, grabbed, entry);
+    }
+
+    /// Steps 6: reference, map, drop. `pfn` is the frame to map, the folio around it is the entry's.
+    fn map_owned(
+        &self,
+        cpu: &Cpu<'_>,
+        grabbed: Grabbed,
+        pfn: Pfn,
+        insert: impl FnOnce(&crate::vm::Vm) -> Insert,
+    ) -> Fault {
+        debug_assert!(grabbed.entry.is_locked(), "only the entry's owner may take a page from zero to one");
+        let pagemaps = &self.vm.pagemaps;
+        let folio = pagemaps.memmap.folio(pfn);
+        let Some(pagemap) = self.pagemap().filter(|id| pagemaps.folio_get_owned(cpu, *id, folio)) else {
+            return Fault::Sigbus;
+        };
+        debug_assert!(pagemaps.span(pagemap).contains(pfn));
+        let outcome = Self::outcome(insert(&self.vm));
+        pagemaps.folio_put_refs(cpu, folio, 1);
+        outcome
+    }
+
+    fn outcome(insert: Insert) -> Fault {
+        match insert {
+            // Raced: back out as VM_FAULT_NOPAGE; the access looks again.
+            Insert::Done | Insert::Raced => Fault::Done,
+            Insert::NoReference => Fault::Sigbus,
+            Insert::NoMemory => Fault::Oom,
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! What a filesystem does to a file: size, holes, contents (ext4, XFS; K§5.5).
+//!
+//! Whatever takes a block away goes the same way: `i_rwsem`, then `invalidate_lock` exclusively, then
+//! the layout, then the entries and blocks. Between the break and the free both locks are held, so what
+//! was idle stays idle. Plain reads and writes copy through the device's own mapping and never touch a
+//! page count.
+
+use prim::{Cpu, Sleep};
+use program::Errno;
+use program::rules::{BlockFree, Switch};
+
+use crate::dax::layout::Faults;
+use crate::dax::{Dax, Inode, InodeId};
+use crate::vm::Permission;
+
+/// What a file is made of when it is created.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Birth {
+    /// All holes.
+    Sparse,
+    /// Blocks in one piece, written.
+    Written,
+    /// Blocks in one piece, unwritten.
+    Unwritten,
+}
+
+impl Dax {
+    /// A new file of `pages` pages with one name and one user, the caller. `huge` asks for blocks on a
+    /// PMD boundary; otherwise they are placed so that no PMD can map them by accident.
+    ///
+    /// # Errors
+    /// `ENOSPC` without an inode or blocks, `EINVAL` beyond the largest file.
+    pub fn create(
+        &self,
+        cpu: &Cpu<'_>,
+        pages: u32,
+        birth: Birth,
+        huge: program::op::Layout,
+    ) -> Result<InodeId, Errno> {
+        if pages > self.file_pages {
+            return Err(Errno::EINVAL);
+        }
+        let id = InodeId(self.inodes.alloc(cpu).map_err(|_| Errno::ENOSPC)?);
+        let inode = self.inode(id);
+        inode.size.set(pages);
+        inode.nlink.set(1);
+        inode.users.set(1);
+        if birth != Birth::Sparse && pages > 0 {
+            let align = match huge {
+                program::op::Layout::Huge => self.pmd_order().pages(),
+                program::op::Layout::Contiguous => 1,
+            };
+            let written = birth == Birth::Written;
+            if let Err(full) = self.allocate_run(cpu, id, pages, align, written) {
+                self.inodes.free(cpu, id.0);
+                return Err(full);
+            }
+        }
+        Ok(id)
+    }
+
+    /// `ftruncate`.
+    ///
+    /// # Errors
+    /// `EINTR` when a signal ended the wait for a busy page, `EFBIG` as `EINVAL` beyond the largest file.
+    pub fn truncate(&self, cpu: &Cpu<'_>, id: InodeId, pages: u32) -> Result<(), Errno> {
+        if pages > self.file_pages {
+            return Err(Errno::EINVAL);
+        }
+        let inode = self.inode(id);
+        let _io = inode.i_rwsem.write(cpu);
+        let _faults = self.take_away(cpu, id, pages, self.file_pages)?;
+        inode.size.set(pages);
+        self.vm.unmap_mapping_pages(cpu, id.mapping(), pages, self.file_pages);
+        self.delete_entries(cpu, id, pages, self.file_pages);
+        self.free_blocks(cpu, id, pages, self.file_pages);
+        Ok(())
+    }
+
+    /// `fallocate(FALLOC_FL_PUNCH_HOLE)`: the blocks of `[first, first + pages)` go, the size stays.
+    ///
+    /// # Errors
+    /// `EINVAL` for an empty range, `EINTR` as for truncate.
+    pub fn punch(&self, cpu: &Cpu<'_>, id: InodeId, first: u32, pages: u32) -> Result<(), Errno> {
+        let end = self.range_end(first, pages)?;
+        let inode = self.inode(id);
+        let _io = inode.i_rwsem.write(cpu);
+        let _faults = self.take_away(cpu, id, first, end)?;
+        self.vm.unmap_mapping_pages(cpu, id.mapping(), first, end - first);
+        self.delete_entries(cpu, id, first, end);
+        self.free_blocks(cpu, id, first, end);
+        Ok(())
+    }
+
+    /// `fallocate(FALLOC_FL_ZERO_RANGE)`: the blocks stay and read as zeroes.
+    ///
+    /// # Errors
+    /// As [`Self::punch`].
+    pub fn zero_range(&self, cpu: &Cpu<'_>, id: InodeId, first: u32, pages: u32) -> Result<(), Errno> {
+        let end = self.range_end(first, pages)?;
+        let inode = self.inode(id);
+        let _io = inode.i_rwsem.write(cpu);
+        let mut faults = Some(self.shut_out_faults(cpu, id));
+        self.break_layout(cpu, id, Sleep::Interruptible, &mut faults).map_err(|_| Errno::EINTR)?;
+        self.unwrite_blocks(cpu, id, first, end);
+        Ok(())
+    }
+
+    /// `pread` of one page's contents; a hole reads as zero.
+    ///
+    /// # Errors
+    /// `EINVAL` beyond the largest file.
+    pub fn read_page(&self, cpu: &Cpu<'_>, id: InodeId, index: u32) -> Result<u64, Errno> {
+        self.range_end(index, 1)?;
+        let _io = self.inode(id).i_rwsem.read(cpu);
+        let extent = self.iomap_begin(cpu, id, index, Permission::Read)?;
+        Ok(extent.written().map_or(0, |pfn| self.vm.pagemaps.memmap.contents(pfn).read()))
+    }
+
+    /// `pwrite` of one page, allocating and extending as needed.
+    ///
+    /// # Errors
+    /// `ENOSPC`; `EINVAL` beyond the largest file.
+    pub fn write_page(&self, cpu: &Cpu<'_>, id: InodeId, index: u32, value: u64) -> Result<(), Errno> {
+        self.range_end(index, 1)?;
+        let inode = self.inode(id);
+        let _io = inode.i_rwsem.write(cpu);
+        let was_written = self.extent(id, index).written().is_some();
+        let extent = self.iomap_begin(cpu, id, index, Permission::Write)?;
+        if let Some(pfn) = extent.written() {
+            self.vm.pagemaps.memmap.contents(pfn).set(value);
+        }
+        if !was_written {
+            // Others may see the zero page here: take it away so that they see what was written
+            // (invalidate_inode_pages2_range in dax_iomap_iter).
+            self.invalidate_zero_page(cpu, id, index);
+        }
+        if index >= inode.size() {
+            inode.size.set(index + 1);
+        }
+        Ok(())
+    }
+
+    /// Locks faults out and makes sure that nobody reaches `[first, end)`. The wrong rules live here:
+    /// leaving the break out, and handing the blocks back before it.
+    fn take_away<'a>(
+        &'a self,
+        cpu: &'a Cpu<'_>,
+        id: InodeId,
+        first: u32,
+        end: u32,
+    ) -> Result<Option<Faults<'a>>, Errno> {
+        let mut faults = Some(self.shut_out_faults(cpu, id));
+        let rules = &self.vm.pagemaps.rules;
+        if rules.block_free == BlockFree::BeforeIdle {
+            self.free_blocks(cpu, id, first, end);
+        }
+        if rules.truncate_break_layout == Switch::On {
+            self.break_layout(cpu, id, Sleep::Interruptible, &mut faults).map_err(|_| Errno::EINTR)?;
+        }
+        Ok(faults)
+    }
+
+    fn range_end(&self, first: u32, pages: u32) -> Result<u32, Errno> {
+        let end = first.checked_add(pages).filter(|end| *end <= self.file_pages);
+        end.filter(|_| pages > 0).ok_or(Errno::EINVAL)
+    }
+
+    /// Whether the file still has a name or a user.
+    #[must_use]
+    pub(super) fn is_dead(inode: &Inode) -> bool {
+        inode.nlink.read() == 0
+    }
+}

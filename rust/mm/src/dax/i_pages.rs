@@ -1,0 +1,232 @@
+//! The entries of a file and their locks (K§5.1, K§5.2).
+//!
+//! Everything below happens under the `i_pages` spinlock except waiting. A locked entry has one owner;
+//! who wants it sleeps as an exclusive waiter on the entry's own word, and each unlock wakes one of them.
+//! Whoever was woken and then does not take the entry must pass the wake-up on, or a sleeper is lost
+//! (B25, I19). Removing an entry wakes everybody: there is nothing left to own.
+
+use prim::{
+    AtomicU64, Cpu, Sleep, SpinGuard, WaitClass, Waiting, wait_event_exclusive, wake_up_all, wake_up_one,
+};
+
+use crate::dax::entry::DaxEntry;
+use crate::dax::{Dax, IPages, InodeId};
+use crate::page::Order;
+use crate::tally;
+use crate::vm::Fault;
+use crate::warn::{Complaint, warn_object};
+
+static ENTRY: WaitClass = WaitClass { name: "DAX entry" };
+
+/// An entry this task has locked.
+#[derive(Clone, Copy, Debug)]
+#[must_use = "a locked entry stops every fault on its range until it is unlocked"]
+pub(super) struct Grabbed {
+    pub(super) inode: InodeId,
+    /// Where the entry sits: the first index of its range.
+    pub(super) index: u32,
+    /// What it says, locked.
+    pub(super) entry: DaxEntry,
+}
+
+impl Dax {
+    #[inline]
+    fn slot(&self, inode: InodeId, index: u32) -> &AtomicU64 {
+        &self.entries[(inode.0 * self.file_pages + index) as usize]
+    }
+
+    /// `xas_load`: the entry that answers for `index`, and where it sits.
+    pub(super) fn entry_at(&self, inode: InodeId, index: u32) -> (u32, DaxEntry) {
+        let entry = DaxEntry(self.slot(inode, index).read());
+        if !entry.is_none() {
+            return (index, entry);
+        }
+        let head = index & !(self.pmd_order().pages() - 1);
+        let huge = DaxEntry(self.slot(inode, head).read());
+        if huge.is_pmd() { (head, huge) } else { (index, DaxEntry::NONE) }
+    }
+
+    /// Sleeps until the entry at `index` is unlocked or gone; the spinlock is dropped meanwhile.
+    fn wait_entry<'a>(
+        &'a self,
+        cpu: &'a Cpu<'_>,
+        inode: InodeId,
+        index: u32,
+        lock: SpinGuard<'a, IPages>,
+    ) -> SpinGuard<'a, IPages> {
+        let slot = self.slot(inode, index);
+        let owner = DaxEntry(slot.read()).locker();
+        drop(lock);
+        cpu.count(tally::ENTRY_WAITED);
+        let waiting = Waiting { class: &ENTRY, object: (u64::from(inode.0) << 32) | u64::from(index), owner };
+        // Acquire: pairs with the release in unlock_entry.
+        let unlocked = || !DaxEntry(slot.read_acquire()).is_locked();
+        // Uninterruptible: returns when unlocked, or the machine is poisoned.
+        let _ = wait_event_exclusive(cpu, slot, Sleep::Uninterruptible, waiting, unlocked);
+        self.inode(inode).i_pages.lock(cpu)
+    }
+
+    /// `get_next_unlocked_entry`, for an index.
+    fn get_unlocked_entry<'a>(
+        &'a self,
+        cpu: &'a Cpu<'_>,
+        inode: InodeId,
+        index: u32,
+    ) -> (SpinGuard<'a, IPages>, u32, DaxEntry) {
+        let mut lock = self.inode(inode).i_pages.lock(cpu);
+        loop {
+            let (at, entry) = self.entry_at(inode, index);
+            if !entry.is_locked() {
+                return (lock, at, entry);
+            }
+            lock = self.wait_entry(cpu, inode, at, lock);
+        }
+    }
+
+    /// `put_unlocked_entry`: passes on the wake-up of an entry that was waited for and not taken.
+    fn put_unlocked_entry(&self, cpu: &Cpu<'_>, inode: InodeId, index: u32, entry: DaxEntry) {
+        if !entry.is_none() {
+            wake_up_one(cpu, self.slot(inode, index));
+        }
+    }
+
+    /// `grab_mapping_entry`: the entry for `index`, locked; a placeholder if there was none.
+    ///
+    /// # Errors
+    /// [`Fault::Fallback`] when a smaller entry is in the way of a PMD.
+    pub(super) fn grab_mapping_entry(
+        &self,
+        cpu: &Cpu<'_>,
+        inode: InodeId,
+        index: u32,
+        order: Order,
+    ) -> Result<Grabbed, Fault> {
+        let (mut lock, mut at, mut entry) = self.get_unlocked_entry(cpu, inode, index);
+        if order == Order::PAGE && entry.is_pmd() && entry.is_empty() {
+            // A PMD fault gave up here: its placeholder makes room for a page.
+            self.slot(inode, at).set(DaxEntry::NONE.0);
+            lock.nrpages -= self.pmd_order().pages();
+            wake_up_all(cpu, self.slot(inode, at));
+            (at, entry) = (index, DaxEntry::NONE);
+        }
+        let pages = order.pages();
+        let smaller_in_the_way = order > Order::PAGE
+            && !entry.is_pmd()
+            && (index..index + pages).any(|index| self.slot(inode, index).read() != 0);
+        if smaller_in_the_way {
+            self.put_unlocked_entry(cpu, inode, at, entry);
+            return Err(Fault::Fallback);
+        }
+        let locked = if entry.is_none() {
+            lock.nrpages += pages;
+            lock.end = lock.end.max(index + pages);
+            DaxEntry::empty(order, cpu.id())
+        } else {
+            entry.locked(cpu.id())
+        };
+        self.slot(inode, at).set(locked.0);
+        Ok(Grabbed { inode, index: at, entry: locked })
+    }
+
+    /// `dax_insert_entry`'s store: a new locked entry in place of a grabbed one.
+    pub(super) fn replace_entry(&self, cpu: &Cpu<'_>, grabbed: &mut Grabbed, new: DaxEntry) {
+        let _lock = self.inode(grabbed.inode).i_pages.lock(cpu);
+        grabbed.entry = new.locked(cpu.id());
+        self.slot(grabbed.inode, grabbed.index).set(grabbed.entry.0);
+    }
+
+    /// `dax_unlock_entry`.
+    pub(super) fn unlock_entry(&self, cpu: &Cpu<'_>, grabbed: Grabbed) {
+        let slot = self.slot(grabbed.inode, grabbed.index);
+        {
+            let _lock = self.inode(grabbed.inode).i_pages.lock(cpu);
+            if DaxEntry(slot.read()) != grabbed.entry {
+                warn_object(cpu, Complaint::EntryMisuse, grabbed.index.into(), 0);
+            }
+            // Release: pairs with the acquire of a waiter's check.
+            slot.set_release(grabbed.entry.unlocked().0);
+        }
+        wake_up_one(cpu, slot);
+    }
+
+    /// Looks at every entry of `[first, end)` that is not locked, waiting for those that are; stops at
+    /// the first for which `found` answers.
+    pub(super) fn scan_entries<T>(
+        &self,
+        cpu: &Cpu<'_>,
+        inode: InodeId,
+        first: u32,
+        end: u32,
+        mut found: impl FnMut(DaxEntry) -> Option<T>,
+    ) -> Option<T> {
+        let last = { self.inode(inode).i_pages.lock(cpu).end }.min(end);
+        let mut index = first;
+        while index < last {
+            if self.entry_at(inode, index).1.is_none() {
+                index += 1;
+                continue;
+            }
+            let (lock, at, entry) = self.get_unlocked_entry(cpu, inode, index);
+            let answer = if entry.is_none() { None } else { found(entry) };
+            self.put_unlocked_entry(cpu, inode, at, entry);
+            drop(lock);
+            if answer.is_some() {
+                return answer;
+            }
+            index = if entry.is_pmd() { at + self.pmd_order().pages() } else { index + 1 };
+        }
+        None
+    }
+
+    /// `dax_delete_mapping_range`: removes every entry of `[first, end)` and lets go of its folio.
+    pub(super) fn delete_entries(&self, cpu: &Cpu<'_>, inode: InodeId, first: u32, end: u32) {
+        let last = { self.inode(inode).i_pages.lock(cpu).end }.min(end);
+        for index in first..last {
+            if self.entry_at(inode, index).1.is_none() {
+                continue;
+            }
+            let (mut lock, at, entry) = self.get_unlocked_entry(cpu, inode, index);
+            if entry.is_none() {
+                continue;
+            }
+            self.dax_disassociate_entry(cpu, entry);
+            let slot = self.slot(inode, at);
+            slot.set_release(DaxEntry::NONE.0);
+            lock.nrpages -= if entry.is_pmd() { self.pmd_order().pages() } else { 1 };
+            drop(lock);
+            wake_up_all(cpu, slot);
+        }
+    }
+
+    /// Takes the zero page away from `index` after a write gave it a block.
+    pub(super) fn invalidate_zero_page(&self, cpu: &Cpu<'_>, inode: InodeId, index: u32) {
+        let (_, entry) = self.entry_at(inode, index);
+        if entry.is_none() {
+            return;
+        }
+        // The block is in place, so whoever grabs the entry from now on maps it; only who grabbed it
+        // before can still insert the zero page, and is waited for here.
+        let (lock, at, entry) = self.get_unlocked_entry(cpu, inode, index);
+        self.put_unlocked_entry(cpu, inode, at, entry);
+        drop(lock);
+        if !entry.has_folio() {
+            self.vm.unmap_mapping_pages(cpu, inode.mapping(), index, 1);
+        }
+    }
+
+    /// Forgets every entry without touching a folio: the struct pages are gone (B50).
+    pub(super) fn forget_entries(&self, cpu: &Cpu<'_>, inode: InodeId) {
+        let mut lock = self.inode(inode).i_pages.lock(cpu);
+        for index in 0..lock.end {
+            self.slot(inode, index).set(DaxEntry::NONE.0);
+            wake_up_all(cpu, self.slot(inode, index));
+        }
+        lock.nrpages = 0;
+    }
+
+    /// Pages covered by entries; 0 after eviction.
+    #[must_use]
+    pub fn nrpages(&self, cpu: &Cpu<'_>, inode: InodeId) -> u32 {
+        self.inode(inode).i_pages.lock(cpu).nrpages
+    }
+}

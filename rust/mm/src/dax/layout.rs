@@ -1,0 +1,85 @@
+//! Breaking layouts: no block leaves a file while somebody reaches its page (K§5.5).
+//!
+//! ```text
+//!   invalidate_lock held exclusively: no new mapping can appear
+//!   loop:
+//!     unmap the file               from here on a new reference needs a fault, and faults are shut out
+//!     any entry with refcount != mapcount?
+//!       none -> delete all entries, done
+//!       one  -> drop invalidate_lock, sleep until its page is idle, take the lock again, start over
+//! ```
+//!
+//! "Busy" compares the count with the mapcount, "idle" asks for zero. They differ exactly when the page
+//! is faulted in again during the sleep: the reference that was waited for goes, the count stays above
+//! zero because of the new mapping, and nobody wakes the sleeper (B33). `idle-pred=ref-equals-map`
+//! makes the two the same.
+
+use prim::{Cpu, Interrupted, Sleep, WaitClass, Waiting, wait_var_event};
+use program::rules::{IdlePred, Switch};
+
+use crate::dax::{Dax, FaultsLocked, InodeId};
+use crate::page::Pfn;
+use crate::tally;
+
+static IDLE: WaitClass = WaitClass { name: "page to become idle" };
+
+/// `invalidate_lock`, held exclusively.
+pub(super) type Faults<'a> = prim::WriteGuard<'a, FaultsLocked>;
+
+impl Dax {
+    /// `filemap_invalidate_lock`.
+    pub(super) fn shut_out_faults<'a>(&'a self, cpu: &'a Cpu<'_>, inode: InodeId) -> Faults<'a> {
+        self.inode(inode).invalidate_lock.write(cpu)
+    }
+
+    /// `dax_break_layout` over the whole file, which is what both filesystems do (K§14).
+    ///
+    /// # Errors
+    /// [`Interrupted`] by a signal; no entry was removed then, and `faults` is held again.
+    pub(super) fn break_layout<'a>(
+        &'a self,
+        cpu: &'a Cpu<'_>,
+        inode: InodeId,
+        sleep: Sleep,
+        faults: &mut Option<Faults<'a>>,
+    ) -> Result<(), Interrupted> {
+        let drops_lock = self.vm.pagemaps.rules.wait_drops_lock == Switch::On;
+        while let Some(busy) = self.layout_busy_page(cpu, inode) {
+            cpu.count(tally::LAYOUT_SLEPT);
+            if drops_lock {
+                *faults = None;
+            }
+            let woken = self.wait_page_idle(cpu, busy, sleep);
+            if faults.is_none() {
+                *faults = Some(self.shut_out_faults(cpu, inode));
+            }
+            woken?;
+        }
+        self.delete_entries(cpu, inode, 0, self.file_pages);
+        Ok(())
+    }
+
+    /// `dax_layout_busy_page`: unmaps the file, then looks for a page with a reference too many.
+    fn layout_busy_page(&self, cpu: &Cpu<'_>, inode: InodeId) -> Option<Pfn> {
+        self.vm.unmap_mapping_pages(cpu, inode.mapping(), 0, self.file_pages);
+        self.scan_entries(cpu, inode, 0, self.file_pages, |entry| {
+            let folio = self.vm.pagemaps.memmap.folio(entry.pfn());
+            (entry.has_folio() && folio.refcount() != folio.mapcount()).then(|| folio.pfn())
+        })
+    }
+
+    /// `wait_page_idle`.
+    fn wait_page_idle(&self, cpu: &Cpu<'_>, page: Pfn, sleep: Sleep) -> Result<(), Interrupted> {
+        let pagemaps = &self.vm.pagemaps;
+        let count = &pagemaps.memmap.page(page).refcount;
+        let waiting = Waiting { class: &IDLE, object: page.0.into(), owner: 0 };
+        let idle = || {
+            let folio = pagemaps.memmap.folio(page);
+            match pagemaps.rules.idle_pred {
+                IdlePred::RefZero => folio.refcount() == 0,
+                IdlePred::RefEqualsMap => folio.refcount() == folio.mapcount(),
+            }
+        };
+        wait_var_event(cpu, count, sleep, waiting, idle)
+    }
+}

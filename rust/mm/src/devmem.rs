@@ -1,0 +1,131 @@
+//! A driver with memory of its own, as `lib/test_hmm.c` or a GPU driver has (K§8.3).
+//!
+//! The driver owns its free space and says which frames to use; `pgmap_alloc_folios` turns them into
+//! folios; the last put hands them back through [`DevPagemapOps::folio_free`]. The pool remembers what
+//! was freed last and offers it first, like the kernel's LIFO, so that a page pushed too early (B04) is
+//! soon somebody else's.
+
+use prim::{Arena, Cpu, Guarded, LockClass, NoMemory, SpinLock, Table, plain};
+use program::Errno;
+
+use crate::page::{Folio, Owner, Pfn, Span};
+use crate::pagemap::{DevPagemapOps, PagemapId, Pagemaps};
+use crate::warn::{Complaint, warn_page};
+
+/// Most pages a pool keeps track of.
+pub const POOL_PAGES: u32 = 1024;
+const WORDS: usize = POOL_PAGES as usize / 64;
+
+plain! {
+    /// Which frames are out, and where the last one came back.
+    #[derive(Clone, Copy, Debug)]
+    pub struct FreePool {
+        out: [u64; WORDS],
+        hint: u32,
+    }
+}
+
+impl Guarded for FreePool {
+    const CLASS: LockClass = LockClass { name: "driver free pool", rank: 81 };
+}
+
+impl FreePool {
+    fn is_out(&self, page: u32) -> bool {
+        self.out[page as usize / 64] & (1 << (page % 64)) != 0
+    }
+
+    fn mark(&mut self, page: u32, pages: u32, out: bool) {
+        for page in page..page + pages {
+            let bit = 1 << (page % 64);
+            let word = &mut self.out[page as usize / 64];
+            *word = if out { *word | bit } else { *word & !bit };
+        }
+    }
+
+    /// A free run of `pages` at or after the hint, then anywhere.
+    fn find(&self, pages: u32, total: u32) -> Option<u32> {
+        let last = total.checked_sub(pages)?;
+        let fits = |start: &u32| (*start..*start + pages).all(|page| !self.is_out(page));
+        (self.hint.min(last)..=last).find(fits).or_else(|| (0..=last).find(fits))
+    }
+}
+
+/// The driver. Cloning it clones a handle: all state is in the arena.
+#[derive(Clone, Debug)]
+pub struct DevMem {
+    pool: Table<SpinLock<FreePool>>,
+    span: Span,
+}
+
+impl DevMem {
+    /// A driver of the frames in `span`, all free.
+    ///
+    /// # Errors
+    /// [`NoMemory`] when the arena is full.
+    pub fn new(arena: &Arena, span: Span) -> Result<Self, NoMemory> {
+        Ok(Self { pool: arena.table(1)?, span })
+    }
+
+    /// The driver's frames.
+    #[must_use]
+    pub fn span(&self) -> Span {
+        self.span
+    }
+
+    /// Takes a free run of `pages` frames and makes folios of it, one reference each.
+    ///
+    /// # Errors
+    /// `ENOMEM` when no run is free, `ENODEV` when the pagemap is dying.
+    pub fn alloc(
+        &self,
+        cpu: &Cpu<'_>,
+        pagemaps: &Pagemaps,
+        id: PagemapId,
+        pages: u32,
+    ) -> Result<Span, Errno> {
+        if pages == 0 || pages > self.span.pages {
+            return Err(Errno::EINVAL);
+        }
+        let start = {
+            let mut pool = self.pool[0].lock(cpu);
+            let start = pool.find(pages, self.span.pages).ok_or(Errno::ENOMEM)?;
+            pool.mark(start, pages, true);
+            start
+        };
+        let first = self.span.start.add(start);
+        match pagemaps.alloc_folios(cpu, id, first, pages) {
+            Ok(span) => {
+                span.iter().for_each(|pfn| pagemaps.memmap.shadow_assign(cpu, pfn, Owner::DRIVER));
+                Ok(span)
+            }
+            Err(errno) => {
+                if errno == Errno::EBUSY {
+                    // The pool said free and the page says held: it was pushed too early, or twice.
+                    let count = pagemaps.memmap.folio(first).refcount();
+                    warn_page(cpu, Complaint::FreePageBusy, first, count.into());
+                }
+                self.pool[0].lock(cpu).mark(start, pages, false);
+                Err(errno)
+            }
+        }
+    }
+
+    /// Frames that are out; 0 at quiescence.
+    #[must_use]
+    pub fn allocated(&self, cpu: &Cpu<'_>) -> u32 {
+        self.pool[0].lock(cpu).out.iter().map(|word| word.count_ones()).sum()
+    }
+}
+
+impl DevPagemapOps for DevMem {
+    fn folio_free(&self, cpu: &Cpu<'_>, pagemaps: &Pagemaps, folio: Folio<'_>) {
+        let span = folio.span();
+        span.iter().for_each(|pfn: Pfn| pagemaps.memmap.shadow_assign(cpu, pfn, Owner::NOBODY));
+        let start = span.start.0.wrapping_sub(self.span.start.0);
+        if self.span.contains(span.start) && span.end() <= self.span.end() {
+            let mut pool = self.pool[0].lock(cpu);
+            pool.mark(start, span.pages, false);
+            pool.hint = start;
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! The lifetime protocol of ZONE_DEVICE pages, written once.
+//!
+//! Rooms, in import order (a lower room never imports an upper one):
+//!
+//! ```text
+//! tally, warn     what the machine counts and complains about
+//! refcount        the count word of a folio
+//! percpu_ref      lib/percpu-refcount.c
+//! page            struct page, memmap, folio, compound pages
+//! pagemap         mm/memremap.c: dev_pagemap, allocation, the free path
+//! devmem          a driver with memory of its own: free pool, folio_free
+//! vm              page tables, TLB, mmu_gather, rmap, zap, faults, GUP
+//! dax             fs/dax.c and the part of a filesystem that matters here
+//! world           one emulated machine: processes, system calls, oracles
+//! ```
+//!
+//! Everything shared goes through `prim`, the only door to atomics, locks, waiting, RCU and per-CPU
+//! data. All state lives in the world's arena; a world is put back by restoring bytes.
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+pub mod dax;
+pub mod devmem;
+pub mod page;
+pub mod pagemap;
+pub mod percpu_ref;
+pub mod refcount;
+pub mod tally;
+pub mod vm;
+pub mod warn;
+pub mod world;

@@ -1,0 +1,150 @@
+//! `struct folio`: a head page and the counts of the whole (K§2.3, K§2.4).
+//!
+//! A [`Folio`] is a borrowed name, not a reference: holding one says nothing about the count. The
+//! large counts live in the first tail, as in the kernel, so they exist only while the folio is large.
+
+use prim::AtomicU32;
+
+use crate::page::{Memmap, Order, Page, Pfn, Span};
+
+/// A folio by its head frame.
+#[derive(Clone, Copy, Debug)]
+pub struct Folio<'m> {
+    memmap: &'m Memmap,
+    head: Pfn,
+}
+
+impl PartialEq for Folio<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.head == other.head
+    }
+}
+
+impl<'m> Folio<'m> {
+    #[inline(always)]
+    pub(super) fn at(memmap: &'m Memmap, head: Pfn) -> Self {
+        Self { memmap, head }
+    }
+
+    /// Frame of the head.
+    #[inline(always)]
+    #[must_use]
+    pub fn pfn(self) -> Pfn {
+        self.head
+    }
+
+    /// The head page.
+    #[inline(always)]
+    #[must_use]
+    pub fn page(self) -> &'m Page {
+        self.memmap.page(self.head)
+    }
+
+    /// `folio_order`.
+    #[inline(always)]
+    #[must_use]
+    pub fn order(self) -> Order {
+        self.page().order()
+    }
+
+    /// `folio_test_large`; these carry a pincount (`folio_has_pincount`).
+    #[inline(always)]
+    #[must_use]
+    pub fn is_large(self) -> bool {
+        self.order() > Order::PAGE
+    }
+
+    /// The frames it covers.
+    #[must_use]
+    pub fn span(self) -> Span {
+        Span { start: self.head, pages: self.order().pages() }
+    }
+
+    /// `folio_ref_count`.
+    #[inline(always)]
+    #[must_use]
+    pub fn refcount(self) -> i32 {
+        self.page().refcount.count()
+    }
+
+    /// `folio_mapcount`: all mappings, a PMD counting once.
+    #[must_use]
+    pub fn mapcount(self) -> i32 {
+        if self.is_large() {
+            self.large_mapcount().read().cast_signed()
+        } else {
+            self.page().mapcount.read()
+        }
+    }
+
+    /// `_large_mapcount + 1`. Only on a large folio.
+    #[must_use]
+    pub fn large_mapcount(self) -> &'m AtomicU32 {
+        &self.first_tail().mapping
+    }
+
+    /// `_entire_mapcount + 1`. Only on a large folio.
+    #[must_use]
+    pub fn entire_mapcount(self) -> &'m AtomicU32 {
+        &self.first_tail().index
+    }
+
+    /// `_pincount`. Only on a large folio.
+    #[inline(always)]
+    #[must_use]
+    pub fn pincount(self) -> &'m AtomicU32 {
+        &self.first_tail().private
+    }
+
+    /// Pages with at least one PTE mapping. Only on a large folio.
+    #[must_use]
+    pub fn nr_pages_mapped(self) -> &'m AtomicU32 {
+        &self.first_tail().extra
+    }
+
+    /// References that one pin of `pages` pages adds to the count (K§2.3).
+    #[inline(always)]
+    #[must_use]
+    pub fn pin_weight(self, pages: u32) -> i32 {
+        let pages = pages.cast_signed();
+        if self.is_large() { pages } else { pages * self.memmap.pin_bias }
+    }
+
+    /// `folio_maybe_dma_pinned`: exact for large folios, a guess from above for small ones.
+    #[must_use]
+    pub fn maybe_dma_pinned(self) -> bool {
+        if self.is_large() {
+            self.pincount().read() > 0
+        } else {
+            self.refcount().cast_unsigned() >= self.memmap.pin_bias.cast_unsigned()
+        }
+    }
+
+    /// The address space it belongs to.
+    #[inline(always)]
+    #[must_use]
+    pub fn mapping(self) -> Option<u32> {
+        self.page().mapping.read().checked_sub(1)
+    }
+
+    /// `folio->mapping = mapping`.
+    pub fn set_mapping(self, mapping: Option<u32>) {
+        self.page().mapping.set(mapping.map_or(0, |id| id + 1));
+    }
+
+    /// `folio->index`, which is `folio->share` while there is no mapping.
+    #[must_use]
+    pub fn index_or_share(self) -> u32 {
+        self.page().index.read()
+    }
+
+    /// Writes the aliased word.
+    pub fn set_index_or_share(self, value: u32) {
+        self.page().index.set(value);
+    }
+
+    #[inline(always)]
+    fn first_tail(self) -> &'m Page {
+        self.memmap.page(self.head.add(1))
+    }
+}

@@ -1,0 +1,109 @@
+//! `pgmap_alloc_folios(pgmap, start, length)`: the allocation step the 2022 thread asked for (seed 002).
+//!
+//! Three things wrapped in one: set the count to 1, take the pagemap reference, build compound pages.
+//! The caller says *which* frames; it gets back maximal naturally aligned folios with one reference
+//! each that tile the range, or nothing at all:
+//!
+//! * a dying pagemap refuses, because the reference is taken live (I11);
+//! * a page that is held refuses: asking for it is the caller's bug, and is told, not tolerated (I10).
+//!
+//! ## Claiming
+//!
+//! Checking that a page is free and making it part of a folio must look like one step to another
+//! caller, and a CAS per page would cost fifteen times the store. So each PMD-sized region has a claim
+//! bit: a caller takes the bits of all regions it touches, lowest first, checks every page, writes every
+//! page, publishes the heads, and lets go. Readers never look at the bit: to them a folio appears when
+//! its count is published, after all its words (release; pairs with `try_add`).
+
+use prim::{Cpu, WaitClass, bit_lock, bit_unlock};
+use program::Errno;
+
+use crate::page::{Folio, Order, Pfn, Span};
+use crate::pagemap::{PagemapId, Pagemaps};
+use crate::tally;
+
+/// The claim bit of a region word.
+const CLAIMED: u32 = 0;
+static CLAIM: WaitClass = WaitClass { name: "allocation claim" };
+
+impl Pagemaps {
+    /// Allocates `length` pages from frame `start` on; `folios` of the same span lists what was made.
+    ///
+    /// # Errors
+    /// `EINVAL` for an empty range or one outside the pagemap, `ENODEV` when the pagemap is dying,
+    /// `EBUSY` when a page of the range is held; nothing has changed then.
+    pub fn alloc_folios(
+        &self,
+        cpu: &Cpu<'_>,
+        id: PagemapId,
+        start: Pfn,
+        length: u32,
+    ) -> Result<Span, Errno> {
+        let span = Span { start, pages: length };
+        let all = self.span(id);
+        let end = start.0.checked_add(length).ok_or(Errno::EINVAL)?;
+        if length == 0 || start < all.start || end > all.end().0 {
+            return Err(Errno::EINVAL);
+        }
+        let per_page = self.kind(id).holds_per_page();
+        if !self.percpu.tryget_live(cpu, self.ref_id(id)) {
+            cpu.count(tally::ALLOC_REFUSED);
+            return Err(Errno::ENODEV);
+        }
+        self.claim(cpu, span);
+        let busy = span.iter().any(|pfn| self.memmap.is_held(pfn));
+        if !busy {
+            if per_page && length > 1 {
+                self.percpu.get_many(cpu, self.ref_id(id), length as usize - 1);
+            }
+            for (pfn, order) in span.blocks(self.pmd_order) {
+                self.memmap.prep_folio(pfn, order, id.0).page().refcount.publish(1);
+            }
+        }
+        self.unclaim(cpu, span);
+        if busy || !per_page {
+            // Bulk-held types need no reference per page; a refused claim holds none.
+            self.put_refs(cpu, id, 1);
+        }
+        if busy {
+            cpu.count(tally::ALLOC_REFUSED);
+            return Err(Errno::EBUSY);
+        }
+        Ok(span)
+    }
+
+    /// The folios that tile an allocated span.
+    pub fn folios(&self, span: Span) -> impl Iterator<Item = Folio<'_>> {
+        span.blocks(self.pmd_order).map(|(pfn, _)| self.memmap.folio(pfn))
+    }
+
+    /// `pgmap_folio_get`: one more reference on memory that is already allocated, as DAX memory always
+    /// is; nothing when the frame is outside, free, or the pagemap is dying.
+    #[must_use]
+    pub fn folio_get(&self, cpu: &Cpu<'_>, id: PagemapId, pfn: Pfn) -> Option<Folio<'_>> {
+        if !self.span(id).contains(pfn) || self.percpu.is_dying(self.ref_id(id)) {
+            return None;
+        }
+        self.try_get_folio(cpu, pfn, 1)
+    }
+
+    fn regions(&self, span: Span) -> impl DoubleEndedIterator<Item = usize> {
+        let shift = self.pmd_order.0;
+        (span.start.0 >> shift) as usize..=((span.end().0 - 1) >> shift) as usize
+    }
+
+    /// Ascending, so that two callers cannot wait for each other.
+    fn claim(&self, cpu: &Cpu<'_>, span: Span) {
+        self.regions(span).for_each(|region| bit_lock(cpu, &self.claims[region], CLAIMED, &CLAIM));
+    }
+
+    fn unclaim(&self, cpu: &Cpu<'_>, span: Span) {
+        self.regions(span).rev().for_each(|region| bit_unlock(cpu, &self.claims[region], CLAIMED));
+    }
+
+    /// Largest folio this machine builds.
+    #[must_use]
+    pub fn largest(&self) -> Order {
+        self.pmd_order
+    }
+}

@@ -1,0 +1,105 @@
+//! Getting and putting folios, and what happens at zero (`free_zone_device_folio`, K§2.2, K§3.6).
+//!
+//! The put that reaches zero owns the folio until it hands it on; between the two `try_get` refuses.
+//! What the free path needs afterwards it copies first: once the driver's callback has the folio, some
+//! other CPU may already be building a new one out of the same words (B09, I08).
+
+use prim::{Cpu, wake_up_var};
+use program::rules::{FreePush, IdlePred, TeardownPages};
+
+use crate::page::{Folio, Pfn};
+use crate::pagemap::{PagemapId, PagemapType, Pagemaps};
+use crate::refcount::{Dropped, Refused};
+use crate::tally;
+use crate::warn::{Complaint, warn_page};
+
+impl Pagemaps {
+    /// `try_get_folio` (K§4.3): `refs` references on the folio around `pfn`, unless it is free or
+    /// frozen. A folio taken apart between reading the head and taking the reference is noticed by
+    /// reading the head again.
+    #[inline]
+    #[must_use]
+    pub fn try_get_folio(&self, cpu: &Cpu<'_>, pfn: Pfn, refs: i32) -> Option<Folio<'_>> {
+        loop {
+            let folio = self.memmap.folio(pfn);
+            match folio.page().refcount.try_add(refs) {
+                Ok(()) => {}
+                Err(Refused::Zero) => {
+                    cpu.count(tally::TRY_GET_REFUSED);
+                    return None;
+                }
+                Err(Refused::Saturated(count)) => {
+                    warn_page(cpu, Complaint::RefSaturated, folio.pfn(), count.into());
+                    return None;
+                }
+            }
+            if self.memmap.folio(pfn) == folio {
+                return Some(folio);
+            }
+            cpu.count(tally::HEAD_CHANGED);
+            self.folio_put_refs(cpu, folio, refs);
+        }
+    }
+
+    /// `folio_put_refs`.
+    #[inline]
+    pub fn folio_put_refs(&self, cpu: &Cpu<'_>, folio: Folio<'_>, refs: i32) {
+        let count = &folio.page().refcount;
+        match count.sub(refs) {
+            // Busy is "refcount differs from mapcount", so any put may end a wait for idle (B33). The
+            // sub above is a full barrier, pairing with the waiter's, so one load decides.
+            Dropped::Live if self.rules.idle_pred == IdlePred::RefEqualsMap => wake_up_var(cpu, count),
+            Dropped::Live => {}
+            Dropped::Zero => self.free_zone_device_folio(cpu, folio),
+            Dropped::Underflow(left) => warn_page(cpu, Complaint::RefUnderflow, folio.pfn(), left.into()),
+        }
+    }
+
+    /// `folio_ref_inc` on a page its owner is about to map: the legal 0 -> 1 (K§5.4 step 10). With
+    /// `teardown-pages=wait-idle` the folio takes a pagemap reference for as long as it is in use, and
+    /// is refused once the pagemap is dying.
+    ///
+    /// The caller owns the 0 -> 1 transition: it holds the folio's DAX entry lock.
+    #[must_use]
+    pub fn folio_get_owned(&self, cpu: &Cpu<'_>, id: PagemapId, folio: Folio<'_>) -> bool {
+        let count = &folio.page().refcount;
+        if self.rules.teardown_pages == TeardownPages::WaitIdle {
+            if count.try_add(1).is_ok() {
+                return true;
+            }
+            if !self.percpu.tryget_live(cpu, self.ref_id(id)) {
+                return false;
+            }
+        }
+        count.inc_from_idle();
+        true
+    }
+
+    /// `free_zone_device_folio`: the 1 -> 0 transition just happened here.
+    #[cold]
+    fn free_zone_device_folio(&self, cpu: &Cpu<'_>, folio: Folio<'_>) {
+        let pages = folio.order().pages();
+        let Some(id) = self.of_page(folio.pfn()) else {
+            warn_page(cpu, Complaint::NoPagemap, folio.pfn(), 0);
+            return;
+        };
+        match self.kind(id) {
+            PagemapType::FsDax => {
+                wake_up_var(cpu, &folio.page().refcount);
+                if self.rules.teardown_pages == TeardownPages::WaitIdle {
+                    self.put_refs(cpu, id, 1);
+                }
+            }
+            PagemapType::Generic => folio.page().refcount.set(1),
+            PagemapType::Private | PagemapType::Coherent => {
+                folio.set_mapping(None);
+                self.driver.folio_free(cpu, self, folio);
+                if self.rules.free_push == FreePush::BeforeSettled {
+                    // The mistake of v5.18 (B04): the page is on the list, and its count is stored only now.
+                    folio.page().refcount.set(0);
+                }
+                self.put_refs(cpu, id, pages);
+            }
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! `memremap_pages` and `memunmap_pages` (K§3.2, K§3.3): the order of steps is the protocol.
+//!
+//! Departures: struct pages are not initialised here, since zero means free (except GENERIC, whose idle
+//! count is one); a pagemap has one range. Deferred percpu switches are run by whoever waits for them.
+
+use prim::{Cpu, Sleep, WaitClass, Waiting, synchronize_rcu};
+use program::{Errno, rules};
+
+use crate::page::Span;
+use crate::pagemap::{PagemapId, PagemapType, Pagemaps};
+use crate::percpu_ref::{Confirm, Init, Put};
+use crate::tally;
+use crate::warn::{Complaint, warn_page};
+
+static DONE: WaitClass = WaitClass { name: "pagemap references" };
+
+impl Pagemaps {
+    /// Puts `span` under a new pagemap.
+    ///
+    /// # Errors
+    /// `EINVAL` for an empty or foreign range, `ENOMEM` without memory or when a live pagemap covers
+    /// either end (the kernel's answer too).
+    pub fn memremap_pages(
+        &self,
+        cpu: &Cpu<'_>,
+        kind: PagemapType,
+        span: Span,
+    ) -> Result<PagemapId, Errno> {
+        if span.pages == 0 || span.end().0 > self.memmap.frames() || span.start.0 == 0 {
+            return Err(Errno::EINVAL);
+        }
+        let index = self.maps.alloc(cpu).map_err(|_| Errno::ENOMEM)?;
+        let Ok(ref_id) = self.percpu.init(cpu, Init::Percpu) else {
+            self.maps.free(cpu, index);
+            return Err(Errno::ENOMEM);
+        };
+        let map = &self.maps[index];
+        map.done.reinit();
+        map.kind.set(kind as u32);
+        map.ref_index.set(ref_id.0);
+        map.start.set(span.start.0);
+        map.pages.set(span.pages);
+        let id = PagemapId(index);
+        if let Err(errno) = self.pgmap_array_store(cpu, id, span) {
+            self.percpu.exit(cpu, ref_id);
+            self.maps.free(cpu, index);
+            return Err(errno);
+        }
+        if kind == PagemapType::Generic {
+            span.iter().for_each(|pfn| self.memmap.page(pfn).refcount.set(1));
+        }
+        if kind.holds_bulk() {
+            self.percpu.get_many(cpu, ref_id, span.pages as usize);
+        }
+        Ok(id)
+    }
+
+    /// Takes a pagemap away: kill, drop the bulk references, wait for the rest, remove the range, wait
+    /// for lookups, exit. `last_look` runs when the last reference is gone and the struct pages are
+    /// still there: the owner's chance to let go of them (a departure, see `dax::unbind`).
+    ///
+    /// Individual page counts are looked at only to complain (B31).
+    pub fn memunmap_pages(&self, cpu: &Cpu<'_>, id: PagemapId, last_look: impl FnOnce()) {
+        self.kill(cpu, id);
+        let span = self.span(id);
+        if self.kind(id).holds_bulk() {
+            self.put_refs(cpu, id, span.pages);
+        }
+        self.run_deferred(cpu);
+        if self.rules.memunmap_wait == rules::Switch::On {
+            if !self.maps[id.0].done.done() {
+                cpu.count(tally::KILL_WITH_REFS);
+            }
+            let waiting = Waiting { class: &DONE, object: id.0.into(), owner: 0 };
+            // Uninterruptible: returns with `done` complete, or the machine is poisoned.
+            let _ = self.maps[id.0].done.wait(cpu, Sleep::Uninterruptible, waiting);
+        }
+        last_look();
+        self.complain_of_busy_pages(cpu, id);
+        self.memmap.shadow_unplug().add(1);
+        self.memmap.reset_pages(span);
+        self.pgmap_array_delete(cpu, id);
+        // Only now: a lookup that found the range may have been using the ref until the grace period
+        // inside pgmap_array_delete ended (B02).
+        self.percpu.exit(cpu, self.ref_id(id));
+        self.maps.free(cpu, id.0);
+    }
+
+    /// `percpu_ref_kill`: no new references from here on. Separate, so that an owner can stop faults
+    /// before it unmaps; a second kill by `memunmap_pages` is left out then.
+    pub fn kill(&self, cpu: &Cpu<'_>, id: PagemapId) {
+        let ref_id = self.ref_id(id);
+        if !self.percpu.is_dying(ref_id)
+            && self.percpu.kill_and_confirm(cpu, ref_id, Confirm::NONE) == Put::Zero
+        {
+            self.release(cpu, id);
+        }
+    }
+
+    /// Finishes the mode switches whose grace period can end now, and releases what they held up.
+    pub fn run_deferred(&self, cpu: &Cpu<'_>) {
+        self.percpu.run_switches(cpu, |switched| {
+            if switched.put == Put::Zero
+                && let Some(id) = self.maps.iter_live().find(|id| self.ref_id(PagemapId(*id)) == switched.id)
+            {
+                self.release(cpu, PagemapId(id));
+            }
+        });
+    }
+
+    /// The strong reading of I13: the struct pages go, so none of them may be referenced. Looks at the
+    /// pages that were ever used.
+    fn complain_of_busy_pages(&self, cpu: &Cpu<'_>, id: PagemapId) {
+        let idle = i32::from(self.kind(id) == PagemapType::Generic);
+        for pfn in self.memmap.used(self.span(id)) {
+            let folio = self.memmap.folio(pfn);
+            let count = folio.refcount();
+            if count != idle {
+                warn_page(cpu, Complaint::UnplugBusy, folio.pfn(), count.into());
+                return;
+            }
+        }
+    }
+
+    fn pgmap_array_store(&self, cpu: &Cpu<'_>, id: PagemapId, span: Span) -> Result<(), Errno> {
+        let _lock = self.ranges_lock[0].lock(cpu);
+        let overlaps = self.ranges.iter().any(|slot| {
+            let range = Span { start: crate::page::Pfn(slot.start.read()), pages: slot.pages.read() };
+            slot.pagemap.read() != 0 && range.start < span.end() && span.start < range.end()
+        });
+        let free = self.ranges.iter().find(|slot| slot.pagemap.read() == 0);
+        let slot = free.filter(|_| !overlaps).ok_or(Errno::ENOMEM)?;
+        slot.start.set(span.start.0);
+        slot.pages.set(span.pages);
+        // Release: pairs with the acquire in `lookup`.
+        slot.pagemap.set_release(id.0 + 1);
+        Ok(())
+    }
+
+    /// Store NULL, **then** wait for every lookup that may have seen the range.
+    fn pgmap_array_delete(&self, cpu: &Cpu<'_>, id: PagemapId) {
+        let lock = self.ranges_lock[0].lock(cpu);
+        self.ranges.iter().filter(|slot| slot.pagemap.read() == id.0 + 1).for_each(|slot| slot.pagemap.set(0));
+        drop(lock);
+        synchronize_rcu(cpu);
+    }
+}

@@ -1,0 +1,235 @@
+//! `dev_pagemap`: who backs a range of ZONE_DEVICE pages, and for how long (`mm/memremap.c`, K§3).
+//!
+//! ```text
+//!   memremap_pages ---> live ---percpu_ref kill---> dying ---last ref---> done ---> removed
+//!                        |  get_dev_pagemap, alloc_folios work                |
+//!                        +-- struct pages may be touched --------------------+   (I13)
+//! ```
+//!
+//! Who holds a pagemap reference (K§3.1): a bulk per page taken at memremap for FS_DAX, GENERIC and
+//! P2PDMA; each allocated page for PRIVATE, COHERENT and P2PDMA; each live lookup. Under the rule
+//! `teardown-pages=wait-idle` also each FS_DAX folio in use, which makes "no pagemap is released while
+//! a page has a reference" a property of the pagemap rather than of its users (seed 002).
+//!
+//! This room never decides *which* frame to use: that is a driver's or a filesystem's business, told to
+//! [`Pagemaps::alloc_folios`]. What it needs from above it asks through [`DevPagemapOps`].
+
+mod alloc_folios;
+mod free;
+mod memremap;
+
+use alloc::boxed::Box;
+use core::fmt;
+
+use prim::{
+    Arena, AtomicU32, Completion, Cpu, Guarded, LockClass, NoMemory, Slab, SpinLock, Table, plain, zeroed,
+};
+use program::{Geometry, Rules};
+
+use crate::page::{Folio, Head, Memmap, Order, Pfn, Span};
+use crate::percpu_ref::{PercpuRefs, Put, RefId};
+
+/// Pagemaps a machine can have at once.
+const PAGEMAPS: usize = 8;
+
+/// `enum memory_type` (K§3.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum PagemapType {
+    /// Not accessible to CPUs; the driver's free callback is called at zero.
+    Private = 1,
+    /// Accessible; otherwise like PRIVATE.
+    Coherent = 2,
+    /// Pages of a DAX filesystem: idle at zero, waiters woken there.
+    FsDax = 3,
+    /// device-dax: idle at one.
+    Generic = 4,
+}
+
+impl PagemapType {
+    fn from_word(word: u32) -> Self {
+        match word {
+            1 => Self::Private,
+            2 => Self::Coherent,
+            4 => Self::Generic,
+            _ => Self::FsDax,
+        }
+    }
+
+    /// Whether memremap takes one reference per page up front.
+    #[must_use]
+    pub fn holds_bulk(self) -> bool {
+        matches!(self, Self::FsDax | Self::Generic)
+    }
+
+    /// Whether each allocated page holds a reference.
+    #[must_use]
+    pub fn holds_per_page(self) -> bool {
+        matches!(self, Self::Private | Self::Coherent)
+    }
+}
+
+/// Names a pagemap until it is unmapped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct PagemapId(pub u32);
+
+/// `struct dev_pagemap_ops`: what the owner of the pages is told.
+pub trait DevPagemapOps: fmt::Debug + Send + Sync {
+    /// `folio_free`: the last reference is gone and the pages are the driver's again. Runs in the
+    /// context of the last put, possibly under a page-table lock: must not sleep (K§6.3).
+    fn folio_free(&self, cpu: &Cpu<'_>, pagemaps: &Pagemaps, folio: Folio<'_>);
+}
+
+zeroed! {
+    /// `struct dev_pagemap`.
+    #[derive(Debug)]
+    pub struct DevPagemap {
+        kind: AtomicU32,
+        /// [`RefId`] of `ref`.
+        ref_index: AtomicU32,
+        start: AtomicU32,
+        pages: AtomicU32,
+        /// Completed by the ref's release.
+        done: Completion,
+    }
+}
+
+zeroed! {
+    /// One range of `pgmap_array`: pfn -> pagemap, read under RCU.
+    #[derive(Debug)]
+    pub struct RangeSlot {
+        start: AtomicU32,
+        pages: AtomicU32,
+        /// Pagemap + 1; 0 while the slot is empty. Written last on insert, first on removal.
+        pagemap: AtomicU32,
+    }
+}
+
+plain! {
+    /// Serialises changes of the range array.
+    #[derive(Clone, Copy, Debug)]
+    pub struct RangesLocked;
+}
+
+impl Guarded for RangesLocked {
+    const CLASS: LockClass = LockClass { name: "pgmap_array", rank: 70 };
+}
+
+/// Every pagemap of a machine, and the memmap they describe.
+#[derive(Debug)]
+pub struct Pagemaps {
+    /// The frames.
+    pub memmap: Memmap,
+    /// The refs.
+    pub percpu: PercpuRefs,
+    /// The rules of this machine.
+    pub rules: Rules,
+    /// Largest folio: a PMD.
+    pub pmd_order: Order,
+    maps: Slab<DevPagemap>,
+    ranges: Table<RangeSlot>,
+    ranges_lock: Table<SpinLock<RangesLocked>>,
+    /// One claim bit per PMD-sized region, see `alloc_folios`.
+    claims: Table<AtomicU32>,
+    driver: Box<dyn DevPagemapOps>,
+}
+
+impl Pagemaps {
+    /// An empty machine of `frames` frames whose device memory belongs to `driver`.
+    ///
+    /// # Errors
+    /// [`NoMemory`] when the arena is too small.
+    pub fn new(
+        arena: &Arena,
+        geometry: &Geometry,
+        rules: Rules,
+        frames: u32,
+        driver: Box<dyn DevPagemapOps>,
+    ) -> Result<Self, NoMemory> {
+        let regions = (frames >> geometry.pmd_order) as usize + 1;
+        Ok(Self {
+            memmap: Memmap::new(arena, frames, geometry.pin_bias)?,
+            percpu: PercpuRefs::new(arena, geometry.cpus.into(), PAGEMAPS)?,
+            rules,
+            pmd_order: Order(geometry.pmd_order),
+            maps: Slab::new(arena, PAGEMAPS, "dev_pagemap")?,
+            ranges: arena.table(PAGEMAPS)?,
+            ranges_lock: arena.table(1)?,
+            claims: arena.table(regions)?,
+            driver,
+        })
+    }
+
+    /// `get_dev_pagemap` (K§3.4): the live pagemap of a frame, with a reference to give back by
+    /// [`Self::put_dev_pagemap`]; nothing when there is none or it is dying.
+    #[must_use]
+    pub fn get_dev_pagemap(&self, cpu: &Cpu<'_>, pfn: Pfn) -> Option<PagemapId> {
+        // The ref is freed only after the range is gone and a grace period has passed (B02), so it may
+        // be looked at anywhere inside this section.
+        let _rcu = cpu.rcu_read_lock();
+        let id = self.lookup(pfn)?;
+        self.percpu.tryget_live(cpu, self.ref_id(id)).then_some(id)
+    }
+
+    /// `put_dev_pagemap`.
+    pub fn put_dev_pagemap(&self, cpu: &Cpu<'_>, id: PagemapId) {
+        self.put_refs(cpu, id, 1);
+    }
+
+    /// The frames of a pagemap.
+    #[must_use]
+    pub fn span(&self, id: PagemapId) -> Span {
+        let map = &self.maps[id.0];
+        Span { start: Pfn(map.start.read()), pages: map.pages.read() }
+    }
+
+    /// Its type.
+    #[must_use]
+    pub fn kind(&self, id: PagemapId) -> PagemapType {
+        PagemapType::from_word(self.maps[id.0].kind.read())
+    }
+
+    /// References out on a pagemap; exact only at quiescence.
+    #[must_use]
+    pub fn ledger(&self, id: PagemapId) -> i64 {
+        self.percpu.ledger(self.ref_id(id))
+    }
+
+    /// `page_pgmap`: from the page's own word, or from its range while that was never written.
+    #[inline]
+    #[must_use]
+    pub fn of_page(&self, pfn: Pfn) -> Option<PagemapId> {
+        match self.memmap.page(pfn).head() {
+            Head::Pagemap(id) => Some(PagemapId(id)),
+            Head::Untouched => self.lookup(pfn),
+            Head::Tail(distance) => self.of_page(Pfn(pfn.0.checked_sub(distance)?)),
+        }
+    }
+
+    /// Drops `nr` references and runs `release` when they were the last.
+    pub(crate) fn put_refs(&self, cpu: &Cpu<'_>, id: PagemapId, nr: u32) {
+        let _rcu = cpu.rcu_read_lock();
+        if self.percpu.put_many(cpu, self.ref_id(id), nr as usize) == Put::Zero {
+            self.release(cpu, id);
+        }
+    }
+
+    /// `dev_pagemap_percpu_release`.
+    fn release(&self, cpu: &Cpu<'_>, id: PagemapId) {
+        self.maps[id.0].done.complete_all(cpu);
+    }
+
+    #[inline]
+    fn ref_id(&self, id: PagemapId) -> RefId {
+        RefId(self.maps[id.0].ref_index.read())
+    }
+
+    fn lookup(&self, pfn: Pfn) -> Option<PagemapId> {
+        self.ranges.iter().find_map(|slot| {
+            // Acquire: pairs with the release in `pgmap_array_store`; start and pages are in place.
+            let id = slot.pagemap.read_acquire().checked_sub(1)?;
+            let range = Span { start: Pfn(slot.start.read()), pages: slot.pages.read() };
+            range.contains(pfn).then_some(PagemapId(id))
+        })
+    }
+}

@@ -1,0 +1,473 @@
+//! `lib/percpu-refcount.c`, whole (K§1).
+//!
+//! A reference count that costs two plain stores while its owner is alive, and becomes one shared word
+//! when the owner wants to die:
+//!
+//! ```text
+//!   PERCPU --kill / switch_to_atomic--> SWITCHING --grace period--> ATOMIC --count 0--> released
+//!     ^                                                               |
+//!     +------------ switch_to_percpu / reinit / resurrect ------------+   (only with allow_reinit)
+//! ```
+//!
+//! Each word and who writes it:
+//!
+//! * `percpu_count_ptr`: counter index and two flags, [`ATOMIC`] and [`DEAD`]. Written under
+//!   [`PercpuRefs::switch_lock`] only; read by every operation, once, inside an RCU section.
+//! * the per-CPU counters: a plain add to one's own slot. They wrap freely and only their sum means
+//!   anything; a put may happen on another CPU than its get.
+//! * `count`: the shared word. While counters are live it carries [`BIAS`], so that no put can bring it
+//!   to zero before the counters have been added in.
+//!
+//! Departures: a ref lives in a slab and is named by [`RefId`], so that a deferred callback can name it
+//! without a pointer; a callback (`release`, `confirm_switch`) is a value handed back to the owner, who
+//! runs it, instead of a function pointer called from here. `release` still runs inside the RCU section
+//! of the last put when the owner acts on [`Put::Zero`] before dropping its guard, and may be told from
+//! the grace-period callback; it must not sleep.
+
+use prim::{
+    Arena, AtomicI64, AtomicU32, AtomicUsize, Cpu, DeferredQueue, Guarded, LockClass, NoMemory, Slab,
+    Sleep, SpinLock, Table, WaitClass, Waiting, plain, wait_event, wake_up_all, zeroed,
+};
+
+use crate::warn::{Complaint, warn_object};
+
+/// `__PERCPU_REF_ATOMIC`: operations use the shared count.
+const ATOMIC: usize = 1;
+/// `__PERCPU_REF_DEAD`: killed; `tryget_live` refuses.
+const DEAD: usize = 2;
+const FLAGS: usize = ATOMIC | DEAD;
+/// `PERCPU_COUNT_BIAS`: keeps the shared count away from zero while counters are live.
+const BIAS: i64 = i64::MIN;
+
+/// Bits of [`PercpuRef::modes`]: the kernel's `force_atomic` and `allow_reinit`, and whether `count` carries [`BIAS`].
+const FORCE_ATOMIC: u32 = 1;
+const ALLOW_REINIT: u32 = 2;
+const BIASED: u32 = 4;
+
+/// Names a ref for as long as it is initialised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RefId(pub u32);
+
+/// `PERCPU_REF_INIT_*` (K§1.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Init {
+    /// Flags 0: percpu mode, count 1, cannot come back to life. What `dev_pagemap` uses.
+    Percpu,
+    /// `ALLOW_REINIT`: percpu mode, count 1, may be revived.
+    PercpuReinit,
+    /// `INIT_ATOMIC`: starts and stays atomic, count 1, may be revived.
+    Atomic,
+    /// `INIT_DEAD`: starts atomic and dead, count 0, may be revived.
+    Dead,
+}
+
+/// What a put did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "on Zero the caller must run the owner's release"]
+pub enum Put {
+    /// References remain, or the ref is in percpu mode where zero cannot be seen.
+    Alive,
+    /// The last reference is gone: run `release` now, without sleeping.
+    Zero,
+}
+
+/// A `confirm_switch` callback, as the owner wants it handed back; 0 is the kernel's no-op.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Confirm(pub u32);
+
+impl Confirm {
+    /// Nobody waits for the confirmation.
+    pub const NONE: Self = Self(0);
+}
+
+/// A mode switch that finished its grace period.
+#[derive(Clone, Copy, Debug)]
+#[must_use = "the owner has a confirmation and perhaps a release to run"]
+pub struct Switched {
+    /// Which ref.
+    pub id: RefId,
+    /// What the switcher asked to have called.
+    pub confirm: Confirm,
+    /// The callback's own put (K§1.4 step 6).
+    pub put: Put,
+}
+
+zeroed! {
+    /// `struct percpu_ref` with its `percpu_ref_data`.
+    #[derive(Debug)]
+    pub struct PercpuRef {
+        /// Counter index + 1 above two flag bits; 0 above the flags once the counters are freed.
+        percpu_count_ptr: AtomicUsize,
+        count: AtomicI64,
+        modes: AtomicU32,
+        /// Non-zero while a switch is in progress: the confirm value + 1.
+        confirm_switch: AtomicU32,
+    }
+}
+
+plain! {
+    /// What the global switch lock protects: nothing but the order of switches.
+    #[derive(Clone, Copy, Debug)]
+    pub struct SwitchLocked;
+}
+
+impl Guarded for SwitchLocked {
+    const CLASS: LockClass = LockClass { name: "percpu_ref_switch_lock", rank: 80 };
+}
+
+plain! {
+    /// A deferred `switch_to_atomic_rcu`.
+    #[derive(Clone, Copy, Debug)]
+    pub struct SwitchCall { ref_index: u32, }
+}
+
+static SWITCH_WAIT: WaitClass = WaitClass { name: "percpu_ref_switch_waitq" };
+
+/// Every percpu ref of a machine, their counters, and the one lock that serialises switches.
+#[derive(Debug)]
+pub struct PercpuRefs {
+    refs: Slab<PercpuRef>,
+    counters: Slab<AtomicU32>,
+    /// `cells[cpu * stride + counter]`: each CPU owns one contiguous row, so no line is shared.
+    cells: Table<AtomicUsize>,
+    stride: usize,
+    cpus: usize,
+    /// `percpu_ref_switch_lock`: one for all refs.
+    switch_lock: Table<SpinLock<SwitchLocked>>,
+    switches: DeferredQueue<SwitchCall>,
+}
+
+impl PercpuRefs {
+    /// Room for `capacity` refs on `cpus` CPUs.
+    ///
+    /// # Errors
+    /// [`NoMemory`] when the arena is full.
+    pub fn new(arena: &Arena, cpus: usize, capacity: usize) -> Result<Self, NoMemory> {
+        let stride = capacity.next_multiple_of(16);
+        Ok(Self {
+            refs: Slab::new(arena, capacity, "percpu_ref")?,
+            counters: Slab::new(arena, capacity, "percpu_counter")?,
+            cells: arena.table(cpus * stride)?,
+            stride,
+            cpus,
+            switch_lock: arena.table(1)?,
+            switches: DeferredQueue::new(arena, 2 * capacity)?,
+        })
+    }
+
+    /// `percpu_ref_init` (K§1.2).
+    ///
+    /// # Errors
+    /// [`NoMemory`]: counters and data are two allocations; the first is undone when the second fails.
+    pub fn init(&self, cpu: &Cpu<'_>, how: Init) -> Result<RefId, NoMemory> {
+        let counter = self.counters.alloc(cpu)?;
+        let index = match self.refs.alloc(cpu) {
+            Ok(index) => index,
+            Err(none) => {
+                self.counters.free(cpu, counter);
+                return Err(none);
+            }
+        };
+        let (flags, start, modes) = match how {
+            Init::Percpu => (0, BIAS + 1, BIASED),
+            Init::PercpuReinit => (0, BIAS + 1, BIASED | ALLOW_REINIT),
+            Init::Atomic => (ATOMIC, 1, FORCE_ATOMIC | ALLOW_REINIT),
+            Init::Dead => (ATOMIC | DEAD, 0, ALLOW_REINIT),
+        };
+        self.zero_counters(counter);
+        let new = &self.refs[index];
+        new.count.set(start);
+        new.modes.set(modes);
+        new.confirm_switch.set(0);
+        // Release: pairs with the first reader's load; counters are zero before anyone adds to them.
+        new.percpu_count_ptr.set_release(((counter as usize + 1) << 2) | flags);
+        Ok(RefId(index))
+    }
+
+    /// `percpu_ref_get_many`. The caller holds a reference, so nothing can fail.
+    #[inline]
+    pub fn get_many(&self, cpu: &Cpu<'_>, id: RefId, nr: usize) {
+        let this = &self.refs[id.0];
+        let _rcu = cpu.rcu_read_lock();
+        match this.percpu_counter() {
+            Some(counter) => cpu.percpu_add(self.cell(cpu, counter), nr),
+            None => this.count.add(nr as i64),
+        }
+    }
+
+    /// `percpu_ref_tryget_many`: succeeds on a killed ref too, as long as a reference remains.
+    #[inline]
+    #[must_use]
+    pub fn tryget_many(&self, cpu: &Cpu<'_>, id: RefId, nr: usize) -> bool {
+        let this = &self.refs[id.0];
+        let _rcu = cpu.rcu_read_lock();
+        match this.percpu_counter() {
+            Some(counter) => {
+                cpu.percpu_add(self.cell(cpu, counter), nr);
+                true
+            }
+            None => this.count.add_unless(nr as i64, 0),
+        }
+    }
+
+    /// `percpu_ref_tryget_live`: refuses once [`DEAD`] has been seen. Only the confirmation of a kill
+    /// promises that every CPU sees it.
+    #[inline]
+    #[must_use]
+    pub fn tryget_live(&self, cpu: &Cpu<'_>, id: RefId) -> bool {
+        let this = &self.refs[id.0];
+        let _rcu = cpu.rcu_read_lock();
+        match this.percpu_counter() {
+            Some(counter) => {
+                cpu.percpu_add(self.cell(cpu, counter), 1);
+                true
+            }
+            None if this.is_dying() => false,
+            None => this.count.add_unless(1, 0),
+        }
+    }
+
+    /// `percpu_ref_put_many`. In percpu mode zero is never looked for.
+    #[inline]
+    pub fn put_many(&self, cpu: &Cpu<'_>, id: RefId, nr: usize) -> Put {
+        let this = &self.refs[id.0];
+        let _rcu = cpu.rcu_read_lock();
+        match this.percpu_counter() {
+            Some(counter) => {
+                cpu.percpu_add(self.cell(cpu, counter), nr.wrapping_neg());
+                Put::Alive
+            }
+            None if this.count.sub_and_test(nr as i64) => Put::Zero,
+            None => Put::Alive,
+        }
+    }
+
+    /// `percpu_ref_kill_and_confirm` (K§1.4): dead at once, atomic after a grace period, the initial
+    /// reference dropped. It cannot be the last: the bias and the switch's own reference hold it up.
+    pub fn kill_and_confirm(&self, cpu: &Cpu<'_>, id: RefId, confirm: Confirm) -> Put {
+        let this = &self.refs[id.0];
+        let mut lock = Some(self.switch_lock[0].lock(cpu));
+        if this.is_dying() {
+            warn_object(cpu, Complaint::PercpuMisuse, id.0.into(), 0);
+        }
+        this.percpu_count_ptr.or(DEAD);
+        self.switch_mode(cpu, id, confirm, &mut lock);
+        let put = self.put_many(cpu, id, 1);
+        drop(lock);
+        put
+    }
+
+    /// `percpu_ref_switch_to_atomic`: shared count from the next grace period on, and until told otherwise.
+    pub fn switch_to_atomic(&self, cpu: &Cpu<'_>, id: RefId, confirm: Confirm) {
+        let mut lock = Some(self.switch_lock[0].lock(cpu));
+        self.refs[id.0].modes.or(FORCE_ATOMIC);
+        self.switch_mode(cpu, id, confirm, &mut lock);
+    }
+
+    /// `percpu_ref_switch_to_percpu`, unless the ref is dying.
+    pub fn switch_to_percpu(&self, cpu: &Cpu<'_>, id: RefId) {
+        let mut lock = Some(self.switch_lock[0].lock(cpu));
+        self.refs[id.0].modes.and(!FORCE_ATOMIC);
+        self.switch_mode(cpu, id, Confirm::NONE, &mut lock);
+    }
+
+    /// `percpu_ref_reinit`: back to life from exactly zero.
+    pub fn reinit(&self, cpu: &Cpu<'_>, id: RefId) {
+        if !self.is_zero(cpu, id) {
+            warn_object(cpu, Complaint::PercpuMisuse, id.0.into(), self.refs[id.0].count.read());
+        }
+        self.resurrect(cpu, id);
+    }
+
+    /// `percpu_ref_resurrect`: dead to alive while references may still be out (K§1.6). When `release`
+    /// frees the object, the caller must itself keep release from running meanwhile.
+    pub fn resurrect(&self, cpu: &Cpu<'_>, id: RefId) {
+        let this = &self.refs[id.0];
+        let mut lock = Some(self.switch_lock[0].lock(cpu));
+        if !this.is_dying() || this.percpu_counter().is_some() {
+            warn_object(cpu, Complaint::PercpuMisuse, id.0.into(), 1);
+        }
+        this.percpu_count_ptr.and(!DEAD);
+        self.get_many(cpu, id, 1);
+        self.switch_mode(cpu, id, Confirm::NONE, &mut lock);
+    }
+
+    /// `percpu_ref_exit`: legal only when nobody uses the ref any more. The id may be handed out again.
+    pub fn exit(&self, cpu: &Cpu<'_>, id: RefId) {
+        let this = &self.refs[id.0];
+        if let Some(counter) = this.counter() {
+            if this.confirm_switch.read() != 0 {
+                warn_object(cpu, Complaint::PercpuMisuse, id.0.into(), 2);
+            }
+            self.counters.free(cpu, counter);
+        }
+        let lock = self.switch_lock[0].lock(cpu);
+        this.percpu_count_ptr.set(ATOMIC | DEAD);
+        drop(lock);
+        self.refs.free(cpu, id.0);
+    }
+
+    /// `percpu_ref_is_dying`.
+    #[must_use]
+    pub fn is_dying(&self, id: RefId) -> bool {
+        self.refs[id.0].is_dying()
+    }
+
+    /// `percpu_ref_is_zero`: false in percpu mode, where nobody knows.
+    #[must_use]
+    pub fn is_zero(&self, cpu: &Cpu<'_>, id: RefId) -> bool {
+        let this = &self.refs[id.0];
+        if this.percpu_counter().is_some() {
+            return false;
+        }
+        let _lock = self.switch_lock[0].lock(cpu);
+        this.count.read() == 0
+    }
+
+    /// Runs the switches whose grace period can end now; `done` is the owner's `confirm` and `release`.
+    /// Returns how many ran. Waits for readers; the caller may sleep.
+    pub fn run_switches(&self, cpu: &Cpu<'_>, mut done: impl FnMut(Switched)) -> usize {
+        self.switches.drain(cpu, |cpu, call| done(self.switch_to_atomic_rcu(cpu, RefId(call.ref_index))))
+    }
+
+    /// Switches still waiting for their grace period.
+    #[must_use]
+    pub fn pending_switches(&self) -> usize {
+        self.switches.pending()
+    }
+
+    /// References out, initial one included. Exact only at quiescence.
+    #[must_use]
+    pub fn ledger(&self, id: RefId) -> i64 {
+        let this = &self.refs[id.0];
+        let shared = this.count.read();
+        match this.counter() {
+            Some(counter) if this.percpu_counter().is_some() => {
+                shared.wrapping_sub(BIAS).wrapping_add(self.sum(counter))
+            }
+            _ => shared,
+        }
+    }
+
+    /// Refs initialised and not exited.
+    #[must_use]
+    pub fn live(&self) -> usize {
+        self.refs.live()
+    }
+
+    /// `__percpu_ref_switch_mode`. Waits, without the lock, until no other switch is in progress.
+    fn switch_mode<'a>(
+        &'a self,
+        cpu: &'a Cpu<'_>,
+        id: RefId,
+        confirm: Confirm,
+        lock: &mut Option<prim::SpinGuard<'a, SwitchLocked>>,
+    ) {
+        let this = &self.refs[id.0];
+        while this.confirm_switch.read() != 0 {
+            *lock = None;
+            let waiting = Waiting { class: &SWITCH_WAIT, object: id.0.into(), owner: 0 };
+            let idle = || this.confirm_switch.read_acquire() == 0;
+            // An uninterruptible wait either returns or the machine is poisoned.
+            let _ = wait_event(cpu, &this.confirm_switch, Sleep::Uninterruptible, waiting, idle);
+            *lock = Some(self.switch_lock[0].lock(cpu));
+        }
+        if this.modes.read() & FORCE_ATOMIC != 0 || this.is_dying() {
+            self.start_atomic(cpu, id, confirm);
+        } else {
+            self.start_percpu(cpu, id);
+        }
+    }
+
+    /// `__percpu_ref_switch_to_atomic`. A ref that is atomic already confirms at once; the owner hears
+    /// of it through [`Self::run_switches`] like every other confirmation.
+    fn start_atomic(&self, cpu: &Cpu<'_>, id: RefId, confirm: Confirm) {
+        let this = &self.refs[id.0];
+        if this.percpu_count_ptr.read() & ATOMIC != 0 && confirm == Confirm::NONE {
+            return;
+        }
+        this.percpu_count_ptr.or(ATOMIC);
+        this.confirm_switch.set(confirm.0 + 1);
+        // ATOMIC is set, so this lands on the shared count and keeps it up until the callback's put.
+        this.count.add(1);
+        if self.switches.push(cpu, SwitchCall { ref_index: id.0 }).is_err() {
+            warn_object(cpu, Complaint::PercpuMisuse, id.0.into(), 3);
+        }
+    }
+
+    /// `percpu_ref_switch_to_atomic_rcu`, after the grace period: no CPU adds to the counters any more.
+    fn switch_to_atomic_rcu(&self, cpu: &Cpu<'_>, id: RefId) -> Switched {
+        let this = &self.refs[id.0];
+        if let Some(counter) = this.counter().filter(|_| this.modes.read() & BIASED != 0) {
+            // Sum first, then one add: adding slot by slot could pass through zero.
+            let sum = self.sum(counter);
+            this.count.add(sum.wrapping_sub(BIAS));
+            this.modes.and(!BIASED);
+        }
+        let count = this.count.read();
+        if count <= 0 {
+            warn_object(cpu, Complaint::PercpuUnbalanced, id.0.into(), count);
+        }
+        let confirm = Confirm(this.confirm_switch.read().saturating_sub(1));
+        if this.modes.read() & ALLOW_REINIT == 0
+            && let Some(counter) = this.counter()
+        {
+            this.percpu_count_ptr.set(ATOMIC | DEAD);
+            self.counters.free(cpu, counter);
+        }
+        // Release: pairs with the acquire of a switcher waiting in switch_mode.
+        this.confirm_switch.set_release(0);
+        wake_up_all(cpu, &this.confirm_switch);
+        Switched { id, confirm, put: self.put_many(cpu, id, 1) }
+    }
+
+    /// `__percpu_ref_switch_to_percpu` (K§1.5).
+    fn start_percpu(&self, cpu: &Cpu<'_>, id: RefId) {
+        let this = &self.refs[id.0];
+        if this.percpu_count_ptr.read() & ATOMIC == 0 {
+            return;
+        }
+        let Some(counter) = this.counter().filter(|_| this.modes.read() & ALLOW_REINIT != 0) else {
+            warn_object(cpu, Complaint::PercpuMisuse, id.0.into(), 4);
+            return;
+        };
+        this.count.add(BIAS);
+        this.modes.or(BIASED);
+        self.zero_counters(counter);
+        // Release: pairs with the single read in percpu_counter; who sees percpu mode sees zeroed counters.
+        this.percpu_count_ptr.set_release(this.percpu_count_ptr.read() & !ATOMIC);
+    }
+
+    fn cell(&self, cpu: &Cpu<'_>, counter: u32) -> &AtomicUsize {
+        &self.cells[cpu.id().0 * self.stride + counter as usize]
+    }
+
+    fn sum(&self, counter: u32) -> i64 {
+        let cell = |cpu| self.cells[cpu * self.stride + counter as usize].read();
+        (0..self.cpus).fold(0_usize, |sum, cpu| sum.wrapping_add(cell(cpu))).cast_signed() as i64
+    }
+
+    fn zero_counters(&self, counter: u32) {
+        for cpu in 0..self.cpus {
+            self.cells[cpu * self.stride + counter as usize].set(0);
+        }
+    }
+}
+
+impl PercpuRef {
+    /// `__ref_is_percpu`: one read. DEAD may be seen before ATOMIC, so either means "not percpu".
+    #[inline(always)]
+    fn percpu_counter(&self) -> Option<u32> {
+        let ptr = self.percpu_count_ptr.read_acquire();
+        (ptr & FLAGS == 0).then(|| (ptr >> 2) as u32 - 1)
+    }
+
+    /// The counters, whatever the mode; none once they are freed.
+    fn counter(&self) -> Option<u32> {
+        ((self.percpu_count_ptr.read() >> 2) as u32).checked_sub(1)
+    }
+
+    fn is_dying(&self) -> bool {
+        self.percpu_count_ptr.read() & DEAD != 0
+    }
+}

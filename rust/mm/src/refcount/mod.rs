@@ -1,0 +1,179 @@
+//! The count word of a folio (`include/linux/page_ref.h`).
+//!
+//! One signed word, as in `struct page::_refcount`:
+//!
+//! ```text
+//!   0                 free or frozen: try_add refuses, only the owner of the page may leave zero
+//!   1 ..= LIMIT       that many references are out
+//!   above LIMIT       nearly full: try_add refuses and complains (K§9 B28)
+//!   below 0           underflow: parked at SATURATED, every later operation complains
+//! ```
+//!
+//! Who may write when: `try_add` and `sub` by anyone holding a pointer; `set`, `unfreeze` and
+//! `inc_from_idle` only by the owner of an idle page (I07, K§5.4 step 10). This is the scheme of
+//! K§12 rows A to E; others will stand beside it behind one trait when they can be compared.
+
+use prim::{AtomicI32, zeroed};
+
+/// Largest count a speculative get still accepts.
+pub const LIMIT: i32 = i32::MAX / 2;
+/// Where an underflown count is parked: far from zero in both directions.
+pub const SATURATED: i32 = i32::MIN / 2;
+
+/// Why a speculative get was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Refused {
+    /// Free or frozen; the caller cannot tell which (K§2.2).
+    Zero,
+    /// Below zero or nearly full.
+    Saturated(i32),
+}
+
+/// What a put left behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Dropped {
+    /// Somebody else still holds a reference.
+    Live,
+    /// This put took the last one: the caller owns the page and must free it.
+    Zero,
+    /// More was put than was held; the count is now [`SATURATED`].
+    Underflow(i32),
+}
+
+zeroed! {
+    /// `_refcount`.
+    #[derive(Debug)]
+    pub struct PageRef {
+        count: AtomicI32,
+    }
+}
+
+impl PageRef {
+    /// `page_ref_count`: a snapshot, stale at once.
+    #[inline(always)]
+    pub fn count(&self) -> i32 {
+        self.count.read()
+    }
+
+    /// `set_page_count`: a plain store. Only while nobody else can touch the page (I07).
+    #[inline(always)]
+    pub fn set(&self, count: i32) {
+        self.count.set(count);
+    }
+
+    /// Publishes a freshly built folio. Release: pairs with the successful CAS of [`Self::try_add`],
+    /// so whoever gets a reference also sees head, order and mapping.
+    #[inline(always)]
+    pub fn publish(&self, count: i32) {
+        self.count.set_release(count);
+    }
+
+    /// `folio_ref_try_add`: add `refs` unless free, frozen or saturated. Full order on success
+    /// (pairs with the unmapper's clear-then-read, K§4.1), none on failure.
+    #[inline(always)]
+    pub fn try_add(&self, refs: i32) -> Result<(), Refused> {
+        let mut seen = self.count.read();
+        loop {
+            // One unsigned compare covers zero, negative and nearly full.
+            if (seen.wrapping_sub(1)).cast_unsigned() >= LIMIT.cast_unsigned() {
+                return Err(if seen == 0 { Refused::Zero } else { Refused::Saturated(seen) });
+            }
+            match self.count.cmpxchg(seen, seen.wrapping_add(refs)) {
+                Ok(_) => return Ok(()),
+                Err(now) => seen = now,
+            }
+        }
+    }
+
+    /// `folio_ref_add` by somebody who already holds a reference. Relaxed, as in the kernel.
+    #[inline(always)]
+    pub fn add(&self, refs: i32) {
+        self.count.add(refs);
+    }
+
+    /// `folio_ref_inc` by the owner of an idle page: the legal 0 -> 1. Full order, so that the
+    /// bookkeeping before it is visible to the first speculative get.
+    #[inline(always)]
+    pub fn inc_from_idle(&self) -> i32 {
+        self.count.inc_return()
+    }
+
+    /// `folio_put_refs`. Full order: everything done under the reference happens before the free.
+    #[inline(always)]
+    pub fn sub(&self, refs: i32) -> Dropped {
+        match self.count.sub_return(refs) {
+            0 => Dropped::Zero,
+            left if left > 0 => Dropped::Live,
+            left => {
+                self.count.set(SATURATED);
+                Dropped::Underflow(left)
+            }
+        }
+    }
+
+    /// `folio_ref_freeze`: `expected` to zero, or nothing. Full order on success.
+    #[must_use]
+    #[inline]
+    pub fn freeze(&self, expected: i32) -> bool {
+        self.count.cmpxchg(expected, 0).is_ok()
+    }
+
+    /// `folio_ref_unfreeze`. Release: pairs with [`Self::try_add`]. Returns false, and does nothing,
+    /// when the count was not frozen or `count` would leave it so.
+    #[must_use]
+    #[inline]
+    pub fn unfreeze(&self, count: i32) -> bool {
+        let frozen = self.count.read() == 0 && count > 0;
+        if frozen {
+            self.count.set_release(count);
+        }
+        frozen
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn word(count: i32) -> PageRef {
+        let word = PageRef { count: AtomicI32::new(0) };
+        word.set(count);
+        word
+    }
+
+    #[test]
+    fn a_free_page_refuses_a_speculative_get() {
+        let page = word(0);
+        assert_eq!(page.try_add(1), Err(Refused::Zero));
+        assert_eq!(page.count(), 0);
+    }
+
+    #[test]
+    fn a_nearly_full_count_refuses_and_says_so() {
+        let page = word(LIMIT + 1);
+        assert_eq!(page.try_add(1), Err(Refused::Saturated(LIMIT + 1)));
+    }
+
+    #[test]
+    fn an_underflow_parks_the_count_and_is_reported_once_more_by_each_later_use() {
+        let page = word(1);
+        assert_eq!(page.sub(2), Dropped::Underflow(-1));
+        assert_eq!(page.count(), SATURATED);
+        assert_eq!(page.try_add(1), Err(Refused::Saturated(SATURATED)));
+        assert!(matches!(page.sub(1), Dropped::Underflow(_)));
+    }
+
+    #[test]
+    fn freezing_needs_the_exact_count_and_unfreezing_a_frozen_one() {
+        let page = word(3);
+        assert!(!page.freeze(2));
+        assert!(page.freeze(3));
+        assert_eq!(page.try_add(1), Err(Refused::Zero));
+        assert!(!page.unfreeze(0));
+        assert!(page.unfreeze(1));
+        assert!(!page.unfreeze(1));
+        assert_eq!(page.sub(1), Dropped::Zero);
+    }
+}

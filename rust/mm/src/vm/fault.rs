@@ -1,0 +1,196 @@
+//! `handle_mm_fault`, and the only functions that make entries present (`mm/memory.c`, K§5.4).
+//!
+//! The room below does not know files: it finds the VMA, makes a page table, and asks the
+//! [`FaultHandler`]. The handler decides which frame the address shall see, makes sure its count is not
+//! zero, and comes back through [`Vm::insert_page`] or [`Vm::insert_huge`], which take the mapping's
+//! own reference under the page-table lock. An insert refuses a frame whose count is zero: it cannot
+//! know whose page that is.
+
+use prim::Cpu;
+
+use crate::page::{Order, Pfn};
+use crate::refcount::Refused;
+use crate::tally;
+use crate::vm::mm::Vma;
+use crate::vm::tables::TableId;
+use crate::vm::{Entry, MmId, Permission, Vm, Vpn};
+
+/// A fault, as its handler sees it (`struct vm_fault`).
+#[derive(Clone, Copy, Debug)]
+pub struct VmFault {
+    /// Who faulted.
+    pub mm: MmId,
+    /// Where.
+    pub vpn: Vpn,
+    /// Which page of the file that is.
+    pub pgoff: u32,
+    /// What was wanted.
+    pub wanted: Permission,
+    /// The mapping it happened in.
+    pub vma: Vma,
+}
+
+/// How a fault ended (`vm_fault_t`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Fault {
+    /// An entry is in place, or somebody else's change makes it worth trying again.
+    Done,
+    /// Not at this size.
+    Fallback,
+    /// Nothing can be mapped here.
+    Sigbus,
+    /// No VMA, or not for this kind of access.
+    Sigsegv,
+    /// No memory for a table or an entry.
+    Oom,
+}
+
+/// What became of an insert.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Insert {
+    /// Mapped, or made writable.
+    Done,
+    /// Something else is there by now: back out and let the access try again.
+    Raced,
+    /// The frame's count is zero (`-EINVAL` in the kernel).
+    NoReference,
+    /// No memory for a page table.
+    NoMemory,
+}
+
+/// `vm_operations_struct`: what maps a page when a CPU misses it. Called with `mmap_lock` held for
+/// reading; may sleep.
+pub trait FaultHandler: Sync {
+    /// A PMD-sized fault; only asked for when no page table is in the way.
+    fn huge_fault(&self, cpu: &Cpu<'_>, fault: &VmFault) -> Fault;
+    /// A page-sized fault.
+    fn fault(&self, cpu: &Cpu<'_>, fault: &VmFault) -> Fault;
+}
+
+impl Vm {
+    /// Handles a missing or insufficient entry. The caller retries its access on [`Fault::Done`].
+    pub(super) fn handle_fault(
+        &self,
+        cpu: &Cpu<'_>,
+        mm: MmId,
+        vpn: Vpn,
+        wanted: Permission,
+        handler: &dyn FaultHandler,
+    ) -> Fault {
+        cpu.count(tally::FAULT);
+        let layout = self.mm(mm).layout.read(cpu);
+        let Some(vma) = layout.find(vpn) else { return Fault::Sigsegv };
+        if wanted == Permission::Write && vma.writable == 0 {
+            return Fault::Sigsegv;
+        }
+        let fault = VmFault { mm, vpn, pgoff: vma.pgoff_of(vpn), wanted, vma };
+        let pmd = Entry(self.tables.pmd(mm, vpn).read());
+        if pmd.allows(wanted) {
+            return Fault::Done;
+        }
+        if pmd.is_none() || pmd.is_huge() {
+            match handler.huge_fault(cpu, &fault) {
+                Fault::Fallback => cpu.count(tally::PMD_FALLBACK),
+                done => return done,
+            }
+            if pmd.is_huge() {
+                self.split_huge_pmd(cpu, mm, vpn);
+            }
+        }
+        match self.pte_alloc(cpu, mm, vpn) {
+            Err(()) => Fault::Oom,
+            // A leaf appeared meanwhile: let the access look again (K§9 B26).
+            Ok(None) => Fault::Done,
+            Ok(Some(table)) if Entry(self.tables.pte(table, vpn).read()).allows(wanted) => Fault::Done,
+            Ok(Some(_)) => handler.fault(cpu, &fault),
+        }
+    }
+
+    /// `pte_alloc`: the page table for an address; none when a leaf is there.
+    fn pte_alloc(&self, cpu: &Cpu<'_>, mm: MmId, vpn: Vpn) -> Result<Option<TableId>, ()> {
+        let word = self.tables.pmd(mm, vpn);
+        let seen = Entry(word.read());
+        if !seen.is_none() {
+            return Ok(seen.as_table());
+        }
+        let new = self.tables.alloc(cpu).map_err(|_| ())?;
+        let lock = self.mm(mm).pmd_lock.lock(cpu);
+        let seen = Entry(word.read());
+        if seen.is_none() {
+            // Release: pairs with a walker's read of the PMD; the table's entries are all none.
+            word.set_release(Entry::table(new).0);
+            return Ok(Some(new));
+        }
+        drop(lock);
+        self.tables.free_unused(cpu, new);
+        Ok(seen.as_table())
+    }
+
+    /// `vmf_insert_page_mkwrite`: maps `pfn` at the faulting address. An entry that is there already is
+    /// only made writable, and only if it maps the same frame.
+    pub fn insert_page(&self, cpu: &Cpu<'_>, fault: &VmFault, pfn: Pfn) -> Insert {
+        let table = match self.pte_alloc(cpu, fault.mm, fault.vpn) {
+            Err(()) => return Insert::NoMemory,
+            Ok(None) => return Insert::Raced,
+            Ok(Some(table)) => table,
+        };
+        let _ptl = self.tables.lock(cpu, table);
+        let word = self.tables.pte(table, fault.vpn);
+        let seen = Entry(word.read());
+        if seen.is_present() {
+            return Self::upgrade(word, seen, pfn, fault.wanted);
+        }
+        if pfn != Pfn::ZERO_PAGE {
+            let folio = self.pagemaps.memmap.folio(pfn);
+            if let Err(Refused::Zero | Refused::Saturated(_)) = folio.page().refcount.try_add(1) {
+                return Insert::NoReference;
+            }
+            self.add_rmap_pte(folio, pfn);
+        }
+        // Release: pairs with the lock-free walk; whoever sees the entry sees the counts.
+        word.set_release(Entry::page(pfn, fault.wanted).0);
+        Insert::Done
+    }
+
+    /// `vmf_insert_folio_pmd`: maps the PMD-sized folio headed by `head` around the faulting address.
+    pub fn insert_huge(&self, cpu: &Cpu<'_>, fault: &VmFault, head: Pfn) -> Insert {
+        let _lock = self.mm(fault.mm).pmd_lock.lock(cpu);
+        let word = self.tables.pmd(fault.mm, fault.vpn);
+        let seen = Entry(word.read());
+        if seen.as_table().is_some() {
+            return Insert::Raced;
+        }
+        if seen.is_present() {
+            return Self::upgrade(word, seen, head, fault.wanted);
+        }
+        let folio = self.pagemaps.memmap.folio(head);
+        if folio.order() != self.tables.pmd_order || folio.pfn() != head {
+            return Insert::Raced;
+        }
+        if let Err(Refused::Zero | Refused::Saturated(_)) = folio.page().refcount.try_add(1) {
+            return Insert::NoReference;
+        }
+        Self::add_rmap_pmd(folio);
+        cpu.count(tally::PMD_MAPPED);
+        word.set_release(Entry::huge(head, fault.wanted).0);
+        Insert::Done
+    }
+
+    fn upgrade(word: &prim::AtomicU64, seen: Entry, pfn: Pfn, wanted: Permission) -> Insert {
+        if seen.pfn() != pfn {
+            return Insert::Raced;
+        }
+        if wanted == Permission::Write {
+            word.set_release(seen.made_writable().0);
+        }
+        Insert::Done
+    }
+
+    /// log2 of the pages a PMD leaf covers.
+    #[must_use]
+    pub fn pmd_order(&self) -> Order {
+        self.tables.pmd_order
+    }
+}

@@ -1,0 +1,132 @@
+//! `mmu_gather`: flush, then put (`mm/mmu_gather.c`, K§6.2).
+//!
+//! Zap clears entries and hands the pages to a gather. The references stay counted while the pages sit
+//! in the batch, so a busy check in between sees them. When the batch is full, or at the end:
+//!
+//! 1. TLB shoot-down: a new generation of the mm, then wait for every CPU in the middle of an access;
+//! 2. page tables go to their grace period;
+//! 3. the references are put.
+//!
+//! Two gathers on one mm may each clear entries the other's range relies on having flushed, so a gather
+//! that finds company flushes even if it cleared nothing.
+
+use prim::{Cpu, sync_access};
+use program::rules::ZapPut;
+
+use crate::page::{Folio, Pfn};
+use crate::tally;
+use crate::vm::tables::TableId;
+use crate::vm::{MmId, Vm};
+
+/// Pages a batch holds at most.
+pub(super) const BATCH_MAX: usize = 512;
+const TABLES_MAX: usize = 32;
+
+/// Whether the batch has room for more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(super) enum Batch {
+    Room,
+    /// Flush before the next page, before the page-table lock is dropped.
+    Full,
+}
+
+#[derive(Debug)]
+pub(super) struct MmuGather<'a> {
+    vm: &'a Vm,
+    pub(super) cpu: &'a Cpu<'a>,
+    pub(super) mm: MmId,
+    pages: [Pfn; BATCH_MAX],
+    len: usize,
+    tables: [Option<TableId>; TABLES_MAX],
+    tables_len: usize,
+    cleared: bool,
+}
+
+impl<'a> MmuGather<'a> {
+    /// `tlb_gather_mmu`.
+    pub(super) fn new(vm: &'a Vm, cpu: &'a Cpu<'_>, mm: MmId) -> Self {
+        // Full order: pairs with the same increment of another gather, so two that overlap both know.
+        vm.mm(mm).gathers.inc_return();
+        Self {
+            vm,
+            cpu,
+            mm,
+            pages: [Pfn::ZERO_PAGE; BATCH_MAX],
+            len: 0,
+            tables: [None; TABLES_MAX],
+            tables_len: 0,
+            cleared: false,
+        }
+    }
+
+    /// An entry was cleared that mapped no counted page.
+    pub(super) fn note_cleared(&mut self) {
+        self.cleared = true;
+    }
+
+    /// `__tlb_remove_folio_pages`: one mapping's reference on `folio`, to be put after the flush.
+    pub(super) fn remove_folio(&mut self, folio: Folio<'_>) -> Batch {
+        self.cleared = true;
+        if self.vm.pagemaps.rules.zap_put == ZapPut::BeforeFlush {
+            self.vm.pagemaps.folio_put_refs(self.cpu, folio, 1);
+            return Batch::Room;
+        }
+        self.pages[self.len] = folio.pfn();
+        self.len += 1;
+        if self.len < self.vm.gather_batch { Batch::Room } else { Batch::Full }
+    }
+
+    /// `tlb_remove_table`: an unlinked page table.
+    pub(super) fn remove_table(&mut self, table: TableId) {
+        if self.tables_len == TABLES_MAX {
+            self.flush();
+        }
+        self.cleared = true;
+        self.tables[self.tables_len] = Some(table);
+        self.tables_len += 1;
+    }
+
+    /// `tlb_flush_mmu`.
+    pub(super) fn flush(&mut self) {
+        if self.cleared {
+            self.vm.flush_tlb_mm(self.cpu, self.mm);
+            self.cleared = false;
+        }
+        for table in self.tables[..self.tables_len].iter_mut().filter_map(Option::take) {
+            self.vm.tables.free_unlinked(self.cpu, table);
+        }
+        self.tables_len = 0;
+        for at in 0..core::mem::take(&mut self.len) {
+            // The mapping's reference keeps the folio what it was when it was gathered.
+            let folio = self.vm.pagemaps.memmap.folio(self.pages[at]);
+            self.vm.pagemaps.folio_put_refs(self.cpu, folio, 1);
+        }
+    }
+
+    /// `tlb_finish_mmu`.
+    pub(super) fn finish(mut self) {
+        let gathers = &self.vm.mm(self.mm).gathers;
+        if gathers.read() > 1 {
+            self.cpu.count(tally::NESTED_FLUSH);
+            self.cleared = true;
+        }
+        self.flush();
+        gathers.dec();
+    }
+}
+
+impl Vm {
+    /// Shoots down every translation of an mm: when it returns, no CPU uses an entry that was cleared
+    /// before the call.
+    ///
+    /// An access reads the generation inside its section. One that began before the barrier inside
+    /// [`sync_access`] is waited for; one that begins after it sees the new generation, under which
+    /// nothing older is valid, and any entry it walks to was cleared before (K§6.2).
+    pub(super) fn flush_tlb_mm(&self, cpu: &Cpu<'_>, mm: MmId) {
+        self.mm(mm).tlb_generation.inc_return();
+        if sync_access(cpu).0 {
+            cpu.count(tally::FLUSH_WAITED);
+        }
+    }
+}

@@ -1,0 +1,270 @@
+//! `get_user_pages`, `pin_user_pages` and their giving back (`mm/gup.c`, K§4.4, K§4.6).
+//!
+//! Fast first; what the fast walk leaves is taken under `mmap_lock` and the page-table lock, faulting
+//! pages in. If only part of the range can be had, the part is returned: an error is an error only when
+//! nothing was taken.
+
+use prim::{Cpu, plain, smp_mb_after_atomic};
+use program::Errno;
+
+use crate::page::{Folio, Pfn, Stamp};
+use crate::tally;
+use crate::vm::{Entry, Fault, FaultHandler, MmId, Permission, Vm, Vpn};
+use crate::warn::{Complaint, warn_page};
+
+/// `FOLL_GET` or `FOLL_PIN`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GupKind {
+    /// A plain reference.
+    Get,
+    /// A pin: the count says that the contents may change under us.
+    Pin,
+}
+
+/// `FOLL_LONGTERM`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Longterm {
+    /// For the length of an I/O.
+    No,
+    /// For as long as the holder likes: refused on fsdax.
+    Yes,
+}
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct GupRequest {
+    /// First page.
+    pub start: Vpn,
+    /// How many.
+    pub pages: u32,
+    /// Reference or pin.
+    pub kind: GupKind,
+    /// What the holder is going to do.
+    pub access: Permission,
+    /// For how long.
+    pub longterm: Longterm,
+}
+
+plain! {
+    /// Pages of one folio, referenced together: what a PMD-mapped range costs one count for.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct GupRange {
+        /// First frame.
+        pub first: u32,
+        /// How many; 0 for an empty slot.
+        pub pages: u32,
+        /// 1 for pins.
+        pinned: u32,
+        /// Times struct pages had been unplugged when it was taken.
+        epoch: u32,
+        /// Owner and generation of the first frame when it was taken.
+        shadow: u64,
+    }
+}
+
+impl GupRange {
+    /// An empty slot for output arrays.
+    pub const EMPTY: Self = Self { first: 0, pages: 0, pinned: 0, epoch: 0, shadow: 0 };
+
+    #[inline]
+    pub(super) fn new(vm: &Vm, first: Pfn, pages: u32, kind: GupKind) -> Self {
+        let stamp = vm.pagemaps.memmap.shadow_capture(first);
+        let pinned = u32::from(kind == GupKind::Pin);
+        Self { first: first.0, pages, pinned, epoch: stamp.epoch, shadow: stamp.word }
+    }
+
+    /// Reference or pin.
+    #[must_use]
+    pub fn kind(&self) -> GupKind {
+        if self.pinned == 1 { GupKind::Pin } else { GupKind::Get }
+    }
+
+    /// First frame.
+    #[must_use]
+    pub fn first(&self) -> Pfn {
+        Pfn(self.first)
+    }
+
+    /// Whose page it was, and in which life, when it was taken.
+    #[must_use]
+    pub fn stamp(&self) -> Stamp {
+        Stamp { word: self.shadow, epoch: self.epoch }
+    }
+}
+
+/// Why nothing was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GupError(pub Errno);
+
+impl Vm {
+    /// Takes references on `request.pages` pages, at most one [`GupRange`] of `out` per folio. Returns
+    /// how many pages, and how many ranges of `out` name them.
+    ///
+    /// # Errors
+    /// `EFAULT` (no mapping, no permission, nothing can be mapped), `EOPNOTSUPP` (long-term on a DAX
+    /// file), `ENOMEM`; only when not one page was taken.
+    pub fn gup(
+        &self,
+        cpu: &Cpu<'_>,
+        mm: MmId,
+        request: &GupRequest,
+        handler: &dyn FaultHandler,
+        out: &mut [GupRange],
+    ) -> Result<(u32, usize), Errno> {
+        if request.start.0.checked_add(request.pages).is_none_or(|end| end > self.tables.address_space()) {
+            return Err(Errno::EFAULT);
+        }
+        let mut taken = self.gup_fast(cpu, mm, request, out);
+        while taken.pages < request.pages && taken.ranges < out.len() {
+            cpu.count(tally::GUP_SLOW);
+            match self.gup_one(cpu, mm, request.start.add(taken.pages), request, handler) {
+                Ok(range) => {
+                    out[taken.ranges] = range;
+                    taken.ranges += 1;
+                    taken.pages += 1;
+                }
+                Err(errno) if taken.pages == 0 => return Err(errno),
+                Err(_) => break,
+            }
+        }
+        Ok((taken.pages, taken.ranges))
+    }
+
+    /// `pin_user_pages_fast` and nothing else: what a caller that may not sleep gets, and what the
+    /// benchmarks measure. Returns pages and ranges taken, possibly none.
+    #[inline]
+    pub fn gup_fast_only(
+        &self,
+        cpu: &Cpu<'_>,
+        mm: MmId,
+        request: &GupRequest,
+        out: &mut [GupRange],
+    ) -> (u32, usize) {
+        let taken = self.gup_fast(cpu, mm, request, out);
+        (taken.pages, taken.ranges)
+    }
+
+    /// The slow path for one page.
+    fn gup_one(
+        &self,
+        cpu: &Cpu<'_>,
+        mm: MmId,
+        vpn: Vpn,
+        request: &GupRequest,
+        handler: &dyn FaultHandler,
+    ) -> Result<GupRange, Errno> {
+        loop {
+            {
+                let layout = self.mm(mm).layout.read(cpu);
+                let vma = layout.find(vpn).ok_or(Errno::EFAULT)?;
+                if request.access == Permission::Write && vma.writable == 0 {
+                    return Err(Errno::EFAULT);
+                }
+                if request.longterm == Longterm::Yes {
+                    // check_vma_flags: every VMA here maps a DAX file.
+                    return Err(Errno::EOPNOTSUPP);
+                }
+                if let Some(range) = self.follow_page(cpu, mm, vpn, request)? {
+                    return Ok(range);
+                }
+            }
+            match self.handle_fault(cpu, mm, vpn, request.access, handler) {
+                Fault::Done => {}
+                Fault::Oom => return Err(Errno::ENOMEM),
+                Fault::Sigbus | Fault::Sigsegv | Fault::Fallback => return Err(Errno::EFAULT),
+            }
+        }
+    }
+
+    /// `follow_page_mask`: references the page behind a present entry, under its lock, where the
+    /// mapping's own reference guarantees a count of at least one.
+    fn follow_page(
+        &self,
+        cpu: &Cpu<'_>,
+        mm: MmId,
+        vpn: Vpn,
+        request: &GupRequest,
+    ) -> Result<Option<GupRange>, Errno> {
+        let pmd_word = self.tables.pmd(mm, vpn);
+        if Entry(pmd_word.read()).is_huge() {
+            let _lock = self.mm(mm).pmd_lock.lock(cpu);
+            let pmd = Entry(pmd_word.read());
+            if pmd.is_huge() && pmd.allows(request.access) {
+                return self.try_grab_folio(cpu, self.huge_page(pmd, vpn), request.kind).map(Some);
+            }
+            return Ok(None);
+        }
+        let Some(table) = Entry(pmd_word.read()).as_table() else { return Ok(None) };
+        let _ptl = self.tables.lock(cpu, table);
+        let pte = Entry(self.tables.pte(table, vpn).read());
+        if !pte.allows(request.access) {
+            return Ok(None);
+        }
+        self.try_grab_folio(cpu, pte.pfn(), request.kind).map(Some)
+    }
+
+    /// `try_grab_folio`.
+    fn try_grab_folio(&self, cpu: &Cpu<'_>, pfn: Pfn, kind: GupKind) -> Result<GupRange, Errno> {
+        let folio = self.pagemaps.memmap.folio(pfn);
+        let count = folio.refcount();
+        if count <= 0 {
+            warn_page(cpu, Complaint::MappedWithoutRef, folio.pfn(), count.into());
+            return Err(Errno::ENOMEM);
+        }
+        match kind {
+            GupKind::Pin if pfn == Pfn::ZERO_PAGE => {}
+            GupKind::Get => folio.page().refcount.add(1),
+            GupKind::Pin => {
+                if folio.is_large() {
+                    folio.pincount().add(1);
+                }
+                folio.page().refcount.add(folio.pin_weight(1));
+            }
+        }
+        smp_mb_after_atomic();
+        Ok(GupRange::new(self, pfn, 1, kind))
+    }
+
+    /// `gup_put_folio`: pincount first, then the references.
+    #[inline]
+    pub(super) fn gup_put_folio(&self, cpu: &Cpu<'_>, folio: Folio<'_>, pages: u32, kind: GupKind) {
+        let refs = match kind {
+            GupKind::Pin if folio.pfn() == Pfn::ZERO_PAGE => return,
+            GupKind::Get => pages.cast_signed(),
+            GupKind::Pin => {
+                if folio.is_large() {
+                    folio.pincount().sub(pages);
+                }
+                folio.pin_weight(pages)
+            }
+        };
+        self.pagemaps.folio_put_refs(cpu, folio, refs);
+    }
+
+    /// `unpin_user_page_range` / `put_page`: gives a range back. The page must still be whose it was.
+    #[inline]
+    pub fn gup_put(&self, cpu: &Cpu<'_>, range: &GupRange) {
+        self.check_stamp(cpu, Complaint::StalePin, range.first(), range.stamp());
+        let folio = self.pagemaps.memmap.folio(range.first());
+        self.gup_put_folio(cpu, folio, range.pages, range.kind());
+    }
+
+    /// One more reference on something already referenced (`tee`, `get_page`).
+    #[must_use]
+    pub fn gup_dup(&self, range: &GupRange) -> GupRange {
+        let folio = self.pagemaps.memmap.folio(range.first());
+        folio.page().refcount.add(range.pages.cast_signed());
+        GupRange { pinned: 0, ..*range }
+    }
+
+    /// A device reads or writes the first page of a range it holds: no page table, no TLB.
+    pub fn dma(&self, cpu: &Cpu<'_>, range: &GupRange, store: Option<u64>) -> u64 {
+        let contents = self.pagemaps.memmap.contents(range.first());
+        let before = contents.read();
+        if let Some(value) = store {
+            contents.set(value);
+        }
+        self.check_stamp(cpu, Complaint::StalePin, range.first(), range.stamp());
+        before
+    }
+}

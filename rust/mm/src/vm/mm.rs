@@ -1,0 +1,321 @@
+//! `struct mm_struct`: the address space of a process, its VMAs, mmap and munmap (`mm/mmap.c`).
+//!
+//! `layout` is `mmap_lock` with what it protects: the VMAs, sorted by address. Faults and slow GUP hold
+//! it for reading, mmap, munmap and exit for writing.
+//!
+//! munmap keeps the kernel's order (K§6): clear entries and gather pages, take the VMA out of its
+//! file's interval list, unlink page tables, then flush, then put. A file dropped here is reported to
+//! the caller, who puts it after `mmap_lock` is released, as the kernel's task work does: the put may
+//! evict an inode and sleep for its pages.
+
+use prim::{AtomicU32, Cpu, Guarded, LockClass, RwSem, SpinLock, plain, zeroed};
+use program::Errno;
+
+use crate::vm::gather::MmuGather;
+use crate::vm::rmap::MapEntry;
+use crate::vm::tables::PtLocked;
+use crate::vm::{Entry, MappingId, Permission, Vm, Vpn};
+
+/// VMAs one process can have (`max_map_count`).
+pub(super) const VMAS: usize = 72;
+
+/// Names a process address space.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct MmId(pub u32);
+
+plain! {
+    /// A mapped range of a file. `pages == 0` marks an empty slot.
+    #[derive(Clone, Copy, Debug)]
+    pub struct Vma {
+        /// First page.
+        pub start: u32,
+        /// Length.
+        pub pages: u32,
+        /// Page of the file mapped at `start`.
+        pub pgoff: u32,
+        /// [`MappingId`] of the file.
+        pub mapping: u32,
+        /// 1 when stores are allowed.
+        pub writable: u32,
+        /// The caller's handle of the open file this mapping keeps.
+        pub file: u32,
+    }
+}
+
+impl Vma {
+    const EMPTY: Self = Self { start: 0, pages: 0, pgoff: 0, mapping: 0, writable: 0, file: 0 };
+
+    /// One past the last page.
+    #[must_use]
+    pub fn end(&self) -> u32 {
+        self.start + self.pages
+    }
+
+    /// Whether `vpn` is inside.
+    #[must_use]
+    pub fn contains(&self, vpn: Vpn) -> bool {
+        vpn.0.wrapping_sub(self.start) < self.pages
+    }
+
+    /// The file page mapped at `vpn`.
+    #[must_use]
+    pub fn pgoff_of(&self, vpn: Vpn) -> u32 {
+        self.pgoff + (vpn.0 - self.start)
+    }
+
+    /// The part of this VMA between two addresses.
+    fn part(&self, start: u32, end: u32) -> Self {
+        Self { start, pages: end - start, pgoff: self.pgoff_of(Vpn(start)), ..*self }
+    }
+
+    pub(super) fn as_map_entry(&self, mm: MmId) -> MapEntry {
+        MapEntry { mm: mm.0, start: self.start, pages: self.pages, pgoff: self.pgoff }
+    }
+}
+
+plain! {
+    /// The VMAs, in no particular order; the first `count` slots are in use.
+    #[derive(Clone, Copy, Debug)]
+    pub struct Layout {
+        count: u32,
+        vmas: [Vma; VMAS],
+    }
+}
+
+impl Guarded for Layout {
+    const CLASS: LockClass = LockClass { name: "mmap_lock", rank: 20 };
+}
+
+impl Layout {
+    /// Every VMA.
+    pub(super) fn vmas(&self) -> &[Vma] {
+        &self.vmas[..self.count as usize]
+    }
+
+    /// `find_vma`, exact.
+    pub(super) fn find(&self, vpn: Vpn) -> Option<Vma> {
+        self.vmas().iter().copied().find(|vma| vma.contains(vpn))
+    }
+
+    fn push(&mut self, vma: Vma) -> Result<(), Errno> {
+        let slot = self.vmas.get_mut(self.count as usize).ok_or(Errno::ENOMEM)?;
+        *slot = vma;
+        self.count += 1;
+        Ok(())
+    }
+
+    fn remove(&mut self, at: usize) -> Vma {
+        self.count -= 1;
+        let last = self.count as usize;
+        self.vmas.swap(at, last);
+        core::mem::replace(&mut self.vmas[last], Vma::EMPTY)
+    }
+
+    /// The lowest free range of `pages` that starts at `remainder` modulo `modulus`.
+    fn gap(&self, pages: u32, modulus: u32, remainder: u32, limit: u32) -> Option<u32> {
+        let mut start = modulus + remainder;
+        loop {
+            let end = start.checked_add(pages).filter(|end| *end <= limit)?;
+            match self.vmas().iter().find(|vma| vma.start < end && start < vma.end()) {
+                None => return Some(start),
+                Some(hit) => {
+                    let past = hit.end().checked_sub(remainder)?;
+                    start = past.next_multiple_of(modulus) + remainder;
+                }
+            }
+        }
+    }
+}
+
+zeroed! {
+    /// `struct mm_struct`.
+    #[derive(Debug)]
+    pub struct Mm {
+        /// Bumped by every TLB flush; a TLB entry of an older value is void.
+        pub(super) tlb_generation: AtomicU32,
+        /// Gathers running on this mm (`tlb_flush_pending`).
+        pub(super) gathers: AtomicU32,
+        pub(super) pmd_lock: SpinLock<PtLocked>,
+        /// `mmap_lock`.
+        pub(super) layout: RwSem<Layout>,
+    }
+}
+
+/// Where the kernel may put a mapping.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VmaAlignment {
+    /// So that file and address agree modulo a PMD: huge mappings possible.
+    Natural,
+    /// One page off: huge mappings impossible.
+    Odd,
+}
+
+/// What happens to the open file behind a VMA.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FileUse {
+    /// `get_file`: a VMA was split.
+    Get(u32),
+    /// `fput`, to be done without `mmap_lock`.
+    Put(u32),
+}
+
+impl Vm {
+    /// `mm_alloc`.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    pub fn mm_create(&self, cpu: &Cpu<'_>) -> Result<MmId, Errno> {
+        self.mms.alloc(cpu).map(MmId).map_err(|_| Errno::ENOMEM)
+    }
+
+    /// `mmap` of a file: nothing is mapped until touched.
+    ///
+    /// # Errors
+    /// `EINVAL` for no pages, `ENOMEM` without room for the range or the VMA.
+    pub(crate) fn mmap(
+        &self,
+        cpu: &Cpu<'_>,
+        mm: MmId,
+        wanted: Vma,
+        alignment: VmaAlignment,
+    ) -> Result<Vpn, Errno> {
+        if wanted.pages == 0 {
+            return Err(Errno::EINVAL);
+        }
+        let modulus = self.tables.pmd_order.pages();
+        let shift = u32::from(alignment == VmaAlignment::Odd);
+        let remainder = (wanted.pgoff + shift) % modulus;
+        let mut layout = self.mm(mm).layout.write(cpu);
+        let limit = self.tables.address_space();
+        let start = layout.gap(wanted.pages, modulus, remainder, limit).ok_or(Errno::ENOMEM)?;
+        let vma = Vma { start, ..wanted };
+        layout.push(vma)?;
+        if let Err(full) = self.mapping(MappingId(vma.mapping)).link(cpu, vma.as_map_entry(mm)) {
+            let last = layout.vmas().len() - 1;
+            layout.remove(last);
+            return Err(full);
+        }
+        Ok(Vpn(start))
+    }
+
+    /// Copies the VMAs of `parent` into the fresh `child` (`dup_mmap`). Shared file mappings copy no
+    /// entries: the child faults anew (K§14).
+    ///
+    /// # Errors
+    /// `ENOMEM`; what was copied by then is taken back through `file`.
+    pub(crate) fn fork_mm(
+        &self,
+        cpu: &Cpu<'_>,
+        parent: MmId,
+        child: MmId,
+        file: &mut dyn FnMut(FileUse),
+    ) -> Result<(), Errno> {
+        let source = *self.mm(parent).layout.write(cpu);
+        let copied = {
+            let mut layout = self.mm(child).layout.write(cpu);
+            source.vmas().iter().try_for_each(|vma| {
+                self.mapping(MappingId(vma.mapping)).link(cpu, vma.as_map_entry(child))?;
+                file(FileUse::Get(vma.file));
+                layout.push(*vma)
+            })
+        };
+        copied.inspect_err(|_| self.exit_mmap(cpu, child, file))
+    }
+
+    /// `munmap` of every mapped page in `[start, start + pages)`.
+    ///
+    /// # Errors
+    /// `ENOMEM` when a VMA would have to be split and there is no slot for the second half.
+    pub(crate) fn munmap(
+        &self,
+        cpu: &Cpu<'_>,
+        mm: MmId,
+        start: Vpn,
+        pages: u32,
+        file: &mut dyn FnMut(FileUse),
+    ) -> Result<(), Errno> {
+        let end = start.0 + pages;
+        let mut layout = self.mm(mm).layout.write(cpu);
+        let splits = layout.vmas().iter().filter(|vma| vma.start < start.0 && end < vma.end()).count();
+        if layout.vmas().len() + splits > VMAS {
+            return Err(Errno::ENOMEM);
+        }
+        let mut gather = MmuGather::new(self, cpu, mm);
+        while let Some(at) = layout.vmas().iter().position(|vma| vma.start < end && start.0 < vma.end()) {
+            let vma = layout.remove(at);
+            let (from, to) = (vma.start.max(start.0), vma.end().min(end));
+            self.zap_range(&mut gather, Vpn(from), Vpn(to));
+            let keep = [vma.part(vma.start, from), vma.part(to, vma.end())];
+            let kept = keep.iter().filter(|part| part.pages > 0);
+            let relinked = kept.clone().map(|part| part.as_map_entry(mm));
+            self.mapping(MappingId(vma.mapping)).relink(cpu, vma.as_map_entry(mm), relinked);
+            match kept.clone().count() {
+                0 => file(FileUse::Put(vma.file)),
+                2 => file(FileUse::Get(vma.file)),
+                _ => {}
+            }
+            kept.for_each(|part| {
+                // Room was checked above.
+                let _ = layout.push(*part);
+            });
+        }
+        self.free_pgtables(&mut gather, &layout, start, Vpn(end));
+        gather.finish();
+        drop(layout);
+        self.tables.run_deferred(cpu);
+        Ok(())
+    }
+
+    /// `exit_mmap`: the last user of the mm is gone.
+    pub(crate) fn exit_mmap(&self, cpu: &Cpu<'_>, mm: MmId, file: &mut dyn FnMut(FileUse)) {
+        // Nothing is split, so nothing can fail.
+        let _ = self.munmap(cpu, mm, Vpn(0), self.tables.address_space(), file);
+        self.mms.free(cpu, mm.0);
+    }
+
+    /// The VMA at an address, as it is now.
+    #[must_use]
+    pub fn find_vma(&self, cpu: &Cpu<'_>, mm: MmId, vpn: Vpn) -> Option<Vma> {
+        self.mm(mm).layout.read(cpu).find(vpn)
+    }
+
+    /// `free_pgtables`: unlinks the tables of every PMD in the range that no VMA touches any more.
+    fn free_pgtables(&self, gather: &mut MmuGather<'_>, layout: &Layout, start: Vpn, end: Vpn) {
+        let mm = gather.mm;
+        let size = self.tables.pmd_order.pages();
+        for pmd in start.0 / size..end.0.div_ceil(size) {
+            let (first, last) = (pmd * size, (pmd + 1) * size);
+            if layout.vmas().iter().any(|vma| vma.start < last && first < vma.end()) {
+                continue;
+            }
+            let word = self.tables.pmd(mm, Vpn(first));
+            let Some(table) = Entry(word.read()).as_table() else { continue };
+            let lock = self.mm(mm).pmd_lock.lock(gather.cpu);
+            word.xchg(Entry::NONE.0);
+            drop(lock);
+            gather.remove_table(table);
+        }
+    }
+
+    /// Pages of `mm` mapped somewhere, for whoever looks at a machine at rest.
+    pub fn mapped(&self, cpu: &Cpu<'_>, mm: MmId, mut each: impl FnMut(Vpn, Entry)) {
+        let layout = *self.mm(mm).layout.read(cpu);
+        for vpn in layout.vmas().iter().flat_map(|vma| vma.start..vma.end()).map(Vpn) {
+            let entry = self.lookup(mm, vpn);
+            if entry.is_present() {
+                each(vpn, entry);
+            }
+        }
+    }
+
+    /// The present entry for an address, with the frame of that very page; [`Entry::NONE`] otherwise.
+    /// Only for machines at rest: takes no lock.
+    #[must_use]
+    pub fn lookup(&self, mm: MmId, vpn: Vpn) -> Entry {
+        let pmd = Entry(self.tables.pmd(mm, vpn).read());
+        if pmd.is_huge() {
+            return Entry::page(self.huge_page(pmd, vpn), pmd.permission());
+        }
+        pmd.as_table().map_or(Entry::NONE, |table| Entry(self.tables.pte(table, vpn).read()))
+    }
+}

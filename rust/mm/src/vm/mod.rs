@@ -1,0 +1,106 @@
+//! Everything that knows a virtual address: page tables, TLBs, zap, faults, GUP (K§4, K§6).
+//!
+//! ```text
+//!   mmap_lock (Mm::layout)  >  i_mmap (AddressSpace)  >  PMD lock (Mm)  >  PTE lock (per table)
+//! ```
+//!
+//! The rule everything rests on (K§4.1): whoever takes a reference through a page table takes it
+//! **before** looking at the entry again; whoever clears an entry clears it **before** looking at the
+//! reference count. Both sides have a full barrier in between, so at least one of them sees the other.
+//!
+//! | file | mirrors | holds |
+//! |---|---|---|
+//! | `entry` | pgtable.h | PTE and PMD words |
+//! | `tables` | memory.c | page tables, their locks, freeing them under walkers |
+//! | `mm` | mmap.c | address spaces of processes, VMAs, mmap and munmap |
+//! | `tlb` | the hardware | a TLB per CPU, and accesses that go through it |
+//! | `gather` | mmu_gather.c | flush, then put |
+//! | `rmap` | rmap.c | mapcounts, address_space, `unmap_mapping_range` |
+//! | `zap` | memory.c | clearing entries |
+//! | `fault` | memory.c | `handle_mm_fault`, installing entries |
+//! | `gup_fast`, `gup` | gup.c | taking references by address |
+//!
+//! What a fault needs from a filesystem it asks through [`FaultHandler`].
+
+mod entry;
+mod fault;
+mod gather;
+mod gup;
+mod gup_fast;
+mod mm;
+mod rmap;
+mod tables;
+mod tlb;
+mod zap;
+
+use prim::{Arena, NoMemory, Slab, Table};
+use program::Geometry;
+
+use crate::pagemap::Pagemaps;
+
+pub use entry::{Entry, Permission, Vpn};
+pub use fault::{Fault, FaultHandler, Insert, VmFault};
+pub use gup::{GupError, GupKind, GupRange, GupRequest, Longterm};
+pub use mm::{Mm, MmId, Vma, VmaAlignment};
+pub use rmap::{AddressSpace, MappingId};
+pub use tlb::{Access, Died};
+
+use mm::Layout;
+
+use tables::PageTables;
+use tlb::Tlb;
+
+/// The virtual-memory half of a machine.
+#[derive(Debug)]
+pub struct Vm {
+    /// The frames and their pagemaps.
+    pub pagemaps: Pagemaps,
+    mms: Slab<Mm>,
+    tables: PageTables,
+    tlb: Tlb,
+    mappings: Table<AddressSpace>,
+    gather_batch: usize,
+}
+
+impl Vm {
+    /// A machine without processes.
+    ///
+    /// # Errors
+    /// [`NoMemory`] when the arena is too small.
+    pub fn new(arena: &Arena, geometry: &Geometry, pagemaps: Pagemaps) -> Result<Self, NoMemory> {
+        let mms = usize::from(geometry.procs_max);
+        Ok(Self {
+            pagemaps,
+            mms: Slab::new(arena, mms, "mm_struct")?,
+            tables: PageTables::new(arena, geometry, mms)?,
+            tlb: Tlb::new(arena, geometry.cpus.into())?,
+            mappings: arena.table(geometry.files_max.into())?,
+            gather_batch: usize::from(geometry.gather_batch).clamp(1, gather::BATCH_MAX),
+        })
+    }
+
+    /// The process address space behind an id.
+    #[must_use]
+    pub fn mm(&self, id: MmId) -> &Mm {
+        &self.mms[id.0]
+    }
+
+    /// The file address space behind an id.
+    #[must_use]
+    pub fn mapping(&self, id: MappingId) -> &AddressSpace {
+        &self.mappings[id.0 as usize]
+    }
+
+    /// Address spaces of processes alive.
+    #[must_use]
+    pub fn live_mms(&self) -> usize {
+        self.mms.live()
+    }
+
+    /// Page tables in use; 0 at quiescence without mappings.
+    #[must_use]
+    pub fn live_tables(&self) -> usize {
+        self.tables.live()
+    }
+}
+

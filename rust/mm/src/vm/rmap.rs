@@ -1,0 +1,151 @@
+//! Reverse mapping: mapcounts, and who maps a file (`mm/rmap.c`, K§2.4, K§6.4).
+//!
+//! A file's [`AddressSpace`] lists every VMA that maps it. `unmap_mapping_range` walks the list under
+//! `i_mmap` for reading, one gather per VMA, so when it returns every reference of the cleared entries
+//! has been put. Nothing here stops a fault from mapping the page again: that is the caller's lock.
+
+use prim::{Cpu, Guarded, LockClass, RwSem, plain, zeroed};
+use program::Errno;
+
+use crate::page::{Folio, Pfn};
+use crate::vm::gather::MmuGather;
+use crate::vm::{MmId, Vm, Vpn};
+use crate::warn::{Complaint, warn_page};
+
+/// VMAs that can map one file at once.
+const LINKS: usize = 256;
+
+/// Names a file's address space.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct MappingId(pub u32);
+
+plain! {
+    /// One VMA, as its file sees it.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub(crate) struct MapEntry {
+        pub(super) mm: u32,
+        pub(super) start: u32,
+        pub(super) pages: u32,
+        pub(super) pgoff: u32,
+    }
+}
+
+plain! {
+    /// `i_mmap`, as a list.
+    #[derive(Clone, Copy, Debug)]
+    pub struct MapList {
+        count: u32,
+        entries: [MapEntry; LINKS],
+    }
+}
+
+impl Guarded for MapList {
+    const CLASS: LockClass = LockClass { name: "i_mmap_rwsem", rank: 50 };
+}
+
+impl MapList {
+    fn entries(&self) -> &[MapEntry] {
+        &self.entries[..self.count as usize]
+    }
+
+    fn push(&mut self, entry: MapEntry) -> Result<(), Errno> {
+        *self.entries.get_mut(self.count as usize).ok_or(Errno::ENOMEM)? = entry;
+        self.count += 1;
+        Ok(())
+    }
+}
+
+zeroed! {
+    /// The part of `struct address_space` that rmap needs.
+    #[derive(Debug)]
+    pub struct AddressSpace {
+        i_mmap: RwSem<MapList>,
+    }
+}
+
+impl AddressSpace {
+    pub(super) fn link(&self, cpu: &Cpu<'_>, entry: MapEntry) -> Result<(), Errno> {
+        self.i_mmap.write(cpu).push(entry)
+    }
+
+    /// Replaces one VMA by what munmap left of it.
+    pub(super) fn relink(&self, cpu: &Cpu<'_>, old: MapEntry, left: impl Iterator<Item = MapEntry>) {
+        let mut list = self.i_mmap.write(cpu);
+        if let Some(at) = list.entries().iter().position(|entry| *entry == old) {
+            list.count -= 1;
+            let last = list.count as usize;
+            list.entries[at] = list.entries[last];
+        }
+        left.for_each(|entry| {
+            // At most one more than was there; LINKS leaves room for a split of every VMA.
+            let _ = list.push(entry);
+        });
+    }
+
+    /// Whether any VMA maps the file (`mapping_mapped`).
+    #[must_use]
+    pub fn is_mapped(&self, cpu: &Cpu<'_>) -> bool {
+        !self.i_mmap.read(cpu).entries().is_empty()
+    }
+}
+
+impl Vm {
+    /// `unmap_mapping_pages`: clears every entry that maps file pages `[first, first + pages)`.
+    pub fn unmap_mapping_pages(&self, cpu: &Cpu<'_>, mapping: MappingId, first: u32, pages: u32) {
+        let end = first.saturating_add(pages);
+        let list = self.mapping(mapping).i_mmap.read(cpu);
+        for entry in list.entries() {
+            let from = entry.pgoff.max(first);
+            let to = (entry.pgoff + entry.pages).min(end);
+            if from < to {
+                let mut gather = MmuGather::new(self, cpu, MmId(entry.mm));
+                let at = |pgoff: u32| Vpn(entry.start + (pgoff - entry.pgoff));
+                self.zap_range(&mut gather, at(from), at(to));
+                gather.finish();
+            }
+        }
+    }
+
+    /// `folio_add_file_rmap_pte`, under the PTL.
+    pub(super) fn add_rmap_pte(&self, folio: Folio<'_>, pfn: Pfn) {
+        let first = self.pagemaps.memmap.page(pfn).mapcount.inc_return() == 1;
+        if folio.is_large() {
+            folio.large_mapcount().inc();
+            if first {
+                folio.nr_pages_mapped().inc();
+            }
+        }
+    }
+
+    /// `folio_remove_rmap_pte`, under the PTL.
+    pub(super) fn remove_rmap_pte(&self, cpu: &Cpu<'_>, folio: Folio<'_>, pfn: Pfn) {
+        let left = self.pagemaps.memmap.page(pfn).mapcount.dec_return();
+        if left < 0 {
+            warn_page(cpu, Complaint::MapUnderflow, pfn, left.into());
+        }
+        if folio.is_large() {
+            Self::drop_large(cpu, folio, folio.large_mapcount().dec_return());
+            if left == 0 {
+                folio.nr_pages_mapped().dec();
+            }
+        }
+    }
+
+    /// `folio_add_file_rmap_pmd`, under the PMD lock.
+    pub(super) fn add_rmap_pmd(folio: Folio<'_>) {
+        folio.large_mapcount().inc();
+        folio.entire_mapcount().inc();
+    }
+
+    /// `folio_remove_rmap_pmd`, under the PMD lock.
+    pub(super) fn remove_rmap_pmd(cpu: &Cpu<'_>, folio: Folio<'_>) {
+        Self::drop_large(cpu, folio, folio.large_mapcount().dec_return());
+        Self::drop_large(cpu, folio, folio.entire_mapcount().dec_return());
+    }
+
+    fn drop_large(cpu: &Cpu<'_>, folio: Folio<'_>, left: u32) {
+        if left.cast_signed() < 0 {
+            warn_page(cpu, Complaint::MapUnderflow, folio.pfn(), left.cast_signed().into());
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! Page tables: one PMD table per process, PTE tables from a slab, a lock for each (K§6.5).
+//!
+//! A PTE table is found by whoever reads the PMD, lock-free walkers included, so it is freed in two
+//! steps: the PMD is cleared, then the table waits until every IRQ-off section that may stand in it has
+//! ended. Batched by [`DeferredQueue`] like `call_rcu`; with no room in the batch the freeing CPU waits
+//! on the spot (`tlb_remove_table_sync_one`).
+//!
+//! A table is only unlinked by munmap and exit, under `mmap_lock` for writing; faults hold it for
+//! reading, so a table a fault has found stays.
+
+use prim::{
+    Arena, AtomicU64, Cpu, DeferredQueue, Guarded, LockClass, NoMemory, Slab, SpinGuard, SpinLock, Table,
+    plain, sync_irq, zeroed,
+};
+use program::Geometry;
+
+use crate::page::Order;
+use crate::tally;
+use crate::vm::{Entry, MmId, Vpn};
+use crate::warn::{Complaint, warn_object};
+
+/// Names a PTE table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TableId(pub u32);
+
+plain! {
+    /// The PTL protects the entries of its table, which live beside it.
+    #[derive(Clone, Copy, Debug)]
+    pub(crate) struct PtLocked;
+}
+
+impl Guarded for PtLocked {
+    const CLASS: LockClass = LockClass { name: "page table lock", rank: 60 };
+}
+
+zeroed! {
+    #[derive(Debug)]
+    pub(crate) struct PteTable {
+        ptl: SpinLock<PtLocked>,
+    }
+}
+
+plain! {
+    #[derive(Clone, Copy, Debug)]
+    pub(crate) struct DeadTable { table: u32, }
+}
+
+#[derive(Debug)]
+pub(super) struct PageTables {
+    slab: Slab<PteTable>,
+    /// `ptes[table << pmd_order | index]`.
+    ptes: Table<AtomicU64>,
+    /// `pmds[mm * pmds_per_mm + index]`.
+    pmds: Table<AtomicU64>,
+    dead: DeferredQueue<DeadTable>,
+    pub(super) pmd_order: Order,
+    pmds_per_mm: u32,
+}
+
+impl PageTables {
+    pub(super) fn new(arena: &Arena, geometry: &Geometry, mms: usize) -> Result<Self, NoMemory> {
+        // Every mapping of every process at its largest, and a half-used table at either end of it.
+        let per_map = (geometry.file_pages_max >> geometry.pmd_order) + 2;
+        let pmds_per_mm = per_map * u32::from(geometry.maps_max);
+        let tables = mms * pmds_per_mm as usize;
+        Ok(Self {
+            slab: Slab::new(arena, tables, "pte_table")?,
+            ptes: arena.table(tables << geometry.pmd_order)?,
+            pmds: arena.table(tables)?,
+            dead: DeferredQueue::new(arena, 64)?,
+            pmd_order: Order(geometry.pmd_order),
+            pmds_per_mm,
+        })
+    }
+
+    /// Pages of virtual address space a process has.
+    pub(super) fn address_space(&self) -> u32 {
+        self.pmds_per_mm << self.pmd_order.0
+    }
+
+    /// The PMD word for `vpn`.
+    #[inline(always)]
+    pub(super) fn pmd(&self, mm: MmId, vpn: Vpn) -> &AtomicU64 {
+        &self.pmds[(mm.0 * self.pmds_per_mm + (vpn.0 >> self.pmd_order.0)) as usize]
+    }
+
+    /// The PTE word for `vpn` in `table`.
+    #[inline(always)]
+    pub(super) fn pte(&self, table: TableId, vpn: Vpn) -> &AtomicU64 {
+        let index = vpn.0 & (self.pmd_order.pages() - 1);
+        &self.ptes[((table.0 << self.pmd_order.0) | index) as usize]
+    }
+
+    /// `pte_offset_map_lock`.
+    pub(super) fn lock<'a>(&'a self, cpu: &'a Cpu<'_>, table: TableId) -> SpinGuard<'a, PtLocked> {
+        self.slab[table.0].ptl.lock(cpu)
+    }
+
+    /// A table of no entries. Runs pending frees before giving up.
+    pub(super) fn alloc(&self, cpu: &Cpu<'_>) -> Result<TableId, NoMemory> {
+        self.slab.alloc(cpu).or_else(|_| {
+            self.run_deferred(cpu);
+            self.slab.alloc(cpu)
+        })
+        .map(TableId)
+    }
+
+    /// Gives back a table that was never linked.
+    pub(super) fn free_unused(&self, cpu: &Cpu<'_>, table: TableId) {
+        self.slab.free(cpu, table.0);
+    }
+
+    /// `tlb_remove_table`: free once no lock-free walker can stand in it.
+    pub(super) fn free_unlinked(&self, cpu: &Cpu<'_>, table: TableId) {
+        if self.dead.push(cpu, DeadTable { table: table.0 }).is_err() {
+            if sync_irq(cpu).0 {
+                cpu.count(tally::TABLE_FREED_UNDER_WALKER);
+            }
+            self.release(cpu, table);
+        }
+    }
+
+    /// Ends the grace period of unlinked tables and frees them. May sleep.
+    pub(super) fn run_deferred(&self, cpu: &Cpu<'_>) {
+        if self.dead.pending() == 0 {
+            return;
+        }
+        if sync_irq(cpu).0 {
+            cpu.count(tally::TABLE_FREED_UNDER_WALKER);
+        }
+        self.dead.drain(cpu, |cpu, dead| self.release(cpu, TableId(dead.table)));
+    }
+
+    pub(super) fn live(&self) -> usize {
+        self.slab.live()
+    }
+
+    fn release(&self, cpu: &Cpu<'_>, table: TableId) {
+        for index in 0..self.pmd_order.pages() {
+            let entry = Entry(self.pte(table, Vpn(index)).read());
+            if !entry.is_none() {
+                warn_object(cpu, Complaint::TableNotEmpty, table.0.into(), entry.0.cast_signed());
+            }
+        }
+        self.slab.free(cpu, table.0);
+    }
+}

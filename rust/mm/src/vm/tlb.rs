@@ -1,0 +1,192 @@
+//! The hardware: a TLB per CPU, and loads and stores that really go through it.
+//!
+//! An access runs inside a section that a shoot-down waits for: look the address up, on a miss walk the
+//! page tables and fill, touch the page, compare the shadow. A TLB entry carries the generation of its
+//! mm at the moment the section began; a flush starts a new generation, so everything older is void.
+//! Until a flush, a cleared entry may well be used: that is what a TLB is.
+//!
+//! The entry also carries the page's [`Stamp`] at fill. If it differs at a later hit, the page changed
+//! hands while this CPU could still reach it: I22. Only the owner CPU touches its TLB.
+
+use prim::{Arena, AtomicU32, AtomicU64, Cpu, NoMemory, Table, zeroed};
+
+use crate::page::{Pfn, Stamp};
+use crate::vm::{Entry, Fault, FaultHandler, MmId, Permission, Vm, Vpn};
+use crate::warn::{Complaint, warn_page};
+
+/// Entries of one CPU's TLB; direct mapped.
+const ENTRIES: usize = 64;
+
+/// What a CPU does to a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Read its contents.
+    Load,
+    /// Replace them.
+    Store(u64),
+}
+
+/// The access ended the task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Died {
+    /// Nothing can be mapped there.
+    Sigbus,
+    /// Nothing may be mapped there.
+    Sigsegv,
+    /// No memory for a page table.
+    Oom,
+}
+
+zeroed! {
+    #[derive(Debug)]
+    pub(crate) struct TlbEntry {
+        /// `mm << 32 | vpn`, plus one; 0 is empty.
+        tag: AtomicU64,
+        /// The PTE value it caches; huge pages are cached a page at a time.
+        entry: AtomicU64,
+        generation: AtomicU32,
+        epoch: AtomicU32,
+        shadow: AtomicU64,
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Tlb {
+    entries: Table<TlbEntry>,
+}
+
+impl Tlb {
+    pub(super) fn new(arena: &Arena, cpus: usize) -> Result<Self, NoMemory> {
+        Ok(Self { entries: arena.table(cpus * ENTRIES)? })
+    }
+
+    #[inline]
+    fn slot(&self, cpu: &Cpu<'_>, mm: MmId, vpn: Vpn) -> &TlbEntry {
+        let at = (vpn.0 ^ (mm.0 << 3)) as usize % ENTRIES;
+        &self.entries[cpu.id().0 * ENTRIES + at]
+    }
+}
+
+impl TlbEntry {
+    #[inline]
+    fn tag(mm: MmId, vpn: Vpn) -> u64 {
+        ((u64::from(mm.0) << 32) | u64::from(vpn.0)) + 1
+    }
+
+    #[inline]
+    fn hit(&self, mm: MmId, vpn: Vpn, generation: u32) -> Option<(Entry, Stamp)> {
+        let valid = self.tag.read() == Self::tag(mm, vpn) && self.generation.read() == generation;
+        let stamp = Stamp { word: self.shadow.read(), epoch: self.epoch.read() };
+        valid.then(|| (Entry(self.entry.read()), stamp))
+    }
+
+    #[inline]
+    fn fill(&self, mm: MmId, vpn: Vpn, generation: u32, entry: Entry, stamp: Stamp) {
+        self.tag.set(Self::tag(mm, vpn));
+        self.entry.set(entry.0);
+        self.generation.set(generation);
+        self.epoch.set(stamp.epoch);
+        self.shadow.set(stamp.word);
+    }
+}
+
+impl Vm {
+    /// A load or store at `vpn` by a CPU running in `mm`, faulting as needed. Returns what the page
+    /// held before.
+    ///
+    /// # Errors
+    /// [`Died`] when the access cannot be satisfied.
+    pub fn access(
+        &self,
+        cpu: &Cpu<'_>,
+        mm: MmId,
+        vpn: Vpn,
+        access: Access,
+        handler: &dyn FaultHandler,
+    ) -> Result<u64, Died> {
+        let wanted = match access {
+            Access::Load => Permission::Read,
+            Access::Store(_) => Permission::Write,
+        };
+        if vpn.0 >= self.tables.address_space() {
+            return Err(Died::Sigsegv);
+        }
+        loop {
+            if let Some(before) = self.try_access(cpu, mm, vpn, access, wanted) {
+                return Ok(before);
+            }
+            match self.handle_fault(cpu, mm, vpn, wanted, handler) {
+                Fault::Done => {}
+                Fault::Sigbus | Fault::Fallback => return Err(Died::Sigbus),
+                Fault::Sigsegv => return Err(Died::Sigsegv),
+                Fault::Oom => return Err(Died::Oom),
+            }
+        }
+    }
+
+    /// One attempt: through the TLB, or a walk and a fill. None is a page fault.
+    #[inline]
+    fn try_access(
+        &self,
+        cpu: &Cpu<'_>,
+        mm: MmId,
+        vpn: Vpn,
+        access: Access,
+        wanted: Permission,
+    ) -> Option<u64> {
+        let _section = cpu.access_begin();
+        // Inside the section, before the walk: see flush_tlb_mm.
+        let generation = self.mm(mm).tlb_generation.read();
+        let slot = self.tlb.slot(cpu, mm, vpn);
+        let (entry, stamp) = match slot.hit(mm, vpn, generation).filter(|(entry, _)| entry.allows(wanted)) {
+            Some(hit) => {
+                cpu.count(crate::tally::TLB_HIT);
+                hit
+            }
+            None => {
+                let entry = self.walk(mm, vpn);
+                if !entry.allows(wanted) {
+                    return None;
+                }
+                let stamp = self.pagemaps.memmap.shadow_capture(entry.pfn());
+                slot.fill(mm, vpn, generation, entry, stamp);
+                (entry, stamp)
+            }
+        };
+        let pfn = entry.pfn();
+        let contents = self.pagemaps.memmap.contents(pfn);
+        let before = contents.read();
+        if let Access::Store(value) = access {
+            contents.set(value);
+        }
+        self.check_stamp(cpu, Complaint::StaleTranslation, pfn, stamp);
+        Some(before)
+    }
+
+    /// The hardware page walk: no lock, entries read once. Acquire pairs with the release that
+    /// published each entry.
+    #[inline]
+    fn walk(&self, mm: MmId, vpn: Vpn) -> Entry {
+        let pmd = Entry(self.tables.pmd(mm, vpn).read_acquire());
+        if pmd.is_huge() {
+            return Entry::page(self.huge_page(pmd, vpn), pmd.permission());
+        }
+        match pmd.as_table() {
+            Some(table) => Entry(self.tables.pte(table, vpn).read_acquire()),
+            None => Entry::NONE,
+        }
+    }
+
+    /// The oracle: the page is still whose it was when access to it was gained.
+    #[inline]
+    pub(super) fn check_stamp(&self, cpu: &Cpu<'_>, complaint: Complaint, pfn: Pfn, stamp: Stamp) {
+        if pfn == Pfn::ZERO_PAGE {
+            return;
+        }
+        let now = self.pagemaps.memmap.shadow_capture(pfn);
+        if now != stamp {
+            let complaint = if now.epoch == stamp.epoch { complaint } else { Complaint::UsedAfterUnplug };
+            warn_page(cpu, complaint, pfn, now.word.cast_signed());
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Clearing entries (`zap_pte_range`, `zap_huge_pmd`; K§6.1).
+//!
+//! Under the page-table lock: exchange the entry with none (a full barrier: the unmapper's half of
+//! K§4.1), drop the rmap, hand the page's reference to the gather. The reference outlives the entry
+//! until the flush, so between the two the page reads as busy, which is right.
+//!
+//! A PMD leaf of a file is cleared whole even when the range covers a part of it (K§14, §7.6): files
+//! rebuild what is left by faulting.
+
+use crate::page::{Folio, Pfn};
+use crate::vm::gather::{Batch, MmuGather};
+use crate::vm::tables::TableId;
+use crate::vm::{Entry, Vm, Vpn};
+
+impl Vm {
+    /// `zap_page_range_single`: clears everything present in `[start, end)`.
+    pub(super) fn zap_range(&self, gather: &mut MmuGather<'_>, start: Vpn, end: Vpn) {
+        let size = self.tables.pmd_order.pages();
+        let mut at = start.0;
+        while at < end.0 {
+            let next = (at / size + 1).saturating_mul(size).min(end.0);
+            let pmd = Entry(self.tables.pmd(gather.mm, Vpn(at)).read());
+            if pmd.is_huge() {
+                self.zap_huge_pmd(gather, Vpn(at));
+            } else if let Some(table) = pmd.as_table() {
+                self.zap_ptes(gather, table, Vpn(at), Vpn(next));
+            }
+            at = next;
+        }
+    }
+
+    fn zap_ptes(&self, gather: &mut MmuGather<'_>, table: TableId, start: Vpn, end: Vpn) {
+        let mut at = start;
+        while at < end {
+            let ptl = self.tables.lock(gather.cpu, table);
+            let mut batch = Batch::Room;
+            while at < end && batch == Batch::Room {
+                batch = self.zap_pte(gather, table, at);
+                at = at.add(1);
+            }
+            drop(ptl);
+            if batch == Batch::Full {
+                gather.cpu.count(crate::tally::GATHER_FULL);
+                gather.flush();
+            }
+        }
+    }
+
+    /// One PTE. Departure: the early flush of a full batch happens after the lock is dropped; the
+    /// kernel flushes TLBs before and frees after, which differs only with delayed rmap (K§6.1 step 7).
+    fn zap_pte(&self, gather: &mut MmuGather<'_>, table: TableId, vpn: Vpn) -> Batch {
+        let word = self.tables.pte(table, vpn);
+        if Entry(word.read()).is_none() {
+            return Batch::Room;
+        }
+        let pte = Entry(word.xchg(Entry::NONE.0));
+        if pte.pfn() == Pfn::ZERO_PAGE {
+            gather.note_cleared();
+            return Batch::Room;
+        }
+        let folio = self.pagemaps.memmap.folio(pte.pfn());
+        self.remove_rmap_pte(gather.cpu, folio, pte.pfn());
+        gather.remove_folio(folio)
+    }
+
+    fn zap_huge_pmd(&self, gather: &mut MmuGather<'_>, vpn: Vpn) {
+        let lock = self.mm(gather.mm).pmd_lock.lock(gather.cpu);
+        let word = self.tables.pmd(gather.mm, vpn);
+        let pmd = Entry(word.read());
+        if !pmd.is_huge() {
+            return;
+        }
+        word.xchg(Entry::NONE.0);
+        let folio: Folio<'_> = self.pagemaps.memmap.folio(pmd.pfn());
+        Self::remove_rmap_pmd(gather.cpu, folio);
+        let batch = gather.remove_folio(folio);
+        drop(lock);
+        if batch == Batch::Full {
+            gather.flush();
+        }
+    }
+
+    /// `__split_huge_pmd` of a file: just clear it; faults rebuild it with PTEs (K§7.2).
+    pub(super) fn split_huge_pmd(&self, cpu: &prim::Cpu<'_>, mm: crate::vm::MmId, vpn: Vpn) {
+        let mut gather = MmuGather::new(self, cpu, mm);
+        self.zap_huge_pmd(&mut gather, vpn);
+        gather.finish();
+    }
+
+    /// The frame behind one page of a PMD leaf.
+    #[inline]
+    pub(super) fn huge_page(&self, pmd: Entry, vpn: Vpn) -> Pfn {
+        pmd.pfn().add(vpn.0 & (self.tables.pmd_order.pages() - 1))
+    }
+}

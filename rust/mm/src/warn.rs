@@ -1,0 +1,158 @@
+//! `WARN_ON` sites of the protocol.
+//!
+//! The kernel prints and goes on; so do we: a complaint is recorded by the machine and the world turns
+//! it into a violation of the invariant named here (K§10). The object is a pfn unless said otherwise.
+
+use prim::{Cpu, Warn};
+use program::Invariant;
+
+use crate::page::Pfn;
+
+/// A thing that must not happen, and the invariant it breaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u16)]
+pub enum Complaint {
+    /// A put took a count below zero.
+    RefUnderflow = 1,
+    /// A get met a negative or nearly full count.
+    RefSaturated = 2,
+    /// A mapcount went below zero.
+    MapUnderflow = 3,
+    /// A pincount went below zero.
+    PinUnderflow = 4,
+    /// A page was torn out of its file while its count was not zero.
+    BusyReset = 5,
+    /// `percpu_ref` count was zero or less after the switch to atomic mode. Object: the ref.
+    PercpuUnbalanced = 6,
+    /// `percpu_ref` killed twice, revived while alive, or exited in the middle of a switch. Object: the ref.
+    PercpuMisuse = 7,
+    /// A folio reached its free path without a pagemap.
+    NoPagemap = 8,
+    /// A mapping was set over another one.
+    MappingOverwritten = 9,
+    /// A driver's free page was not free when it was allocated.
+    FreePageBusy = 10,
+    /// An entry lock was released by someone who did not hold it, or a delete found no entry. Object: file index.
+    EntryMisuse = 11,
+    /// A block was handed back while its page was referenced or mapped.
+    BlockFreedBusy = 12,
+    /// A block was handed out while its page was referenced or mapped.
+    BlockAllocatedBusy = 13,
+    /// A page table was freed with entries in it. Object: the table.
+    TableNotEmpty = 14,
+    /// A slow GUP found a mapped page with no reference.
+    MappedWithoutRef = 15,
+    /// Struct pages went away while one of them was referenced.
+    UnplugBusy = 16,
+    /// A CPU reached a page through a TLB entry although the page had changed hands. Value: shadow word now.
+    StaleTranslation = 17,
+    /// A reference or pin outlived its page's life. Value: shadow word now.
+    StalePin = 18,
+    /// A reference or translation was used after the struct pages went. Value: shadow word now.
+    UsedAfterUnplug = 19,
+    /// A page held something its file never wrote. Value: what it held.
+    ForeignContents = 20,
+    /// A driver's allocation was not its own alone. Value: its count.
+    AllocationShared = 21,
+    /// Lock-free GUP kept a reference on a page that had changed hands since its entry was read. Value: shadow word now.
+    WrongPage = 22,
+}
+
+impl Complaint {
+    /// All complaints, for decoding a recorded code.
+    pub const ALL: &'static [Complaint] = &[
+        Self::RefUnderflow,
+        Self::RefSaturated,
+        Self::MapUnderflow,
+        Self::PinUnderflow,
+        Self::BusyReset,
+        Self::PercpuUnbalanced,
+        Self::PercpuMisuse,
+        Self::NoPagemap,
+        Self::MappingOverwritten,
+        Self::FreePageBusy,
+        Self::EntryMisuse,
+        Self::BlockFreedBusy,
+        Self::BlockAllocatedBusy,
+        Self::TableNotEmpty,
+        Self::MappedWithoutRef,
+        Self::UnplugBusy,
+        Self::StaleTranslation,
+        Self::StalePin,
+        Self::UsedAfterUnplug,
+        Self::ForeignContents,
+        Self::AllocationShared,
+        Self::WrongPage,
+    ];
+
+    /// The complaint behind a recorded warning code.
+    #[must_use]
+    pub fn from_code(code: u16) -> Option<Self> {
+        Self::ALL.iter().copied().find(|c| *c as u16 == code)
+    }
+
+    /// The invariant that is broken.
+    #[must_use]
+    pub fn invariant(self) -> Invariant {
+        match self {
+            Self::RefUnderflow | Self::RefSaturated => Invariant::I01,
+            Self::MapUnderflow | Self::PinUnderflow => Invariant::I04,
+            Self::BusyReset
+            | Self::BlockFreedBusy
+            | Self::BlockAllocatedBusy
+            | Self::StalePin
+            | Self::ForeignContents => Invariant::I18,
+            Self::StaleTranslation => Invariant::I22,
+            Self::UsedAfterUnplug => Invariant::I13Weak,
+            Self::AllocationShared => Invariant::I10,
+            Self::WrongPage => Invariant::I24,
+            Self::PercpuUnbalanced | Self::PercpuMisuse => Invariant::I14,
+            Self::NoPagemap => Invariant::I27,
+            Self::MappingOverwritten => Invariant::I17,
+            Self::FreePageBusy => Invariant::I09,
+            Self::EntryMisuse => Invariant::I19,
+            Self::TableNotEmpty => Invariant::I23,
+            Self::MappedWithoutRef => Invariant::I02,
+            Self::UnplugBusy => Invariant::I13Strong,
+        }
+    }
+
+    /// What happened, in a few words.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::RefUnderflow => "refcount below zero",
+            Self::RefSaturated => "refcount saturated",
+            Self::MapUnderflow => "mapcount below zero",
+            Self::PinUnderflow => "pincount below zero",
+            Self::BusyReset => "busy page taken out of its file",
+            Self::PercpuUnbalanced => "percpu_ref <= 0 after switching to atomic",
+            Self::PercpuMisuse => "percpu_ref used out of turn",
+            Self::NoPagemap => "freed folio without a pagemap",
+            Self::MappingOverwritten => "page already belongs to a mapping",
+            Self::FreePageBusy => "free page with a reference",
+            Self::EntryMisuse => "DAX entry used out of turn",
+            Self::BlockFreedBusy => "block freed under a reference",
+            Self::BlockAllocatedBusy => "block allocated under a reference",
+            Self::TableNotEmpty => "page table freed with entries",
+            Self::MappedWithoutRef => "mapped page without a reference",
+            Self::UnplugBusy => "struct pages gone under a reference",
+            Self::StaleTranslation => "page used through a stale TLB entry",
+            Self::StalePin => "page used through a reference from an earlier life",
+            Self::UsedAfterUnplug => "page used after its struct page went",
+            Self::ForeignContents => "page holds foreign contents",
+            Self::AllocationShared => "two owners of one allocation",
+            Self::WrongPage => "reference taken on a page that was no longer mapped there",
+        }
+    }
+}
+
+/// `WARN_ON(1)` about a page.
+pub fn warn_page(cpu: &Cpu<'_>, complaint: Complaint, pfn: Pfn, value: i64) {
+    cpu.warn(Warn { code: complaint as u16, object: u64::from(pfn.0), value });
+}
+
+/// `WARN_ON(1)` about something that is not a page.
+pub fn warn_object(cpu: &Cpu<'_>, complaint: Complaint, object: u64, value: i64) {
+    cpu.warn(Warn { code: complaint as u16, object, value });
+}

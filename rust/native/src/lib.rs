@@ -1,0 +1,2 @@
+//! Engines on OS threads.
+#![forbid(unsafe_code)]
