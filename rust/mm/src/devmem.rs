@@ -92,6 +92,44 @@ impl DevMem {
             pool.mark(start, pages, true);
             start
         };
+        self.allocate(cpu, pagemaps, id, start, pages)
+    }
+
+    /// Takes exactly the range `[first, first + pages)`.
+    ///
+    /// # Errors
+    /// `EBUSY` when part of it is out; otherwise as [`Self::alloc`].
+    pub fn claim_range(
+        &self,
+        cpu: &Cpu<'_>,
+        pagemaps: &Pagemaps,
+        id: PagemapId,
+        first: Pfn,
+        pages: u32,
+    ) -> Result<Span, Errno> {
+        let start = first.0.checked_sub(self.span.start.0).ok_or(Errno::EINVAL)?;
+        if pages == 0 || start.checked_add(pages).is_none_or(|end| end > self.span.pages) {
+            return Err(Errno::EINVAL);
+        }
+        {
+            let mut pool = self.pool[0].lock(cpu);
+            if (start..start + pages).any(|page| pool.is_out(page)) {
+                return Err(Errno::EBUSY);
+            }
+            pool.mark(start, pages, true);
+        }
+        self.allocate(cpu, pagemaps, id, start, pages)
+    }
+
+    /// Frames the pool has just marked become folios.
+    fn allocate(
+        &self,
+        cpu: &Cpu<'_>,
+        pagemaps: &Pagemaps,
+        id: PagemapId,
+        start: u32,
+        pages: u32,
+    ) -> Result<Span, Errno> {
         let first = self.span.start.add(start);
         match pagemaps.alloc_folios(cpu, id, first, pages) {
             Ok(span) => {

@@ -25,8 +25,8 @@
 //! the grace-period callback; it must not sleep.
 
 use prim::{
-    Arena, AtomicI64, AtomicU32, AtomicUsize, Cpu, DeferredQueue, Guarded, LockClass, NoMemory, Slab,
-    Sleep, SpinLock, Table, WaitClass, Waiting, plain, wait_event, wake_up_all, zeroed,
+    Arena, AtomicI64, AtomicU32, AtomicUsize, Cpu, DeferredQueue, Guarded, LockClass, NoMemory,
+    Slab, Sleep, SpinLock, Table, WaitClass, Waiting, plain, wait_event, wake_up_all, zeroed,
 };
 
 use crate::warn::{Complaint, warn_object};
@@ -327,7 +327,8 @@ impl PercpuRefs {
     /// Runs the switches whose grace period can end now; `done` is the owner's `confirm` and `release`.
     /// Returns how many ran. Waits for readers; the caller may sleep.
     pub fn run_switches(&self, cpu: &Cpu<'_>, mut done: impl FnMut(Switched)) -> usize {
-        self.switches.drain(cpu, |cpu, call| done(self.switch_to_atomic_rcu(cpu, RefId(call.ref_index))))
+        self.switches
+            .drain(cpu, |cpu, call| done(self.switch_to_atomic_rcu(cpu, RefId(call.ref_index))))
     }
 
     /// Switches still waiting for their grace period.

@@ -42,8 +42,10 @@ impl Blocks {
         let mut cursor = self.cursor[0].lock(cpu);
         let last = self.total.checked_sub(count)?;
         let start = cursor.next.next_multiple_of(align);
-        let mut candidates = (start..=last).step_by(align as usize).chain((0..=last).step_by(align as usize));
-        let found = candidates.find(|first| (*first..*first + count).all(|block| !self.is_used(block)))?;
+        let mut candidates =
+            (start..=last).step_by(align as usize).chain((0..=last).step_by(align as usize));
+        let found =
+            candidates.find(|first| (*first..*first + count).all(|block| !self.is_used(block)))?;
         (found..found + count).for_each(|block| self.flip(block));
         cursor.next = found + count;
         cursor.used += count;

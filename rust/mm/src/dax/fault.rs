@@ -125,10 +125,14 @@ impl Dax {
         pfn: Pfn,
         insert: impl FnOnce(&crate::vm::Vm) -> Insert,
     ) -> Fault {
-        debug_assert!(grabbed.entry.is_locked(), "only the entry's owner may take a page from zero to one");
+        debug_assert!(
+            grabbed.entry.is_locked(),
+            "only the entry's owner may take a page from zero to one"
+        );
         let pagemaps = &self.vm.pagemaps;
         let folio = pagemaps.memmap.folio(pfn);
-        let Some(pagemap) = self.pagemap().filter(|id| pagemaps.folio_get_owned(cpu, *id, folio)) else {
+        let Some(pagemap) = self.pagemap().filter(|id| pagemaps.folio_get_owned(cpu, *id, folio))
+        else {
             return Fault::Sigbus;
         };
         debug_assert!(pagemaps.span(pagemap).contains(pfn));

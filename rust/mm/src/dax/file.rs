@@ -96,7 +96,13 @@ impl Dax {
     ///
     /// # Errors
     /// As [`Self::punch`].
-    pub fn zero_range(&self, cpu: &Cpu<'_>, id: InodeId, first: u32, pages: u32) -> Result<(), Errno> {
+    pub fn zero_range(
+        &self,
+        cpu: &Cpu<'_>,
+        id: InodeId,
+        first: u32,
+        pages: u32,
+    ) -> Result<(), Errno> {
         let end = self.range_end(first, pages)?;
         let inode = self.inode(id);
         let _io = inode.i_rwsem.write(cpu);
@@ -121,7 +127,13 @@ impl Dax {
     ///
     /// # Errors
     /// `ENOSPC`; `EINVAL` beyond the largest file.
-    pub fn write_page(&self, cpu: &Cpu<'_>, id: InodeId, index: u32, value: u64) -> Result<(), Errno> {
+    pub fn write_page(
+        &self,
+        cpu: &Cpu<'_>,
+        id: InodeId,
+        index: u32,
+        value: u64,
+    ) -> Result<(), Errno> {
         self.range_end(index, 1)?;
         let inode = self.inode(id);
         let _io = inode.i_rwsem.write(cpu);
@@ -156,7 +168,8 @@ impl Dax {
             self.free_blocks(cpu, id, first, end);
         }
         if rules.truncate_break_layout == Switch::On {
-            self.break_layout(cpu, id, Sleep::Interruptible, &mut faults).map_err(|_| Errno::EINTR)?;
+            self.break_layout(cpu, id, Sleep::Interruptible, &mut faults)
+                .map_err(|_| Errno::EINTR)?;
         }
         Ok(faults)
     }

@@ -6,7 +6,8 @@
 //! (B25, I19). Removing an entry wakes everybody: there is nothing left to own.
 
 use prim::{
-    AtomicU64, Cpu, Sleep, SpinGuard, WaitClass, Waiting, wait_event_exclusive, wake_up_all, wake_up_one,
+    AtomicU64, Cpu, Sleep, SpinGuard, WaitClass, Waiting, wait_event_exclusive, wake_up_all,
+    wake_up_one,
 };
 
 use crate::dax::entry::DaxEntry;
@@ -58,7 +59,8 @@ impl Dax {
         let owner = DaxEntry(slot.read()).locker();
         drop(lock);
         cpu.count(tally::ENTRY_WAITED);
-        let waiting = Waiting { class: &ENTRY, object: (u64::from(inode.0) << 32) | u64::from(index), owner };
+        let waiting =
+            Waiting { class: &ENTRY, object: (u64::from(inode.0) << 32) | u64::from(index), owner };
         // Acquire: pairs with the release in unlock_entry.
         let unlocked = || !DaxEntry(slot.read_acquire()).is_locked();
         // Uninterruptible: returns when unlocked, or the machine is poisoned.

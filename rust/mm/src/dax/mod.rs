@@ -27,8 +27,8 @@ mod i_pages;
 mod layout;
 
 use prim::{
-    Arena, AtomicU32, AtomicU64, Cpu, Guarded, LockClass, NoMemory, RwSem, Slab, SpinLock, Table, plain,
-    zeroed,
+    Arena, AtomicU32, AtomicU64, Cpu, Guarded, LockClass, NoMemory, RwSem, Slab, SpinLock, Table,
+    plain, zeroed,
 };
 use program::{Errno, Geometry};
 
@@ -38,6 +38,8 @@ use crate::vm::{MappingId, Vm};
 
 pub use blocks::Blocks;
 use device::DaxDevice;
+pub use extents::Extent;
+pub use file::Birth;
 
 /// Names an inode; the same number names its address space.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -95,10 +95,12 @@ impl Memmap {
     /// The parts of `span` that were ever used.
     pub fn used(&self, span: Span) -> impl Iterator<Item = Pfn> {
         let regions = span.start.0 >> REGION.0..=(span.end().0 - 1) >> REGION.0;
-        regions.filter(|region| self.touched[*region as usize].read() != 0).flat_map(move |region| {
-            let first = (region << REGION.0).max(span.start.0);
-            (first..((region + 1) << REGION.0).min(span.end().0)).map(Pfn)
-        })
+        regions.filter(|region| self.touched[*region as usize].read() != 0).flat_map(
+            move |region| {
+                let first = (region << REGION.0).max(span.start.0);
+                (first..((region + 1) << REGION.0).min(span.end().0)).map(Pfn)
+            },
+        )
     }
 
     /// Forgets the descriptors of a range: the struct pages are gone, or never were. Contents stay,

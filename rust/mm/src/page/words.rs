@@ -125,7 +125,13 @@ mod tests {
 
     #[test]
     fn the_head_word_round_trips_and_zero_is_untouched() {
-        for head in [Head::Untouched, Head::Pagemap(0), Head::Pagemap(9), Head::Tail(1), Head::Tail(262_143)] {
+        for head in [
+            Head::Untouched,
+            Head::Pagemap(0),
+            Head::Pagemap(9),
+            Head::Tail(1),
+            Head::Tail(262_143),
+        ] {
             assert_eq!(Head::unpack(head.pack()), head);
         }
         assert_eq!(Head::unpack(0), Head::Untouched);

@@ -48,10 +48,14 @@ impl Pagemaps {
         match count.sub(refs) {
             // Busy is "refcount differs from mapcount", so any put may end a wait for idle (B33). The
             // sub above is a full barrier, pairing with the waiter's, so one load decides.
-            Dropped::Live if self.rules.idle_pred == IdlePred::RefEqualsMap => wake_up_var(cpu, count),
+            Dropped::Live if self.rules.idle_pred == IdlePred::RefEqualsMap => {
+                wake_up_var(cpu, count)
+            }
             Dropped::Live => {}
             Dropped::Zero => self.free_zone_device_folio(cpu, folio),
-            Dropped::Underflow(left) => warn_page(cpu, Complaint::RefUnderflow, folio.pfn(), left.into()),
+            Dropped::Underflow(left) => {
+                warn_page(cpu, Complaint::RefUnderflow, folio.pfn(), left.into())
+            }
         }
     }
 

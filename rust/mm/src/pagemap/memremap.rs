@@ -101,7 +101,8 @@ impl Pagemaps {
     pub fn run_deferred(&self, cpu: &Cpu<'_>) {
         self.percpu.run_switches(cpu, |switched| {
             if switched.put == Put::Zero
-                && let Some(id) = self.maps.iter_live().find(|id| self.ref_id(PagemapId(*id)) == switched.id)
+                && let Some(id) =
+                    self.maps.iter_live().find(|id| self.ref_id(PagemapId(*id)) == switched.id)
             {
                 self.release(cpu, PagemapId(id));
             }
@@ -125,7 +126,8 @@ impl Pagemaps {
     fn pgmap_array_store(&self, cpu: &Cpu<'_>, id: PagemapId, span: Span) -> Result<(), Errno> {
         let _lock = self.ranges_lock[0].lock(cpu);
         let overlaps = self.ranges.iter().any(|slot| {
-            let range = Span { start: crate::page::Pfn(slot.start.read()), pages: slot.pages.read() };
+            let range =
+                Span { start: crate::page::Pfn(slot.start.read()), pages: slot.pages.read() };
             slot.pagemap.read() != 0 && range.start < span.end() && span.start < range.end()
         });
         let free = self.ranges.iter().find(|slot| slot.pagemap.read() == 0);
@@ -140,7 +142,10 @@ impl Pagemaps {
     /// Store NULL, **then** wait for every lookup that may have seen the range.
     fn pgmap_array_delete(&self, cpu: &Cpu<'_>, id: PagemapId) {
         let lock = self.ranges_lock[0].lock(cpu);
-        self.ranges.iter().filter(|slot| slot.pagemap.read() == id.0 + 1).for_each(|slot| slot.pagemap.set(0));
+        self.ranges
+            .iter()
+            .filter(|slot| slot.pagemap.read() == id.0 + 1)
+            .for_each(|slot| slot.pagemap.set(0));
         drop(lock);
         synchronize_rcu(cpu);
     }

@@ -22,7 +22,8 @@ use alloc::boxed::Box;
 use core::fmt;
 
 use prim::{
-    Arena, AtomicU32, Completion, Cpu, Guarded, LockClass, NoMemory, Slab, SpinLock, Table, plain, zeroed,
+    Arena, AtomicU32, Completion, Cpu, Guarded, LockClass, NoMemory, Slab, SpinLock, Table, plain,
+    zeroed,
 };
 use program::{Geometry, Rules};
 

@@ -140,7 +140,9 @@ mod tests {
     #[test]
     fn the_zero_page_maps_without_being_none() {
         let zero = Entry::page(Pfn::ZERO_PAGE, Permission::Read);
-        assert!(!zero.is_none() && zero.allows(Permission::Read) && !zero.allows(Permission::Write));
+        assert!(
+            !zero.is_none() && zero.allows(Permission::Read) && !zero.allows(Permission::Write)
+        );
         assert!(zero.made_writable().allows(Permission::Write));
     }
 }

@@ -103,7 +103,9 @@ impl Vm {
             Err(()) => Fault::Oom,
             // A leaf appeared meanwhile: let the access look again (K§9 B26).
             Ok(None) => Fault::Done,
-            Ok(Some(table)) if Entry(self.tables.pte(table, vpn).read()).allows(wanted) => Fault::Done,
+            Ok(Some(table)) if Entry(self.tables.pte(table, vpn).read()).allows(wanted) => {
+                Fault::Done
+            }
             Ok(Some(_)) => handler.fault(cpu, &fault),
         }
     }

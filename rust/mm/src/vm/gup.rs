@@ -111,7 +111,12 @@ impl Vm {
         handler: &dyn FaultHandler,
         out: &mut [GupRange],
     ) -> Result<(u32, usize), Errno> {
-        if request.start.0.checked_add(request.pages).is_none_or(|end| end > self.tables.address_space()) {
+        if request
+            .start
+            .0
+            .checked_add(request.pages)
+            .is_none_or(|end| end > self.tables.address_space())
+        {
             return Err(Errno::EFAULT);
         }
         let mut taken = self.gup_fast(cpu, mm, request, out);

@@ -14,7 +14,7 @@ use program::Errno;
 use crate::vm::gather::MmuGather;
 use crate::vm::rmap::MapEntry;
 use crate::vm::tables::PtLocked;
-use crate::vm::{Entry, MappingId, Permission, Vm, Vpn};
+use crate::vm::{Entry, MappingId, Vm, Vpn};
 
 /// VMAs one process can have (`max_map_count`).
 pub(super) const VMAS: usize = 72;
@@ -236,12 +236,15 @@ impl Vm {
     ) -> Result<(), Errno> {
         let end = start.0 + pages;
         let mut layout = self.mm(mm).layout.write(cpu);
-        let splits = layout.vmas().iter().filter(|vma| vma.start < start.0 && end < vma.end()).count();
+        let splits =
+            layout.vmas().iter().filter(|vma| vma.start < start.0 && end < vma.end()).count();
         if layout.vmas().len() + splits > VMAS {
             return Err(Errno::ENOMEM);
         }
         let mut gather = MmuGather::new(self, cpu, mm);
-        while let Some(at) = layout.vmas().iter().position(|vma| vma.start < end && start.0 < vma.end()) {
+        while let Some(at) =
+            layout.vmas().iter().position(|vma| vma.start < end && start.0 < vma.end())
+        {
             let vma = layout.remove(at);
             let (from, to) = (vma.start.max(start.0), vma.end().min(end));
             self.zap_range(&mut gather, Vpn(from), Vpn(to));

@@ -41,11 +41,10 @@ use crate::pagemap::Pagemaps;
 pub use entry::{Entry, Permission, Vpn};
 pub use fault::{Fault, FaultHandler, Insert, VmFault};
 pub use gup::{GupError, GupKind, GupRange, GupRequest, Longterm};
+pub(crate) use mm::FileUse;
 pub use mm::{Mm, MmId, Vma, VmaAlignment};
 pub use rmap::{AddressSpace, MappingId};
 pub use tlb::{Access, Died};
-
-use mm::Layout;
 
 use tables::PageTables;
 use tlb::Tlb;
@@ -103,4 +102,3 @@ impl Vm {
         self.tables.live()
     }
 }
-

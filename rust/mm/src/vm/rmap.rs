@@ -69,7 +69,12 @@ impl AddressSpace {
     }
 
     /// Replaces one VMA by what munmap left of it.
-    pub(super) fn relink(&self, cpu: &Cpu<'_>, old: MapEntry, left: impl Iterator<Item = MapEntry>) {
+    pub(super) fn relink(
+        &self,
+        cpu: &Cpu<'_>,
+        old: MapEntry,
+        left: impl Iterator<Item = MapEntry>,
+    ) {
         let mut list = self.i_mmap.write(cpu);
         if let Some(at) = list.entries().iter().position(|entry| *entry == old) {
             list.count -= 1;

@@ -9,8 +9,8 @@
 //! reading, so a table a fault has found stays.
 
 use prim::{
-    Arena, AtomicU64, Cpu, DeferredQueue, Guarded, LockClass, NoMemory, Slab, SpinGuard, SpinLock, Table,
-    plain, sync_irq, zeroed,
+    Arena, AtomicU64, Cpu, DeferredQueue, Guarded, LockClass, NoMemory, Slab, SpinGuard, SpinLock,
+    Table, plain, sync_irq, zeroed,
 };
 use program::Geometry;
 
@@ -98,11 +98,13 @@ impl PageTables {
 
     /// A table of no entries. Runs pending frees before giving up.
     pub(super) fn alloc(&self, cpu: &Cpu<'_>) -> Result<TableId, NoMemory> {
-        self.slab.alloc(cpu).or_else(|_| {
-            self.run_deferred(cpu);
-            self.slab.alloc(cpu)
-        })
-        .map(TableId)
+        self.slab
+            .alloc(cpu)
+            .or_else(|_| {
+                self.run_deferred(cpu);
+                self.slab.alloc(cpu)
+            })
+            .map(TableId)
     }
 
     /// Gives back a table that was never linked.

@@ -138,21 +138,22 @@ impl Vm {
         // Inside the section, before the walk: see flush_tlb_mm.
         let generation = self.mm(mm).tlb_generation.read();
         let slot = self.tlb.slot(cpu, mm, vpn);
-        let (entry, stamp) = match slot.hit(mm, vpn, generation).filter(|(entry, _)| entry.allows(wanted)) {
-            Some(hit) => {
-                cpu.count(crate::tally::TLB_HIT);
-                hit
-            }
-            None => {
-                let entry = self.walk(mm, vpn);
-                if !entry.allows(wanted) {
-                    return None;
+        let (entry, stamp) =
+            match slot.hit(mm, vpn, generation).filter(|(entry, _)| entry.allows(wanted)) {
+                Some(hit) => {
+                    cpu.count(crate::tally::TLB_HIT);
+                    hit
                 }
-                let stamp = self.pagemaps.memmap.shadow_capture(entry.pfn());
-                slot.fill(mm, vpn, generation, entry, stamp);
-                (entry, stamp)
-            }
-        };
+                None => {
+                    let entry = self.walk(mm, vpn);
+                    if !entry.allows(wanted) {
+                        return None;
+                    }
+                    let stamp = self.pagemaps.memmap.shadow_capture(entry.pfn());
+                    slot.fill(mm, vpn, generation, entry, stamp);
+                    (entry, stamp)
+                }
+            };
         let pfn = entry.pfn();
         let contents = self.pagemaps.memmap.contents(pfn);
         let before = contents.read();
@@ -185,7 +186,8 @@ impl Vm {
         }
         let now = self.pagemaps.memmap.shadow_capture(pfn);
         if now != stamp {
-            let complaint = if now.epoch == stamp.epoch { complaint } else { Complaint::UsedAfterUnplug };
+            let complaint =
+                if now.epoch == stamp.epoch { complaint } else { Complaint::UsedAfterUnplug };
             warn_page(cpu, complaint, pfn, now.word.cast_signed());
         }
     }

@@ -80,6 +80,20 @@ impl Vm {
         }
     }
 
+    /// `zap_page_range_single` for madvise: under `mmap_lock` for reading, tables stay.
+    pub(crate) fn zap_page_range(
+        &self,
+        cpu: &prim::Cpu<'_>,
+        mm: crate::vm::MmId,
+        start: Vpn,
+        pages: u32,
+    ) {
+        let _layout = self.mm(mm).layout.read(cpu);
+        let mut gather = MmuGather::new(self, cpu, mm);
+        self.zap_range(&mut gather, start, start.add(pages));
+        gather.finish();
+    }
+
     /// `__split_huge_pmd` of a file: just clear it; faults rebuild it with PTEs (K§7.2).
     pub(super) fn split_huge_pmd(&self, cpu: &prim::Cpu<'_>, mm: crate::vm::MmId, vpn: Vpn) {
         let mut gather = MmuGather::new(self, cpu, mm);

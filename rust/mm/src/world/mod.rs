@@ -1,1 +1,194 @@
-//! world
+//! One emulated machine: a DAX filesystem on persistent memory, a driver with memory of its own,
+//! processes that map, touch, reference and tear down.
+//!
+//! A world executes system calls for *workers*. A worker is a thread of one process; several workers may
+//! share a process, as threads share an mm. Everything a system call needs is found through handles the
+//! program chose (descriptors, mappings, pipes, pins), kept here so that a watchdog can say who holds
+//! what.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `process` | processes, workers, fork, exit |
+//! | `files` | open files and the directory; calls on files |
+//! | `memory` | mmap, munmap, touching memory |
+//! | `refs` | references that outlive a call: pins, pipes, registered buffers, I/O in flight |
+//! | `driver` | driver memory |
+//! | `execute` | from an [`Op`](program::Op) to the call it names |
+//! | `observe` | what a page looks like, for comparison with a recording |
+//! | `oracle` | complaints as violations, quiescence, who holds a page |
+
+mod driver;
+mod execute;
+mod files;
+mod memory;
+mod observe;
+mod oracle;
+mod process;
+mod refs;
+
+use alloc::boxed::Box;
+
+use prim::{Arena, AtomicU32, Cpu, NoMemory, Slab, SpinLock, Table};
+use program::{Died, Errno, Geometry, Rules};
+
+use crate::dax::Dax;
+use crate::devmem::{DevMem, POOL_PAGES};
+use crate::page::{Pfn, Span};
+use crate::pagemap::{PagemapId, PagemapType, Pagemaps};
+use crate::vm::Vm;
+
+pub use execute::op_code;
+pub use observe::{Coverage, LargeSnapshot, PageSnapshot};
+pub use oracle::{Holder, Party, Violation};
+pub use process::ProcId;
+pub use refs::Completes;
+
+use files::{Directory, OpenFile};
+use process::{Proc, Worker};
+use refs::{Bio, Pipe};
+
+/// Why a system call did not return a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// An error number.
+    Errno(Errno),
+    /// The task died of the access.
+    Died(Died),
+}
+
+impl From<Errno> for Failure {
+    fn from(errno: Errno) -> Self {
+        Self::Errno(errno)
+    }
+}
+
+impl Failure {
+    /// As recordings fold it into one integer.
+    #[must_use]
+    pub fn as_return(self) -> i64 {
+        match self {
+            Self::Errno(errno) => errno.as_return(),
+            Self::Died(died) => died.as_return(),
+        }
+    }
+}
+
+/// What a system call returns.
+pub type Return = Result<i64, Failure>;
+
+/// Bytes in a page, the unit of `ret` for calls that transfer data.
+pub const PAGE_SIZE: i64 = 4096;
+
+/// The machine.
+#[derive(Debug)]
+pub struct World {
+    /// Filesystem, and through it everything below.
+    pub dax: Dax,
+    /// The driver with memory of its own.
+    pub devmem: DevMem,
+    geometry: Geometry,
+    dev_pagemap: Table<AtomicU32>,
+    directory: Table<SpinLock<Directory>>,
+    open_files: Slab<OpenFile>,
+    procs: Slab<Proc>,
+    workers: Table<Worker>,
+    pipes: Slab<Pipe>,
+    bios: Slab<Bio>,
+    /// Virtual time, in steps.
+    clock: Table<AtomicU32>,
+}
+
+impl World {
+    /// Bytes of address space a world of this geometry needs; only what is used becomes resident.
+    #[must_use]
+    pub fn reserve(geometry: &Geometry) -> usize {
+        let frames = Self::frames(geometry) as usize;
+        let files = usize::from(geometry.files_max) * geometry.file_pages_max as usize;
+        let per_map = (geometry.file_pages_max >> geometry.pmd_order) as usize + 2;
+        let tables = usize::from(geometry.procs_max) * usize::from(geometry.maps_max) * per_map;
+        (frames * 56) + files * 16 + (tables << geometry.pmd_order) * 8 + tables * 64 + (64 << 20)
+    }
+
+    /// Builds a machine with both devices bound and no process.
+    ///
+    /// # Errors
+    /// [`NoMemory`] when the arena is too small for the geometry.
+    pub fn new(
+        arena: &Arena,
+        cpu: &Cpu<'_>,
+        geometry: &Geometry,
+        rules: Rules,
+    ) -> Result<Self, NoMemory> {
+        let (pmem, dev) = Self::layout(geometry);
+        let devmem = DevMem::new(arena, dev)?;
+        let frames = Self::frames(geometry);
+        let pagemaps = Pagemaps::new(arena, geometry, rules, frames, Box::new(devmem.clone()))?;
+        let vm = Vm::new(arena, geometry, pagemaps)?;
+        let procs = usize::from(geometry.procs_max);
+        let world = Self {
+            dax: Dax::new(arena, geometry, vm, pmem)?,
+            devmem,
+            geometry: *geometry,
+            dev_pagemap: arena.table(1)?,
+            directory: arena.table(1)?,
+            open_files: Slab::new(arena, procs * usize::from(geometry.fds_max), "file")?,
+            procs: Slab::new(arena, procs, "task_struct")?,
+            workers: arena.table(usize::from(program::op::WORKERS_MAX))?,
+            pipes: Slab::new(arena, procs * 8, "pipe")?,
+            bios: Slab::new(arena, procs * 2, "bio")?,
+            clock: arena.table(1)?,
+        };
+        world.bind_all(cpu).map_err(|_| NoMemory)?;
+        Ok(world)
+    }
+
+    fn bind_all(&self, cpu: &Cpu<'_>) -> Result<(), Errno> {
+        self.dax.bind(cpu)?;
+        let span = self.devmem.span();
+        if span.pages > 0 {
+            let id = self.dax.vm.pagemaps.memremap_pages(cpu, PagemapType::Coherent, span)?;
+            self.dev_pagemap[0].set(id.0 + 1);
+        }
+        Ok(())
+    }
+
+    /// Frame 0 is the zero page; the devices start on PMD boundaries above it.
+    fn layout(geometry: &Geometry) -> (Span, Span) {
+        let pmd = geometry.pmd_pages();
+        let pmem = Span { start: Pfn(pmd), pages: geometry.pages };
+        let dev_start = Pfn(pmem.end().0.next_multiple_of(pmd));
+        (pmem, Span { start: dev_start, pages: geometry.dev_pages.min(POOL_PAGES) })
+    }
+
+    fn frames(geometry: &Geometry) -> u32 {
+        Self::layout(geometry).1.end().0.next_multiple_of(geometry.pmd_pages())
+    }
+
+    /// Sizes.
+    #[must_use]
+    pub fn geometry(&self) -> &Geometry {
+        &self.geometry
+    }
+
+    /// Rules.
+    #[must_use]
+    pub fn rules(&self) -> &Rules {
+        &self.dax.vm.pagemaps.rules
+    }
+
+    fn pagemaps(&self) -> &Pagemaps {
+        &self.dax.vm.pagemaps
+    }
+
+    /// The driver's pagemap.
+    #[must_use]
+    pub fn dev_pagemap(&self) -> Option<PagemapId> {
+        self.dev_pagemap[0].read().checked_sub(1).map(PagemapId)
+    }
+
+    /// Virtual time, in steps.
+    #[must_use]
+    pub fn now(&self) -> u32 {
+        self.clock[0].read()
+    }
+}

@@ -1,0 +1,91 @@
+//! Driver memory, as a program uses it.
+//!
+//! An allocation is stamped with its owner in the page's contents; whoever holds it looks whether it is
+//! still alone (I10).
+
+use prim::Cpu;
+use program::Errno;
+
+use crate::page::{Pfn, Span};
+use crate::warn::{Complaint, warn_page};
+use crate::world::{Failure, Return, World};
+
+impl World {
+    /// Takes `pages` pages of the driver's choice. Returns the run.
+    ///
+    /// # Errors
+    /// `ENOMEM`, `ENODEV`, `EINVAL`.
+    pub fn dev_alloc(&self, cpu: &Cpu<'_>, pages: u32, owner: u64) -> Result<Span, Failure> {
+        let pagemap = self.dev_pagemap().ok_or(Errno::ENODEV)?;
+        let span = self.devmem.alloc(cpu, self.pagemaps(), pagemap, pages)?;
+        for folio in self.pagemaps().folios(span) {
+            self.pagemaps().memmap.contents(folio.pfn()).set(owner);
+        }
+        Ok(span)
+    }
+
+    /// `pgmap_alloc_folios` of exactly this range of the device. Returns the number of folios.
+    ///
+    /// # Errors
+    /// As [`Pagemaps::alloc_folios`](crate::pagemap::Pagemaps::alloc_folios).
+    pub fn dev_alloc_range(&self, cpu: &Cpu<'_>, start: u32, pages: u32) -> Return {
+        let pagemap = self.dev_pagemap().ok_or(Errno::ENODEV)?;
+        let first = self.devmem.span().start.0.checked_add(start).map(Pfn).ok_or(Errno::EINVAL)?;
+        let span = self.devmem.claim_range(cpu, self.pagemaps(), pagemap, first, pages)?;
+        Ok(self.pagemaps().folios(span).count() as i64)
+    }
+
+    /// The holder looks at its allocation, then puts it; the last put gives each folio back.
+    pub fn dev_free(&self, cpu: &Cpu<'_>, span: Span, owner: u64) {
+        let pagemaps = self.pagemaps();
+        for (pfn, _) in span.blocks(pagemaps.largest()) {
+            let folio = pagemaps.memmap.folio(pfn);
+            let count = folio.refcount();
+            if count <= 0 || folio.pfn() != pfn || pagemaps.memmap.contents(pfn).read() != owner {
+                warn_page(cpu, Complaint::AllocationShared, pfn, count.into());
+            }
+            pagemaps.folio_put_refs(cpu, folio, 1);
+        }
+    }
+
+    /// A speculative walker by frame number: a reference if the page is allocated, dropped at once.
+    /// Returns whether there was one.
+    #[must_use]
+    pub fn dev_peek(&self, cpu: &Cpu<'_>, page: u32) -> bool {
+        let pfn = self.devmem.span().start.add(page % self.devmem.span().pages.max(1));
+        let folio = self.pagemaps().try_get_folio(cpu, pfn, 1);
+        if let Some(folio) = folio {
+            self.pagemaps().folio_put_refs(cpu, folio, 1);
+        }
+        folio.is_some()
+    }
+
+    /// One more reference on an allocated page (`pgmap_folio_get`).
+    ///
+    /// # Errors
+    /// `EINVAL` outside the device, `ENXIO` when the page is free.
+    pub fn dev_get(&self, cpu: &Cpu<'_>, page: u32) -> Return {
+        let pagemap = self.dev_pagemap().ok_or(Errno::ENODEV)?;
+        let pfn = self.dev_page(page)?;
+        self.pagemaps().folio_get(cpu, pagemap, pfn).map(|_| 0).ok_or(Errno::ENXIO.into())
+    }
+
+    /// Drops a reference on an allocated page; the last frees its folio.
+    ///
+    /// # Errors
+    /// `EINVAL` outside the device, `ENXIO` when the page is free.
+    pub fn dev_put(&self, cpu: &Cpu<'_>, page: u32) -> Return {
+        let pfn = self.dev_page(page)?;
+        let folio = self.pagemaps().memmap.folio(pfn);
+        if folio.refcount() <= 0 {
+            return Err(Errno::ENXIO.into());
+        }
+        self.pagemaps().folio_put_refs(cpu, folio, 1);
+        Ok(0)
+    }
+
+    fn dev_page(&self, page: u32) -> Result<Pfn, Errno> {
+        let span = self.devmem.span();
+        if page < span.pages { Ok(span.start.add(page)) } else { Err(Errno::EINVAL) }
+    }
+}

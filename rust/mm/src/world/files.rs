@@ -1,0 +1,336 @@
+//! Open files and the directory (`fs/open.c`, `fs/file_table.c`).
+//!
+//! An open file counts its users: descriptors, mappings, calls in progress. The last one puts the
+//! inode, which may evict it.
+
+use prim::{AtomicU32, Cpu, Guarded, LockClass, plain, zeroed};
+use program::Errno;
+use program::op::{FdNo, FileIdx, FileRef, FileState, Layout, OpenMode, Target, WorkerId};
+
+use crate::dax::{Birth, InodeId};
+use crate::vm::FileUse;
+use crate::world::process::Handles;
+use crate::world::{PAGE_SIZE, Return, World};
+
+/// Names the directory holds.
+const NAMES: usize = 64;
+
+plain! {
+    /// Name -> inode + 1.
+    #[derive(Clone, Copy, Debug)]
+    pub struct Directory {
+        inodes: [u32; NAMES],
+    }
+}
+
+impl Guarded for Directory {
+    const CLASS: LockClass = LockClass { name: "directory", rank: 92 };
+}
+
+plain! {
+    /// A file descriptor: an open file + 1, or one of the two below.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub(crate) struct Descriptor {
+        word: u32,
+    }
+}
+
+impl Descriptor {
+    pub(super) const CLOSED: Self = Self { word: 0 };
+    /// The slow block device: nothing behind it needs a lifetime.
+    const SLOW_BLOCK: Self = Self { word: u32::MAX };
+
+    fn open(file: u32) -> Self {
+        Self { word: file + 1 }
+    }
+
+    fn as_open(self) -> Option<u32> {
+        if self == Self::SLOW_BLOCK { None } else { self.word.checked_sub(1) }
+    }
+}
+
+zeroed! {
+    /// `struct file`.
+    #[derive(Debug)]
+    pub(crate) struct OpenFile {
+        users: AtomicU32,
+        inode: AtomicU32,
+        writable: AtomicU32,
+    }
+}
+
+impl World {
+    /// Puts a new file into the directory.
+    ///
+    /// # Errors
+    /// `EEXIST`, `ENOSPC`, `EINVAL` for a number or size too high.
+    pub fn create_file(
+        &self,
+        cpu: &Cpu<'_>,
+        name: FileIdx,
+        pages: u32,
+        state: Option<FileState>,
+        layout: Layout,
+    ) -> Return {
+        if name.index() >= NAMES {
+            return Err(Errno::EINVAL.into());
+        }
+        if self.name_lookup(cpu, name).is_ok() {
+            return Err(Errno::EEXIST.into());
+        }
+        let birth = match state {
+            None => Birth::Sparse,
+            Some(FileState::Written) => Birth::Written,
+            Some(FileState::Unwritten) => Birth::Unwritten,
+        };
+        let inode = self.dax.create(cpu, pages, birth, layout)?;
+        let taken = {
+            let mut directory = self.directory[0].lock(cpu);
+            let slot = &mut directory.inodes[name.index()];
+            let taken = *slot != 0;
+            if !taken {
+                *slot = inode.0 + 1;
+            }
+            taken
+        };
+        if taken {
+            // Somebody else created it meanwhile: take the nameless one back.
+            self.dax.unlink(inode);
+        }
+        self.dax.iput(cpu, inode);
+        if taken { Err(Errno::EEXIST.into()) } else { Ok(0) }
+    }
+
+    /// The inode behind a name, without taking it.
+    ///
+    /// # Errors
+    /// `ENOENT`.
+    pub fn name_lookup(&self, cpu: &Cpu<'_>, name: FileIdx) -> Result<InodeId, Errno> {
+        let directory = self.directory[0].lock(cpu);
+        let inode = directory.inodes.get(name.index()).and_then(|inode| inode.checked_sub(1));
+        inode.map(InodeId).ok_or(Errno::ENOENT)
+    }
+
+    /// `open`.
+    ///
+    /// # Errors
+    /// `ENOENT`, `EMFILE` without room, `EBUSY` for a number in use.
+    pub fn open(
+        &self,
+        cpu: &Cpu<'_>,
+        worker: WorkerId,
+        fd: FdNo,
+        target: Target,
+        mode: OpenMode,
+    ) -> Return {
+        let proc = self.proc(worker)?;
+        if fd.index() >= proc.handles.lock(cpu).fds.len() {
+            return Err(Errno::EMFILE.into());
+        }
+        let new = match target {
+            Target::SlowBlock => Descriptor::SLOW_BLOCK,
+            Target::File(name) => Descriptor::open(self.open_inode(cpu, name, mode)?),
+        };
+        let old = {
+            let mut handles = proc.handles.lock(cpu);
+            core::mem::replace(&mut handles.fds[fd.index()], new)
+        };
+        // As dup2 does, an open descriptor of that number is closed.
+        self.close_descriptor(cpu, old);
+        Ok(0)
+    }
+
+    /// `close`.
+    ///
+    /// # Errors
+    /// `EBADF`.
+    pub fn close(&self, cpu: &Cpu<'_>, worker: WorkerId, fd: FdNo) -> Return {
+        let old = {
+            let mut handles = self.proc(worker)?.handles.lock(cpu);
+            let slot = handles.fds.get_mut(fd.index()).ok_or(Errno::EBADF)?;
+            core::mem::replace(slot, Descriptor::CLOSED)
+        };
+        if old == Descriptor::CLOSED {
+            return Err(Errno::EBADF.into());
+        }
+        self.close_descriptor(cpu, old);
+        Ok(0)
+    }
+
+    /// `unlink`.
+    ///
+    /// # Errors
+    /// `ENOENT`.
+    pub fn unlink(&self, cpu: &Cpu<'_>, name: FileIdx) -> Return {
+        let inode = {
+            let mut directory = self.directory[0].lock(cpu);
+            let slot = directory.inodes.get_mut(name.index()).ok_or(Errno::ENOENT)?;
+            let inode = core::mem::take(slot).checked_sub(1).map(InodeId).ok_or(Errno::ENOENT)?;
+            // Taken under the directory's lock, so that the inode cannot go before we use it.
+            self.dax.igrab(inode);
+            inode
+        };
+        self.dax.unlink(inode);
+        self.dax.iput(cpu, inode);
+        Ok(0)
+    }
+
+    /// Runs `call` on the inode of a descriptor or name, which stays alive meanwhile.
+    pub(super) fn with_inode(
+        &self,
+        cpu: &Cpu<'_>,
+        worker: WorkerId,
+        file: FileRef,
+        call: impl FnOnce(InodeId) -> Result<i64, Errno>,
+    ) -> Return {
+        let open = self.get_file(cpu, worker, file)?;
+        let returned = call(InodeId(self.open_files[open].inode.read()));
+        self.put_file(cpu, open);
+        Ok(returned?)
+    }
+
+    /// `pread`: contents are looked at and dropped; returns bytes.
+    ///
+    /// # Errors
+    /// `EBADF`, `ENOENT`, `EINVAL`.
+    pub fn pread(
+        &self,
+        cpu: &Cpu<'_>,
+        worker: WorkerId,
+        file: FileRef,
+        page: u32,
+        pages: u32,
+    ) -> Return {
+        self.with_inode(cpu, worker, file, |inode| {
+            let end = self.dax.inode(inode).size().min(page.saturating_add(pages));
+            (page..end).try_for_each(|at| self.dax.read_page(cpu, inode, at).map(drop))?;
+            Ok(i64::from(end.saturating_sub(page)) * PAGE_SIZE)
+        })
+    }
+
+    /// `pwrite` of the same value to each page; returns bytes.
+    ///
+    /// # Errors
+    /// `EBADF` (also when opened for reading), `ENOENT`, `ENOSPC`, `EINVAL`.
+    pub fn pwrite(
+        &self,
+        cpu: &Cpu<'_>,
+        worker: WorkerId,
+        file: FileRef,
+        page: u32,
+        pages: u32,
+        value: impl Fn(u32) -> u64,
+    ) -> Return {
+        let open = self.get_file(cpu, worker, file)?;
+        let this = &self.open_files[open];
+        let inode = InodeId(this.inode.read());
+        let end = page.checked_add(pages).ok_or(Errno::EINVAL);
+        let written = match end {
+            _ if this.writable.read() == 0 => Err(Errno::EBADF),
+            Err(errno) => Err(errno),
+            Ok(end) => {
+                (page..end).try_for_each(|at| self.dax.write_page(cpu, inode, at, value(at)))
+            }
+        };
+        self.put_file(cpu, open);
+        written?;
+        Ok(i64::from(pages) * PAGE_SIZE)
+    }
+
+    /// An open file for the length of a call.
+    pub(super) fn get_file(
+        &self,
+        cpu: &Cpu<'_>,
+        worker: WorkerId,
+        file: FileRef,
+    ) -> Result<u32, Errno> {
+        match file {
+            FileRef::File(name) => self.open_inode(cpu, name, OpenMode::ReadWrite),
+            FileRef::Fd(fd) => {
+                let handles = self.proc(worker)?.handles.lock(cpu);
+                let slot = handles.fds.get(fd.index()).ok_or(Errno::EBADF)?;
+                let open = slot.as_open().ok_or(Errno::EBADF)?;
+                self.open_files[open].users.inc();
+                Ok(open)
+            }
+        }
+    }
+
+    /// `fput`.
+    pub(super) fn put_file(&self, cpu: &Cpu<'_>, open: u32) {
+        let file = &self.open_files[open];
+        if file.users.dec_and_test() {
+            let inode = InodeId(file.inode.read());
+            self.open_files.free(cpu, open);
+            self.dax.iput(cpu, inode);
+        }
+    }
+
+    /// The inode behind an open file.
+    pub(super) fn inode_of(&self, open: u32) -> InodeId {
+        InodeId(self.open_files[open].inode.read())
+    }
+
+    /// Whether the open file allows writing.
+    pub(super) fn is_writable(&self, open: u32) -> bool {
+        self.open_files[open].writable.read() == 1
+    }
+
+    /// A VMA was split or went.
+    pub(super) fn file_event(&self, cpu: &Cpu<'_>, event: FileUse) {
+        match event {
+            FileUse::Get(open) => self.open_files[open].users.inc(),
+            FileUse::Put(open) => self.put_file(cpu, open),
+        }
+    }
+
+    /// Whether `fd` is the slow block device.
+    pub(super) fn is_slow_block(
+        &self,
+        cpu: &Cpu<'_>,
+        worker: WorkerId,
+        fd: FdNo,
+    ) -> Result<bool, Errno> {
+        let handles = self.proc(worker)?.handles.lock(cpu);
+        Ok(handles.fds.get(fd.index()).copied() == Some(Descriptor::SLOW_BLOCK))
+    }
+
+    pub(super) fn close_descriptor(&self, cpu: &Cpu<'_>, descriptor: Descriptor) {
+        if let Some(open) = descriptor.as_open() {
+            self.put_file(cpu, open);
+        }
+    }
+
+    /// The child of a fork holds everything its parent does.
+    pub(super) fn share_handles(&self, cpu: &Cpu<'_>, handles: &Handles) {
+        handles
+            .fds
+            .iter()
+            .filter_map(|fd| fd.as_open())
+            .for_each(|open| self.open_files[open].users.inc());
+        handles
+            .pipes
+            .iter()
+            .filter_map(|pipe| pipe.checked_sub(1))
+            .for_each(|pipe| self.get_pipe(cpu, pipe));
+    }
+
+    fn open_inode(&self, cpu: &Cpu<'_>, name: FileIdx, mode: OpenMode) -> Result<u32, Errno> {
+        let open = self.open_files.alloc(cpu).map_err(|_| Errno::EMFILE)?;
+        let grabbed = {
+            let directory = self.directory[0].lock(cpu);
+            let inode = directory.inodes.get(name.index()).and_then(|inode| inode.checked_sub(1));
+            inode.map(InodeId).inspect(|inode| self.dax.igrab(*inode))
+        };
+        let Some(inode) = grabbed else {
+            self.open_files.free(cpu, open);
+            return Err(Errno::ENOENT);
+        };
+        let file = &self.open_files[open];
+        file.users.set(1);
+        file.inode.set(inode.0);
+        let writable = matches!(mode, OpenMode::ReadWrite | OpenMode::ReadWriteDirect);
+        file.writable.set(writable.into());
+        Ok(open)
+    }
+}

@@ -1,0 +1,259 @@
+//! Mapping files and touching memory.
+
+use prim::Cpu;
+use program::op::{Access as OpAccess, Align, FileRef, MapNo, PageRange, Prot, WorkerId};
+use program::{Died, Errno};
+
+use crate::vm::{self, Access, FileUse, MmId, Vma, VmaAlignment, Vpn};
+use crate::world::process::{HANDLES, MapSlot};
+use crate::world::{Failure, Return, World};
+
+/// Files a single unmap can drop and have put after `mmap_lock` is released.
+const DROPPED: usize = 80;
+
+impl World {
+    /// `mmap`, shared.
+    ///
+    /// # Errors
+    /// `EBADF`, `EACCES` (writable mapping of a file opened for reading), `EBUSY` (number in use),
+    /// `ENOMEM`, `EINVAL`.
+    #[expect(clippy::too_many_arguments, reason = "the system call has as many")]
+    pub fn mmap(
+        &self,
+        cpu: &Cpu<'_>,
+        worker: WorkerId,
+        map: MapNo,
+        file: FileRef,
+        offset: u32,
+        pages: u32,
+        prot: Prot,
+        align: Align,
+    ) -> Return {
+        let mm = self.mm_of(worker)?;
+        if pages == 0 || pages > self.geometry.file_pages_max || map.index() >= HANDLES {
+            return Err(Errno::EINVAL.into());
+        }
+        let open = self.get_file(cpu, worker, file)?;
+        let mapped = self.mmap_open(cpu, worker, mm, map, open, offset, pages, prot, align);
+        if mapped.is_err() {
+            self.put_file(cpu, open);
+        }
+        mapped
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the system call has as many")]
+    fn mmap_open(
+        &self,
+        cpu: &Cpu<'_>,
+        worker: WorkerId,
+        mm: MmId,
+        map: MapNo,
+        open: u32,
+        offset: u32,
+        pages: u32,
+        prot: Prot,
+        align: Align,
+    ) -> Return {
+        let writable = u32::from(prot == Prot::ReadWrite);
+        if writable == 1 && !self.is_writable(open) {
+            return Err(Errno::EACCES.into());
+        }
+        let inode = self.inode_of(open).0;
+        let slot = MapSlot { start: 0, pages, pgoff: offset, inode };
+        {
+            // Claims the number first, so that two threads cannot map it twice.
+            let mut handles = self.proc(worker)?.handles.lock(cpu);
+            if handles.maps[map.index()].pages != 0 {
+                return Err(Errno::EBUSY.into());
+            }
+            handles.maps[map.index()] = slot;
+        }
+        let alignment = match align {
+            Align::Natural => VmaAlignment::Natural,
+            Align::Odd => VmaAlignment::Odd,
+        };
+        let vma = Vma { start: 0, pages, pgoff: offset, mapping: inode, writable, file: open };
+        let placed = self.dax.vm.mmap(cpu, mm, vma, alignment);
+        let mut handles = self.proc(worker)?.handles.lock(cpu);
+        handles.maps[map.index()] = match placed {
+            Ok(start) => MapSlot { start: start.0, ..slot },
+            Err(_) => MapSlot::UNUSED,
+        };
+        Ok(placed.map(|_| 0)?)
+    }
+
+    /// `munmap` of a mapping, or of some pages of it.
+    ///
+    /// # Errors
+    /// `EINVAL` for a number not mapped or a range outside it, `ENOMEM` when a split needs a slot.
+    pub fn munmap(
+        &self,
+        cpu: &Cpu<'_>,
+        worker: WorkerId,
+        map: MapNo,
+        range: Option<PageRange>,
+    ) -> Return {
+        let mm = self.mm_of(worker)?;
+        let slot = {
+            let mut handles = self.proc(worker)?.handles.lock(cpu);
+            let slot = handles.maps.get_mut(map.index()).ok_or(Errno::EINVAL)?;
+            // A mapping with no address yet is being made by another thread.
+            if slot.pages == 0 || slot.start == 0 {
+                return Err(Errno::EINVAL.into());
+            }
+            let whole = *slot;
+            if range.is_none() {
+                *slot = MapSlot::UNUSED;
+            }
+            whole
+        };
+        let PageRange { page, pages } = range.unwrap_or(PageRange { page: 0, pages: slot.pages });
+        if page.checked_add(pages).is_none_or(|end| end > slot.pages) || pages == 0 {
+            return Err(Errno::EINVAL.into());
+        }
+        self.unmap_range(cpu, mm, Vpn(slot.start + page), pages)?;
+        Ok(0)
+    }
+
+    /// The mm is gone: everything in it is unmapped and put.
+    pub(super) fn drop_mm(&self, cpu: &Cpu<'_>, mm: MmId) {
+        let mut dropped = Dropped::default();
+        self.dax.vm.exit_mmap(cpu, mm, &mut |event| dropped.note(self, cpu, event));
+        dropped.put(self, cpu);
+    }
+
+    fn unmap_range(&self, cpu: &Cpu<'_>, mm: MmId, start: Vpn, pages: u32) -> Result<(), Errno> {
+        let mut dropped = Dropped::default();
+        let done =
+            self.dax.vm.munmap(cpu, mm, start, pages, &mut |event| dropped.note(self, cpu, event));
+        dropped.put(self, cpu);
+        done
+    }
+
+    /// Touches pages one after the other; a write stores `value(page of the file)`.
+    ///
+    /// # Errors
+    /// `EINVAL` for a number not mapped; death by SIGBUS or SIGSEGV.
+    pub fn touch(
+        &self,
+        cpu: &Cpu<'_>,
+        worker: WorkerId,
+        map: MapNo,
+        access: OpAccess,
+        range: PageRange,
+        value: impl Fn(u32) -> u64,
+    ) -> Return {
+        let slot = self.map_slot(cpu, worker, map)?;
+        for page in range.page..range.page.saturating_add(range.pages) {
+            let access = match access {
+                OpAccess::Read => Access::Load,
+                OpAccess::Write => Access::Store(value(slot.pgoff + page)),
+            };
+            self.access(cpu, worker, slot, page, access)?;
+        }
+        Ok(0)
+    }
+
+    /// Reads the word a page holds.
+    ///
+    /// # Errors
+    /// As [`Self::touch`].
+    pub fn load(
+        &self,
+        cpu: &Cpu<'_>,
+        worker: WorkerId,
+        map: MapNo,
+        page: u32,
+    ) -> Result<u64, Failure> {
+        let slot = self.map_slot(cpu, worker, map)?;
+        self.access(cpu, worker, slot, page, Access::Load)
+    }
+
+    /// Writes it.
+    ///
+    /// # Errors
+    /// As [`Self::touch`].
+    pub fn store(
+        &self,
+        cpu: &Cpu<'_>,
+        worker: WorkerId,
+        map: MapNo,
+        page: u32,
+        value: u64,
+    ) -> Result<u64, Failure> {
+        let slot = self.map_slot(cpu, worker, map)?;
+        self.access(cpu, worker, slot, page, Access::Store(value))
+    }
+
+    /// `madvise(MADV_DONTNEED)` of one page: the entries go, the mapping stays.
+    ///
+    /// # Errors
+    /// `EINVAL` for a number not mapped or a page outside it.
+    pub fn dontneed(&self, cpu: &Cpu<'_>, worker: WorkerId, map: MapNo, page: u32) -> Return {
+        let slot = self.map_slot(cpu, worker, map)?;
+        if page >= slot.pages {
+            return Err(Errno::EINVAL.into());
+        }
+        self.dax.vm.zap_page_range(cpu, self.mm_of(worker)?, Vpn(slot.start + page), 1);
+        Ok(0)
+    }
+
+    /// The mapping behind a number.
+    pub(super) fn map_slot(
+        &self,
+        cpu: &Cpu<'_>,
+        worker: WorkerId,
+        map: MapNo,
+    ) -> Result<MapSlot, Errno> {
+        let handles = self.proc(worker)?.handles.lock(cpu);
+        let slot = handles.maps.get(map.index()).copied().unwrap_or(MapSlot::UNUSED);
+        if slot.pages == 0 || slot.start == 0 { Err(Errno::EINVAL) } else { Ok(slot) }
+    }
+
+    fn access(
+        &self,
+        cpu: &Cpu<'_>,
+        worker: WorkerId,
+        slot: MapSlot,
+        page: u32,
+        access: Access,
+    ) -> Result<u64, Failure> {
+        let mm = self.mm_of(worker)?;
+        let vpn = slot.start.checked_add(page).map_or(Vpn(u32::MAX), Vpn);
+        self.dax.vm.access(cpu, mm, vpn, access, &self.dax).map_err(|died| match died {
+            vm::Died::Sigbus => Failure::Died(Died::Sigbus),
+            vm::Died::Sigsegv => Failure::Died(Died::Sigsegv),
+            vm::Died::Oom => Failure::Errno(Errno::ENOMEM),
+        })
+    }
+}
+
+/// Open files an unmap dropped, put once `mmap_lock` is released.
+#[derive(Debug)]
+struct Dropped {
+    files: [u32; DROPPED],
+    count: usize,
+}
+
+impl Default for Dropped {
+    fn default() -> Self {
+        Self { files: [0; DROPPED], count: 0 }
+    }
+}
+
+impl Dropped {
+    fn note(&mut self, world: &World, cpu: &Cpu<'_>, event: FileUse) {
+        match event {
+            // At most one per VMA, and DROPPED is more than a process can have.
+            FileUse::Put(open) => {
+                self.files[self.count] = open;
+                self.count += 1;
+            }
+            FileUse::Get(_) => world.file_event(cpu, event),
+        }
+    }
+
+    fn put(&self, world: &World, cpu: &Cpu<'_>) {
+        self.files[..self.count].iter().for_each(|open| world.put_file(cpu, *open));
+    }
+}

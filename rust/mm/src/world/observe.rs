@@ -1,0 +1,113 @@
+//! What a page looks like from outside: the words a recorder reads (`../traces/README.md`).
+
+use alloc::vec::Vec;
+
+use prim::Cpu;
+use program::op::{MapNo, WorkerId};
+
+use crate::dax::InodeId;
+use crate::page::{Head, Pfn};
+use crate::vm::Vpn;
+use crate::world::World;
+use crate::world::process::{HANDLES, MapSlot};
+
+/// The words of one `struct page`, as recorded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PageSnapshot {
+    /// `_refcount`; a tail's own is 0.
+    pub refcount: i32,
+    /// This page's mapcount.
+    pub mapcount: i32,
+    /// Order of the folio headed here; none for a tail.
+    pub order: Option<u8>,
+    /// Pages back to the head.
+    pub tail_of: Option<u32>,
+    /// Of a large folio: all mappings, mappings of the whole, pins.
+    pub large: Option<LargeSnapshot>,
+    /// Whether `mapping` is set.
+    pub mapping: bool,
+    /// The aliased `index` word, which reads as `share` while there is no mapping.
+    pub share: u32,
+}
+
+/// The counts only a large folio has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LargeSnapshot {
+    /// All mappings, a PMD counting once.
+    pub mapcount: u32,
+    /// Mappings by PMD.
+    pub entire_mapcount: u32,
+    /// Pins.
+    pub pincount: u32,
+}
+
+/// How the mappings of a worker cover a page of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Coverage {
+    /// This frame is in the page table.
+    Mapped(WorkerId, MapNo),
+    /// Another frame is.
+    Elsewhere(WorkerId, MapNo),
+}
+
+impl World {
+    /// The words of a page.
+    #[must_use]
+    pub fn observe(&self, pfn: Pfn) -> PageSnapshot {
+        let memmap = &self.pagemaps().memmap;
+        let page = memmap.page(pfn);
+        let (refcount, mapcount) = (page.refcount.count(), page.mapcount.read());
+        if let Head::Tail(distance) = page.head() {
+            return PageSnapshot {
+                refcount,
+                mapcount,
+                tail_of: Some(distance),
+                ..Default::default()
+            };
+        }
+        let folio = memmap.folio(pfn);
+        let large = folio.is_large().then(|| LargeSnapshot {
+            mapcount: folio.large_mapcount().read(),
+            entire_mapcount: folio.entire_mapcount().read(),
+            pincount: folio.pincount().read(),
+        });
+        let mapping = folio.mapping().is_some();
+        let share = if mapping { 0 } else { folio.index_or_share() };
+        let order = Some(folio.order().0);
+        PageSnapshot { refcount, mapcount, order, tail_of: None, large, mapping, share }
+    }
+
+    /// Gives a page that is in no file the `share` its block carried over from an earlier life.
+    pub fn seed_share(&self, pfn: Pfn, share: u32) {
+        self.pagemaps().memmap.folio(pfn).set_index_or_share(share);
+    }
+
+    /// Who reaches page `index` of a file through a page table, and whether at `pfn`.
+    #[must_use]
+    pub fn coverage(&self, cpu: &Cpu<'_>, inode: InodeId, index: u32, pfn: Pfn) -> Vec<Coverage> {
+        let mut all = Vec::new();
+        for worker in self.running() {
+            let (Ok(proc), Ok(mm)) = (self.proc(worker), self.mm_of(worker)) else { continue };
+            let maps = { proc.handles.lock(cpu).maps };
+            for (number, slot) in (0..HANDLES as u8).zip(maps.iter()) {
+                let Some(vpn) = Self::address_of(slot, inode, index) else { continue };
+                let entry = self.dax.vm.lookup(mm, vpn);
+                if entry.is_present() {
+                    let here = entry.pfn() == pfn;
+                    let map = MapNo(number);
+                    all.push(if here {
+                        Coverage::Mapped(worker, map)
+                    } else {
+                        Coverage::Elsewhere(worker, map)
+                    });
+                }
+            }
+        }
+        all
+    }
+
+    fn address_of(slot: &MapSlot, inode: InodeId, index: u32) -> Option<Vpn> {
+        let offset = index.checked_sub(slot.pgoff)?;
+        (slot.pages > offset && slot.inode == inode.0).then(|| Vpn(slot.start + offset))
+    }
+}

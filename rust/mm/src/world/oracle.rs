@@ -1,0 +1,260 @@
+//! Complaints as violations, quiescence, and who holds a page.
+//!
+//! On real threads there is no ledger. What there is: the shadow, checked at each access; counters that
+//! saturate and complain; and join points, where nothing is in flight and the books must balance
+//! exactly (K§10 "Quiescence").
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use prim::{Cpu, WarnRecord};
+use program::Invariant;
+use program::op::WorkerId;
+
+use crate::page::{Pfn, Stamp};
+use crate::warn::Complaint;
+use crate::world::World;
+use crate::world::execute::op_name;
+use crate::world::process::REGISTERED;
+
+/// A worker in the middle of an operation. Packed into a task id: `op code << 8 | worker + 1`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Party {
+    /// Who; none for the machine itself.
+    pub worker: Option<WorkerId>,
+    /// Doing what.
+    pub op: &'static str,
+}
+
+impl Party {
+    /// The task id to lease a CPU under.
+    #[must_use]
+    pub fn task(worker: WorkerId, op_code: u8) -> u32 {
+        (u32::from(op_code) << 8) | (u32::from(worker.0) + 1)
+    }
+
+    /// The party behind a task id.
+    #[must_use]
+    pub fn of(task: u32) -> Self {
+        let worker = (task as u8).checked_sub(1).map(WorkerId);
+        Self { worker, op: op_name((task >> 8) as u8) }
+    }
+}
+
+impl core::fmt::Display for Party {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self.worker {
+            Some(worker) => write!(f, "{worker} {}", self.op),
+            None => write!(f, "machine"),
+        }
+    }
+}
+
+/// An invariant was seen broken.
+#[derive(Clone, Debug)]
+pub struct Violation {
+    /// Which.
+    pub invariant: Invariant,
+    /// By what.
+    pub complaint: Option<Complaint>,
+    /// In a few words.
+    pub title: String,
+    /// The page, when it is about one.
+    pub pfn: Option<Pfn>,
+    /// Who noticed, and who last gave the page away or holds it.
+    pub parties: Vec<String>,
+    /// Values and lives.
+    pub detail: String,
+}
+
+/// Something that holds a reference on a page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// Who, and through what.
+    pub who: String,
+    /// Pages of the folio it holds.
+    pub pages: u32,
+}
+
+impl World {
+    /// A machine complaint as a violation.
+    #[must_use]
+    pub fn violation(&self, cpu: &Cpu<'_>, record: &WarnRecord) -> Violation {
+        let noticed = Party::of(record.task.0);
+        let Some(complaint) = Complaint::from_code(record.warn.code) else {
+            return Violation {
+                invariant: Invariant::I20,
+                complaint: None,
+                title: format!("misuse of a primitive (code {:#x})", record.warn.code),
+                pfn: None,
+                parties: Vec::from([format!("{noticed}")]),
+                detail: format!("object {:#x} value {}", record.warn.object, record.warn.value),
+            };
+        };
+        let about_page = !matches!(
+            complaint,
+            Complaint::PercpuUnbalanced
+                | Complaint::PercpuMisuse
+                | Complaint::EntryMisuse
+                | Complaint::TableNotEmpty
+        );
+        let pfn = about_page.then_some(Pfn(record.warn.object as u32));
+        let mut parties = Vec::from([format!("{noticed}")]);
+        let mut detail = format!("value {}", record.warn.value);
+        if let Some(pfn) = pfn {
+            let memmap = &self.pagemaps().memmap;
+            let now = memmap.shadow_capture(pfn);
+            parties.push(self.other_party(cpu, pfn));
+            detail = match complaint {
+                Complaint::StaleTranslation
+                | Complaint::StalePin
+                | Complaint::UsedAfterUnplug
+                | Complaint::WrongPage => {
+                    let seen = Stamp { word: record.warn.value.cast_unsigned(), epoch: now.epoch };
+                    format!(
+                        "page was in its life {} ({})",
+                        seen.generation(),
+                        Self::owner_name(seen)
+                    )
+                }
+                _ => format!(
+                    "value {}, life {} ({})",
+                    record.warn.value,
+                    now.generation(),
+                    Self::owner_name(now)
+                ),
+            };
+        }
+        Violation {
+            invariant: complaint.invariant(),
+            complaint: Some(complaint),
+            title: complaint.title().into(),
+            pfn,
+            parties,
+            detail,
+        }
+    }
+
+    /// A holder of the page if there is one, else who last gave it away.
+    fn other_party(&self, cpu: &Cpu<'_>, pfn: Pfn) -> String {
+        match self.holders(cpu, pfn).into_iter().next() {
+            Some(holder) => holder.who,
+            None => format!(
+                "{}",
+                Party::of(
+                    self.pagemaps().memmap.shadow_last_task(pfn).wrapping_add(1).wrapping_sub(1)
+                )
+            ),
+        }
+    }
+
+    fn owner_name(stamp: Stamp) -> String {
+        match stamp.owner() {
+            crate::page::Owner::NOBODY => "free".into(),
+            crate::page::Owner::DRIVER => "driver's".into(),
+            owner => owner.as_file().map_or_else(|| "?".into(), |inode| format!("inode {inode}'s")),
+        }
+    }
+
+    /// Everything known to hold a reference on the folio around `pfn`: pins, buffers, pipes, I/O, mappings.
+    #[must_use]
+    pub fn holders(&self, cpu: &Cpu<'_>, pfn: Pfn) -> Vec<Holder> {
+        let head = self.pagemaps().memmap.folio(pfn).pfn();
+        let same = |first: Pfn| self.pagemaps().memmap.folio(first).pfn() == head;
+        let mut all = Vec::new();
+        for worker in (0..program::op::WORKERS_MAX).map(WorkerId) {
+            let pins = { *self.worker(worker).pins.lock(cpu) };
+            for pinned in
+                pins.held.iter().filter(|slot| slot.number != 0 && same(slot.range.first()))
+            {
+                let what = if pinned.number == REGISTERED { "registered buffer" } else { "pin" };
+                let who = match pinned.number {
+                    REGISTERED => format!("{worker} {what}"),
+                    number => format!("{worker} {what} {}", number - 1),
+                };
+                all.push(Holder { who, pages: pinned.range.pages });
+            }
+        }
+        for pipe in self.pipes.iter_live() {
+            let ring = { *self.pipes[pipe].ring.lock(cpu) };
+            let held = ring.buffers[..ring.len as usize].iter().filter(|range| same(range.first()));
+            all.extend(
+                held.map(|range| Holder { who: format!("pipe #{pipe}"), pages: range.pages }),
+            );
+        }
+        for bio in self.bios.iter_live() {
+            let segments = { *self.bios[bio].segments.lock(cpu) };
+            let held =
+                segments.ranges[..segments.len as usize].iter().filter(|range| same(range.first()));
+            all.extend(held.map(|range| Holder {
+                who: format!("w{} I/O in flight", segments.worker),
+                pages: range.pages,
+            }));
+        }
+        let mapped = self.pagemaps().memmap.folio(pfn).mapcount();
+        if mapped > 0 {
+            all.push(Holder { who: format!("{mapped} mapping(s)"), pages: 1 });
+        }
+        all
+    }
+
+    /// What does not balance on a machine at rest: no call in progress, no process, nothing in flight.
+    /// Empty when all is well.
+    #[must_use]
+    pub fn quiescence(&self, cpu: &Cpu<'_>) -> Vec<String> {
+        let mut wrong = Vec::new();
+        let vm = &self.dax.vm;
+        let pagemaps = self.pagemaps();
+        pagemaps.run_deferred(cpu);
+        let mut expect = |what: &str, found: i64, wanted: i64| {
+            if found != wanted {
+                wrong.push(format!("{what}: {found}, expected {wanted}"));
+            }
+        };
+        expect("processes", self.procs.live() as i64, 0);
+        expect("address spaces", vm.live_mms() as i64, 0);
+        expect("page tables", vm.live_tables() as i64, 0);
+        expect("open files", self.open_files.live() as i64, 0);
+        expect("pipes", self.pipes.live() as i64, 0);
+        expect("I/O in flight", self.bios.live() as i64, 0);
+        expect("driver pages out", self.devmem.allocated(cpu).into(), 0);
+        expect("percpu switches pending", pagemaps.percpu.pending_switches() as i64, 0);
+        let bulk = |id| i64::from(pagemaps.span(id).pages) + 1;
+        if let Some(id) = self.dax.pagemap() {
+            expect("references on the pmem pagemap", pagemaps.ledger(id), bulk(id));
+        }
+        if let Some(id) = self.dev_pagemap() {
+            expect("references on the driver's pagemap", pagemaps.ledger(id), 1);
+        }
+        expect(
+            "references on the zero page",
+            pagemaps.memmap.page(Pfn::ZERO_PAGE).refcount.count().into(),
+            1,
+        );
+        let mut entries = 0;
+        for inode in self.dax.live_inodes() {
+            expect("users of a file", self.dax.inode(inode).users().into(), 0);
+            entries += i64::from(self.dax.nrpages(cpu, inode));
+        }
+        for span in [self.dax.span, self.devmem.span()] {
+            for pfn in pagemaps.memmap.used(span) {
+                let page = pagemaps.memmap.page(pfn);
+                expect(&format!("refcount of {pfn}"), page.refcount.count().into(), 0);
+                expect(&format!("mapcount of {pfn}"), page.mapcount.read().into(), 0);
+            }
+        }
+        // Entries may stay with files that keep their names; they hold nothing, and umount removes them.
+        if let Err(errno) = self.dax.umount(cpu) {
+            wrong.push(format!("umount: {}", errno.name()));
+        } else if entries > 0 {
+            for inode in self.dax.live_inodes() {
+                let left = self.dax.nrpages(cpu, inode);
+                if left != 0 {
+                    wrong.push(format!("nrpages after umount: {left}, expected 0"));
+                }
+            }
+        }
+        wrong
+    }
+}

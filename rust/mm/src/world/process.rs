@@ -1,0 +1,242 @@
+//! Processes and the workers that run in them (`kernel/fork.c`, `kernel/exit.c`).
+//!
+//! A process owns an mm and a table of handles; a worker owns its pins. A process dies with its last
+//! worker, in the kernel's order: memory first, then files, then what they held.
+
+use prim::{AtomicU32, Cpu, Guarded, LockClass, SpinLock, plain, zeroed};
+use program::Errno;
+use program::op::{HANDLES_MAX, WorkerId};
+
+use crate::vm::{GupRange, MmId};
+use crate::world::files::Descriptor;
+use crate::world::{Return, World};
+
+/// Handles of one kind a process has.
+pub(super) const HANDLES: usize = HANDLES_MAX as usize;
+/// Ranges one worker can hold pinned at once.
+pub(super) const PINS: usize = 64;
+
+/// Names a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ProcId(pub u32);
+
+plain! {
+    /// A mapping the program numbered. `pages == 0` is unused.
+    #[derive(Clone, Copy, Debug)]
+    pub struct MapSlot {
+        /// First page of its address range.
+        pub start: u32,
+        /// Length.
+        pub pages: u32,
+        /// Page of the file at `start`.
+        pub pgoff: u32,
+        /// The file it maps.
+        pub inode: u32,
+    }
+}
+
+impl MapSlot {
+    pub(super) const UNUSED: Self = Self { start: 0, pages: 0, pgoff: 0, inode: 0 };
+}
+
+plain! {
+    /// What a process holds by number.
+    #[derive(Clone, Copy, Debug)]
+    pub struct Handles {
+        pub(super) fds: [Descriptor; HANDLES],
+        pub(super) maps: [MapSlot; HANDLES],
+        /// Pipe + 1.
+        pub(super) pipes: [u32; HANDLES],
+    }
+}
+
+impl Guarded for Handles {
+    const CLASS: LockClass = LockClass { name: "files_struct", rank: 90 };
+}
+
+zeroed! {
+    /// `struct task_struct`, shared by its threads.
+    #[derive(Debug)]
+    pub(crate) struct Proc {
+        /// Workers running in it.
+        workers: AtomicU32,
+        mm: AtomicU32,
+        pub(super) handles: SpinLock<Handles>,
+    }
+}
+
+plain! {
+    /// One range held by a numbered pin.
+    #[derive(Clone, Copy, Debug)]
+    pub(crate) struct Pinned {
+        /// Number + 1; 0 is unused. [`REGISTERED`] for a registered buffer.
+        pub(super) number: u32,
+        pub(super) range: GupRange,
+    }
+}
+
+/// The number of an io_uring buffer among the pins.
+pub(super) const REGISTERED: u32 = u32::MAX;
+
+plain! {
+    /// The pins of a worker.
+    #[derive(Clone, Copy, Debug)]
+    pub(crate) struct Pins {
+        pub(super) held: [Pinned; PINS],
+        /// Numbers given out so far.
+        pub(super) next: u32,
+    }
+}
+
+impl Guarded for Pins {
+    const CLASS: LockClass = LockClass { name: "pins", rank: 91 };
+}
+
+zeroed! {
+    /// A thread.
+    #[derive(Debug)]
+    pub(crate) struct Worker {
+        /// Process + 1; 0 while it does not run.
+        proc: AtomicU32,
+        pub(super) pins: SpinLock<Pins>,
+    }
+}
+
+impl World {
+    pub(super) fn worker(&self, worker: WorkerId) -> &Worker {
+        &self.workers[worker.index()]
+    }
+
+    /// The process a worker runs in.
+    ///
+    /// # Errors
+    /// `ESRCH` when it does not run.
+    pub fn proc_of(&self, worker: WorkerId) -> Result<ProcId, Errno> {
+        self.workers
+            .get(worker.index())
+            .and_then(|slot| slot.proc.read().checked_sub(1))
+            .map(ProcId)
+            .ok_or(Errno::ESRCH)
+    }
+
+    pub(super) fn proc(&self, worker: WorkerId) -> Result<&Proc, Errno> {
+        Ok(&self.procs[self.proc_of(worker)?.0])
+    }
+
+    pub(super) fn mm_of(&self, worker: WorkerId) -> Result<MmId, Errno> {
+        Ok(MmId(self.proc(worker)?.mm.read()))
+    }
+
+    /// Starts a worker in a process of its own.
+    ///
+    /// # Errors
+    /// `EEXIST` when it runs already, `ENOMEM` without a process or mm, `EINVAL` for a number too high.
+    pub fn spawn(&self, cpu: &Cpu<'_>, worker: WorkerId) -> Return {
+        self.check_startable(worker)?;
+        let proc = self.new_proc(cpu)?;
+        self.start(worker, proc);
+        Ok(0)
+    }
+
+    /// Starts a worker as another thread of `of`'s process (`CLONE_VM | CLONE_FILES`).
+    ///
+    /// # Errors
+    /// As [`Self::spawn`]; `ESRCH` when `of` does not run.
+    pub fn clone_thread(&self, of: WorkerId, worker: WorkerId) -> Return {
+        self.check_startable(worker)?;
+        let proc = self.proc_of(of)?;
+        self.procs[proc.0].workers.inc();
+        self.start(worker, proc);
+        Ok(0)
+    }
+
+    /// `fork`: the child has copies of all mappings and shares all open files and pipes; no pins.
+    ///
+    /// # Errors
+    /// As [`Self::spawn`]; `ESRCH` when the parent does not run.
+    pub fn fork(&self, cpu: &Cpu<'_>, parent: WorkerId, child: WorkerId) -> Return {
+        self.check_startable(child)?;
+        let from = self.proc(parent)?;
+        let proc = self.new_proc(cpu)?;
+        let to = &self.procs[proc.0];
+        let handles = *from.handles.lock(cpu);
+        self.share_handles(cpu, &handles);
+        *to.handles.lock(cpu) = handles;
+        let (source, target) = (MmId(from.mm.read()), MmId(to.mm.read()));
+        let copied =
+            self.dax.vm.fork_mm(cpu, source, target, &mut |event| self.file_event(cpu, event));
+        if let Err(errno) = copied {
+            self.close_handles(cpu, to);
+            self.procs.free(cpu, proc.0);
+            return Err(errno.into());
+        }
+        self.start(child, proc);
+        Ok(0)
+    }
+
+    /// `exit`, and what SIGKILL leads to: pins, then memory, then files and pipes.
+    ///
+    /// # Errors
+    /// `ESRCH` when the worker does not run.
+    pub fn exit(&self, cpu: &Cpu<'_>, worker: WorkerId) -> Return {
+        let id = self.proc_of(worker)?;
+        self.release_pins(cpu, worker);
+        self.worker(worker).proc.set(0);
+        let proc = &self.procs[id.0];
+        if proc.workers.dec_and_test() {
+            self.drop_mm(cpu, MmId(proc.mm.read()));
+            self.close_handles(cpu, proc);
+            self.procs.free(cpu, id.0);
+        }
+        Ok(0)
+    }
+
+    /// Workers that run.
+    pub fn running(&self) -> impl Iterator<Item = WorkerId> {
+        (0..program::op::WORKERS_MAX).map(WorkerId).filter(|worker| self.proc_of(*worker).is_ok())
+    }
+
+    fn check_startable(&self, worker: WorkerId) -> Result<(), Errno> {
+        match self.proc_of(worker) {
+            _ if worker.index() >= self.workers.len() => Err(Errno::EINVAL),
+            Ok(_) => Err(Errno::EEXIST),
+            Err(_) => Ok(()),
+        }
+    }
+
+    fn new_proc(&self, cpu: &Cpu<'_>) -> Result<ProcId, Errno> {
+        let index = self.procs.alloc(cpu).map_err(|_| Errno::ENOMEM)?;
+        match self.dax.vm.mm_create(cpu) {
+            Ok(mm) => {
+                let proc = &self.procs[index];
+                proc.workers.set(1);
+                proc.mm.set(mm.0);
+                Ok(ProcId(index))
+            }
+            Err(errno) => {
+                self.procs.free(cpu, index);
+                Err(errno)
+            }
+        }
+    }
+
+    fn start(&self, worker: WorkerId, proc: ProcId) {
+        self.worker(worker).proc.set(proc.0 + 1);
+    }
+
+    /// Closes everything by number; what was the last use of a thing ends it here, and may sleep.
+    fn close_handles(&self, cpu: &Cpu<'_>, proc: &Proc) {
+        for number in 0..HANDLES {
+            let (fd, pipe) = {
+                let mut handles = proc.handles.lock(cpu);
+                handles.maps[number] = MapSlot::UNUSED;
+                let fd = core::mem::replace(&mut handles.fds[number], Descriptor::CLOSED);
+                (fd, core::mem::take(&mut handles.pipes[number]))
+            };
+            self.close_descriptor(cpu, fd);
+            if let Some(pipe) = pipe.checked_sub(1) {
+                self.put_pipe(cpu, pipe);
+            }
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! A world, the machine it runs on and the memory it lives in, with one safe way in.
+//!
+//! Every operation leases a CPU for its length, under a task id that carries the worker and the
+//! operation, so that complaints and waits name them. Whatever stops an operation that cannot return,
+//! poison or a bug of ours, comes back as [`Stopped`] instead of unwinding further.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use pgmap_mm::world::{Party, Return, Violation, World, op_code};
+use pgmap_prim::{
+    Arena, Cpu, Lease, Machine, NoMemory, Poll, Stopped, TaskId, WarnRecord, catch_abandon,
+};
+use pgmap_program::op::WorkerId;
+use pgmap_program::{Geometry, GeometryError, Op, Rules};
+
+/// Why a lab could not be built.
+#[derive(Debug)]
+pub enum LabError {
+    /// No world can have these sizes.
+    Geometry(GeometryError),
+    /// Address space could not be reserved.
+    NoMemory(NoMemory),
+}
+
+impl std::fmt::Display for LabError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Geometry(error) => write!(f, "{error}"),
+            Self::NoMemory(_) => write!(f, "cannot reserve address space for a world of this size"),
+        }
+    }
+}
+
+impl std::error::Error for LabError {}
+
+/// How long an operation may sleep, and who else wants to know.
+#[derive(Clone, Copy, Default)]
+pub struct Patience<'a> {
+    /// None waits for ever.
+    pub deadline: Option<Duration>,
+    /// Asked at least every 100 ms of sleep.
+    pub poll: Option<&'a dyn Poll>,
+}
+
+impl std::fmt::Debug for Patience<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Patience").field("deadline", &self.deadline).finish_non_exhaustive()
+    }
+}
+
+/// A world ready to be used by many threads.
+#[derive(Debug)]
+pub struct Lab {
+    world: World,
+    machine: Arc<Machine>,
+    arena: Arena,
+}
+
+impl Lab {
+    /// A fresh world.
+    ///
+    /// # Errors
+    /// [`LabError`].
+    pub fn new(geometry: &Geometry, rules: Rules) -> Result<Self, LabError> {
+        geometry.validate().map_err(LabError::Geometry)?;
+        let machine = Machine::new(geometry.cpus.into());
+        let arena = Arena::new(World::reserve(geometry)).map_err(LabError::NoMemory)?;
+        let world = {
+            // A machine just made has a CPU to spare.
+            let cpu =
+                machine.lease(Lease::of(TaskId(0))).map_err(|_| LabError::NoMemory(NoMemory))?;
+            World::new(&arena, &cpu, geometry, rules).map_err(LabError::NoMemory)?
+        };
+        Ok(Self { world, machine, arena })
+    }
+
+    /// The world.
+    #[must_use]
+    pub fn world(&self) -> &World {
+        &self.world
+    }
+
+    /// The machine under it.
+    #[must_use]
+    pub fn machine(&self) -> &Arc<Machine> {
+        &self.machine
+    }
+
+    /// Its memory, for failure injection.
+    #[must_use]
+    pub fn arena(&self) -> &Arena {
+        &self.arena
+    }
+
+    /// Runs `call` on a CPU, as `task`.
+    ///
+    /// # Errors
+    /// [`Stopped`] when the machine is poisoned, runs out of CPUs, or pgmap itself panicked.
+    pub fn enter<R>(
+        &self,
+        task: u32,
+        patience: Patience<'_>,
+        call: impl FnOnce(&Cpu<'_>) -> R,
+    ) -> Result<R, Stopped> {
+        catch_abandon(|| {
+            let lease =
+                Lease { task: TaskId(task), deadline: patience.deadline, poll: patience.poll };
+            self.machine.lease(lease).map(|cpu| call(&cpu))
+        })?
+        .map_err(|_| Stopped::Panic("every CPU of the machine is in use".to_owned()))
+    }
+
+    /// Executes one operation for a worker. A write stores the page's number in the file.
+    ///
+    /// # Errors
+    /// As [`Self::enter`].
+    pub fn execute(
+        &self,
+        worker: WorkerId,
+        op: &Op,
+        patience: Patience<'_>,
+    ) -> Result<Return, Stopped> {
+        let task = Party::task(worker, op_code(op));
+        self.enter(task, patience, |cpu| self.world.execute(cpu, worker, op, u64::from))
+    }
+
+    /// What the machine has complained about so far, oldest first.
+    ///
+    /// # Errors
+    /// As [`Self::enter`].
+    pub fn violations(&self) -> Result<Vec<Violation>, Stopped> {
+        let records = self.machine.warnings();
+        self.describe(&records)
+    }
+
+    /// Complaints as violations.
+    ///
+    /// # Errors
+    /// As [`Self::enter`].
+    pub fn describe(&self, records: &[WarnRecord]) -> Result<Vec<Violation>, Stopped> {
+        self.enter(0, Patience::default(), |cpu| {
+            records.iter().map(|record| self.world.violation(cpu, record)).collect()
+        })
+    }
+}
