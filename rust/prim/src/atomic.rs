@@ -199,21 +199,18 @@ macro_rules! kernel_atomic {
             }
 
             /// Full on success, relaxed on failure. Both arms carry the value found.
-            #[must_use]
             #[inline(always)]
             pub fn cmpxchg(&self, old: $int, new: $int) -> Result<$int, $int> {
                 rmw_full(|| self.0.compare_exchange(old, new, SeqCst, Relaxed))
             }
 
             /// Acquire on success, relaxed on failure.
-            #[must_use]
             #[inline(always)]
             pub fn cmpxchg_acquire(&self, old: $int, new: $int) -> Result<$int, $int> {
                 self.0.compare_exchange(old, new, Acquire, Relaxed)
             }
 
             /// Release on success, relaxed on failure.
-            #[must_use]
             #[inline(always)]
             pub fn cmpxchg_release(&self, old: $int, new: $int) -> Result<$int, $int> {
                 self.0.compare_exchange(old, new, Release, Relaxed)

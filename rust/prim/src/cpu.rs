@@ -54,8 +54,8 @@ pub enum Signal {
 
 /// Something outside that a sleeping thread must look at (an interpreter's signals).
 pub trait Poll {
-    /// Called by the leasing thread at least every 50 ms while it sleeps, with no lock of the
-    /// machine held.
+    /// Called by the leasing thread at least every 50 ms while it sleeps. The task may hold locks of
+    /// the world, so this must not operate on it.
     fn poll(&self) -> Signal;
 }
 

@@ -5,12 +5,16 @@
 //! hook. The delay travels in the signal's value and the handler touches nothing else: no state is
 //! shared with it. Which thread, when and how long follow from the seed; what that hits does not.
 //!
+//! A target rests for three naps' time before it is chosen again. Without that a high rate would queue
+//! signals faster than a thread can sleep them off, and the thread would never get out of the handler.
+//!
 //! Off Linux nothing is ever sent.
 
 use core::time::Duration;
 use std::{
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread::JoinHandle,
+    time::Instant,
 };
 
 use crate::{AtomicU64, Machine};
@@ -34,9 +38,15 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Threads {
     stopping: bool,
-    /// Held back for sending only while locked, so that a thread cannot end (and its id be reused)
-    /// between being chosen and being signalled.
-    ids: Vec<i32>,
+    /// Signals are sent under the lock, so that a thread cannot end (and its id be reused) between
+    /// being chosen and being signalled.
+    targets: Vec<Target>,
+}
+
+#[derive(Debug)]
+struct Target {
+    id: i32,
+    rested_at: Instant,
 }
 
 impl Shared {
@@ -46,7 +56,7 @@ impl Shared {
 }
 
 impl Perturber {
-    /// Starts the helper, which sends about `rate` signals a second in all (at least one) as long as
+    /// Starts the helper, which sends up to `rate` signals a second in all as long as
     /// `machine` is not poisoned.
     #[must_use]
     pub fn start(machine: Arc<Machine>, seed: u64, rate: u32) -> Self {
@@ -61,7 +71,7 @@ impl Perturber {
     #[must_use = "the thread is a target only as long as the registration lives"]
     pub fn register_current(&self) -> Registration {
         let id = sys::current_thread();
-        self.shared.lock().ids.push(id);
+        self.shared.lock().targets.push(Target { id, rested_at: Instant::now() });
         Registration {
             shared: Arc::clone(&self.shared),
             id,
@@ -98,8 +108,8 @@ pub struct Registration {
 impl Drop for Registration {
     fn drop(&mut self) {
         let mut threads = self.shared.lock();
-        if let Some(at) = threads.ids.iter().position(|&id| id == self.id) {
-            threads.ids.swap_remove(at);
+        if let Some(at) = threads.targets.iter().position(|target| target.id == self.id) {
+            threads.targets.swap_remove(at);
         }
     }
 }
@@ -118,11 +128,14 @@ fn send(machine: &Machine, shared: &Shared, seed: u64, rate: u32) {
         if threads.stopping || machine.is_poisoned() {
             return;
         }
-        let target = random.below(threads.ids.len().max(1) as u64) as usize;
+        let chosen = random.below(threads.targets.len().max(1) as u64) as usize;
         let delay = random.below(MAX_DELAY_NS + 1);
-        if let Some(&id) = threads.ids.get(target)
-            && sys::signal(id, delay)
+        let now = Instant::now();
+        if let Some(target) = threads.targets.get_mut(chosen)
+            && target.rested_at <= now
+            && sys::signal(target.id, delay)
         {
+            target.rested_at = now + 3 * Duration::from_nanos(delay);
             shared.sent.inc();
         }
     }

@@ -72,7 +72,7 @@ fn scan(cpu: &Cpu<'_>, class: &'static WaitClass, marker: impl Fn(&Slot) -> &Mar
     for (id, slot) in cpu.machine.slots.iter().enumerate() {
         let marker = marker(slot);
         let seen = marker.read_acquire();
-        if seen % 2 == 0 {
+        if seen.is_multiple_of(2) {
             continue;
         }
         let object = id as u64;

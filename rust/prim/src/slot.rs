@@ -246,7 +246,7 @@ impl WaitRecord {
             let class = self.class.load(Relaxed);
             let (object, owner, since) = (self.object.read(), self.owner.read(), self.since.read());
             crate::smp_rmb();
-            if seq % 2 == 0 && self.seq.read() == seq {
+            if seq.is_multiple_of(2) && self.seq.read() == seq {
                 // SAFETY: null, or stored from a `&'static WaitClass` by `publish`.
                 let class = unsafe { class.as_ref() }?;
                 return Some(Published { class, object, owner, since });

@@ -1,0 +1,328 @@
+//! Sleeping and waking; signals, deadlines, poison; a machine seen from outside.
+#![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::time::Duration;
+
+use common::{EVENT, WAITING, cpu, lease, states, until, until_asleep};
+use pgmap_prim::{
+    AtomicI32, AtomicU32, Interrupted, Lease, Machine, Poison, Poll, Signal, Sleep, SlotState,
+    Stopped, TaskId, TaskState, catch_abandon, code, synchronize_rcu, wait_event,
+    wait_event_exclusive, wait_var_event, wake_up_all, wake_up_one, wake_up_var,
+};
+
+const SHORT: Duration = Duration::from_millis(1);
+
+#[test]
+fn a_true_condition_does_not_sleep() {
+    let machine = Machine::new(1);
+    let cpu = cpu(&machine, 0);
+    let before = machine.scan();
+    assert_eq!(wait_event(&cpu, &0, Sleep::Uninterruptible, WAITING, || true), Ok(()));
+    assert_eq!(machine.scan(), before);
+}
+
+#[test]
+fn no_wake_up_is_lost_between_two_tasks_that_take_turns() {
+    const ROUNDS: u32 = 20_000;
+    let machine = Machine::new(2);
+    let turn = AtomicU32::new(0);
+    let play = |me: u32| {
+        let cpu = cpu(&machine, me);
+        for round in 0..ROUNDS {
+            let mine = 2 * round + me;
+            let waited = match round % 2 {
+                0 => wait_var_event(&cpu, &turn, Sleep::Uninterruptible, WAITING, || {
+                    turn.read_acquire() == mine
+                }),
+                _ => wait_event(&cpu, &turn, Sleep::Interruptible, WAITING, || {
+                    turn.read_acquire() == mine
+                }),
+            };
+            assert_eq!(waited, Ok(()));
+            if me == 0 {
+                turn.inc_return();
+                wake_up_var(&cpu, &turn);
+            } else {
+                turn.set_release(mine + 1);
+                wake_up_all(&cpu, &turn);
+            }
+        }
+    };
+    std::thread::scope(|s| {
+        s.spawn(|| play(0));
+        s.spawn(|| play(1));
+    });
+    assert_eq!((turn.read(), states(&machine)), (2 * ROUNDS, vec![SlotState::Idle; 2]));
+}
+
+#[test]
+fn tokens_handed_out_one_by_one_reach_every_exclusive_waiter() {
+    const TOKENS: i32 = 6_000;
+    let machine = Machine::new(4);
+    let tokens = AtomicI32::new(0);
+    std::thread::scope(|s| {
+        for task in 1..4 {
+            let (machine, tokens) = (&machine, &tokens);
+            s.spawn(move || {
+                let cpu = cpu(machine, task);
+                for _ in 0..TOKENS / 3 {
+                    let take = || tokens.add_unless(-1, 0);
+                    wait_event_exclusive(&cpu, tokens, Sleep::Uninterruptible, WAITING, take)
+                        .unwrap();
+                }
+            });
+        }
+        let cpu = cpu(&machine, 0);
+        for _ in 0..TOKENS {
+            tokens.inc();
+            wake_up_one(&cpu, &tokens);
+        }
+    });
+    assert_eq!(tokens.read(), 0);
+}
+
+#[test]
+fn wake_up_one_wakes_all_shared_waiters_and_the_oldest_exclusive_one() {
+    let machine = Machine::new(5);
+    let go = AtomicU32::new(0);
+    let left: [AtomicU32; 5] = Default::default();
+    std::thread::scope(|s| {
+        for task in 1..5 {
+            let (machine, go, left) = (&machine, &go, &left);
+            s.spawn(move || {
+                let cpu = cpu(machine, task);
+                let wait = |cond: &dyn Fn() -> bool| match task {
+                    1 | 2 => wait_event_exclusive(&cpu, go, Sleep::Uninterruptible, WAITING, cond),
+                    _ => wait_event(&cpu, go, Sleep::Uninterruptible, WAITING, cond),
+                };
+                wait(&|| go.read_acquire() == 1).unwrap();
+                left[task as usize].set_release(1);
+            });
+            until_asleep(machine, task);
+        }
+        let cpu = cpu(&machine, 0);
+        go.set_release(1);
+        wake_up_one(&cpu, &go);
+        until(|| [1, 3, 4].iter().all(|&task: &usize| left[task].read_acquire() == 1));
+        assert_eq!(states(&machine)[2], SlotState::Asleep, "the younger exclusive waiter");
+        wake_up_one(&cpu, &go);
+    });
+    assert_eq!(left[2].read(), 1);
+}
+
+#[test]
+fn a_forgotten_wake_up_hangs_until_the_deadline() {
+    let machine = Machine::new(1);
+    let tested = AtomicU32::new(0);
+    let stopped = catch_abandon(|| {
+        let cpu = lease(&machine, 7, Duration::from_millis(120));
+        // True from the third look on, but nobody says so: two looks are all it gets.
+        wait_event(&cpu, &tested, Sleep::Uninterruptible, WAITING, || tested.inc_return() > 2)
+    });
+    let Err(Stopped::Poisoned(Poison::Hang { task, waiters })) = stopped else {
+        panic!("{stopped:?}")
+    };
+    assert_eq!((task, tested.read()), (TaskId(7), 2));
+    let [waiter] = waiters.as_slice() else { panic!("{waiters:?}") };
+    assert_eq!((waiter.task, waiter.class, waiter.object), (TaskId(7), "event", 0x2a));
+    assert_eq!(states(&machine), [SlotState::Idle], "the lease was given back");
+    assert!(machine.poisoned().unwrap().to_string().contains("task 7 on cpu 0 waits for event"));
+}
+
+#[test]
+fn the_deadline_of_an_interruptible_wait_interrupts() {
+    let machine = Machine::new(1);
+    let cpu = lease(&machine, 0, SHORT);
+    let waited = wait_event(&cpu, &0, Sleep::Interruptible, WAITING, || false);
+    assert_eq!((waited, machine.poisoned()), (Err(Interrupted), None));
+}
+
+#[test]
+fn a_signal_ends_an_interruptible_sleep_but_no_other() {
+    let machine = Machine::new(3);
+    let go = AtomicU32::new(0);
+    std::thread::scope(|s| {
+        let waiter = |task, sleep| {
+            let (machine, go) = (&machine, &go);
+            move || {
+                let cpu = cpu(machine, task);
+                let waited = wait_event(&cpu, go, sleep, WAITING, || go.read_acquire() == 1);
+                (waited, cpu.signal_pending())
+            }
+        };
+        let interruptible = s.spawn(waiter(0, Sleep::Interruptible));
+        let stubborn = s.spawn(waiter(1, Sleep::Uninterruptible));
+        until_asleep(&machine, 0);
+        until_asleep(&machine, 1);
+        machine.signal(TaskId(0));
+        machine.signal(TaskId(1));
+        assert_eq!(interruptible.join().unwrap(), (Err(Interrupted), true));
+        assert_eq!(states(&machine)[1], SlotState::Asleep);
+        let cpu = cpu(&machine, 2);
+        go.set_release(1);
+        wake_up_all(&cpu, &go);
+        assert_eq!(stubborn.join().unwrap(), (Ok(()), true));
+    });
+}
+
+#[test]
+fn a_signal_before_the_sleep_counts_and_ends_with_the_lease() {
+    let machine = Machine::new(1);
+    {
+        let cpu = cpu(&machine, 3);
+        machine.signal(TaskId(4));
+        assert!(!cpu.signal_pending());
+        machine.signal(TaskId(3));
+        let never = || false;
+        assert_eq!(wait_event(&cpu, &0, Sleep::Interruptible, WAITING, never), Err(Interrupted));
+        assert_eq!(wait_event(&cpu, &0, Sleep::Interruptible, WAITING, || true), Ok(()));
+    }
+    assert!(!cpu(&machine, 3).signal_pending());
+}
+
+#[test]
+fn a_poll_interrupts_the_sleeper_that_runs_it() {
+    struct Bell(AtomicU32);
+    impl Poll for Bell {
+        fn poll(&self) -> Signal {
+            if self.0.inc_return() < 2 { Signal::None } else { Signal::Interrupt }
+        }
+    }
+    let machine = Machine::new(1);
+    let bell = Bell(AtomicU32::new(0));
+    let terms = Lease { task: TaskId(0), deadline: None, poll: Some(&bell) };
+    let cpu = machine.lease(terms).unwrap();
+    assert_eq!(wait_event(&cpu, &0, Sleep::Interruptible, WAITING, || false), Err(Interrupted));
+    assert_eq!(bell.0.read(), 2);
+}
+
+#[test]
+fn poison_frees_every_sleeper_and_every_later_wait() {
+    let machine = Machine::new(4);
+    let poison = Poison::Requested("enough".into());
+    std::thread::scope(|s| {
+        let sleepers = [0, 1].map(|task| {
+            let machine = &machine;
+            let sleep = [Sleep::Interruptible, Sleep::Uninterruptible][task as usize];
+            s.spawn(move || {
+                let cpu = machine.lease(Lease::of(TaskId(task))).unwrap();
+                catch_abandon(|| wait_event(&cpu, machine, sleep, WAITING, || false))
+            })
+        });
+        let relaxing = s.spawn(|| {
+            let cpu = machine.lease(Lease::of(TaskId(2))).unwrap();
+            catch_abandon(|| {
+                loop {
+                    cpu.relax();
+                }
+            })
+        });
+        until_asleep(&machine, 0);
+        until_asleep(&machine, 1);
+        assert_eq!(machine.waiters().len(), 2);
+        machine.poison(poison.clone());
+        machine.poison(Poison::Forked);
+        for sleeper in sleepers {
+            assert_eq!(sleeper.join().unwrap(), Err(Stopped::Poisoned(poison.clone())));
+        }
+        let relaxed: Result<(), _> = relaxing.join().unwrap();
+        assert_eq!(relaxed, Err(Stopped::Poisoned(poison.clone())));
+    });
+    let cpu = cpu(&machine, 0);
+    let later = catch_abandon(|| wait_event(&cpu, &0, Sleep::Interruptible, WAITING, || false));
+    assert_eq!(later, Err(Stopped::Poisoned(poison)));
+}
+
+#[test]
+fn a_grace_period_that_never_ends_is_a_hang_with_its_culprit() {
+    let machine = Machine::new(2);
+    let reader = cpu(&machine, 1);
+    let _rcu = reader.rcu_read_lock();
+    let stopped = catch_abandon(|| synchronize_rcu(&lease(&machine, 0, SHORT)));
+    let Err(Stopped::Poisoned(Poison::Hang { waiters, .. })) = stopped else {
+        panic!("{stopped:?}")
+    };
+    assert_eq!((waiters[0].class, waiters[0].owner), ("synchronize_rcu", Some(TaskId(1))));
+}
+
+#[test]
+fn a_busy_wait_past_its_deadline_is_a_hang() {
+    let machine = Machine::new(1);
+    let cpu = lease(&machine, 0, SHORT);
+    let stopped: Result<(), _> = catch_abandon(|| {
+        loop {
+            cpu.relax();
+        }
+    });
+    let Err(Stopped::Poisoned(Poison::Hang { waiters, .. })) = stopped else {
+        panic!("{stopped:?}")
+    };
+    assert_eq!(waiters[0].class, "cpu_relax");
+}
+
+#[test]
+fn a_panic_is_told_apart_from_an_abandoned_operation() {
+    let stopped: Result<(), _> =
+        catch_abandon(|| std::panic::resume_unwind(Box::new(String::from("bug"))));
+    assert_eq!(stopped, Err(Stopped::Panic("bug".into())));
+    assert_eq!(catch_abandon(|| 3), Ok(3));
+}
+
+#[test]
+fn sleeping_in_a_section_or_in_a_condition_is_warned_about() {
+    let machine = Machine::new(1);
+    let cpu = cpu(&machine, 0);
+    let ready = || wait_event(&cpu, &1, Sleep::Uninterruptible, WAITING, || true).is_ok();
+    {
+        let _rcu = cpu.rcu_read_lock();
+        assert!(ready());
+    }
+    assert_eq!(machine.warnings()[0].warn.code, code::SLEEP_WHILE_ATOMIC);
+    machine.clear_warnings();
+    let looks = AtomicU32::new(0);
+    let cond = || looks.inc_return() > 1 && ready();
+    wait_event(&cpu, &0, Sleep::Uninterruptible, WAITING, cond).unwrap();
+    assert_eq!(machine.warnings()[0].warn.code, code::NESTED_SLEEP);
+}
+
+#[test]
+fn a_machine_is_settled_when_all_sleep_and_stays_so_over_poll_slices() {
+    struct Count<'a>(&'a AtomicU32);
+    impl Poll for Count<'_> {
+        fn poll(&self) -> Signal {
+            self.0.inc();
+            Signal::None
+        }
+    }
+    let machine = Machine::new(3);
+    let (go, polls) = (AtomicU32::new(0), AtomicU32::new(0));
+    assert!(machine.settled());
+    std::thread::scope(|s| {
+        s.spawn(|| {
+            let poll = Count(&polls);
+            let terms = Lease { task: TaskId(1), deadline: None, poll: Some(&poll) };
+            let cpu = machine.lease(terms).unwrap();
+            let cond = || go.read_acquire() == 1;
+            wait_event(&cpu, &go, Sleep::Interruptible, WAITING, cond).unwrap();
+        });
+        until_asleep(&machine, 1);
+        let before = machine.scan();
+        until(|| polls.read() > 1);
+        assert!(machine.settled());
+        assert_eq!(machine.scan(), before);
+        let TaskState::Asleep(waiting) = machine.task_state(TaskId(1)) else { panic!() };
+        assert_eq!((waiting.class, waiting.object), (&EVENT, 0x2a));
+
+        let cpu = cpu(&machine, 0);
+        assert!(!machine.settled(), "we are running");
+        assert!(matches!(machine.task_state(TaskId(0)), TaskState::Running));
+        go.set_release(1);
+        wake_up_all(&cpu, &go);
+        assert_ne!(machine.scan()[1], before[1], "running before the wake-up returned");
+    });
+    assert!(machine.settled());
+    assert!(matches!(machine.task_state(TaskId(1)), TaskState::Idle));
+}
