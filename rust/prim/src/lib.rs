@@ -19,6 +19,7 @@
 //! | [`lock`] | spin locks, rw-semaphores, bit locks, completions, SRCU | `kernel/locking` |
 //! | [`ghost`] | state that exists only when explored | none |
 //! | [`perturb`] | random delays injected by signal | none |
+//! | [`measure`] | opaque values and thread placement, for benchmarks only | `OPTIMIZER_HIDE_VAR` |
 
 pub mod arena;
 pub mod atomic;
@@ -28,6 +29,7 @@ pub mod faults;
 pub mod ghost;
 pub mod lock;
 pub mod machine;
+pub mod measure;
 mod membarrier;
 pub mod perturb;
 pub mod poison;
