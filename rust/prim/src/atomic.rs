@@ -8,7 +8,7 @@
 //!   A failed `cmpxchg` or `add_unless` orders nothing.
 //!
 //! Rust's `SeqCst` RMW is weaker than *full* in the language (it does not order the relaxed
-//! accesses around it), so [`rmw_full`] adds the two fences. On x86-64 the locked instruction
+//! accesses around it), so `rmw_full` adds the two fences. On x86-64 the locked instruction
 //! already is a full barrier, the compiler treats a SeqCst RMW as a barrier for other atomics, and
 //! the fences would cost 2.9x: there, and only there, the RMW stands alone.
 //!

@@ -102,7 +102,8 @@ pub struct Cpu<'m> {
     this_thread: PhantomData<*mut ()>,
 }
 
-/// How deep in each kind of section the lease is.
+/// How deep in each kind of section the lease is. Guards pair every increment with a decrement, so the
+/// arithmetic needs no overflow checks on these paths.
 #[derive(Debug, Default)]
 struct Depth {
     rcu: Cell<u32>,
@@ -190,7 +191,7 @@ impl<'m> Cpu<'m> {
     #[inline(always)]
     fn enter(&self, marker: &Marker, depth: &Cell<u32>) {
         let outer = depth.get();
-        depth.set(outer + 1);
+        depth.set(outer.wrapping_add(1));
         if outer == 0 {
             marker.set(marker.read().wrapping_add(1));
             self.machine.fence.light();
@@ -199,28 +200,32 @@ impl<'m> Cpu<'m> {
 
     #[inline(always)]
     fn exit(marker: &Marker, depth: &Cell<u32>) {
-        let inner = depth.get() - 1;
+        let inner = depth.get().wrapping_sub(1);
         depth.set(inner);
         if inner == 0 {
             marker.set_release(marker.read().wrapping_add(1));
         }
     }
 
+    #[inline(always)]
     pub(crate) fn spin_lock_taken(&self) {
-        self.depth.spin.set(self.depth.spin.get() + 1);
+        self.depth.spin.set(self.depth.spin.get().wrapping_add(1));
     }
 
+    #[inline(always)]
     pub(crate) fn spin_lock_dropped(&self) {
-        self.depth.spin.set(self.depth.spin.get() - 1);
+        self.depth.spin.set(self.depth.spin.get().wrapping_sub(1));
     }
 
     /// How many sections and spin locks forbid sleeping now (`preempt_count`).
+    #[inline]
     fn atomic_depth(&self) -> u32 {
         let Depth { rcu, irq, access, spin } = &self.depth;
         rcu.get() + irq.get() + access.get() + spin.get()
     }
 
     /// `might_sleep()`: warns if the task may not.
+    #[inline]
     pub(crate) fn might_sleep(&self, object: u64) {
         let depth = self.atomic_depth();
         if depth > 0 {
@@ -348,7 +353,8 @@ impl fmt::Debug for Cpu<'_> {
 impl Drop for Cpu<'_> {
     #[inline]
     fn drop(&mut self) {
-        if self.atomic_depth() != 0 {
+        let Depth { rcu, irq, access, spin } = &self.depth;
+        if rcu.get() | irq.get() | access.get() | spin.get() != 0 {
             self.leave_forgotten_sections();
         }
         self.slot.task.set(NO_TASK);

@@ -5,7 +5,7 @@
 //! operation, so there are never more tasks than CPUs and "this CPU" never changes under a task.
 //!
 //! Who may touch what: a slot's markers, record and tallies are written by the thread that leases
-//! it; its state word by anybody, by the rules of [`slot`](crate::slot); the rest of the machine has
+//! it; its state word by anybody, by the rules of `slot.rs`; the rest of the machine has
 //! locks of its own, innermost to everything.
 
 use std::{
@@ -45,15 +45,19 @@ impl Machine {
     /// A machine with `cpus` slots (at least one).
     #[must_use]
     pub fn new(cpus: usize) -> Arc<Self> {
-        Arc::new(Self {
+        Arc::new(Self::with_fence(cpus, AsymmetricFence::choose()))
+    }
+
+    fn with_fence(cpus: usize, fence: AsymmetricFence) -> Self {
+        Self {
             slots: (0..cpus.max(1)).map(|_| Slot::default()).collect(),
-            fence: AsymmetricFence::choose(),
+            fence,
             queues: Queues::default(),
             warnings: WarnLog::default(),
             started: Instant::now(),
             poisoned: AtomicU32::new(0),
             poison: Mutex::new(None),
-        })
+        }
     }
 
     /// Number of slots.
@@ -153,5 +157,39 @@ impl Machine {
     /// Nanoseconds since the machine started.
     pub(crate) fn clock(&self) -> u64 {
         u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{AtomicU64, synchronize_rcu};
+
+    /// The fallback for systems without membarrier; the integration tests use what the system has.
+    #[test]
+    fn a_machine_with_symmetric_fences_has_grace_periods_too() {
+        let machine = Machine::with_fence(2, AsymmetricFence::Symmetric);
+        let (published, freed) = (AtomicU64::new(1), AtomicU64::new(0));
+        std::thread::scope(|s| {
+            s.spawn(|| {
+                let cpu = machine.lease(Lease::of(TaskId(1))).expect("a free CPU");
+                loop {
+                    let _rcu = cpu.rcu_read_lock();
+                    let seen = published.read_acquire();
+                    if seen == 0 {
+                        break;
+                    }
+                    assert!(freed.read() < seen);
+                }
+            });
+            let cpu = machine.lease(Lease::of(TaskId(0))).expect("a free CPU");
+            for generation in 2..2_000 {
+                published.set_release(generation);
+                synchronize_rcu(&cpu);
+                freed.set(generation - 1);
+            }
+            published.set_release(0);
+        });
+        assert_eq!(machine.warnings(), []);
     }
 }

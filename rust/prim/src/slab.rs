@@ -4,7 +4,7 @@
 //! never shrunk (`SLAB_TYPESAFE_BY_RCU` readers rely on it): whoever allocates initialises.
 //!
 //! The free list is a stack threaded through a table of links and guarded by one spin lock. A link is
-//! 0 (never allocated), [`LIVE`], or the list's next element plus one. All of it is arena data, so a
+//! 0 (never allocated), `LIVE`, or the list's next element plus one. All of it is arena data, so a
 //! restore takes allocations back too.
 
 use core::{fmt, ops::Index};
