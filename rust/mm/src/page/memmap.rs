@@ -6,7 +6,7 @@
 
 use prim::{Arena, AtomicU32, AtomicU64, Cpu, NoMemory, Table};
 
-use crate::page::shadow::{Owner, Shadow, Stamp};
+use crate::page::shadow::{Oracle, Owner, Shadow, Stamp};
 use crate::page::{Folio, Order, Page, Pfn, Span};
 
 /// Granule in which use of the memmap is remembered, so that looking at all of it costs what was used.
@@ -22,6 +22,8 @@ pub struct Memmap {
     touched: Table<AtomicU32>,
     /// `GUP_PIN_COUNTING_BIAS`.
     pub pin_bias: i32,
+    /// Chosen before the machine is shared, and never changed after.
+    pub oracle: Oracle,
 }
 
 impl Memmap {
@@ -37,6 +39,7 @@ impl Memmap {
             shadow: Shadow::new(arena, count)?,
             touched: arena.table((count >> REGION.0) + 1)?,
             pin_bias: pin_bias.cast_signed(),
+            oracle: Oracle::On,
         };
         memmap.page(Pfn::ZERO_PAGE).refcount.set(1);
         Ok(memmap)
@@ -71,14 +74,19 @@ impl Memmap {
 
     /// Gives a page to `owner` and starts a new generation of it.
     pub fn shadow_assign(&self, cpu: &Cpu<'_>, pfn: Pfn, owner: Owner) {
-        self.shadow.assign(cpu, pfn, owner);
+        if self.oracle == Oracle::On {
+            self.shadow.assign(cpu, pfn, owner);
+        }
     }
 
     /// What a user of the page remembers at TLB fill and at pin.
     #[inline(always)]
     #[must_use]
     pub fn shadow_capture(&self, pfn: Pfn) -> Stamp {
-        self.shadow.capture(pfn)
+        match self.oracle {
+            Oracle::On => self.shadow.capture(pfn),
+            Oracle::Off => Stamp::default(),
+        }
     }
 
     /// Who last gave the page away, as a task number.

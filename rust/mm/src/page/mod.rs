@@ -23,5 +23,5 @@ mod words;
 pub use folio::Folio;
 pub use memmap::Memmap;
 pub use pfn::{Order, Pfn, Span};
-pub use shadow::{Owner, Stamp};
+pub use shadow::{Oracle, Owner, Stamp};
 pub use words::{Head, LOCKED, Page};

@@ -63,6 +63,17 @@ impl Stamp {
     }
 }
 
+/// Whether the shadow watches. Off is for measuring what watching costs, and for nothing else: every
+/// stamp is then the same, so no comparison ever differs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Oracle {
+    /// Assign, capture, compare.
+    #[default]
+    On,
+    /// Touch no shadow word.
+    Off,
+}
+
 #[derive(Debug)]
 pub(super) struct Shadow {
     words: Table<AtomicU64>,
