@@ -7,8 +7,10 @@ mod common;
 use common::{cpu, until};
 use pgmap_prim::{AtomicU32, Machine, Perturber, Poison};
 
+/// A real-time signal without a handler ends the process: to have been sent a hundred and live is to
+/// have handled them.
 #[test]
-fn signals_are_delivered_to_registered_threads_only() {
+fn signals_are_sent_to_registered_threads_only() {
     let machine = Machine::new(2);
     let perturber = Perturber::start(machine.clone(), 1, 20_000);
     {
