@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use pgmap_mm::world::{Party, Return, Violation, World, op_code};
 use pgmap_prim::{
-    Arena, Cpu, Lease, Machine, NoMemory, Poll, Stopped, TaskId, WarnRecord, catch_abandon,
+    Arena, Cpu, Lease, Machine, NoCpu, NoMemory, Poll, Stopped, TaskId, WarnRecord, catch_abandon,
 };
 use pgmap_program::op::WorkerId;
 use pgmap_program::{Geometry, GeometryError, Op, Rules};
@@ -103,12 +103,25 @@ impl Lab {
         patience: Patience<'_>,
         call: impl FnOnce(&Cpu<'_>) -> R,
     ) -> Result<R, Stopped> {
+        self.enter_if_free(task, patience, call)?
+            .map_err(|_| Stopped::Panic("every CPU of the machine is in use".to_owned()))
+    }
+
+    /// As [`Self::enter`], for callers that may be more than the machine has CPUs.
+    ///
+    /// # Errors
+    /// [`Stopped`] as there; inside, [`NoCpu`] when every CPU is in use: nothing was done.
+    pub fn enter_if_free<R>(
+        &self,
+        task: u32,
+        patience: Patience<'_>,
+        call: impl FnOnce(&Cpu<'_>) -> R,
+    ) -> Result<Result<R, NoCpu>, Stopped> {
         catch_abandon(|| {
             let lease =
                 Lease { task: TaskId(task), deadline: patience.deadline, poll: patience.poll };
             self.machine.lease(lease).map(|cpu| call(&cpu))
-        })?
-        .map_err(|_| Stopped::Panic("every CPU of the machine is in use".to_owned()))
+        })
     }
 
     /// Executes one operation for a worker. A write stores the page's number in the file.

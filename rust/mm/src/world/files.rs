@@ -5,7 +5,9 @@
 
 use prim::{AtomicU32, Cpu, Guarded, LockClass, plain, zeroed};
 use program::Errno;
-use program::op::{FdNo, FileIdx, FileRef, FileState, Layout, OpenMode, Target, WorkerId};
+use program::op::{
+    FdNo, FileIdx, FileRef, FileState, Layout, OpenMode, PageRange, Target, WorkerId,
+};
 
 use crate::dax::{Birth, InodeId};
 use crate::vm::FileUse;
@@ -176,7 +178,10 @@ impl World {
     }
 
     /// Runs `call` on the inode of a descriptor or name, which stays alive meanwhile.
-    pub(super) fn with_inode(
+    ///
+    /// # Errors
+    /// `EBADF`, `ENOENT`, and what `call` returns.
+    pub fn with_inode(
         &self,
         cpu: &Cpu<'_>,
         worker: WorkerId,
@@ -201,9 +206,25 @@ impl World {
         page: u32,
         pages: u32,
     ) -> Return {
+        self.pread_each(cpu, worker, file, PageRange { page, pages }, drop)
+    }
+
+    /// As [`Self::pread`], handing over what each page holds.
+    ///
+    /// # Errors
+    /// As [`Self::pread`].
+    pub fn pread_each(
+        &self,
+        cpu: &Cpu<'_>,
+        worker: WorkerId,
+        file: FileRef,
+        range: PageRange,
+        mut each: impl FnMut(u64),
+    ) -> Return {
         self.with_inode(cpu, worker, file, |inode| {
+            let PageRange { page, pages } = range;
             let end = self.dax.inode(inode).size().min(page.saturating_add(pages));
-            (page..end).try_for_each(|at| self.dax.read_page(cpu, inode, at).map(drop))?;
+            (page..end).try_for_each(|at| self.dax.read_page(cpu, inode, at).map(&mut each))?;
             Ok(i64::from(end.saturating_sub(page)) * PAGE_SIZE)
         })
     }
@@ -229,7 +250,7 @@ impl World {
             _ if this.writable.read() == 0 => Err(Errno::EBADF),
             Err(errno) => Err(errno),
             Ok(end) => {
-                (page..end).try_for_each(|at| self.dax.write_page(cpu, inode, at, value(at)))
+                (page..end).try_for_each(|at| self.dax.write_page(cpu, inode, at, |_| value(at)))
             }
         };
         self.put_file(cpu, open);

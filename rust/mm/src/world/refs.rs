@@ -10,6 +10,7 @@ use prim::{
 use program::Errno;
 use program::op::{FdNo, Longterm as OpLongterm, MapNo, PinNo, PipeNo, WorkerId};
 
+use crate::page::Stamp;
 use crate::vm::{GupKind, GupRange, GupRequest, Longterm, Permission, Vpn};
 use crate::world::process::{HANDLES, Pinned, REGISTERED};
 use crate::world::{PAGE_SIZE, Return, World};
@@ -124,14 +125,38 @@ impl World {
         access: Permission,
         longterm: OpLongterm,
     ) -> Return {
+        let number = self.next_pin(cpu, worker);
+        self.pin_numbered(cpu, worker, number, map, page, pages, kind, access, longterm)
+    }
+
+    /// Uses up the worker's next number, from 1. A failing call uses one up too: programs count steps,
+    /// not successes.
+    #[must_use]
+    pub fn next_pin(&self, cpu: &Cpu<'_>, worker: WorkerId) -> u32 {
+        let mut pins = self.worker(worker).pins.lock(cpu);
+        pins.next += 1;
+        pins.next
+    }
+
+    /// As [`Self::pin`], under a number from [`Self::next_pin`].
+    ///
+    /// # Errors
+    /// As [`Self::pin`].
+    #[expect(clippy::too_many_arguments, reason = "the system call has as many")]
+    pub fn pin_numbered(
+        &self,
+        cpu: &Cpu<'_>,
+        worker: WorkerId,
+        number: u32,
+        map: MapNo,
+        page: u32,
+        pages: u32,
+        kind: GupKind,
+        access: Permission,
+        longterm: OpLongterm,
+    ) -> Return {
         let longterm = if longterm == OpLongterm::Long { Longterm::Yes } else { Longterm::No };
         let request = GupRequest { longterm, ..Self::request(pages, kind, access) };
-        let number = {
-            // The number is used up even if the call fails: programs count steps, not successes.
-            let mut pins = self.worker(worker).pins.lock(cpu);
-            pins.next += 1;
-            pins.next
-        };
         self.pin_as(cpu, worker, map, page, request, number)
     }
 
@@ -222,7 +247,7 @@ impl World {
         cpu: &Cpu<'_>,
         worker: WorkerId,
         pin: Option<PinNo>,
-        store: Option<u64>,
+        store: Option<&dyn Fn(Stamp) -> u64>,
     ) -> Result<u64, Errno> {
         let number = self.pin_number(cpu, worker, pin)?;
         let held = { self.worker(worker).pins.lock(cpu).held };
@@ -470,7 +495,12 @@ impl World {
     /// Virtual time passes one step; I/O that is due completes.
     pub fn advance_clock(&self, cpu: &Cpu<'_>) {
         let now = self.clock[0].inc_return();
-        self.complete_bios(cpu, |due| due != 0 && due <= now);
+        self.complete_bios(cpu, |io| io.due != 0 && io.due <= now);
+    }
+
+    /// What `worker` has in flight completes, whatever its time; for whoever knows the device's time.
+    pub fn complete_io_of(&self, cpu: &Cpu<'_>, worker: WorkerId) {
+        self.complete_bios(cpu, |io| io.worker == u32::from(worker.0));
     }
 
     /// All I/O in flight completes, whatever its time.
@@ -478,12 +508,12 @@ impl World {
         self.complete_bios(cpu, |_| true);
     }
 
-    fn complete_bios(&self, cpu: &Cpu<'_>, is_due: impl Fn(u32) -> bool) {
+    fn complete_bios(&self, cpu: &Cpu<'_>, is_due: impl Fn(&Segments) -> bool) {
         for bio in self.bios.iter_live() {
             let this = &self.bios[bio];
             let segments = {
                 let mut segments = this.segments.lock(cpu);
-                if segments.len == 0 || !is_due(segments.due) {
+                if segments.len == 0 || !is_due(&segments) {
                     continue;
                 }
                 let all = *segments;
@@ -503,7 +533,7 @@ impl World {
             let before = self.dax.vm.dma(cpu, range, None);
             if into_memory == 1 {
                 // The slow device gives back what was last written to it: here, what was there.
-                self.dax.vm.dma(cpu, range, Some(before));
+                self.dax.vm.dma(cpu, range, Some(&|_| before));
             }
             self.dax.vm.gup_put(cpu, range);
         }

@@ -68,6 +68,60 @@ impl Program {
     }
 }
 
+impl Program {
+    /// Reads one step for a machine that already runs: files are this program's, and handles are not
+    /// followed, because only the machine knows which exist. The step is not added.
+    pub fn parse_step(&mut self, text: &str) -> Result<Step, ParseError> {
+        let wrong = |Complaint { column, what }| ParseError {
+            line: 1,
+            column,
+            what,
+            text: text.trim_end().to_owned(),
+        };
+        if text.contains(['|', '\n', '\r', '#']) {
+            return Err(wrong(Complaint::at(1, "this is more than one step")));
+        }
+        let (statement_words, issue) = split(text, 1);
+        let Some((first, rest)) = statement_words.split_first() else {
+            return Err(wrong(Complaint::at(1, "there is no step here")));
+        };
+        self.resolve(*first, rest, issue)
+            .map(|(who, op)| Step { n: 0, who, op, issue, line: 1 })
+            .map_err(wrong)
+    }
+
+    /// Who does what, from the words of one step.
+    fn resolve(
+        &mut self,
+        first: Word<'_>,
+        rest: &[Word<'_>],
+        issue: Issue,
+    ) -> Result<(Option<WorkerId>, Op), Complaint> {
+        let (who, name, args) = match worker(first)? {
+            None => (None, first, rest),
+            Some(w) => {
+                let (name, args) = rest
+                    .split_first()
+                    .ok_or_else(|| first.complain(format!("{w} is asked to do nothing")))?;
+                (Some(w), *name, args)
+            }
+        };
+        let op = ops::parse(name, args, who, self)?;
+        if issue == Issue::Async && !can_be_async(who, &op) {
+            return Err(
+                name.complain(format!("{} is done at once: & makes no sense here", name.text))
+            );
+        }
+        Ok((who, op))
+    }
+}
+
+/// Whether a program could declare a file of this name.
+#[must_use]
+pub fn is_file_name(name: &str) -> bool {
+    check_name(Word { text: name, column: 1 }).is_ok()
+}
+
 impl std::str::FromStr for Program {
     type Err = ParseError;
 
@@ -155,21 +209,8 @@ impl Parser {
         if self.program.steps.len() == STEPS_MAX {
             return Err(first.complain(format!("a program has at most {STEPS_MAX} steps")));
         }
-        let (who, name, args) = match worker(first)? {
-            None => (None, first, rest),
-            Some(w) => {
-                let (name, args) = rest
-                    .split_first()
-                    .ok_or_else(|| first.complain(format!("{w} is asked to do nothing")))?;
-                (Some(w), *name, args)
-            }
-        };
-        let op = ops::parse(name, args, who, &mut self.program)?;
-        if issue == Issue::Async && !can_be_async(who, &op) {
-            return Err(
-                name.complain(format!("{} is done at once: & makes no sense here", name.text))
-            );
-        }
+        let (who, op) = self.program.resolve(first, rest, issue)?;
+        let name = if who.is_some() { rest.first().copied().unwrap_or(first) } else { first };
         self.handles.step(who, &op, line).map_err(|what| name.complain(what))?;
         let n = u32::try_from(self.program.steps.len()).unwrap_or(u32::MAX);
         self.program.steps.push(Step { n, who, op, issue, line });
