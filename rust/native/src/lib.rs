@@ -8,4 +8,6 @@
 //! | [`bench`] | what does it cost, against a floor measured in the same round? |
 #![forbid(unsafe_code)]
 
+pub mod conform;
 pub mod lab;
+pub mod stress;

@@ -1,0 +1,225 @@
+//! What stress threads do: a list of actions that follows from a seed.
+//!
+//! Actions are drawn without looking at the world, so a list means the same whatever the interleaving:
+//! "munmap mapping 2" may hit nothing, and that is an outcome too.
+
+use pgmap_program::Geometry;
+
+/// SplitMix64 (Steele, Lea, Flood 2014), fixed for ever: a seed must mean the same list next year.
+#[derive(Clone, Debug)]
+pub struct SplitMix64 {
+    state: u64,
+}
+
+impl SplitMix64 {
+    /// A generator.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        Self { state: seed }
+    }
+
+    /// The next 64 bits.
+    pub fn next(&mut self) -> u64 {
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.state;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// A number below `bound`, which is not 0.
+    pub fn below(&mut self, bound: u32) -> u32 {
+        ((self.next() >> 32) * u64::from(bound) >> 32) as u32
+    }
+}
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $kind:ident $name:literal $default:literal $gup:literal $files:literal;)+) => {
+        /// Kinds of action.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum ActionKind { $($(#[$doc])* $kind,)+ }
+
+        impl ActionKind {
+            /// All of them.
+            pub const ALL: &'static [ActionKind] = &[$(ActionKind::$kind),+];
+
+            /// The name in reports.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self { $(ActionKind::$kind => $name),+ }
+            }
+        }
+
+        /// Every mix by name.
+        pub const MIXES: &[Mix] = &[
+            Mix { name: "default", weights: &[$($default),+] },
+            Mix { name: "gup", weights: &[$($gup),+] },
+            Mix { name: "files", weights: &[$($files),+] },
+        ];
+    };
+}
+
+// Weights of: default, gup (references against unmap and truncate), files (holes, names, contents).
+kinds! {
+    /// Load through the TLB.
+    Read "read" 1600 1200 1600;
+    /// Store through the TLB.
+    Write "write" 1200 800 1600;
+    /// Pin one page.
+    Pin "pin" 1000 2400 400;
+    /// Pin several.
+    PinRange "pin_range" 200 400 100;
+    /// Take a plain reference.
+    Get "get" 300 600 100;
+    /// Give the most recent one back.
+    Unpin "unpin" 1200 2800 400;
+    /// A device writes through a pin.
+    DmaWrite "dma_write" 300 400 100;
+    /// A device reads.
+    DmaRead "dma_read" 200 200 100;
+    /// Direct I/O, complete before it returns.
+    Dio "dio" 150 200 50;
+    /// Map a file.
+    Mmap "mmap" 700 800 600;
+    /// Unmap all of a mapping.
+    Munmap "munmap" 450 500 300;
+    /// Unmap a part.
+    MunmapPart "munmap_part" 100 100 100;
+    /// Drop one entry, keep the mapping.
+    Dontneed "dontneed" 300 600 200;
+    /// Change a file's size.
+    Truncate "truncate" 160 200 400;
+    /// Punch a hole.
+    Punch "punch" 160 200 400;
+    /// Make pages read as zeroes.
+    ZeroRange "zero_range" 20 20 100;
+    /// Write without a mapping.
+    Pwrite "pwrite" 250 100 800;
+    /// Read without a mapping.
+    Pread "pread" 100 50 400;
+    /// Remove a name, and close it: the last user evicts.
+    Unlink "unlink" 80 60 160;
+    /// Make a new file of that name, and open it.
+    Create "create" 160 120 320;
+    /// References kept in a pipe.
+    Vmsplice "vmsplice" 150 300 50;
+    /// And dropped.
+    Drain "drain" 150 300 50;
+    /// Driver memory: allocate a run.
+    DevAlloc "dev_alloc" 400 200 0;
+    /// Give it back.
+    DevFree "dev_free" 400 200 0;
+    /// A speculative reference by frame number.
+    DevPeek "dev_peek" 1200 600 0;
+    /// Unbind the filesystem's device and bind it again.
+    Rebind "rebind" 2 1 1;
+}
+
+/// How often which kind is drawn.
+#[derive(Clone, Copy, Debug)]
+pub struct Mix {
+    /// Its name.
+    pub name: &'static str,
+    weights: &'static [u32],
+}
+
+/// The mix of this name.
+#[must_use]
+pub fn mix_named(name: &str) -> Option<Mix> {
+    MIXES.iter().copied().find(|mix| mix.name == name)
+}
+
+impl Mix {
+    fn draw(&self, rng: &mut SplitMix64) -> ActionKind {
+        let mut at = rng.below(self.weights.iter().sum());
+        for (kind, weight) in ActionKind::ALL.iter().zip(self.weights) {
+            match at.checked_sub(*weight) {
+                None => return *kind,
+                Some(left) => at = left,
+            }
+        }
+        ActionKind::Read
+    }
+}
+
+/// One action with everything it needs to be drawn once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Action {
+    /// What.
+    pub kind: ActionKind,
+    /// Which file, mapping or descriptor.
+    pub which: u8,
+    /// Page of the file, mapping or device.
+    pub page: u32,
+    /// Pages.
+    pub pages: u32,
+    /// A choice the kind leaves open.
+    pub pick: u32,
+}
+
+/// Files a stress world has.
+pub(super) const FILES: u8 = 4;
+/// Mappings a process juggles.
+pub(super) const MAPS: u8 = 4;
+
+/// Pages of file `which`: two with room for PMDs, two without.
+pub(super) fn file_pages(geometry: &Geometry, which: u8) -> u32 {
+    let pmd = geometry.pmd_pages();
+    let pages = if which < 2 { 2 * pmd } else { (pmd / 2).max(2) };
+    pages.min(geometry.file_pages_max)
+}
+
+/// The actions of one thread in one round.
+pub(super) fn draw(
+    mix: &Mix,
+    geometry: &Geometry,
+    seed: u64,
+    round: u64,
+    thread: u16,
+    count: usize,
+) -> Vec<Action> {
+    let mut mixer = SplitMix64::new(seed ^ round.rotate_left(24) ^ (u64::from(thread) << 56));
+    let mut rng = SplitMix64::new(mixer.next());
+    (0..count)
+        .map(|_| {
+            let which = rng.below(FILES.into()) as u8;
+            Action {
+                kind: mix.draw(&mut rng),
+                which,
+                page: rng.below(file_pages(geometry, which)),
+                pages: 1 + rng.below(4),
+                pick: rng.next() as u32,
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_means_the_same_list_for_ever() {
+        let mut rng = SplitMix64::new(1);
+        assert_eq!(rng.next(), 0x910a_2dec_8902_5cc1);
+        let geometry = Geometry::stress(4);
+        let mix = mix_named("default").expect("the default mix");
+        let list = |seed, round, thread| draw(&mix, &geometry, seed, round, thread, 64);
+        assert_eq!(list(7, 0, 0), list(7, 0, 0));
+        assert_ne!(list(7, 0, 0), list(8, 0, 0));
+        assert_ne!(list(7, 0, 0), list(7, 1, 0));
+        assert_ne!(list(7, 0, 0), list(7, 0, 1));
+    }
+
+    #[test]
+    fn every_kind_with_a_weight_is_drawn() {
+        let geometry = Geometry::stress(4);
+        for mix in MIXES {
+            let list = draw(mix, &geometry, 1, 0, 0, 200_000);
+            for (kind, weight) in ActionKind::ALL.iter().zip(mix.weights) {
+                let drawn = list.iter().any(|action| action.kind == *kind);
+                assert_eq!(drawn, *weight > 0, "{} in {}", kind.name(), mix.name);
+            }
+        }
+    }
+}

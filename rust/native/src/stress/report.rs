@@ -1,0 +1,139 @@
+//! What a stress run has to say.
+
+use std::collections::BTreeMap;
+
+use pgmap_mm::tally;
+use pgmap_program::Rules;
+
+use super::Shared;
+use crate::lab::Lab;
+
+/// An invariant was seen broken.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// `"I18"`.
+    pub invariant: &'static str,
+    /// What happened, in a few words.
+    pub title: String,
+    /// The page's frame, or what else it is about.
+    pub page: String,
+    /// Who noticed, and who the other side is.
+    pub parties: Vec<String>,
+    /// Values and lives.
+    pub detail: String,
+    /// The catalogue number, when the era is known to have this race.
+    pub known: Option<&'static str>,
+    /// In which round.
+    pub round: u64,
+    /// How long into the run.
+    pub seconds: f64,
+}
+
+/// Waits that did not end.
+#[derive(Clone, Debug, Default)]
+pub struct Hang {
+    /// Who waits for what, and how long.
+    pub waiters: Vec<String>,
+    /// What holds them up.
+    pub holders: Vec<String>,
+}
+
+/// A glance at a run.
+#[derive(Clone, Debug, Default)]
+pub struct Progress {
+    /// The threads are gone.
+    pub done: bool,
+    /// Actions done.
+    pub ops: u64,
+    /// Since the start.
+    pub seconds: f64,
+    /// By kind.
+    pub op_counts: Vec<(&'static str, u64)>,
+    /// Slow paths walked so far.
+    pub slow_paths: BTreeMap<&'static str, u64>,
+    /// Everything found so far.
+    pub violations: Vec<Found>,
+    /// Resident memory.
+    pub rss_kib: u64,
+    /// Rounds finished.
+    pub rounds: u64,
+    /// Whether the books balanced at the end of every round so far.
+    pub quiescent: bool,
+    /// Set when a wait did not end.
+    pub hang: Option<Hang>,
+    /// Resident memory over time, at most one sample a second.
+    pub rss: Vec<(f64, u64)>,
+    /// Seconds the run took, once it is over.
+    pub ended_after: Option<f64>,
+    /// Slow paths of worlds that are gone.
+    pub(super) banked: BTreeMap<&'static str, u64>,
+}
+
+/// The whole run.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// Preset.
+    pub era: String,
+    /// Threads.
+    pub threads: u16,
+    /// Seed.
+    pub seed: u64,
+    /// Rules in force.
+    pub rules: Rules,
+    /// What differs from the preset.
+    pub broken: Vec<String>,
+    /// Actions done.
+    pub ops: u64,
+    /// By kind.
+    pub op_counts: Vec<(&'static str, u64)>,
+    /// Length of the run.
+    pub seconds: f64,
+    /// Nobody stopped it early.
+    pub complete: bool,
+    /// Rounds finished.
+    pub rounds: u64,
+    /// The books balanced at every join point, and there was one.
+    pub quiescent: bool,
+    /// Everything found.
+    pub violations: Vec<Found>,
+    /// Slow paths walked.
+    pub slow_paths: BTreeMap<&'static str, u64>,
+    /// Set when a wait did not end.
+    pub hang: Option<Hang>,
+    /// Resident memory over time: seconds, KiB.
+    pub rss: Vec<(f64, u64)>,
+}
+
+/// Resident memory of this process, in KiB; 0 where that cannot be told.
+#[must_use]
+pub(super) fn resident_kib() -> u64 {
+    let pages = std::fs::read_to_string("/proc/self/statm")
+        .ok()
+        .and_then(|text| text.split_whitespace().nth(1)?.parse::<u64>().ok());
+    pages.unwrap_or(0) * 4
+}
+
+/// Samples memory, once a second or now.
+pub(super) fn sample_memory(shared: &Shared, now: bool) {
+    let seconds = shared.started.elapsed().as_secs_f64();
+    let mut state = shared.state();
+    if now || state.rss.last().is_none_or(|(at, _)| seconds - at >= 1.0) {
+        state.rss.push((seconds, resident_kib()));
+    }
+}
+
+/// Publishes the slow paths of the world in use on top of those of worlds that are gone.
+pub(super) fn publish_slow_paths(shared: &Shared, lab: &Lab) {
+    let mut state = shared.state();
+    for (tally, name) in tally::ALL {
+        let banked = state.banked.get(name).copied().unwrap_or(0);
+        state.slow_paths.insert(name, banked + lab.machine().tally(*tally));
+    }
+}
+
+/// The world is about to go: keep what it counted.
+pub(super) fn bank_slow_paths(shared: &Shared, lab: &Lab) {
+    publish_slow_paths(shared, lab);
+    let mut state = shared.state();
+    state.banked = state.slow_paths.clone();
+}

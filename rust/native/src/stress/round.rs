@@ -1,0 +1,219 @@
+//! One round: start threads, watch them, join, balance the books.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use pgmap_mm::world::Violation;
+use pgmap_prim::{Perturber, Poison, Stopped};
+use pgmap_program::op::{FileIdx, FileState, Layout, WorkerId};
+
+use super::actions::{FILES, draw, file_pages};
+use super::report::{Found, publish_slow_paths};
+use super::watch::{self, Verdict};
+use super::worker::Worker;
+use super::{ACTIONS_PER_ROUND, KEPT, PERTURBATIONS, Shared};
+use crate::lab::{Lab, Patience};
+
+/// How often the monitor looks.
+const GLANCE: Duration = Duration::from_millis(2);
+/// How long threads may take to notice that the round is over before the machine is poisoned to free
+/// those that sleep.
+const PARTING: Duration = Duration::from_millis(60);
+
+/// How a round ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum RoundEnd {
+    /// All threads left and the books balance.
+    Clean,
+    /// The run was asked to stop in the middle; the world is not looked at.
+    Stopped,
+    /// Something was found: the world is not to be used again.
+    Broken,
+}
+
+/// Runs one round on a quiescent lab.
+pub(super) fn run(shared: &Shared, lab: &Lab, round: u64) -> RoundEnd {
+    let threads = shared.config.threads;
+    if let Err(stopped) = make_files(lab) {
+        return broken_by(shared, round, &stopped);
+    }
+    let stop = AtomicBool::new(false);
+    let gone = AtomicUsize::new(0);
+    let perturber =
+        Perturber::start(lab.machine().clone(), shared.config.seed ^ round, PERTURBATIONS);
+    // Half as many processes as threads: threads of one process race in one mm, processes on files.
+    let procs = threads.div_ceil(2);
+    let ended = std::thread::scope(|scope| {
+        let mut workers = Vec::new();
+        for thread in 0..threads {
+            let of = (thread >= procs).then(|| WorkerId((thread - procs) as u8));
+            let worker = match Worker::start(lab, WorkerId(thread as u8), of) {
+                Ok(worker) => worker,
+                Err(stopped) => return Err(stopped),
+            };
+            workers.push(worker);
+        }
+        let handles: Vec<_> = workers
+            .into_iter()
+            .zip(0..)
+            .map(|(mut worker, thread)| {
+                let (stop, gone, perturber) = (&stop, &gone, &perturber);
+                scope.spawn(move || {
+                    let config = &shared.config;
+                    let geometry = lab.world().geometry();
+                    let list =
+                        draw(&config.mix, geometry, config.seed, round, thread, ACTIONS_PER_ROUND);
+                    let registration = perturber.register_current();
+                    let outcome =
+                        worker.run(&list, stop, &shared.counts).and_then(|()| worker.leave());
+                    drop(registration);
+                    gone.fetch_add(1, Ordering::Release);
+                    outcome
+                })
+            })
+            .collect();
+        let verdict = monitor(shared, lab, &stop, || gone.load(Ordering::Acquire) == handles.len());
+        for handle in handles {
+            match handle.join() {
+                Ok(Ok(()) | Err(Stopped::Poisoned(_))) => {}
+                Ok(Err(stopped)) => return Err(stopped),
+                Err(_) => return Err(Stopped::Panic("a stress thread panicked".to_owned())),
+            }
+        }
+        Ok(verdict)
+    });
+    drop(perturber);
+    match ended {
+        Err(stopped) => broken_by(shared, round, &stopped),
+        Ok(verdict) => conclude(shared, lab, round, verdict),
+    }
+}
+
+/// Files that went in the last round come back.
+fn make_files(lab: &Lab) -> Result<(), Stopped> {
+    lab.enter(0, Patience::default(), |cpu| {
+        let world = lab.world();
+        for which in 0..FILES {
+            let layout = if which < 2 { Layout::Huge } else { Layout::Contiguous };
+            let pages = file_pages(world.geometry(), which);
+            // Existing is fine; a full device leaves a file out, and its opens fail.
+            let _ = world.create_file(
+                cpu,
+                FileIdx(which.into()),
+                pages,
+                Some(FileState::Written),
+                layout,
+            );
+        }
+    })
+}
+
+/// Watches until every thread is gone.
+fn monitor(shared: &Shared, lab: &Lab, stop: &AtomicBool, all_gone: impl Fn() -> bool) -> Verdict {
+    let mut verdict = Verdict::Fine;
+    let mut ending: Option<Instant> = None;
+    while !all_gone() {
+        std::thread::park_timeout(GLANCE);
+        if ending.is_none() {
+            verdict = watch::look(lab, shared.config.watchdog);
+            let over = shared.out_of_budget();
+            if over && verdict == Verdict::Fine {
+                verdict = Verdict::Cut;
+            }
+            if verdict != Verdict::Fine {
+                ending = Some(Instant::now());
+                stop.store(true, Ordering::Relaxed);
+            }
+            if matches!(verdict, Verdict::Hung(_)) {
+                lab.machine().poison(Poison::Requested("a wait did not end".to_owned()));
+            }
+            publish_slow_paths(shared, lab);
+        } else if ending.is_some_and(|since| since.elapsed() > PARTING) {
+            lab.machine().poison(Poison::Requested("the round is over".to_owned()));
+        }
+    }
+    verdict
+}
+
+/// All threads are gone: what was found, and does everything balance?
+fn conclude(shared: &Shared, lab: &Lab, round: u64, verdict: Verdict) -> RoundEnd {
+    let records = lab.machine().warnings();
+    if let Verdict::Hung(hang) = verdict {
+        let known = hang.known(shared.config.era, &shared.config.rules);
+        if known.is_some() {
+            note(shared, Found { known, ..hang.as_found(round, shared) });
+            return RoundEnd::Broken;
+        }
+        shared.state().hang = Some(hang.report);
+        return RoundEnd::Broken;
+    }
+    if !records.is_empty() {
+        let described = watch::describe_after_all(lab, &records);
+        if let Some(first) = described.first() {
+            note(shared, found(shared, round, first));
+        }
+        return RoundEnd::Broken;
+    }
+    if lab.machine().poisoned().is_some() {
+        // Threads that slept when time was up had to be freed: nothing can be said about this round.
+        return RoundEnd::Stopped;
+    }
+    match lab.enter(0, Patience::default(), |cpu| lab.world().quiescence(cpu)) {
+        Err(stopped) => broken_by(shared, round, &stopped),
+        Ok(wrong) if wrong.is_empty() => {
+            let mut state = shared.state();
+            state.rounds += 1;
+            RoundEnd::Clean
+        }
+        Ok(wrong) => {
+            shared.state().quiescent = false;
+            note(shared, unbalanced(shared, round, &wrong));
+            RoundEnd::Broken
+        }
+    }
+}
+
+fn note(shared: &Shared, found: Found) {
+    let mut state = shared.state();
+    if state.violations.len() < KEPT {
+        state.violations.push(found);
+    }
+}
+
+/// A violation, with the era's opinion on it.
+fn found(shared: &Shared, round: u64, violation: &Violation) -> Found {
+    let known = watch::known(shared.config.era, &shared.config.rules, violation.invariant);
+    Found {
+        invariant: violation.invariant.id(),
+        title: violation.title.clone(),
+        page: violation.pfn.map_or_else(|| "-".to_owned(), |pfn| format!("{:#x}", pfn.0)),
+        parties: violation.parties.clone(),
+        detail: violation.detail.clone(),
+        known,
+        round,
+        seconds: shared.started.elapsed().as_secs_f64(),
+    }
+}
+
+fn unbalanced(shared: &Shared, round: u64, wrong: &[String]) -> Found {
+    Found {
+        invariant: "I03",
+        title: "the books do not balance at a join point".to_owned(),
+        page: "-".to_owned(),
+        parties: vec!["all threads, gone".to_owned()],
+        detail: wrong.iter().take(8).cloned().collect::<Vec<_>>().join("; "),
+        known: None,
+        round,
+        seconds: shared.started.elapsed().as_secs_f64(),
+    }
+}
+
+/// pgmap itself failed: say so rather than nothing.
+fn broken_by(shared: &Shared, round: u64, stopped: &Stopped) -> RoundEnd {
+    shared.state().quiescent = false;
+    note(
+        shared,
+        Found { title: format!("pgmap stopped: {stopped:?}"), ..unbalanced(shared, round, &[]) },
+    );
+    RoundEnd::Broken
+}

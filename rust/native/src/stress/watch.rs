@@ -1,0 +1,149 @@
+//! Who waits for what: hangs, and wake-ups lost by the state of things rather than by a clock.
+//!
+//! A sleeper for an idle page whose page *is* idle was not woken (B33): that is seen by looking, and
+//! needs no time-out beyond the moment a wake-up takes to arrive. Anything else that sleeps longer than
+//! the watchdog allows is a hang, told with its waiters and with whoever holds what they wait for.
+
+use std::time::Duration;
+
+use pgmap_mm::page::Pfn;
+use pgmap_mm::world::{Party, Violation};
+use pgmap_prim::{Waiter, WarnRecord};
+use pgmap_program::{Era, Invariant, Rules};
+
+use super::Shared;
+use super::report::{Found, Hang};
+use crate::lab::{Lab, Patience};
+
+/// The wait class of a layout break, as `dax::layout` names it.
+const PAGE_IDLE: &str = "page to become idle";
+/// A wake-up that was sent has arrived by then; only after it is a sleeper with an idle page looked at
+/// as one that was not woken.
+const ARRIVAL: Duration = Duration::from_millis(500);
+
+/// A wait that does not end.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Stuck {
+    pub(super) report: Hang,
+    /// The sleeper's page, when it sleeps although the page is idle.
+    lost_wake: Option<Pfn>,
+}
+
+/// What the monitor saw.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Verdict {
+    /// Nothing.
+    Fine,
+    /// The machine complained.
+    Complaints,
+    /// The budget is spent.
+    Cut,
+    /// Somebody sleeps and should not.
+    Hung(Stuck),
+}
+
+impl PartialEq for Hang {
+    fn eq(&self, other: &Self) -> bool {
+        self.waiters == other.waiters && self.holders == other.holders
+    }
+}
+
+/// One glance at the machine.
+pub(super) fn look(lab: &Lab, watchdog: Duration) -> Verdict {
+    if lab.machine().warnings_total() > 0 {
+        return Verdict::Complaints;
+    }
+    let waiters = lab.machine().waiters();
+    if let Some(sleeper) = waiters.iter().find(|waiter| sleeps_by_an_idle_page(lab, waiter)) {
+        return Verdict::Hung(stuck(lab, &waiters, Some(Pfn(sleeper.object as u32))));
+    }
+    if waiters.iter().any(|waiter| waiter.for_ > watchdog) {
+        return Verdict::Hung(stuck(lab, &waiters, None));
+    }
+    Verdict::Fine
+}
+
+/// Mapped, nothing else, and still slept for: the B33 shape.
+fn sleeps_by_an_idle_page(lab: &Lab, waiter: &Waiter) -> bool {
+    if waiter.class != PAGE_IDLE || waiter.for_ < ARRIVAL {
+        return false;
+    }
+    let folio = lab.world().dax.vm.pagemaps.memmap.folio(Pfn(waiter.object as u32));
+    folio.refcount() == folio.mapcount()
+}
+
+fn stuck(lab: &Lab, waiters: &[Waiter], lost_wake: Option<Pfn>) -> Stuck {
+    let told = waiters.iter().map(|waiter| {
+        let by = waiter
+            .owner
+            .map_or_else(String::new, |task| format!(", held by {}", Party::of(task.0)));
+        let party = Party::of(waiter.task.0);
+        format!(
+            "{party} waits {:.1} s for {} {:#x}{by}",
+            waiter.for_.as_secs_f64(),
+            waiter.class,
+            waiter.object
+        )
+    });
+    let pages = waiters
+        .iter()
+        .filter(|waiter| waiter.class == PAGE_IDLE)
+        .map(|waiter| Pfn(waiter.object as u32));
+    let holders = pages.flat_map(|pfn| {
+        let held = lab.enter(0, Patience::default(), |cpu| lab.world().holders(cpu, pfn));
+        held.unwrap_or_default().into_iter().map(move |holder| format!("{pfn}: {}", holder.who))
+    });
+    Stuck { report: Hang { waiters: told.collect(), holders: holders.collect() }, lost_wake }
+}
+
+impl Stuck {
+    /// The catalogue number, when it is the era's own lost wake-up.
+    pub(super) fn known(&self, era: Era, rules: &Rules) -> Option<&'static str> {
+        self.lost_wake.and_then(|_| known(era, rules, Invariant::L2))
+    }
+
+    /// As a liveness violation.
+    pub(super) fn as_found(&self, round: u64, shared: &Shared) -> Found {
+        Found {
+            invariant: Invariant::L2.id(),
+            title: "a layout break sleeps although its page is idle".to_owned(),
+            page: self.lost_wake.map_or_else(|| "-".to_owned(), |pfn| format!("{:#x}", pfn.0)),
+            parties: self
+                .report
+                .waiters
+                .iter()
+                .chain(&self.report.holders)
+                .take(2)
+                .cloned()
+                .collect(),
+            detail: self.report.waiters.join("; "),
+            known: None,
+            round,
+            seconds: shared.started.elapsed().as_secs_f64(),
+        }
+    }
+}
+
+/// The era's name for a broken invariant, if the rule that breaks it is in force.
+pub(super) fn known(era: Era, rules: &Rules, invariant: Invariant) -> Option<&'static str> {
+    let race = era.known_for(invariant)?;
+    let (rule, value) = race.rule;
+    (rules.get(rule) == Ok(value)).then_some(race.id)
+}
+
+/// Complaints as violations, even when the machine had to be poisoned to end the round.
+pub(super) fn describe_after_all(lab: &Lab, records: &[WarnRecord]) -> Vec<Violation> {
+    lab.describe(records).unwrap_or_else(|stopped| {
+        records
+            .iter()
+            .map(|record| Violation {
+                invariant: Invariant::I20,
+                complaint: None,
+                title: format!("complaint {:#x}, not described: {stopped:?}", record.warn.code),
+                pfn: None,
+                parties: vec![Party::of(record.task.0).to_string()],
+                detail: String::new(),
+            })
+            .collect()
+    })
+}
