@@ -6,8 +6,6 @@
 use prim::{Cpu, Warn};
 use program::Invariant;
 
-use crate::page::Pfn;
-
 /// A thing that must not happen, and the invariant it breaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u16)]
@@ -148,8 +146,8 @@ impl Complaint {
 }
 
 /// `WARN_ON(1)` about a page.
-pub fn warn_page(cpu: &Cpu<'_>, complaint: Complaint, pfn: Pfn, value: i64) {
-    cpu.warn(Warn { code: complaint as u16, object: u64::from(pfn.0), value });
+pub fn warn_page(cpu: &Cpu<'_>, complaint: Complaint, pfn: impl Into<u64>, value: i64) {
+    cpu.warn(Warn { code: complaint as u16, object: pfn.into(), value });
 }
 
 /// `WARN_ON(1)` about something that is not a page.

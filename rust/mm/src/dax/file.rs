@@ -11,6 +11,7 @@ use program::rules::{BlockFree, Switch};
 
 use crate::dax::layout::Faults;
 use crate::dax::{Dax, Inode, InodeId};
+use crate::page::Stamp;
 use crate::vm::Permission;
 
 /// What a file is made of when it is created.
@@ -123,7 +124,21 @@ impl Dax {
         Ok(extent.written().map_or(0, |pfn| self.vm.pagemaps.memmap.contents(pfn).read()))
     }
 
-    /// `pwrite` of one page, allocating and extending as needed.
+    /// As [`Self::read_page`], and complains of contents from another life of the page.
+    ///
+    /// # Errors
+    /// As [`Self::read_page`].
+    pub fn read_page_checked(&self, cpu: &Cpu<'_>, id: InodeId, index: u32) -> Result<(), Errno> {
+        self.range_end(index, 1)?;
+        let _io = self.inode(id).i_rwsem.read(cpu);
+        if let Some(pfn) = self.iomap_begin(cpu, id, index, Permission::Read)?.written() {
+            let memmap = &self.vm.pagemaps.memmap;
+            memmap.check_contents(cpu, pfn, memmap.contents(pfn).read(), memmap.shadow_capture(pfn));
+        }
+        Ok(())
+    }
+
+    /// `pwrite` of one page, allocating and extending as needed; `value` gets the life of its page.
     ///
     /// # Errors
     /// `ENOSPC`; `EINVAL` beyond the largest file.
@@ -132,7 +147,7 @@ impl Dax {
         cpu: &Cpu<'_>,
         id: InodeId,
         index: u32,
-        value: u64,
+        value: impl FnOnce(Stamp) -> u64,
     ) -> Result<(), Errno> {
         self.range_end(index, 1)?;
         let inode = self.inode(id);
@@ -140,7 +155,8 @@ impl Dax {
         let was_written = self.extent(id, index).written().is_some();
         let extent = self.iomap_begin(cpu, id, index, Permission::Write)?;
         if let Some(pfn) = extent.written() {
-            self.vm.pagemaps.memmap.contents(pfn).set(value);
+            let memmap = &self.vm.pagemaps.memmap;
+            memmap.contents(pfn).set(value(memmap.shadow_capture(pfn)));
         }
         if !was_written {
             // Others may see the zero page here: take it away so that they see what was written

@@ -7,6 +7,7 @@
 use prim::{Arena, AtomicU32, AtomicU64, Cpu, NoMemory, Table};
 
 use crate::page::shadow::{Oracle, Owner, Shadow, Stamp};
+use crate::warn::{Complaint, warn_page};
 use crate::page::{Folio, Order, Page, Pfn, Span};
 
 /// Granule in which use of the memmap is remembered, so that looking at all of it costs what was used.
@@ -70,6 +71,14 @@ impl Memmap {
     #[must_use]
     pub fn contents(&self, pfn: Pfn) -> &AtomicU64 {
         &self.contents[pfn.as_index()]
+    }
+
+    /// Complains when what a page holds was written by somebody with rights from another life of it.
+    #[inline]
+    pub fn check_contents(&self, cpu: &Cpu<'_>, pfn: Pfn, held: u64, stamp: Stamp) {
+        if held != 0 && held != stamp.as_contents() {
+            warn_page(cpu, Complaint::ForeignContents, pfn, held.cast_signed());
+        }
     }
 
     /// Gives a page to `owner` and starts a new generation of it.

@@ -39,6 +39,12 @@ impl Pfn {
     }
 }
 
+impl From<Pfn> for u64 {
+    fn from(pfn: Pfn) -> Self {
+        pfn.0.into()
+    }
+}
+
 impl fmt::Display for Pfn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "pfn {:#x}", self.0)

@@ -33,6 +33,9 @@ impl Owner {
     }
 }
 
+/// Marks a content word written by a checking user.
+const CONTENTS: u64 = 0xda0e;
+
 /// Owner and generation, as captured.
 ///
 /// ```text
@@ -54,6 +57,14 @@ impl Stamp {
     #[must_use]
     pub fn owner(self) -> Owner {
         Owner((self.word >> 32) as u32 & 0xffff)
+    }
+
+    /// What a checking user writes into a page: the life it belongs to. A page never holds anything but
+    /// zero or its own life's mark, unless somebody wrote with rights from an earlier one.
+    #[inline(always)]
+    #[must_use]
+    pub fn as_contents(self) -> u64 {
+        self.word << 16 | CONTENTS
     }
 
     /// Which life of the page this is.

@@ -24,6 +24,10 @@ pub enum Access {
     Load,
     /// Replace them.
     Store(u64),
+    /// Read them, and complain unless they are zero or the mark of the page's own life.
+    LoadChecked,
+    /// Replace them by that mark.
+    StoreMark,
 }
 
 /// The access ended the task.
@@ -105,8 +109,8 @@ impl Vm {
         handler: &dyn FaultHandler,
     ) -> Result<u64, Died> {
         let wanted = match access {
-            Access::Load => Permission::Read,
-            Access::Store(_) => Permission::Write,
+            Access::Load | Access::LoadChecked => Permission::Read,
+            Access::Store(_) | Access::StoreMark => Permission::Write,
         };
         if vpn.0 >= self.tables.address_space() {
             return Err(Died::Sigsegv);
@@ -157,8 +161,11 @@ impl Vm {
         let pfn = entry.pfn();
         let contents = self.pagemaps.memmap.contents(pfn);
         let before = contents.read();
-        if let Access::Store(value) = access {
-            contents.set(value);
+        match access {
+            Access::Load => {}
+            Access::Store(value) => contents.set(value),
+            Access::StoreMark => contents.set(stamp.as_contents()),
+            Access::LoadChecked => self.pagemaps.memmap.check_contents(cpu, pfn, before, stamp),
         }
         self.check_stamp(cpu, Complaint::StaleTranslation, pfn, stamp);
         Some(before)

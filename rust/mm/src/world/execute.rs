@@ -14,6 +14,12 @@ pub fn op_code(op: &Op) -> u8 {
     OPS.iter().position(|(_, is)| is(op)).map_or(0, |at| at as u8 + 1)
 }
 
+/// The number of the kind of operation with this name; 0 for none.
+#[must_use]
+pub fn op_code_named(name: &str) -> u8 {
+    OPS.iter().position(|(known, _)| *known == name).map_or(0, |at| at as u8 + 1)
+}
+
 /// The name behind [`op_code`].
 #[must_use]
 pub(super) fn op_name(code: u8) -> &'static str {
@@ -153,7 +159,7 @@ impl World {
             ),
             Op::Unpin { pin } => self.unpin(cpu, worker, pin),
             Op::DmaWrite { pin, value } => {
-                Ok(self.dma(cpu, worker, pin, Some(value)).map(|_| 0)?)
+                Ok(self.dma(cpu, worker, pin, Some(&|_| value)).map(|_| 0)?)
             }
             Op::DmaRead { pin } => Ok(self.dma(cpu, worker, pin, None).map(count)?),
             Op::DevAlloc { start, pages } => self.dev_alloc_range(cpu, start, pages),

@@ -210,7 +210,7 @@ impl World {
         if slot.pages == 0 || slot.start == 0 { Err(Errno::EINVAL) } else { Ok(slot) }
     }
 
-    fn access(
+    pub(super) fn access(
         &self,
         cpu: &Cpu<'_>,
         worker: WorkerId,

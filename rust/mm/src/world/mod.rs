@@ -12,11 +12,13 @@
 //! | `files` | open files and the directory; calls on files |
 //! | `memory` | mmap, munmap, touching memory |
 //! | `refs` | references that outlive a call: pins, pipes, registered buffers, I/O in flight |
+//! | `checked` | the same accesses by users who know what a page may hold |
 //! | `driver` | driver memory |
 //! | `execute` | from an [`Op`](program::Op) to the call it names |
 //! | `observe` | what a page looks like, for comparison with a recording |
 //! | `oracle` | complaints as violations, quiescence, who holds a page |
 
+mod checked;
 mod driver;
 mod execute;
 mod files;
@@ -37,7 +39,7 @@ use crate::page::{Pfn, Span};
 use crate::pagemap::{PagemapId, PagemapType, Pagemaps};
 use crate::vm::Vm;
 
-pub use execute::op_code;
+pub use execute::{op_code, op_code_named};
 pub use observe::{Coverage, LargeSnapshot, PageSnapshot};
 pub use oracle::{Holder, Party, Violation};
 pub use process::ProcId;
