@@ -205,15 +205,22 @@ impl Recording {
         Era::of_kernel(&self.kernel)
     }
 
-    /// Why this recording cannot be replayed yet; empty if it can.
+    /// Why this recording cannot be replayed under its kernel's era yet; empty if it can.
     #[must_use]
     pub fn unsupported(&self) -> Vec<String> {
+        let mut why = self.unsupported_steps();
+        if self.era().is_none() {
+            why.insert(0, format!("kernel {}: no era describes it yet", self.kernel));
+        }
+        why
+    }
+
+    /// Why this recording cannot be replayed yet whatever the era.
+    #[must_use]
+    pub fn unsupported_steps(&self) -> Vec<String> {
         let mut why = Vec::new();
         if !matches!(self.family.as_str(), "ext4" | "xfs" | "umount") {
             why.push(format!("{} recordings: not supported yet", self.family));
-        }
-        if self.era().is_none() {
-            why.push(format!("kernel {}: no era describes it yet", self.kernel));
         }
         for (step, reason) in self.program.unsupported() {
             why.push(format!("step {step}: {reason}"));

@@ -1,0 +1,189 @@
+//! The worker threads of a replay, and waiting until they are settled.
+//!
+//! The conductor hands each worker operations through a channel; outcomes come back through one common
+//! channel. A worker has *outstanding* operations from the moment the conductor issues one until it
+//! receives the outcome. The crew is settled when nothing will happen by itself any more:
+//!
+//! 1. no slot of the machine runs;
+//! 2. every worker with something outstanding is asleep, in the operation it was told first;
+//! 3. the slots did not move meanwhile.
+//!
+//! Epochs only grow and move at every change of state, so 3 makes 1 and 2 true of one moment. At that
+//! moment each worker is idle with its outcome received, or asleep; and only a running task ends a
+//! sleep. A worker that was told something but has no CPU yet, or has just given it back, is not asleep,
+//! so neither is mistaken for rest.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use pgmap_mm::world::{Party, Return, op_code};
+use pgmap_prim::{Poison, SlotState, Stopped, TaskId, TaskState, smp_mb};
+use pgmap_program::Op;
+use pgmap_program::op::WorkerId;
+
+use crate::lab::{Lab, Patience};
+
+/// Between two looks at the machine; outcomes end it early. Its length decides nothing.
+const GLANCE: Duration = Duration::from_micros(200);
+
+/// An operation came back.
+#[derive(Debug)]
+pub(super) struct Done {
+    pub(super) worker: WorkerId,
+    pub(super) step: u32,
+    pub(super) outcome: Result<Return, Stopped>,
+}
+
+/// A worker that neither finishes nor sleeps.
+#[derive(Debug)]
+pub(super) struct Stuck {
+    pub(super) worker: WorkerId,
+    pub(super) step: u32,
+}
+
+#[derive(Debug)]
+struct Issued {
+    step: u32,
+    task: TaskId,
+}
+
+#[derive(Debug)]
+struct Member {
+    orders: Sender<(u32, Op)>,
+    outstanding: VecDeque<Issued>,
+    thread: JoinHandle<()>,
+}
+
+/// One thread for each worker of a program.
+#[derive(Debug)]
+pub(super) struct Crew {
+    lab: Arc<Lab>,
+    members: BTreeMap<WorkerId, Member>,
+    outcomes: Receiver<Done>,
+}
+
+impl Crew {
+    pub(super) fn new(lab: &Arc<Lab>, workers: impl IntoIterator<Item = WorkerId>) -> Self {
+        let (report, outcomes) = channel();
+        let member = |worker| {
+            let (orders, told) = channel();
+            let (lab, report) = (Arc::clone(lab), report.clone());
+            let thread = std::thread::spawn(move || work(&lab, worker, &told, &report));
+            (worker, Member { orders, outstanding: VecDeque::new(), thread })
+        };
+        let members = workers.into_iter().map(member).collect();
+        Self { lab: Arc::clone(lab), members, outcomes }
+    }
+
+    /// Tells a worker to do something after what it has outstanding.
+    pub(super) fn issue(&mut self, worker: WorkerId, step: u32, op: &Op) {
+        let Some(member) = self.members.get_mut(&worker) else { return };
+        let task = TaskId(Party::task(worker, op_code(op)));
+        member.outstanding.push_back(Issued { step, task });
+        // The thread ends only when this sender goes.
+        let _ = member.orders.send((step, op.clone()));
+    }
+
+    /// The step a worker still is in.
+    pub(super) fn busy(&self, worker: WorkerId) -> Option<u32> {
+        self.members.get(&worker)?.outstanding.front().map(|issued| issued.step)
+    }
+
+    /// Workers in the middle of something.
+    pub(super) fn all_busy(&self) -> impl Iterator<Item = (WorkerId, u32)> {
+        self.members.keys().filter_map(|worker| Some((*worker, self.busy(*worker)?)))
+    }
+
+    /// Sends a signal to whatever the worker is doing.
+    pub(super) fn signal(&self, worker: WorkerId) {
+        if let Some(issued) = self.members.get(&worker).and_then(|m| m.outstanding.front()) {
+            self.lab.machine().signal(issued.task);
+        }
+    }
+
+    /// Waits until nothing will happen by itself; returns what came back on the way, in order.
+    ///
+    /// # Errors
+    /// [`Stuck`] when the deadline passes first.
+    pub(super) fn settle(&mut self, deadline: Duration) -> Result<Vec<Done>, Stuck> {
+        let mut finished = Vec::new();
+        let begun = Instant::now();
+        loop {
+            while let Ok(done) = self.outcomes.try_recv() {
+                finished.push(self.receive(done));
+            }
+            if self.is_settled() {
+                return Ok(finished);
+            }
+            if begun.elapsed() > deadline
+                && let Some((worker, step)) = self.awake()
+            {
+                return Err(Stuck { worker, step });
+            }
+            if let Ok(done) = self.outcomes.recv_timeout(GLANCE) {
+                finished.push(self.receive(done));
+            }
+        }
+    }
+
+    fn receive(&mut self, done: Done) -> Done {
+        if let Some(member) = self.members.get_mut(&done.worker) {
+            member.outstanding.pop_front();
+        }
+        done
+    }
+
+    /// See the module's introduction.
+    fn is_settled(&self) -> bool {
+        if self.all_busy().next().is_none() {
+            return true;
+        }
+        let machine = self.lab.machine();
+        let before = machine.scan();
+        if before.iter().any(|(state, _)| *state == SlotState::Running) || self.awake().is_some() {
+            return false;
+        }
+        // Orders the second scan after everything above.
+        smp_mb();
+        machine.scan() == before
+    }
+
+    /// A worker that has something outstanding and does not sleep.
+    fn awake(&self) -> Option<(WorkerId, u32)> {
+        let machine = self.lab.machine();
+        self.members.iter().find_map(|(worker, member)| {
+            let issued = member.outstanding.front()?;
+            let asleep = matches!(machine.task_state(issued.task), TaskState::Asleep(_));
+            (!asleep).then_some((*worker, issued.step))
+        })
+    }
+
+    /// Ends a settled crew. Whoever sleeps is abandoned where it is.
+    pub(super) fn dismiss(self) {
+        if self.all_busy().next().is_some() {
+            self.lab.machine().poison(Poison::Requested("the replay is over".to_owned()));
+        }
+        for member in self.members.into_values() {
+            drop(member.orders);
+            // An operation's panic was caught and reported; the loop around it has none.
+            let _ = member.thread.join();
+        }
+    }
+
+    /// Ends a crew of which one member runs wild: it cannot be waited for.
+    pub(super) fn desert(self) {
+        self.lab.machine().poison(Poison::Requested("a worker ran wild".to_owned()));
+    }
+}
+
+fn work(lab: &Lab, worker: WorkerId, orders: &Receiver<(u32, Op)>, report: &Sender<Done>) {
+    while let Ok((step, op)) = orders.recv() {
+        let outcome = lab.execute(worker, &op, Patience::default());
+        if report.send(Done { worker, step, outcome }).is_err() {
+            break;
+        }
+    }
+}

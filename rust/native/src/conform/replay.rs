@@ -1,0 +1,300 @@
+//! The conductor: issues a recording's steps one at a time and writes down what the model does.
+//!
+//! Its account has the recording's own shape, so that comparing is comparing. What the kernel did is
+//! looked at for two things only: which pages to look at, and the inputs named in the parent module.
+//!
+//! `kill` and `end` are signals: they end an interruptible sleep, and the worker exits when it can. One
+//! that sleeps uninterruptibly cannot, and keeps what it has, as on the kernel. What a killed worker was
+//! doing never returns to anybody, so it does not count as returned.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use pgmap_mm::world::{Party, Violation, World};
+use pgmap_prim::{Cpu, Stopped};
+use pgmap_program::op::{FileIdx, WorkerId};
+use pgmap_program::recording::{Completion, Expect};
+use pgmap_program::{Geometry, Issue, Op, Recording, Rules, Step};
+
+use crate::conform::crew::{Crew, Done, Stuck};
+use crate::conform::pages::Tracked;
+use crate::lab::{Lab, LabError, Patience};
+
+/// What the model did in one step.
+#[derive(Clone, Debug, Default)]
+pub struct ModelStep {
+    /// In the recording's words. `ret` is absent until the step returns.
+    pub did: Expect,
+    /// The earlier step its worker still was in, so that this one was never begun.
+    pub busy_in: Option<u32>,
+    /// Of a wait: who was waited for, in vain.
+    pub still_blocked: Vec<WorkerId>,
+    /// Who sleeps after it, and where, for reports.
+    pub asleep: Vec<String>,
+    /// The model itself failed here: a panic, or a worker that ran wild.
+    pub failure: Option<String>,
+}
+
+/// A whole replay.
+#[derive(Clone, Debug, Default)]
+pub struct Ran {
+    /// One for each step of the recording; fewer only after a failure.
+    pub steps: Vec<ModelStep>,
+    /// Invariants the model saw broken meanwhile.
+    pub violations: Vec<String>,
+}
+
+impl Ran {
+    /// Whether two replays of one recording went the same way.
+    #[must_use]
+    pub fn same_course(&self, other: &Self) -> bool {
+        let key = |step: &ModelStep| (step.did.clone(), step.busy_in, step.still_blocked.clone());
+        self.steps.iter().map(key).eq(other.steps.iter().map(key))
+    }
+}
+
+/// Replays a recording. The inner error says why this machine cannot even be set up for it.
+pub(super) fn replay(
+    recording: &Recording,
+    rules: Rules,
+    deadline: Duration,
+) -> Result<Result<Ran, String>, LabError> {
+    let workers = recording.program().workers();
+    // Every worker may sleep on a CPU of its own, and the conductor needs one too.
+    let cpus = Geometry::REAL.cpus.max(workers.len() as u16 + 2);
+    let lab = Arc::new(Lab::new(&Geometry { cpus, ..Geometry::REAL }, rules)?);
+    let tracked = match set_up(&lab, recording) {
+        Ok(tracked) => tracked,
+        Err(reason) => return Ok(Err(reason)),
+    };
+    let crew = Crew::new(&lab, workers);
+    let (due, ran) = (device_times(recording), Ran::default());
+    let killed = BTreeSet::new();
+    let mut conductor = Conductor { recording, lab, tracked, crew, deadline, due, killed, ran };
+    let failed = conductor.run().is_err();
+    let Conductor { lab, crew, mut ran, .. } = conductor;
+    if failed {
+        crew.desert();
+    } else {
+        let title = |v: &Violation| format!("{}: {}", v.invariant.id(), v.title);
+        ran.violations = lab.violations().unwrap_or_default().iter().map(title).collect();
+        crew.dismiss();
+    }
+    Ok(Ok(ran))
+}
+
+/// Makes the files and gives their blocks what they carried over from an earlier life.
+fn set_up(lab: &Lab, recording: &Recording) -> Result<Option<Tracked>, String> {
+    let made = lab.enter(0, Patience::default(), |cpu| make_files(lab.world(), cpu, recording));
+    let tracked = made.map_err(|stopped| stopped.to_string())??;
+    if let (Some(tracked), Some((step, seen))) = (&tracked, recording.steps().next())
+        && step.op == Op::Baseline
+    {
+        for (index, page) in &seen.expect.pages {
+            let share = page.share.and_then(|share| u32::try_from(share).ok());
+            if let (Some(pfn), Some(share)) = (tracked.frame(*index), share) {
+                lab.world().seed_share(pfn, share);
+            }
+        }
+    }
+    Ok(tracked)
+}
+
+fn make_files(
+    world: &World,
+    cpu: &Cpu<'_>,
+    recording: &Recording,
+) -> Result<Option<Tracked>, String> {
+    let files = &recording.program().files;
+    for (file, number) in files.iter().zip(0..) {
+        world
+            .create_file(cpu, FileIdx(number), file.pages, Some(file.state), file.layout)
+            .map_err(|_| format!("a file of {} pages: not supported yet", file.pages))?;
+    }
+    let Some(first) = files.first() else { return Ok(None) };
+    let inode = world.name_lookup(cpu, FileIdx(0)).map_err(|errno| errno.name().to_owned())?;
+    Ok(Some(Tracked::new(world, inode, first.pages)))
+}
+
+/// When the slow device was done with what each step gave it: an input. `completed_now` says it where
+/// it happened; a step that nobody reports as completed says it itself.
+fn device_times(recording: &Recording) -> BTreeMap<u32, Vec<WorkerId>> {
+    let mut due: BTreeMap<u32, Vec<WorkerId>> = BTreeMap::new();
+    for (step, seen) in recording.steps() {
+        let (Op::DioWrite { ticks: None, .. } | Op::DioRead { ticks: None, .. }, Some(worker)) =
+            (&step.op, step.who)
+        else {
+            continue;
+        };
+        let reported = recording
+            .steps()
+            .find(|(_, later)| later.expect.completed_now.iter().any(|c| c.step == step.n))
+            .map(|(later, _)| later.n);
+        let at_once = !seen.expect.in_flight && !seen.expect.blocked;
+        let own = seen.expect.completes_at.or(at_once.then_some(step.n));
+        if let Some(at) = reported.or(own) {
+            due.entry(at.max(step.n)).or_default().push(worker);
+        }
+    }
+    due
+}
+
+/// The replay cannot go on; the last step says why.
+struct Failed;
+
+struct Conductor<'a> {
+    recording: &'a Recording,
+    lab: Arc<Lab>,
+    tracked: Option<Tracked>,
+    crew: Crew,
+    deadline: Duration,
+    due: BTreeMap<u32, Vec<WorkerId>>,
+    /// Steps whose worker was killed in the middle.
+    killed: BTreeSet<u32>,
+    ran: Ran,
+}
+
+impl Conductor<'_> {
+    fn run(&mut self) -> Result<(), Failed> {
+        for (step, seen) in self.recording.steps() {
+            self.ran.steps.push(ModelStep::default());
+            self.on_cpu(|lab, cpu| lab.world().advance_clock(cpu))?;
+            self.settle(step)?;
+            self.perform(step)?;
+            for worker in self.due.remove(&step.n).unwrap_or_default() {
+                self.on_cpu(|lab, cpu| lab.world().complete_io_of(cpu, worker))?;
+                self.settle(step)?;
+            }
+            self.look(step, &seen.expect)?;
+        }
+        Ok(())
+    }
+
+    /// The step itself, until the machine is settled.
+    fn perform(&mut self, step: &Step) -> Result<(), Failed> {
+        match (&step.op, step.who) {
+            // A program without a worker for it has nobody to do it.
+            (Op::Baseline | Op::Sleep | Op::Retrack | Op::Wait { .. }, _) => Ok(()),
+            (Op::End, _) => {
+                let running: BTreeSet<WorkerId> = self.lab.world().running().collect();
+                running.into_iter().try_for_each(|worker| self.kill(step, worker))
+            }
+            (Op::Kill, Some(worker)) => {
+                self.now().did.ret = Some(0);
+                self.kill(step, worker)
+            }
+            (op, Some(worker)) => {
+                self.now().busy_in = self.crew.busy(worker);
+                if self.now().busy_in.is_none() {
+                    self.crew.issue(worker, step.n, op);
+                }
+                self.settle(step)
+            }
+            (_, None) => Ok(()),
+        }
+    }
+
+    fn kill(&mut self, step: &Step, worker: WorkerId) -> Result<(), Failed> {
+        self.killed.extend(self.crew.busy(worker));
+        self.killed.insert(step.n);
+        self.crew.signal(worker);
+        self.crew.issue(worker, step.n, &Op::Exit);
+        self.settle(step)
+    }
+
+    fn settle(&mut self, step: &Step) -> Result<(), Failed> {
+        match self.crew.settle(self.deadline) {
+            Ok(finished) => finished.into_iter().try_for_each(|done| self.note(step, done)),
+            Err(Stuck { worker, step }) => {
+                self.fail(format!("{worker} neither finished step {step} nor slept"))
+            }
+        }
+    }
+
+    /// Something came back during `step`.
+    fn note(&mut self, step: &Step, done: Done) -> Result<(), Failed> {
+        let ret = match done.outcome {
+            Ok(Ok(value)) => value,
+            Ok(Err(failure)) => failure.as_return(),
+            Err(Stopped::Poisoned(poison)) => return self.fail(poison.to_string()),
+            Err(Stopped::Panic(message)) => {
+                return self.fail(format!("{} panicked: {message}", done.worker));
+            }
+        };
+        if self.killed.contains(&done.step) {
+            return Ok(());
+        }
+        if let Some(issued) = self.ran.steps.get_mut(done.step as usize) {
+            issued.did.ret = Some(ret);
+            if done.step != step.n {
+                issued.did.completes_at = Some(step.n);
+                let completion = Completion { step: done.step, actor: done.worker, ret };
+                self.now().did.completed_now.push(completion);
+            }
+        }
+        Ok(())
+    }
+
+    /// The machine is at rest: what does it look like?
+    fn look(&mut self, step: &Step, seen: &Expect) -> Result<(), Failed> {
+        let tracked = self.tracked.take();
+        let pages = match &tracked {
+            Some(tracked) => {
+                self.on_cpu(|lab, cpu| tracked.look(lab.world(), cpu, seen.pages.keys()))
+            }
+            None => Ok(BTreeMap::new()),
+        };
+        let waiters = self.lab.machine().waiters();
+        let asleep = waiters.iter().map(|waiter| {
+            let page = tracked.as_ref().and_then(|tracked| tracked.page_of(waiter.object));
+            let what = page.filter(|_| waiter.class.starts_with("page")).map_or_else(
+                || format!("{} {:#x}", waiter.class, waiter.object),
+                |index| format!("page {index} {}", waiter.class.trim_start_matches("page ")),
+            );
+            format!("{} sleeps, waiting for {what}", Party::of(waiter.task.0))
+        });
+        let asleep = asleep.collect();
+        self.tracked = tracked;
+        let pages = pages?;
+        let unfinished: BTreeMap<WorkerId, u32> = self.crew.all_busy().collect();
+        let returns = step.who.and_then(|worker| unfinished.get(&worker)) != Some(&step.n);
+        let now = self.now();
+        now.did.pages = pages;
+        now.did.completed_now.sort_by_key(|completion| completion.step);
+        now.asleep = asleep;
+        now.did.asynchronous = step.issue == Issue::Async;
+        if !returns && step.op != Op::Kill {
+            match step.issue {
+                Issue::Wait => now.did.blocked = true,
+                Issue::Async => now.did.in_flight = true,
+            }
+        }
+        if let Op::Wait { worker } = step.op {
+            let asked = |other: &WorkerId| worker.is_none_or(|one| one == *other);
+            now.still_blocked = unfinished.into_keys().filter(asked).collect();
+        }
+        Ok(())
+    }
+
+    fn now(&mut self) -> &mut ModelStep {
+        if self.ran.steps.is_empty() {
+            self.ran.steps.push(ModelStep::default());
+        }
+        let last = self.ran.steps.len() - 1;
+        &mut self.ran.steps[last]
+    }
+
+    fn on_cpu<R>(&mut self, call: impl FnOnce(&Lab, &Cpu<'_>) -> R) -> Result<R, Failed> {
+        let lab = Arc::clone(&self.lab);
+        match lab.enter(0, Patience::default(), |cpu| call(&lab, cpu)) {
+            Ok(value) => Ok(value),
+            Err(stopped) => self.fail(stopped.to_string()).and(Err(Failed)),
+        }
+    }
+
+    fn fail(&mut self, why: String) -> Result<(), Failed> {
+        self.now().failure = Some(why);
+        Err(Failed)
+    }
+}
