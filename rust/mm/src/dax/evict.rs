@@ -1,7 +1,8 @@
 //! Names, users, and the end of an inode (`iput`, `evict`; K§5.5 eviction, B13, B44).
 //!
-//! A file lives while it has a name or a user. When the last of both goes, eviction waits for every
-//! page of it (`dax_break_layout_final`), uninterruptibly and in the context of whoever dropped the last
+//! A file lives while it has a name or a user, and a name counts as a user: one word says who was the
+//! last, so a close and an unlink that race cannot both think they were. Departure: the kernel's two
+//! words are kept together by `i_lock`. When the last one goes, eviction waits for every page of it (`dax_break_layout_final`), uninterruptibly and in the context of whoever dropped the last
 //! user: a close, a munmap, an exit. Nothing can fault any more then, so no lock is needed to keep
 //! faults out.
 
@@ -15,21 +16,20 @@ use crate::tally;
 impl Dax {
     /// `igrab`: one more user of a file that has one, or a name.
     pub fn igrab(&self, id: InodeId) {
-        self.inode(id).users.inc();
+        self.inode(id).count.inc();
     }
 
     /// `iput`. Evicts when this was the last user of a file without a name.
     pub fn iput(&self, cpu: &Cpu<'_>, id: InodeId) {
-        let inode = self.inode(id);
-        // Full order: pairs with unlink's, so that exactly one of the two sees both at zero.
-        if inode.users.dec_and_test() && Self::is_dead(inode) {
+        if self.inode(id).count.dec_and_test() {
             self.evict(cpu, id);
         }
     }
 
-    /// `unlink`: the name goes. The caller holds a user, and puts it afterwards.
-    pub fn unlink(&self, id: InodeId) {
-        self.inode(id).nlink.dec_return();
+    /// `unlink`: the name goes, and with it its use of the file. May evict.
+    pub fn unlink(&self, cpu: &Cpu<'_>, id: InodeId) {
+        self.inode(id).nlink.dec();
+        self.iput(cpu, id);
     }
 
     /// `umount`: every file is put away, waiting for its pages; names and blocks stay.

@@ -10,7 +10,7 @@ use program::Errno;
 use program::rules::{BlockFree, Switch};
 
 use crate::dax::layout::Faults;
-use crate::dax::{Dax, Inode, InodeId};
+use crate::dax::{Dax, InodeId};
 use crate::page::Stamp;
 use crate::vm::Permission;
 
@@ -45,7 +45,8 @@ impl Dax {
         let inode = self.inode(id);
         inode.size.set(pages);
         inode.nlink.set(1);
-        inode.users.set(1);
+        // The name and the caller.
+        inode.count.set(2);
         if birth != Birth::Sparse && pages > 0 {
             let align = match huge {
                 program::op::Layout::Huge => self.pmd_order().pages(),
@@ -193,11 +194,5 @@ impl Dax {
     fn range_end(&self, first: u32, pages: u32) -> Result<u32, Errno> {
         let end = first.checked_add(pages).filter(|end| *end <= self.file_pages);
         end.filter(|_| pages > 0).ok_or(Errno::EINVAL)
-    }
-
-    /// Whether the file still has a name or a user.
-    #[must_use]
-    pub(super) fn is_dead(inode: &Inode) -> bool {
-        inode.nlink.read() == 0
     }
 }

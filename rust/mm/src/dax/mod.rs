@@ -99,10 +99,11 @@ zeroed! {
     pub struct Inode {
         /// `i_size` in pages. Written under `i_rwsem` and `invalidate_lock`.
         size: AtomicU32,
-        /// `i_nlink`: names. 0 and no user means eviction.
+        /// `i_nlink`: names.
         nlink: AtomicU32,
-        /// `i_count`: open files, mappings through them, and callers in the middle of something.
-        users: AtomicU32,
+        /// `i_count`: names, open files, mappings through them, and callers in the middle of something.
+        /// Whoever brings it to 0 evicts the inode, and nobody else.
+        count: AtomicU32,
         i_rwsem: RwSem<IoLocked>,
         invalidate_lock: RwSem<FaultsLocked>,
         extents_lock: RwSem<ExtentsLocked>,
@@ -123,10 +124,10 @@ impl Inode {
         self.nlink.read()
     }
 
-    /// `i_count`.
+    /// Users besides the names: open files, mappings, calls in progress. Exact at rest.
     #[must_use]
     pub fn users(&self) -> u32 {
-        self.users.read()
+        self.count.read().saturating_sub(self.nlink.read())
     }
 }
 

@@ -97,7 +97,7 @@ impl World {
         };
         if taken {
             // Somebody else created it meanwhile: take the nameless one back.
-            self.dax.unlink(inode);
+            self.dax.unlink(cpu, inode);
         }
         self.dax.iput(cpu, inode);
         if taken { Err(Errno::EEXIST.into()) } else { Ok(0) }
@@ -167,13 +167,10 @@ impl World {
         let inode = {
             let mut directory = self.directory[0].lock(cpu);
             let slot = directory.inodes.get_mut(name.index()).ok_or(Errno::ENOENT)?;
-            let inode = core::mem::take(slot).checked_sub(1).map(InodeId).ok_or(Errno::ENOENT)?;
-            // Taken under the directory's lock, so that the inode cannot go before we use it.
-            self.dax.igrab(inode);
-            inode
+            // The name was the directory's; whoever takes it out of there owns it.
+            core::mem::take(slot).checked_sub(1).map(InodeId).ok_or(Errno::ENOENT)?
         };
-        self.dax.unlink(inode);
-        self.dax.iput(cpu, inode);
+        self.dax.unlink(cpu, inode);
         Ok(0)
     }
 

@@ -1,0 +1,180 @@
+//! What the tests share: a machine with a world on it, leases that must succeed, calls that must
+//! succeed, and waiting for a state instead of for a time.
+#![allow(dead_code)]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use pgmap_mm::dax::{Extent, InodeId};
+use pgmap_mm::page::Pfn;
+use pgmap_mm::vm::{GupKind, Permission};
+use pgmap_mm::warn::Complaint;
+use pgmap_mm::world::{Return, World};
+use prim::{Arena, Cpu, Lease, Machine, TaskId, TaskState};
+use program::op::{
+    Access, Align, FdNo, FileIdx, FileRef, FileState, Layout, Longterm, MapNo, OpenMode, PageRange,
+    Prot, Target, WorkerId,
+};
+use program::{Geometry, Rules};
+
+/// Long enough never to matter, short enough that a hang fails the test instead of hanging it.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Small enough to reuse blocks at once, with huge pages of eight.
+pub const COSY: Geometry = Geometry {
+    pmd_order: 3,
+    gather_batch: 4,
+    cpus: 8,
+    pages: 128,
+    dev_pages: 64,
+    files_max: 8,
+    file_pages_max: 64,
+    procs_max: 8,
+    ..Geometry::REAL
+};
+
+pub const W0: WorkerId = WorkerId(0);
+pub const W1: WorkerId = WorkerId(1);
+pub const W2: WorkerId = WorkerId(2);
+pub const F: FileIdx = FileIdx(0);
+pub const G: FileIdx = FileIdx(1);
+pub const M: MapNo = MapNo(0);
+
+/// A world, the machine it runs on and the memory it lives in.
+pub struct Rig {
+    pub world: World,
+    pub machine: Arc<Machine>,
+    pub arena: Arena,
+}
+
+impl Rig {
+    pub fn new(geometry: &Geometry, rules: Rules) -> Self {
+        geometry.validate().expect("a possible geometry");
+        let machine = Machine::new(geometry.cpus.into());
+        let arena = Arena::new(World::reserve(geometry)).expect("address space");
+        let world = {
+            let cpu = machine.lease(Lease::of(TaskId(0))).expect("a CPU");
+            World::new(&arena, &cpu, geometry, rules).expect("a world")
+        };
+        Self { world, machine, arena }
+    }
+
+    /// A CPU for a task that will wait for at most [`PATIENCE`].
+    pub fn cpu(&self, task: u32) -> Cpu<'_> {
+        cpu(&self.machine, task)
+    }
+
+    pub fn complaints(&self) -> Vec<Complaint> {
+        complaints(&self.machine)
+    }
+
+    /// What the machine complained about since the last look.
+    pub fn take_complaints(&self) -> Vec<Complaint> {
+        let all = self.complaints();
+        self.machine.clear_warnings();
+        all
+    }
+
+    /// Waits until `task` sleeps for something of this class.
+    pub fn until_waits_for(&self, task: u32, class: &str) {
+        until_waits_for(&self.machine, task, class);
+    }
+
+    /// Everything in the books balances and nothing was complained about.
+    pub fn assert_at_rest(&self) {
+        let cpu = self.cpu(0);
+        assert_eq!(self.world.quiescence(&cpu), Vec::<String>::new());
+        assert_eq!(self.machine.warnings(), Vec::new(), "{:?}", self.complaints());
+    }
+
+    /// Starts `worker` with `file` mapped as map 0 and open as fd 0.
+    pub fn start(&self, cpu: &Cpu<'_>, worker: WorkerId, file: FileIdx, pages: u32, align: Align) {
+        let world = &self.world;
+        world.spawn(cpu, worker).expect("a process");
+        open(world, cpu, worker, file);
+        let prot = Prot::ReadWrite;
+        world.mmap(cpu, worker, M, fd(), 0, pages, prot, align).expect("a mapping");
+    }
+
+    pub fn file(&self, cpu: &Cpu<'_>, file: FileIdx, pages: u32, layout: Layout) -> InodeId {
+        self.world.create_file(cpu, file, pages, Some(FileState::Written), layout).expect("a file");
+        self.world.name_lookup(cpu, file).expect("an inode")
+    }
+
+    /// The frame behind a page of a file.
+    pub fn frame(&self, inode: InodeId, index: u32) -> Pfn {
+        match self.world.dax.extent(inode, index) {
+            Extent::Written(pfn) | Extent::Unwritten(pfn) => pfn,
+            Extent::Hole => panic!("page {index} is a hole"),
+        }
+    }
+
+    pub fn write(&self, cpu: &Cpu<'_>, worker: WorkerId, page: u32) -> Return {
+        touch(&self.world, cpu, worker, page, Access::Write)
+    }
+
+    pub fn read(&self, cpu: &Cpu<'_>, worker: WorkerId, page: u32) -> Return {
+        touch(&self.world, cpu, worker, page, Access::Read)
+    }
+
+    /// A short pin of pages of map 0.
+    pub fn pin(&self, cpu: &Cpu<'_>, worker: WorkerId, page: u32, pages: u32) -> Return {
+        let (kind, access) = (GupKind::Pin, Permission::Read);
+        self.world.pin(cpu, worker, M, page, pages, kind, access, Longterm::Short)
+    }
+
+    /// A plain reference on pages of map 0, held like a pin.
+    pub fn get(&self, cpu: &Cpu<'_>, worker: WorkerId, page: u32, pages: u32) -> Return {
+        let (kind, access) = (GupKind::Get, Permission::Read);
+        self.world.pin(cpu, worker, M, page, pages, kind, access, Longterm::Short)
+    }
+}
+
+pub fn cpu(machine: &Machine, task: u32) -> Cpu<'_> {
+    let lease = Lease { task: TaskId(task), deadline: Some(PATIENCE), poll: None };
+    machine.lease(lease).expect("a free CPU")
+}
+
+pub fn complaints(machine: &Machine) -> Vec<Complaint> {
+    let known = |code| Complaint::from_code(code).expect("a complaint of the protocol");
+    machine.warnings().iter().map(|record| known(record.warn.code)).collect()
+}
+
+pub fn until(mut cond: impl FnMut() -> bool) {
+    while !cond() {
+        std::thread::yield_now();
+    }
+}
+
+pub fn until_waits_for(machine: &Machine, task: u32, class: &str) {
+    until(|| {
+        let asleep = matches!(machine.task_state(TaskId(task)), TaskState::Asleep(_));
+        let here = |w: &prim::watch::Waiter| w.task == TaskId(task) && w.class == class;
+        asleep && machine.waiters().iter().any(here)
+    });
+}
+
+pub fn fd() -> FileRef {
+    FileRef::Fd(FdNo(0))
+}
+
+pub fn open(world: &World, cpu: &Cpu<'_>, worker: WorkerId, file: FileIdx) {
+    let target = Target::File(file);
+    world.open(cpu, worker, FdNo(0), target, OpenMode::ReadWrite).expect("a descriptor");
+}
+
+pub fn touch(world: &World, cpu: &Cpu<'_>, worker: WorkerId, page: u32, access: Access) -> Return {
+    world.touch(cpu, worker, M, access, PageRange { page, pages: 1 }, |_| 7)
+}
+
+/// Numbers that look random and are the same on every run.
+pub struct Dice(pub u64);
+
+impl Dice {
+    pub fn roll(&mut self, sides: u32) -> u32 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        ((self.0 >> 33) % u64::from(sides)) as u32
+    }
+}
