@@ -1,11 +1,16 @@
 //! The recordings of 6.16, replayed: the model does what the kernel did, and an altered recording or a
 //! wrong rule is noticed at the step where it shows.
 
+mod mutants;
+
 use std::fs;
 use std::path::PathBuf;
 
 use pgmap_native::conform::{Conformance, Options, conform};
-use pgmap_program::Recording;
+use pgmap_program::{Era, Recording};
+use serde_json::Value;
+
+use mutants::sampled;
 
 fn fixtures() -> Vec<(String, String)> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/traces/6.16");
@@ -20,6 +25,11 @@ fn fixtures() -> Vec<(String, String)> {
         .collect();
     all.sort();
     all
+}
+
+fn fixture(name: &str) -> String {
+    let found = fixtures().into_iter().find(|(known, _)| known == name);
+    found.expect("a fixture of that name").1
 }
 
 fn replay(text: &str, options: &Options) -> Conformance {
@@ -39,4 +49,81 @@ fn every_recording_of_6_16_is_equal_at_every_step() {
         }
     }
     assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn every_word_counts() {
+    let mut tried = 0;
+    for (name, text) in fixtures() {
+        let original: Value = serde_json::from_str(&text).expect("JSON");
+        for mutant in sampled(&original) {
+            let result = replay(&mutant.recording.to_string(), &Options::default());
+            let at = result.difference.as_ref().map(|difference| difference.step);
+            assert!(!result.equal());
+            assert_eq!(at, Some(mutant.shows_at), "{name}: {}", mutant.what);
+            tried += 1;
+        }
+    }
+    assert!(tried > 1000, "{tried}");
+}
+
+#[test]
+fn truncate_without_a_layout_break_is_told_from_the_kernel_where_it_should_have_slept() {
+    let mut rules = Era::V6_15.rules();
+    rules.apply("truncate-break-layout=off").expect("a rule");
+    let options = Options { rules: Some(rules), ..Options::default() };
+    let result = replay(&fixture("ext4_truncate_while_ref"), &options);
+    let difference = result.difference.expect("a difference");
+    assert_eq!(difference.op, "w1 ftruncate 0 0");
+    let blocked = difference.words.iter().find(|word| word.what == "blocked").expect("blocked");
+    assert_eq!((blocked.recorded.as_str(), blocked.model.as_str()), ("yes", "no"));
+}
+
+#[test]
+fn each_known_race_of_the_era_is_in_a_recording_and_mending_it_differs() {
+    for (rule, name, op, word) in [
+        (
+            "idle-pred=ref-equals-map",
+            "xfs_refault_while_truncating",
+            "w1 ftruncate 0 0",
+            "completes",
+        ),
+        ("share-reset=cleared", "xfs_truncate_while_ref", "w0 drain 0 1", "page 1 share"),
+    ] {
+        let mut rules = Era::V6_15.rules();
+        rules.apply(rule).expect("a rule");
+        let options = Options { rules: Some(rules), ..Options::default() };
+        let difference = replay(&fixture(name), &options).difference.expect("a difference");
+        assert_eq!((difference.op.as_str(), difference.words[0].what.as_str()), (op, word));
+    }
+}
+
+#[test]
+fn an_era_can_be_asked_for_and_an_unknown_kernel_says_so() {
+    let text = fixture("ext4_pte_lifecycle").replace("6.16.12", "7.9.1");
+    let refused = replay(&text, &Options::default());
+    assert_eq!((refused.equal(), refused.compared), (false, 0));
+    assert!(refused.unsupported[0].starts_with("kernel 7.9.1"), "{:?}", refused.unsupported);
+    let options = Options { era: Some(Era::V6_15), ..Options::default() };
+    let asked = replay(&text, &options);
+    assert!(asked.equal(), "{:?}", asked.difference);
+}
+
+#[test]
+fn what_cannot_be_replayed_is_named_and_not_called_equal() {
+    let text = fixture("ext4_pte_lifecycle").replace("\"shared\"", "\"private\"");
+    let result = replay(&text, &Options::default());
+    assert!(!result.equal());
+    assert!(result.unsupported.iter().any(|why| why.contains("private")), "{result:?}");
+    let text = fixture("ext4_pte_lifecycle").replace("f1 16 written", "f1 100000 written");
+    let result = replay(&text, &Options::default());
+    assert_eq!(result.unsupported, ["a file of 100000 pages: not supported yet"]);
+}
+
+#[test]
+fn comparing_nothing_is_not_equality() {
+    let text = r#"{"schema": "pgmap-trace/1", "kernel": "6.16.1", "scenario": "s", "description": "",
+        "family": "ext4", "file": "f 16 written ret 0", "steps": [{"n": 0, "op": "baseline"}]}"#;
+    let result = replay(text, &Options::default());
+    assert_eq!((result.compared, result.equal()), (0, false));
 }

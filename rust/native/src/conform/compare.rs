@@ -44,10 +44,16 @@ pub(super) fn words(step: &Step, seen: &Expect, model: &ModelStep) -> Vec<Word> 
     pairs.0
 }
 
+/// Every pair of words of one page.
+pub(super) fn page_words(recorded: &PageState, model: Option<&PageState>) -> Vec<Word> {
+    let mut pairs = Pairs::default();
+    page(&mut pairs, "", recorded, model.unwrap_or(&PageState::default()));
+    pairs.0
+}
+
 /// The words of one page in a line, the usual values left out.
 pub(super) fn summary(state: &PageState) -> String {
-    let mut pairs = Pairs::default();
-    page(&mut pairs, "", state, &PageState::default());
+    let pairs = page_words(state, None);
     let unusual = |word: &&Word| match word.what.as_str() {
         "ref" | "map" | "order" | "tail of" => word.recorded != NONE,
         "mapped by" => word.recorded != NONE,
@@ -57,7 +63,7 @@ pub(super) fn summary(state: &PageState) -> String {
         "yes" => word.what.clone(),
         value => format!("{} {value}", word.what),
     };
-    let all: Vec<String> = pairs.0.iter().filter(unusual).map(text).collect();
+    let all: Vec<String> = pairs.iter().filter(unusual).map(text).collect();
     if all.is_empty() { NONE.to_owned() } else { all.join(", ") }
 }
 

@@ -119,7 +119,7 @@ impl Crew {
                 return Ok(finished);
             }
             if begun.elapsed() > deadline
-                && let Some((worker, step)) = self.awake()
+                && let Some((worker, step)) = self.awake().or_else(|| self.all_busy().next())
             {
                 return Err(Stuck { worker, step });
             }
@@ -185,5 +185,63 @@ fn work(lab: &Lab, worker: WorkerId, orders: &Receiver<(u32, Op)>, report: &Send
         if report.send(Done { worker, step, outcome }).is_err() {
             break;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pgmap_program::{Era, Geometry, Program};
+
+    const LONG: Duration = Duration::from_secs(60);
+    const W0: WorkerId = WorkerId(0);
+
+    /// A crew whose w0 sleeps in direct I/O, which nothing but the device ends.
+    fn asleep_in_io() -> (Arc<Lab>, Crew) {
+        let lab = Arc::new(Lab::new(&Geometry::REAL, Era::V6_15.rules()).expect("a machine"));
+        let program = Program::parse(
+            "file f 16 written\nw0 spawn\nw0 open 0 f rw\nw0 open 1 /dev/nullb0 rw,direct\n\
+             w0 mmap 0 0 0 16 rw shared\nw0 dio_write 1 0 0 1",
+        )
+        .expect("a program");
+        let file = &program.files[0];
+        let made = lab.enter(0, Patience::default(), |cpu| {
+            let name = pgmap_program::op::FileIdx(0);
+            lab.world().create_file(cpu, name, file.pages, Some(file.state), file.layout)
+        });
+        assert_eq!(made.expect("a CPU"), Ok(0));
+        let mut crew = Crew::new(&lab, program.workers());
+        for step in &program.steps {
+            crew.issue(W0, step.n, &step.op);
+        }
+        let returned = crew.settle(LONG).expect("settled").len();
+        assert_eq!(returned, program.steps.len() - 1);
+        (lab, crew)
+    }
+
+    #[test]
+    fn a_crew_settles_when_its_last_worker_falls_asleep() {
+        let (lab, mut crew) = asleep_in_io();
+        assert_eq!(crew.all_busy().collect::<Vec<_>>(), [(W0, 4)]);
+        lab.enter(0, Patience::default(), |cpu| lab.world().complete_io_of(cpu, W0))
+            .expect("a CPU");
+        let done = crew.settle(LONG).expect("settled");
+        assert!(matches!(done[..], [Done { step: 4, outcome: Ok(Ok(4096)), .. }]), "{done:?}");
+        crew.dismiss();
+    }
+
+    #[test]
+    fn a_sleeper_nobody_wakes_does_not_outlive_its_crew() {
+        asleep_in_io().1.dismiss();
+    }
+
+    #[test]
+    fn a_machine_that_never_comes_to_rest_is_reported_not_waited_for() {
+        let (lab, mut crew) = asleep_in_io();
+        let stuck = lab.enter(0, Patience::default(), |_running| {
+            crew.settle(Duration::ZERO).map(drop).map_err(|stuck| (stuck.worker, stuck.step))
+        });
+        assert_eq!(stuck.expect("a CPU"), Err((W0, 4)));
+        crew.dismiss();
     }
 }

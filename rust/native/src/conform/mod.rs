@@ -117,7 +117,9 @@ pub fn conform(recording: &Recording, options: &Options) -> Result<Conformance, 
             return Ok(Conformance::unsupported(era, steps, why));
         }
     };
-    let deterministic = replay()?.is_ok_and(|again| again.same_course(&ran));
+    let again = replay()?.unwrap_or_default();
+    let deterministic = again.same_course(&ran);
     let (compared, difference) = report::first_difference(recording, &ran);
+    let difference = difference.or_else(|| report::first_divergence(recording, &ran, &again));
     Ok(Conformance { era, unsupported: Vec::new(), steps, compared, deterministic, difference })
 }

@@ -13,10 +13,12 @@ use std::time::Duration;
 
 use pgmap_mm::world::{Party, Violation, World};
 use pgmap_prim::{Cpu, Stopped};
+use pgmap_program::errno::describe_return;
 use pgmap_program::op::{FileIdx, WorkerId};
 use pgmap_program::recording::{Completion, Expect};
 use pgmap_program::{Geometry, Issue, Op, Recording, Rules, Step};
 
+use crate::conform::compare::summary;
 use crate::conform::crew::{Crew, Done, Stuck};
 use crate::conform::pages::Tracked;
 use crate::lab::{Lab, LabError, Patience};
@@ -45,12 +47,30 @@ pub struct Ran {
     pub violations: Vec<String>,
 }
 
+impl ModelStep {
+    /// Whether two replays of one step went the same way.
+    #[must_use]
+    pub fn same_as(&self, other: &Self) -> bool {
+        (&self.did, self.busy_in, &self.still_blocked)
+            == (&other.did, other.busy_in, &other.still_blocked)
+    }
+
+    /// What the step did, in a line.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        let returns = self.did.ret.map_or_else(|| "never returns".to_owned(), describe_return);
+        let pages =
+            self.did.pages.iter().map(|(page, state)| format!("{page}: {}", summary(state)));
+        std::iter::once(returns).chain(pages).collect::<Vec<_>>().join("; ")
+    }
+}
+
 impl Ran {
     /// Whether two replays of one recording went the same way.
     #[must_use]
     pub fn same_course(&self, other: &Self) -> bool {
-        let key = |step: &ModelStep| (step.did.clone(), step.busy_in, step.still_blocked.clone());
-        self.steps.iter().map(key).eq(other.steps.iter().map(key))
+        self.steps.len() == other.steps.len()
+            && self.steps.iter().zip(&other.steps).all(|(one, two)| one.same_as(two))
     }
 }
 

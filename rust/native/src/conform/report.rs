@@ -5,7 +5,7 @@ use pgmap_program::errno::describe_return;
 use pgmap_program::recording::{Expect, PageState};
 use pgmap_program::{Recording, Step};
 
-use crate::conform::compare::{Word, summary, words};
+use crate::conform::compare::{Word, page_words, summary, words};
 use crate::conform::replay::{ModelStep, Ran};
 
 /// Steps told before the one that differs.
@@ -44,6 +44,12 @@ impl PageRow {
         let model = self.model.as_ref().map_or_else(|| "no such page".to_owned(), summary);
         Word { what: format!("page {}", self.page), recorded: summary(&self.recorded), model }
     }
+
+    /// Word by word.
+    #[must_use]
+    pub fn words(&self) -> Vec<Word> {
+        page_words(&self.recorded, self.model.as_ref())
+    }
 }
 
 impl Difference {
@@ -66,13 +72,43 @@ pub(super) fn first_difference(recording: &Recording, ran: &Ran) -> (usize, Opti
             pairs.insert(0, Word { what, recorded, model: why.clone() });
         }
         if !pairs.is_empty() {
-            let pages = side_by_side(&seen.expect, model);
-            let context = context(recording, ran, step, model);
-            let op = recording.program().step_text(step).to_string();
-            return (compared, Some(Difference { step: step.n, op, words: pairs, pages, context }));
+            return (compared, Some(tell(recording, ran, (step, &seen.expect), model, pairs)));
         }
     }
     (compared, None)
+}
+
+/// The first step at which two replays of one recording part: the model decides by chance there.
+pub(super) fn first_divergence(
+    recording: &Recording,
+    ran: &Ran,
+    again: &Ran,
+) -> Option<Difference> {
+    for (at, (step, seen)) in recording.steps().enumerate() {
+        let (Some(one), other) = (ran.steps.get(at), again.steps.get(at)) else { break };
+        if !other.is_some_and(|other| one.same_as(other)) {
+            let (what, recorded) = ("the model, replayed twice".to_owned(), "-".to_owned());
+            let text =
+                |step: Option<&ModelStep>| step.map_or_else(String::new, ModelStep::in_words);
+            let model = format!("{} | {}", text(Some(one)), text(other));
+            let words = vec![Word { what, recorded, model }];
+            return Some(tell(recording, ran, (step, &seen.expect), one, words));
+        }
+    }
+    None
+}
+
+fn tell(
+    recording: &Recording,
+    ran: &Ran,
+    (step, seen): (&Step, &Expect),
+    model: &ModelStep,
+    words: Vec<Word>,
+) -> Difference {
+    let pages = side_by_side(seen, model);
+    let context = context(recording, ran, step, model);
+    let op = recording.program().step_text(step).to_string();
+    Difference { step: step.n, op, words, pages, context }
 }
 
 fn side_by_side(seen: &Expect, model: &ModelStep) -> Vec<PageRow> {
