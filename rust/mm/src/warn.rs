@@ -54,6 +54,8 @@ pub enum Complaint {
     AllocationShared = 21,
     /// Lock-free GUP kept a reference on a page that had changed hands since its entry was read. Value: shadow word now.
     WrongPage = 22,
+    /// A page was given away while a CPU's TLB still had it. Value: that CPU.
+    FreedInTlb = 23,
 }
 
 impl Complaint {
@@ -81,6 +83,7 @@ impl Complaint {
         Self::ForeignContents,
         Self::AllocationShared,
         Self::WrongPage,
+        Self::FreedInTlb,
     ];
 
     /// The complaint behind a recorded warning code.
@@ -100,7 +103,7 @@ impl Complaint {
             | Self::BlockAllocatedBusy
             | Self::StalePin
             | Self::ForeignContents => Invariant::I18,
-            Self::StaleTranslation => Invariant::I22,
+            Self::StaleTranslation | Self::FreedInTlb => Invariant::I22,
             Self::UsedAfterUnplug => Invariant::I13Weak,
             Self::AllocationShared => Invariant::I10,
             Self::WrongPage => Invariant::I24,
@@ -140,6 +143,7 @@ impl Complaint {
             Self::UsedAfterUnplug => "page used after its struct page went",
             Self::ForeignContents => "page holds foreign contents",
             Self::AllocationShared => "two owners of one allocation",
+            Self::FreedInTlb => "page freed while a TLB still maps it",
             Self::WrongPage => "reference taken on a page that was no longer mapped there",
         }
     }

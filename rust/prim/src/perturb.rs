@@ -1,7 +1,7 @@
 //! Random delays at random instructions: a signal makes a thread nap wherever it happens to be.
 //!
 //! On few cores races have narrow windows. A helper thread sends a real-time signal to registered
-//! threads; the handler sleeps for as long as the signal says, up to 200 µs, so the hot path needs no
+//! threads; the handler sleeps for as long as the signal says, up to 3 ms, so the hot path needs no
 //! hook. The delay travels in the signal's value and the handler touches nothing else: no state is
 //! shared with it. Which thread, when and how long follow from the seed; what that hits does not.
 //!
@@ -19,7 +19,10 @@ use std::{
 
 use crate::{AtomicU64, Machine};
 
-const MAX_DELAY_NS: u64 = 200_000;
+/// Half of the naps are short, to open narrow windows often; half long enough for the others to do a
+/// whole chain of operations meanwhile.
+const SHORT_NAP_NS: u64 = 200_000;
+const MAX_DELAY_NS: u64 = 3_000_000;
 
 /// Sends signals until it is dropped.
 #[derive(Debug)]
@@ -129,7 +132,8 @@ fn send(machine: &Machine, shared: &Shared, seed: u64, rate: u32) {
             return;
         }
         let chosen = random.below(threads.targets.len().max(1) as u64) as usize;
-        let delay = random.below(MAX_DELAY_NS + 1);
+        let longest = if random.below(2) == 0 { SHORT_NAP_NS } else { MAX_DELAY_NS };
+        let delay = random.below(longest + 1);
         let now = Instant::now();
         if let Some(target) = threads.targets.get_mut(chosen)
             && target.rested_at <= now

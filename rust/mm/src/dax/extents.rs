@@ -14,7 +14,7 @@ use prim::{AtomicU32, Cpu};
 use program::Errno;
 
 use crate::dax::{Dax, InodeId};
-use crate::page::{Owner, Pfn};
+use crate::page::{Oracle, Owner, Pfn};
 use crate::vm::Permission;
 use crate::warn::{Complaint, warn_page};
 
@@ -156,6 +156,7 @@ impl Dax {
         for index in first..end {
             let Some(pfn) = self.extent(inode, index).block() else { continue };
             self.check_idle(cpu, pfn, Complaint::BlockFreedBusy);
+            self.check_unreachable(cpu, pfn);
             self.vm.pagemaps.memmap.shadow_assign(cpu, pfn, Owner::NOBODY);
             self.extent_word(inode, index).set(0);
             self.blocks.free(cpu, pfn.0 - self.span.start.0);
@@ -185,6 +186,14 @@ impl Dax {
     fn write_extent(&self, inode: InodeId, index: u32, pfn: Pfn) -> Extent {
         self.extent_word(inode, index).set(pfn.0 - self.span.start.0 + 1);
         Extent::Written(pfn)
+    }
+
+    /// No CPU may be left with a translation of a page that is being given away (I22).
+    fn check_unreachable(&self, cpu: &Cpu<'_>, pfn: Pfn) {
+        let watched = self.vm.pagemaps.memmap.oracle == Oracle::On;
+        if watched && let Some(other) = self.vm.tlb_still_maps(pfn) {
+            warn_page(cpu, Complaint::FreedInTlb, pfn, other.0 as i64);
+        }
     }
 
     fn check_idle(&self, cpu: &Cpu<'_>, pfn: Pfn, complaint: Complaint) {

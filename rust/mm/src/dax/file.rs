@@ -134,7 +134,12 @@ impl Dax {
         let _io = self.inode(id).i_rwsem.read(cpu);
         if let Some(pfn) = self.iomap_begin(cpu, id, index, Permission::Read)?.written() {
             let memmap = &self.vm.pagemaps.memmap;
-            memmap.check_contents(cpu, pfn, memmap.contents(pfn).read(), memmap.shadow_capture(pfn));
+            memmap.check_contents(
+                cpu,
+                pfn,
+                memmap.contents(pfn).read(),
+                memmap.shadow_capture(pfn),
+            );
         }
         Ok(())
     }

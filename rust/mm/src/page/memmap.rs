@@ -7,8 +7,8 @@
 use prim::{Arena, AtomicU32, AtomicU64, Cpu, NoMemory, Table};
 
 use crate::page::shadow::{Oracle, Owner, Shadow, Stamp};
-use crate::warn::{Complaint, warn_page};
 use crate::page::{Folio, Order, Page, Pfn, Span};
+use crate::warn::{Complaint, warn_page};
 
 /// Granule in which use of the memmap is remembered, so that looking at all of it costs what was used.
 const REGION: Order = Order(9);

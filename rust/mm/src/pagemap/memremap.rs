@@ -75,8 +75,8 @@ impl Pagemaps {
             // Uninterruptible: returns with `done` complete, or the machine is poisoned.
             let _ = self.maps[id.0].done.wait(cpu, Sleep::Uninterruptible, waiting);
         }
-        last_look();
         self.complain_of_busy_pages(cpu, id);
+        last_look();
         self.memmap.shadow_unplug().add(1);
         self.memmap.reset_pages(span);
         self.pgmap_array_delete(cpu, id);

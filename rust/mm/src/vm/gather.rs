@@ -3,7 +3,7 @@
 //! Zap clears entries and hands the pages to a gather. The references stay counted while the pages sit
 //! in the batch, so a busy check in between sees them. When the batch is full, or at the end:
 //!
-//! 1. TLB shoot-down: a new generation of the mm, then wait for every CPU in the middle of an access;
+//! 1. TLB shoot-down: a new generation of what was cleared, then wait for every CPU in the middle of an access;
 //! 2. page tables go to their grace period;
 //! 3. the references are put.
 //!
@@ -16,7 +16,7 @@ use program::rules::ZapPut;
 use crate::page::{Folio, Pfn};
 use crate::tally;
 use crate::vm::tables::TableId;
-use crate::vm::{MmId, Vm};
+use crate::vm::{MmId, Vm, Vpn};
 
 /// Pages a batch holds at most.
 pub(super) const BATCH_MAX: usize = 512;
@@ -40,7 +40,8 @@ pub(super) struct MmuGather<'a> {
     len: usize,
     tables: [Option<TableId>; TABLES_MAX],
     tables_len: usize,
-    cleared: bool,
+    /// Groups of PMDs with cleared entries that no flush has covered yet, a bit each.
+    cleared: u8,
 }
 
 impl<'a> MmuGather<'a> {
@@ -56,18 +57,17 @@ impl<'a> MmuGather<'a> {
             len: 0,
             tables: [None; TABLES_MAX],
             tables_len: 0,
-            cleared: false,
+            cleared: 0,
         }
     }
 
-    /// An entry was cleared that mapped no counted page.
-    pub(super) fn note_cleared(&mut self) {
-        self.cleared = true;
+    /// An entry was cleared at `vpn`.
+    pub(super) fn note_cleared(&mut self, vpn: Vpn) {
+        self.cleared |= 1 << self.vm.tlb_group(vpn);
     }
 
     /// `__tlb_remove_folio_pages`: one mapping's reference on `folio`, to be put after the flush.
     pub(super) fn remove_folio(&mut self, folio: Folio<'_>) -> Batch {
-        self.cleared = true;
         if self.vm.pagemaps.rules.zap_put == ZapPut::BeforeFlush {
             self.vm.pagemaps.folio_put_refs(self.cpu, folio, 1);
             return Batch::Room;
@@ -78,20 +78,20 @@ impl<'a> MmuGather<'a> {
     }
 
     /// `tlb_remove_table`: an unlinked page table.
-    pub(super) fn remove_table(&mut self, table: TableId) {
+    pub(super) fn remove_table(&mut self, table: TableId, first: Vpn) {
         if self.tables_len == TABLES_MAX {
             self.flush();
         }
-        self.cleared = true;
+        self.note_cleared(first);
         self.tables[self.tables_len] = Some(table);
         self.tables_len += 1;
     }
 
     /// `tlb_flush_mmu`.
     pub(super) fn flush(&mut self) {
-        if self.cleared {
-            self.vm.flush_tlb_mm(self.cpu, self.mm);
-            self.cleared = false;
+        if self.cleared != 0 {
+            self.vm.flush_tlb(self.cpu, self.mm, self.cleared);
+            self.cleared = 0;
         }
         for table in self.tables[..self.tables_len].iter_mut().filter_map(Option::take) {
             self.vm.tables.free_unlinked(self.cpu, table);
@@ -109,7 +109,7 @@ impl<'a> MmuGather<'a> {
         let gathers = &self.vm.mm(self.mm).gathers;
         if gathers.read() > 1 {
             self.cpu.count(tally::NESTED_FLUSH);
-            self.cleared = true;
+            self.cleared = u8::MAX;
         }
         self.flush();
         gathers.dec();
@@ -117,14 +117,19 @@ impl<'a> MmuGather<'a> {
 }
 
 impl Vm {
-    /// Shoots down every translation of an mm: when it returns, no CPU uses an entry that was cleared
-    /// before the call.
+    /// Shoots down the translations of some groups of an mm: when it returns, no CPU uses an entry of
+    /// them that was cleared before the call.
     ///
     /// An access reads the generation inside its section. One that began before the barrier inside
     /// [`sync_access`] is waited for; one that begins after it sees the new generation, under which
     /// nothing older is valid, and any entry it walks to was cleared before (K§6.2).
-    pub(super) fn flush_tlb_mm(&self, cpu: &Cpu<'_>, mm: MmId) {
-        self.mm(mm).tlb_generation.inc_return();
+    fn flush_tlb(&self, cpu: &Cpu<'_>, mm: MmId, groups: u8) {
+        let generations = &self.mm(mm).tlb_generations;
+        for (group, generation) in generations.iter().enumerate() {
+            if groups & (1 << group) != 0 {
+                generation.inc_return();
+            }
+        }
         if sync_access(cpu).0 {
             cpu.count(tally::FLUSH_WAITED);
         }

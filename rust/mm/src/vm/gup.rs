@@ -264,7 +264,12 @@ impl Vm {
 
     /// A device reads or writes the first page of a range it holds: no page table, no TLB. `store`
     /// gets the page's life as it was when the reference was taken.
-    pub fn dma(&self, cpu: &Cpu<'_>, range: &GupRange, store: Option<&dyn Fn(Stamp) -> u64>) -> u64 {
+    pub fn dma(
+        &self,
+        cpu: &Cpu<'_>,
+        range: &GupRange,
+        store: Option<&dyn Fn(Stamp) -> u64>,
+    ) -> u64 {
         let contents = self.pagemaps.memmap.contents(range.first());
         let before = contents.read();
         if let Some(value) = store {

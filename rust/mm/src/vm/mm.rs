@@ -19,6 +19,9 @@ use crate::vm::{Entry, MappingId, Vm, Vpn};
 /// VMAs one process can have (`max_map_count`).
 pub(super) const VMAS: usize = 72;
 
+/// Groups of PMDs that are flushed apart, so that one flush does not hide that another is missing.
+pub(super) const TLB_GROUPS: usize = 8;
+
 /// Names a process address space.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct MmId(pub u32);
@@ -131,8 +134,8 @@ zeroed! {
     /// `struct mm_struct`.
     #[derive(Debug)]
     pub struct Mm {
-        /// Bumped by every TLB flush; a TLB entry of an older value is void.
-        pub(super) tlb_generation: AtomicU32,
+        /// Per group of PMDs, bumped by every TLB flush of it; a TLB entry of an older value is void.
+        pub(super) tlb_generations: [AtomicU32; TLB_GROUPS],
         /// Gathers running on this mm (`tlb_flush_pending`).
         pub(super) gathers: AtomicU32,
         pub(super) pmd_lock: SpinLock<PtLocked>,
@@ -296,7 +299,7 @@ impl Vm {
             let lock = self.mm(mm).pmd_lock.lock(gather.cpu);
             word.xchg(Entry::NONE.0);
             drop(lock);
-            gather.remove_table(table);
+            gather.remove_table(table, Vpn(first));
         }
     }
 

@@ -8,9 +8,10 @@
 //! The entry also carries the page's [`Stamp`] at fill. If it differs at a later hit, the page changed
 //! hands while this CPU could still reach it: I22. Only the owner CPU touches its TLB.
 
-use prim::{Arena, AtomicU32, AtomicU64, Cpu, NoMemory, Table, zeroed};
+use prim::{Arena, AtomicU32, AtomicU64, Cpu, CpuId, NoMemory, Table, zeroed};
 
 use crate::page::{Pfn, Stamp};
+use crate::vm::mm::TLB_GROUPS;
 use crate::vm::{Entry, Fault, FaultHandler, MmId, Permission, Vm, Vpn};
 use crate::warn::{Complaint, warn_page};
 
@@ -54,20 +55,62 @@ zeroed! {
     }
 }
 
+/// What other CPUs may know of a TLB entry, in one word so that it cannot be torn.
+///
+/// ```text
+///   63      56 55      52 51            32 31                    0
+///  +----------+----------+----------------+-----------------------+
+///  | mm       | group    | generation     | pfn; 0 is empty       |
+///  +----------+----------+----------------+-----------------------+
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Summary(u64);
+
+impl Summary {
+    const GENERATION: u32 = 0xf_ffff;
+
+    fn new(mm: MmId, group: usize, generation: u32, pfn: Pfn) -> Self {
+        let generation = u64::from(generation & Self::GENERATION);
+        Self(
+            (u64::from(mm.0) << 56)
+                | ((group as u64) << 52)
+                | (generation << 32)
+                | u64::from(pfn.0),
+        )
+    }
+
+    fn pfn(self) -> Pfn {
+        Pfn(self.0 as u32)
+    }
+
+    fn mm(self) -> MmId {
+        MmId((self.0 >> 56) as u32)
+    }
+
+    fn group(self) -> usize {
+        (self.0 >> 52) as usize & 0xf
+    }
+
+    fn generation(self) -> u32 {
+        (self.0 >> 32) as u32 & Self::GENERATION
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Tlb {
     entries: Table<TlbEntry>,
+    /// A [`Summary`] per entry, for [`Vm::tlb_still_maps`].
+    summaries: Table<AtomicU64>,
 }
 
 impl Tlb {
     pub(super) fn new(arena: &Arena, cpus: usize) -> Result<Self, NoMemory> {
-        Ok(Self { entries: arena.table(cpus * ENTRIES)? })
+        Ok(Self { entries: arena.table(cpus * ENTRIES)?, summaries: arena.table(cpus * ENTRIES)? })
     }
 
     #[inline]
-    fn slot(&self, cpu: &Cpu<'_>, mm: MmId, vpn: Vpn) -> &TlbEntry {
-        let at = (vpn.0 ^ (mm.0 << 3)) as usize % ENTRIES;
-        &self.entries[cpu.id().0 * ENTRIES + at]
+    fn slot(cpu: &Cpu<'_>, mm: MmId, vpn: Vpn) -> usize {
+        cpu.id().0 * ENTRIES + (vpn.0 ^ (mm.0 << 3)) as usize % ENTRIES
     }
 }
 
@@ -140,8 +183,10 @@ impl Vm {
     ) -> Option<u64> {
         let _section = cpu.access_begin();
         // Inside the section, before the walk: see flush_tlb_mm.
-        let generation = self.mm(mm).tlb_generation.read();
-        let slot = self.tlb.slot(cpu, mm, vpn);
+        let group = self.tlb_group(vpn);
+        let generation = self.mm(mm).tlb_generations[group].read();
+        let at = Tlb::slot(cpu, mm, vpn);
+        let slot = &self.tlb.entries[at];
         let (entry, stamp) =
             match slot.hit(mm, vpn, generation).filter(|(entry, _)| entry.allows(wanted)) {
                 Some(hit) => {
@@ -155,6 +200,8 @@ impl Vm {
                     }
                     let stamp = self.pagemaps.memmap.shadow_capture(entry.pfn());
                     slot.fill(mm, vpn, generation, entry, stamp);
+                    let summary = Summary::new(mm, group, generation, entry.pfn());
+                    self.tlb.summaries[at].set(summary.0);
                     (entry, stamp)
                 }
             };
@@ -185,6 +232,35 @@ impl Vm {
         }
     }
 
+    /// Which generation a flush of this address starts.
+    #[inline]
+    pub(super) fn tlb_group(&self, vpn: Vpn) -> usize {
+        (vpn.0 >> self.tables.pmd_order.0) as usize % TLB_GROUPS
+    }
+
+    /// I02 at the moment a page is given away: a CPU that could still reach it, if there is one.
+    ///
+    /// Exact: an entry valid under the current generation was walked to after the last flush, so the
+    /// page table still had it then, and a page that is mapped is not given away.
+    #[must_use]
+    pub fn tlb_still_maps(&self, pfn: Pfn) -> Option<CpuId> {
+        let reaches = |at: &usize| {
+            let summary = Summary(self.tlb.summaries[*at].read());
+            if summary.pfn() != pfn {
+                return false;
+            }
+            // The summary's generation is short: the entry itself has the last word.
+            let entry = &self.tlb.entries[*at];
+            let now = self.mm(summary.mm()).tlb_generations[summary.group()].read();
+            now & Summary::GENERATION == summary.generation()
+                && now == entry.generation.read()
+                && Entry(entry.entry.read()).pfn() == pfn
+                && Summary(self.tlb.summaries[*at].read()) == summary
+        };
+        let stale = (0..self.tlb.summaries.len()).find(reaches);
+        stale.map(|at| CpuId(at / ENTRIES))
+    }
+
     /// The oracle: the page is still whose it was when access to it was gained.
     #[inline]
     pub(super) fn check_stamp(&self, cpu: &Cpu<'_>, complaint: Complaint, pfn: Pfn, stamp: Stamp) {
@@ -197,5 +273,17 @@ impl Vm {
                 if now.epoch == stamp.epoch { complaint } else { Complaint::UsedAfterUnplug };
             warn_page(cpu, complaint, pfn, now.word.cast_signed());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_summary_keeps_its_fields_apart() {
+        let summary = Summary::new(MmId(63), 7, 0xf_ffff, Pfn(0xfff_ffff));
+        assert_eq!((summary.mm(), summary.group()), (MmId(63), 7));
+        assert_eq!((summary.generation(), summary.pfn()), (0xf_ffff, Pfn(0xfff_ffff)));
     }
 }

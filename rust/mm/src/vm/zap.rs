@@ -54,8 +54,8 @@ impl Vm {
             return Batch::Room;
         }
         let pte = Entry(word.xchg(Entry::NONE.0));
+        gather.note_cleared(vpn);
         if pte.pfn() == Pfn::ZERO_PAGE {
-            gather.note_cleared();
             return Batch::Room;
         }
         let folio = self.pagemaps.memmap.folio(pte.pfn());
@@ -71,6 +71,7 @@ impl Vm {
             return;
         }
         word.xchg(Entry::NONE.0);
+        gather.note_cleared(vpn);
         let folio: Folio<'_> = self.pagemaps.memmap.folio(pmd.pfn());
         Self::remove_rmap_pmd(gather.cpu, folio);
         let batch = gather.remove_folio(folio);

@@ -59,7 +59,7 @@ impl World {
             return Err(Errno::EACCES.into());
         }
         let inode = self.inode_of(open).0;
-        let slot = MapSlot { start: 0, pages, pgoff: offset, inode };
+        let slot = MapSlot { start: 0, pages, pgoff: offset, inode, closing: 0 };
         {
             // Claims the number first, so that two threads cannot map it twice.
             let mut handles = self.proc(worker)?.handles.lock(cpu);
@@ -94,25 +94,32 @@ impl World {
         range: Option<PageRange>,
     ) -> Return {
         let mm = self.mm_of(worker)?;
-        let slot = {
-            let mut handles = self.proc(worker)?.handles.lock(cpu);
+        let proc = self.proc(worker)?;
+        let (whole, start, pages) = {
+            let mut handles = proc.handles.lock(cpu);
             let slot = handles.maps.get_mut(map.index()).ok_or(Errno::EINVAL)?;
             // A mapping with no address yet is being made by another thread.
-            if slot.pages == 0 || slot.start == 0 {
+            if slot.pages == 0 || slot.start == 0 || slot.closing == 1 {
                 return Err(Errno::EINVAL.into());
             }
-            let whole = *slot;
-            if range.is_none() {
-                *slot = MapSlot::UNUSED;
+            let PageRange { page, pages } =
+                range.unwrap_or(PageRange { page: 0, pages: slot.pages });
+            if page.checked_add(pages).is_none_or(|end| end > slot.pages) || pages == 0 {
+                return Err(Errno::EINVAL.into());
             }
-            whole
+            // The number stays until the pages are gone: other threads may touch them meanwhile.
+            slot.closing = range.is_none().into();
+            (range.is_none(), Vpn(slot.start + page), pages)
         };
-        let PageRange { page, pages } = range.unwrap_or(PageRange { page: 0, pages: slot.pages });
-        if page.checked_add(pages).is_none_or(|end| end > slot.pages) || pages == 0 {
-            return Err(Errno::EINVAL.into());
+        let unmapped = self.unmap_range(cpu, mm, start, pages);
+        if whole {
+            let mut handles = proc.handles.lock(cpu);
+            match unmapped {
+                Ok(()) => handles.maps[map.index()] = MapSlot::UNUSED,
+                Err(_) => handles.maps[map.index()].closing = 0,
+            }
         }
-        self.unmap_range(cpu, mm, Vpn(slot.start + page), pages)?;
-        Ok(0)
+        Ok(unmapped.map(|()| 0)?)
     }
 
     /// The mm is gone: everything in it is unmapped and put.

@@ -163,8 +163,9 @@ impl World {
         let head = self.pagemaps().memmap.folio(pfn).pfn();
         let same = |first: Pfn| self.pagemaps().memmap.folio(first).pfn() == head;
         let mut all = Vec::new();
-        for worker in (0..program::op::WORKERS_MAX).map(WorkerId) {
-            let pins = { *self.worker(worker).pins.lock(cpu) };
+        for (number, place) in (0..).zip(self.workers.iter()) {
+            let worker = WorkerId(number);
+            let pins = { *place.pins.lock(cpu) };
             for pinned in
                 pins.held.iter().filter(|slot| slot.number != 0 && same(slot.range.first()))
             {

@@ -32,11 +32,13 @@ plain! {
         pub pgoff: u32,
         /// The file it maps.
         pub inode: u32,
+        /// 1 while a thread unmaps it: the others may still touch what is left of it.
+        pub closing: u32,
     }
 }
 
 impl MapSlot {
-    pub(super) const UNUSED: Self = Self { start: 0, pages: 0, pgoff: 0, inode: 0 };
+    pub(super) const UNUSED: Self = Self { start: 0, pages: 0, pgoff: 0, inode: 0, closing: 0 };
 }
 
 plain! {
@@ -52,6 +54,15 @@ plain! {
 
 impl Guarded for Handles {
     const CLASS: LockClass = LockClass { name: "files_struct", rank: 90 };
+}
+
+impl Handles {
+    /// What a child inherits: a mapping another thread is still making belongs to the parent alone.
+    fn without_unplaced_maps(mut self) -> Self {
+        let unplaced = self.maps.iter_mut().filter(|map| map.start == 0);
+        unplaced.for_each(|map| *map = MapSlot::UNUSED);
+        self
+    }
 }
 
 zeroed! {
@@ -103,8 +114,12 @@ zeroed! {
 }
 
 impl World {
-    pub(super) fn worker(&self, worker: WorkerId) -> &Worker {
-        &self.workers[worker.index()]
+    /// The place of a worker, whether it runs or not.
+    ///
+    /// # Errors
+    /// `ESRCH` for a number too high.
+    pub(super) fn worker(&self, worker: WorkerId) -> Result<&Worker, Errno> {
+        self.workers.get(worker.index()).ok_or(Errno::ESRCH)
     }
 
     /// The process a worker runs in.
@@ -134,8 +149,7 @@ impl World {
     pub fn spawn(&self, cpu: &Cpu<'_>, worker: WorkerId) -> Return {
         self.check_startable(worker)?;
         let proc = self.new_proc(cpu)?;
-        self.start(worker, proc);
-        Ok(0)
+        self.start(cpu, worker, proc)
     }
 
     /// Starts a worker as another thread of `of`'s process (`CLONE_VM | CLONE_FILES`).
@@ -145,8 +159,13 @@ impl World {
     pub fn clone_thread(&self, of: WorkerId, worker: WorkerId) -> Return {
         self.check_startable(worker)?;
         let proc = self.proc_of(of)?;
-        self.procs[proc.0].workers.inc();
-        self.start(worker, proc);
+        let place = &self.worker(worker)?.proc;
+        place.cmpxchg(0, proc.0 + 1).map_err(|_| Errno::EEXIST)?;
+        // Not from zero: `of` may be on its way out, and the process with it.
+        if !self.procs[proc.0].workers.add_unless(1, 0) {
+            place.set(0);
+            return Err(Errno::ESRCH.into());
+        }
         Ok(0)
     }
 
@@ -159,9 +178,13 @@ impl World {
         let from = self.proc(parent)?;
         let proc = self.new_proc(cpu)?;
         let to = &self.procs[proc.0];
-        let handles = *from.handles.lock(cpu);
-        self.share_handles(cpu, &handles);
-        *to.handles.lock(cpu) = handles;
+        let handles = {
+            // Shared under the lock, or another thread could close the last use of one meanwhile.
+            let handles = from.handles.lock(cpu);
+            self.share_handles(cpu, &handles);
+            *handles
+        };
+        *to.handles.lock(cpu) = handles.without_unplaced_maps();
         let (source, target) = (MmId(from.mm.read()), MmId(to.mm.read()));
         let copied =
             self.dax.vm.fork_mm(cpu, source, target, &mut |event| self.file_event(cpu, event));
@@ -170,8 +193,7 @@ impl World {
             self.procs.free(cpu, proc.0);
             return Err(errno.into());
         }
-        self.start(child, proc);
-        Ok(0)
+        self.start(cpu, child, proc)
     }
 
     /// `exit`, and what SIGKILL leads to: pins, then memory, then files and pipes.
@@ -179,16 +201,21 @@ impl World {
     /// # Errors
     /// `ESRCH` when the worker does not run.
     pub fn exit(&self, cpu: &Cpu<'_>, worker: WorkerId) -> Return {
-        let id = self.proc_of(worker)?;
-        self.release_pins(cpu, worker);
-        self.worker(worker).proc.set(0);
+        self.release_pins(cpu, self.worker(worker)?);
+        // Exchanged, so that of two exits one does it.
+        let id = self.worker(worker)?.proc.xchg(0).checked_sub(1).ok_or(Errno::ESRCH)?;
+        self.leave(cpu, ProcId(id));
+        Ok(0)
+    }
+
+    /// A worker less in a process; the last one ends it.
+    fn leave(&self, cpu: &Cpu<'_>, id: ProcId) {
         let proc = &self.procs[id.0];
         if proc.workers.dec_and_test() {
             self.drop_mm(cpu, MmId(proc.mm.read()));
             self.close_handles(cpu, proc);
             self.procs.free(cpu, id.0);
         }
-        Ok(0)
     }
 
     /// Workers that run.
@@ -220,8 +247,14 @@ impl World {
         }
     }
 
-    fn start(&self, worker: WorkerId, proc: ProcId) {
-        self.worker(worker).proc.set(proc.0 + 1);
+    /// Puts a worker into a process that already counts it; takes the count back if the worker was
+    /// started meanwhile.
+    fn start(&self, cpu: &Cpu<'_>, worker: WorkerId, proc: ProcId) -> Return {
+        if self.worker(worker)?.proc.cmpxchg(0, proc.0 + 1).is_err() {
+            self.leave(cpu, proc);
+            return Err(Errno::EEXIST.into());
+        }
+        Ok(0)
     }
 
     /// Closes everything by number; what was the last use of a thing ends it here, and may sleep.

@@ -12,7 +12,7 @@ use program::op::{FdNo, Longterm as OpLongterm, MapNo, PinNo, PipeNo, WorkerId};
 
 use crate::page::Stamp;
 use crate::vm::{GupKind, GupRange, GupRequest, Longterm, Permission, Vpn};
-use crate::world::process::{HANDLES, Pinned, REGISTERED};
+use crate::world::process::{HANDLES, Pinned, REGISTERED, Worker};
 use crate::world::{PAGE_SIZE, Return, World};
 
 /// Buffers a pipe holds.
@@ -96,13 +96,14 @@ impl World {
         request: GupRequest,
         out: &mut [GupRange],
     ) -> Result<(u32, usize), Errno> {
+        let mm = self.mm_of(worker)?;
         let slot = self.map_slot(cpu, worker, map).map_err(|_| Errno::EFAULT)?;
         let start = slot.start.checked_add(page).ok_or(Errno::EFAULT)?;
         if request.pages == 0 || request.pages as usize > SEGMENTS * 64 {
             return Err(Errno::EINVAL);
         }
         let request = GupRequest { start: Vpn(start), ..request };
-        self.dax.vm.gup(cpu, self.mm_of(worker)?, &request, &self.dax, out)
+        self.dax.vm.gup(cpu, mm, &request, &self.dax, out)
     }
 
     fn request(pages: u32, kind: GupKind, access: Permission) -> GupRequest {
@@ -125,17 +126,20 @@ impl World {
         access: Permission,
         longterm: OpLongterm,
     ) -> Return {
-        let number = self.next_pin(cpu, worker);
+        let number = self.next_pin(cpu, worker)?;
         self.pin_numbered(cpu, worker, number, map, page, pages, kind, access, longterm)
     }
 
     /// Uses up the worker's next number, from 1. A failing call uses one up too: programs count steps,
     /// not successes.
-    #[must_use]
-    pub fn next_pin(&self, cpu: &Cpu<'_>, worker: WorkerId) -> u32 {
-        let mut pins = self.worker(worker).pins.lock(cpu);
+    ///
+    /// # Errors
+    /// `ESRCH` when the worker does not run.
+    pub fn next_pin(&self, cpu: &Cpu<'_>, worker: WorkerId) -> Result<u32, Errno> {
+        self.proc_of(worker)?;
+        let mut pins = self.worker(worker)?.pins.lock(cpu);
         pins.next += 1;
-        pins.next
+        Ok(pins.next)
     }
 
     /// As [`Self::pin`], under a number from [`Self::next_pin`].
@@ -172,7 +176,7 @@ impl World {
         let mut out = [GupRange::EMPTY; BATCH];
         let (taken, ranges) = self.gup(cpu, worker, map, page, request, &mut out)?;
         let room = {
-            let mut pins = self.worker(worker).pins.lock(cpu);
+            let mut pins = self.worker(worker)?.pins.lock(cpu);
             let room = pins.held.iter().filter(|slot| slot.number == 0).count() >= ranges;
             if room {
                 let free = pins.held.iter_mut().filter(|slot| slot.number == 0);
@@ -194,20 +198,20 @@ impl World {
     /// `EINVAL` when there is no such pin.
     pub fn unpin(&self, cpu: &Cpu<'_>, worker: WorkerId, pin: Option<PinNo>) -> Return {
         let number = self.pin_number(cpu, worker, pin)?;
-        Ok(self.unpin_number(cpu, worker, number).into())
+        Ok(self.unpin_number(cpu, self.worker(worker)?, number).into())
     }
 
-    fn unpin_number(&self, cpu: &Cpu<'_>, worker: WorkerId, number: u32) -> u32 {
+    fn unpin_number(&self, cpu: &Cpu<'_>, worker: &Worker, number: u32) -> u32 {
         let mut pages = 0;
-        while let Some(range) = self.take_pinned(cpu, worker, number) {
+        while let Some(range) = Self::take_pinned(cpu, worker, number) {
             self.dax.vm.gup_put(cpu, &range);
             pages += range.pages;
         }
         pages
     }
 
-    fn take_pinned(&self, cpu: &Cpu<'_>, worker: WorkerId, number: u32) -> Option<GupRange> {
-        let mut pins = self.worker(worker).pins.lock(cpu);
+    fn take_pinned(cpu: &Cpu<'_>, worker: &Worker, number: u32) -> Option<GupRange> {
+        let mut pins = worker.pins.lock(cpu);
         let slot = pins.held.iter_mut().find(|slot| slot.number == number)?;
         slot.number = 0;
         Some(slot.range)
@@ -219,7 +223,7 @@ impl World {
         worker: WorkerId,
         pin: Option<PinNo>,
     ) -> Result<u32, Errno> {
-        let pins = self.worker(worker).pins.lock(cpu);
+        let pins = self.worker(worker)?.pins.lock(cpu);
         let numbers =
             pins.held.iter().map(|slot| slot.number).filter(|n| *n != 0 && *n != REGISTERED);
         match pin {
@@ -234,7 +238,10 @@ impl World {
     /// Pins a worker holds.
     #[must_use]
     pub fn pins_held(&self, cpu: &Cpu<'_>, worker: WorkerId) -> usize {
-        self.worker(worker).pins.lock(cpu).held.iter().filter(|slot| slot.number != 0).count()
+        let held = |worker: &Worker| {
+            worker.pins.lock(cpu).held.iter().filter(|slot| slot.number != 0).count()
+        };
+        self.worker(worker).map_or(0, held)
     }
 
     /// A device reads, or writes, the first page of every range of a pin. Returns what the first page
@@ -250,7 +257,7 @@ impl World {
         store: Option<&dyn Fn(Stamp) -> u64>,
     ) -> Result<u64, Errno> {
         let number = self.pin_number(cpu, worker, pin)?;
-        let held = { self.worker(worker).pins.lock(cpu).held };
+        let held = { self.worker(worker)?.pins.lock(cpu).held };
         let mut first = None;
         for slot in held.iter().filter(|slot| slot.number == number) {
             let before = self.dax.vm.dma(cpu, &slot.range, store);
@@ -260,10 +267,10 @@ impl World {
     }
 
     /// Gives back everything a worker holds; part of its exit.
-    pub(super) fn release_pins(&self, cpu: &Cpu<'_>, worker: WorkerId) {
+    pub(super) fn release_pins(&self, cpu: &Cpu<'_>, worker: &Worker) {
         loop {
             let number = {
-                let pins = self.worker(worker).pins.lock(cpu);
+                let pins = worker.pins.lock(cpu);
                 pins.held.iter().map(|slot| slot.number).max().unwrap_or(0)
             };
             if number == 0 {
@@ -271,7 +278,7 @@ impl World {
             }
             self.unpin_number(cpu, worker, number);
         }
-        self.worker(worker).pins.lock(cpu).next = 0;
+        worker.pins.lock(cpu).next = 0;
     }
 
     /// `IORING_REGISTER_BUFFERS`: a long-term pin. Returns 0.
@@ -296,7 +303,7 @@ impl World {
     /// # Errors
     /// `ENXIO` when nothing is registered.
     pub fn uring_unregister(&self, cpu: &Cpu<'_>, worker: WorkerId) -> Return {
-        match self.unpin_number(cpu, worker, REGISTERED) {
+        match self.unpin_number(cpu, self.worker(worker)?, REGISTERED) {
             0 => Err(Errno::ENXIO.into()),
             _ => Ok(0),
         }
@@ -388,7 +395,7 @@ impl World {
     /// `tee`: the second pipe gets references on the first pipe's pages. Returns bytes.
     ///
     /// # Errors
-    /// `EBADF`.
+    /// `EBADF`, `EINVAL` for a pipe into itself.
     pub fn tee(
         &self,
         cpu: &Cpu<'_>,
@@ -405,6 +412,11 @@ impl World {
                 return Err(errno.into());
             }
         };
+        if from == to {
+            self.put_pipe(cpu, to);
+            self.put_pipe(cpu, from);
+            return Err(Errno::EINVAL.into());
+        }
         let mut copied = 0;
         for at in 0..pages as usize {
             // The buffer's own reference is held by the ring; ours is taken under its lock.
@@ -472,7 +484,7 @@ impl World {
                 self.end_io(cpu, &ranges[..len], into_memory);
                 return Ok(bytes);
             }
-            Completes::In(steps) => self.now() + steps.max(1),
+            Completes::In(steps) => self.now().saturating_add(steps.max(1)),
             Completes::WhenTold => 0,
         };
         let Ok(bio) = self.bios.alloc(cpu) else {

@@ -34,7 +34,7 @@ impl SplitMix64 {
 }
 
 macro_rules! kinds {
-    ($($(#[$doc:meta])* $kind:ident $name:literal $default:literal $gup:literal $files:literal;)+) => {
+    ($($(#[$doc:meta])* $kind:ident $name:literal $call:literal $default:literal $gup:literal $files:literal;)+) => {
         /// Kinds of action.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum ActionKind { $($(#[$doc])* $kind,)+ }
@@ -48,6 +48,12 @@ macro_rules! kinds {
             pub fn name(self) -> &'static str {
                 match self { $(ActionKind::$kind => $name),+ }
             }
+
+            /// The system call it is, as the world names it.
+            #[must_use]
+            pub fn call(self) -> &'static str {
+                match self { $(ActionKind::$kind => $call),+ }
+            }
         }
 
         /// Every mix by name.
@@ -59,60 +65,60 @@ macro_rules! kinds {
     };
 }
 
-// Weights of: default, gup (references against unmap and truncate), files (holes, names, contents).
+// Name, system call, weights of: default, gup (references against unmap and truncate), files (holes, names, contents).
 kinds! {
     /// Load through the TLB.
-    Read "read" 1600 1200 1600;
+    Read "read" "read" 1600 1200 1600;
     /// Store through the TLB.
-    Write "write" 1200 800 1600;
+    Write "write" "write" 1200 800 1600;
     /// Pin one page.
-    Pin "pin" 1000 2400 400;
+    Pin "pin" "pin" 1000 2400 400;
     /// Pin several.
-    PinRange "pin_range" 200 400 100;
+    PinRange "pin_range" "pin" 200 400 100;
     /// Take a plain reference.
-    Get "get" 300 600 100;
+    Get "get" "get" 300 600 100;
     /// Give the most recent one back.
-    Unpin "unpin" 1200 2800 400;
+    Unpin "unpin" "unpin" 1200 2800 400;
     /// A device writes through a pin.
-    DmaWrite "dma_write" 300 400 100;
+    DmaWrite "dma_write" "dma_write" 300 400 100;
     /// A device reads.
-    DmaRead "dma_read" 200 200 100;
+    DmaRead "dma_read" "dma_read" 200 200 100;
     /// Direct I/O, complete before it returns.
-    Dio "dio" 150 200 50;
+    Dio "dio" "dio_read" 150 200 50;
     /// Map a file.
-    Mmap "mmap" 700 800 600;
+    Mmap "mmap" "mmap" 700 800 600;
     /// Unmap all of a mapping.
-    Munmap "munmap" 450 500 300;
+    Munmap "munmap" "munmap" 450 500 300;
     /// Unmap a part.
-    MunmapPart "munmap_part" 100 100 100;
+    MunmapPart "munmap_part" "munmap" 100 100 100;
     /// Drop one entry, keep the mapping.
-    Dontneed "dontneed" 300 600 200;
+    Dontneed "dontneed" "madvise" 300 600 200;
     /// Change a file's size.
-    Truncate "truncate" 160 200 400;
+    Truncate "truncate" "ftruncate" 160 200 400;
     /// Punch a hole.
-    Punch "punch" 160 200 400;
+    Punch "punch" "punch" 160 200 400;
     /// Make pages read as zeroes.
-    ZeroRange "zero_range" 20 20 100;
+    ZeroRange "zero_range" "zerorange" 20 20 100;
     /// Write without a mapping.
-    Pwrite "pwrite" 250 100 800;
+    Pwrite "pwrite" "pwrite" 250 100 800;
     /// Read without a mapping.
-    Pread "pread" 100 50 400;
+    Pread "pread" "pread" 100 50 400;
     /// Remove a name, and close it: the last user evicts.
-    Unlink "unlink" 80 60 160;
+    Unlink "unlink" "unlink" 80 60 160;
     /// Make a new file of that name, and open it.
-    Create "create" 160 120 320;
+    Create "create" "open" 160 120 320;
     /// References kept in a pipe.
-    Vmsplice "vmsplice" 150 300 50;
+    Vmsplice "vmsplice" "vmsplice" 150 300 50;
     /// And dropped.
-    Drain "drain" 150 300 50;
+    Drain "drain" "drain" 150 300 50;
     /// Driver memory: allocate a run.
-    DevAlloc "dev_alloc" 400 200 0;
+    DevAlloc "dev_alloc" "dev_alloc" 400 200 0;
     /// Give it back.
-    DevFree "dev_free" 400 200 0;
+    DevFree "dev_free" "dev_put" 400 200 0;
     /// A speculative reference by frame number.
-    DevPeek "dev_peek" 1200 600 0;
+    DevPeek "dev_peek" "dev_get" 1200 600 0;
     /// Unbind the filesystem's device and bind it again.
-    Rebind "rebind" 2 1 1;
+    Rebind "rebind" "unbind" 2 1 1;
 }
 
 /// How often which kind is drawn.
@@ -209,6 +215,13 @@ mod tests {
         assert_ne!(list(7, 0, 0), list(8, 0, 0));
         assert_ne!(list(7, 0, 0), list(7, 1, 0));
         assert_ne!(list(7, 0, 0), list(7, 0, 1));
+    }
+
+    #[test]
+    fn every_action_is_a_call_the_world_has_a_name_for() {
+        for kind in ActionKind::ALL {
+            assert_ne!(pgmap_mm::world::op_code_named(kind.call()), 0, "{}", kind.name());
+        }
     }
 
     #[test]

@@ -108,7 +108,7 @@ impl<'a> Worker<'a> {
     }
 
     fn enter<R>(&self, kind: ActionKind, call: impl FnOnce(&Cpu<'_>) -> R) -> Result<R, Stopped> {
-        let task = Party::task(self.id, op_code_named(kind.name()));
+        let task = Party::task(self.id, op_code_named(kind.call()));
         self.lab.enter(task, Patience::default(), call)
     }
 
@@ -146,7 +146,10 @@ impl<'a> Worker<'a> {
         }
         let size = file_pages(world.geometry(), which);
         match kind {
-            ActionKind::Read => self.did(kind, |cpu| world.load_checked(cpu, id, map, page)),
+            ActionKind::Read => self.did(kind, |cpu| {
+                (page..page + pages)
+                    .try_for_each(|at| world.load_checked(cpu, id, map, at).map(drop))
+            }),
             ActionKind::Write => self.did(kind, |cpu| world.store_mark(cpu, id, map, page)),
             ActionKind::Pin | ActionKind::PinRange | ActionKind::Get => {
                 let gup = if kind == ActionKind::Get { GupKind::Get } else { GupKind::Pin };
