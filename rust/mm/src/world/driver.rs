@@ -52,7 +52,8 @@ impl World {
     /// Returns whether there was one.
     #[must_use]
     pub fn dev_peek(&self, cpu: &Cpu<'_>, page: u32) -> bool {
-        let pfn = self.devmem.span().start.add(page % self.devmem.span().pages.max(1));
+        let Some(page) = page.checked_rem(self.devmem.span().pages) else { return false };
+        let pfn = self.devmem.span().start.add(page);
         let folio = self.pagemaps().try_get_folio(cpu, pfn, 1);
         if let Some(folio) = folio {
             self.pagemaps().folio_put_refs(cpu, folio, 1);

@@ -1,7 +1,9 @@
 //! Mapping files and touching memory.
 
 use prim::Cpu;
-use program::op::{Access as OpAccess, Align, FileRef, MapNo, PageRange, Prot, WorkerId};
+use program::op::{
+    Access as OpAccess, Align, FileRef, MapNo, PAGE_MAX, PageRange, Prot, WorkerId,
+};
 use program::{Died, Errno};
 
 use crate::vm::{self, Access, FileUse, MmId, Vma, VmaAlignment, Vpn};
@@ -16,7 +18,7 @@ impl World {
     ///
     /// # Errors
     /// `EBADF`, `EACCES` (writable mapping of a file opened for reading), `EBUSY` (number in use),
-    /// `ENOMEM`, `EINVAL`.
+    /// `ENOMEM`, `EINVAL`, `EOVERFLOW` when the file offset does.
     #[expect(clippy::too_many_arguments, reason = "the system call has as many")]
     pub fn mmap(
         &self,
@@ -32,6 +34,9 @@ impl World {
         let mm = self.mm_of(worker)?;
         if pages == 0 || pages > self.geometry.file_pages_max || map.index() >= HANDLES {
             return Err(Errno::EINVAL.into());
+        }
+        if offset.checked_add(pages).is_none_or(|end| end > PAGE_MAX) {
+            return Err(Errno::EOVERFLOW.into());
         }
         let open = self.get_file(cpu, worker, file)?;
         let mapped = self.mmap_open(cpu, worker, mm, map, open, offset, pages, prot, align);
@@ -60,9 +65,10 @@ impl World {
         }
         let inode = self.inode_of(open).0;
         let slot = MapSlot { start: 0, pages, pgoff: offset, inode, closing: 0 };
+        let proc = self.proc(worker)?;
         {
             // Claims the number first, so that two threads cannot map it twice.
-            let mut handles = self.proc(worker)?.handles.lock(cpu);
+            let mut handles = proc.handles.lock(cpu);
             if handles.maps[map.index()].pages != 0 {
                 return Err(Errno::EBUSY.into());
             }
@@ -74,7 +80,7 @@ impl World {
         };
         let vma = Vma { start: 0, pages, pgoff: offset, mapping: inode, writable, file: open };
         let placed = self.dax.vm.mmap(cpu, mm, vma, alignment);
-        let mut handles = self.proc(worker)?.handles.lock(cpu);
+        let mut handles = proc.handles.lock(cpu);
         handles.maps[map.index()] = match placed {
             Ok(start) => MapSlot { start: start.0, ..slot },
             Err(_) => MapSlot::UNUSED,
@@ -151,10 +157,12 @@ impl World {
         value: impl Fn(u32) -> u64,
     ) -> Return {
         let slot = self.map_slot(cpu, worker, map)?;
-        for page in range.page..range.page.saturating_add(range.pages) {
+        for at in 0..range.pages {
+            let page = range.page.checked_add(at).ok_or(Failure::Died(Died::Sigsegv))?;
             let access = match access {
                 OpAccess::Read => Access::Load,
-                OpAccess::Write => Access::Store(value(slot.pgoff + page)),
+                // Wraps far outside the mapping only, where nothing is stored.
+                OpAccess::Write => Access::Store(value(slot.pgoff.wrapping_add(page))),
             };
             self.access(cpu, worker, slot, page, access)?;
         }

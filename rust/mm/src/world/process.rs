@@ -57,10 +57,14 @@ impl Guarded for Handles {
 }
 
 impl Handles {
-    /// What a child inherits: a mapping another thread is still making belongs to the parent alone.
-    fn without_unplaced_maps(mut self) -> Self {
-        let unplaced = self.maps.iter_mut().filter(|map| map.start == 0);
-        unplaced.for_each(|map| *map = MapSlot::UNUSED);
+    /// What a child inherits: not what other threads of the parent are in the middle of.
+    fn of_child(mut self) -> Self {
+        for map in &mut self.maps {
+            map.closing = 0;
+            if map.start == 0 {
+                *map = MapSlot::UNUSED;
+            }
+        }
         self
     }
 }
@@ -184,7 +188,7 @@ impl World {
             self.share_handles(cpu, &handles);
             *handles
         };
-        *to.handles.lock(cpu) = handles.without_unplaced_maps();
+        *to.handles.lock(cpu) = handles.of_child();
         let (source, target) = (MmId(from.mm.read()), MmId(to.mm.read()));
         let copied =
             self.dax.vm.fork_mm(cpu, source, target, &mut |event| self.file_event(cpu, event));

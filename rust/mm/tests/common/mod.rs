@@ -18,10 +18,10 @@ use program::op::{
 use program::{Geometry, Rules};
 
 /// Long enough never to matter, short enough that a hang fails the test instead of hanging it.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Small enough to reuse blocks at once, with huge pages of eight.
-pub const COSY: Geometry = Geometry {
+pub(crate) const COSY: Geometry = Geometry {
     pmd_order: 3,
     gather_batch: 4,
     cpus: 8,
@@ -33,22 +33,22 @@ pub const COSY: Geometry = Geometry {
     ..Geometry::REAL
 };
 
-pub const W0: WorkerId = WorkerId(0);
-pub const W1: WorkerId = WorkerId(1);
-pub const W2: WorkerId = WorkerId(2);
-pub const F: FileIdx = FileIdx(0);
-pub const G: FileIdx = FileIdx(1);
-pub const M: MapNo = MapNo(0);
+pub(crate) const W0: WorkerId = WorkerId(0);
+pub(crate) const W1: WorkerId = WorkerId(1);
+pub(crate) const W2: WorkerId = WorkerId(2);
+pub(crate) const F: FileIdx = FileIdx(0);
+pub(crate) const G: FileIdx = FileIdx(1);
+pub(crate) const M: MapNo = MapNo(0);
 
 /// A world, the machine it runs on and the memory it lives in.
-pub struct Rig {
-    pub world: World,
-    pub machine: Arc<Machine>,
-    pub arena: Arena,
+pub(crate) struct Rig {
+    pub(crate) world: World,
+    pub(crate) machine: Arc<Machine>,
+    pub(crate) arena: Arena,
 }
 
 impl Rig {
-    pub fn new(geometry: &Geometry, rules: Rules) -> Self {
+    pub(crate) fn new(geometry: &Geometry, rules: Rules) -> Self {
         geometry.validate().expect("a possible geometry");
         let machine = Machine::new(geometry.cpus.into());
         let arena = Arena::new(World::reserve(geometry)).expect("address space");
@@ -60,35 +60,35 @@ impl Rig {
     }
 
     /// A CPU for a task that will wait for at most [`PATIENCE`].
-    pub fn cpu(&self, task: u32) -> Cpu<'_> {
+    pub(crate) fn cpu(&self, task: u32) -> Cpu<'_> {
         cpu(&self.machine, task)
     }
 
-    pub fn complaints(&self) -> Vec<Complaint> {
+    pub(crate) fn complaints(&self) -> Vec<Complaint> {
         complaints(&self.machine)
     }
 
     /// What the machine complained about since the last look.
-    pub fn take_complaints(&self) -> Vec<Complaint> {
+    pub(crate) fn take_complaints(&self) -> Vec<Complaint> {
         let all = self.complaints();
         self.machine.clear_warnings();
         all
     }
 
     /// Waits until `task` sleeps for something of this class.
-    pub fn until_waits_for(&self, task: u32, class: &str) {
+    pub(crate) fn until_waits_for(&self, task: u32, class: &str) {
         until_waits_for(&self.machine, task, class);
     }
 
     /// Everything in the books balances and nothing was complained about.
-    pub fn assert_at_rest(&self) {
+    pub(crate) fn assert_at_rest(&self) {
         let cpu = self.cpu(0);
         assert_eq!(self.world.quiescence(&cpu), Vec::<String>::new());
         assert_eq!(self.machine.warnings(), Vec::new(), "{:?}", self.complaints());
     }
 
     /// Starts `worker` with `file` mapped as map 0 and open as fd 0.
-    pub fn start(&self, cpu: &Cpu<'_>, worker: WorkerId, file: FileIdx, pages: u32, align: Align) {
+    pub(crate) fn start(&self, cpu: &Cpu<'_>, worker: WorkerId, file: FileIdx, pages: u32, align: Align) {
         let world = &self.world;
         world.spawn(cpu, worker).expect("a process");
         open(world, cpu, worker, file);
@@ -96,57 +96,57 @@ impl Rig {
         world.mmap(cpu, worker, M, fd(), 0, pages, prot, align).expect("a mapping");
     }
 
-    pub fn file(&self, cpu: &Cpu<'_>, file: FileIdx, pages: u32, layout: Layout) -> InodeId {
+    pub(crate) fn file(&self, cpu: &Cpu<'_>, file: FileIdx, pages: u32, layout: Layout) -> InodeId {
         self.world.create_file(cpu, file, pages, Some(FileState::Written), layout).expect("a file");
         self.world.name_lookup(cpu, file).expect("an inode")
     }
 
     /// The frame behind a page of a file.
-    pub fn frame(&self, inode: InodeId, index: u32) -> Pfn {
+    pub(crate) fn frame(&self, inode: InodeId, index: u32) -> Pfn {
         match self.world.dax.extent(inode, index) {
             Extent::Written(pfn) | Extent::Unwritten(pfn) => pfn,
             Extent::Hole => panic!("page {index} is a hole"),
         }
     }
 
-    pub fn write(&self, cpu: &Cpu<'_>, worker: WorkerId, page: u32) -> Return {
+    pub(crate) fn write(&self, cpu: &Cpu<'_>, worker: WorkerId, page: u32) -> Return {
         touch(&self.world, cpu, worker, page, Access::Write)
     }
 
-    pub fn read(&self, cpu: &Cpu<'_>, worker: WorkerId, page: u32) -> Return {
+    pub(crate) fn read(&self, cpu: &Cpu<'_>, worker: WorkerId, page: u32) -> Return {
         touch(&self.world, cpu, worker, page, Access::Read)
     }
 
     /// A short pin of pages of map 0.
-    pub fn pin(&self, cpu: &Cpu<'_>, worker: WorkerId, page: u32, pages: u32) -> Return {
+    pub(crate) fn pin(&self, cpu: &Cpu<'_>, worker: WorkerId, page: u32, pages: u32) -> Return {
         let (kind, access) = (GupKind::Pin, Permission::Read);
         self.world.pin(cpu, worker, M, page, pages, kind, access, Longterm::Short)
     }
 
     /// A plain reference on pages of map 0, held like a pin.
-    pub fn get(&self, cpu: &Cpu<'_>, worker: WorkerId, page: u32, pages: u32) -> Return {
+    pub(crate) fn get(&self, cpu: &Cpu<'_>, worker: WorkerId, page: u32, pages: u32) -> Return {
         let (kind, access) = (GupKind::Get, Permission::Read);
         self.world.pin(cpu, worker, M, page, pages, kind, access, Longterm::Short)
     }
 }
 
-pub fn cpu(machine: &Machine, task: u32) -> Cpu<'_> {
+pub(crate) fn cpu(machine: &Machine, task: u32) -> Cpu<'_> {
     let lease = Lease { task: TaskId(task), deadline: Some(PATIENCE), poll: None };
     machine.lease(lease).expect("a free CPU")
 }
 
-pub fn complaints(machine: &Machine) -> Vec<Complaint> {
+pub(crate) fn complaints(machine: &Machine) -> Vec<Complaint> {
     let known = |code| Complaint::from_code(code).expect("a complaint of the protocol");
     machine.warnings().iter().map(|record| known(record.warn.code)).collect()
 }
 
-pub fn until(mut cond: impl FnMut() -> bool) {
+pub(crate) fn until(mut cond: impl FnMut() -> bool) {
     while !cond() {
         std::thread::yield_now();
     }
 }
 
-pub fn until_waits_for(machine: &Machine, task: u32, class: &str) {
+pub(crate) fn until_waits_for(machine: &Machine, task: u32, class: &str) {
     until(|| {
         let asleep = matches!(machine.task_state(TaskId(task)), TaskState::Asleep(_));
         let here = |w: &prim::watch::Waiter| w.task == TaskId(task) && w.class == class;
@@ -154,24 +154,24 @@ pub fn until_waits_for(machine: &Machine, task: u32, class: &str) {
     });
 }
 
-pub fn fd() -> FileRef {
+pub(crate) fn fd() -> FileRef {
     FileRef::Fd(FdNo(0))
 }
 
-pub fn open(world: &World, cpu: &Cpu<'_>, worker: WorkerId, file: FileIdx) {
+pub(crate) fn open(world: &World, cpu: &Cpu<'_>, worker: WorkerId, file: FileIdx) {
     let target = Target::File(file);
     world.open(cpu, worker, FdNo(0), target, OpenMode::ReadWrite).expect("a descriptor");
 }
 
-pub fn touch(world: &World, cpu: &Cpu<'_>, worker: WorkerId, page: u32, access: Access) -> Return {
+pub(crate) fn touch(world: &World, cpu: &Cpu<'_>, worker: WorkerId, page: u32, access: Access) -> Return {
     world.touch(cpu, worker, M, access, PageRange { page, pages: 1 }, |_| 7)
 }
 
 /// Numbers that look random and are the same on every run.
-pub struct Dice(pub u64);
+pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {
-    pub fn roll(&mut self, sides: u32) -> u32 {
+    pub(crate) fn roll(&mut self, sides: u32) -> u32 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;

@@ -1,0 +1,221 @@
+//! Processes, threads and what they hold, when several of them act at once or ask for nonsense.
+
+mod common;
+
+use std::sync::Barrier;
+
+use common::*;
+use pgmap_mm::vm::{GupKind, Permission};
+use pgmap_mm::world::Failure;
+use program::op::{
+    Access, Align, FdNo, FileIdx, Layout, Longterm, MapNo, OpenMode, PageRange, PipeNo, Prot, Target,
+    WorkerId,
+};
+use program::{Died, Era, Errno, Op};
+
+const PIPE: PipeNo = PipeNo(0);
+
+#[test]
+fn of_two_spawns_of_one_worker_one_wins_and_nothing_is_left_over() {
+    let rig = Rig::new(&COSY, Era::V6_15Sound.rules());
+    for _ in 0..200 {
+        let start = Barrier::new(2);
+        let won: usize = std::thread::scope(|threads| {
+            let spawn = |task| {
+                let (rig, start) = (&rig, &start);
+                threads.spawn(move || {
+                    let cpu = rig.cpu(task);
+                    start.wait();
+                    usize::from(rig.world.spawn(&cpu, W0).is_ok())
+                })
+            };
+            [spawn(1), spawn(2)].map(|thread| thread.join().expect("no panic")).iter().sum()
+        });
+        assert_eq!(won, 1);
+        let start = Barrier::new(2);
+        let left: usize = std::thread::scope(|threads| {
+            let exit = |task| {
+                let (rig, start) = (&rig, &start);
+                threads.spawn(move || {
+                    let cpu = rig.cpu(task);
+                    start.wait();
+                    usize::from(rig.world.exit(&cpu, W0).is_ok())
+                })
+            };
+            [exit(1), exit(2)].map(|thread| thread.join().expect("no panic")).iter().sum()
+        });
+        assert_eq!(left, 1);
+    }
+    rig.assert_at_rest();
+}
+
+#[test]
+fn a_fork_races_with_a_close_and_both_sides_own_what_they_got() {
+    let rig = Rig::new(&COSY, Era::V6_15Sound.rules());
+    let world = &rig.world;
+    for _ in 0..200 {
+        {
+            let cpu = rig.cpu(1);
+            rig.file(&cpu, F, 4, Layout::Contiguous);
+            rig.start(&cpu, W0, F, 4, Align::Odd);
+            world.clone_thread(W0, W1).expect("a thread");
+            world.unlink(&cpu, F).expect("unlink");
+        }
+        let start = Barrier::new(2);
+        std::thread::scope(|threads| {
+            threads.spawn(|| {
+                let cpu = rig.cpu(1);
+                start.wait();
+                world.fork(&cpu, W0, W2).expect("fork");
+            });
+            threads.spawn(|| {
+                let cpu = rig.cpu(2);
+                start.wait();
+                world.close(&cpu, W1, FdNo(0)).expect("close");
+                world.munmap(&cpu, W1, M, None).expect("munmap");
+            });
+        });
+        let cpu = rig.cpu(1);
+        for worker in [W0, W1, W2] {
+            world.exit(&cpu, worker).expect("exit");
+        }
+        assert_eq!(world.dax.live_inodes().count(), 0, "the file had no name and lost its users");
+    }
+    rig.assert_at_rest();
+}
+
+#[test]
+fn a_child_shares_the_page_and_keeps_the_pipe_of_a_dead_parent() {
+    let rig = Rig::new(&COSY, Era::V6_15Sound.rules());
+    let world = &rig.world;
+    let cpu = rig.cpu(1);
+    let inode = rig.file(&cpu, F, 4, Layout::Contiguous);
+    rig.start(&cpu, W0, F, 4, Align::Odd);
+    world.store(&cpu, W0, M, 0, 99).expect("a store");
+    world.pipe(&cpu, W0, PIPE).expect("a pipe");
+    assert_eq!(world.vmsplice(&cpu, W0, PIPE, M, 0, 1), Ok(4096));
+    world.fork(&cpu, W0, W1).expect("fork");
+    let page = rig.frame(inode, 0);
+    assert_eq!(world.observe(page).mapcount, 1, "a shared file mapping copies no entry");
+    assert_eq!(world.load(&cpu, W1, M, 0), Ok(99));
+    assert_eq!((world.observe(page).mapcount, world.observe(page).refcount), (2, 3));
+    world.exit(&cpu, W0).expect("exit");
+    assert_eq!((world.observe(page).mapcount, world.observe(page).refcount), (1, 2));
+    assert_eq!(world.drain(&cpu, W1, PIPE, 16), Ok(4096), "the pipe outlived its maker");
+    world.exit(&cpu, W1).expect("exit");
+    drop(cpu);
+    rig.assert_at_rest();
+}
+
+#[test]
+fn a_pipe_that_its_last_user_forgot_gives_its_pages_back() {
+    let rig = Rig::new(&COSY, Era::V6_15Sound.rules());
+    let cpu = rig.cpu(1);
+    rig.file(&cpu, F, 4, Layout::Contiguous);
+    rig.start(&cpu, W0, F, 4, Align::Odd);
+    let world = &rig.world;
+    world.pipe(&cpu, W0, PIPE).expect("a pipe");
+    world.pipe(&cpu, W0, PipeNo(1)).expect("a pipe");
+    assert_eq!(world.vmsplice(&cpu, W0, PIPE, M, 0, 3), Ok(3 * 4096));
+    assert_eq!(world.tee(&cpu, W0, PIPE, PipeNo(1), 2), Ok(2 * 4096));
+    assert_eq!(world.tee(&cpu, W0, PIPE, PIPE, 1), Err(Errno::EINVAL.into()));
+    world.exit(&cpu, W0).expect("exit");
+    drop(cpu);
+    rig.assert_at_rest();
+}
+
+#[test]
+fn nonsense_is_refused_with_an_errno_and_never_with_a_panic() {
+    let rig = Rig::new(&COSY, Era::V6_15Sound.rules());
+    let world = &rig.world;
+    let cpu = rig.cpu(1);
+    rig.file(&cpu, F, 8, Layout::Contiguous);
+    rig.start(&cpu, W0, F, 8, Align::Odd);
+    let far = u32::MAX;
+    let nobody = WorkerId(200);
+    let errno = |errno: Errno| Err(Failure::Errno(errno));
+    let died = Err(Failure::Died(Died::Sigsegv));
+
+    for worker in [nobody, W1] {
+        assert_eq!(rig.pin(&cpu, worker, 0, 1), errno(Errno::ESRCH));
+        assert_eq!(world.exit(&cpu, worker), errno(Errno::ESRCH));
+        assert_eq!(world.vm_read(&cpu, worker, M, 0, 1), errno(Errno::ESRCH));
+        assert_eq!(world.pins_held(&cpu, worker), 0);
+        assert!(world.unpin(&cpu, worker, None).is_err());
+        assert!(world.dma(&cpu, worker, None, None).is_err());
+        assert!(world.uring_unregister(&cpu, worker).is_err());
+    }
+    assert_eq!(world.spawn(&cpu, nobody), errno(Errno::EINVAL));
+    assert_eq!(world.fork(&cpu, W0, nobody), errno(Errno::EINVAL));
+    assert_eq!(world.clone_thread(W0, nobody), errno(Errno::EINVAL));
+
+    let range = |page, pages| PageRange { page, pages };
+    let value = |page: u32| u64::from(page);
+    for access in [Access::Read, Access::Write] {
+        for (page, pages) in [(far, 1), (far - 1, far), (8, far), (0, far)] {
+            assert_eq!(world.touch(&cpu, W0, M, access, range(page, pages), value), died);
+        }
+    }
+    for (page, pages) in [(far, 1), (0, far), (far, far), (far - 7, 8), (0, 0)] {
+        let kind = GupKind::Pin;
+        let pin = world.pin(&cpu, W0, M, page, pages, kind, Permission::Read, Longterm::Short);
+        assert!(pin.is_err(), "{page} {pages}");
+        assert!(world.munmap(&cpu, W0, M, Some(range(page, pages))).is_err());
+        world.pipe(&cpu, W0, PIPE).ok();
+        assert!(world.vmsplice(&cpu, W0, PIPE, M, page, pages).is_ok_and(|n| n <= 16 * 4096) || page > 0);
+        assert!(world.drain(&cpu, W0, PIPE, far).is_ok());
+    }
+    assert_eq!(world.dontneed(&cpu, W0, M, far), errno(Errno::EINVAL));
+    for align in [Align::Natural, Align::Odd] {
+        for (offset, pages) in [(far, 1), (far - 3, 4), (far - 8, 8)] {
+            let map = MapNo(1);
+            let mapped = world.mmap(&cpu, W0, map, fd(), offset, pages, Prot::ReadWrite, align);
+            assert_eq!(mapped, errno(Errno::EOVERFLOW), "{offset} {pages}");
+        }
+    }
+    assert_eq!(
+        world.mmap(&cpu, W0, MapNo(64), fd(), 0, 1, Prot::Read, Align::Odd),
+        errno(Errno::EINVAL)
+    );
+    assert_eq!(
+        world.open(&cpu, W0, FdNo(64), Target::File(F), OpenMode::Read),
+        errno(Errno::EMFILE)
+    );
+    let strange = Target::File(FileIdx(999));
+    assert_eq!(world.open(&cpu, W0, FdNo(1), strange, OpenMode::Read), errno(Errno::ENOENT));
+    assert_eq!(world.unlink(&cpu, FileIdx(999)), errno(Errno::ENOENT));
+    assert_eq!(
+        world.create_file(&cpu, FileIdx(999), 1, None, Layout::Contiguous),
+        errno(Errno::EINVAL)
+    );
+    assert_eq!(world.create_file(&cpu, G, far, None, Layout::Huge), errno(Errno::EINVAL));
+    let inode = world.name_lookup(&cpu, F).expect("an inode");
+    assert_eq!(world.dax.truncate(&cpu, inode, far), Err(Errno::EINVAL));
+    assert_eq!(world.dax.punch(&cpu, inode, far, far), Err(Errno::EINVAL));
+    assert_eq!(world.dax.zero_range(&cpu, inode, far, 1), Err(Errno::EINVAL));
+    assert!(world.pread(&cpu, W0, fd(), far, far).is_ok());
+    assert!(world.pwrite(&cpu, W0, fd(), far, far, value).is_err());
+    assert!(world.pwrite(&cpu, W0, fd(), far - 1, 1, value).is_err());
+
+    assert!(world.dev_alloc(&cpu, far, 1).is_err());
+    assert!(world.dev_alloc_range(&cpu, far, far).is_err());
+    assert!(world.dev_get(&cpu, far).is_err());
+    assert!(world.dev_put(&cpu, far).is_err());
+    assert!(!world.dev_peek(&cpu, far));
+
+    world.open(&cpu, W0, FdNo(2), Target::SlowBlock, OpenMode::ReadWriteDirect).expect("a device");
+    world.advance_clock(&cpu);
+    std::thread::scope(|threads| {
+        threads.spawn(|| {
+            let cpu = rig.cpu(2);
+            let (device, ticks) = (FdNo(2), Some(far));
+            let op = Op::DioWrite { device, map: M, page: 0, pages: 1, ticks };
+            assert_eq!(world.execute(&cpu, W0, &op, u64::from), Ok(4096));
+        });
+        rig.until_waits_for(2, "I/O in flight");
+        world.complete_io(&cpu);
+    });
+    world.exit(&cpu, W0).expect("exit");
+    drop(cpu);
+    rig.assert_at_rest();
+}
