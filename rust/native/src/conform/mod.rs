@@ -74,6 +74,8 @@ pub struct Conformance {
     pub compared: usize,
     /// Whether a second replay went as the first.
     pub deterministic: bool,
+    /// Invariants the model saw broken, whether or not that made a difference.
+    pub complaints: Vec<String>,
     /// The first step at which kernel and model part.
     pub difference: Option<Difference>,
 }
@@ -89,8 +91,15 @@ impl Conformance {
     }
 
     fn unsupported(era: Option<Era>, steps: usize, why: Vec<String>) -> Self {
-        let (compared, deterministic, difference) = (0, true, None);
-        Self { era, unsupported: why, steps, compared, deterministic, difference }
+        Self {
+            era,
+            unsupported: why,
+            steps,
+            compared: 0,
+            deterministic: true,
+            complaints: Vec::new(),
+            difference: None,
+        }
     }
 }
 
@@ -121,5 +130,6 @@ pub fn conform(recording: &Recording, options: &Options) -> Result<Conformance, 
     let deterministic = again.same_course(&ran);
     let (compared, difference) = report::first_difference(recording, &ran);
     let difference = difference.or_else(|| report::first_divergence(recording, &ran, &again));
-    Ok(Conformance { era, unsupported: Vec::new(), steps, compared, deterministic, difference })
+    let (unsupported, complaints) = (Vec::new(), ran.complaints);
+    Ok(Conformance { era, unsupported, steps, compared, deterministic, complaints, difference })
 }

@@ -44,7 +44,7 @@ pub struct Ran {
     /// One for each step of the recording; fewer only after a failure.
     pub steps: Vec<ModelStep>,
     /// Invariants the model saw broken meanwhile.
-    pub violations: Vec<String>,
+    pub complaints: Vec<String>,
 }
 
 impl ModelStep {
@@ -98,7 +98,7 @@ pub(super) fn replay(
         crew.desert();
     } else {
         let title = |v: &Violation| format!("{}: {}", v.invariant.id(), v.title);
-        ran.violations = lab.violations().unwrap_or_default().iter().map(title).collect();
+        ran.complaints = lab.violations().unwrap_or_default().iter().map(title).collect();
         crew.dismiss();
     }
     Ok(Ok(ran))

@@ -132,7 +132,7 @@ fn context(recording: &Recording, ran: &Ran, step: &Step, model: &ModelStep) -> 
         })
         .collect();
     lines.extend(model.asleep.iter().map(|line| format!("in the model {line}")));
-    lines.extend(ran.violations.iter().take(4).map(|line| format!("the model complained: {line}")));
+    lines.extend(ran.complaints.iter().take(4).map(|line| format!("the model complained: {line}")));
     lines
 }
 
