@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use pgmap_mm::page::Oracle;
 use pgmap_mm::world::{Party, Return, Violation, World, op_code};
 use pgmap_prim::{
     Arena, Cpu, Lease, Machine, NoCpu, NoMemory, Poll, Stopped, TaskId, WarnRecord, catch_abandon,
@@ -63,15 +64,28 @@ impl Lab {
     /// # Errors
     /// [`LabError`].
     pub fn new(geometry: &Geometry, rules: Rules) -> Result<Self, LabError> {
+        Self::with_oracle(geometry, rules, Oracle::On)
+    }
+
+    /// A fresh world that may be told not to check itself, for measuring what checking costs.
+    ///
+    /// # Errors
+    /// [`LabError`].
+    pub fn with_oracle(
+        geometry: &Geometry,
+        rules: Rules,
+        oracle: Oracle,
+    ) -> Result<Self, LabError> {
         geometry.validate().map_err(LabError::Geometry)?;
         let machine = Machine::new(geometry.cpus.into());
         let arena = Arena::new(World::reserve(geometry)).map_err(LabError::NoMemory)?;
-        let world = {
+        let mut world = {
             // A machine just made has a CPU to spare.
             let cpu =
                 machine.lease(Lease::of(TaskId(0))).map_err(|_| LabError::NoMemory(NoMemory))?;
             World::new(&arena, &cpu, geometry, rules).map_err(LabError::NoMemory)?
         };
+        world.dax.vm.pagemaps.memmap.oracle = oracle;
         Ok(Self { world, machine, arena })
     }
 

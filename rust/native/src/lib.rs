@@ -8,6 +8,7 @@
 //! | [`bench`] | what does it cost, against a floor measured in the same round? |
 #![forbid(unsafe_code)]
 
+pub mod bench;
 pub mod conform;
 pub mod lab;
 pub mod stress;

@@ -1,0 +1,223 @@
+//! Page references and percpu references against the atomics in them.
+
+use std::sync::Arc;
+
+use pgmap_mm::page::{Folio, Pfn, Span};
+use pgmap_mm::pagemap::{DevPagemapOps, PagemapId, PagemapType, Pagemaps};
+use pgmap_mm::percpu_ref::{Init, PercpuRefs, Put, RefId};
+use pgmap_mm::world::World;
+use pgmap_prim::measure::opaque;
+use pgmap_prim::{Arena, Cpu, Lease, Machine, TaskId};
+use pgmap_program::{Era, Geometry};
+
+use crate::bench::words::{Counters, HeldPage};
+use crate::bench::workload::{BuildError, Limit, Row, Side, Workload, nanos_each, setup};
+
+pub(super) fn rows() -> Vec<Row> {
+    vec![
+        Row {
+            name: "try_get+put",
+            floor: "CAS + locked decrement",
+            unit: "ns per pair",
+            limit: Limit::at_most(1.1),
+            build: || Ok(Box::new(TryGet::new()?)),
+        },
+        Row {
+            name: "percpu_ref get+put, inlined",
+            floor: "plain increment + decrement of a thread's own word",
+            unit: "ns per pair",
+            limit: Limit::at_most(2.5),
+            build: || Ok(Box::new(PercpuPair::new(Shape::Inlined)?)),
+        },
+        Row {
+            name: "percpu_ref get+put, called",
+            floor: "locked increment + decrement of a shared word",
+            unit: "ns per pair",
+            limit: Limit::at_most(0.25),
+            build: || Ok(Box::new(PercpuPair::new(Shape::Called)?)),
+        },
+    ]
+}
+
+/// A floor against itself: how far from 1 a ratio of equals is, here and now.
+pub(super) fn null_row() -> Row {
+    Row {
+        name: "null",
+        floor: "itself",
+        unit: "ns per pair",
+        limit: Limit::at_most(f64::MAX),
+        build: || Ok(Box::new(Null::default())),
+    }
+}
+
+/// Device memory and nothing else: no filesystem, no processes.
+#[derive(Debug)]
+pub(super) struct Device {
+    machine: Arc<Machine>,
+    pub(super) pagemaps: Pagemaps,
+    pub(super) id: PagemapId,
+    pub(super) first: Pfn,
+}
+
+/// The driver of a device whose memory is never handed out by anybody but the benchmark.
+#[derive(Debug)]
+struct NoPool;
+
+impl DevPagemapOps for NoPool {
+    fn folio_free(&self, _cpu: &Cpu<'_>, _pagemaps: &Pagemaps, _folio: Folio<'_>) {}
+}
+
+impl Device {
+    pub(super) fn new(kind: PagemapType, pages: u32) -> Result<Self, BuildError> {
+        let geometry = Geometry { pages, dev_pages: 0, ..Geometry::REAL };
+        let machine = Machine::new(geometry.cpus.into());
+        let arena = Arena::new(World::reserve(&geometry))?;
+        let first = Pfn(geometry.pmd_pages());
+        let frames = first.0 + pages;
+        let rules = Era::V6_15Sound.rules();
+        let pagemaps = Pagemaps::new(&arena, &geometry, rules, frames, Box::new(NoPool))?;
+        let id = {
+            let cpu = lease(&machine);
+            let span = Span { start: first, pages };
+            setup("memremap_pages", pagemaps.memremap_pages(&cpu, kind, span))?
+        };
+        Ok(Self { machine, pagemaps, id, first })
+    }
+
+    pub(super) fn cpu(&self) -> Cpu<'_> {
+        lease(&self.machine)
+    }
+}
+
+/// The one CPU a benchmark needs at a time.
+fn lease(machine: &Machine) -> Cpu<'_> {
+    machine.lease(Lease::of(TaskId(0))).expect("a machine of our own has a CPU to spare")
+}
+
+/// What was to be measured did not happen; a figure for it would be a lie.
+#[cold]
+#[inline(never)]
+pub(super) fn refused(what: &str) -> ! {
+    panic!("benchmark: {what} was refused");
+}
+
+/// A folio somebody holds, got and put: `folio_try_get` and `folio_put`, without finding it by address.
+struct TryGet {
+    device: Device,
+    floor: Box<HeldPage>,
+}
+
+impl TryGet {
+    fn new() -> Result<Self, BuildError> {
+        let device = Device::new(PagemapType::FsDax, 512)?;
+        let allocated = device.pagemaps.alloc_folios(&device.cpu(), device.id, device.first, 1);
+        setup("alloc_folios", allocated)?;
+        Ok(Self { device, floor: Box::default() })
+    }
+}
+
+impl Workload for TryGet {
+    fn measure(&mut self, side: Side, iterations: u64) -> f64 {
+        if side == Side::Floor {
+            return nanos_each(iterations, || self.floor.cas_and_dec(iterations));
+        }
+        let cpu = self.device.cpu();
+        let folio = self.device.pagemaps.memmap.folio(self.device.first);
+        nanos_each(iterations, || {
+            for _ in 0..iterations {
+                let pagemaps = opaque(&self.device.pagemaps);
+                let folio = *opaque(&folio);
+                if folio.page().refcount.try_add(1).is_err() {
+                    refused("try_get");
+                }
+                pagemaps.folio_put_refs(&cpu, folio, 1);
+            }
+        })
+    }
+}
+
+/// How a percpu reference is reached.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    /// As by the rest of `mm`: the compiler sees both ends.
+    Inlined,
+    /// As by anybody: two calls.
+    Called,
+}
+
+struct PercpuPair {
+    machine: Arc<Machine>,
+    refs: PercpuRefs,
+    id: RefId,
+    shape: Shape,
+    floor: Box<Counters>,
+}
+
+impl PercpuPair {
+    fn new(shape: Shape) -> Result<Self, BuildError> {
+        let machine = Machine::new(4);
+        let arena = Arena::new(1 << 20)?;
+        let refs = PercpuRefs::new(&arena, machine.cpus(), 8)?;
+        let id = refs.init(&lease(&machine), Init::Percpu)?;
+        Ok(Self { machine, refs, id, shape, floor: Box::default() })
+    }
+}
+
+#[inline(never)]
+fn get(refs: &PercpuRefs, cpu: &Cpu<'_>, id: RefId) {
+    refs.get_many(cpu, id, 1);
+}
+
+#[inline(never)]
+fn put(refs: &PercpuRefs, cpu: &Cpu<'_>, id: RefId) -> Put {
+    refs.put_many(cpu, id, 1)
+}
+
+impl Workload for PercpuPair {
+    fn measure(&mut self, side: Side, iterations: u64) -> f64 {
+        let cpu = lease(&self.machine);
+        match (side, self.shape) {
+            (Side::Floor, Shape::Inlined) => {
+                nanos_each(iterations, || self.floor.plain_pairs(iterations))
+            }
+            (Side::Floor, Shape::Called) => {
+                nanos_each(iterations, || self.floor.locked_pairs(iterations))
+            }
+            (Side::Subject, Shape::Inlined) => nanos_each(iterations, || {
+                for _ in 0..iterations {
+                    let refs = opaque(&self.refs);
+                    refs.get_many(&cpu, self.id, 1);
+                    if refs.put_many(&cpu, self.id, 1) == Put::Zero {
+                        refused("percpu_ref_put");
+                    }
+                }
+            }),
+            (Side::Subject, Shape::Called) => nanos_each(iterations, || {
+                for _ in 0..iterations {
+                    let refs = opaque(&self.refs);
+                    get(refs, &cpu, self.id);
+                    if put(refs, &cpu, self.id) == Put::Zero {
+                        refused("percpu_ref_put");
+                    }
+                }
+            }),
+        }
+    }
+}
+
+/// The floor of `try_get+put` twice.
+#[derive(Default)]
+struct Null {
+    one: Box<HeldPage>,
+    other: Box<HeldPage>,
+}
+
+impl Workload for Null {
+    fn measure(&mut self, side: Side, iterations: u64) -> f64 {
+        let page = match side {
+            Side::Subject => &self.one,
+            Side::Floor => &self.other,
+        };
+        nanos_each(iterations, || page.cas_and_dec(iterations))
+    }
+}

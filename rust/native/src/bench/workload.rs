@@ -1,0 +1,151 @@
+//! What a row is made of: two loops that can be run for so many iterations, and the limit on their
+//! quotient.
+
+use std::time::{Duration, Instant};
+
+use crate::bench::{alloc, checks, gup, refs};
+use crate::lab::LabError;
+
+/// Which side of the limit is good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sense {
+    /// A cost.
+    AtMost,
+    /// A gain.
+    AtLeast,
+}
+
+impl Sense {
+    /// As reports have it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::AtMost => "at most",
+            Self::AtLeast => "at least",
+        }
+    }
+}
+
+/// A limit on a ratio.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Limit {
+    /// The ratio.
+    pub ratio: f64,
+    /// Where it has to be.
+    pub sense: Sense,
+}
+
+impl Limit {
+    /// Costs at most so many times the floor.
+    #[must_use]
+    pub const fn at_most(ratio: f64) -> Self {
+        Self { ratio, sense: Sense::AtMost }
+    }
+
+    /// Gains at least so many times what the floor gains.
+    #[must_use]
+    pub const fn at_least(ratio: f64) -> Self {
+        Self { ratio, sense: Sense::AtLeast }
+    }
+
+    /// Whether a ratio keeps it.
+    #[must_use]
+    pub fn holds(self, ratio: f64) -> bool {
+        match self.sense {
+            Sense::AtMost => ratio <= self.ratio,
+            Sense::AtLeast => ratio >= self.ratio,
+        }
+    }
+}
+
+/// The thing measured, or what it is measured against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// Ours.
+    Subject,
+    /// The least it can cost.
+    Floor,
+}
+
+/// Two loops.
+pub trait Workload: Send {
+    /// Runs one side for `iterations` and returns its figure: nanoseconds an iteration for a cost, a
+    /// factor for a gain.
+    fn measure(&mut self, side: Side, iterations: u64) -> f64;
+
+    /// How long that would take, roughly: what iterations are chosen by.
+    fn nanos_per_iteration(&mut self, side: Side) -> f64 {
+        self.measure(side, 64);
+        self.measure(side, 512)
+    }
+}
+
+/// A row before it is measured.
+#[derive(Clone, Copy)]
+pub struct Row {
+    /// What is measured.
+    pub name: &'static str,
+    /// What it is measured against, in words.
+    pub floor: &'static str,
+    /// Unit of the figures behind the ratio.
+    pub unit: &'static str,
+    /// Where the ratio has to be.
+    pub limit: Limit,
+    /// Makes the workload, with all its memory touched.
+    pub build: fn() -> Result<Box<dyn Workload>, BuildError>,
+}
+
+impl std::fmt::Debug for Row {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Row").field("name", &self.name).field("limit", &self.limit).finish()
+    }
+}
+
+/// Why a workload could not be set up.
+#[derive(Debug)]
+pub struct BuildError(pub String);
+
+impl std::fmt::Display for BuildError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for BuildError {}
+
+impl From<LabError> for BuildError {
+    fn from(error: LabError) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl From<pgmap_prim::NoMemory> for BuildError {
+    fn from(error: pgmap_prim::NoMemory) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// Turns what is not an error value into one.
+pub(super) fn setup<T, E: std::fmt::Debug>(
+    what: &str,
+    result: Result<T, E>,
+) -> Result<T, BuildError> {
+    result.map_err(|error| BuildError(format!("{what}: {error:?}")))
+}
+
+/// Every row, in the order of reports.
+#[must_use]
+pub fn rows() -> Vec<Row> {
+    [refs::rows(), gup::rows(), alloc::rows(), checks::rows()].concat()
+}
+
+/// Nanoseconds an iteration of `work` took.
+pub(super) fn nanos_each(iterations: u64, work: impl FnOnce()) -> f64 {
+    let start = Instant::now();
+    work();
+    per_iteration(start.elapsed(), iterations)
+}
+
+pub(super) fn per_iteration(elapsed: Duration, iterations: u64) -> f64 {
+    elapsed.as_nanos() as f64 / iterations.max(1) as f64
+}

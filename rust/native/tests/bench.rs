@@ -1,0 +1,67 @@
+//! The benchmark measures what it says it measures. How long anything takes is nobody's business here.
+
+use std::time::Duration;
+
+use pgmap_native::bench::{BenchRun, Config, Limit, ROUNDS_MIN, Report, Sense, Side, rows};
+
+fn run(only: &[&str]) -> Report {
+    let only = only.iter().map(|part| (*part).to_owned()).collect();
+    BenchRun::start(Config { time: Duration::ZERO, only, seed: 3 }).finish()
+}
+
+#[test]
+fn every_row_can_be_built_and_both_its_sides_yield_a_figure() {
+    for row in rows() {
+        let Ok(mut workload) = (row.build)() else {
+            // One processor cannot show what a second one gains.
+            assert!(row.name.contains("threads"), "{} cannot be built", row.name);
+            continue;
+        };
+        for side in [Side::Subject, Side::Floor, Side::Subject] {
+            let figure = workload.measure(side, 100);
+            assert!(figure.is_finite() && figure > 0.0, "{} {side:?}: {figure}", row.name);
+        }
+    }
+}
+
+#[test]
+fn names_are_unique_and_gains_have_lower_limits() {
+    let rows = rows();
+    for (at, row) in rows.iter().enumerate() {
+        assert!(rows[..at].iter().all(|other| other.name != row.name));
+        let is_gain = row.unit.contains("gain");
+        assert_eq!(row.limit.sense == Sense::AtLeast, is_gain, "{}", row.name);
+    }
+}
+
+#[test]
+fn however_short_the_time_there_are_enough_rounds_and_a_null_row() {
+    let report = run(&["try_get"]);
+    assert!(report.complete && report.broken.is_none());
+    assert_eq!(report.rows.len(), 1);
+    let (row, null) = (&report.rows[0], report.null.expect("a null row"));
+    assert_eq!((row.raw.len(), null.raw.len()), (ROUNDS_MIN, ROUNDS_MIN));
+    assert!(row.ratio.low <= row.ratio.median && row.ratio.median <= row.ratio.high);
+}
+
+#[test]
+fn a_name_that_fits_no_row_measures_nothing() {
+    let report = run(&["nonsense"]);
+    assert!(report.rows.is_empty());
+}
+
+#[test]
+fn a_stopped_run_ends_and_says_that_it_is_not_whole() {
+    let mut bench =
+        BenchRun::start(Config { time: Duration::from_secs(3600), ..Config::default() });
+    bench.stop();
+    assert!(!bench.finish().complete);
+    assert!(bench.poll().done);
+    assert!(bench.finish().rows.is_empty(), "a report is taken once");
+}
+
+#[test]
+fn a_limit_holds_on_its_own_side_only() {
+    assert!(Limit::at_most(2.0).holds(2.0) && !Limit::at_most(2.0).holds(2.1));
+    assert!(Limit::at_least(0.9).holds(0.9) && !Limit::at_least(0.9).holds(0.8));
+}
