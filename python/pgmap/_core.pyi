@@ -1,6 +1,8 @@
 from typing import TypedDict, type_check_only
 
-__all__ = ["build_info", "version"]
+from pgmap._core_api import Conformance
+
+__all__ = ["build_info", "conform", "version"]
 
 @type_check_only
 class _BuildInfo(TypedDict):
@@ -12,3 +14,4 @@ class _BuildInfo(TypedDict):
 
 def version() -> str: ...
 def build_info() -> _BuildInfo: ...
+def conform(text: str, era: str | None = None) -> Conformance: ...

@@ -11,6 +11,8 @@
 #![forbid(unsafe_code)]
 
 mod about;
+mod conform;
+mod raise;
 
 use pyo3::prelude::*;
 
@@ -19,4 +21,6 @@ use pyo3::prelude::*;
 mod _core {
     #[pymodule_export]
     use crate::about::{build_info, version};
+    #[pymodule_export]
+    use crate::conform::conform;
 }

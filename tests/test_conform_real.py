@@ -1,0 +1,171 @@
+"""`python -m pgmap.conform` on recordings of a real 6.16, with the real core."""
+
+from __future__ import annotations
+
+import copy
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pgmap import _core, errors
+from pgmap._core_api import core
+from pgmap._exit import Exit
+from pgmap.conform import Conform
+from ran import Ran, Runner
+
+FOLDER = Path(__file__).parent / "fixtures" / "traces" / "6.16"
+RECORDINGS = sorted(FOLDER.glob("*.json"))
+NAMES = [path.stem for path in RECORDINGS]
+
+Recording = dict[str, Any]
+
+
+def load(name: str) -> Recording:
+    value = json.loads((FOLDER / f"{name}.json").read_text())
+    assert isinstance(value, dict)
+    return value
+
+
+def compare(run: Runner, *arguments: str) -> Ran:
+    return run(Conform(), *arguments, core=core())
+
+
+def test_the_fixtures_are_those_the_model_is_held_against() -> None:
+    assert len(RECORDINGS) == 39
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_model_does_what_the_kernel_did(name: str) -> None:
+    result = _core.conform((FOLDER / f"{name}.json").read_text())
+    assert result["difference"] is None
+    assert result["unsupported"] == []
+    assert result["equal"]
+    assert result["era"] == "v6.15"
+    assert result["steps"] == len(load(name)["steps"])
+    words = sum(
+        len(page) for step in load(name)["steps"] for page in step.get("pages", {}).values()
+    )
+    assert result["compared"] > words
+
+
+def test_a_folder_of_recordings_is_equal_from_the_command_line() -> None:
+    command = [sys.executable, "-m", "pgmap.conform", str(FOLDER)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == Exit.OK, done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1] == "Result: 39 equal of 39 recordings"
+
+
+def alterations(recording: Recording) -> Iterator[tuple[str, int, Recording]]:
+    """Yield altered copies, one of each kind, with the step at which that must show."""
+    steps = recording["steps"]
+    watched = [n for n, step in enumerate(steps) if n and step.get("pages")]
+    middle = watched[len(watched) // 2]
+    asked = next(n for n, step in enumerate(steps) if step.get("who") and n >= middle)
+
+    def altered(what: str, n: int, words: Recording, *page: str) -> tuple[str, int, Recording]:
+        copied = copy.deepcopy(recording)
+        target = copied["steps"][n]["pages"][page[0]] if page else copied["steps"][n]
+        target.update(words)
+        return what, n, copied
+
+    for page, words in steps[middle]["pages"].items():
+        for word in ("ref", "map", "order", "large_map", "entire_map", "pin", "tail_of"):
+            if word in words:
+                yield altered(f"{word} of {page}", middle, {word: words[word] + 1}, page)
+        yield altered(f"share of {page}", middle, {"share": words.get("share", 0) + 1}, page)
+        for flag in ("mapping", "va_elsewhere", "gone"):
+            yield altered(f"{flag} of {page}", middle, {flag: not words.get(flag, False)}, page)
+        names = [*words.get("mapped_by", []), "w9/m0"]
+        yield altered(f"mapped_by of {page}", middle, {"mapped_by": names}, page)
+    ret = steps[asked].get("ret", 0)
+    yield altered("ret", asked, {"ret": ret - 1})
+    for flag in ("blocked", "in_flight", "died"):
+        yield altered(flag, asked, {flag: not steps[asked].get(flag, False)})
+    yield altered("completes_at", asked, {"completes_at": len(steps)})
+    completed = [*steps[asked].get("completed_now", []), {"step": 1, "actor": "w0", "ret": 0}]
+    yield altered("completed_now", asked, {"completed_now": completed})
+    yield altered("still_blocked", asked, {"still_blocked": "w9"})
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_any_altered_word_is_a_difference_at_its_step(
+    name: str, run: Runner, tmp_path: Path
+) -> None:
+    expected: dict[str, tuple[str, int]] = {}
+    for number, (what, step, recording) in enumerate(alterations(load(name))):
+        path = tmp_path / f"{number}.json"
+        path.write_text(json.dumps(recording))
+        expected[str(path)] = (what, step)
+    ran = compare(run, str(tmp_path), "--json", "-")
+    assert ran.exit is Exit.FOUND
+    assert len(ran.json["files"]) == len(expected) > 10
+    for entry in ran.json["files"]:
+        what, step = expected[entry["file"]]
+        assert entry["exit"] == Exit.FOUND, what
+        assert entry["difference"]["step"] == step, what
+
+
+def test_the_first_difference_is_told_side_by_side(run: Runner, tmp_path: Path) -> None:
+    recording = load("ext4_gup_vmsplice")
+    recording["steps"][7]["pages"]["0"]["ref"] = 7
+    path = tmp_path / "altered.json"
+    path.write_text(json.dumps(recording))
+    ran = compare(run, str(path))
+    assert ran.exit is Exit.FOUND
+    assert "first difference at step 7: w0 vmsplice 0 0 0 1" in ran.stdout
+    differing = [line.split() for line in ran.lines if line.endswith("<- differs")]
+    assert ["page", "0", "ref", "7", "2", "<-", "differs"] in differing
+    assert any(line.split()[:3] == ["page", "1", "ref"] for line in ran.lines)
+
+
+def test_a_recording_of_another_kernel_is_not_supported_unless_an_era_is_named(
+    run: Runner, tmp_path: Path
+) -> None:
+    recording = load("xfs_pte_lifecycle") | {"kernel": "7.9.1"}
+    path = tmp_path / "later.json"
+    path.write_text(json.dumps(recording))
+    ran = compare(run, str(path))
+    assert ran.exit is Exit.UNSUPPORTED
+    assert "kernel 7.9.1: no era describes it yet" in ran.stdout
+    assert compare(run, "--era", "v6.15", str(path)).exit is Exit.OK
+
+
+def test_sound_rules_part_from_the_kernel_where_it_forgot_a_wake_up(run: Runner) -> None:
+    path = FOLDER / "ext4_refault_while_truncating.json"
+    ran = compare(run, "--era", "v6.15-sound", str(path))
+    assert ran.exit is Exit.FOUND
+    assert "w1 ftruncate 0 0" in ran.stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("", errors.RecordingError),
+        ("[]", errors.RecordingError),
+        ('{"schema": "pgmap-trace/2"}', errors.RecordingError),
+        (json.dumps(load(NAMES[0]) | {"surprise": 1}), errors.RecordingError),
+    ],
+)
+def test_what_is_no_recording_is_refused_with_a_sentence(text: str, error: type[Exception]) -> None:
+    with pytest.raises(error) as caught:
+        _core.conform(text)
+    assert len(str(caught.value)) > 10
+
+
+def test_an_unknown_era_is_refused() -> None:
+    with pytest.raises(errors.EraError, match=r"v6\.15"):
+        _core.conform(RECORDINGS[0].read_text(), "v9.9")
+
+
+def test_many_python_threads_compare_at_once() -> None:
+    texts = [path.read_text() for path in RECORDINGS[:8]]
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(_core.conform, chain(texts, texts)))
+    assert all(result["equal"] for result in results)
