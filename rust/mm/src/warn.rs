@@ -56,6 +56,8 @@ pub enum Complaint {
     WrongPage = 22,
     /// A page was given away while a CPU's TLB still had it. Value: that CPU.
     FreedInTlb = 23,
+    /// A pagemap was taken away while references to it were out. Value: how many.
+    ReleasedEarly = 24,
 }
 
 impl Complaint {
@@ -84,6 +86,7 @@ impl Complaint {
         Self::AllocationShared,
         Self::WrongPage,
         Self::FreedInTlb,
+        Self::ReleasedEarly,
     ];
 
     /// The complaint behind a recorded warning code.
@@ -104,7 +107,7 @@ impl Complaint {
             | Self::StalePin
             | Self::ForeignContents => Invariant::I18,
             Self::StaleTranslation | Self::FreedInTlb => Invariant::I22,
-            Self::UsedAfterUnplug => Invariant::I13Weak,
+            Self::UsedAfterUnplug | Self::ReleasedEarly => Invariant::I13Weak,
             Self::AllocationShared => Invariant::I10,
             Self::WrongPage => Invariant::I24,
             Self::PercpuUnbalanced | Self::PercpuMisuse => Invariant::I14,
@@ -143,6 +146,7 @@ impl Complaint {
             Self::UsedAfterUnplug => "page used after its struct page went",
             Self::ForeignContents => "page holds foreign contents",
             Self::AllocationShared => "two owners of one allocation",
+            Self::ReleasedEarly => "pagemap released with references out",
             Self::FreedInTlb => "page freed while a TLB still maps it",
             Self::WrongPage => "reference taken on a page that was no longer mapped there",
         }

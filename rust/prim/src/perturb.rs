@@ -1,7 +1,7 @@
 //! Random delays at random instructions: a signal makes a thread nap wherever it happens to be.
 //!
 //! On few cores races have narrow windows. A helper thread sends a real-time signal to registered
-//! threads; the handler sleeps for as long as the signal says, up to 3 ms, so the hot path needs no
+//! threads; the handler sleeps for as long as the signal says, up to 1 ms, so the hot path needs no
 //! hook. The delay travels in the signal's value and the handler touches nothing else: no state is
 //! shared with it. Which thread, when and how long follow from the seed; what that hits does not.
 //!
@@ -21,8 +21,8 @@ use crate::{AtomicU64, Machine};
 
 /// Half of the naps are short, to open narrow windows often; half long enough for the others to do a
 /// whole chain of operations meanwhile.
-const SHORT_NAP_NS: u64 = 200_000;
-const MAX_DELAY_NS: u64 = 3_000_000;
+const SHORT_NAP_NS: u64 = 100_000;
+const MAX_DELAY_NS: u64 = 1_000_000;
 
 /// Sends signals until it is dropped.
 #[derive(Debug)]
@@ -139,7 +139,7 @@ fn send(machine: &Machine, shared: &Shared, seed: u64, rate: u32) {
             && target.rested_at <= now
             && sys::signal(target.id, delay)
         {
-            target.rested_at = now + 3 * Duration::from_nanos(delay);
+            target.rested_at = now + 2 * Duration::from_nanos(delay);
             shared.sent.inc();
         }
     }

@@ -75,7 +75,7 @@ impl Pagemaps {
             // Uninterruptible: returns with `done` complete, or the machine is poisoned.
             let _ = self.maps[id.0].done.wait(cpu, Sleep::Uninterruptible, waiting);
         }
-        self.complain_of_busy_pages(cpu, id);
+        self.complain_of_users(cpu, id);
         last_look();
         self.memmap.shadow_unplug().add(1);
         self.memmap.reset_pages(span);
@@ -109,17 +109,19 @@ impl Pagemaps {
         });
     }
 
-    /// The strong reading of I13: the struct pages go, so none of them may be referenced. Looks at the
-    /// pages that were ever used.
-    fn complain_of_busy_pages(&self, cpu: &Cpu<'_>, id: PagemapId) {
+    /// Both readings of I13: the pagemap goes, so it has no references (weak), and the struct pages go,
+    /// so none of them is referenced (strong, B31). Looks at the pages that were ever used.
+    fn complain_of_users(&self, cpu: &Cpu<'_>, id: PagemapId) {
         let idle = i32::from(self.kind(id) == PagemapType::Generic);
-        for pfn in self.memmap.used(self.span(id)) {
-            let folio = self.memmap.folio(pfn);
-            let count = folio.refcount();
-            if count != idle {
-                warn_page(cpu, Complaint::UnplugBusy, folio.pfn(), count.into());
-                return;
-            }
+        let span = self.span(id);
+        let counts = self.memmap.used(span).map(|pfn| self.memmap.folio(pfn));
+        let busy =
+            counts.map(|folio| (folio.pfn(), folio.refcount())).find(|(_, count)| *count != idle);
+        if !self.maps[id.0].done.done() {
+            let (pfn, _) = busy.unwrap_or((span.start, 0));
+            warn_page(cpu, Complaint::ReleasedEarly, pfn, self.ledger(id));
+        } else if let Some((pfn, count)) = busy {
+            warn_page(cpu, Complaint::UnplugBusy, pfn, count.into());
         }
     }
 

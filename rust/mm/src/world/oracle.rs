@@ -118,6 +118,7 @@ impl World {
                         Self::owner_name(seen)
                     )
                 }
+                Complaint::FreedInTlb => format!("still in the TLB of CPU {}", record.warn.value),
                 _ => format!(
                     "value {}, life {} ({})",
                     record.warn.value,

@@ -86,35 +86,35 @@ kinds! {
     /// Direct I/O, complete before it returns.
     Dio "dio" "dio_read" 150 200 50;
     /// Map a file.
-    Mmap "mmap" "mmap" 700 800 600;
+    Mmap "mmap" "mmap" 300 400 300;
     /// Unmap all of a mapping.
-    Munmap "munmap" "munmap" 450 500 300;
+    Munmap "munmap" "munmap" 150 200 100;
     /// Unmap a part.
-    MunmapPart "munmap_part" "munmap" 100 100 100;
+    MunmapPart "munmap_part" "munmap" 40 40 40;
     /// Drop one entry, keep the mapping.
-    Dontneed "dontneed" "madvise" 300 600 200;
+    Dontneed "dontneed" "madvise" 200 400 150;
     /// Change a file's size.
-    Truncate "truncate" "ftruncate" 160 200 400;
+    Truncate "truncate" "ftruncate" 30 40 120;
     /// Punch a hole.
-    Punch "punch" "punch" 160 200 400;
+    Punch "punch" "punch" 30 40 120;
     /// Make pages read as zeroes.
-    ZeroRange "zero_range" "zerorange" 20 20 100;
+    ZeroRange "zero_range" "zerorange" 5 5 30;
     /// Write without a mapping.
-    Pwrite "pwrite" "pwrite" 250 100 800;
+    Pwrite "pwrite" "pwrite" 100 40 800;
     /// Read without a mapping.
-    Pread "pread" "pread" 100 50 400;
+    Pread "pread" "pread" 60 30 400;
     /// Remove a name, and close it: the last user evicts.
-    Unlink "unlink" "unlink" 80 60 160;
+    Unlink "unlink" "unlink" 15 12 60;
     /// Make a new file of that name, and open it.
-    Create "create" "open" 160 120 320;
+    Create "create" "open" 40 30 150;
     /// References kept in a pipe.
     Vmsplice "vmsplice" "vmsplice" 150 300 50;
     /// And dropped.
     Drain "drain" "drain" 150 300 50;
     /// Driver memory: allocate a run.
-    DevAlloc "dev_alloc" "dev_alloc" 400 200 0;
+    DevAlloc "dev_alloc" "dev_alloc" 900 300 0;
     /// Give it back.
-    DevFree "dev_free" "dev_put" 400 200 0;
+    DevFree "dev_free" "dev_put" 900 300 0;
     /// A speculative reference by frame number.
     DevPeek "dev_peek" "dev_get" 1200 600 0;
     /// Unbind the filesystem's device and bind it again.

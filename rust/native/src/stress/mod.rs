@@ -66,7 +66,7 @@ pub struct Config {
 /// Actions of one thread in one round.
 const ACTIONS_PER_ROUND: usize = 2048;
 /// Signals a second that make threads nap at random instructions.
-const PERTURBATIONS: u32 = 800;
+const PERTURBATIONS: u32 = 6000;
 /// Violations kept; more are counted only.
 const KEPT: usize = 256;
 

@@ -235,6 +235,7 @@ impl<'a> Worker<'a> {
                 | ActionKind::Pread
                 | ActionKind::Unlink
                 | ActionKind::Create
+                | ActionKind::Mmap
                 | ActionKind::Munmap
                 | ActionKind::MunmapPart
                 | ActionKind::Rebind
