@@ -307,7 +307,9 @@ impl Conductor<'_> {
 
     fn on_cpu<R>(&mut self, call: impl FnOnce(&Lab, &Cpu<'_>) -> R) -> Result<R, Failed> {
         let lab = Arc::clone(&self.lab);
-        match lab.enter(0, Patience::default(), |cpu| call(&lab, cpu)) {
+        // A lock that a sleeper holds is a failure of the model, not a reason to wait with it.
+        let patience = Patience { deadline: Some(self.deadline), poll: None };
+        match lab.enter(0, patience, |cpu| call(&lab, cpu)) {
             Ok(value) => Ok(value),
             Err(stopped) => self.fail(stopped.to_string()).and(Err(Failed)),
         }
