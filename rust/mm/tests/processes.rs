@@ -8,8 +8,8 @@ use common::*;
 use pgmap_mm::vm::{GupKind, Permission};
 use pgmap_mm::world::Failure;
 use program::op::{
-    Access, Align, FdNo, FileIdx, Layout, Longterm, MapNo, OpenMode, PageRange, PipeNo, Prot, Target,
-    WorkerId,
+    Access, Align, FdNo, FileIdx, Layout, Longterm, MapNo, OpenMode, PageRange, PipeNo, Prot,
+    Target, WorkerId,
 };
 use program::{Died, Era, Errno, Op};
 
@@ -162,7 +162,10 @@ fn nonsense_is_refused_with_an_errno_and_never_with_a_panic() {
         assert!(pin.is_err(), "{page} {pages}");
         assert!(world.munmap(&cpu, W0, M, Some(range(page, pages))).is_err());
         world.pipe(&cpu, W0, PIPE).ok();
-        assert!(world.vmsplice(&cpu, W0, PIPE, M, page, pages).is_ok_and(|n| n <= 16 * 4096) || page > 0);
+        assert!(
+            world.vmsplice(&cpu, W0, PIPE, M, page, pages).is_ok_and(|n| n <= 16 * 4096)
+                || page > 0
+        );
         assert!(world.drain(&cpu, W0, PIPE, far).is_ok());
     }
     assert_eq!(world.dontneed(&cpu, W0, M, far), errno(Errno::EINVAL));

@@ -53,7 +53,7 @@ impl Extent {
 
 impl Dax {
     fn extent_word(&self, inode: InodeId, index: u32) -> &AtomicU32 {
-        &self.extents[(inode.0 * self.file_pages + index) as usize]
+        &self.extents[self.row(inode) + index as usize]
     }
 
     fn unpack(&self, word: u32) -> Extent {

@@ -33,7 +33,7 @@ pub(super) struct Grabbed {
 impl Dax {
     #[inline]
     fn slot(&self, inode: InodeId, index: u32) -> &AtomicU64 {
-        &self.entries[(inode.0 * self.file_pages + index) as usize]
+        &self.entries[self.row(inode) + index as usize]
     }
 
     /// `xas_load`: the entry that answers for `index`, and where it sits.

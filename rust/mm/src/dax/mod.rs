@@ -186,6 +186,12 @@ impl Dax {
         self.file_pages
     }
 
+    /// Where an inode's row of entries, and of extents, begins.
+    #[inline]
+    fn row(&self, inode: InodeId) -> usize {
+        inode.0 as usize * self.file_pages as usize
+    }
+
     fn pmd_order(&self) -> Order {
         self.vm.pmd_order()
     }

@@ -213,8 +213,9 @@ impl Vm {
         child: MmId,
         file: &mut dyn FnMut(FileUse),
     ) -> Result<(), Errno> {
-        let source = *self.mm(parent).layout.write(cpu);
         let copied = {
+            // Held throughout, so that no file of the parent's goes before the child has its use of it.
+            let source = self.mm(parent).layout.write(cpu);
             let mut layout = self.mm(child).layout.write(cpu);
             source.vmas().iter().try_for_each(|vma| {
                 self.mapping(MappingId(vma.mapping)).link(cpu, vma.as_map_entry(child))?;
@@ -239,10 +240,15 @@ impl Vm {
     ) -> Result<(), Errno> {
         let end = start.0 + pages;
         let mut layout = self.mm(mm).layout.write(cpu);
-        let splits =
-            layout.vmas().iter().filter(|vma| vma.start < start.0 && end < vma.end()).count();
-        if layout.vmas().len() + splits > VMAS {
-            return Err(Errno::ENOMEM);
+        let split = layout.vmas().iter().find(|vma| vma.start < start.0 && end < vma.end());
+        if let Some(vma) = split {
+            if layout.vmas().len() == VMAS {
+                return Err(Errno::ENOMEM);
+            }
+            // The file hears of the second half while the whole is still listed: a list without room
+            // must not lose part of a mapping, or truncate would miss it.
+            let rest = vma.part(end, vma.end()).as_map_entry(mm);
+            self.mapping(MappingId(vma.mapping)).link(cpu, rest)?;
         }
         let mut gather = MmuGather::new(self, cpu, mm);
         while let Some(at) =
@@ -253,8 +259,8 @@ impl Vm {
             self.zap_range(&mut gather, Vpn(from), Vpn(to));
             let keep = [vma.part(vma.start, from), vma.part(to, vma.end())];
             let kept = keep.iter().filter(|part| part.pages > 0);
-            let relinked = kept.clone().map(|part| part.as_map_entry(mm));
-            self.mapping(MappingId(vma.mapping)).relink(cpu, vma.as_map_entry(mm), relinked);
+            let left = kept.clone().next().map(|part| part.as_map_entry(mm));
+            self.mapping(MappingId(vma.mapping)).relink(cpu, vma.as_map_entry(mm), left);
             match kept.clone().count() {
                 0 => file(FileUse::Put(vma.file)),
                 2 => file(FileUse::Get(vma.file)),

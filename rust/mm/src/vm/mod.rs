@@ -78,6 +78,12 @@ impl Vm {
         })
     }
 
+    /// PTE tables a machine of this geometry has room for.
+    #[must_use]
+    pub fn tables_of(geometry: &Geometry) -> usize {
+        usize::from(geometry.procs_max) * PageTables::pmds_per_mm(geometry) as usize
+    }
+
     /// The process address space behind an id.
     #[must_use]
     pub fn mm(&self, id: MmId) -> &Mm {

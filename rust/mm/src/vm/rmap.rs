@@ -68,23 +68,19 @@ impl AddressSpace {
         self.i_mmap.write(cpu).push(entry)
     }
 
-    /// Replaces one VMA by what munmap left of it.
-    pub(super) fn relink(
-        &self,
-        cpu: &Cpu<'_>,
-        old: MapEntry,
-        left: impl Iterator<Item = MapEntry>,
-    ) {
+    /// Replaces one VMA by the first part that munmap left of it, or by nothing. A second part was
+    /// linked before.
+    pub(super) fn relink(&self, cpu: &Cpu<'_>, old: MapEntry, left: Option<MapEntry>) {
         let mut list = self.i_mmap.write(cpu);
-        if let Some(at) = list.entries().iter().position(|entry| *entry == old) {
-            list.count -= 1;
-            let last = list.count as usize;
-            list.entries[at] = list.entries[last];
+        let Some(at) = list.entries().iter().position(|entry| *entry == old) else { return };
+        match left {
+            Some(part) => list.entries[at] = part,
+            None => {
+                list.count -= 1;
+                let last = list.count as usize;
+                list.entries[at] = list.entries[last];
+            }
         }
-        left.for_each(|entry| {
-            // At most one more than was there; LINKS leaves room for a split of every VMA.
-            let _ = list.push(entry);
-        });
     }
 
     /// Whether any VMA maps the file (`mapping_mapped`).

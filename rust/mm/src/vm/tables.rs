@@ -19,6 +19,9 @@ use crate::tally;
 use crate::vm::{Entry, MmId, Vpn};
 use crate::warn::{Complaint, warn_object};
 
+/// Largest address space, in pages: sums of an address and a length stay far from the end of `u32`.
+const SPACE_MAX: u32 = 1 << 31;
+
 /// Names a PTE table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TableId(pub u32);
@@ -59,9 +62,7 @@ pub(super) struct PageTables {
 
 impl PageTables {
     pub(super) fn new(arena: &Arena, geometry: &Geometry, mms: usize) -> Result<Self, NoMemory> {
-        // Every mapping of every process at its largest, and a half-used table at either end of it.
-        let per_map = (geometry.file_pages_max >> geometry.pmd_order) + 2;
-        let pmds_per_mm = per_map * u32::from(geometry.maps_max);
+        let pmds_per_mm = Self::pmds_per_mm(geometry);
         let tables = mms * pmds_per_mm as usize;
         Ok(Self {
             slab: Slab::new(arena, tables, "pte_table")?,
@@ -73,6 +74,14 @@ impl PageTables {
         })
     }
 
+    /// PMDs a process has: every mapping at its largest, with a half-used table at either end of it,
+    /// but never more than [`SPACE_MAX`] pages.
+    pub(super) fn pmds_per_mm(geometry: &Geometry) -> u32 {
+        let per_map = (geometry.file_pages_max >> geometry.pmd_order) + 2;
+        let largest = SPACE_MAX >> geometry.pmd_order;
+        per_map.saturating_mul(geometry.maps_max.into()).min(largest)
+    }
+
     /// Pages of virtual address space a process has.
     pub(super) fn address_space(&self) -> u32 {
         self.pmds_per_mm << self.pmd_order.0
@@ -81,14 +90,15 @@ impl PageTables {
     /// The PMD word for `vpn`.
     #[inline(always)]
     pub(super) fn pmd(&self, mm: MmId, vpn: Vpn) -> &AtomicU64 {
-        &self.pmds[(mm.0 * self.pmds_per_mm + (vpn.0 >> self.pmd_order.0)) as usize]
+        let row = mm.0 as usize * self.pmds_per_mm as usize;
+        &self.pmds[row + (vpn.0 >> self.pmd_order.0) as usize]
     }
 
     /// The PTE word for `vpn` in `table`.
     #[inline(always)]
     pub(super) fn pte(&self, table: TableId, vpn: Vpn) -> &AtomicU64 {
         let index = vpn.0 & (self.pmd_order.pages() - 1);
-        &self.ptes[((table.0 << self.pmd_order.0) | index) as usize]
+        &self.ptes[(table.0 as usize) << self.pmd_order.0 | index as usize]
     }
 
     /// `pte_offset_map_lock`.

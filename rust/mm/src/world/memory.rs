@@ -1,9 +1,7 @@
 //! Mapping files and touching memory.
 
 use prim::Cpu;
-use program::op::{
-    Access as OpAccess, Align, FileRef, MapNo, PAGE_MAX, PageRange, Prot, WorkerId,
-};
+use program::op::{Access as OpAccess, Align, FileRef, MapNo, PAGE_MAX, PageRange, Prot, WorkerId};
 use program::{Died, Errno};
 
 use crate::vm::{self, Access, FileUse, MmId, Vma, VmaAlignment, Vpn};

@@ -106,8 +106,7 @@ impl World {
     pub fn reserve(geometry: &Geometry) -> usize {
         let frames = Self::frames(geometry) as usize;
         let files = usize::from(geometry.files_max) * geometry.file_pages_max as usize;
-        let per_map = (geometry.file_pages_max >> geometry.pmd_order) as usize + 2;
-        let tables = usize::from(geometry.procs_max) * usize::from(geometry.maps_max) * per_map;
+        let tables = Vm::tables_of(geometry);
         (frames * 56) + files * 16 + (tables << geometry.pmd_order) * 8 + tables * 64 + (64 << 20)
     }
 

@@ -88,7 +88,14 @@ impl Rig {
     }
 
     /// Starts `worker` with `file` mapped as map 0 and open as fd 0.
-    pub(crate) fn start(&self, cpu: &Cpu<'_>, worker: WorkerId, file: FileIdx, pages: u32, align: Align) {
+    pub(crate) fn start(
+        &self,
+        cpu: &Cpu<'_>,
+        worker: WorkerId,
+        file: FileIdx,
+        pages: u32,
+        align: Align,
+    ) {
         let world = &self.world;
         world.spawn(cpu, worker).expect("a process");
         open(world, cpu, worker, file);
@@ -163,7 +170,13 @@ pub(crate) fn open(world: &World, cpu: &Cpu<'_>, worker: WorkerId, file: FileIdx
     world.open(cpu, worker, FdNo(0), target, OpenMode::ReadWrite).expect("a descriptor");
 }
 
-pub(crate) fn touch(world: &World, cpu: &Cpu<'_>, worker: WorkerId, page: u32, access: Access) -> Return {
+pub(crate) fn touch(
+    world: &World,
+    cpu: &Cpu<'_>,
+    worker: WorkerId,
+    page: u32,
+    access: Access,
+) -> Return {
     world.touch(cpu, worker, M, access, PageRange { page, pages: 1 }, |_| 7)
 }
 

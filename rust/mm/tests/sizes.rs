@@ -1,0 +1,152 @@
+//! Extreme machines: a terabyte of device, the largest of everything, lists that run full.
+
+mod common;
+
+use common::*;
+use pgmap_mm::world::World;
+use prim::{Arena, Lease, Machine, NoMemory, TaskId};
+use program::op::{Align, FileState, Layout, MapNo, PageRange, Prot, WorkerId};
+use program::{Era, Errno, Geometry};
+
+const TERABYTE: Geometry =
+    Geometry { pages: 1 << 28, file_pages_max: 1 << 28, files_max: 64, ..Geometry::REAL };
+
+/// Resident pages of this process.
+#[cfg(target_os = "linux")]
+fn resident() -> u64 {
+    let statm = std::fs::read_to_string("/proc/self/statm").expect("statm");
+    statm.split_whitespace().nth(1).expect("a second field").parse().expect("a number")
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_terabyte_of_device_costs_what_is_used_of_it() {
+    let before = resident();
+    let rig = Rig::new(&TERABYTE, Era::V6_15Sound.rules());
+    let cpu = rig.cpu(1);
+    assert_eq!(rig.world.dax.span.pages, 1 << 28);
+    // The last file a machine can have, so that its rows lie at the far end of every table.
+    for name in 0..64 {
+        let name = program::op::FileIdx(name);
+        rig.world.create_file(&cpu, name, 1 << 20, None, Layout::Huge).expect("a sparse file");
+    }
+    let last = program::op::FileIdx(63);
+    rig.start(&cpu, W0, last, 1 << 20, Align::Natural);
+    assert_eq!(rig.write(&cpu, W0, (1 << 20) - 1), Ok(0));
+    rig.world.exit(&cpu, W0).expect("exit");
+    rig.world.dax.unbind(&cpu).expect("unbind");
+    rig.world.dax.bind(&cpu).expect("bind");
+    drop(cpu);
+    rig.assert_at_rest();
+    // A struct page each would be 2 Mi pages; other tests of this binary run beside this one.
+    let grown = resident().saturating_sub(before);
+    assert!(grown < 64 << 8, "{grown} pages became resident");
+}
+
+#[test]
+fn every_geometry_that_validates_is_built_or_refused_and_never_panics() {
+    let largest = Geometry {
+        cpus: 256,
+        dev_pages: 1 << 28,
+        files_max: 4096,
+        procs_max: 256,
+        fds_max: 255,
+        maps_max: 255,
+        pipes_max: 255,
+        pin_bias: 1 << 20,
+        gather_batch: 4096,
+        ..TERABYTE
+    };
+    for pmd_order in 1..=9 {
+        for geometry in [
+            Geometry { pmd_order, ..largest },
+            Geometry { pmd_order, files_max: 1, procs_max: 1, cpus: 1, ..largest },
+            Geometry { pmd_order, pages: 1, file_pages_max: 1, dev_pages: 0, ..Geometry::SMALL },
+        ] {
+            assert_eq!(geometry.validate(), Ok(()));
+            let machine = Machine::new(geometry.cpus.into());
+            let cpu = machine.lease(Lease::of(TaskId(0))).expect("a CPU");
+            let Ok(arena) = Arena::new(World::reserve(&geometry)) else { continue };
+            let world = World::new(&arena, &cpu, &geometry, Era::V6_15Sound.rules());
+            match world {
+                Ok(world) => assert!(!world.dev_peek(&cpu, 3)),
+                // More page tables than can be numbered.
+                Err(NoMemory) => assert_eq!(geometry.procs_max, 256, "{geometry:?}"),
+            }
+        }
+    }
+    let tiny = Arena::new(4096).expect("a page");
+    let machine = Machine::new(1);
+    let cpu = machine.lease(Lease::of(TaskId(0))).expect("a CPU");
+    let refused = World::new(&tiny, &cpu, &Geometry::SMALL, Era::V6_15.rules());
+    assert_eq!(refused.err(), Some(NoMemory));
+}
+
+#[test]
+fn a_mapping_that_cannot_be_split_stays_whole_and_truncate_still_finds_it() {
+    let geometry = Geometry { procs_max: 64, files_max: 2, ..COSY };
+    let rig = Rig::new(&geometry, Era::V6_15Sound.rules());
+    let world = &rig.world;
+    let cpu = rig.cpu(1);
+    let inode = rig.file(&cpu, F, 8, Layout::Contiguous);
+    // As many mappings of one file as its list takes.
+    let mut full = false;
+    for worker in 0..64 {
+        world.spawn(&cpu, WorkerId(worker)).expect("a process");
+        open(world, &cpu, WorkerId(worker), F);
+        for map in 0..64 {
+            let (map, worker) = (MapNo(map), WorkerId(worker));
+            let mapped = world.mmap(&cpu, worker, map, fd(), 0, 8, Prot::ReadWrite, Align::Odd);
+            full |= mapped == Err(Errno::ENOMEM.into());
+        }
+        if full {
+            break;
+        }
+    }
+    assert!(full, "the list of a file's mappings has an end");
+    for page in 0..8 {
+        assert_eq!(rig.write(&cpu, W0, page), Ok(0));
+    }
+    let hole = Some(PageRange { page: 3, pages: 2 });
+    assert_eq!(world.munmap(&cpu, W0, M, hole), Err(Errno::ENOMEM.into()));
+    assert_eq!(rig.read(&cpu, W0, 3), Ok(0), "nothing was unmapped");
+    world.munmap(&cpu, W0, MapNo(1), None).expect("munmap");
+    assert_eq!(world.munmap(&cpu, W0, M, hole), Ok(0));
+    assert!(rig.read(&cpu, W0, 3).is_err());
+    for page in [0, 7] {
+        assert_eq!(rig.write(&cpu, W0, page), Ok(0));
+    }
+    world.dax.truncate(&cpu, inode, 0).expect("truncate");
+    assert_eq!(rig.take_complaints(), [], "no page was freed under a mapping");
+    for page in [0, 7] {
+        assert!(rig.read(&cpu, W0, page).is_err());
+    }
+    world.running().collect::<Vec<_>>().into_iter().for_each(|w| {
+        world.exit(&cpu, w).expect("exit");
+    });
+    drop(cpu);
+    rig.assert_at_rest();
+}
+
+#[test]
+fn files_of_a_small_machine_run_out_with_an_errno() {
+    let rig = Rig::new(&COSY, Era::V6_15Sound.rules());
+    let cpu = rig.cpu(1);
+    let create = |name, pages| {
+        let (name, state) = (program::op::FileIdx(name), Some(FileState::Written));
+        rig.world.create_file(&cpu, name, pages, state, Layout::Contiguous)
+    };
+    assert_eq!(create(0, 64), Ok(0));
+    assert_eq!(create(0, 1), Err(Errno::EEXIST.into()));
+    assert_eq!(create(1, 64), Ok(0));
+    assert_eq!(create(2, 1), Err(Errno::ENOSPC.into()), "no block");
+    for name in 2..8 {
+        assert_eq!(create(name, 0), Ok(0));
+    }
+    assert_eq!(create(8, 0), Err(Errno::ENOSPC.into()), "no inode");
+    assert_eq!(rig.world.dax.blocks.used(&cpu), 128);
+    for name in 0..8 {
+        assert_eq!(rig.world.unlink(&cpu, program::op::FileIdx(name)), Ok(0));
+    }
+    assert_eq!(rig.world.dax.blocks.used(&cpu), 0);
+}
