@@ -33,6 +33,7 @@ __all__ = [
     "NoMemory",
     "NoSpace",
     "NoSuchDevice",
+    "NoSuchProcess",
     "NotFound",
     "NotSupportedByKernel",
     "OutOfRange",
@@ -45,6 +46,7 @@ __all__ = [
     "RuleError",
     "SegmentationFault",
     "TooManyOpenFiles",
+    "WorldClosed",
     "WorldPoisoned",
     "WouldBlock",
     "kernel_error",
@@ -84,7 +86,7 @@ class KernelError(PgmapError, OSError):
 
 
 class PermissionRefused(KernelError):
-    """EPERM: not allowed, such as writing through a read-only mapping's file."""
+    """EPERM or EACCES: not allowed, such as a writable mapping of a file opened for reading."""
 
     usual_errno = _errno.EPERM
 
@@ -93,6 +95,12 @@ class NotFound(KernelError):
     """ENOENT: no such file, mapping, pipe or pin."""
 
     usual_errno = _errno.ENOENT
+
+
+class NoSuchProcess(KernelError):
+    """ESRCH: that worker does not run."""
+
+    usual_errno = _errno.ESRCH
 
 
 class Interrupted(KernelError):
@@ -187,6 +195,7 @@ class NotSupportedByKernel(KernelError):
 # EINVAL that only Python-side checks can tell apart.
 _BY_ERRNO: dict[int | None, type[KernelError]] = {
     _errno.ENXIO: NoSuchDevice,
+    _errno.EACCES: PermissionRefused,
     **{cls.usual_errno: cls for cls in KernelError.__subclasses__()},
 }
 
@@ -242,6 +251,10 @@ class HangDetected(PgmapError):
 
 class WorldPoisoned(PgmapError):
     """The world was left in an unknown state by an earlier hang, or belongs to another process."""
+
+
+class WorldClosed(PgmapError):
+    """The world was closed."""
 
 
 # --- what was wrong with the input ---------------------------------------------------------------

@@ -12,15 +12,37 @@
 
 mod about;
 mod conform;
+mod convert;
+mod entry;
+mod files;
+mod machine;
+mod memory;
+mod names;
+mod program;
 mod raise;
+mod results;
+mod sizes;
+mod world;
 
 use pyo3::prelude::*;
 
 /// The compiled half of `pgmap`.
 #[pymodule(gil_used = false)]
 mod _core {
+    use pyo3::prelude::*;
+
     #[pymodule_export]
     use crate::about::{build_info, version};
     #[pymodule_export]
     use crate::conform::conform;
+    #[pymodule_export]
+    use crate::program::Program;
+    #[pymodule_export]
+    use crate::world::World;
+
+    /// A forked child must know that it is one.
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        crate::entry::watch_forks(module.py())
+    }
 }

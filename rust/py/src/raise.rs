@@ -1,5 +1,7 @@
 //! From error values to the classes of `pgmap.errors`, which is where they are phrased and pickled.
 
+use pgmap_mm::world::Failure;
+use pgmap_program::{Died, ParseError};
 use pyo3::call::PyCallArgs;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -17,4 +19,29 @@ pub(crate) fn build<'py>(py: Python<'py>, name: &str, args: impl PyCallArgs<'py>
 /// The exception of one sentence called `name`.
 pub(crate) fn error(py: Python<'_>, name: &str, message: impl Into<String>) -> PyErr {
     build(py, name, (message.into(),))
+}
+
+/// What the emulated kernel answered, or the signal that ended the access.
+pub(crate) fn failure(py: Python<'_>, failure: Failure, what: &str, deadline: f64) -> PyErr {
+    match failure {
+        Failure::Errno(errno) => {
+            let mut message = format!("{what}: {}", errno.describe());
+            if errno == pgmap_program::Errno::EINTR {
+                message += &format!(" (by a signal, or after the deadline of {deadline} s)");
+            }
+            build(py, "kernel_error", (errno.raw(), message))
+        }
+        Failure::Died(Died::Sigbus) => {
+            error(py, "BusError", format!("{what}: SIGBUS, no page can be provided there"))
+        }
+        Failure::Died(Died::Sigsegv) => {
+            error(py, "SegmentationFault", format!("{what}: SIGSEGV, not mapped for this access"))
+        }
+    }
+}
+
+/// A program that cannot be read.
+pub(crate) fn parse_error(py: Python<'_>, wrong: &ParseError) -> PyErr {
+    let reason = format!("column {}: {}, in \"{}\"", wrong.column, wrong.what, wrong.text);
+    build(py, "ProgramError", (wrong.line, reason))
 }

@@ -1,0 +1,211 @@
+//! From Python arguments to the numbers and words of the language. Each refusal is a sentence that
+//! names the argument's kind, what came, and what may come.
+
+use pgmap_program::op::{
+    Access, Align, FdNo, FileState, HANDLES_MAX, Layout, MapNo, OpenMode, PAGE_MAX, PinNo, PipeNo,
+    Prot, Sharing, WORKERS_MAX, WorkerId,
+};
+use pgmap_program::parse::is_file_name;
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::PyString;
+
+use crate::raise;
+
+/// A whole number between two bounds.
+pub(crate) fn number(
+    value: Borrowed<'_, '_, PyAny>,
+    what: &str,
+    low: u64,
+    high: u64,
+) -> PyResult<u64> {
+    let py = value.py();
+    let refuse = |shown: &str| {
+        let sentence = format!("{what} is {shown}; it must be {low} to {high}");
+        raise::error(py, "OutOfRange", sentence)
+    };
+    match value.extract::<i128>() {
+        Ok(number) => match u64::try_from(number) {
+            Ok(fits) if (low..=high).contains(&fits) => Ok(fits),
+            _ => Err(refuse(&number.to_string())),
+        },
+        Err(error) if error.is_instance_of::<PyTypeError>(py) => {
+            Err(wrong_type(value, what, "an int"))
+        }
+        Err(_) => Err(refuse("far outside")),
+    }
+}
+
+/// "page must be an int, not float".
+fn wrong_type(value: Borrowed<'_, '_, PyAny>, what: &str, wanted: &str) -> PyErr {
+    let found = value.get_type().name().map_or_else(|_| "that".to_owned(), |name| name.to_string());
+    PyTypeError::new_err(format!("{what} must be {wanted}, not {found}"))
+}
+
+macro_rules! numbers {
+    ($($(#[$doc:meta])+ $name:ident($inner:ty) $what:literal, $low:expr, $high:expr, $make:expr;)+) => {$(
+        $(#[$doc])+
+        #[derive(Clone, Copy, Debug)]
+        pub(crate) struct $name(pub(crate) $inner);
+
+        impl<'a, 'py> FromPyObject<'a, 'py> for $name {
+            type Error = PyErr;
+
+            fn extract(value: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+                number(value, $what, $low, $high).map($make).map(Self)
+            }
+        }
+    )+};
+}
+
+numbers! {
+    /// A worker.
+    Worker(WorkerId) "worker", 0, (WORKERS_MAX - 1).into(), |n| WorkerId(n as u8);
+    /// A file descriptor.
+    Fd(FdNo) "fd", 0, (HANDLES_MAX - 1).into(), |n| FdNo(n as u8);
+    /// A mapping.
+    Map(MapNo) "map", 0, (HANDLES_MAX - 1).into(), |n| MapNo(n as u8);
+    /// A pipe.
+    Pipe(PipeNo) "pipe", 0, (HANDLES_MAX - 1).into(), |n| PipeNo(n as u8);
+    /// A pin or get.
+    Pin(PinNo) "pin", 0, u16::MAX.into(), |n| PinNo(n as u16);
+    /// Where something starts.
+    Page(u32) "page", 0, PAGE_MAX.into(), |n| n as u32;
+    /// How many pages, at least one.
+    Pages(u32) "pages", 1, PAGE_MAX.into(), |n| n as u32;
+    /// A size in pages, which may be none.
+    Size(u32) "pages", 0, PAGE_MAX.into(), |n| n as u32;
+    /// A frame number.
+    Frame(u32) "pfn", 0, u32::MAX.into(), |n| n as u32;
+    /// The data word of a page.
+    Word(u64) "value", 0, u64::MAX, |n| n;
+    /// A span of virtual time.
+    Ticks(u32) "ticks", 0, PAGE_MAX.into(), |n| n as u32;
+}
+
+/// A word out of a few.
+fn word<T: Copy>(value: Borrowed<'_, '_, PyAny>, what: &str, all: &[(&str, T)]) -> PyResult<T> {
+    let Ok(text) = value.cast::<PyString>() else {
+        return Err(wrong_type(value, what, "a str"));
+    };
+    let text = text.to_string_lossy();
+    all.iter().find(|(word, _)| *word == text).map(|(_, meaning)| *meaning).ok_or_else(|| {
+        let known = all.iter().map(|(word, _)| format!("{word:?}")).collect::<Vec<_>>().join(", ");
+        PyValueError::new_err(format!("{what} is {text:?}; it must be one of {known}"))
+    })
+}
+
+macro_rules! words {
+    ($($(#[$doc:meta])+ $name:ident($inner:ty) $what:literal, $all:expr;)+) => {$(
+        $(#[$doc])+
+        #[derive(Clone, Copy, Debug)]
+        pub(crate) struct $name(pub(crate) $inner);
+
+        impl<'a, 'py> FromPyObject<'a, 'py> for $name {
+            type Error = PyErr;
+
+            fn extract(value: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+                word(value, $what, &$all).map(Self)
+            }
+        }
+    )+};
+}
+
+fn spelled<T: Copy>(all: &'static [T], word: impl Fn(T) -> &'static str) -> Vec<(&'static str, T)> {
+    all.iter().map(|value| (word(*value), *value)).collect()
+}
+
+words! {
+    /// How memory is touched or pinned.
+    AccessWord(Access) "access", spelled(Access::ALL, Access::word);
+    /// What an open file allows.
+    ModeWord(OpenMode) "mode", spelled(OpenMode::ALL, OpenMode::word);
+    /// Protection of a mapping.
+    ProtWord(Prot) "prot", spelled(Prot::ALL, Prot::word);
+    /// Where a mapping may lie.
+    AlignWord(Align) "align", spelled(Align::ALL, Align::word);
+    /// Whether stores reach the file.
+    SharingWord(Sharing) "sharing", spelled(Sharing::ALL, Sharing::word);
+    /// How a file lies on the device.
+    LayoutWord(Layout) "layout", spelled(Layout::ALL, Layout::word);
+    /// What a new file is made of; none for holes.
+    StateWord(Option<FileState>) "state", [
+        ("written", Some(FileState::Written)),
+        ("unwritten", Some(FileState::Unwritten)),
+        ("sparse", None),
+    ];
+}
+
+/// Where `open` finds the slow block device.
+pub(crate) const SLOW_BLOCK: &str = "/dev/nullb0";
+
+/// The name of a file.
+#[derive(Clone, Debug)]
+pub(crate) struct FileName(pub(crate) String);
+
+impl<'a, 'py> FromPyObject<'a, 'py> for FileName {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        let Ok(text) = value.cast::<PyString>() else {
+            return Err(wrong_type(value, "file", "a str"));
+        };
+        let name = text.to_string_lossy().into_owned();
+        if name == SLOW_BLOCK || is_file_name(&name) {
+            return Ok(Self(name));
+        }
+        Err(PyValueError::new_err(format!(
+            "file is {name:?}, which is no file name: a letter or _, then letters, digits, _ . or -, \
+             at most 64 in all"
+        )))
+    }
+}
+
+/// A file where a system call expects a descriptor: the descriptor, or a name.
+#[derive(Clone, Debug)]
+pub(crate) enum FileArg {
+    Fd(FdNo),
+    Name(String),
+}
+
+impl<'a, 'py> FromPyObject<'a, 'py> for FileArg {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        if value.is_instance_of::<PyString>() {
+            return value.extract::<FileName>().map(|name| Self::Name(name.0));
+        }
+        match value.extract::<Fd>() {
+            Ok(fd) => Ok(Self::Fd(fd.0)),
+            Err(error) if error.is_instance_of::<PyTypeError>(value.py()) => {
+                Err(wrong_type(value, "file", "a str (its name) or an int (a descriptor)"))
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Seconds a call may wait.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deadline(pub(crate) f64);
+
+/// A day: longer waits are somebody's mistake.
+const LONGEST: f64 = 86_400.0;
+
+impl<'a, 'py> FromPyObject<'a, 'py> for Deadline {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        let sentence = |shown: String| {
+            format!("deadline is {shown}; it must be more than 0 and at most {LONGEST} seconds")
+        };
+        match value.extract::<f64>() {
+            Ok(seconds) if seconds > 0.0 && seconds <= LONGEST => Ok(Self(seconds)),
+            Ok(seconds) => Err(PyValueError::new_err(sentence(seconds.to_string()))),
+            Err(error) if error.is_instance_of::<PyTypeError>(value.py()) => {
+                Err(wrong_type(value, "deadline", "a number of seconds"))
+            }
+            Err(_) => Err(PyValueError::new_err(sentence("far outside".to_owned()))),
+        }
+    }
+}

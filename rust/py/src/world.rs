@@ -1,0 +1,433 @@
+//! `pgmap.World`: a live machine.
+//!
+//! Methods have the kernel's names and the order of arguments of the program language. A method of a
+//! worker builds the operation that the language would and executes it; the few that answer more than
+//! a number ask the machine directly. What can go wrong in a call is `entry`'s business.
+
+use std::time::Duration;
+
+use pgmap_mm::page::{Oracle, Pfn};
+use pgmap_mm::vm::{GupKind, Permission};
+use pgmap_mm::world::{Failure, Party, World as Emulated, op_code};
+use pgmap_native::lab::{Lab, Patience};
+use pgmap_prim::{Cpu, catch_abandon};
+use pgmap_program::op::{Access, FileRef, FileState, Layout, Longterm, Op, WorkerId};
+use pgmap_program::{Era, Errno, FileSpec, Geometry, Program as Parsed};
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
+
+use crate::convert::{Deadline, Fd, FileArg, Frame, SLOW_BLOCK, Worker};
+use crate::entry::Entry;
+use crate::names::{Names, Resolved};
+use crate::{raise, results, sizes};
+
+/// A machine with processes, files and a DAX device, for any number of threads.
+#[pyclass(frozen, module = "pgmap", name = "World")]
+#[derive(Debug)]
+pub(crate) struct World {
+    pub(crate) entry: Entry,
+    pub(crate) names: Names,
+    pub(crate) era: Era,
+    changed: Vec<(&'static str, &'static str)>,
+    pub(crate) geometry: Geometry,
+    pub(crate) seconds: f64,
+    checks: bool,
+}
+
+/// A file as an operation names it; a name stays resolved while this lives.
+pub(crate) struct File<'a> {
+    pub(crate) at: FileRef,
+    _name: Option<Resolved<'a>>,
+}
+
+impl World {
+    pub(crate) fn resolve(&self, py: Python<'_>, name: &str) -> PyResult<Resolved<'_>> {
+        self.entry.lab(py)?;
+        self.names.find(name).ok_or_else(|| {
+            raise::failure(py, Errno::ENOENT.into(), &format!("file {name}"), self.seconds)
+        })
+    }
+
+    pub(crate) fn file(&self, py: Python<'_>, file: FileArg) -> PyResult<File<'_>> {
+        match file {
+            FileArg::Fd(fd) => Ok(File { at: FileRef::Fd(fd), _name: None }),
+            FileArg::Name(name) => {
+                let name = self.resolve(py, &name)?;
+                Ok(File { at: FileRef::File(name.index), _name: Some(name) })
+            }
+        }
+    }
+
+    /// The world's names as the files of a program, which then speaks of this world's files.
+    pub(crate) fn language(&self) -> Parsed {
+        let spec = |name| FileSpec {
+            name,
+            pages: 1,
+            state: FileState::Written,
+            layout: Layout::Contiguous,
+        };
+        let files = self.names.list().into_iter().map(spec).collect();
+        Parsed { files, mounts: vec!["/mnt".to_owned()], steps: Vec::new() }
+    }
+
+    /// Executes an operation. Writes store `value`.
+    pub(crate) fn op(&self, py: Python<'_>, worker: Worker, op: &Op, value: u64) -> PyResult<i64> {
+        let worker = worker.0;
+        self.call(py, worker, op, |world, cpu| world.execute(cpu, worker, op, |_| value))
+    }
+
+    /// Calls into the machine for a worker; `op` says in the language what the call is.
+    pub(crate) fn call<R: Send>(
+        &self,
+        py: Python<'_>,
+        worker: WorkerId,
+        op: &Op,
+        call: impl FnOnce(&Emulated, &Cpu<'_>) -> Result<R, Failure> + Send,
+    ) -> PyResult<R> {
+        self.attempt(py, worker, op, call)?.map_err(|failure| {
+            let text = self.language().op_text(op).to_string();
+            raise::failure(py, failure, &format!("{worker} {text}"), self.seconds)
+        })
+    }
+
+    /// As `call`, with the failure as a result.
+    fn attempt<R: Send>(
+        &self,
+        py: Python<'_>,
+        worker: WorkerId,
+        op: &Op,
+        call: impl FnOnce(&Emulated, &Cpu<'_>) -> Result<R, Failure> + Send,
+    ) -> PyResult<Result<R, Failure>> {
+        self.entry.lab(py)?;
+        let task = Party::task(worker, op_code(op));
+        let _worker = self.entry.take(py, worker, task)?;
+        let _child = match op {
+            Op::Fork { child } if *child != worker => Some(self.entry.take(py, *child, task)?),
+            _ => None,
+        };
+        self.entry.enter(py, task, call)
+    }
+
+    /// Calls into the machine for nobody in particular.
+    pub(crate) fn machine(&self, py: Python<'_>, op: &Op) -> PyResult<()> {
+        let task = u32::from(op_code(op)) << 8;
+        let done =
+            self.entry.enter(py, task, |world, cpu| world.execute(cpu, WorkerId(0), op, |_| 0))?;
+        done.map(drop).map_err(|failure| raise::failure(py, failure, &op.to_string(), self.seconds))
+    }
+
+    /// Looks into the machine.
+    pub(crate) fn look<R: Send>(
+        &self,
+        py: Python<'_>,
+        call: impl FnOnce(&Emulated, &Cpu<'_>) -> R + Send,
+    ) -> PyResult<R> {
+        self.entry.enter(py, 0, call)
+    }
+
+    pub(crate) fn state_of<'py>(&self, py: Python<'py>, pfn: Pfn) -> PyResult<Bound<'py, PyAny>> {
+        let (seen, data) = self.look(py, |world, _| {
+            (world.observe(pfn), world.dax.vm.pagemaps.memmap.contents(pfn).read())
+        })?;
+        results::page_state(py, pfn, &seen, data)
+    }
+
+    pub(crate) fn gup<'py>(
+        &self,
+        py: Python<'py>,
+        worker: Worker,
+        op: &Op,
+        kind: GupKind,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let (map, page, pages, access, longterm) = match *op {
+            Op::Pin { map, page, pages, longterm, access } => (map, page, pages, access, longterm),
+            Op::Get { map, page, pages } => (map, page, pages, Access::Read, Longterm::Short),
+            _ => return Err(PyTypeError::new_err("only pin and get take references")),
+        };
+        let access = match access {
+            Access::Read => Permission::Read,
+            Access::Write => Permission::Write,
+        };
+        let worker = worker.0;
+        let (number, taken) = self.call(py, worker, op, |world, cpu| {
+            let number = world.next_pin(cpu, worker)?;
+            let taken = world
+                .pin_numbered(cpu, worker, number, map, page, pages, kind, access, longterm)?;
+            Ok((number, taken))
+        })?;
+        results::build(py, "Pinned", (number - 1, taken))
+    }
+
+    /// Executes one step of the language; an errno or a death is a result here.
+    pub(crate) fn try_step(&self, py: Python<'_>, text: &str) -> PyResult<Result<i64, Failure>> {
+        self.entry.lab(py)?;
+        let _names = self.names.hold();
+        let step =
+            self.language().parse_step(text).map_err(|wrong| raise::parse_error(py, &wrong))?;
+        let op = &step.op;
+        let value = |page| if matches!(op, Op::Touch { .. }) { u64::from(page) } else { 1 };
+        match step.who {
+            Some(worker) => {
+                self.attempt(py, worker, op, |world, cpu| world.execute(cpu, worker, op, value))
+            }
+            None => {
+                let task = u32::from(op_code(op)) << 8;
+                self.entry.enter(py, task, |world, cpu| world.execute(cpu, WorkerId(0), op, value))
+            }
+        }
+    }
+
+    /// Puts a new file into the directory.
+    pub(crate) fn create_file(
+        &self,
+        py: Python<'_>,
+        file: &str,
+        pages: u32,
+        state: Option<FileState>,
+        layout: Layout,
+    ) -> PyResult<()> {
+        let lab = self.entry.lab(py)?;
+        let is_free = |index| {
+            let found =
+                lab.enter(0, Patience::default(), |cpu| lab.world().name_lookup(cpu, index));
+            matches!(found, Ok(Err(_)))
+        };
+        let refuse =
+            |failure| raise::failure(py, failure, &format!("file {file} {pages}"), self.seconds);
+        if file == SLOW_BLOCK {
+            return Err(refuse(Errno::EEXIST.into()));
+        }
+        let name = self.names.intern(file, is_free).ok_or_else(|| refuse(Errno::ENOSPC.into()))?;
+        let index = name.index;
+        self.look(py, |world, cpu| world.create_file(cpu, index, pages, state, layout))?
+            .map(drop)
+            .map_err(refuse)
+    }
+
+    /// A frame of this world.
+    pub(crate) fn pfn(&self, py: Python<'_>, frame: Frame) -> PyResult<Pfn> {
+        let frames = self.entry.lab(py)?.world().dax.vm.pagemaps.memmap.frames();
+        if frame.0 < frames {
+            return Ok(Pfn(frame.0));
+        }
+        let why = format!("pfn is {}; this world has frames 0 to {}", frame.0, frames - 1);
+        Err(raise::error(py, "OutOfRange", why))
+    }
+}
+
+#[pymethods]
+impl World {
+    #[new]
+    #[pyo3(signature = (*, era="v6.15-sound", rules=None, deadline=Deadline(10.0), checks=true, pmd_order=None,
+        gather_batch=None, pin_bias=None, cpus=None, pages=None, dev_pages=None, files_max=None,
+        file_pages_max=None, procs_max=None, fds_max=None, maps_max=None, pipes_max=None,
+        pipe_slots=None, pins_max=None))]
+    #[expect(clippy::too_many_arguments, reason = "a world has as many sizes")]
+    fn new(
+        py: Python<'_>,
+        era: &str,
+        rules: Option<&Bound<'_, PyAny>>,
+        deadline: Deadline,
+        checks: bool,
+        pmd_order: Option<Bound<'_, PyAny>>,
+        gather_batch: Option<Bound<'_, PyAny>>,
+        pin_bias: Option<Bound<'_, PyAny>>,
+        cpus: Option<Bound<'_, PyAny>>,
+        pages: Option<Bound<'_, PyAny>>,
+        dev_pages: Option<Bound<'_, PyAny>>,
+        files_max: Option<Bound<'_, PyAny>>,
+        file_pages_max: Option<Bound<'_, PyAny>>,
+        procs_max: Option<Bound<'_, PyAny>>,
+        fds_max: Option<Bound<'_, PyAny>>,
+        maps_max: Option<Bound<'_, PyAny>>,
+        pipes_max: Option<Bound<'_, PyAny>>,
+        pipe_slots: Option<Bound<'_, PyAny>>,
+        pins_max: Option<Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        let era: Era =
+            era.parse().map_err(|wrong| raise::error(py, "EraError", format!("{wrong}")))?;
+        let rules = sizes::rules(py, era, rules)?;
+        let geometry = sizes::geometry(&[
+            ("pmd_order", pmd_order),
+            ("gather_batch", gather_batch),
+            ("pin_bias", pin_bias),
+            ("cpus", cpus),
+            ("pages", pages),
+            ("dev_pages", dev_pages),
+            ("files_max", files_max),
+            ("file_pages_max", file_pages_max),
+            ("procs_max", procs_max),
+            ("fds_max", fds_max),
+            ("maps_max", maps_max),
+            ("pipes_max", pipes_max),
+            ("pipe_slots", pipe_slots),
+            ("pins_max", pins_max),
+        ])?;
+        let oracle = if checks { Oracle::On } else { Oracle::Off };
+        let lab = py.detach(|| catch_abandon(|| Lab::with_oracle(&geometry, rules, oracle)));
+        let lab = match lab {
+            Ok(Ok(lab)) => lab,
+            Ok(Err(refused)) => return Err(PyValueError::new_err(refused.to_string())),
+            Err(stopped) => return Err(raise::error(py, "InternalError", stopped.to_string())),
+        };
+        let seconds = deadline.0;
+        Ok(Self {
+            entry: Entry::new(lab, Duration::from_secs_f64(seconds)),
+            names: Names::default(),
+            era,
+            changed: rules.differences(&era.rules()),
+            geometry,
+            seconds,
+            checks,
+        })
+    }
+
+    // -- the world itself --
+
+    fn __enter__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    #[pyo3(signature = (*_exc))]
+    fn __exit__(&self, _exc: &Bound<'_, PyTuple>) {
+        self.entry.close();
+    }
+
+    /// Without arguments, ends the world and gives its memory back: calls in progress end with
+    /// `WorldClosed`. With a worker and a descriptor, closes that; the last use of an unlinked file waits
+    /// for its pages.
+    #[pyo3(signature = (worker=None, fd=None))]
+    fn close(&self, py: Python<'_>, worker: Option<Worker>, fd: Option<Fd>) -> PyResult<()> {
+        match (worker, fd) {
+            (None, None) => {
+                self.entry.close();
+                Ok(())
+            }
+            (Some(worker), Some(fd)) => self.op(py, worker, &Op::Close { fd: fd.0 }, 0).map(drop),
+            _ => Err(PyTypeError::new_err(
+                "close() ends the world, close(worker, fd) closes a descriptor: give both or neither",
+            )),
+        }
+    }
+
+    /// Whether the world was closed.
+    #[getter]
+    fn closed(&self) -> bool {
+        self.entry.is_closed()
+    }
+
+    /// The era.
+    #[getter]
+    fn era(&self) -> &'static str {
+        self.era.name()
+    }
+
+    /// Every rule with its value.
+    #[getter]
+    fn rules<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let mut rules = self.era.rules();
+        for (name, value) in &self.changed {
+            rules.set(name, value).map_err(|wrong| PyValueError::new_err(wrong.to_string()))?;
+        }
+        let all = PyDict::new(py);
+        rules.values().into_iter().try_for_each(|(name, value)| all.set_item(name, value))?;
+        Ok(all)
+    }
+
+    /// Every size by name.
+    #[getter]
+    fn geometry<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let all = PyDict::new(py);
+        sizes::named(&self.geometry)
+            .into_iter()
+            .try_for_each(|(name, size)| all.set_item(name, size))?;
+        Ok(all)
+    }
+
+    /// Seconds a call may wait.
+    #[getter]
+    fn deadline(&self) -> f64 {
+        self.seconds
+    }
+
+    /// Whether the world looks for misuse of pages.
+    #[getter]
+    fn checks(&self) -> bool {
+        self.checks
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        let mut args = vec![format!("era='{}'", self.era)];
+        if !self.changed.is_empty() {
+            let rules = PyDict::new(py);
+            self.changed.iter().try_for_each(|(name, value)| rules.set_item(name, value))?;
+            args.push(format!("rules={}", rules.repr()?));
+        }
+        args.push(format!("deadline={}", self.seconds));
+        if !self.checks {
+            args.push("checks=False".to_owned());
+        }
+        args.extend(
+            sizes::named(&self.geometry).iter().map(|(name, size)| format!("{name}={size}")),
+        );
+        Ok(format!("World({})", args.join(", ")))
+    }
+
+    /// Does nothing, all the way down and back: what any call costs.
+    fn nop(&self, py: Python<'_>) -> PyResult<()> {
+        self.look(py, |_, _| ())
+    }
+
+    // -- processes --
+
+    /// Starts a worker in a process of its own.
+    fn spawn(&self, py: Python<'_>, worker: Worker) -> PyResult<()> {
+        self.op(py, worker, &Op::Spawn, 0).map(drop)
+    }
+
+    /// Starts another worker as a thread of this one's process.
+    fn clone(&self, py: Python<'_>, worker: Worker, child: Worker) -> PyResult<()> {
+        let (of, child) = (worker.0, child.0);
+        let op = Op::Fork { child };
+        self.call(py, of, &op, |world, _| world.clone_thread(of, child)).map(drop)
+    }
+
+    /// Starts another worker in a copy of this one's process.
+    fn fork(&self, py: Python<'_>, worker: Worker, child: Worker) -> PyResult<()> {
+        self.op(py, worker, &Op::Fork { child: child.0 }, 0).map(drop)
+    }
+
+    /// Ends a worker; with the last of its process go memory, files and pipes.
+    fn exit(&self, py: Python<'_>, worker: Worker) -> PyResult<()> {
+        self.op(py, worker, &Op::Exit, 0).map(drop)
+    }
+
+    /// As `exit`, by SIGKILL.
+    fn kill(&self, py: Python<'_>, worker: Worker) -> PyResult<()> {
+        self.op(py, worker, &Op::Kill, 0).map(drop)
+    }
+
+    /// Sends a worker inside a call a signal: an interruptible sleep ends with `Interrupted`. Returns
+    /// whether the worker was inside a call.
+    fn interrupt(&self, py: Python<'_>, worker: Worker) -> PyResult<bool> {
+        self.entry.interrupt(py, worker.0)
+    }
+
+    /// What a worker sleeps for, or `None` if it does not sleep.
+    fn asleep(&self, py: Python<'_>, worker: Worker) -> PyResult<Option<&'static str>> {
+        self.entry.asleep(py, worker.0)
+    }
+
+    /// Whether no call is running: each thread inside sleeps, and nothing but another call or a signal
+    /// will change that.
+    fn settled(&self, py: Python<'_>) -> PyResult<bool> {
+        Ok(self.entry.lab(py)?.machine().settled())
+    }
+
+    /// Everybody who sleeps in a call.
+    fn waiters<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        let waiters = self.entry.lab(py)?.machine().waiters();
+        results::tuple(py, &waiters, |waiter| results::waiter(py, waiter))
+    }
+}
