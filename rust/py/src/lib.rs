@@ -11,6 +11,7 @@
 #![forbid(unsafe_code)]
 
 mod about;
+mod bench;
 mod conform;
 mod convert;
 mod entry;
@@ -33,6 +34,8 @@ mod _core {
 
     #[pymodule_export]
     use crate::about::{build_info, version};
+    #[pymodule_export]
+    use crate::bench::{BenchRun, bench_core};
     #[pymodule_export]
     use crate::conform::conform;
     #[pymodule_export]
