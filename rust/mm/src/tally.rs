@@ -24,6 +24,8 @@ tallies! {
     KILL_WITH_REFS = 3, "kill_with_refs";
     /// A page table was freed while a lock-free walker stood in an IRQ-off section.
     TABLE_FREED_UNDER_WALKER = 4, "table_freed_under_walker";
+    /// `gup_fast` took everything it was asked for.
+    GUP_FAST = 17, "gup_fast";
     /// `gup_fast` gave up and the slow path took over.
     GUP_SLOW = 5, "gup_slow";
     /// `try_get` met a count of zero.

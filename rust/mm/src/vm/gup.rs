@@ -120,6 +120,9 @@ impl Vm {
             return Err(Errno::EFAULT);
         }
         let mut taken = self.gup_fast(cpu, mm, request, out);
+        if taken.pages == request.pages {
+            cpu.count(tally::GUP_FAST);
+        }
         while taken.pages < request.pages && taken.ranges < out.len() {
             cpu.count(tally::GUP_SLOW);
             match self.gup_one(cpu, mm, request.start.add(taken.pages), request, handler) {
