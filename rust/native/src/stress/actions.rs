@@ -72,13 +72,13 @@ kinds! {
     /// Store through the TLB.
     Write "write" "write" 1200 800 1600;
     /// Pin one page.
-    Pin "pin" "pin" 1000 2400 400;
+    Pin "pin" "pin" 1600 2400 400;
     /// Pin several.
-    PinRange "pin_range" "pin" 200 400 100;
+    PinRange "pin_range" "pin" 1600 2400 100;
     /// Take a plain reference.
-    Get "get" "get" 300 600 100;
+    Get "get" "get" 500 800 100;
     /// Give the most recent one back.
-    Unpin "unpin" "unpin" 1200 2800 400;
+    Unpin "unpin" "unpin" 2600 3600 400;
     /// A device writes through a pin.
     DmaWrite "dma_write" "dma_write" 300 400 100;
     /// A device reads.
@@ -94,9 +94,9 @@ kinds! {
     /// Drop one entry, keep the mapping.
     Dontneed "dontneed" "madvise" 200 400 150;
     /// Change a file's size.
-    Truncate "truncate" "ftruncate" 30 40 120;
+    Truncate "truncate" "ftruncate" 40 60 120;
     /// Punch a hole.
-    Punch "punch" "punch" 30 40 120;
+    Punch "punch" "punch" 40 60 120;
     /// Make pages read as zeroes.
     ZeroRange "zero_range" "zerorange" 5 5 30;
     /// Write without a mapping.
@@ -112,11 +112,11 @@ kinds! {
     /// And dropped.
     Drain "drain" "drain" 150 300 50;
     /// Driver memory: allocate a run.
-    DevAlloc "dev_alloc" "dev_alloc" 900 300 0;
+    DevAlloc "dev_alloc" "dev_alloc" 700 300 0;
     /// Give it back.
-    DevFree "dev_free" "dev_put" 900 300 0;
+    DevFree "dev_free" "dev_put" 700 300 0;
     /// A speculative reference by frame number.
-    DevPeek "dev_peek" "dev_get" 1200 600 0;
+    DevPeek "dev_peek" "dev_get" 1000 600 0;
     /// Unbind the filesystem's device and bind it again.
     Rebind "rebind" "unbind" 2 1 1;
 }
@@ -193,7 +193,7 @@ pub(super) fn draw(
                 kind: mix.draw(&mut rng),
                 which,
                 page: rng.below(file_pages(geometry, which)),
-                pages: 1 + rng.below(4),
+                pages: 1 + rng.below(8),
                 pick: rng.next() as u32,
             }
         })
