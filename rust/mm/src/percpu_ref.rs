@@ -12,7 +12,8 @@
 //! Each word and who writes it:
 //!
 //! * `percpu_count_ptr`: counter index and two flags, [`ATOMIC`] and [`DEAD`]. Written under
-//!   [`PercpuRefs::switch_lock`] only; read by every operation, once, inside an RCU section.
+//!   [`PercpuRefs::switch_lock`], and by the callback of a switch, which other switches wait for; read
+//!   by every operation, once, inside an RCU section.
 //! * the per-CPU counters: a plain add to one's own slot. They wrap freely and only their sum means
 //!   anything; a put may happen on another CPU than its get.
 //! * `count`: the shared word. While counters are live it carries [`BIAS`], so that no put can bring it
@@ -80,16 +81,13 @@ impl Confirm {
     pub const NONE: Self = Self(0);
 }
 
-/// A mode switch that finished its grace period.
-#[derive(Clone, Copy, Debug)]
-#[must_use = "the owner has a confirmation and perhaps a release to run"]
-pub struct Switched {
-    /// Which ref.
-    pub id: RefId,
-    /// What the switcher asked to have called.
-    pub confirm: Confirm,
-    /// The callback's own put (K§1.4 step 6).
-    pub put: Put,
+/// What the owner of a ref must do as a mode switch finishes its grace period.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Switched {
+    /// Run the confirmation the switcher asked for. The switch still holds its reference.
+    Confirmed(RefId, Confirm),
+    /// Run `release`: the switch's own reference was the last (K§1.4 step 6).
+    Released(RefId),
 }
 
 zeroed! {
@@ -325,10 +323,12 @@ impl PercpuRefs {
     }
 
     /// Runs the switches whose grace period can end now; `done` is the owner's `confirm` and `release`.
-    /// Returns how many ran. Waits for readers; the caller may sleep.
+    /// Returns how many ran. Waits for readers; the caller may sleep. Nobody else runs them: a switch
+    /// that finds another one of its ref in progress waits until somebody comes here.
     pub fn run_switches(&self, cpu: &Cpu<'_>, mut done: impl FnMut(Switched)) -> usize {
-        self.switches
-            .drain(cpu, |cpu, call| done(self.switch_to_atomic_rcu(cpu, RefId(call.ref_index))))
+        self.switches.drain(cpu, |cpu, call| {
+            self.switch_to_atomic_rcu(cpu, RefId(call.ref_index), &mut done);
+        })
     }
 
     /// Switches still waiting for their grace period.
@@ -397,7 +397,7 @@ impl PercpuRefs {
     }
 
     /// `percpu_ref_switch_to_atomic_rcu`, after the grace period: no CPU adds to the counters any more.
-    fn switch_to_atomic_rcu(&self, cpu: &Cpu<'_>, id: RefId) -> Switched {
+    fn switch_to_atomic_rcu(&self, cpu: &Cpu<'_>, id: RefId, done: &mut impl FnMut(Switched)) {
         let this = &self.refs[id.0];
         if let Some(counter) = this.counter().filter(|_| this.modes.read() & BIASED != 0) {
             // Sum first, then one add: adding slot by slot could pass through zero.
@@ -409,7 +409,11 @@ impl PercpuRefs {
         if count <= 0 {
             warn_object(cpu, Complaint::PercpuUnbalanced, id.0.into(), count);
         }
-        let confirm = Confirm(this.confirm_switch.read().saturating_sub(1));
+        match Confirm(this.confirm_switch.read().saturating_sub(1)) {
+            Confirm::NONE => {}
+            confirm => done(Switched::Confirmed(id, confirm)),
+        }
+        // Departure: the counters go before the next switch may start, not after. It finds the ref dead.
         if this.modes.read() & ALLOW_REINIT == 0
             && let Some(counter) = this.counter()
         {
@@ -419,7 +423,9 @@ impl PercpuRefs {
         // Release: pairs with the acquire of a switcher waiting in switch_mode.
         this.confirm_switch.set_release(0);
         wake_up_all(cpu, &this.confirm_switch);
-        Switched { id, confirm, put: self.put_many(cpu, id, 1) }
+        if self.put_many(cpu, id, 1) == Put::Zero {
+            done(Switched::Released(id));
+        }
     }
 
     /// `__percpu_ref_switch_to_percpu` (K§1.5).

@@ -8,7 +8,7 @@ use program::{Errno, rules};
 
 use crate::page::Span;
 use crate::pagemap::{PagemapId, PagemapType, Pagemaps};
-use crate::percpu_ref::{Confirm, Init, Put};
+use crate::percpu_ref::{Confirm, Init, Put, Switched};
 use crate::tally;
 use crate::warn::{Complaint, warn_page};
 
@@ -26,7 +26,8 @@ impl Pagemaps {
         kind: PagemapType,
         span: Span,
     ) -> Result<PagemapId, Errno> {
-        if span.pages == 0 || span.end().0 > self.memmap.frames() || span.start.0 == 0 {
+        let end = span.start.0.checked_add(span.pages).ok_or(Errno::EINVAL)?;
+        if span.pages == 0 || end > self.memmap.frames() || span.start.0 == 0 {
             return Err(Errno::EINVAL);
         }
         let index = self.maps.alloc(cpu).map_err(|_| Errno::ENOMEM)?;
@@ -36,14 +37,16 @@ impl Pagemaps {
         };
         let map = &self.maps[index];
         map.done.reinit();
-        map.kind.set(kind as u32);
         map.ref_index.set(ref_id.0);
         map.start.set(span.start.0);
         map.pages.set(span.pages);
+        // Release: pairs with the acquire in `run_deferred`, which must not take the ref of an earlier
+        // life for this one's.
+        map.kind.set_release(kind as u32);
         let id = PagemapId(index);
         if let Err(errno) = self.pgmap_array_store(cpu, id, span) {
             self.percpu.exit(cpu, ref_id);
-            self.maps.free(cpu, index);
+            self.forget(cpu, id);
             return Err(errno);
         }
         if kind == PagemapType::Generic {
@@ -83,6 +86,11 @@ impl Pagemaps {
         // Only now: a lookup that found the range may have been using the ref until the grace period
         // inside pgmap_array_delete ended (B02).
         self.percpu.exit(cpu, self.ref_id(id));
+        self.forget(cpu, id);
+    }
+
+    fn forget(&self, cpu: &Cpu<'_>, id: PagemapId) {
+        self.maps[id.0].kind.set(0);
         self.maps.free(cpu, id.0);
     }
 
@@ -100,11 +108,13 @@ impl Pagemaps {
     /// Finishes the mode switches whose grace period can end now, and releases what they held up.
     pub fn run_deferred(&self, cpu: &Cpu<'_>) {
         self.percpu.run_switches(cpu, |switched| {
-            if switched.put == Put::Zero
-                && let Some(id) =
-                    self.maps.iter_live().find(|id| self.ref_id(PagemapId(*id)) == switched.id)
-            {
-                self.release(cpu, PagemapId(id));
+            let Switched::Released(ref_id) = switched else { return };
+            let owns = |index: &u32| {
+                let made = self.maps[*index].kind.read_acquire() != 0;
+                made && self.ref_id(PagemapId(*index)) == ref_id
+            };
+            if let Some(index) = self.maps.iter_live().find(owns) {
+                self.release(cpu, PagemapId(index));
             }
         });
     }
@@ -132,7 +142,7 @@ impl Pagemaps {
                 Span { start: crate::page::Pfn(slot.start.read()), pages: slot.pages.read() };
             slot.pagemap.read() != 0 && range.start < span.end() && span.start < range.end()
         });
-        let free = self.ranges.iter().find(|slot| slot.pagemap.read() == 0);
+        let free = self.ranges.iter().find(|slot| slot.pages.read() == 0);
         let slot = free.filter(|_| !overlaps).ok_or(Errno::ENOMEM)?;
         slot.start.set(span.start.0);
         slot.pages.set(span.pages);
@@ -143,12 +153,15 @@ impl Pagemaps {
 
     /// Store NULL, **then** wait for every lookup that may have seen the range.
     fn pgmap_array_delete(&self, cpu: &Cpu<'_>, id: PagemapId) {
-        let lock = self.ranges_lock[0].lock(cpu);
-        self.ranges
-            .iter()
-            .filter(|slot| slot.pagemap.read() == id.0 + 1)
-            .for_each(|slot| slot.pagemap.set(0));
-        drop(lock);
+        let slot = {
+            let _lock = self.ranges_lock[0].lock(cpu);
+            let slot = self.ranges.iter().find(|slot| slot.pagemap.read() == id.0 + 1);
+            slot.inspect(|slot| slot.pagemap.set(0))
+        };
         synchronize_rcu(cpu);
+        // The slot is free only now: a lookup may have been between its pagemap and its range.
+        if let Some(slot) = slot {
+            slot.pages.set(0);
+        }
     }
 }

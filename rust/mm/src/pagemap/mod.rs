@@ -85,6 +85,7 @@ zeroed! {
     /// `struct dev_pagemap`.
     #[derive(Debug)]
     pub struct DevPagemap {
+        /// [`PagemapType`]; 0 while the pagemap is being made.
         kind: AtomicU32,
         /// [`RefId`] of `ref`.
         ref_index: AtomicU32,
@@ -100,8 +101,9 @@ zeroed! {
     #[derive(Debug)]
     pub struct RangeSlot {
         start: AtomicU32,
+        /// 0 while nobody may be looking at the slot.
         pages: AtomicU32,
-        /// Pagemap + 1; 0 while the slot is empty. Written last on insert, first on removal.
+        /// Pagemap + 1; 0 while there is none. Written last on insert, first on removal.
         pagemap: AtomicU32,
     }
 }
