@@ -54,7 +54,8 @@ impl World {
     pub fn dev_peek(&self, cpu: &Cpu<'_>, page: u32) -> bool {
         let Some(page) = page.checked_rem(self.devmem.span().pages) else { return false };
         let pfn = self.devmem.span().start.add(page);
-        let folio = self.pagemaps().try_get_folio(cpu, pfn, 1);
+        let Some(pagemap) = self.dev_pagemap() else { return false };
+        let folio = self.pagemaps().folio_get(cpu, pagemap, pfn);
         if let Some(folio) = folio {
             self.pagemaps().folio_put_refs(cpu, folio, 1);
         }
@@ -77,11 +78,11 @@ impl World {
     /// `EINVAL` outside the device, `ENXIO` when the page is free.
     pub fn dev_put(&self, cpu: &Cpu<'_>, page: u32) -> Return {
         let pfn = self.dev_page(page)?;
-        let folio = self.pagemaps().memmap.folio(pfn);
-        if folio.refcount() <= 0 {
+        let memmap = &self.pagemaps().memmap;
+        if !memmap.is_held(pfn) {
             return Err(Errno::ENXIO.into());
         }
-        self.pagemaps().folio_put_refs(cpu, folio, 1);
+        self.pagemaps().folio_put_refs(cpu, memmap.folio(pfn), 1);
         Ok(0)
     }
 
