@@ -8,6 +8,7 @@ use prim::{Cpu, plain, smp_mb_after_atomic};
 use program::Errno;
 
 use crate::page::{Folio, Pfn, Stamp};
+use crate::refcount::LIMIT;
 use crate::tally;
 use crate::vm::{Entry, Fault, FaultHandler, MmId, Permission, Vm, Vpn};
 use crate::warn::{Complaint, warn_page};
@@ -111,12 +112,7 @@ impl Vm {
         handler: &dyn FaultHandler,
         out: &mut [GupRange],
     ) -> Result<(u32, usize), Errno> {
-        if request
-            .start
-            .0
-            .checked_add(request.pages)
-            .is_none_or(|end| end > self.tables.address_space())
-        {
+        if !self.is_user_range(request) {
             return Err(Errno::EFAULT);
         }
         let mut taken = self.gup_fast(cpu, mm, request, out);
@@ -148,8 +144,18 @@ impl Vm {
         request: &GupRequest,
         out: &mut [GupRange],
     ) -> (u32, usize) {
+        if !self.is_user_range(request) {
+            return (0, 0);
+        }
         let taken = self.gup_fast(cpu, mm, request, out);
         (taken.pages, taken.ranges)
+    }
+
+    /// `access_ok`.
+    #[inline]
+    fn is_user_range(&self, request: &GupRequest) -> bool {
+        let end = request.start.0.checked_add(request.pages);
+        end.is_some_and(|end| end <= self.tables.address_space())
     }
 
     /// The slow path for one page.
@@ -215,8 +221,11 @@ impl Vm {
     fn try_grab_folio(&self, cpu: &Cpu<'_>, pfn: Pfn, kind: GupKind) -> Result<GupRange, Errno> {
         let folio = self.pagemaps.memmap.folio(pfn);
         let count = folio.refcount();
-        if count <= 0 {
-            warn_page(cpu, Complaint::MappedWithoutRef, folio.pfn(), count.into());
+        if count <= 0 || count > LIMIT {
+            let full = count > LIMIT;
+            let complaint =
+                if full { Complaint::RefSaturated } else { Complaint::MappedWithoutRef };
+            warn_page(cpu, complaint, folio.pfn(), count.into());
             return Err(Errno::ENOMEM);
         }
         match kind {

@@ -17,7 +17,7 @@ use crate::page::{Folio, Pfn, Stamp};
 use crate::tally;
 use crate::vm::gup::{GupKind, GupRange, GupRequest, Longterm};
 use crate::vm::tables::TableId;
-use crate::vm::{Entry, MmId, Vm, Vpn};
+use crate::vm::{Entry, MmId, Permission, Vm, Vpn};
 use crate::warn::{Complaint, warn_page};
 
 /// What the walk has collected.
@@ -27,6 +27,17 @@ pub(super) struct Taken {
     pub(super) pages: u32,
     /// Entries of the output used.
     pub(super) ranges: usize,
+}
+
+/// What the walk read on its way to a page: each entry once, and whose page it was then.
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    pmd: Entry,
+    /// None under a PMD leaf, which has one word to look at again.
+    pte: Option<(TableId, Entry)>,
+    first: Pfn,
+    pages: u32,
+    before: Stamp,
 }
 
 impl Vm {
@@ -44,15 +55,9 @@ impl Vm {
         let _irq = cpu.local_irq_save();
         while taken.pages < request.pages && taken.ranges < out.len() {
             let vpn = request.start.add(taken.pages);
-            let pmd = Entry(self.tables.pmd(mm, vpn).read_acquire());
-            let range = if pmd.is_huge() {
-                self.gup_fast_pmd_leaf(cpu, mm, vpn, pmd, request.pages - taken.pages, request)
-            } else if let Some(table) = pmd.as_table() {
-                self.gup_fast_pte(cpu, mm, vpn, pmd, table, request)
-            } else {
-                None
-            };
-            let Some(range) = range else { break };
+            let wanted = request.pages - taken.pages;
+            let Some(seen) = self.look(mm, vpn, wanted, request.access) else { break };
+            let Some(range) = self.take(cpu, mm, vpn, &seen, request) else { break };
             out[taken.ranges] = range;
             taken.ranges += 1;
             taken.pages += range.pages;
@@ -60,60 +65,46 @@ impl Vm {
         taken
     }
 
-    #[inline]
-    fn gup_fast_pte(
+    /// Step 1.
+    #[inline(always)]
+    fn look(&self, mm: MmId, vpn: Vpn, wanted: u32, access: Permission) -> Option<Seen> {
+        let pmd = Entry(self.tables.pmd(mm, vpn).read_acquire());
+        let (pte, first, pages) = if pmd.is_huge() {
+            let size = self.tables.pmd_order.pages();
+            (None, self.huge_page(pmd, vpn), wanted.min(size - (vpn.0 & (size - 1))))
+        } else {
+            let table = pmd.as_table()?;
+            let pte = Entry(self.tables.pte(table, vpn).read_acquire());
+            (Some((table, pte)), pte.pfn(), 1)
+        };
+        if !pte.map_or(pmd, |(_, pte)| pte).allows(access) {
+            return None;
+        }
+        Some(Seen { pmd, pte, first, pages, before: self.pagemaps.memmap.shadow_capture(first) })
+    }
+
+    /// Steps 2 and 3.
+    #[inline(always)]
+    fn take(
         &self,
         cpu: &Cpu<'_>,
         mm: MmId,
         vpn: Vpn,
-        pmd: Entry,
-        table: TableId,
+        seen: &Seen,
         request: &GupRequest,
     ) -> Option<GupRange> {
-        let word = self.tables.pte(table, vpn);
-        let pte = Entry(word.read_acquire());
-        if !pte.allows(request.access) {
-            return None;
-        }
-        let before = self.pagemaps.memmap.shadow_capture(pte.pfn());
-        let folio = self.try_grab_folio_fast(cpu, pte.pfn(), 1, request)?;
-        let range = GupRange::new(self, pte.pfn(), 1, request.kind);
+        let folio = self.try_grab_folio_fast(cpu, seen.first, seen.pages, request)?;
+        let range = GupRange::new(self, seen.first, seen.pages, request.kind);
         let rules = &self.pagemaps.rules;
-        let pmd_changed = self.tables.pmd(mm, vpn).read() != pmd.0;
-        let pte_changed = word.read() != pte.0;
+        let pmd_changed = self.tables.pmd(mm, vpn).read() != seen.pmd.0;
+        let pte_changed =
+            seen.pte.is_some_and(|(table, pte)| self.tables.pte(table, vpn).read() != pte.0);
         if pmd_changed && rules.gup_pmd_recheck == Switch::On
             || pte_changed && rules.gup_pte_recheck == Switch::On
         {
             return self.lost(cpu, folio, &range);
         }
-        self.accept(cpu, folio, range, before, pmd_changed || pte_changed)
-    }
-
-    #[inline]
-    fn gup_fast_pmd_leaf(
-        &self,
-        cpu: &Cpu<'_>,
-        mm: MmId,
-        vpn: Vpn,
-        pmd: Entry,
-        wanted: u32,
-        request: &GupRequest,
-    ) -> Option<GupRange> {
-        if !pmd.allows(request.access) {
-            return None;
-        }
-        let size = self.tables.pmd_order.pages();
-        let pages = wanted.min(size - (vpn.0 & (size - 1)));
-        let first = self.huge_page(pmd, vpn);
-        let before = self.pagemaps.memmap.shadow_capture(first);
-        let folio = self.try_grab_folio_fast(cpu, first, pages, request)?;
-        let range = GupRange::new(self, first, pages, request.kind);
-        // A leaf has one word to look at again; leaving it out is the same mistake one level up.
-        let changed = self.tables.pmd(mm, vpn).read() != pmd.0;
-        if changed && self.pagemaps.rules.gup_pte_recheck == Switch::On {
-            return self.lost(cpu, folio, &range);
-        }
-        self.accept(cpu, folio, range, before, changed)
+        self.accept(cpu, folio, range, seen.before, pmd_changed || pte_changed)
     }
 
     /// The re-check failed: the unmapper may not have seen this reference.
@@ -167,13 +158,141 @@ impl Vm {
         before: Stamp,
         changed: bool,
     ) -> Option<GupRange> {
-        if changed && before != range.stamp() {
-            warn_page(cpu, Complaint::WrongPage, range.first(), range.stamp().word.cast_signed());
-        }
         if folio.mapping().is_none() && folio.pfn() != Pfn::ZERO_PAGE {
             self.gup_put_folio(cpu, folio, range.pages, range.kind());
             return None;
         }
+        if changed && before != range.stamp() {
+            warn_page(cpu, Complaint::WrongPage, range.first(), range.stamp().word.cast_signed());
+        }
         Some(range)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! The unmapper runs to its end between `look` and `take`: the worst it can do.
+
+    use alloc::boxed::Box;
+
+    use prim::{Arena, AtomicU32, Lease, Machine, TaskId};
+    use program::rules::Switch;
+    use program::{Era, Geometry, Rules};
+
+    use super::*;
+    use crate::devmem::DevMem;
+    use crate::page::{Order, Owner, Span};
+    use crate::pagemap::{PagemapId, PagemapType, Pagemaps};
+    use crate::vm::mm::VmaAlignment;
+    use crate::vm::{Access, Fault, FaultHandler, Insert, MappingId, VmFault, Vma};
+
+    /// A device of frames 4 to 19 and files that map one run of them.
+    struct Rig {
+        vm: Vm,
+        pagemap: PagemapId,
+        /// First frame every file maps at offset 0.
+        frame: AtomicU32,
+        order: Order,
+    }
+
+    impl Rig {
+        fn map(&self, cpu: &Cpu<'_>, insert: impl FnOnce(Pfn) -> Insert) -> Fault {
+            let memmap = &self.vm.pagemaps.memmap;
+            let head = Pfn(self.frame.read());
+            if memmap.folio(head).refcount() == 0 {
+                memmap.prep_folio(head, self.order, self.pagemap.0).set_mapping(Some(0));
+            }
+            let folio = memmap.folio(head);
+            folio.page().refcount.inc_from_idle();
+            assert_eq!(insert(head), Insert::Done);
+            self.vm.pagemaps.folio_put_refs(cpu, folio, 1);
+            Fault::Done
+        }
+    }
+
+    impl FaultHandler for Rig {
+        fn huge_fault(&self, cpu: &Cpu<'_>, fault: &VmFault) -> Fault {
+            if self.order == Order::PAGE {
+                return Fault::Fallback;
+            }
+            self.map(cpu, |head| self.vm.insert_huge(cpu, fault, head))
+        }
+
+        fn fault(&self, cpu: &Cpu<'_>, fault: &VmFault) -> Fault {
+            self.map(cpu, |pfn| self.vm.insert_page(cpu, fault, pfn))
+        }
+    }
+
+    /// A grab that began while file 0 had the page and ends after file 1 got it. Returns what was
+    /// taken, the count left, and the complaints.
+    fn grab_late(rules: Rules, order: Order) -> (Option<GupRange>, i32, usize) {
+        let machine = Machine::new(2);
+        let cpu = machine.lease(Lease::of(TaskId(1))).expect("a CPU");
+        let arena = Arena::new(64 << 20).expect("address space");
+        let geometry = Geometry::SMALL;
+        let devmem = DevMem::new(&arena, Span { start: Pfn(32), pages: 4 }).expect("memory");
+        let pagemaps = Pagemaps::new(&arena, &geometry, rules, 64, Box::new(devmem));
+        let vm = Vm::new(&arena, &geometry, pagemaps.expect("memory")).expect("memory");
+        let span = Span { start: Pfn(4), pages: 16 };
+        let pagemap =
+            vm.pagemaps.memremap_pages(&cpu, PagemapType::FsDax, span).expect("a pagemap");
+        let rig = Rig { vm, pagemap, frame: AtomicU32::new(8), order };
+        let vm = &rig.vm;
+        let page = Pfn(8);
+        vm.pagemaps.memmap.shadow_assign(&cpu, page, Owner::file(0));
+        let map = |mapping| {
+            let mm = vm.mm_create(&cpu).expect("an mm");
+            let vma = Vma { start: 0, pages: 4, pgoff: 0, mapping, writable: 1, file: 0 };
+            let vpn = vm.mmap(&cpu, mm, vma, VmaAlignment::Natural).expect("room");
+            vm.access(&cpu, mm, vpn, Access::Load, &rig).expect("mapped");
+            (mm, vpn)
+        };
+        let (mm, vpn) = map(0);
+        let request = GupRequest {
+            start: vpn,
+            pages: 1,
+            kind: GupKind::Get,
+            access: Permission::Read,
+            longterm: Longterm::No,
+        };
+        let seen = vm.look(mm, vpn, 1, Permission::Read).expect("mapped");
+
+        vm.unmap_mapping_pages(&cpu, MappingId(0), 0, 4);
+        assert_eq!(vm.pagemaps.memmap.folio(page).refcount(), 0);
+        vm.pagemaps.memmap.shadow_assign(&cpu, page, Owner::file(1));
+        map(1);
+
+        let taken = vm.take(&cpu, mm, vpn, &seen, &request);
+        let lost = machine.tally(tally::RECHECK_LOST);
+        assert_eq!(lost, u64::from(taken.is_none()));
+        let wrong = machine.warnings();
+        assert!(wrong.iter().all(|record| record.warn.code == Complaint::WrongPage as u16));
+        (taken, vm.pagemaps.memmap.folio(page).refcount(), wrong.len())
+    }
+
+    #[test]
+    fn a_grab_that_finds_its_entry_changed_gives_the_page_back() {
+        let rules = Era::V6_15Sound.rules();
+        for order in [Order::PAGE, Order(2)] {
+            assert_eq!(grab_late(rules, order), (None, 1, 0), "only file 1's mapping is left");
+        }
+    }
+
+    #[test]
+    fn without_the_pte_recheck_it_keeps_somebody_elses_page() {
+        let rules = Rules { gup_pte_recheck: Switch::Off, ..Era::V6_15Sound.rules() };
+        let (taken, count, complaints) = grab_late(rules, Order::PAGE);
+        assert!(taken.is_some());
+        assert_eq!((count, complaints), (2, 1));
+        assert_eq!(grab_late(rules, Order(2)).0, None, "a leaf is the other rule's business");
+    }
+
+    #[test]
+    fn without_the_pmd_recheck_a_leaf_is_never_looked_at_again() {
+        let rules = Rules { gup_pmd_recheck: Switch::Off, ..Era::V6_15Sound.rules() };
+        let (taken, count, complaints) = grab_late(rules, Order(2));
+        assert!(taken.is_some());
+        assert_eq!((count, complaints), (2, 1));
+        assert_eq!(grab_late(rules, Order::PAGE).0, None, "the PTE is still looked at");
     }
 }
