@@ -98,9 +98,9 @@ impl Memmap {
         }
     }
 
-    /// Who last gave the page away, as a task number.
+    /// Who last gave the page away, as a task number; none if nobody ever did.
     #[must_use]
-    pub fn shadow_last_task(&self, pfn: Pfn) -> u32 {
+    pub fn shadow_last_task(&self, pfn: Pfn) -> Option<u32> {
         self.shadow.last_task(pfn)
     }
 

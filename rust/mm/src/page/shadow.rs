@@ -99,7 +99,7 @@ impl Shadow {
     pub(super) fn assign(&self, cpu: &Cpu<'_>, pfn: Pfn, owner: Owner) {
         let word = &self.words[pfn.as_index()];
         let generation = (word.read() as u32).wrapping_add(1);
-        let task = u64::from(cpu.task().0 + 1) & 0xffff;
+        let task = u64::from(cpu.task().0.wrapping_add(1)) & 0xffff;
         word.set((task << 48) | (u64::from(owner.0 & 0xffff) << 32) | u64::from(generation));
     }
 
@@ -108,8 +108,8 @@ impl Shadow {
         Stamp { word: self.words[pfn.as_index()].read(), epoch: self.epoch[0].read() }
     }
 
-    pub(super) fn last_task(&self, pfn: Pfn) -> u32 {
-        ((self.words[pfn.as_index()].read() >> 48) as u32).wrapping_sub(1)
+    pub(super) fn last_task(&self, pfn: Pfn) -> Option<u32> {
+        ((self.words[pfn.as_index()].read() >> 48) as u32).checked_sub(1)
     }
 
     pub(super) fn epoch(&self) -> &AtomicU32 {

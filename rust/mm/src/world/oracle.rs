@@ -141,12 +141,10 @@ impl World {
     fn other_party(&self, cpu: &Cpu<'_>, pfn: Pfn) -> String {
         match self.holders(cpu, pfn).into_iter().next() {
             Some(holder) => holder.who,
-            None => format!(
-                "{}",
-                Party::of(
-                    self.pagemaps().memmap.shadow_last_task(pfn).wrapping_add(1).wrapping_sub(1)
-                )
-            ),
+            None => match self.pagemaps().memmap.shadow_last_task(pfn) {
+                Some(task) => format!("{}", Party::of(task)),
+                None => "nobody yet".into(),
+            },
         }
     }
 
