@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from fake_core import FakeBench, FakeCore, bench_row
-from pgmap._core_api import BenchRow
+from pgmap._core_api import BenchReport, BenchRow
 from pgmap._exit import Exit
-from pgmap.bench import Bench, warnings_in_words
+from pgmap.bench import Bench, nop_row, warnings_in_words
 from ran import Runner
 
 
@@ -52,3 +52,26 @@ def test_json_carries_rows_and_the_machine(run: Runner) -> None:
 
 def test_a_debug_build_is_called_one() -> None:
     assert any("debug" in words for words in warnings_in_words({"debug_assertions": True}))
+
+
+def test_a_no_op_is_compared_with_a_builtin_in_rounds() -> None:
+    row = nop_row(lambda: None, rounds=15)
+    assert row["rounds"] == len(row["raw"]) == 15
+    assert row["spread"][0] <= row["ratio"] <= row["spread"][1]
+    assert row["floor"] == "len([])"
+
+
+def test_rounds_are_kept_on_request_only(run: Runner) -> None:
+    def core() -> FakeCore:
+        return core_with(bench_row(raw=[(2.0, 1.0)]))
+
+    assert "raw" not in run(Bench(), "--json", "-", core=core()).json["rows"][0]
+    assert run(Bench(), "--raw", "--json", "-", core=core()).json["rows"][0]["raw"] == [[2.0, 1.0]]
+
+
+def test_a_crooked_null_row_and_a_row_left_out_are_cautions(run: Runner) -> None:
+    report: BenchReport = {"rows": [bench_row()], "complete": True}
+    report["environment"] = {"null_ratio": 1.2, "left_out": [("pairs", "needs two processors")]}
+    answer = run(Bench(), "--json", "-", core=FakeCore(bench=FakeBench(report))).json
+    assert any("differ by 20.0%" in words for words in answer["cautions"])
+    assert any("pairs was left out" in words for words in answer["cautions"])

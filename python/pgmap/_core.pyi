@@ -1,8 +1,8 @@
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Literal, SupportsIndex, TypedDict, final, overload, type_check_only
+from typing import Any, Literal, SupportsIndex, TypedDict, final, overload, type_check_only
 
-from pgmap._core_api import Conformance
+from pgmap._core_api import BenchProgress, BenchReport, Conformance
 from pgmap.results import (
     Extent,
     Holder,
@@ -14,7 +14,7 @@ from pgmap.results import (
     Waiter,
 )
 
-__all__ = ["Program", "World", "build_info", "conform", "version"]
+__all__ = ["BenchRun", "Program", "World", "bench_core", "build_info", "conform", "version"]
 
 @type_check_only
 class _BuildInfo(TypedDict):
@@ -27,6 +27,12 @@ class _BuildInfo(TypedDict):
 def version() -> str: ...
 def build_info() -> _BuildInfo: ...
 def conform(text: str, era: str | None = None) -> Conformance: ...
+def bench_core(config: dict[str, Any]) -> BenchRun: ...
+@final
+class BenchRun:
+    def poll(self) -> BenchProgress: ...
+    def stop(self) -> None: ...
+    def finish(self) -> BenchReport: ...
 
 _Era = Literal["v6.15", "v6.15-sound"] | str
 _Access = Literal["r", "w"]

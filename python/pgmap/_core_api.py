@@ -119,7 +119,14 @@ class Conformance(TypedDict):
 # --- bench ---------------------------------------------------------------------------------------
 
 
-class BenchRow(TypedDict):
+class _Figures(TypedDict, total=False):
+    """What a ratio was made of: subject, floor; medians, and each round's."""
+
+    figures: tuple[float, float]
+    raw: list[tuple[float, float]]
+
+
+class BenchRow(_Figures):
     """One cost, as a ratio to a floor measured in the same rounds."""
 
     name: str
@@ -142,7 +149,13 @@ class BenchProgress(TypedDict):
     current: str
 
 
-class BenchReport(TypedDict):
+class _Environment(TypedDict, total=False):
+    """The machine, and how far its ratios can be trusted."""
+
+    environment: dict[str, Any]
+
+
+class BenchReport(_Environment):
     """All rows of a benchmark."""
 
     rows: list[BenchRow]

@@ -2,21 +2,25 @@
 
 Absolute times mean little on a shared machine. Each row is the cost of a primitive divided by the
 cost of the atomics it cannot do without, both measured in the same rounds; limits are on ratios
-only, and the spread of the rounds stands beside each.
+only, and the spread of the rounds stands beside each. One row is measured here: what a call into a
+world costs a Python program.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import statistics
 import sys
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from itertools import repeat
 from pathlib import Path
 
 import pgmap
 from pgmap import _cli, _core_api
 from pgmap._args import duration, show_seconds
-from pgmap._core_api import BenchProgress, BenchRow
+from pgmap._core_api import BenchProgress, BenchReport, BenchRow
 from pgmap._drive import Records, drive
 from pgmap._exit import Exit, worst
 from pgmap._output import Ink, Output
@@ -24,6 +28,11 @@ from pgmap._progress import showing
 from pgmap._signals import Signals
 
 DEFAULT_SECONDS = 20.0
+NOP = "World.nop, detached"
+NOP_LIMIT = 5.0
+NOP_ROUNDS = 45
+NOP_CALLS = 2_000
+NULL_TOLERANCE = 0.03
 _GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
 
 
@@ -60,6 +69,9 @@ class Bench:
             metavar="NAME",
             help="only rows with NAME in their name; may be repeated",
         )
+        parser.add_argument(
+            "--raw", action="store_true", help="with --json: every round's two figures as well"
+        )
         parser.add_argument("--out", metavar="DIR", help="keep report.json and results.jsonl there")
 
     def run(
@@ -90,6 +102,14 @@ class Bench:
                 observe=records.offer,
                 done=lambda glance: glance["done"],
             )
+        if signals.exit is None and wanted(NOP, args.only) and (nop := core_nop(core)) is not None:
+            report["rows"].append(nop_row(nop))
+        for row in report["rows"]:
+            if not args.raw:
+                row.pop("raw", None)
+        for caution in doubts(report):
+            out.note(f"caution: {caution}")
+            cautions.append(caution)
         codes = [Exit.OK if row["ok"] else Exit.FOUND for row in report["rows"]]
         if signals.exit is not None:
             codes.append(signals.exit)
@@ -115,6 +135,68 @@ def warnings_in_words(build: dict[str, object]) -> Iterator[str]:
         return
     if governor != "performance":
         yield f"frequency scaling is on (governor {governor})"
+
+
+def wanted(name: str, only: Sequence[str]) -> bool:
+    """Whether a row is asked for."""
+    return not only or any(part in name for part in only)
+
+
+def core_nop(core: _core_api.Core) -> Callable[[], object] | None:
+    """Return a no-op of a fresh world that detaches from the interpreter, if the core has one."""
+    world = getattr(core, "World", None)
+    return None if world is None else world().nop
+
+
+def nop_row(nop: Callable[[], object], rounds: int = NOP_ROUNDS) -> BenchRow:
+    """Compare a world's no-op with ``len([])``: calls, in rounds of floor, subject, subject, floor."""
+    empty: list[object] = []
+
+    def floor() -> int:
+        start = time.perf_counter_ns()
+        for _ in repeat(None, NOP_CALLS):
+            len(empty)
+        return time.perf_counter_ns() - start
+
+    def subject() -> int:
+        start = time.perf_counter_ns()
+        for _ in repeat(None, NOP_CALLS):
+            nop()
+        return time.perf_counter_ns() - start
+
+    floor(), subject()
+    raw = []
+    for _ in range(rounds):
+        before, first, second, after = floor(), subject(), subject(), floor()
+        calls = 2 * NOP_CALLS
+        raw.append(((first + second) / calls, (before + after) / calls))
+    low, middle, high = statistics.quantiles((of / over for of, over in raw), method="inclusive")
+    return {
+        "name": NOP,
+        "ratio": middle,
+        "limit": NOP_LIMIT,
+        "sense": "at most",
+        "spread": (low, high),
+        "floor": "len([])",
+        "unit": "ns per call",
+        "rounds": rounds,
+        "ok": middle <= NOP_LIMIT,
+        "figures": (
+            statistics.median(of for of, _ in raw),
+            statistics.median(over for _, over in raw),
+        ),
+        "raw": raw,
+    }
+
+
+def doubts(report: BenchReport) -> Iterator[str]:
+    """Say what the run itself found that makes its ratios worth less."""
+    found = report.get("environment", {})
+    null = found.get("null_ratio")
+    if isinstance(null, float) and abs(null - 1) > NULL_TOLERANCE:
+        yield f"two equal loops differ by {abs(null - 1):.1%} here; ratios mean little"
+    for name, why in found.get("left_out", ()):
+        yield f"{name} was left out: {why}"
 
 
 def describe(glance: BenchProgress) -> Sequence[str]:
