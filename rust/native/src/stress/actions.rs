@@ -72,13 +72,15 @@ kinds! {
     /// Store through the TLB.
     Write "write" "write" 1200 800 1600;
     /// Pin one page.
-    Pin "pin" "pin" 1600 2400 400;
+    Pin "pin" "pin" 1000 2000 400;
     /// Pin several.
-    PinRange "pin_range" "pin" 1600 2400 100;
+    PinRange "pin_range" "pin" 600 1200 100;
     /// Take a plain reference.
-    Get "get" "get" 500 800 100;
+    Get "get" "get" 400 600 100;
+    /// Read another thread's memory page by page: many pins, each gone at once.
+    Copy "copy" "process_vm_readv" 300 600 50;
     /// Give the most recent one back.
-    Unpin "unpin" "unpin" 2600 3600 400;
+    Unpin "unpin" "unpin" 1600 2800 400;
     /// A device writes through a pin.
     DmaWrite "dma_write" "dma_write" 300 400 100;
     /// A device reads.
@@ -115,8 +117,8 @@ kinds! {
     DevAlloc "dev_alloc" "dev_alloc" 700 300 0;
     /// Give it back.
     DevFree "dev_free" "dev_put" 700 300 0;
-    /// A speculative reference by frame number.
-    DevPeek "dev_peek" "dev_get" 1000 600 0;
+    /// Speculative references by frame number, as compaction takes them.
+    DevPeek "dev_peek" "dev_get" 300 100 0;
     /// Unbind the filesystem's device and bind it again.
     Rebind "rebind" "unbind" 2 1 1;
 }

@@ -22,6 +22,8 @@ use crate::lab::{Lab, Patience};
 
 /// Pins one thread keeps at most; more make it give one back first.
 const PINS: usize = 6;
+/// References taken and dropped by one action that is about nothing else.
+const BURST: u32 = 64;
 /// The descriptor of the slow block device, in every process.
 const SLOW_BLOCK: u8 = 63;
 /// Runs of driver memory one thread keeps at most.
@@ -161,6 +163,10 @@ impl<'a> Worker<'a> {
                 self.pins += usize::from(taken);
                 Ok(taken)
             }
+            ActionKind::Copy => self.enter(kind, |cpu| {
+                let copied = |_| world.vm_read(cpu, id, map, page, 1).is_ok();
+                (0..BURST).filter(copied).count() > 0
+            }),
             ActionKind::Unpin => {
                 let given = self.did(kind, |cpu| world.unpin(cpu, id, None))?;
                 self.pins -= usize::from(given);
@@ -208,7 +214,10 @@ impl<'a> Worker<'a> {
             }),
             ActionKind::DevAlloc => self.dev_alloc(pages, pick),
             ActionKind::DevFree => self.dev_free(),
-            ActionKind::DevPeek => self.enter(kind, |cpu| world.dev_peek(cpu, pick)),
+            ActionKind::DevPeek => self.enter(kind, |cpu| {
+                let found = |at: &u32| world.dev_peek(cpu, pick.wrapping_add(*at));
+                (0..BURST).filter(found).count() > 0
+            }),
             ActionKind::Rebind => {
                 self.did(kind, |cpu| world.dax.unbind(cpu).and_then(|()| world.dax.bind(cpu)))
             }
