@@ -281,8 +281,8 @@ rules! {
     /// entry changed. Every kernel does; without it a page can be grabbed after it was unmapped and freed.
     gup_pte_recheck: Switch ["K§4.1, K§4.3"] { V6_15: On, V6_15Sound: On }
 
-    /// The same re-check of the PMD above the PTE, because the table itself may have been taken out
-    /// and reused. Missing until 70cbc3cc78a9 (v6.1).
+    /// The same re-check of the PMD: of a leaf, as every kernel does, and of the table above a PTE, which
+    /// may have been taken out and reused. The latter was missing until 70cbc3cc78a9 (v6.1).
     gup_pmd_recheck: Switch ["K§4.1, B18"] { V6_15: On, V6_15Sound: On }
 
     /// Whether zap flushes TLBs before it drops the references of the mappings it removed.
