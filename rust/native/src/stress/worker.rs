@@ -164,7 +164,7 @@ impl<'a> Worker<'a> {
                 Ok(taken)
             }
             ActionKind::Copy => self.enter(kind, |cpu| {
-                let copied = |_| world.vm_read(cpu, id, map, page, 1).is_ok();
+                let copied = |_: &u32| world.vm_read(cpu, id, map, page, 1).is_ok();
                 (0..BURST).filter(copied).count() > 0
             }),
             ActionKind::Unpin => {
