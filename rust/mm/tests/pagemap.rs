@@ -1,0 +1,480 @@
+//! `dev_pagemap` without a filesystem: making it, taking it away, allocating in it, and the free path.
+
+mod common;
+
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::{Arc, Barrier};
+
+use common::*;
+use pgmap_mm::devmem::DevMem;
+use pgmap_mm::page::{Folio, Head, Order, Pfn, Span};
+use pgmap_mm::pagemap::{DevPagemapOps, PagemapId, PagemapType, Pagemaps};
+use pgmap_mm::warn::Complaint;
+use prim::{Arena, Cpu, Machine};
+use program::rules::{FreePush, Switch};
+use program::{Era, Errno, Geometry, Rules};
+
+/// What a driver does with a page that came back.
+type Freed = dyn Fn(&Cpu<'_>, &Pagemaps, Folio<'_>) + Send + Sync;
+
+struct Driver(Box<Freed>);
+
+impl std::fmt::Debug for Driver {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Driver")
+    }
+}
+
+impl DevPagemapOps for Driver {
+    fn folio_free(&self, cpu: &Cpu<'_>, pagemaps: &Pagemaps, folio: Folio<'_>) {
+        (self.0)(cpu, pagemaps, folio);
+    }
+}
+
+struct Maps {
+    maps: Pagemaps,
+    machine: Arc<Machine>,
+    arena: Arena,
+}
+
+const FRAMES: u32 = 1024;
+const SPAN: Span = Span { start: Pfn(64), pages: 256 };
+
+impl Maps {
+    fn with(rules: Rules, freed: Box<Freed>) -> Self {
+        let arena = Arena::new(64 << 20).expect("address space");
+        let driver = Box::new(Driver(freed));
+        let maps = Pagemaps::new(&arena, &COSY, rules, FRAMES, driver).expect("memory");
+        Self { maps, machine: Machine::new(COSY.cpus.into()), arena }
+    }
+
+    fn new() -> Self {
+        Self::with(Era::V6_15Sound.rules(), Box::new(|_, _, _| {}))
+    }
+
+    fn cpu(&self, task: u32) -> Cpu<'_> {
+        cpu(&self.machine, task)
+    }
+
+    fn remap(&self, cpu: &Cpu<'_>, kind: PagemapType) -> PagemapId {
+        self.maps.memremap_pages(cpu, kind, SPAN).expect("a free range")
+    }
+
+    fn folio(&self, pfn: u32) -> Folio<'_> {
+        self.maps.memmap.folio(Pfn(pfn))
+    }
+
+    fn put_all(&self, cpu: &Cpu<'_>, span: Span) {
+        self.maps.folios(span).for_each(|folio| self.maps.folio_put_refs(cpu, folio, 1));
+    }
+
+    fn complaints(&self) -> Vec<Complaint> {
+        complaints(&self.machine)
+    }
+}
+
+fn span(start: u32, pages: u32) -> Span {
+    Span { start: Pfn(start), pages }
+}
+
+#[test]
+fn a_range_becomes_maximal_aligned_folios_of_one_reference_each() {
+    let all = Maps::new();
+    let cpu = all.cpu(0);
+    let id = all.remap(&cpu, PagemapType::Coherent);
+    for (start, pages) in [(64, 256), (65, 31), (71, 9), (72, 1), (100, 8), (127, 2), (319, 1)] {
+        let made = all.maps.alloc_folios(&cpu, id, Pfn(start), pages).expect("free pages");
+        assert_eq!(made, span(start, pages));
+        assert_eq!(all.maps.ledger(id), 1 + i64::from(pages), "a pagemap reference per page");
+        let mut at = start;
+        for folio in all.maps.folios(made) {
+            let order = folio.order();
+            assert_eq!((folio.pfn(), folio.refcount()), (Pfn(at), 1));
+            assert!(order <= Order(COSY.pmd_order) && folio.pfn().is_aligned(order));
+            let larger = Order(order.0 + 1);
+            assert!(
+                larger.0 > COSY.pmd_order
+                    || !folio.pfn().is_aligned(larger)
+                    || at + larger.pages() > start + pages,
+                "{folio:?} could be larger"
+            );
+            for pfn in folio.span().iter() {
+                assert_eq!(all.maps.memmap.folio(pfn), folio);
+                assert_eq!(all.maps.of_page(pfn), Some(id));
+            }
+            at += order.pages();
+        }
+        assert_eq!(at, start + pages, "no gap, no overlap");
+        all.put_all(&cpu, made);
+        assert_eq!(all.maps.ledger(id), 1);
+    }
+    assert_eq!(all.complaints(), []);
+}
+
+#[test]
+fn of_overlapping_claims_one_gets_all_of_its_range_and_the_others_nothing() {
+    const THREADS: u32 = 4;
+    let all = Maps::new();
+    let id = all.remap(&all.cpu(0), PagemapType::Private);
+    let owner: Vec<AtomicU32> = (0..FRAMES).map(|_| AtomicU32::new(0)).collect();
+    let (wins, start) = (AtomicU32::new(0), Barrier::new(THREADS as usize));
+    std::thread::scope(|threads| {
+        for task in 1..=THREADS {
+            let (all, owner, wins, start) = (&all, &owner, &wins, &start);
+            threads.spawn(move || {
+                let cpu = all.cpu(task);
+                let mut dice = Dice(0x9e37 + u64::from(task));
+                start.wait();
+                for _ in 0..400 {
+                    let first = SPAN.start.0 + dice.roll(40);
+                    let pages = 1 + dice.roll(24);
+                    match all.maps.alloc_folios(&cpu, id, Pfn(first), pages) {
+                        Ok(made) => {
+                            wins.fetch_add(1, Relaxed);
+                            for pfn in made.iter() {
+                                let before = owner[pfn.as_index()].swap(task, Relaxed);
+                                assert_eq!(before, 0, "{pfn} has two owners");
+                            }
+                            for folio in all.maps.folios(made) {
+                                assert_eq!(folio.refcount(), 1);
+                            }
+                            for pfn in made.iter() {
+                                owner[pfn.as_index()].store(0, Relaxed);
+                            }
+                            all.put_all(&cpu, made);
+                        }
+                        Err(errno) => assert_eq!(errno, Errno::EBUSY),
+                    }
+                }
+            });
+        }
+    });
+    assert!(wins.load(Relaxed) > 0);
+    assert_eq!(all.maps.ledger(id), 1, "a refused claim took no reference, a freed one left none");
+    let cpu = all.cpu(0);
+    all.maps.alloc_folios(&cpu, id, SPAN.start, SPAN.pages).expect("everything is free again");
+    assert_eq!(all.complaints(), []);
+}
+
+#[test]
+fn a_range_with_a_held_page_is_refused_and_left_as_it_was() {
+    let all = Maps::new();
+    let cpu = all.cpu(0);
+    let id = all.remap(&cpu, PagemapType::Coherent);
+    let held = all.maps.alloc_folios(&cpu, id, Pfn(76), 1).expect("a free page");
+    for (start, pages) in [(64, 16), (76, 1), (70, 7), (76, 100)] {
+        assert_eq!(all.maps.alloc_folios(&cpu, id, Pfn(start), pages), Err(Errno::EBUSY));
+    }
+    assert_eq!(all.maps.ledger(id), 2);
+    assert!(SPAN.iter().filter(|pfn| pfn.0 != 76).all(|pfn| all.folio(pfn.0).refcount() == 0));
+    let large = all.maps.alloc_folios(&cpu, id, Pfn(80), 8).expect("free pages");
+    assert_eq!(all.maps.alloc_folios(&cpu, id, Pfn(87), 1), Err(Errno::EBUSY), "a tail is held");
+    all.put_all(&cpu, large);
+    all.put_all(&cpu, held);
+    assert!(all.maps.alloc_folios(&cpu, id, Pfn(64), 16).is_ok());
+}
+
+#[test]
+fn a_range_outside_or_without_pages_is_refused() {
+    let all = Maps::new();
+    let cpu = all.cpu(0);
+    let id = all.remap(&cpu, PagemapType::Coherent);
+    for (start, pages) in
+        [(64, 0), (63, 2), (319, 2), (320, 1), (0, 1), (u32::MAX, 1), (64, u32::MAX)]
+    {
+        assert_eq!(all.maps.alloc_folios(&cpu, id, Pfn(start), pages), Err(Errno::EINVAL));
+    }
+    assert_eq!(all.maps.ledger(id), 1);
+}
+
+#[test]
+fn a_dying_pagemap_grants_nothing() {
+    let all = Maps::new();
+    let cpu = all.cpu(0);
+    let id = all.remap(&cpu, PagemapType::Coherent);
+    let held = all.maps.alloc_folios(&cpu, id, Pfn(64), 1).expect("a free page");
+    assert!(all.maps.folio_get(&cpu, id, Pfn(64)).is_some());
+    all.maps.kill(&cpu, id);
+    assert_eq!(all.maps.alloc_folios(&cpu, id, Pfn(65), 1), Err(Errno::ENODEV));
+    assert_eq!(all.maps.get_dev_pagemap(&cpu, Pfn(65)), None);
+    assert!(all.maps.folio_get(&cpu, id, Pfn(64)).is_none());
+    all.maps.folio_put_refs(&cpu, all.folio(64), 1);
+    all.put_all(&cpu, held);
+    all.maps.memunmap_pages(&cpu, id, || {});
+    assert_eq!(all.complaints(), []);
+}
+
+#[test]
+fn stale_tails_of_another_order_confuse_nobody() {
+    let all = Maps::new();
+    let cpu = all.cpu(0);
+    let id = all.remap(&cpu, PagemapType::Coherent);
+    let large = all.maps.alloc_folios(&cpu, id, Pfn(64), 8).expect("free pages");
+    all.put_all(&cpu, large);
+    assert_eq!(all.maps.memmap.page(Pfn(68)).head(), Head::Tail(4), "left as it was");
+
+    // A page in the middle starts a life of its own.
+    let middle = all.maps.alloc_folios(&cpu, id, Pfn(68), 1).expect("a free page");
+    assert_eq!((all.folio(68).pfn(), all.folio(68).order()), (Pfn(68), Order::PAGE));
+    assert_eq!(all.maps.of_page(Pfn(68)), Some(id));
+    // The old head becomes the head of something smaller; the old tails behind it stay free.
+    let small = all.maps.alloc_folios(&cpu, id, Pfn(64), 2).expect("free pages");
+    for free in [66, 67, 69, 71] {
+        assert!(!all.maps.memmap.is_held(Pfn(free)));
+        assert!(
+            all.maps.folio_get(&cpu, id, Pfn(free)).is_none(),
+            "{free} is no part of that folio"
+        );
+    }
+    assert_eq!((all.folio(64).refcount(), all.folio(68).refcount()), (1, 1));
+    let tail = all.maps.folio_get(&cpu, id, Pfn(65)).expect("a real tail");
+    assert_eq!((tail.pfn(), tail.refcount()), (Pfn(64), 2));
+    all.maps.folio_put_refs(&cpu, tail, 1);
+    let rest = all.maps.alloc_folios(&cpu, id, Pfn(66), 2).expect("free pages");
+    assert_eq!(all.folio(67).pfn(), Pfn(66));
+    [middle, small, rest].into_iter().for_each(|span| all.put_all(&cpu, span));
+    assert_eq!(all.maps.ledger(id), 1);
+    assert_eq!(all.complaints(), []);
+}
+
+#[test]
+fn the_driver_of_a_world_is_not_confused_by_stale_tails_either() {
+    let rig = Rig::new(&COSY, Era::V6_15Sound.rules());
+    let (world, cpu) = (&rig.world, rig.cpu(1));
+    assert_eq!(world.dev_alloc_range(&cpu, 0, 8), Ok(1));
+    assert_eq!(world.dev_put(&cpu, 5), Ok(0), "the last reference, by a tail");
+    assert_eq!(world.dev_alloc_range(&cpu, 0, 2), Ok(1));
+    for free in [2, 5, 7] {
+        assert_eq!(world.dev_get(&cpu, free), Err(Errno::ENXIO.into()));
+        assert_eq!(world.dev_put(&cpu, free), Err(Errno::ENXIO.into()));
+        assert!(!world.dev_peek(&cpu, free));
+    }
+    assert!(world.dev_peek(&cpu, 1));
+    assert_eq!((world.dev_get(&cpu, 1), world.dev_put(&cpu, 0)), (Ok(0), Ok(0)));
+    assert_eq!(world.dev_put(&cpu, 1), Ok(0));
+    assert_eq!(world.dev_put(&cpu, 1), Err(Errno::ENXIO.into()));
+    drop(cpu);
+    rig.assert_at_rest();
+}
+
+#[test]
+fn two_pagemaps_never_share_a_frame() {
+    let all = Maps::new();
+    let cpu = all.cpu(0);
+    let id = all.remap(&cpu, PagemapType::FsDax);
+    for (start, pages) in [(64, 256), (1, 64), (319, 10), (100, 1), (1, 1000)] {
+        let again = all.maps.memremap_pages(&cpu, PagemapType::FsDax, span(start, pages));
+        assert_eq!(again, Err(Errno::ENOMEM), "{start}+{pages}");
+    }
+    for (start, pages) in [(64, 0), (0, 8), (1020, 8), (u32::MAX, 8), (8, u32::MAX)] {
+        let odd = all.maps.memremap_pages(&cpu, PagemapType::FsDax, span(start, pages));
+        assert_eq!(odd, Err(Errno::EINVAL), "{start}+{pages}");
+    }
+    let beside = all.maps.memremap_pages(&cpu, PagemapType::FsDax, span(320, 64)).expect("free");
+    assert_eq!(all.maps.get_dev_pagemap(&cpu, Pfn(319)), Some(id));
+    assert_eq!(all.maps.get_dev_pagemap(&cpu, Pfn(320)), Some(beside));
+    assert_eq!(all.maps.get_dev_pagemap(&cpu, Pfn(63)), None);
+    all.maps.put_dev_pagemap(&cpu, id);
+    all.maps.put_dev_pagemap(&cpu, beside);
+    all.maps.memunmap_pages(&cpu, id, || {});
+    assert_eq!(all.maps.get_dev_pagemap(&cpu, Pfn(64)), None);
+    assert_eq!(all.maps.of_page(Pfn(64)), None);
+    let id = all.remap(&cpu, PagemapType::FsDax);
+    assert_eq!(all.maps.ledger(id), 257, "a reference for each page, and its own");
+    all.maps.memunmap_pages(&cpu, id, || {});
+    all.maps.memunmap_pages(&cpu, beside, || {});
+    assert_eq!((all.maps.percpu.live(), all.complaints()), (0, vec![]));
+}
+
+#[test]
+fn more_pagemaps_than_there_is_room_for_are_refused_without_a_trace() {
+    let all = Maps::new();
+    let cpu = all.cpu(0);
+    for _ in 0..3 {
+        let made: Vec<_> = (0..)
+            .map_while(|at| {
+                all.maps.memremap_pages(&cpu, PagemapType::FsDax, span(1 + at * 8, 8)).ok()
+            })
+            .collect();
+        assert_eq!(made.len(), 8);
+        made.into_iter().for_each(|id| all.maps.memunmap_pages(&cpu, id, || {}));
+        assert_eq!(all.maps.percpu.live(), 0);
+    }
+    for nth in 0..3 {
+        all.arena.faults().fail_after(nth);
+        let failed = all.maps.memremap_pages(&cpu, PagemapType::FsDax, SPAN);
+        assert_eq!(failed, Err(Errno::ENOMEM), "allocation {nth}");
+        assert_eq!(all.maps.percpu.live(), 0);
+    }
+    all.arena.faults().off();
+    let id = all.remap(&cpu, PagemapType::FsDax);
+    all.maps.memunmap_pages(&cpu, id, || {});
+    assert_eq!(all.complaints(), []);
+}
+
+#[test]
+fn memunmap_waits_for_the_last_reference_and_only_then_lets_the_owner_look() {
+    let all = Maps::new();
+    let id = all.remap(&all.cpu(0), PagemapType::Private);
+    let made = all.maps.alloc_folios(&all.cpu(0), id, Pfn(70), 3).expect("free pages");
+    assert_eq!(all.maps.get_dev_pagemap(&all.cpu(0), Pfn(64)), Some(id));
+    let looked = AtomicU32::new(0);
+    std::thread::scope(|threads| {
+        threads.spawn(|| {
+            let cpu = all.cpu(1);
+            all.maps.memunmap_pages(&cpu, id, || looked.store(1, Relaxed));
+            assert_eq!(looked.load(Relaxed), 1);
+        });
+        until_waits_for(&all.machine, 1, "pagemap references");
+        let cpu = all.cpu(0);
+        assert_eq!(all.maps.get_dev_pagemap(&cpu, Pfn(64)), None, "refused once killed");
+        assert_eq!(all.maps.ledger(id), 4);
+        all.maps.put_dev_pagemap(&cpu, id);
+        all.put_all(&cpu, made);
+    });
+    assert_eq!((all.maps.percpu.live(), all.complaints()), (0, vec![]));
+    assert_eq!(all.maps.memmap.page(Pfn(70)).head(), Head::Untouched, "the struct pages went");
+}
+
+#[test]
+fn lookups_race_with_teardown_and_every_success_is_given_back() {
+    let all = Maps::new();
+    for _ in 0..50 {
+        let id = all.remap(&all.cpu(0), PagemapType::FsDax);
+        let start = Barrier::new(3);
+        std::thread::scope(|threads| {
+            for task in 1..=2 {
+                let (all, start) = (&all, &start);
+                threads.spawn(move || {
+                    let cpu = all.cpu(task);
+                    start.wait();
+                    while let Some(found) = all.maps.get_dev_pagemap(&cpu, Pfn(100)) {
+                        assert_eq!(found, id);
+                        all.maps.put_dev_pagemap(&cpu, found);
+                    }
+                });
+            }
+            let cpu = all.cpu(0);
+            start.wait();
+            all.maps.memunmap_pages(&cpu, id, || {});
+        });
+    }
+    assert_eq!((all.maps.percpu.live(), all.complaints()), (0, vec![]));
+}
+
+#[test]
+fn without_the_wait_the_pagemap_goes_under_its_references() {
+    let rules = Rules { memunmap_wait: Switch::Off, ..Era::V6_15Sound.rules() };
+    let all = Maps::with(rules, Box::new(|_, _, _| {}));
+    let cpu = all.cpu(0);
+    let id = all.remap(&cpu, PagemapType::Private);
+    all.maps.alloc_folios(&cpu, id, Pfn(70), 1).expect("a free page");
+    all.maps.memunmap_pages(&cpu, id, || {});
+    assert_eq!(all.complaints(), [Complaint::ReleasedEarly]);
+}
+
+#[test]
+fn a_generic_page_idles_at_one_and_is_put_back_there() {
+    let all = Maps::new();
+    let cpu = all.cpu(0);
+    let id = all.remap(&cpu, PagemapType::Generic);
+    assert_eq!(all.folio(64).refcount(), 1);
+    all.maps.folio_put_refs(&cpu, all.folio(64), 1);
+    assert_eq!(all.folio(64).refcount(), 1);
+    all.maps.memunmap_pages(&cpu, id, || {});
+    assert_eq!(all.complaints(), []);
+}
+
+/// Frees a page whose driver gives it to somebody else in the middle of the free, as another CPU may.
+fn reallocated_in_the_free_callback(free_push: FreePush) -> Maps {
+    let rules = Rules { free_push, ..Era::V6_15Sound.rules() };
+    let once = AtomicU32::new(0);
+    let freed = move |cpu: &Cpu<'_>, maps: &Pagemaps, folio: Folio<'_>| {
+        if once.fetch_add(1, Relaxed) == 0 {
+            let id = maps.of_page(folio.pfn()).expect("its pagemap");
+            assert_eq!(folio.refcount(), 0, "free pages are free before anybody can find them");
+            maps.alloc_folios(cpu, id, folio.pfn(), 2).expect("this page and its neighbour");
+        }
+    };
+    let all = Maps::with(rules, Box::new(freed));
+    {
+        let cpu = all.cpu(0);
+        let id = all.remap(&cpu, PagemapType::Private);
+        all.maps.alloc_folios(&cpu, id, Pfn(64), 1).expect("a free page");
+        all.maps.folio_put_refs(&cpu, all.folio(64), 1);
+        assert_eq!(
+            all.maps.ledger(id),
+            3,
+            "two pages are out: the free put back what it took, one"
+        );
+    }
+    all
+}
+
+#[test]
+fn the_free_path_does_not_touch_a_folio_after_it_handed_it_on() {
+    let all = reallocated_in_the_free_callback(FreePush::AfterSettled);
+    assert_eq!((all.folio(64).refcount(), all.folio(64).order()), (1, Order(1)));
+    let cpu = all.cpu(0);
+    all.maps.folio_put_refs(&cpu, all.folio(64), 1);
+    assert_eq!(all.complaints(), []);
+}
+
+#[test]
+fn a_count_stored_after_the_push_takes_the_next_owners_reference_away() {
+    let all = reallocated_in_the_free_callback(FreePush::BeforeSettled);
+    assert_eq!(all.folio(64).refcount(), 0, "allocated, and nobody holds it");
+    let cpu = all.cpu(0);
+    all.maps.folio_put_refs(&cpu, all.folio(64), 1);
+    assert_eq!(all.complaints(), [Complaint::RefUnderflow]);
+}
+
+#[test]
+fn drivers_on_threads_share_a_pool_without_sharing_a_page() {
+    let geometry = Geometry { dev_pages: 32, ..COSY };
+    let rig = Rig::new(&geometry, Era::V6_15Sound.rules());
+    std::thread::scope(|threads| {
+        for task in 1..=4 {
+            let rig = &rig;
+            threads.spawn(move || {
+                let cpu = rig.cpu(task);
+                let mut dice = Dice(77 * u64::from(task));
+                for turn in 0..300 {
+                    let owner = u64::from(task) << 32 | turn;
+                    if let Ok(span) = rig.world.dev_alloc(&cpu, 1 + dice.roll(9), owner) {
+                        let _ = rig.world.dev_peek(&cpu, dice.roll(32));
+                        rig.world.dev_free(&cpu, span, owner);
+                    }
+                }
+            });
+        }
+    });
+    rig.assert_at_rest();
+}
+
+#[test]
+fn a_driver_page_freed_twice_is_told() {
+    let all = Maps::new();
+    let cpu = all.cpu(0);
+    let id = all.remap(&cpu, PagemapType::Coherent);
+    all.maps.alloc_folios(&cpu, id, Pfn(64), 1).expect("a free page");
+    all.maps.folio_put_refs(&cpu, all.folio(64), 1);
+    all.maps.folio_put_refs(&cpu, all.folio(64), 1);
+    assert_eq!(all.complaints(), [Complaint::RefUnderflow]);
+    assert!(all.maps.try_get_folio(&cpu, Pfn(64), 1).is_none());
+    assert_eq!(all.complaints(), [Complaint::RefUnderflow, Complaint::RefSaturated]);
+}
+
+#[test]
+fn a_pool_page_that_is_still_held_is_told() {
+    let all = Maps::new();
+    let cpu = all.cpu(0);
+    let id = all.remap(&cpu, PagemapType::Coherent);
+    let pool = DevMem::new(&all.arena, SPAN).expect("memory");
+    let made = pool.alloc(&cpu, &all.maps, id, 4).expect("free pages");
+    // The driver gets the page back while somebody still has it.
+    pool.folio_free(&cpu, &all.maps, all.maps.memmap.folio(made.start));
+    assert_eq!(pool.alloc(&cpu, &all.maps, id, 4), Err(Errno::EBUSY));
+    assert_eq!(all.complaints(), [Complaint::FreePageBusy]);
+    assert_eq!(pool.allocated(&cpu), 0);
+}
