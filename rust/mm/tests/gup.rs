@@ -1,0 +1,327 @@
+//! References by address: what they cost, what they refuse, and how they race with the unmapper.
+
+mod common;
+
+use std::sync::Barrier;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use common::*;
+use pgmap_mm::tally;
+use pgmap_mm::vm::{GupKind, Permission};
+use pgmap_mm::world::{Return, World};
+use prim::Cpu;
+use program::op::{
+    Access, Align, FdNo, FileState, Layout, Longterm, OpenMode, PageRange, Prot, Target,
+};
+use program::{Era, Errno, Geometry};
+
+fn rig() -> Rig {
+    Rig::new(&COSY, Era::V6_15Sound.rules())
+}
+
+fn longterm(world: &World, cpu: &Cpu<'_>, page: u32) -> Return {
+    world.pin(cpu, W0, M, page, 1, GupKind::Pin, Permission::Write, Longterm::Long)
+}
+
+#[test]
+fn a_get_adds_one_and_a_pin_the_bias_to_a_small_folio() {
+    let rig = rig();
+    let cpu = rig.cpu(1);
+    let inode = rig.file(&cpu, F, 8, Layout::Contiguous);
+    rig.start(&cpu, W0, F, 8, Align::Odd);
+    let page = rig.frame(inode, 2);
+    let count = || rig.world.observe(page).refcount;
+    assert_eq!(rig.get(&cpu, W0, 2, 1), Ok(1), "not mapped yet: the slow path faults it in");
+    assert_eq!((count(), rig.machine.tally(tally::GUP_SLOW)), (2, 1));
+    assert_eq!(rig.pin(&cpu, W0, 2, 1), Ok(1), "mapped: the fast path serves");
+    assert_eq!((count(), rig.machine.tally(tally::GUP_SLOW)), (2 + 1024, 1));
+    assert!(rig.world.dax.vm.pagemaps.memmap.folio(page).maybe_dma_pinned());
+    assert_eq!(rig.world.unpin(&cpu, W0, None), Ok(1), "the most recent first");
+    assert_eq!(count(), 2);
+    assert_eq!(rig.world.unpin(&cpu, W0, None), Ok(1));
+    assert_eq!(rig.world.unpin(&cpu, W0, None), Err(Errno::EINVAL.into()));
+    assert_eq!(count(), 1);
+    rig.world.exit(&cpu, W0).expect("exit");
+    drop(cpu);
+    rig.assert_at_rest();
+}
+
+#[test]
+fn a_pmd_range_is_one_folio_range_with_a_count_a_page() {
+    let rig = rig();
+    let cpu = rig.cpu(1);
+    let inode = rig.file(&cpu, F, 16, Layout::Huge);
+    rig.start(&cpu, W0, F, 16, Align::Natural);
+    assert_eq!(rig.write(&cpu, W0, 0), Ok(0));
+    assert_eq!(rig.write(&cpu, W0, 8), Ok(0));
+    let look = |index| {
+        let head = rig.world.observe(rig.frame(inode, index));
+        (head.refcount, head.large.expect("a large folio").pincount)
+    };
+    assert_eq!(rig.pin(&cpu, W0, 3, 5), Ok(5));
+    assert_eq!(look(0), (6, 5));
+    assert_eq!(rig.world.pins_held(&cpu, W0), 1, "five pages, one range");
+    assert_eq!(rig.get(&cpu, W0, 6, 4), Ok(4));
+    assert_eq!(rig.world.pins_held(&cpu, W0), 3, "two pages here, two of the next folio");
+    assert_eq!((look(0), look(8)), ((8, 5), (3, 0)));
+    assert_eq!(rig.world.unpin(&cpu, W0, None), Ok(4));
+    assert_eq!(rig.world.unpin(&cpu, W0, None), Ok(5));
+    assert_eq!((look(0), look(8)), ((1, 0), (1, 0)));
+    rig.world.exit(&cpu, W0).expect("exit");
+    drop(cpu);
+    rig.assert_at_rest();
+}
+
+#[test]
+fn the_same_large_folio_pinned_through_ptes_counts_the_same() {
+    let rig = rig();
+    let cpu = rig.cpu(1);
+    let inode = rig.file(&cpu, F, 8, Layout::Huge);
+    rig.start(&cpu, W0, F, 8, Align::Natural);
+    rig.start(&cpu, W1, F, 8, Align::Odd);
+    assert_eq!(rig.write(&cpu, W0, 0), Ok(0));
+    assert_eq!(rig.write(&cpu, W1, 5), Ok(0));
+    assert_eq!(rig.pin(&cpu, W1, 5, 1), Ok(1));
+    let head = rig.world.observe(rig.frame(inode, 0));
+    let large = head.large.expect("a large folio");
+    assert_eq!((head.refcount, large.pincount), (3, 1));
+    assert_eq!((large.mapcount, large.entire_mapcount), (2, 1));
+    assert_eq!(rig.world.observe(rig.frame(inode, 5)).mapcount, 1);
+    rig.world.exit(&cpu, W1).expect("exit");
+    rig.world.exit(&cpu, W0).expect("exit");
+    drop(cpu);
+    rig.assert_at_rest();
+}
+
+#[test]
+fn what_cannot_be_referenced_has_an_errno_of_its_own() {
+    let rig = rig();
+    let world = &rig.world;
+    let cpu = rig.cpu(1);
+    let inode = rig.file(&cpu, F, 8, Layout::Contiguous);
+    world.spawn(&cpu, W0).expect("a process");
+    open(world, &cpu, W0, F);
+    assert_eq!(rig.pin(&cpu, W0, 0, 1), Err(Errno::EFAULT.into()), "no mapping");
+    world.mmap(&cpu, W0, M, fd(), 0, 16, Prot::Read, Align::Odd).expect("a mapping");
+    let write =
+        |page| world.pin(&cpu, W0, M, page, 1, GupKind::Pin, Permission::Write, Longterm::Short);
+    assert_eq!(write(0), Err(Errno::EFAULT.into()), "a read-only mapping");
+    assert_eq!(rig.pin(&cpu, W0, 0, 0), Err(Errno::EINVAL.into()));
+    assert_eq!(rig.pin(&cpu, W0, 8, 1), Err(Errno::EFAULT.into()), "beyond the end of the file");
+    assert_eq!(rig.pin(&cpu, W0, 16, 1), Err(Errno::EFAULT.into()), "beyond the mapping");
+    assert_eq!(rig.pin(&cpu, W0, 6, 8), Ok(2), "a part is not an error");
+    let page = PageRange { page: 0, pages: 16 };
+    world.munmap(&cpu, W0, M, Some(page)).expect("munmap");
+    assert_eq!(rig.pin(&cpu, W0, 0, 1), Err(Errno::EFAULT.into()), "unmapped");
+    world.munmap(&cpu, W0, M, None).expect("munmap");
+    world.mmap(&cpu, W0, M, fd(), 0, 8, Prot::ReadWrite, Align::Odd).expect("a mapping");
+    for page in [0, 1] {
+        assert_eq!(longterm(world, &cpu, page), Err(Errno::EOPNOTSUPP.into()), "DAX, long-term");
+        assert_eq!(world.uring_register(&cpu, W0, M, page, 1), Err(Errno::EOPNOTSUPP.into()));
+        rig.write(&cpu, W0, 1).expect("mapped from the second turn on");
+    }
+    assert_eq!(world.uring_unregister(&cpu, W0), Err(Errno::ENXIO.into()));
+    assert_eq!(world.observe(rig.frame(inode, 1)).refcount, 1, "a refusal keeps nothing");
+    for _ in 0..62 {
+        assert_eq!(rig.pin(&cpu, W0, 0, 1), Ok(1));
+    }
+    assert_eq!(rig.pin(&cpu, W0, 0, 1), Err(Errno::ENOMEM.into()), "more than a worker can hold");
+    world.exit(&cpu, W0).expect("exit");
+    drop(cpu);
+    rig.assert_at_rest();
+}
+
+#[test]
+fn the_zero_page_is_pinned_without_being_counted() {
+    let rig = rig();
+    let world = &rig.world;
+    let cpu = rig.cpu(1);
+    world.create_file(&cpu, F, 4, None, Layout::Contiguous).expect("a sparse file");
+    rig.start(&cpu, W0, F, 4, Align::Odd);
+    let zero = || world.observe(pgmap_mm::page::Pfn::ZERO_PAGE).refcount;
+    for _ in 0..2 {
+        assert_eq!(rig.pin(&cpu, W0, 1, 1), Ok(1));
+        assert_eq!(zero(), 1);
+    }
+    assert_eq!(rig.get(&cpu, W0, 1, 1), Ok(1));
+    assert_eq!(zero(), 2);
+    assert_eq!(world.dma(&cpu, W0, None, None), Ok(0));
+    assert_eq!(world.vm_read(&cpu, W0, M, 0, 4), Ok(4 * 4096));
+    world.exit(&cpu, W0).expect("exit");
+    assert_eq!(zero(), 1);
+    drop(cpu);
+    rig.assert_at_rest();
+}
+
+#[test]
+fn pins_that_would_overflow_the_count_are_refused_long_before() {
+    let geometry = Geometry { pin_bias: 1 << 20, ..COSY };
+    let rig = Rig::new(&geometry, Era::V6_15Sound.rules());
+    let cpu = rig.cpu(1);
+    rig.file(&cpu, F, 1, Layout::Contiguous);
+    let mut refused = 0;
+    for worker in 0..33 {
+        let worker = program::op::WorkerId(worker);
+        match worker.0 {
+            0 => rig.start(&cpu, W0, F, 1, Align::Odd),
+            _ => rig.world.clone_thread(W0, worker).map(drop).expect("a thread"),
+        }
+        for _ in 0..64 {
+            refused += u32::from(rig.pin(&cpu, worker, 0, 1) == Err(Errno::ENOMEM.into()));
+        }
+    }
+    assert!(refused > 0);
+    let saturated = pgmap_mm::warn::Complaint::RefSaturated;
+    assert!(rig.take_complaints().into_iter().all(|complaint| complaint == saturated));
+    rig.world.running().collect::<Vec<_>>().into_iter().for_each(|worker| {
+        rig.world.exit(&cpu, worker).expect("exit");
+    });
+    drop(cpu);
+    rig.assert_at_rest();
+}
+
+#[test]
+fn direct_io_pins_its_pages_until_the_device_is_done() {
+    let rig = rig();
+    let world = &rig.world;
+    let inode = {
+        let cpu = rig.cpu(1);
+        let inode = rig.file(&cpu, F, 8, Layout::Contiguous);
+        rig.start(&cpu, W0, F, 8, Align::Odd);
+        let mode = OpenMode::ReadWriteDirect;
+        world.open(&cpu, W0, FdNo(1), Target::SlowBlock, mode).expect("a device");
+        inode
+    };
+    let count = || world.observe(rig.frame(inode, 0)).refcount;
+    let io = |task, device, memory, completes| {
+        let cpu = rig.cpu(task);
+        world.direct_io(&cpu, W0, device, M, 0, 2, memory, completes)
+    };
+    use pgmap_mm::world::Completes;
+    assert_eq!(io(1, FdNo(0), Permission::Read, Completes::AtOnce), Err(Errno::EBADF.into()));
+    assert_eq!(io(1, FdNo(1), Permission::Read, Completes::AtOnce), Ok(2 * 4096));
+    assert_eq!(count(), 1);
+    std::thread::scope(|threads| {
+        let told = threads.spawn(|| io(2, FdNo(1), Permission::Write, Completes::WhenTold));
+        rig.until_waits_for(2, "I/O in flight");
+        let timed = threads.spawn(|| io(3, FdNo(1), Permission::Read, Completes::In(2)));
+        rig.until_waits_for(3, "I/O in flight");
+        assert_eq!(count(), 1 + 2 * 1024);
+        let cpu = rig.cpu(1);
+        world.advance_clock(&cpu);
+        assert_eq!(count(), 1 + 2 * 1024, "not yet");
+        world.advance_clock(&cpu);
+        assert_eq!(timed.join().expect("no panic"), Ok(2 * 4096));
+        assert_eq!(count(), 1 + 1024);
+        world.complete_io(&cpu);
+        assert_eq!(told.join().expect("no panic"), Ok(2 * 4096));
+    });
+    world.exit(&rig.cpu(1), W0).expect("exit");
+    rig.assert_at_rest();
+}
+
+/// Two threads of one process reference pages while a third takes them away, over and over.
+fn references_against(take_away: impl Fn(&Rig, &Cpu<'_>) + Sync, era: Era) {
+    for (layout, align) in [(Layout::Contiguous, Align::Odd), (Layout::Huge, Align::Natural)] {
+        let rig = Rig::new(&COSY, era.rules());
+        let world = &rig.world;
+        {
+            let cpu = rig.cpu(0);
+            rig.file(&cpu, F, 16, layout);
+            rig.start(&cpu, W0, F, 16, align);
+            world.clone_thread(W0, W1).expect("a thread");
+            world.clone_thread(W0, W2).expect("a thread");
+        }
+        let (done, start) = (AtomicBool::new(false), Barrier::new(3));
+        std::thread::scope(|threads| {
+            for (task, worker) in [(1, W0), (2, W1)] {
+                let (rig, done, start) = (&rig, &done, &start);
+                threads.spawn(move || {
+                    let cpu = rig.cpu(task);
+                    let mut dice = Dice(u64::from(task));
+                    start.wait();
+                    while !done.load(Relaxed) {
+                        let (page, pages) = (dice.roll(16), 1 + dice.roll(8));
+                        let (kind, access) = match dice.roll(3) {
+                            0 => (GupKind::Get, Permission::Read),
+                            1 => (GupKind::Pin, Permission::Read),
+                            _ => (GupKind::Pin, Permission::Write),
+                        };
+                        let short = Longterm::Short;
+                        let world = &rig.world;
+                        if world.pin(&cpu, worker, M, page, pages, kind, access, short).is_ok() {
+                            world.dma(&cpu, worker, None, None).expect("a pin");
+                            world.unpin(&cpu, worker, None).expect("a pin");
+                        }
+                        let _ = touch(world, &cpu, worker, page, Access::Write);
+                    }
+                });
+            }
+            let cpu = rig.cpu(3);
+            start.wait();
+            for _ in 0..150 {
+                take_away(&rig, &cpu);
+            }
+            done.store(true, Relaxed);
+        });
+        let cpu = rig.cpu(0);
+        for worker in [W0, W1, W2] {
+            world.exit(&cpu, worker).expect("exit");
+        }
+        drop(cpu);
+        rig.assert_at_rest();
+    }
+}
+
+#[test]
+fn gup_races_with_munmap_and_keeps_only_what_was_mapped() {
+    references_against(
+        |rig, cpu| {
+            rig.world.munmap(cpu, W2, M, None).expect("munmap");
+            let prot = Prot::ReadWrite;
+            rig.world.mmap(cpu, W2, M, fd(), 0, 16, prot, Align::Natural).expect("mmap");
+        },
+        Era::V6_15Sound,
+    );
+}
+
+#[test]
+fn gup_races_with_madvise_and_keeps_only_what_was_mapped() {
+    references_against(
+        |rig, cpu| {
+            for page in 0..16 {
+                rig.world.dontneed(cpu, W2, M, page).expect("madvise");
+            }
+        },
+        Era::V6_15,
+    );
+}
+
+#[test]
+fn gup_races_with_truncate_and_no_block_leaves_under_a_reference() {
+    references_against(
+        |rig, cpu| {
+            let inode = rig.world.name_lookup(cpu, F).expect("an inode");
+            rig.world.dax.truncate(cpu, inode, 4).expect("truncate");
+            rig.world
+                .create_file(cpu, G, 12, Some(FileState::Written), Layout::Contiguous)
+                .expect("room");
+            rig.world.unlink(cpu, G).expect("unlink");
+            rig.world.dax.truncate(cpu, inode, 16).expect("truncate");
+        },
+        Era::V6_15Sound,
+    );
+}
+
+#[test]
+fn gup_races_with_punch_and_no_block_leaves_under_a_reference() {
+    references_against(
+        |rig, cpu| {
+            let inode = rig.world.name_lookup(cpu, F).expect("an inode");
+            rig.world.dax.punch(cpu, inode, 4, 8).expect("punch");
+            rig.world.create_file(cpu, G, 8, Some(FileState::Written), Layout::Huge).expect("room");
+            rig.world.unlink(cpu, G).expect("unlink");
+        },
+        Era::V6_15Sound,
+    );
+}
