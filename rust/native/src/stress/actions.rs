@@ -96,13 +96,13 @@ kinds! {
     /// Drop one entry, keep the mapping.
     Dontneed "dontneed" "madvise" 200 400 150;
     /// Change a file's size.
-    Truncate "truncate" "ftruncate" 40 60 120;
+    Truncate "truncate" "ftruncate" 60 80 120;
     /// Punch a hole.
-    Punch "punch" "punch" 40 60 120;
+    Punch "punch" "punch" 60 80 120;
     /// Make pages read as zeroes.
     ZeroRange "zero_range" "zerorange" 5 5 30;
     /// Write without a mapping.
-    Pwrite "pwrite" "pwrite" 100 40 800;
+    Pwrite "pwrite" "pwrite" 200 40 800;
     /// Read without a mapping.
     Pread "pread" "pread" 60 30 400;
     /// Remove a name, and close it: the last user evicts.
@@ -170,10 +170,15 @@ pub(super) const FILES: u8 = 4;
 /// Mappings a process juggles.
 pub(super) const MAPS: u8 = 4;
 
-/// Pages of file `which`: two with room for PMDs, two without.
+/// Pages of file `which`: two PMDs, one PMD, and two files too small for any. Together they fill two
+/// thirds of the device, so that a freed block is soon somebody else's.
 pub(super) fn file_pages(geometry: &Geometry, which: u8) -> u32 {
     let pmd = geometry.pmd_pages();
-    let pages = if which < 2 { 2 * pmd } else { (pmd / 2).max(2) };
+    let pages = match which {
+        0 => 2 * pmd,
+        1 => pmd,
+        _ => (pmd / 2).max(2),
+    };
     pages.min(geometry.file_pages_max)
 }
 
