@@ -125,6 +125,8 @@ pub(super) fn sample_memory(shared: &Shared, now: bool) {
 /// Publishes the slow paths of the world in use on top of those of worlds that are gone.
 pub(super) fn publish_slow_paths(shared: &Shared, lab: &Lab) {
     let mut state = shared.state();
+    let naps = state.banked.get("naps").copied().unwrap_or(0);
+    state.slow_paths.insert("naps", naps);
     for (tally, name) in tally::ALL {
         let banked = state.banked.get(name).copied().unwrap_or(0);
         state.slow_paths.insert(name, banked + lab.machine().tally(*tally));

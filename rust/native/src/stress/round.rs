@@ -82,6 +82,7 @@ pub(super) fn run(shared: &Shared, lab: &Lab, round: u64) -> RoundEnd {
         }
         Ok(verdict)
     });
+    *shared.state().banked.entry("naps").or_insert(0) += perturber.sent();
     drop(perturber);
     match ended {
         Err(stopped) => broken_by(shared, round, &stopped),
