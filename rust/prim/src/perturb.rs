@@ -131,16 +131,15 @@ fn send(machine: &Machine, shared: &Shared, seed: u64, rate: u32) {
         if threads.stopping || machine.is_poisoned() {
             return;
         }
-        let chosen = random.below(threads.targets.len().max(1) as u64) as usize;
-        let longest = if random.below(2) == 0 { SHORT_NAP_NS } else { MAX_DELAY_NS };
-        let delay = random.below(longest + 1);
+        // On busy processors this thread wakes late; whoever is rested gets its nap then.
         let now = Instant::now();
-        if let Some(target) = threads.targets.get_mut(chosen)
-            && target.rested_at <= now
-            && sys::signal(target.id, delay)
-        {
-            target.rested_at = now + 2 * Duration::from_nanos(delay);
-            shared.sent.inc();
+        for target in &mut threads.targets {
+            let longest = if random.below(2) == 0 { SHORT_NAP_NS } else { MAX_DELAY_NS };
+            let delay = random.below(longest + 1);
+            if target.rested_at <= now && sys::signal(target.id, delay) {
+                target.rested_at = now + 2 * Duration::from_nanos(delay);
+                shared.sent.inc();
+            }
         }
     }
 }

@@ -64,9 +64,9 @@ pub struct Config {
 }
 
 /// Actions of one thread in one round.
-const ACTIONS_PER_ROUND: usize = 2048;
-/// Signals a second that make threads nap at random instructions.
-const PERTURBATIONS: u32 = 6000;
+const ACTIONS_PER_ROUND: usize = 4096;
+/// Times a second that every thread is made to nap, wherever it happens to be.
+const PERTURBATIONS: u32 = 4000;
 /// Violations kept; more are counted only.
 const KEPT: usize = 256;
 
