@@ -1,0 +1,363 @@
+//! Every rule, both ways: what the right value prevents, and what the wrong one lets happen.
+//!
+//! Two rules are tested where their steps can be parted: `gup-pte-recheck` and `gup-pmd-recheck` at the
+//! foot of `vm/gup_fast.rs`, `free-push` in `tests/pagemap.rs`.
+
+mod common;
+
+use std::time::Duration;
+
+use common::*;
+use pgmap_mm::dax::InodeId;
+use pgmap_mm::warn::Complaint;
+use prim::poison::{Poison, Stopped};
+use prim::{Cpu, Lease, TaskId, catch_abandon};
+use program::op::{Align, FdNo, Layout};
+use program::rules::RULES;
+use program::{Era, Errno, Rules};
+
+const IDLE: &str = "page to become idle";
+
+/// The sound era with one rule broken.
+fn broken(assignment: &str) -> Rules {
+    let mut rules = Era::V6_15Sound.rules();
+    rules.apply(assignment).expect("a rule and a value of it");
+    assert_ne!(rules, Era::V6_15Sound.rules(), "{assignment} breaks nothing");
+    rules
+}
+
+fn sound() -> Rules {
+    Era::V6_15Sound.rules()
+}
+
+#[test]
+fn every_wrong_value_of_every_rule_has_a_test() {
+    let tested = [
+        ("gup-pte-recheck", "off"),
+        ("gup-pmd-recheck", "off"),
+        ("zap-put", "before-flush"),
+        ("truncate-break-layout", "off"),
+        ("block-free", "before-idle"),
+        ("evict-wait", "none"),
+        ("memunmap-wait", "off"),
+        ("teardown-pages", "ignore"),
+        ("free-push", "before-settled"),
+        ("idle-pred", "ref-zero"),
+        ("wait-drops-lock", "off"),
+        ("share-reset", "kept-at-order-0"),
+    ];
+    let wrong = RULES.iter().flat_map(|rule| {
+        let right = rule.default_in(Era::V6_15Sound);
+        rule.values.iter().map(|v| (rule.name, v.name)).filter(move |(_, value)| *value != right)
+    });
+    assert_eq!(wrong.collect::<Vec<_>>(), tested);
+}
+
+/// A file of eight pages, mapped by W0, with page 3 written and pinned.
+fn pinned(rules: Rules) -> (Rig, InodeId) {
+    let rig = Rig::new(&COSY, rules);
+    let inode = {
+        let cpu = rig.cpu(1);
+        let inode = rig.file(&cpu, F, 8, Layout::Contiguous);
+        rig.start(&cpu, W0, F, 8, Align::Odd);
+        rig.world.clone_thread(W0, W1).expect("a thread");
+        assert_eq!(rig.write(&cpu, W0, 3), Ok(0));
+        assert_eq!(rig.pin(&cpu, W0, 3, 1), Ok(1));
+        inode
+    };
+    (rig, inode)
+}
+
+fn unpin(rig: &Rig) {
+    assert_eq!(rig.world.unpin(&rig.cpu(1), W0, None), Ok(1));
+}
+
+fn leave(rig: &Rig) {
+    let cpu = rig.cpu(1);
+    rig.world.exit(&cpu, W1).expect("exit");
+    rig.world.exit(&cpu, W0).expect("exit");
+    drop(cpu);
+    rig.assert_at_rest();
+}
+
+/// Runs `call` as task 2, waits until it sleeps for `class`, runs `meanwhile`, and expects the call to
+/// end then.
+fn sleeps<R: Send>(
+    rig: &Rig,
+    class: &str,
+    call: impl FnOnce(&Cpu<'_>) -> R + Send,
+    meanwhile: impl FnOnce(),
+) -> R {
+    std::thread::scope(|threads| {
+        let call = threads.spawn(|| call(&rig.cpu(2)));
+        rig.until_waits_for(2, class);
+        meanwhile();
+        call.join().expect("no panic")
+    })
+}
+
+fn sleeping(rig: &Rig, class: &str) -> bool {
+    let waiters = rig.machine.waiters();
+    waiters.iter().any(|waiter| waiter.task == TaskId(2) && waiter.class == class)
+}
+
+#[test]
+fn truncate_waits_for_the_pin() {
+    let (rig, inode) = pinned(sound());
+    let page = rig.frame(inode, 3);
+    let truncate = |cpu: &Cpu<'_>| rig.world.dax.truncate(cpu, inode, 0);
+    let done = sleeps(&rig, IDLE, truncate, || {
+        assert_eq!(rig.world.observe(page).refcount, 1024, "unmapped, and still pinned");
+        assert_eq!(rig.frame(inode, 3), page, "the block is the file's as long");
+        unpin(&rig);
+    });
+    assert_eq!(done, Ok(()));
+    leave(&rig);
+}
+
+#[test]
+fn truncate_without_breaking_the_layout_frees_the_block_under_the_pin() {
+    let (rig, inode) = pinned(broken("truncate-break-layout=off"));
+    assert_eq!(rig.world.dax.truncate(&rig.cpu(1), inode, 0), Ok(()));
+    assert_eq!(rig.take_complaints(), [Complaint::BusyReset, Complaint::BlockFreedBusy]);
+    unpin(&rig);
+    assert_eq!(rig.take_complaints(), [Complaint::StalePin]);
+}
+
+#[test]
+fn a_block_freed_before_it_is_idle_is_free_while_truncate_still_waits() {
+    let (rig, inode) = pinned(broken("block-free=before-idle"));
+    let truncate = |cpu: &Cpu<'_>| rig.world.dax.truncate(cpu, inode, 0);
+    let done = sleeps(&rig, IDLE, truncate, || {
+        let complaints = rig.take_complaints();
+        assert!(complaints.contains(&Complaint::BlockFreedBusy), "{complaints:?}");
+        assert_eq!(rig.world.dax.blocks.used(&rig.cpu(1)), 0);
+        unpin(&rig);
+        assert_eq!(rig.take_complaints(), [Complaint::StalePin]);
+    });
+    assert_eq!(done, Ok(()));
+}
+
+/// What is left of the file is the pin.
+fn forgotten(rig: &Rig) {
+    let cpu = rig.cpu(1);
+    rig.world.munmap(&cpu, W0, M, None).expect("munmap");
+    rig.world.close(&cpu, W0, FdNo(0)).expect("close");
+}
+
+#[test]
+fn eviction_waits_for_the_pin() {
+    let (rig, _) = pinned(sound());
+    forgotten(&rig);
+    let unlink = |cpu: &Cpu<'_>| rig.world.unlink(cpu, F);
+    assert_eq!(sleeps(&rig, IDLE, unlink, || unpin(&rig)), Ok(0));
+    assert_eq!(rig.world.dax.live_inodes().count(), 0);
+    leave(&rig);
+}
+
+#[test]
+fn the_last_close_and_the_last_munmap_of_a_nameless_file_wait_like_unlink() {
+    let (rig, _) = pinned(sound());
+    rig.world.unlink(&rig.cpu(1), F).expect("the file lives on without its name");
+    rig.world.munmap(&rig.cpu(1), W0, M, None).expect("munmap");
+    let close = |cpu: &Cpu<'_>| rig.world.close(cpu, W0, FdNo(0));
+    assert_eq!(sleeps(&rig, IDLE, close, || unpin(&rig)), Ok(0));
+    leave(&rig);
+
+    let (rig, _) = pinned(sound());
+    rig.world.unlink(&rig.cpu(1), F).expect("unlink");
+    rig.world.close(&rig.cpu(1), W0, FdNo(0)).expect("close");
+    let munmap = |cpu: &Cpu<'_>| rig.world.munmap(cpu, W0, M, None);
+    assert_eq!(sleeps(&rig, IDLE, munmap, || unpin(&rig)), Ok(0));
+    leave(&rig);
+}
+
+#[test]
+fn umount_waits_for_an_unmapped_page_and_is_busy_while_the_file_is_open() {
+    let (rig, _) = pinned(sound());
+    assert_eq!(rig.world.dax.umount(&rig.cpu(1)), Err(Errno::EBUSY));
+    forgotten(&rig);
+    let umount = |cpu: &Cpu<'_>| rig.world.dax.umount(cpu);
+    assert_eq!(sleeps(&rig, IDLE, umount, || unpin(&rig)), Ok(()));
+    leave(&rig);
+}
+
+#[test]
+fn eviction_that_does_not_wait_frees_the_block_under_the_pin() {
+    let (rig, _) = pinned(broken("evict-wait=none"));
+    forgotten(&rig);
+    assert_eq!(rig.world.unlink(&rig.cpu(1), F), Ok(0));
+    assert_eq!(rig.take_complaints(), [Complaint::BusyReset, Complaint::BlockFreedBusy]);
+    unpin(&rig);
+    assert_eq!(rig.take_complaints(), [Complaint::StalePin]);
+}
+
+#[test]
+fn unbind_waits_for_the_pin() {
+    let (rig, _) = pinned(sound());
+    let unbind = |cpu: &Cpu<'_>| rig.world.dax.unbind(cpu);
+    let done = sleeps(&rig, "pagemap references", unbind, || {
+        assert!(rig.read(&rig.cpu(1), W0, 0).is_err(), "no fault is served any more");
+        unpin(&rig);
+    });
+    assert_eq!(done, Ok(()));
+    rig.world.dax.bind(&rig.cpu(1)).expect("bind");
+    leave(&rig);
+}
+
+#[test]
+fn unbind_that_ignores_pages_takes_the_struct_page_from_under_the_pin() {
+    let (rig, _) = pinned(broken("teardown-pages=ignore"));
+    assert_eq!(rig.world.dax.unbind(&rig.cpu(1)), Ok(()));
+    assert_eq!(rig.take_complaints(), [Complaint::UnplugBusy]);
+    unpin(&rig);
+    assert_eq!(rig.take_complaints(), [Complaint::UsedAfterUnplug, Complaint::RefUnderflow]);
+}
+
+#[test]
+fn memunmap_that_does_not_wait_takes_the_pagemap_from_under_its_references() {
+    let (rig, _) = pinned(broken("memunmap-wait=off"));
+    assert_eq!(rig.world.dax.unbind(&rig.cpu(1)), Ok(()));
+    let complaints = rig.take_complaints();
+    assert!(complaints.contains(&Complaint::ReleasedEarly), "{complaints:?}");
+    unpin(&rig);
+    let complaints = rig.take_complaints();
+    assert!(complaints.contains(&Complaint::UsedAfterUnplug), "{complaints:?}");
+}
+
+/// Truncate sleeps for the pinned page, which is faulted in again before the pin goes.
+fn refault_while_truncate_sleeps(rules: Rules, after_unpin: impl FnOnce(&Rig)) {
+    let (rig, inode) = pinned(rules);
+    let truncate = |cpu: &Cpu<'_>| rig.world.dax.truncate(cpu, inode, 0);
+    let done = sleeps(&rig, IDLE, truncate, || {
+        assert_eq!(rig.write(&rig.cpu(1), W0, 3), Ok(0), "the lock is dropped for the sleep");
+        unpin(&rig);
+        after_unpin(&rig);
+    });
+    assert_eq!(done, Ok(()));
+    leave(&rig);
+}
+
+#[test]
+fn a_page_faulted_in_again_does_not_keep_truncate_asleep() {
+    refault_while_truncate_sleeps(sound(), |_| {});
+}
+
+#[test]
+fn waiting_for_zero_misses_that_a_refaulted_page_became_idle() {
+    refault_while_truncate_sleeps(broken("idle-pred=ref-zero"), |rig| {
+        // A wake-up ends the sleep before the call that wakes returns: this sleeper got none.
+        assert!(sleeping(rig, IDLE), "nobody told truncate, although nothing is pinned");
+        rig.world.munmap(&rig.cpu(1), W0, M, None).expect("munmap");
+    });
+}
+
+#[test]
+fn truncate_sleeps_without_the_lock_that_faults_need() {
+    let (rig, inode) = pinned(sound());
+    let truncate = |cpu: &Cpu<'_>| rig.world.dax.truncate(cpu, inode, 4);
+    let done = sleeps(&rig, IDLE, truncate, || {
+        let cpu = rig.cpu(3);
+        assert_eq!(rig.write(&cpu, W1, 0), Ok(0));
+        assert_eq!(rig.write(&cpu, W1, 5), Ok(0), "even what is about to be cut off");
+        unpin(&rig);
+    });
+    assert_eq!(done, Ok(()));
+    assert!(rig.write(&rig.cpu(1), W1, 5).is_err());
+    leave(&rig);
+}
+
+#[test]
+fn a_pinner_that_must_fault_deadlocks_with_a_truncate_that_keeps_the_lock() {
+    let (rig, inode) = pinned(broken("wait-drops-lock=off"));
+    std::thread::scope(|threads| {
+        let truncate =
+            threads.spawn(|| catch_abandon(|| rig.world.dax.truncate(&rig.cpu(2), inode, 0)));
+        rig.until_waits_for(2, IDLE);
+        // DMA from one page of the file to another: the pin is held, the other page must be mapped.
+        let fault = catch_abandon(|| {
+            let deadline = Some(Duration::from_millis(100));
+            let lease = Lease { task: TaskId(1), deadline, poll: None };
+            let cpu = rig.machine.lease(lease).expect("a CPU");
+            rig.write(&cpu, W0, 0)
+        });
+        let Err(Stopped::Poisoned(Poison::Hang { task, waiters })) = fault else {
+            panic!("{fault:?}")
+        };
+        assert_eq!(task, TaskId(1));
+        let faulter = waiters.iter().find(|waiter| waiter.task == TaskId(1)).expect("itself");
+        assert_eq!((faulter.class, faulter.owner), ("invalidate_lock", Some(TaskId(2))));
+        assert!(waiters.iter().any(|waiter| waiter.task == TaskId(2) && waiter.class == IDLE));
+        assert!(truncate.join().expect("abandoned, not panicked").is_err());
+    });
+}
+
+/// What a page counts while it is unmapped and a CPU is in the middle of an access to it.
+fn count_during_the_flush(rules: Rules) -> i32 {
+    let rig = Rig::new(&COSY, rules);
+    let page = {
+        let cpu = rig.cpu(1);
+        let inode = rig.file(&cpu, F, 4, Layout::Contiguous);
+        rig.start(&cpu, W0, F, 4, Align::Odd);
+        assert_eq!(rig.write(&cpu, W0, 0), Ok(0));
+        rig.frame(inode, 0)
+    };
+    std::thread::scope(|threads| {
+        let reader = rig.cpu(1);
+        let access = reader.access_begin();
+        let munmap = threads.spawn(|| rig.world.munmap(&rig.cpu(2), W0, M, None));
+        until(|| sleeping(&rig, "flush_tlb"));
+        let count = rig.world.observe(page).refcount;
+        drop(access);
+        assert_eq!(munmap.join().expect("no panic"), Ok(0));
+        count
+    })
+}
+
+#[test]
+fn a_page_is_put_only_after_every_cpu_has_flushed_it() {
+    assert_eq!(count_during_the_flush(sound()), 1);
+}
+
+#[test]
+fn a_page_put_before_the_flush_is_free_while_a_cpu_still_uses_it() {
+    assert_eq!(count_during_the_flush(broken("zap-put=before-flush")), 0);
+}
+
+/// The index word of a page that was page 3 of a file and is in no file any more.
+fn share_after_the_last_entry(rules: Rules) -> u32 {
+    let (rig, inode) = pinned(rules);
+    let page = rig.frame(inode, 3);
+    unpin(&rig);
+    rig.world.dax.truncate(&rig.cpu(1), inode, 0).expect("truncate");
+    let seen = rig.world.observe(page);
+    assert!(!seen.mapping);
+    leave(&rig);
+    seen.share
+}
+
+#[test]
+fn the_last_entry_of_a_page_clears_its_share() {
+    assert_eq!(share_after_the_last_entry(sound()), 0);
+}
+
+#[test]
+fn an_index_left_behind_reads_as_a_share() {
+    assert_eq!(share_after_the_last_entry(broken("share-reset=kept-at-order-0")), 3);
+}
+
+#[test]
+fn an_interrupted_truncate_says_so_and_changes_nothing() {
+    let (rig, inode) = pinned(sound());
+    let page = rig.frame(inode, 3);
+    let before = rig.world.dax.nrpages(&rig.cpu(1), inode);
+    let truncate = |cpu: &Cpu<'_>| rig.world.dax.truncate(cpu, inode, 0);
+    let done = sleeps(&rig, IDLE, truncate, || rig.machine.signal(TaskId(2)));
+    assert_eq!(done, Err(Errno::EINTR));
+    assert_eq!(rig.world.dax.nrpages(&rig.cpu(1), inode), before, "no entry went");
+    assert_eq!((rig.frame(inode, 3), rig.world.observe(page).refcount), (page, 1024));
+    assert_eq!(rig.world.dax.inode(inode).size(), 8);
+    assert_eq!(rig.write(&rig.cpu(1), W0, 3), Ok(0), "and no lock was kept");
+    unpin(&rig);
+    leave(&rig);
+}
