@@ -20,6 +20,7 @@ impl Pfn {
     /// The frame `pages` above this one.
     #[inline(always)]
     #[must_use]
+    #[expect(clippy::should_implement_trait, reason = "no sum of two of a kind")]
     pub fn add(self, pages: u32) -> Self {
         Self(self.0 + pages)
     }

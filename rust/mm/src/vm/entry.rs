@@ -28,6 +28,7 @@ pub struct Vpn(pub u32);
 impl Vpn {
     /// The page `pages` above.
     #[must_use]
+    #[expect(clippy::should_implement_trait, reason = "no sum of two of a kind")]
     pub fn add(self, pages: u32) -> Self {
         Self(self.0 + pages)
     }

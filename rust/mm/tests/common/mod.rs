@@ -103,6 +103,13 @@ impl Rig {
         world.mmap(cpu, worker, M, fd(), 0, pages, prot, align).expect("a mapping");
     }
 
+    pub(crate) fn exit_all(&self, cpu: &Cpu<'_>) {
+        let running: Vec<_> = self.world.running().collect();
+        for worker in running {
+            self.world.exit(cpu, worker).expect("exit");
+        }
+    }
+
     pub(crate) fn file(&self, cpu: &Cpu<'_>, file: FileIdx, pages: u32, layout: Layout) -> InodeId {
         self.world.create_file(cpu, file, pages, Some(FileState::Written), layout).expect("a file");
         self.world.name_lookup(cpu, file).expect("an inode")

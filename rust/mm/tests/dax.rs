@@ -1,0 +1,265 @@
+//! Entries and their locks, holes, and what a filesystem does to a file that is mapped.
+
+mod common;
+
+use std::sync::Barrier;
+
+use common::*;
+use pgmap_mm::dax::Extent;
+use pgmap_mm::page::Pfn;
+use pgmap_mm::tally;
+use program::op::{Access, Align, Layout, WorkerId};
+use program::{Died, Era, Errno};
+
+fn rig() -> Rig {
+    Rig::new(&COSY, Era::V6_15Sound.rules())
+}
+
+#[test]
+fn a_hole_is_the_zero_page_until_a_store_gives_every_mapper_the_block() {
+    let rig = rig();
+    let world = &rig.world;
+    let cpu = rig.cpu(1);
+    world.create_file(&cpu, F, 4, None, Layout::Contiguous).expect("a sparse file");
+    let inode = world.name_lookup(&cpu, F).expect("an inode");
+    for worker in [W0, W1, W2] {
+        rig.start(&cpu, worker, F, 4, Align::Odd);
+        assert_eq!(world.load(&cpu, worker, M, 1), Ok(0));
+    }
+    assert_eq!((world.dax.extent(inode, 1), world.dax.nrpages(&cpu, inode)), (Extent::Hole, 1));
+    assert_eq!(world.observe(Pfn::ZERO_PAGE).refcount, 1, "mapped without being counted");
+    assert_eq!(world.store(&cpu, W1, M, 1, 77), Ok(0));
+    for worker in [W0, W1, W2] {
+        assert_eq!(world.load(&cpu, worker, M, 1), Ok(77));
+    }
+    let page = world.observe(rig.frame(inode, 1));
+    assert_eq!((page.refcount, page.mapcount), (3, 3));
+    rig.exit_all(&cpu);
+    drop(cpu);
+    rig.assert_at_rest();
+}
+
+#[test]
+fn a_hole_written_by_a_call_shows_in_every_mapping_at_once() {
+    let rig = rig();
+    let world = &rig.world;
+    let cpu = rig.cpu(1);
+    world.create_file(&cpu, F, 4, None, Layout::Contiguous).expect("a sparse file");
+    rig.start(&cpu, W0, F, 4, Align::Odd);
+    assert_eq!(world.load(&cpu, W0, M, 2), Ok(0));
+    assert_eq!(world.pwrite(&cpu, W0, fd(), 2, 1, |_| 9), Ok(4096));
+    assert_eq!(world.load(&cpu, W0, M, 2), Ok(9));
+    assert_eq!(world.pwrite(&cpu, W0, fd(), 6, 1, |_| 8), Ok(4096), "and may make the file longer");
+    assert_eq!(world.pread(&cpu, W0, fd(), 0, 64), Ok(7 * 4096));
+    world.exit(&cpu, W0).expect("exit");
+    drop(cpu);
+    rig.assert_at_rest();
+}
+
+#[test]
+fn everybody_who_waits_for_a_locked_entry_is_served() {
+    let rig = rig();
+    let world = &rig.world;
+    {
+        let cpu = rig.cpu(1);
+        world.create_file(&cpu, F, 4, None, Layout::Contiguous).expect("a sparse file");
+        for worker in (0..6).map(WorkerId) {
+            rig.start(&cpu, worker, F, 4, Align::Odd);
+        }
+        assert_eq!(world.load(&cpu, W0, M, 1), Ok(0));
+    }
+    std::thread::scope(|threads| {
+        // Who replaces the zero page takes it from its mappers with the entry locked, and their flush
+        // waits for this access.
+        let reader = rig.cpu(1);
+        let access = reader.access_begin();
+        threads.spawn(|| world.store(&rig.cpu(2), W0, M, 1, 5).expect("stored"));
+        until(|| rig.machine.waiters().iter().any(|w| w.task.0 == 2 && w.class == "flush_tlb"));
+        for task in 3..8 {
+            let rig = &rig;
+            threads.spawn(move || {
+                let worker = WorkerId(task as u8 - 2);
+                let cpu = rig.cpu(task);
+                match task % 2 {
+                    0 => assert!(rig.world.load(&cpu, worker, M, 1).is_ok()),
+                    _ => assert!(rig.world.store(&cpu, worker, M, 1, 5).is_ok()),
+                }
+            });
+        }
+        (3..8).for_each(|task| rig.until_waits_for(task, "DAX entry"));
+        let holder = rig.machine.waiters().into_iter().find(|w| w.class == "DAX entry");
+        assert_eq!(holder.and_then(|w| w.owner).map(|task| task.0), Some(2), "and know for whom");
+        drop(access);
+    });
+    assert_eq!(rig.machine.tally(tally::ENTRY_WAITED), 5);
+    let cpu = rig.cpu(1);
+    let inode = world.name_lookup(&cpu, F).expect("an inode");
+    let page = world.observe(rig.frame(inode, 1));
+    assert_eq!((page.refcount, page.mapcount), (6, 6));
+    rig.exit_all(&cpu);
+    drop(cpu);
+    rig.assert_at_rest();
+}
+
+#[test]
+fn faults_on_one_page_from_many_processes_agree_on_its_block() {
+    let rig = rig();
+    let world = &rig.world;
+    for _ in 0..60 {
+        {
+            let cpu = rig.cpu(1);
+            world.create_file(&cpu, F, 8, None, Layout::Contiguous).expect("a sparse file");
+            (0..4).for_each(|worker| rig.start(&cpu, WorkerId(worker), F, 8, Align::Natural));
+        }
+        let start = Barrier::new(4);
+        std::thread::scope(|threads| {
+            for worker in 0..4 {
+                let (rig, start) = (&rig, &start);
+                threads.spawn(move || {
+                    let cpu = rig.cpu(1 + u32::from(worker));
+                    start.wait();
+                    for page in [0, 1, 7, 0] {
+                        let access = if worker % 2 == 0 { Access::Write } else { Access::Read };
+                        touch(&rig.world, &cpu, WorkerId(worker), page, access).expect("mapped");
+                    }
+                });
+            }
+        });
+        let cpu = rig.cpu(1);
+        let inode = world.name_lookup(&cpu, F).expect("an inode");
+        for page in [0, 1, 7] {
+            let seen = world.observe(rig.frame(inode, page));
+            assert_eq!((seen.refcount, seen.mapping), (seen.mapcount, true));
+            for worker in 0..4 {
+                assert_eq!(world.load(&cpu, WorkerId(worker), M, page), Ok(7));
+            }
+        }
+        assert_eq!(world.dax.blocks.used(&cpu), 3, "a block a page, whoever asked first");
+        rig.exit_all(&cpu);
+        world.unlink(&cpu, F).expect("unlink");
+    }
+    rig.assert_at_rest();
+}
+
+#[test]
+fn beyond_the_end_and_on_a_full_device_an_access_dies() {
+    let rig = rig();
+    let world = &rig.world;
+    let cpu = rig.cpu(1);
+    world.create_file(&cpu, F, 8, None, Layout::Contiguous).expect("a sparse file");
+    rig.start(&cpu, W0, F, 16, Align::Odd);
+    let sigbus = Err(pgmap_mm::world::Failure::Died(Died::Sigbus));
+    assert_eq!(world.load(&cpu, W0, M, 8), sigbus);
+    for name in 1..3 {
+        rig.file(&cpu, program::op::FileIdx(name), 64, Layout::Contiguous);
+    }
+    assert_eq!(world.load(&cpu, W0, M, 0), Ok(0), "a hole needs no block to be read");
+    assert_eq!(world.store(&cpu, W0, M, 0, 1), sigbus, "and one to be written");
+    assert_eq!(world.pwrite(&cpu, W0, fd(), 1, 1, |_| 1), Err(Errno::ENOSPC.into()));
+    world.unlink(&cpu, G).expect("unlink");
+    assert_eq!(world.store(&cpu, W0, M, 0, 1), Ok(0));
+    world.exit(&cpu, W0).expect("exit");
+    drop(cpu);
+    rig.assert_at_rest();
+}
+
+#[test]
+fn truncate_and_punch_cut_exactly_their_range_out_of_every_mapping() {
+    let rig = rig();
+    let world = &rig.world;
+    let cpu = rig.cpu(1);
+    let inode = rig.file(&cpu, F, 16, Layout::Huge);
+    rig.start(&cpu, W0, F, 16, Align::Natural);
+    rig.start(&cpu, W1, F, 16, Align::Odd);
+    let fill = || {
+        for page in 0..world.dax.inode(inode).size() {
+            for worker in [W0, W1] {
+                touch(world, &cpu, worker, page, Access::Write).expect("mapped");
+            }
+        }
+    };
+    fill();
+    world.dax.punch(&cpu, inode, 5, 2).expect("punch");
+    assert_eq!(world.dax.nrpages(&cpu, inode), 0, "the layout of the whole file is broken");
+    for page in [4, 5, 6, 7] {
+        let held = if (5..7).contains(&page) { 0 } else { 7 };
+        assert_eq!(world.load(&cpu, W1, M, page), Ok(held));
+    }
+    assert_eq!(world.dax.inode(inode).size(), 16);
+    fill();
+    world.dax.zero_range(&cpu, inode, 0, 3).expect("zeroed");
+    assert!(matches!(world.dax.extent(inode, 2), Extent::Unwritten(_)));
+    assert_eq!((world.load(&cpu, W0, M, 2), world.load(&cpu, W0, M, 3)), (Ok(0), Ok(7)));
+    world.dax.truncate(&cpu, inode, 9).expect("truncate");
+    assert_eq!(world.load(&cpu, W0, M, 8), Ok(7));
+    assert!(world.load(&cpu, W0, M, 9).is_err() && world.load(&cpu, W1, M, 15).is_err());
+    assert_eq!(world.dax.blocks.used(&cpu), 9);
+    rig.exit_all(&cpu);
+    drop(cpu);
+    rig.assert_at_rest();
+}
+
+#[test]
+fn a_device_that_is_taken_away_and_given_back_keeps_its_files() {
+    let rig = rig();
+    let world = &rig.world;
+    let cpu = rig.cpu(1);
+    let inode = rig.file(&cpu, F, 8, Layout::Huge);
+    rig.start(&cpu, W0, F, 8, Align::Natural);
+    assert_eq!(world.store(&cpu, W0, M, 3, 33), Ok(0));
+    assert_eq!(world.dax.bind(&cpu), Err(Errno::EBUSY));
+    world.dax.unbind(&cpu).expect("unbind");
+    assert_eq!(world.dax.unbind(&cpu), Err(Errno::ENODEV));
+    assert!(world.load(&cpu, W0, M, 3).is_err() && rig.pin(&cpu, W0, 3, 1).is_err());
+    assert_eq!(world.dax.nrpages(&cpu, inode), 0);
+    world.dax.truncate(&cpu, inode, 4).expect("a file can be cut while its device is away");
+    world.dax.bind(&cpu).expect("bind");
+    assert_eq!(world.load(&cpu, W0, M, 3), Ok(33));
+    world.exit(&cpu, W0).expect("exit");
+    drop(cpu);
+    rig.assert_at_rest();
+}
+
+#[test]
+fn unbind_races_with_faults_pins_and_truncates() {
+    for era in Era::ALL.into_iter().filter(|era| era.known().is_empty()) {
+        let rig = Rig::new(&COSY, era.rules());
+        let world = &rig.world;
+        {
+            let cpu = rig.cpu(1);
+            rig.file(&cpu, F, 16, Layout::Huge);
+            rig.start(&cpu, W0, F, 16, Align::Natural);
+            rig.start(&cpu, W1, F, 16, Align::Odd);
+        }
+        std::thread::scope(|threads| {
+            for (task, worker) in [(1, W0), (2, W1)] {
+                let rig = &rig;
+                threads.spawn(move || {
+                    let cpu = rig.cpu(task);
+                    let mut dice = Dice(31 + u64::from(task));
+                    for _ in 0..300 {
+                        let page = dice.roll(16);
+                        let _ = rig.write(&cpu, worker, page);
+                        if rig.pin(&cpu, worker, page, 3).is_ok() {
+                            rig.world.unpin(&cpu, worker, None).expect("a pin");
+                        }
+                        if dice.roll(10) == 0 {
+                            let inode = rig.world.name_lookup(&cpu, F).expect("an inode");
+                            rig.world.dax.truncate(&cpu, inode, page).expect("truncate");
+                            rig.world.dax.truncate(&cpu, inode, 16).expect("truncate");
+                        }
+                    }
+                });
+            }
+            let cpu = rig.cpu(3);
+            for _ in 0..40 {
+                world.dax.unbind(&cpu).expect("unbind");
+                world.dax.bind(&cpu).expect("bind");
+            }
+        });
+        let cpu = rig.cpu(1);
+        rig.exit_all(&cpu);
+        drop(cpu);
+        rig.assert_at_rest();
+    }
+}

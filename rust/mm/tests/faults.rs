@@ -1,0 +1,202 @@
+//! Long runs of random calls while allocations fail: never a panic, never a leak.
+
+mod common;
+
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::time::Duration;
+
+use common::*;
+use prim::{Cpu, Lease, TaskId};
+use program::op::{
+    Access, Advice, Align, FdNo, FileIdx, FileRef, Layout, Longterm, MapNo, OpenMode, PageRange,
+    PipeNo, Prot, Sharing, Target, WorkerId,
+};
+use program::{Era, Geometry, Op};
+
+const WORKERS: u32 = 4;
+const HANDLES: u32 = 3;
+const FILES: u32 = 3;
+const PAGES: u32 = 20;
+
+/// A call that makes sense often enough. Nothing here waits for a page without being interruptible: in
+/// a single thread nobody would ever let it go.
+fn random_op(dice: &mut Dice) -> Op {
+    let map = MapNo(dice.roll(HANDLES) as u8);
+    let fd = FdNo(dice.roll(HANDLES) as u8);
+    let pipe = PipeNo(dice.roll(2) as u8);
+    let name = FileIdx(dice.roll(FILES) as u16);
+    let file = if dice.roll(3) == 0 { FileRef::File(name) } else { FileRef::Fd(fd) };
+    let page = dice.roll(PAGES);
+    let pages = 1 + dice.roll(8);
+    let access = if dice.roll(2) == 0 { Access::Read } else { Access::Write };
+    match dice.roll(28) {
+        0 => Op::Spawn,
+        1 => Op::Fork { child: WorkerId(dice.roll(WORKERS) as u8) },
+        2 => Op::Exit,
+        3 | 4 => {
+            let target = if dice.roll(4) == 0 { Target::SlowBlock } else { Target::File(name) };
+            Op::Open { fd, target, mode: OpenMode::ReadWrite }
+        }
+        5 => Op::Close { fd },
+        6 => Op::Pread { file, page, pages },
+        7 => Op::Pwrite { file, page, pages },
+        8 => Op::Ftruncate { file, pages: page },
+        9 => Op::Punch { file, page, pages },
+        10 => Op::Zerorange { file, page, pages },
+        11..=13 => {
+            let prot = if dice.roll(3) == 0 { Prot::Read } else { Prot::ReadWrite };
+            let align = if dice.roll(2) == 0 { Align::Natural } else { Align::Odd };
+            let (offset, sharing) = (dice.roll(3) * 8, Sharing::Shared);
+            Op::Mmap { map, file, offset, pages: 8 + pages, prot, sharing, align }
+        }
+        14 => Op::Munmap { map, range: None },
+        15 => Op::Munmap { map, range: Some(PageRange { page: dice.roll(8), pages }) },
+        16 | 17 => Op::Touch { map, access, page: dice.roll(16), pages },
+        18 => Op::Madvise { map, advice: Advice::DontNeed, page: dice.roll(16) },
+        19 => Op::Pipe { pipe },
+        20 => Op::Vmsplice { pipe, map, page: dice.roll(16), pages },
+        21 => Op::Tee { from: PipeNo(0), to: PipeNo(1), pages },
+        22 => Op::Drain { pipe, pages: 16 },
+        23 => Op::Pvmread { target: WorkerId(dice.roll(WORKERS) as u8), map, page: 0, pages },
+        24 => Op::DioRead { device: fd, map, page: dice.roll(16), pages, ticks: Some(0) },
+        25 => {
+            let longterm = if dice.roll(6) == 0 { Longterm::Long } else { Longterm::Short };
+            Op::Pin { map, page: dice.roll(16), pages, longterm, access }
+        }
+        26 => Op::Unpin { pin: None },
+        _ => match dice.roll(3) {
+            0 => Op::DevAlloc { start: dice.roll(64), pages },
+            1 => Op::DevGet { page: dice.roll(64) },
+            _ => Op::DevPut { page: dice.roll(64) },
+        },
+    }
+}
+
+fn prepare(rig: &Rig) {
+    let cpu = rig.cpu(1);
+    for name in 0..FILES {
+        let layout = if name == 0 { Layout::Huge } else { Layout::Contiguous };
+        rig.file(&cpu, FileIdx(name as u16), 16, layout);
+    }
+}
+
+/// A CPU whose interruptible sleeps end at once: the truncate of a pinned file is EINTR.
+fn impatient(rig: &Rig, task: u32) -> Cpu<'_> {
+    let deadline = Some(Duration::from_micros(1));
+    rig.machine.lease(Lease { task: TaskId(task), deadline, poll: None }).expect("a CPU")
+}
+
+fn clean_up(rig: &Rig) {
+    rig.arena.faults().off();
+    let cpu = rig.cpu(1);
+    rig.exit_all(&cpu);
+    for page in 0..COSY.dev_pages {
+        while rig.world.dev_put(&cpu, page).is_ok() {}
+    }
+    drop(cpu);
+    rig.assert_at_rest();
+    let cpu = rig.cpu(1);
+    for name in 0..FILES {
+        rig.world.unlink(&cpu, FileIdx(name as u16)).expect("unlink");
+    }
+    assert_eq!(rig.world.dax.blocks.used(&cpu), 0);
+    assert_eq!(rig.world.dax.live_inodes().count(), 0);
+}
+
+#[test]
+fn with_every_kth_allocation_failing_nothing_panics_and_nothing_leaks() {
+    for every in [0, 1, 2, 3, 5, 7, 13] {
+        for era in Era::ALL {
+            let rig = Rig::new(&Geometry { maps_max: 8, ..COSY }, era.rules());
+            prepare(&rig);
+            rig.arena.faults().fail_every(every);
+            let mut dice = Dice(0x5eed + every);
+            for _ in 0..3000 {
+                let worker = WorkerId(dice.roll(WORKERS) as u8);
+                let op = random_op(&mut dice);
+                let _ = rig.world.execute(&impatient(&rig, 1), worker, &op, u64::from);
+            }
+            clean_up(&rig);
+        }
+    }
+}
+
+#[test]
+fn a_single_failure_at_any_point_of_a_session_leaves_nothing_behind() {
+    let session = |rig: &Rig| -> Option<()> {
+        let cpu = rig.cpu(1);
+        let world = &rig.world;
+        world.spawn(&cpu, W0).ok()?;
+        let open = world.open(&cpu, W0, FdNo(0), Target::File(F), OpenMode::ReadWrite);
+        open.ok()?;
+        let device = world.open(&cpu, W0, FdNo(1), Target::SlowBlock, OpenMode::ReadWrite);
+        device.ok()?;
+        world.mmap(&cpu, W0, M, fd(), 0, 16, Prot::ReadWrite, Align::Odd).ok()?;
+        rig.write(&cpu, W0, 3).ok()?;
+        rig.pin(&cpu, W0, 12, 2).ok()?;
+        world.pipe(&cpu, W0, PipeNo(0)).ok()?;
+        world.vmsplice(&cpu, W0, PipeNo(0), M, 3, 2).ok()?;
+        world.fork(&cpu, W0, W1).ok()?;
+        rig.write(&cpu, W1, 5).ok()?;
+        world.create_file(&cpu, FileIdx(5), 4, None, Layout::Contiguous).ok()?;
+        world.unlink(&cpu, FileIdx(5)).ok()?;
+        Some(())
+    };
+    let mut failed = 0;
+    for nth in 0..20 {
+        let rig = Rig::new(&COSY, Era::V6_15.rules());
+        prepare(&rig);
+        rig.arena.faults().fail_after(nth);
+        failed += u32::from(session(&rig).is_none());
+        clean_up(&rig);
+    }
+    // A page table is asked for twice, so a single failure of one goes unnoticed.
+    assert!(failed >= 7, "{failed} points of failure");
+}
+
+/// A worker acts for itself here: nobody else starts it, reads its memory or puts its driver pages.
+fn own(op: Op, worker: WorkerId) -> Op {
+    let base = 16 * u32::from(worker.0);
+    match op {
+        Op::Fork { .. } => Op::Spawn,
+        Op::Pvmread { map, page, pages, .. } => Op::Pvmread { target: worker, map, page, pages },
+        Op::DevAlloc { start, pages } => Op::DevAlloc { start: base + start % 8, pages },
+        Op::DevGet { page } => Op::DevGet { page: base + page % 16 },
+        Op::DevPut { page } => Op::DevPut { page: base + page % 16 },
+        op => op,
+    }
+}
+
+#[test]
+fn threads_that_run_out_of_memory_in_the_middle_leave_a_machine_at_rest() {
+    for every in [0, 3, 11] {
+        let rig = Rig::new(&COSY, Era::V6_15Sound.rules());
+        prepare(&rig);
+        rig.arena.faults().fail_every(every);
+        let running = AtomicU32::new(3);
+        std::thread::scope(|threads| {
+            for task in 1..=3 {
+                let (rig, running) = (&rig, &running);
+                threads.spawn(move || {
+                    let worker = WorkerId(task as u8 - 1);
+                    let mut dice = Dice(99 * u64::from(task) + every);
+                    for _ in 0..1500 {
+                        let op = own(random_op(&mut dice), worker);
+                        let _ = rig.world.execute(&rig.cpu(task), worker, &op, u64::from);
+                    }
+                    running.fetch_sub(1, Relaxed);
+                });
+            }
+            // Two that hold each other's page wait for ever: whoever sleeps for a page gets a signal.
+            while running.load(Relaxed) > 0 {
+                for waiter in rig.machine.waiters() {
+                    if waiter.class == "page to become idle" {
+                        rig.machine.signal(waiter.task);
+                    }
+                }
+                std::thread::yield_now();
+            }
+        });
+        clean_up(&rig);
+    }
+}

@@ -1,0 +1,240 @@
+//! Page tables, gathers and huge mappings.
+
+mod common;
+
+use common::*;
+use pgmap_mm::tally;
+use prim::Tally;
+use program::op::{Align, FdNo, FileRef, Layout, MapNo, PageRange, Prot};
+use program::{Era, Geometry};
+
+fn tally(rig: &Rig, tally: Tally) -> u64 {
+    rig.machine.tally(tally)
+}
+
+/// Whether `task` busy-waits or sleeps for something of this class.
+fn waits(rig: &Rig, task: u32, class: &str) -> bool {
+    rig.machine.waiters().iter().any(|w| w.task.0 == task && w.class == class)
+}
+
+#[test]
+fn a_gather_of_any_size_puts_every_page_it_took() {
+    for gather_batch in [1, 2, 3, 8, 63, 64, 65, 512, 4096] {
+        let geometry = Geometry { gather_batch, ..COSY };
+        let rig = Rig::new(&geometry, Era::V6_15Sound.rules());
+        let cpu = rig.cpu(1);
+        let inode = rig.file(&cpu, F, 64, Layout::Contiguous);
+        rig.start(&cpu, W0, F, 64, Align::Odd);
+        for page in 0..64 {
+            assert_eq!(rig.write(&cpu, W0, page), Ok(0));
+        }
+        rig.world.munmap(&cpu, W0, M, None).expect("munmap");
+        for index in 0..64 {
+            let page = rig.world.observe(rig.frame(inode, index));
+            assert_eq!(
+                (page.refcount, page.mapcount),
+                (0, 0),
+                "page {index}, batch {gather_batch}"
+            );
+        }
+        assert_eq!(tally(&rig, tally::GATHER_FULL), u64::from(64 / gather_batch));
+        rig.world.exit(&cpu, W0).expect("exit");
+        drop(cpu);
+        rig.assert_at_rest();
+    }
+}
+
+#[test]
+fn a_gather_with_company_flushes_although_it_cleared_nothing() {
+    let rig = Rig::new(&COSY, Era::V6_15Sound.rules());
+    let world = &rig.world;
+    let other = {
+        let cpu = rig.cpu(1);
+        rig.file(&cpu, F, 4, Layout::Contiguous);
+        let other = rig.file(&cpu, G, 4, Layout::Contiguous);
+        rig.start(&cpu, W0, F, 4, Align::Odd);
+        let (map, file) = (MapNo(1), FileRef::File(G));
+        world.mmap(&cpu, W0, map, file, 0, 4, Prot::Read, Align::Odd).expect("a mapping");
+        assert_eq!(rig.write(&cpu, W0, 0), Ok(0));
+        other
+    };
+    std::thread::scope(|threads| {
+        let reader = rig.cpu(1);
+        let access = reader.access_begin();
+        threads.spawn(|| world.munmap(&rig.cpu(2), W0, M, None).expect("munmap"));
+        until(|| waits(&rig, 2, "flush_tlb"));
+        threads.spawn(|| world.dax.truncate(&rig.cpu(3), other, 0).expect("truncate"));
+        until(|| waits(&rig, 3, "flush_tlb"));
+        assert_eq!(tally(&rig, tally::NESTED_FLUSH), 1);
+        drop(access);
+    });
+    world.exit(&rig.cpu(1), W0).expect("exit");
+    rig.assert_at_rest();
+}
+
+#[test]
+fn a_page_table_outlives_the_walker_that_stands_in_it() {
+    let rig = Rig::new(&COSY, Era::V6_15Sound.rules());
+    {
+        let cpu = rig.cpu(1);
+        rig.file(&cpu, F, 32, Layout::Contiguous);
+        rig.start(&cpu, W0, F, 32, Align::Odd);
+        for page in 0..32 {
+            assert_eq!(rig.write(&cpu, W0, page), Ok(0));
+        }
+    }
+    let tables = rig.world.dax.vm.live_tables();
+    assert!(tables >= 4);
+    std::thread::scope(|threads| {
+        let walker = rig.cpu(1);
+        let irqs_off = walker.local_irq_save();
+        threads.spawn(|| rig.world.munmap(&rig.cpu(2), W0, M, None).expect("munmap"));
+        until(|| waits(&rig, 2, "tlb_remove_table_sync_one"));
+        assert_eq!(rig.world.dax.vm.live_tables(), tables, "unlinked, and none of them free");
+        drop(irqs_off);
+    });
+    assert_eq!(rig.world.dax.vm.live_tables(), 0);
+    assert!(tally(&rig, tally::TABLE_FREED_UNDER_WALKER) > 0);
+    rig.world.exit(&rig.cpu(1), W0).expect("exit");
+    rig.assert_at_rest();
+}
+
+#[test]
+fn a_table_goes_with_its_last_mapping_and_not_before() {
+    let rig = Rig::new(&COSY, Era::V6_15Sound.rules());
+    let cpu = rig.cpu(1);
+    rig.file(&cpu, F, 8, Layout::Contiguous);
+    rig.start(&cpu, W0, F, 8, Align::Odd);
+    for page in 0..8 {
+        assert_eq!(rig.write(&cpu, W0, page), Ok(0));
+    }
+    let tables = || rig.world.dax.vm.live_tables();
+    assert_eq!(tables(), 2, "seven pages and one");
+    let unmap = |page, pages| {
+        rig.world.munmap(&cpu, W0, M, Some(PageRange { page, pages })).expect("munmap");
+    };
+    unmap(2, 3);
+    assert_eq!(tables(), 2);
+    assert!(rig.read(&cpu, W0, 2).is_err() && rig.read(&cpu, W0, 4).is_err());
+    assert_eq!((rig.read(&cpu, W0, 1), rig.read(&cpu, W0, 5)), (Ok(0), Ok(0)));
+    unmap(7, 1);
+    assert_eq!(tables(), 1);
+    unmap(0, 8);
+    assert_eq!(tables(), 0);
+    rig.world.exit(&cpu, W0).expect("exit");
+    drop(cpu);
+    rig.assert_at_rest();
+}
+
+#[test]
+fn a_hole_in_a_pmd_drops_all_of_it_and_pages_come_back_one_by_one() {
+    let rig = Rig::new(&COSY, Era::V6_15Sound.rules());
+    let world = &rig.world;
+    let cpu = rig.cpu(1);
+    let inode = rig.file(&cpu, F, 8, Layout::Huge);
+    rig.start(&cpu, W0, F, 8, Align::Natural);
+    assert_eq!(rig.read(&cpu, W0, 5), Ok(0));
+    let head = || world.observe(rig.frame(inode, 0));
+    let counts = || {
+        let large = head().large.expect("a large folio");
+        (head().refcount, large.mapcount, large.entire_mapcount)
+    };
+    assert_eq!(counts(), (1, 1, 1));
+    assert_eq!(rig.write(&cpu, W0, 2), Ok(0), "a leaf is made writable in place");
+    assert_eq!((counts(), tally(&rig, tally::PMD_MAPPED)), ((1, 1, 1), 1));
+    world.munmap(&cpu, W0, M, Some(PageRange { page: 4, pages: 1 })).expect("munmap");
+    assert_eq!((counts(), head().order), ((0, 0, 0), Some(3)), "nothing maps it, whole it stays");
+    assert_eq!(rig.read(&cpu, W0, 3), Ok(0));
+    assert_eq!(rig.read(&cpu, W0, 7), Ok(0));
+    assert_eq!(counts(), (2, 2, 0));
+    assert_eq!(world.observe(rig.frame(inode, 3)).mapcount, 1);
+    world.exit(&cpu, W0).expect("exit");
+    drop(cpu);
+    rig.assert_at_rest();
+}
+
+#[test]
+fn pages_mapped_one_by_one_first_stay_so_for_a_mapper_that_could_take_them_whole() {
+    let rig = Rig::new(&COSY, Era::V6_15Sound.rules());
+    let world = &rig.world;
+    let cpu = rig.cpu(1);
+    let inode = rig.file(&cpu, F, 8, Layout::Huge);
+    rig.start(&cpu, W0, F, 8, Align::Odd);
+    assert_eq!(rig.write(&cpu, W0, 3), Ok(0));
+    rig.start(&cpu, W1, F, 8, Align::Natural);
+    assert_eq!(rig.write(&cpu, W1, 3), Ok(0));
+    assert_eq!(rig.write(&cpu, W1, 4), Ok(0));
+    let seen = world.observe(rig.frame(inode, 3));
+    assert_eq!((seen.order, seen.refcount, seen.mapcount), (Some(0), 2, 2));
+    assert_eq!(tally(&rig, tally::PMD_MAPPED), 0);
+    assert!(tally(&rig, tally::PMD_FALLBACK) > 0);
+    // Once the entries are gone, a mapper without a page table takes the range whole.
+    world.dax.zero_range(&cpu, inode, 3, 1).expect("zeroed");
+    rig.start(&cpu, W2, F, 8, Align::Natural);
+    assert_eq!(rig.write(&cpu, W2, 3), Ok(0));
+    assert_eq!(world.observe(rig.frame(inode, 0)).order, Some(3));
+    assert_eq!(tally(&rig, tally::PMD_MAPPED), 1);
+    rig.exit_all(&cpu);
+    drop(cpu);
+    rig.assert_at_rest();
+}
+
+#[test]
+fn pmd_and_pte_faults_of_one_range_collide_on_threads_without_harm() {
+    let rig = Rig::new(&COSY, Era::V6_15Sound.rules());
+    let world = &rig.world;
+    {
+        let cpu = rig.cpu(1);
+        rig.file(&cpu, F, 16, Layout::Huge);
+        rig.start(&cpu, W0, F, 16, Align::Natural);
+        rig.start(&cpu, W1, F, 16, Align::Odd);
+        world.clone_thread(W0, W2).expect("a thread");
+    }
+    std::thread::scope(|threads| {
+        for (task, worker) in [(1, W0), (2, W1), (3, W2)] {
+            let rig = &rig;
+            threads.spawn(move || {
+                let cpu = rig.cpu(task);
+                let mut dice = Dice(0xabc + u64::from(task));
+                for _ in 0..400 {
+                    let page = dice.roll(16);
+                    match dice.roll(8) {
+                        0 => assert_eq!(rig.world.dontneed(&cpu, worker, M, page), Ok(0)),
+                        1 => {
+                            let inode = rig.world.name_lookup(&cpu, F).expect("an inode");
+                            rig.world.dax.zero_range(&cpu, inode, page, 1).expect("zeroed");
+                        }
+                        n if n % 2 == 0 => assert_eq!(rig.read(&cpu, worker, page), Ok(0)),
+                        _ => assert_eq!(rig.write(&cpu, worker, page), Ok(0)),
+                    }
+                }
+            });
+        }
+    });
+    let cpu = rig.cpu(1);
+    rig.exit_all(&cpu);
+    drop(cpu);
+    rig.assert_at_rest();
+}
+
+#[test]
+fn a_second_thread_sees_the_unmap_of_the_first_through_its_own_tlb() {
+    let rig = Rig::new(&COSY, Era::V6_15Sound.rules());
+    let world = &rig.world;
+    let (first, second) = (rig.cpu(1), rig.cpu(2));
+    rig.file(&first, F, 4, Layout::Contiguous);
+    rig.start(&first, W0, F, 4, Align::Odd);
+    world.clone_thread(W0, W1).expect("a thread");
+    assert_eq!(world.store(&first, W0, M, 0, 5), Ok(0));
+    for _ in 0..3 {
+        assert_eq!(world.load(&second, W1, M, 0), Ok(5));
+    }
+    assert!(tally(&rig, tally::TLB_HIT) >= 2, "served without a walk");
+    world.munmap(&first, W0, M, None).expect("munmap");
+    assert!(world.load(&second, W1, M, 0).is_err());
+    world.close(&first, W0, FdNo(0)).expect("close");
+    world.exit(&first, W1).expect("exit");
+    world.exit(&first, W0).expect("exit");
+    drop((first, second));
+    rig.assert_at_rest();
+}
