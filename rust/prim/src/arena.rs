@@ -241,8 +241,16 @@ impl<T: ZeroInit> Table<T> {
         (index < self.len).then(|| unsafe { self.base.add(index).as_ref() })
     }
 
+    /// All entries: what loops and repeated lookups use, since a slice checks its bounds once.
+    #[must_use]
+    #[inline(always)]
+    pub fn as_slice(&self) -> &[T] {
+        // SAFETY: as in `get`, for every index; entries are only ever changed through `&T`.
+        unsafe { core::slice::from_raw_parts(self.base.as_ptr(), self.len) }
+    }
+
     pub fn iter(&self) -> impl Iterator<Item = &T> {
-        (0..self.len).map(|index| &self[index])
+        self.as_slice().iter()
     }
 
     /// Makes the entries of `range` new again. Whole pages are given back to the system, so a big

@@ -13,12 +13,18 @@
 //!
 //! The heavy half is in `rcu`, with the argument why the pair suffices. Sections nest by a depth that
 //! only the lease sees; kinds are independent.
+//!
+//! A *leaf* section ([`Cpu::rcu_read_leaf`]) is an RCU section of a few instructions that contains no other
+//! of its kind. Its marker needs no depth and no sequence: 1 inside, 0 outside, two stores that depend
+//! on nothing. What a waiter loses is that it can tell one section from the next, so it may wait for
+//! several; between them it sees 0 often enough.
 
 use core::{cell::Cell, fmt, marker::PhantomData, time::Duration};
 use std::time::Instant;
 
 use crate::{
     AtomicUsize, Machine, Tally, Warn, WarnRecord, code,
+    membarrier::AsymmetricFence,
     poison::{Poison, abandon},
     slot::{Level, Marker, NO_TASK, Published, Slot},
     wait::{WaitClass, Waiting},
@@ -95,6 +101,8 @@ pub struct Cpu<'m> {
     id: usize,
     terms: Lease<'m>,
     deadline_at: Cell<Option<Instant>>,
+    /// The machine's, where the fast path finds it.
+    fence: AsymmetricFence,
     depth: Depth,
     /// Level of waiting: 0 none, 1 for an event, 2 for a lock inside that wait's condition.
     pub(crate) waiting: Cell<u8>,
@@ -131,6 +139,7 @@ impl<'m> Cpu<'m> {
             id,
             terms,
             deadline_at: Cell::new(None),
+            fence: machine.fence,
             depth: Depth::default(),
             waiting: Cell::new(0),
             relaxed: Cell::new(0),
@@ -173,6 +182,28 @@ impl<'m> Cpu<'m> {
         RcuGuard { cpu: self }
     }
 
+    /// Runs `body` as an RCU read-side section. It must be short, must not sleep, and must not contain
+    /// another leaf; other sections may be around it and inside it.
+    #[inline(always)]
+    pub fn rcu_read_leaf<R>(&self, body: impl FnOnce() -> R) -> R {
+        /// Leaves however the body ends.
+        struct Leave<'a>(&'a Marker);
+        impl Drop for Leave<'_> {
+            #[inline(always)]
+            fn drop(&mut self) {
+                // Release: pairs with the acquire of the scan, as at the exit of any section.
+                self.0.set_release(0);
+            }
+        }
+        // Read before the fence, after which the compiler would have to read it again.
+        let leaf = &self.slot.leaf;
+        debug_assert_eq!(leaf.read(), 0, "a leaf section inside a leaf section");
+        leaf.set(1);
+        self.fence.light();
+        let _leave = Leave(leaf);
+        body()
+    }
+
     /// Switches interrupts off: holds up [`sync_irq`](crate::sync_irq) and, as on any kernel since
     /// 4.20, RCU grace periods.
     #[inline(always)]
@@ -194,7 +225,7 @@ impl<'m> Cpu<'m> {
         depth.set(outer.wrapping_add(1));
         if outer == 0 {
             marker.set(marker.read().wrapping_add(1));
-            self.machine.fence.light();
+            self.fence.light();
         }
     }
 

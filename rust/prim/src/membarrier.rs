@@ -26,7 +26,7 @@ impl AsymmetricFence {
     pub(crate) fn light(self) {
         match self {
             Self::Membarrier => compiler_fence(SeqCst),
-            Self::Symmetric => smp_mb(),
+            Self::Symmetric => symmetric(),
         }
     }
 
@@ -39,6 +39,13 @@ impl AsymmetricFence {
             assert!(served, "membarrier refused after it had been granted");
         }
     }
+}
+
+/// Out of line, so that the usual path falls through.
+#[cold]
+#[inline(never)]
+fn symmetric() {
+    smp_mb();
 }
 
 #[cfg(target_os = "linux")]

@@ -15,8 +15,9 @@
 //! pairs with the release store at the section's exit: what the section did happened before what the
 //! waiter does next. A changed marker is enough: a section entered later began after P.
 //!
-//! The three kinds differ only in which markers they look at. RCU looks at two, since interrupts off
-//! also hold up a grace period.
+//! The three kinds differ only in which markers they look at. RCU looks at three, since interrupts off
+//! also hold up a grace period. The marker of leaf sections is not a sequence: a waiter that found it 1
+//! waits until it reads 0, which the section it must wait for has then been followed by, or stored itself.
 
 use core::time::Duration;
 
@@ -46,9 +47,10 @@ const NAP: Duration = Duration::from_micros(100);
 pub fn synchronize_rcu(cpu: &Cpu<'_>) -> Crossed {
     cpu.machine.fence.heavy();
     let rcu = scan(cpu, &GRACE_PERIOD, |slot| &slot.rcu);
+    let leaf = scan(cpu, &GRACE_PERIOD, |slot| &slot.leaf);
     let irq = scan(cpu, &GRACE_PERIOD, |slot| &slot.irq);
     smp_mb();
-    Crossed(rcu.0 || irq.0)
+    Crossed(rcu.0 || leaf.0 || irq.0)
 }
 
 /// An IPI to everybody: waits for IRQ-off sections only.

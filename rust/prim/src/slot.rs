@@ -268,6 +268,8 @@ pub(crate) const TALLIES: usize = 64;
 pub(crate) struct Slot {
     pub(crate) word: StateWord,
     pub(crate) rcu: Marker,
+    /// RCU too, but 1 inside and 0 outside: see [`Cpu::rcu_read_leaf`](crate::Cpu::rcu_read_leaf).
+    pub(crate) leaf: Marker,
     pub(crate) irq: Marker,
     pub(crate) access: Marker,
     /// `NO_TASK` whenever the slot is idle, so that a stale reading never names the wrong task.
@@ -281,6 +283,7 @@ impl Default for Slot {
         Self {
             word: StateWord::default(),
             rcu: Marker::default(),
+            leaf: Marker::default(),
             irq: Marker::default(),
             access: Marker::default(),
             task: AtomicU32::new(NO_TASK),

@@ -50,6 +50,31 @@ fn nobody_is_waited_for_when_nobody_is_inside() {
     assert_eq!(sync_access(&cpu), Crossed(false));
 }
 
+#[test]
+fn a_leaf_section_holds_up_a_grace_period_and_its_unwinding_ends_it() {
+    let machine = Machine::new(2);
+    let (inside, left) = (AtomicU32::new(0), AtomicU32::new(0));
+    std::thread::scope(|s| {
+        s.spawn(|| {
+            let reader = cpu(&machine, 1);
+            reader.rcu_read_leaf(|| {
+                inside.set_release(1);
+                until(|| machine.waiters().iter().any(|w| w.task == TaskId(0)));
+                left.set(1);
+            });
+            let unwound = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                reader.rcu_read_leaf(|| panic!("in a leaf section"));
+            }));
+            assert!(unwound.is_err());
+        });
+        let waiter = cpu(&machine, 0);
+        until(|| inside.read_acquire() == 1);
+        assert_eq!(synchronize_rcu(&waiter), Crossed(true));
+        assert_eq!(left.read(), 1);
+    });
+    assert_eq!(synchronize_rcu(&cpu(&machine, 0)), Crossed(false));
+}
+
 macro_rules! section_tests {
     ($($name:ident: $enter:ident holds up $wait:ident;)*) => { $(
         #[test]
