@@ -37,6 +37,8 @@ const ATOMIC: usize = 1;
 /// `__PERCPU_REF_DEAD`: killed; `tryget_live` refuses.
 const DEAD: usize = 2;
 const FLAGS: usize = ATOMIC | DEAD;
+/// Cells in a row: two cache lines.
+const ROW: usize = 16;
 /// `PERCPU_COUNT_BIAS`: keeps the shared count away from zero while counters are live.
 const BIAS: i64 = i64::MIN;
 
@@ -94,7 +96,7 @@ zeroed! {
     /// `struct percpu_ref` with its `percpu_ref_data`.
     #[derive(Debug)]
     pub struct PercpuRef {
-        /// Counter index + 1 above two flag bits; 0 above the flags once the counters are freed.
+        /// The counter's cell on CPU 0 above two flag bits; 0 above the flags once the counters are freed.
         percpu_count_ptr: AtomicUsize,
         count: AtomicI64,
         modes: AtomicU32,
@@ -126,9 +128,9 @@ static SWITCH_WAIT: WaitClass = WaitClass { name: "percpu_ref_switch_waitq" };
 pub struct PercpuRefs {
     refs: Slab<PercpuRef>,
     counters: Slab<AtomicU32>,
-    /// `cells[cpu * stride + counter]`: each CPU owns one contiguous row, so no line is shared.
+    /// Rows of [`ROW`] cells that one CPU owns, so that no line is shared: an unused row, then for every
+    /// group of [`ROW`] counters a row for each CPU. No counter's first cell is 0.
     cells: Table<AtomicUsize>,
-    stride: usize,
     cpus: usize,
     /// `percpu_ref_switch_lock`: one for all refs.
     switch_lock: Table<SpinLock<SwitchLocked>>,
@@ -141,12 +143,11 @@ impl PercpuRefs {
     /// # Errors
     /// [`NoMemory`] when the arena is full.
     pub fn new(arena: &Arena, cpus: usize, capacity: usize) -> Result<Self, NoMemory> {
-        let stride = capacity.next_multiple_of(16);
+        let rows = 1 + capacity.div_ceil(ROW) * cpus;
         Ok(Self {
             refs: Slab::new(arena, capacity, "percpu_ref")?,
             counters: Slab::new(arena, capacity, "percpu_counter")?,
-            cells: arena.table(cpus * stride)?,
-            stride,
+            cells: arena.table(rows * ROW)?,
             cpus,
             switch_lock: arena.table(1)?,
             switches: DeferredQueue::new(arena, 2 * capacity)?,
@@ -178,66 +179,43 @@ impl PercpuRefs {
         new.modes.set(modes);
         new.confirm_switch.set(0);
         // Release: pairs with the first reader's load; counters are zero before anyone adds to them.
-        new.percpu_count_ptr.set_release(((counter as usize + 1) << 2) | flags);
+        new.percpu_count_ptr.set_release((self.first_cell_of(counter) << 2) | flags);
         Ok(RefId(index))
     }
 
-    /// `percpu_ref_get_many`. The caller holds a reference, so nothing can fail.
-    #[inline]
-    pub fn get_many(&self, cpu: &Cpu<'_>, id: RefId, nr: usize) {
-        let this = &self.refs[id.0];
-        let _rcu = cpu.rcu_read_lock();
-        match this.percpu_counter() {
-            Some(counter) => cpu.percpu_add(self.cell(cpu, counter), nr),
-            None => this.count.add(nr as i64),
-        }
+    /// The ref as one CPU sees it, for as long as that CPU is leased.
+    #[inline(always)]
+    #[must_use]
+    pub fn on<'a>(&'a self, cpu: &'a Cpu<'a>, id: RefId) -> RefOnCpu<'a> {
+        let mine = cpu.id().0.wrapping_mul(ROW);
+        let cells = self.cells.as_slice().get(mine..).unwrap_or_default();
+        RefOnCpu { this: &self.refs[id.0], cells, cpu }
     }
 
-    /// `percpu_ref_tryget_many`: succeeds on a killed ref too, as long as a reference remains.
-    #[inline]
+    /// [`RefOnCpu::get_many`].
+    #[inline(always)]
+    pub fn get_many(&self, cpu: &Cpu<'_>, id: RefId, nr: usize) {
+        self.on(cpu, id).get_many(nr);
+    }
+
+    /// [`RefOnCpu::tryget_many`].
+    #[inline(always)]
     #[must_use]
     pub fn tryget_many(&self, cpu: &Cpu<'_>, id: RefId, nr: usize) -> bool {
-        let this = &self.refs[id.0];
-        let _rcu = cpu.rcu_read_lock();
-        match this.percpu_counter() {
-            Some(counter) => {
-                cpu.percpu_add(self.cell(cpu, counter), nr);
-                true
-            }
-            None => this.count.add_unless(nr as i64, 0),
-        }
+        self.on(cpu, id).tryget_many(nr)
     }
 
-    /// `percpu_ref_tryget_live`: refuses once [`DEAD`] has been seen. Only the confirmation of a kill
-    /// promises that every CPU sees it.
-    #[inline]
+    /// [`RefOnCpu::tryget_live`].
+    #[inline(always)]
     #[must_use]
     pub fn tryget_live(&self, cpu: &Cpu<'_>, id: RefId) -> bool {
-        let this = &self.refs[id.0];
-        let _rcu = cpu.rcu_read_lock();
-        match this.percpu_counter() {
-            Some(counter) => {
-                cpu.percpu_add(self.cell(cpu, counter), 1);
-                true
-            }
-            None if this.is_dying() => false,
-            None => this.count.add_unless(1, 0),
-        }
+        self.on(cpu, id).tryget_live()
     }
 
-    /// `percpu_ref_put_many`. In percpu mode zero is never looked for.
-    #[inline]
+    /// [`RefOnCpu::put_many`].
+    #[inline(always)]
     pub fn put_many(&self, cpu: &Cpu<'_>, id: RefId, nr: usize) -> Put {
-        let this = &self.refs[id.0];
-        let _rcu = cpu.rcu_read_lock();
-        match this.percpu_counter() {
-            Some(counter) => {
-                cpu.percpu_add(self.cell(cpu, counter), nr.wrapping_neg());
-                Put::Alive
-            }
-            None if this.count.sub_and_test(nr as i64) => Put::Zero,
-            None => Put::Alive,
-        }
+        self.on(cpu, id).put_many(nr)
     }
 
     /// `percpu_ref_kill_and_confirm` (K§1.4): dead at once, atomic after a grace period, the initial
@@ -282,7 +260,7 @@ impl PercpuRefs {
     pub fn resurrect(&self, cpu: &Cpu<'_>, id: RefId) {
         let this = &self.refs[id.0];
         let mut lock = Some(self.switch_lock[0].lock(cpu));
-        if !this.is_dying() || this.percpu_counter().is_some() {
+        if !this.is_dying() || this.first_cell().is_some() {
             warn_object(cpu, Complaint::PercpuMisuse, id.0.into(), 1);
         }
         this.percpu_count_ptr.and(!DEAD);
@@ -293,7 +271,7 @@ impl PercpuRefs {
     /// `percpu_ref_exit`: legal only when nobody uses the ref any more. The id may be handed out again.
     pub fn exit(&self, cpu: &Cpu<'_>, id: RefId) {
         let this = &self.refs[id.0];
-        if let Some(counter) = this.counter() {
+        if let Some(counter) = self.counter(this) {
             if this.confirm_switch.read() != 0 {
                 warn_object(cpu, Complaint::PercpuMisuse, id.0.into(), 2);
             }
@@ -315,7 +293,7 @@ impl PercpuRefs {
     #[must_use]
     pub fn is_zero(&self, cpu: &Cpu<'_>, id: RefId) -> bool {
         let this = &self.refs[id.0];
-        if this.percpu_counter().is_some() {
+        if this.first_cell().is_some() {
             return false;
         }
         let _lock = self.switch_lock[0].lock(cpu);
@@ -342,8 +320,8 @@ impl PercpuRefs {
     pub fn ledger(&self, id: RefId) -> i64 {
         let this = &self.refs[id.0];
         let shared = this.count.read();
-        match this.counter() {
-            Some(counter) if this.percpu_counter().is_some() => {
+        match self.counter(this) {
+            Some(counter) if this.first_cell().is_some() => {
                 shared.wrapping_sub(BIAS).wrapping_add(self.sum(counter))
             }
             _ => shared,
@@ -399,7 +377,7 @@ impl PercpuRefs {
     /// `percpu_ref_switch_to_atomic_rcu`, after the grace period: no CPU adds to the counters any more.
     fn switch_to_atomic_rcu(&self, cpu: &Cpu<'_>, id: RefId, done: &mut impl FnMut(Switched)) {
         let this = &self.refs[id.0];
-        if let Some(counter) = this.counter().filter(|_| this.modes.read() & BIASED != 0) {
+        if let Some(counter) = self.counter(this).filter(|_| this.modes.read() & BIASED != 0) {
             // Sum first, then one add: adding slot by slot could pass through zero.
             let sum = self.sum(counter);
             this.count.add(sum.wrapping_sub(BIAS));
@@ -415,7 +393,7 @@ impl PercpuRefs {
         }
         // Departure: the counters go before the next switch may start, not after. It finds the ref dead.
         if this.modes.read() & ALLOW_REINIT == 0
-            && let Some(counter) = this.counter()
+            && let Some(counter) = self.counter(this)
         {
             this.percpu_count_ptr.set(ATOMIC | DEAD);
             self.counters.free(cpu, counter);
@@ -434,7 +412,8 @@ impl PercpuRefs {
         if this.percpu_count_ptr.read() & ATOMIC == 0 {
             return;
         }
-        let Some(counter) = this.counter().filter(|_| this.modes.read() & ALLOW_REINIT != 0) else {
+        let Some(counter) = self.counter(this).filter(|_| this.modes.read() & ALLOW_REINIT != 0)
+        else {
             warn_object(cpu, Complaint::PercpuMisuse, id.0.into(), 4);
             return;
         };
@@ -445,33 +424,123 @@ impl PercpuRefs {
         this.percpu_count_ptr.set_release(this.percpu_count_ptr.read() & !ATOMIC);
     }
 
-    fn cell(&self, cpu: &Cpu<'_>, counter: u32) -> &AtomicUsize {
-        &self.cells[cpu.id().0 * self.stride + counter as usize]
+    fn first_cell_of(&self, counter: u32) -> usize {
+        let counter = counter as usize;
+        (1 + counter / ROW * self.cpus) * ROW + counter % ROW
+    }
+
+    /// The counter of a ref, whatever the mode; none once it is freed.
+    fn counter(&self, this: &PercpuRef) -> Option<u32> {
+        let first = this.percpu_count_ptr.read() >> 2;
+        let group = (first / ROW).checked_sub(1)? / self.cpus;
+        Some((group * ROW + first % ROW) as u32)
+    }
+
+    fn cells_of(&self, counter: u32) -> impl Iterator<Item = &AtomicUsize> {
+        let first = self.first_cell_of(counter);
+        (0..self.cpus).map(move |cpu| &self.cells[first + cpu * ROW])
     }
 
     fn sum(&self, counter: u32) -> i64 {
-        let cell = |cpu| self.cells[cpu * self.stride + counter as usize].read();
-        (0..self.cpus).fold(0_usize, |sum, cpu| sum.wrapping_add(cell(cpu))).cast_signed() as i64
+        let add = |sum: usize, cell: &AtomicUsize| sum.wrapping_add(cell.read());
+        self.cells_of(counter).fold(0, add).cast_signed() as i64
     }
 
     fn zero_counters(&self, counter: u32) {
-        for cpu in 0..self.cpus {
-            self.cells[cpu * self.stride + counter as usize].set(0);
-        }
+        self.cells_of(counter).for_each(|cell| cell.set(0));
+    }
+}
+
+/// A ref with the address of this CPU's cells resolved, as a segment register does it on the metal.
+#[derive(Clone, Copy, Debug)]
+pub struct RefOnCpu<'a> {
+    this: &'a PercpuRef,
+    /// From this CPU's first row on: a counter's first cell is the index of its own cell here.
+    cells: &'a [AtomicUsize],
+    cpu: &'a Cpu<'a>,
+}
+
+impl RefOnCpu<'_> {
+    /// `percpu_ref_get_many`. The caller holds a reference, so nothing can fail.
+    #[inline(always)]
+    pub fn get_many(&self, nr: usize) {
+        let Self { this, cells, cpu } = *self;
+        cpu.rcu_read_leaf(|| match this.first_cell() {
+            Some(first) => cpu.percpu_add(&cells[first], nr),
+            None => this.get_shared(nr as i64),
+        });
+    }
+
+    /// `percpu_ref_tryget_many`: succeeds on a killed ref too, as long as a reference remains.
+    #[inline(always)]
+    #[must_use]
+    pub fn tryget_many(&self, nr: usize) -> bool {
+        let Self { this, cells, cpu } = *self;
+        cpu.rcu_read_leaf(|| match this.first_cell() {
+            Some(first) => {
+                cpu.percpu_add(&cells[first], nr);
+                true
+            }
+            None => this.tryget_shared(nr as i64),
+        })
+    }
+
+    /// `percpu_ref_tryget_live`: refuses once [`DEAD`] has been seen. Only the confirmation of a kill
+    /// promises that every CPU sees it.
+    #[inline(always)]
+    #[must_use]
+    pub fn tryget_live(&self) -> bool {
+        let Self { this, cells, cpu } = *self;
+        cpu.rcu_read_leaf(|| match this.first_cell() {
+            Some(first) => {
+                cpu.percpu_add(&cells[first], 1);
+                true
+            }
+            None => !this.is_dying() && this.tryget_shared(1),
+        })
+    }
+
+    /// `percpu_ref_put_many`. In percpu mode zero is never looked for.
+    #[inline(always)]
+    pub fn put_many(&self, nr: usize) -> Put {
+        let Self { this, cells, cpu } = *self;
+        cpu.rcu_read_leaf(|| match this.first_cell() {
+            Some(first) => {
+                cpu.percpu_add(&cells[first], nr.wrapping_neg());
+                Put::Alive
+            }
+            None => this.put_shared(nr as i64),
+        })
+    }
+}
+
+/// The atomic mode, out of line: a ref is in it when it dies, and then speed is no matter.
+impl PercpuRef {
+    #[cold]
+    #[inline(never)]
+    fn get_shared(&self, nr: i64) {
+        self.count.add(nr);
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn tryget_shared(&self, nr: i64) -> bool {
+        self.count.add_unless(nr, 0)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn put_shared(&self, nr: i64) -> Put {
+        if self.count.sub_and_test(nr) { Put::Zero } else { Put::Alive }
     }
 }
 
 impl PercpuRef {
     /// `__ref_is_percpu`: one read. DEAD may be seen before ATOMIC, so either means "not percpu".
     #[inline(always)]
-    fn percpu_counter(&self) -> Option<u32> {
+    fn first_cell(&self) -> Option<usize> {
         let ptr = self.percpu_count_ptr.read_acquire();
-        (ptr & FLAGS == 0).then(|| (ptr >> 2) as u32 - 1)
-    }
-
-    /// The counters, whatever the mode; none once they are freed.
-    fn counter(&self) -> Option<u32> {
-        ((self.percpu_count_ptr.read() >> 2) as u32).checked_sub(1)
+        (ptr & FLAGS == 0).then_some(ptr >> 2)
     }
 
     fn is_dying(&self) -> bool {

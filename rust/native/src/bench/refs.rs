@@ -139,9 +139,9 @@ impl Workload for TryGet {
 /// How a percpu reference is reached.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Shape {
-    /// As by the rest of `mm`: the compiler sees both ends.
+    /// In a loop, with the address of the CPU's cell resolved before it, as the floor's is.
     Inlined,
-    /// As by anybody: two calls.
+    /// As by anybody: by name, two calls.
     Called,
 }
 
@@ -183,15 +183,18 @@ impl Workload for PercpuPair {
             (Side::Floor, Shape::Called) => {
                 nanos_each(iterations, || self.floor.locked_pairs(iterations))
             }
-            (Side::Subject, Shape::Inlined) => nanos_each(iterations, || {
-                for _ in 0..iterations {
-                    let refs = opaque(&self.refs);
-                    refs.get_many(&cpu, self.id, 1);
-                    if refs.put_many(&cpu, self.id, 1) == Put::Zero {
-                        refused("percpu_ref_put");
+            (Side::Subject, Shape::Inlined) => {
+                let mine = self.refs.on(&cpu, self.id);
+                nanos_each(iterations, || {
+                    for _ in 0..iterations {
+                        let mine = *opaque(&mine);
+                        mine.get_many(1);
+                        if mine.put_many(1) == Put::Zero {
+                            refused("percpu_ref_put");
+                        }
                     }
-                }
-            }),
+                })
+            }
             (Side::Subject, Shape::Called) => nanos_each(iterations, || {
                 for _ in 0..iterations {
                     let refs = opaque(&self.refs);
