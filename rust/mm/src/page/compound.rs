@@ -5,7 +5,7 @@
 //! it re-reads the head after taking its reference (K§4.3, `try_get_folio`).
 
 use crate::page::words::Head;
-use crate::page::{Folio, Memmap, Order, Pfn};
+use crate::page::{Folio, Memmap, Order, Page, Pfn, Span};
 
 impl Memmap {
     /// Makes `head` and the pages after it one fresh folio of `order`, forgetting every word of an
@@ -18,13 +18,16 @@ impl Memmap {
         page.mapping.set(0);
         page.index.set(0);
         page.mapcount.set(0);
-        for distance in 1..order.pages() {
-            let tail = self.page(head.add(distance));
-            tail.compound_head.set(Head::Tail(distance).pack());
-            tail.flags.set(0);
-            tail.mapcount.set(0);
-        }
         if order > Order::PAGE {
+            let tails = self.pages(Span { start: head.add(1), pages: order.pages() - 1 });
+            let mut word = Head::Tail(0).pack();
+            for tail in tails {
+                // The next distance: see [`Head`].
+                word = word.wrapping_add(2);
+                tail.compound_head.set(word);
+                tail.flags.set(0);
+                tail.mapcount.set(0);
+            }
             let first_tail = self.page(head.add(1));
             first_tail.mapping.set(0);
             first_tail.index.set(0);
@@ -49,6 +52,39 @@ impl Memmap {
             }
             page.compound_head.set(Head::Pagemap(pagemap).pack());
         }
+    }
+
+    /// Whether somebody holds a page of `span`. Asked by whoever owns the step out of zero there.
+    #[must_use]
+    pub fn any_held(&self, span: Span) -> bool {
+        let mut rest = self.pages(span);
+        let mut pfn = span.start;
+        while let [first, others @ ..] = rest {
+            if first.refcount.count() != 0 || first.head_pfn(pfn) != pfn {
+                if self.is_held(pfn) {
+                    return true;
+                }
+                (rest, pfn) = (others, pfn.add(1));
+                continue;
+            }
+            // An idle head stays idle: only the asker could give it a reference. So its tails, which
+            // most often are all that follows, are idle when their own words say nothing else.
+            let tails = Self::idle_tails(others);
+            (rest, pfn) = (&others[tails..], pfn.add(1 + tails as u32));
+        }
+        false
+    }
+
+    /// How many pages, from the one after a head on, are its tails and not referenced themselves.
+    #[inline]
+    fn idle_tails(pages: &[Page]) -> usize {
+        let mut expected = Head::Tail(0).pack();
+        let is_tail = |page: &&Page| {
+            // The next distance in the same place: see [`Head`].
+            expected = expected.wrapping_add(2);
+            page.compound_head.read() == expected && page.refcount.count() == 0
+        };
+        pages.iter().take_while(is_tail).count()
     }
 
     /// Whether somebody holds `pfn`, on its own or through the folio around it. A tail left over from

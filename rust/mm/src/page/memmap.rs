@@ -59,6 +59,16 @@ impl Memmap {
         &self.pages[pfn.as_index()]
     }
 
+    /// The descriptors of a run of frames.
+    ///
+    /// # Panics
+    /// When part of it is outside the machine.
+    #[inline]
+    #[must_use]
+    pub fn pages(&self, span: Span) -> &[Page] {
+        &self.pages.as_slice()[span.start.as_index()..span.end().as_index()]
+    }
+
     /// `pfn_folio`: the folio `pfn` seems to belong to right now.
     #[inline(always)]
     #[must_use]

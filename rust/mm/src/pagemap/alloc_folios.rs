@@ -46,15 +46,16 @@ impl Pagemaps {
             return Err(Errno::EINVAL);
         }
         let per_page = self.kind(id).holds_per_page();
-        if !self.percpu.tryget_live(cpu, self.ref_id(id)) {
+        let held = self.percpu.on(cpu, self.ref_id(id));
+        if !held.tryget_live() {
             cpu.count(tally::ALLOC_REFUSED);
             return Err(Errno::ENODEV);
         }
         self.claim(cpu, span);
-        let busy = span.iter().any(|pfn| self.memmap.is_held(pfn));
+        let busy = self.memmap.any_held(span);
         if !busy {
             if per_page && length > 1 {
-                self.percpu.get_many(cpu, self.ref_id(id), length as usize - 1);
+                held.get_many(length as usize - 1);
             }
             for (pfn, order) in span.blocks(self.pmd_order) {
                 self.memmap.prep_folio(pfn, order, id.0).page().refcount.publish(1);
@@ -101,10 +102,12 @@ impl Pagemaps {
     }
 
     /// Ascending, so that two callers cannot wait for each other.
+    #[inline]
     fn claim(&self, cpu: &Cpu<'_>, span: Span) {
         self.regions(span).for_each(|region| bit_lock(cpu, &self.claims[region], CLAIMED, &CLAIM));
     }
 
+    #[inline]
     fn unclaim(&self, cpu: &Cpu<'_>, span: Span) {
         self.regions(span).rev().for_each(|region| bit_unlock(cpu, &self.claims[region], CLAIMED));
     }
