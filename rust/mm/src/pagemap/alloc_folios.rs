@@ -96,20 +96,32 @@ impl Pagemaps {
         Some(folio)
     }
 
-    fn regions(&self, span: Span) -> impl DoubleEndedIterator<Item = usize> {
-        let shift = self.pmd_order.0;
-        (span.start.0 >> shift) as usize..=((span.end().0 - 1) >> shift) as usize
+    /// First and last region. The caller has checked that the span is not empty and can end.
+    #[inline]
+    fn regions(&self, span: Span) -> (usize, usize) {
+        let shift = u32::from(self.pmd_order.0);
+        let last = span.start.0.wrapping_add(span.pages.wrapping_sub(1));
+        (span.start.0.wrapping_shr(shift) as usize, last.wrapping_shr(shift) as usize)
     }
 
     /// Ascending, so that two callers cannot wait for each other.
     #[inline]
     fn claim(&self, cpu: &Cpu<'_>, span: Span) {
-        self.regions(span).for_each(|region| bit_lock(cpu, &self.claims[region], CLAIMED, &CLAIM));
+        let (mut region, last) = self.regions(span);
+        while region <= last {
+            bit_lock(cpu, &self.claims[region], CLAIMED, &CLAIM);
+            region += 1;
+        }
     }
 
     #[inline]
     fn unclaim(&self, cpu: &Cpu<'_>, span: Span) {
-        self.regions(span).rev().for_each(|region| bit_unlock(cpu, &self.claims[region], CLAIMED));
+        let (first, mut end) = self.regions(span);
+        while end >= first {
+            bit_unlock(cpu, &self.claims[end], CLAIMED);
+            let Some(before) = end.checked_sub(1) else { break };
+            end = before;
+        }
     }
 
     /// Largest folio this machine builds.

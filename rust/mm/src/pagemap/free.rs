@@ -17,7 +17,7 @@ impl Pagemaps {
     /// `try_get_folio` (K§4.3): `refs` references on the folio around `pfn`, unless it is free or
     /// frozen. A folio taken apart between reading the head and taking the reference is noticed by
     /// reading the head again.
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub fn try_get_folio(&self, cpu: &Cpu<'_>, pfn: Pfn, refs: i32) -> Option<Folio<'_>> {
         loop {
@@ -42,7 +42,7 @@ impl Pagemaps {
     }
 
     /// `folio_put_refs`.
-    #[inline]
+    #[inline(always)]
     pub fn folio_put_refs(&self, cpu: &Cpu<'_>, folio: Folio<'_>, refs: i32) {
         let count = &folio.page().refcount;
         match count.sub(refs) {

@@ -67,7 +67,7 @@ impl GupRange {
     /// An empty slot for output arrays.
     pub const EMPTY: Self = Self { first: 0, pages: 0, pinned: 0, epoch: 0, shadow: 0 };
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn new(vm: &Vm, first: Pfn, pages: u32, kind: GupKind) -> Self {
         let stamp = vm.pagemaps.memmap.shadow_capture(first);
         let pinned = u32::from(kind == GupKind::Pin);
@@ -136,7 +136,7 @@ impl Vm {
 
     /// `pin_user_pages_fast` and nothing else: what a caller that may not sleep gets, and what the
     /// benchmarks measure. Returns pages and ranges taken, possibly none.
-    #[inline]
+    #[inline(always)]
     pub fn gup_fast_only(
         &self,
         cpu: &Cpu<'_>,
@@ -243,7 +243,7 @@ impl Vm {
     }
 
     /// `gup_put_folio`: pincount first, then the references.
-    #[inline]
+    #[inline(always)]
     pub(super) fn gup_put_folio(&self, cpu: &Cpu<'_>, folio: Folio<'_>, pages: u32, kind: GupKind) {
         let refs = match kind {
             GupKind::Pin if folio.pfn() == Pfn::ZERO_PAGE => return,
@@ -259,7 +259,7 @@ impl Vm {
     }
 
     /// `unpin_user_page_range` / `put_page`: gives a range back. The page must still be whose it was.
-    #[inline]
+    #[inline(always)]
     pub fn gup_put(&self, cpu: &Cpu<'_>, range: &GupRange) {
         self.check_stamp(cpu, Complaint::StalePin, range.first(), range.stamp());
         let folio = self.pagemaps.memmap.folio(range.first());

@@ -43,7 +43,7 @@ struct Seen {
 impl Vm {
     /// References as many of the `request.pages` pages at `request.start` as the page tables give
     /// without help. Small folios yield a range each, a PMD leaf one range for all its pages.
-    #[inline]
+    #[inline(always)]
     pub(super) fn gup_fast(
         &self,
         cpu: &Cpu<'_>,
@@ -102,21 +102,26 @@ impl Vm {
         if pmd_changed && rules.gup_pmd_recheck == Switch::On
             || pte_changed && rules.gup_pte_recheck == Switch::On
         {
-            return self.lost(cpu, folio, &range);
+            self.lost(cpu, folio, &range);
+            return None;
         }
         self.accept(cpu, folio, range, seen.before, pmd_changed || pte_changed)
     }
 
     /// The re-check failed: the unmapper may not have seen this reference.
     #[cold]
-    fn lost(&self, cpu: &Cpu<'_>, folio: Folio<'_>, range: &GupRange) -> Option<GupRange> {
+    fn lost(&self, cpu: &Cpu<'_>, folio: Folio<'_>, range: &GupRange) {
         cpu.count(tally::RECHECK_LOST);
+        self.give_back(cpu, folio, range);
+    }
+
+    #[cold]
+    fn give_back(&self, cpu: &Cpu<'_>, folio: Folio<'_>, range: &GupRange) {
         self.gup_put_folio(cpu, folio, range.pages, range.kind());
-        None
     }
 
     /// `try_grab_folio_fast`: reference first, pin second, barrier third.
-    #[inline]
+    #[inline(always)]
     fn try_grab_folio_fast(
         &self,
         cpu: &Cpu<'_>,
@@ -149,7 +154,7 @@ impl Vm {
     /// Here I24 is checked: whoever keeps a reference although the entry had `changed` must not find
     /// that the page also changed hands since the entry was read. With the re-checks in place nothing
     /// changed ever gets here.
-    #[inline]
+    #[inline(always)]
     fn accept(
         &self,
         cpu: &Cpu<'_>,
@@ -159,7 +164,7 @@ impl Vm {
         changed: bool,
     ) -> Option<GupRange> {
         if folio.mapping().is_none() && folio.pfn() != Pfn::ZERO_PAGE {
-            self.gup_put_folio(cpu, folio, range.pages, range.kind());
+            self.give_back(cpu, folio, &range);
             return None;
         }
         if changed && before != range.stamp() {
