@@ -1,252 +1,214 @@
 //! Random delays at random instructions: a signal makes a thread nap wherever it happens to be.
 //!
-//! On few cores races have narrow windows. A helper thread sends a real-time signal to registered
-//! threads; the handler sleeps for as long as the signal says, up to 1 ms, so the hot path needs no
-//! hook. The delay travels in the signal's value and the handler touches nothing else: no state is
-//! shared with it. Which thread, when and how long follow from the seed; what that hits does not.
+//! On few cores races have narrow windows. Each registered thread gets a timer of its own that
+//! interrupts it after a random time; the handler sleeps for a random time and sets the timer anew, so
+//! the hot path needs no hook and no other thread has to be scheduled for it. How long is drawn from
+//! the seed; what that hits is not.
 //!
-//! A target rests for three naps' time before it is chosen again. Without that a high rate would queue
-//! signals faster than a thread can sleep them off, and the thread would never get out of the handler.
+//! A handler runs only while its [`Registration`] lives, and on the thread that owns it: dropping one
+//! blocks the signal, deletes the timer and swallows what is still pending before the state goes.
 //!
-//! Off Linux nothing is ever sent.
+//! Off Linux nothing ever naps.
 
-use core::time::Duration;
-use std::{
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
-    thread::JoinHandle,
-    time::Instant,
-};
+use std::sync::Arc;
 
-use crate::{AtomicU64, Machine};
+use crate::AtomicU64;
 
+/// However high the rate, a thread gets this much done between two naps, in the mean.
+const SHORTEST_AWAKE_NS: u64 = 20_000;
 /// Half of the naps are short, to open narrow windows often; half long enough for the others to do a
 /// whole chain of operations meanwhile.
+#[cfg(target_os = "linux")]
 const SHORT_NAP_NS: u64 = 100_000;
-const MAX_DELAY_NS: u64 = 1_000_000;
+#[cfg(target_os = "linux")]
+const LONG_NAP_NS: u64 = 1_000_000;
 
-/// Sends signals until it is dropped.
+/// What the perturbed threads of a run have in common.
 #[derive(Debug)]
 pub struct Perturber {
-    shared: Arc<Shared>,
-    helper: Option<JoinHandle<()>>,
-}
-
-#[derive(Debug, Default)]
-struct Shared {
-    sent: AtomicU64,
-    threads: Mutex<Threads>,
-    stop: Condvar,
-}
-
-#[derive(Debug, Default)]
-struct Threads {
-    stopping: bool,
-    /// Signals are sent under the lock, so that a thread cannot end (and its id be reused) between
-    /// being chosen and being signalled.
-    targets: Vec<Target>,
-}
-
-#[derive(Debug)]
-struct Target {
-    id: i32,
-    rested_at: Instant,
-}
-
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Threads> {
-        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+    seed: u64,
+    /// Mean time awake between two naps.
+    awake_ns: u64,
+    registered: AtomicU64,
+    naps: Arc<AtomicU64>,
 }
 
 impl Perturber {
-    /// Starts the helper, which sends up to `rate` signals a second in all as long as
-    /// `machine` is not poisoned.
+    /// Threads registered here nap about `rate` times per second of being awake (at least once).
     #[must_use]
-    pub fn start(machine: Arc<Machine>, seed: u64, rate: u32) -> Self {
-        sys::install_handler();
-        let shared = Arc::new(Shared::default());
-        let theirs = Arc::clone(&shared);
-        let helper = std::thread::spawn(move || send(&machine, &theirs, seed, rate.max(1)));
-        Self { shared, helper: Some(helper) }
+    pub fn new(seed: u64, rate: u32) -> Self {
+        let awake_ns = (1_000_000_000 / u64::from(rate.max(1))).max(SHORTEST_AWAKE_NS);
+        Self { seed, awake_ns, registered: AtomicU64::new(0), naps: Arc::default() }
     }
 
-    /// Makes the calling thread a target for as long as the registration lives.
-    #[must_use = "the thread is a target only as long as the registration lives"]
+    /// Makes the calling thread nap for as long as the registration lives.
+    #[must_use = "the thread naps only as long as the registration lives"]
     pub fn register_current(&self) -> Registration {
-        let id = sys::current_thread();
-        self.shared.lock().targets.push(Target { id, rested_at: Instant::now() });
-        Registration {
-            shared: Arc::clone(&self.shared),
-            id,
-            this_thread: core::marker::PhantomData,
-        }
+        let nth = self.registered.inc_return();
+        let seed = self.seed ^ nth.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        Registration { _timer: sys::Timer::start(seed, self.awake_ns, Arc::clone(&self.naps)) }
     }
 
-    /// Signals sent so far.
+    /// Naps taken so far.
     #[must_use]
-    pub fn sent(&self) -> u64 {
-        self.shared.sent.read()
+    pub fn naps(&self) -> u64 {
+        self.naps.read()
     }
 }
 
-impl Drop for Perturber {
-    fn drop(&mut self) {
-        self.shared.lock().stopping = true;
-        self.shared.stop.notify_all();
-        if let Some(helper) = self.helper.take() {
-            // The helper does not panic; if it did, there is nobody left to send signals.
-            let _ = helper.join();
-        }
-    }
-}
-
-/// This thread is a target. Stays with the thread.
+/// This thread naps. Stays with the thread.
 #[derive(Debug)]
 pub struct Registration {
-    shared: Arc<Shared>,
-    id: i32,
-    this_thread: core::marker::PhantomData<*mut ()>,
-}
-
-impl Drop for Registration {
-    fn drop(&mut self) {
-        let mut threads = self.shared.lock();
-        if let Some(at) = threads.targets.iter().position(|target| target.id == self.id) {
-            threads.targets.swap_remove(at);
-        }
-    }
-}
-
-fn send(machine: &Machine, shared: &Shared, seed: u64, rate: u32) {
-    let mut random = SplitMix(seed);
-    let mut threads = shared.lock();
-    loop {
-        // Intervals between 0 and twice the mean.
-        let interval = random.below(2_000_000_000 / u64::from(rate) + 1);
-        let waited =
-            shared.stop.wait_timeout_while(threads, Duration::from_nanos(interval), |threads| {
-                !threads.stopping
-            });
-        threads = waited.unwrap_or_else(PoisonError::into_inner).0;
-        if threads.stopping || machine.is_poisoned() {
-            return;
-        }
-        // On busy processors this thread wakes late; whoever is rested gets its nap then.
-        let now = Instant::now();
-        for target in &mut threads.targets {
-            let longest = if random.below(2) == 0 { SHORT_NAP_NS } else { MAX_DELAY_NS };
-            let delay = random.below(longest + 1);
-            if target.rested_at <= now && sys::signal(target.id, delay) {
-                target.rested_at = now + 2 * Duration::from_nanos(delay);
-                shared.sent.inc();
-            }
-        }
-    }
-}
-
-struct SplitMix(u64);
-
-impl SplitMix {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        // High half of the product: uniform enough for delays.
-        ((u128::from(z ^ z >> 31) * u128::from(bound)) >> 64) as u64
-    }
+    _timer: Option<sys::Timer>,
 }
 
 #[cfg(target_os = "linux")]
 mod sys {
-    //! The signal itself. Async-signal-safety: the handler calls `nanosleep` and keeps `errno`.
+    //! The timer and its signal. Async-signal-safety: the handler calls `nanosleep` and
+    //! `timer_settime`, keeps `errno`, and touches nothing but its own [`Target`].
 
-    use core::{ffi::c_int, mem::zeroed, ptr::null_mut};
+    use core::{cell::Cell, ffi::c_int, marker::PhantomData, mem::zeroed, ptr::null_mut};
+    use std::sync::Arc;
+
+    use super::{LONG_NAP_NS, SHORT_NAP_NS};
+    use crate::AtomicU64;
+
+    /// What the handler finds behind the signal's value.
+    #[derive(Debug)]
+    struct Target {
+        timer: Cell<libc::timer_t>,
+        random: Cell<u64>,
+        awake_ns: u64,
+        naps: Arc<AtomicU64>,
+    }
+
+    /// A running timer of this thread. Not `Send`: its signal goes to the thread that made it.
+    #[derive(Debug)]
+    pub(super) struct Timer {
+        target: Box<Target>,
+        this_thread: PhantomData<*mut ()>,
+    }
 
     /// glibc keeps the first real-time signals; runtimes like the next few.
     fn number() -> c_int {
         libc::SIGRTMIN() + 7
     }
 
+    impl Target {
+        /// SplitMix64, high half of the product: uniform enough for delays.
+        fn below(&self, bound: u64) -> u64 {
+            let state = self.random.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
+            self.random.set(state);
+            let mut z = state;
+            z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+            ((u128::from(z ^ z >> 31) * u128::from(bound)) >> 64) as u64
+        }
+
+        /// Fires once, between now and twice the mean from now.
+        fn arm(&self) {
+            let delay = 1 + self.below(2 * self.awake_ns);
+            // SAFETY: the timer exists until `Timer::drop`; a zeroed itimerspec is valid.
+            unsafe {
+                let mut time: libc::itimerspec = zeroed();
+                time.it_value = timespec(delay);
+                libc::timer_settime(self.timer.get(), 0, &raw const time, null_mut());
+            }
+        }
+    }
+
+    fn timespec(ns: u64) -> libc::timespec {
+        // SAFETY: a zeroed timespec is valid; both fields are set below.
+        let mut time: libc::timespec = unsafe { zeroed() };
+        time.tv_sec = (ns / 1_000_000_000) as libc::time_t;
+        time.tv_nsec = (ns % 1_000_000_000) as libc::c_long;
+        time
+    }
+
     extern "C" fn nap(_: c_int, info: *mut libc::siginfo_t, _: *mut libc::c_void) {
-        // SAFETY: the kernel passes a valid siginfo (SA_SIGINFO); `si_value` is set by `signal` below, and
-        // anything else's value is clamped. errno is this thread's. nanosleep is async-signal-safe.
+        // SAFETY: the kernel passes a valid siginfo (SA_SIGINFO). Only signals of a timer carry a Target;
+        // they come to the thread that owns it and never after `Timer::drop` has returned. errno is this
+        // thread's; nanosleep is async-signal-safe.
         unsafe {
+            if (*info).si_code != libc::SI_TIMER {
+                return;
+            }
+            let target = &*(*info).si_value().sival_ptr.cast::<Target>();
             let errno = libc::__errno_location();
             let saved = *errno;
-            let wanted = (*info).si_value().sival_ptr.addr() as u64;
-            let delay = wanted.min(super::MAX_DELAY_NS);
-            let mut time: libc::timespec = zeroed();
-            time.tv_nsec = delay as libc::c_long;
+            let longest = if target.below(2) == 0 { SHORT_NAP_NS } else { LONG_NAP_NS };
+            let time = timespec(1 + target.below(longest));
             libc::nanosleep(&raw const time, null_mut());
+            target.naps.inc();
+            target.arm();
             *errno = saved;
         }
     }
 
-    /// Idempotent. Stays installed for the life of the process: a signal may be delivered after the
-    /// perturber has gone.
-    pub(super) fn install_handler() {
-        let handler: extern "C" fn(c_int, *mut libc::siginfo_t, *mut libc::c_void) = nap;
-        // SAFETY: a zeroed sigaction is valid; the handler has the SA_SIGINFO signature.
-        unsafe {
-            let mut action: libc::sigaction = zeroed();
-            action.sa_sigaction = handler as libc::sighandler_t;
-            action.sa_flags = libc::SA_SIGINFO | libc::SA_RESTART | libc::SA_ONSTACK;
-            libc::sigemptyset(&raw mut action.sa_mask);
-            libc::sigaction(number(), &raw const action, null_mut());
+    impl Timer {
+        /// None when the system has no timer to spare.
+        pub(super) fn start(seed: u64, awake_ns: u64, naps: Arc<AtomicU64>) -> Option<Self> {
+            let timer = Cell::new(null_mut());
+            let target = Box::new(Target { timer, random: Cell::new(seed), awake_ns, naps });
+            let handler: extern "C" fn(c_int, *mut libc::siginfo_t, *mut libc::c_void) = nap;
+            // SAFETY: zeroed sigaction and sigevent are valid; the handler has the SA_SIGINFO signature; the
+            // Target is boxed, so its address is good until `drop`. Installing the handler again is harmless.
+            unsafe {
+                let mut action: libc::sigaction = zeroed();
+                action.sa_sigaction = handler as libc::sighandler_t;
+                action.sa_flags = libc::SA_SIGINFO | libc::SA_RESTART | libc::SA_ONSTACK;
+                libc::sigemptyset(&raw mut action.sa_mask);
+                libc::sigaction(number(), &raw const action, null_mut());
+                let mut event: libc::sigevent = zeroed();
+                event.sigev_notify = libc::SIGEV_THREAD_ID;
+                event.sigev_signo = number();
+                event.sigev_value.sival_ptr = (&raw const *target).cast_mut().cast();
+                event.sigev_notify_thread_id = libc::gettid();
+                let made = libc::timer_create(
+                    libc::CLOCK_MONOTONIC,
+                    &raw mut event,
+                    target.timer.as_ptr(),
+                );
+                if made != 0 {
+                    return None;
+                }
+            }
+            target.arm();
+            Some(Self { target, this_thread: PhantomData })
         }
     }
 
-    pub(super) fn current_thread() -> i32 {
-        // SAFETY: no arguments, always succeeds.
-        unsafe { libc::gettid() }
-    }
-
-    /// The kernel's siginfo for a queued signal, 64-bit layout.
-    #[repr(C)]
-    struct QueuedInfo {
-        number: c_int,
-        errno: c_int,
-        code: c_int,
-        alignment: c_int,
-        pid: libc::pid_t,
-        uid: libc::uid_t,
-        value: u64,
-        rest: [u64; 12],
-    }
-    const _: () = assert!(size_of::<QueuedInfo>() == size_of::<libc::siginfo_t>());
-
-    /// Sends one signal that carries `delay`; false if the system did not take it.
-    pub(super) fn signal(thread: i32, delay: u64) -> bool {
-        // SAFETY: a valid siginfo of SI_QUEUE kind; thread ids are looked up by the kernel within our own
-        // process, so a stale one is an error, not a fault.
-        unsafe {
-            let pid = libc::getpid();
-            let info = QueuedInfo {
-                number: number(),
-                errno: 0,
-                code: libc::SI_QUEUE,
-                alignment: 0,
-                pid,
-                uid: libc::getuid(),
-                value: delay,
-                rest: [0; 12],
-            };
-            let info = &raw const info;
-            libc::syscall(libc::SYS_rt_tgsigqueueinfo, pid, thread, number(), info) == 0
+    impl Drop for Timer {
+        fn drop(&mut self) {
+            // SAFETY: this is the thread the signal goes to. While it is blocked no handler runs; after
+            // timer_delete nothing new is queued; what was queued is swallowed. Only then does the Target go.
+            unsafe {
+                let mut ours: libc::sigset_t = zeroed();
+                let mut before: libc::sigset_t = zeroed();
+                libc::sigemptyset(&raw mut ours);
+                libc::sigaddset(&raw mut ours, number());
+                libc::pthread_sigmask(libc::SIG_BLOCK, &raw const ours, &raw mut before);
+                libc::timer_delete(self.target.timer.get());
+                let now = timespec(0);
+                while libc::sigtimedwait(&raw const ours, null_mut(), &raw const now) == number() {}
+                libc::pthread_sigmask(libc::SIG_SETMASK, &raw const before, null_mut());
+            }
         }
     }
 }
 
 #[cfg(not(target_os = "linux"))]
 mod sys {
-    pub(super) fn install_handler() {}
+    use std::sync::Arc;
 
-    pub(super) fn current_thread() -> i32 {
-        0
-    }
+    use crate::AtomicU64;
 
-    pub(super) fn signal(_thread: i32, _delay: u64) -> bool {
-        false
+    #[derive(Debug)]
+    pub(super) struct Timer;
+
+    impl Timer {
+        pub(super) fn start(_seed: u64, _awake_ns: u64, _naps: Arc<AtomicU64>) -> Option<Self> {
+            None
+        }
     }
 }

@@ -1,37 +1,63 @@
-//! Signals reach registered threads and disturb nothing but time.
+//! Naps hit registered threads, and only those, only while they are registered.
 #![cfg(target_os = "linux")]
-#![forbid(unsafe_code)]
 
 mod common;
 
-use common::{cpu, until};
-use pgmap_prim::{AtomicU32, Machine, Perturber, Poison};
+use common::cpu;
+use pgmap_prim::{AtomicU32, Machine, Perturber};
 
-/// A real-time signal without a handler ends the process: to have been sent a hundred and live is to
-/// have handled them.
 #[test]
-fn signals_are_sent_to_registered_threads_only() {
-    let machine = Machine::new(2);
-    let perturber = Perturber::start(machine.clone(), 1, 20_000);
-    {
-        let _registration = perturber.register_current();
-        until(|| perturber.sent() > 100);
+fn a_registered_thread_naps_until_its_registration_goes() {
+    let perturber = Perturber::new(1, 20_000);
+    let registration = perturber.register_current();
+    while perturber.naps() < 50 {
+        std::hint::spin_loop();
     }
-    // Sending happens under the registry's lock: after the registration went, nothing more is sent.
-    let sent = perturber.sent();
-    (0..1_000).for_each(|_| std::thread::yield_now());
-    assert_eq!(perturber.sent(), sent);
+    drop(registration);
+    let naps = perturber.naps();
+    // Long enough for dozens of naps, had any been left over.
+    let work: u64 = (0..20_000_000_u64).fold(0, |sum, n| std::hint::black_box(sum ^ n));
+    std::hint::black_box(work);
+    assert_eq!(perturber.naps(), naps);
 }
 
 #[test]
+fn a_thread_that_nobody_registered_never_naps() {
+    let perturber = Perturber::new(1, 1_000_000);
+    let work: u64 = (0..20_000_000_u64).fold(0, |sum, n| std::hint::black_box(sum ^ n));
+    std::hint::black_box(work);
+    assert_eq!(perturber.naps(), 0);
+}
+
+#[test]
+fn work_gets_done_at_any_rate() {
+    let perturber = Perturber::new(9, u32::MAX);
+    let _registration = perturber.register_current();
+    let mut sum = 0_u64;
+    for n in 0..1_000_000 {
+        sum = std::hint::black_box(sum + n);
+    }
+    assert_eq!(sum, 499_999_500_000);
+}
+
+#[test]
+fn registrations_come_and_go_without_a_stray_signal() {
+    let perturber = Perturber::new(3, 1_000_000);
+    for _ in 0..2_000 {
+        drop(perturber.register_current());
+    }
+}
+
+/// Sleeping and waking go on under naps.
+#[test]
 fn waiting_survives_perturbation() {
     let machine = Machine::new(2);
-    let perturber = Perturber::start(machine.clone(), 7, 5_000);
+    let perturber = Perturber::new(7, 5_000);
     let turn = AtomicU32::new(0);
     let play = |me: u32| {
         let _registration = perturber.register_current();
         let cpu = cpu(&machine, me);
-        for round in 0..1_000 {
+        for round in 0..500 {
             let mine = 2 * round + me;
             let ready = || turn.read_acquire() == mine;
             let sleep = pgmap_prim::Sleep::Uninterruptible;
@@ -44,14 +70,5 @@ fn waiting_survives_perturbation() {
         s.spawn(|| play(0));
         s.spawn(|| play(1));
     });
-    assert_eq!(turn.read(), 2_000);
-}
-
-#[test]
-fn a_poisoned_machine_is_left_in_peace() {
-    let machine = Machine::new(1);
-    machine.poison(Poison::Requested("over".into()));
-    let perturber = Perturber::start(machine, 1, 1_000_000);
-    let _registration = perturber.register_current();
-    drop(perturber);
+    assert_eq!(turn.read(), 1_000);
 }

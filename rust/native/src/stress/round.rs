@@ -39,8 +39,7 @@ pub(super) fn run(shared: &Shared, lab: &Lab, round: u64) -> RoundEnd {
     }
     let stop = AtomicBool::new(false);
     let gone = AtomicUsize::new(0);
-    let perturber =
-        Perturber::start(lab.machine().clone(), shared.config.seed ^ round, PERTURBATIONS);
+    let perturber = Perturber::new(shared.config.seed ^ round, PERTURBATIONS);
     // Half as many processes as threads: threads of one process race in one mm, processes on files.
     let procs = threads.div_ceil(2);
     let ended = std::thread::scope(|scope| {
@@ -82,8 +81,7 @@ pub(super) fn run(shared: &Shared, lab: &Lab, round: u64) -> RoundEnd {
         }
         Ok(verdict)
     });
-    *shared.state().banked.entry("naps").or_insert(0) += perturber.sent();
-    drop(perturber);
+    *shared.state().banked.entry("naps").or_insert(0) += perturber.naps();
     match ended {
         Err(stopped) => broken_by(shared, round, &stopped),
         Ok(verdict) => conclude(shared, lab, round, verdict),
