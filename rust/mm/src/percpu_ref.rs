@@ -26,8 +26,9 @@
 //! the grace-period callback; it must not sleep.
 
 use prim::{
-    Arena, AtomicI64, AtomicU32, AtomicUsize, Cpu, DeferredQueue, Guarded, LockClass, NoMemory,
-    Slab, Sleep, SpinLock, Table, WaitClass, Waiting, plain, wait_event, wake_up_all, zeroed,
+    Arena, AtomicI64, AtomicU32, AtomicUsize, Cpu, DeferredQueue, Guarded, LeafSection, LockClass,
+    NoMemory, Slab, Sleep, SpinLock, Table, WaitClass, Waiting, plain, wait_event, wake_up_all,
+    zeroed,
 };
 
 use crate::warn::{Complaint, warn_object};
@@ -189,7 +190,7 @@ impl PercpuRefs {
     pub fn on<'a>(&'a self, cpu: &'a Cpu<'a>, id: RefId) -> RefOnCpu<'a> {
         let mine = cpu.id().0.wrapping_mul(ROW);
         let cells = self.cells.as_slice().get(mine..).unwrap_or_default();
-        RefOnCpu { this: &self.refs[id.0], cells, cpu }
+        RefOnCpu { this: &self.refs[id.0], cells, leaf: cpu.leaf(), cpu }
     }
 
     /// [`RefOnCpu::get_many`].
@@ -457,6 +458,7 @@ pub struct RefOnCpu<'a> {
     this: &'a PercpuRef,
     /// From this CPU's first row on: a counter's first cell is the index of its own cell here.
     cells: &'a [AtomicUsize],
+    leaf: LeafSection<'a>,
     cpu: &'a Cpu<'a>,
 }
 
@@ -464,8 +466,8 @@ impl RefOnCpu<'_> {
     /// `percpu_ref_get_many`. The caller holds a reference, so nothing can fail.
     #[inline(always)]
     pub fn get_many(&self, nr: usize) {
-        let Self { this, cells, cpu } = *self;
-        cpu.rcu_read_leaf(|| match this.first_cell() {
+        let Self { this, cells, leaf, cpu } = *self;
+        leaf.run(|| match this.first_cell() {
             Some(first) => cpu.percpu_add(&cells[first], nr),
             None => this.get_shared(nr as i64),
         });
@@ -475,8 +477,8 @@ impl RefOnCpu<'_> {
     #[inline(always)]
     #[must_use]
     pub fn tryget_many(&self, nr: usize) -> bool {
-        let Self { this, cells, cpu } = *self;
-        cpu.rcu_read_leaf(|| match this.first_cell() {
+        let Self { this, cells, leaf, cpu } = *self;
+        leaf.run(|| match this.first_cell() {
             Some(first) => {
                 cpu.percpu_add(&cells[first], nr);
                 true
@@ -490,8 +492,8 @@ impl RefOnCpu<'_> {
     #[inline(always)]
     #[must_use]
     pub fn tryget_live(&self) -> bool {
-        let Self { this, cells, cpu } = *self;
-        cpu.rcu_read_leaf(|| match this.first_cell() {
+        let Self { this, cells, leaf, cpu } = *self;
+        leaf.run(|| match this.first_cell() {
             Some(first) => {
                 cpu.percpu_add(&cells[first], 1);
                 true
@@ -503,8 +505,8 @@ impl RefOnCpu<'_> {
     /// `percpu_ref_put_many`. In percpu mode zero is never looked for.
     #[inline(always)]
     pub fn put_many(&self, nr: usize) -> Put {
-        let Self { this, cells, cpu } = *self;
-        cpu.rcu_read_leaf(|| match this.first_cell() {
+        let Self { this, cells, leaf, cpu } = *self;
+        leaf.run(|| match this.first_cell() {
             Some(first) => {
                 cpu.percpu_add(&cells[first], nr.wrapping_neg());
                 Put::Alive

@@ -186,22 +186,14 @@ impl<'m> Cpu<'m> {
     /// another leaf; other sections may be around it and inside it.
     #[inline(always)]
     pub fn rcu_read_leaf<R>(&self, body: impl FnOnce() -> R) -> R {
-        /// Leaves however the body ends.
-        struct Leave<'a>(&'a Marker);
-        impl Drop for Leave<'_> {
-            #[inline(always)]
-            fn drop(&mut self) {
-                // Release: pairs with the acquire of the scan, as at the exit of any section.
-                self.0.set_release(0);
-            }
-        }
-        // Read before the fence, after which the compiler would have to read it again.
-        let leaf = &self.slot.leaf;
-        debug_assert_eq!(leaf.read(), 0, "a leaf section inside a leaf section");
-        leaf.set(1);
-        self.fence.light();
-        let _leave = Leave(leaf);
-        body()
+        self.leaf().run(body)
+    }
+
+    /// What [`Self::rcu_read_leaf`] needs of the CPU, for those who run many: it stays in registers.
+    #[inline(always)]
+    #[must_use]
+    pub fn leaf(&self) -> LeafSection<'_> {
+        LeafSection { marker: &self.slot.leaf, fence: self.fence, this_thread: PhantomData }
     }
 
     /// Switches interrupts off: holds up [`sync_irq`](crate::sync_irq) and, as on any kernel since
@@ -404,6 +396,35 @@ impl Cpu<'_> {
                 marker.set_release(marker.read().wrapping_add(1));
             }
         }
+    }
+}
+
+/// See [`Cpu::leaf`].
+#[derive(Clone, Copy, Debug)]
+pub struct LeafSection<'a> {
+    marker: &'a Marker,
+    fence: AsymmetricFence,
+    this_thread: PhantomData<*mut ()>,
+}
+
+impl LeafSection<'_> {
+    /// As [`Cpu::rcu_read_leaf`].
+    #[inline(always)]
+    pub fn run<R>(self, body: impl FnOnce() -> R) -> R {
+        /// Leaves however the body ends.
+        struct Leave<'a>(&'a Marker);
+        impl Drop for Leave<'_> {
+            #[inline(always)]
+            fn drop(&mut self) {
+                // Release: pairs with the acquire of the scan, as at the exit of any section.
+                self.0.set_release(0);
+            }
+        }
+        debug_assert_eq!(self.marker.read(), 0, "a leaf section inside a leaf section");
+        self.marker.set(1);
+        self.fence.light();
+        let _leave = Leave(self.marker);
+        body()
     }
 }
 

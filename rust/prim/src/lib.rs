@@ -47,7 +47,9 @@ pub use atomic::{
     AtomicI32, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, cpu_relax, smp_mb,
     smp_mb_after_atomic, smp_rmb, smp_wmb,
 };
-pub use cpu::{AccessGuard, Cpu, CpuId, IrqGuard, Lease, NoCpu, Poll, RcuGuard, Signal, TaskId};
+pub use cpu::{
+    AccessGuard, Cpu, CpuId, IrqGuard, LeafSection, Lease, NoCpu, Poll, RcuGuard, Signal, TaskId,
+};
 pub use deferred::{DeferredQueue, Full};
 pub use faults::Faults;
 pub use ghost::Ghost;
