@@ -149,7 +149,7 @@ def core_nop(core: _core_api.Core) -> Callable[[], object] | None:
 
 
 def nop_row(nop: Callable[[], object], rounds: int = NOP_ROUNDS) -> BenchRow:
-    """Compare a world's no-op with ``len([])``: calls, in rounds of floor, subject, subject, floor."""
+    """Compare a world's no-op with ``len([])``: rounds of floor, subject, subject, floor."""
     empty: list[object] = []
 
     def floor() -> int:
