@@ -2,7 +2,13 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Literal, SupportsIndex, TypedDict, final, overload, type_check_only
 
-from pgmap._core_api import BenchProgress, BenchReport, Conformance
+from pgmap._core_api import (
+    BenchProgress,
+    BenchReport,
+    Conformance,
+    StressProgress,
+    StressReport,
+)
 from pgmap.results import (
     Extent,
     Holder,
@@ -14,7 +20,17 @@ from pgmap.results import (
     Waiter,
 )
 
-__all__ = ["BenchRun", "Program", "World", "bench_core", "build_info", "conform", "version"]
+__all__ = [
+    "BenchRun",
+    "Program",
+    "StressRun",
+    "World",
+    "bench_core",
+    "build_info",
+    "conform",
+    "stress_start",
+    "version",
+]
 
 @type_check_only
 class _BuildInfo(TypedDict):
@@ -33,6 +49,13 @@ class BenchRun:
     def poll(self) -> BenchProgress: ...
     def stop(self) -> None: ...
     def finish(self) -> BenchReport: ...
+
+def stress_start(config: dict[str, Any]) -> StressRun: ...
+@final
+class StressRun:
+    def poll(self) -> StressProgress: ...
+    def stop(self) -> None: ...
+    def finish(self) -> StressReport: ...
 
 _Era = Literal["v6.15", "v6.15-sound"] | str
 _Access = Literal["r", "w"]

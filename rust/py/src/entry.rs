@@ -284,24 +284,30 @@ impl<'m> Signals<'m> {
         }
     }
 
+    /// Runs handlers of signals that came. Any Python code may, hence the flag around all of it.
     fn look(&self, py: Python<'_>) -> PyResult<()> {
-        if self.elsewhere.get().is_none() {
-            let threading = py.import("threading")?;
-            let main = threading.call_method0("main_thread")?.getattr("ident")?;
-            let here = threading.call_method0("get_ident")?;
-            self.elsewhere.set(Some(!main.eq(here)?));
-        }
-        if self.elsewhere.get() == Some(true) {
-            return Ok(());
-        }
         let before = generation();
         IN_HANDLER.set(true);
-        let looked = py.check_signals();
+        let looked = self
+            .is_elsewhere(py)
+            .and_then(|elsewhere| if elsewhere { Ok(()) } else { py.check_signals() });
         IN_HANDLER.set(false);
         if generation() != before {
             self.machine.poison(Poison::Forked);
         }
         looked
+    }
+
+    fn is_elsewhere(&self, py: Python<'_>) -> PyResult<bool> {
+        if let Some(known) = self.elsewhere.get() {
+            return Ok(known);
+        }
+        let threading = py.import("threading")?;
+        let main = threading.call_method0("main_thread")?.getattr("ident")?;
+        let here = threading.call_method0("get_ident")?;
+        let elsewhere = !main.eq(here)?;
+        self.elsewhere.set(Some(elsewhere));
+        Ok(elsewhere)
     }
 }
 

@@ -23,6 +23,7 @@ mod program;
 mod raise;
 mod results;
 mod sizes;
+mod stress;
 mod world;
 
 use pyo3::prelude::*;
@@ -40,6 +41,8 @@ mod _core {
     use crate::conform::conform;
     #[pymodule_export]
     use crate::program::Program;
+    #[pymodule_export]
+    use crate::stress::{StressRun, stress_start};
     #[pymodule_export]
     use crate::world::World;
 

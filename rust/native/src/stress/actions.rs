@@ -70,7 +70,7 @@ kinds! {
     /// Load through the TLB.
     Read "read" "read" 1600 1200 1600;
     /// Store through the TLB.
-    Write "write" "write" 1200 800 1600;
+    Write "write" "write" 1800 1200 1600;
     /// Pin one page.
     Pin "pin" "pin" 1000 2000 400;
     /// Pin several.
@@ -78,7 +78,7 @@ kinds! {
     /// Take a plain reference.
     Get "get" "get" 400 600 100;
     /// Read another thread's memory page by page: many pins, each gone at once.
-    Copy "copy" "process_vm_readv" 300 600 50;
+    Copy "copy" "process_vm_readv" 800 1200 50;
     /// Give the most recent one back.
     Unpin "unpin" "unpin" 1600 2800 400;
     /// A device writes through a pin.
@@ -98,7 +98,7 @@ kinds! {
     /// Change a file's size.
     Truncate "truncate" "ftruncate" 60 80 120;
     /// Punch a hole.
-    Punch "punch" "punch" 60 80 120;
+    Punch "punch" "punch" 200 250 200;
     /// Make pages read as zeroes.
     ZeroRange "zero_range" "zerorange" 5 5 30;
     /// Write without a mapping.
@@ -118,7 +118,7 @@ kinds! {
     /// Give it back.
     DevFree "dev_free" "dev_put" 700 300 0;
     /// Speculative references by frame number, as compaction takes them.
-    DevPeek "dev_peek" "dev_get" 300 100 0;
+    DevPeek "dev_peek" "dev_get" 400 100 0;
     /// Unbind the filesystem's device and bind it again.
     Rebind "rebind" "unbind" 2 1 1;
 }
