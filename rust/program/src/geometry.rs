@@ -99,7 +99,7 @@ impl Geometry {
             } else {
                 threads
             },
-            pages: 96,
+            pages: 72,
             dev_pages: 64,
             files_max: 8,
             file_pages_max: 64,

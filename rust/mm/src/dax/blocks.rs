@@ -2,7 +2,7 @@
 //!
 //! Next-fit from where the last allocation ended, so while there is room a block that was just freed is
 //! not handed out again at once: the journal still holds it, and so the recordings have it. When less
-//! than half of the device is free the search goes back to what was freed last, as if the journal had
+//! than three quarters of the device are free the search goes back to what was freed last, as if the journal had
 //! been flushed for it; in a stress run quick reuse is what shows a premature free.
 
 use prim::{Arena, AtomicU64, Cpu, Guarded, LockClass, NoMemory, SpinLock, Table, plain};
@@ -59,7 +59,7 @@ impl Blocks {
         if self.is_used(block) {
             self.flip(block);
             cursor.used -= 1;
-            if cursor.used > self.total / 2 {
+            if cursor.used > self.total / 4 {
                 cursor.next = block;
             }
         }

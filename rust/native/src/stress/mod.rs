@@ -66,7 +66,7 @@ pub struct Config {
 /// Actions of one thread in one round.
 const ACTIONS_PER_ROUND: usize = 4096;
 /// Times a second that every thread is made to nap, wherever it happens to be.
-const PERTURBATIONS: u32 = 12_000;
+const PERTURBATIONS: u32 = 6_000;
 /// Violations kept; more are counted only.
 const KEPT: usize = 256;
 
