@@ -2,8 +2,8 @@
 //!
 //! Next-fit from where the last allocation ended, so while there is room a block that was just freed is
 //! not handed out again at once: the journal still holds it, and so the recordings have it. When less
-//! than three quarters of the device are free the search goes back to what was freed last, as if the journal had
-//! been flushed for it; in a stress run quick reuse is what shows a premature free.
+//! than three quarters of the device are free the search goes back to what was freed last, as if the
+//! journal had been flushed for it; in a stress run quick reuse is what shows a premature free.
 
 use prim::{Arena, AtomicU64, Cpu, Guarded, LockClass, NoMemory, SpinLock, Table, plain};
 
