@@ -76,6 +76,8 @@ class KernelError(PgmapError, OSError):
     @property
     def name(self) -> str:
         """The errno's symbol, such as ``EBUSY``."""
+        if self.errno == _errno.EOPNOTSUPP:  # errorcode has glibc's other name for it
+            return "EOPNOTSUPP"
         return _errno.errorcode.get(self.errno, f"errno {self.errno}")
 
     def __str__(self) -> str:

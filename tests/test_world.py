@@ -1,0 +1,487 @@
+"""A live World: what it answers, how it fails, and how it ends."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import FrozenInstanceError
+
+import pytest
+
+import pgmap
+from pgmap import Extent, Holder, Outcome, PageState, Pinned, Program, Step, Waiter, World
+from pgmap.errors import (
+    Busy,
+    HangDetected,
+    Interrupted,
+    KernelError,
+    OutOfRange,
+    PgmapError,
+    WorldClosed,
+    WorldPoisoned,
+)
+
+FAR_AWAY = 600.0
+"""A deadline that no test reaches."""
+
+
+def make(**changes: object) -> World:
+    sizes = {"pmd_order": 2, "pages": 64, "dev_pages": 16, "file_pages_max": 16}
+    return World(**{"deadline": FAR_AWAY, **sizes, **changes})  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    with make() as world:
+        world.create("f", 8, "written", "huge")
+        world.spawn(0)
+        world.open(0, 0, "f")
+        world.mmap(0, 0, 0, 0, 8)
+        yield world
+
+
+class InThread:
+    """A call on a thread of its own, asleep or over by the time this exists."""
+
+    def __init__(self, world: World, worker: int, call: Callable[[], object]) -> None:
+        self.raised: BaseException | None = None
+        self.over = threading.Event()
+        self.thread = threading.Thread(target=self._run, args=(call,), daemon=True)
+        self.thread.start()
+        while not self.over.wait(0.001):
+            if world.asleep(worker) is not None and world.settled():
+                break
+
+    def _run(self, call: Callable[[], object]) -> None:
+        try:
+            call()
+        except BaseException as raised:  # looked at by the test
+            self.raised = raised
+        finally:
+            self.over.set()
+
+    @property
+    def sleeps(self) -> bool:
+        return not self.over.is_set()
+
+    def end(self) -> BaseException | None:
+        self.thread.join()
+        return self.raised
+
+
+# --- what it answers -----------------------------------------------------------------------------
+
+
+def test_a_page_goes_through_its_life(world: World) -> None:
+    world.store(0, 0, 1, 42)
+    head, tail = world.page("f", 0), world.page("f", 1)
+    assert head is not None
+    assert tail is not None
+    assert (head.refcount, head.order, head.entire_mapcount, head.mapping) == (1, 2, 1, True)
+    assert (tail.refcount, tail.tail_of, tail.order, tail.data) == (0, 1, None, 42)
+    pinned = world.pin(0, 0, 1, 2, access="w")
+    assert pinned == Pinned(pin=0, pages=2)
+    assert world.frame(head.pfn).pincount == 2
+    assert world.holders(tail.pfn)[0] == Holder("w0 pin 0", 2)
+    world.dma_write(0, 7, pinned)
+    assert world.dma_read(0, pinned) == world.load(0, 0, 1) == 7
+    assert world.pread(0, "f", 0, 99) == (0, 7, 0, 0, 0, 0, 0, 0)
+    assert world.unpin(0, pinned) == 2
+    world.munmap(0, 0)
+    world.ftruncate(0, 0, 0)
+    assert world.page("f", 0) is None
+    assert world.frame(head.pfn).refcount == 0
+
+
+def test_blocks_and_sizes_can_be_seen(world: World) -> None:
+    world.punch(0, "f", 2, 5)
+    assert [e.page for e in world.extents("f")] == [0, 1, 7]
+    assert all(e.written for e in world.extents("f"))
+    assert world.size("f") == 8
+    world.ftruncate(0, "f", 1)
+    first = world.page("f", 0)
+    assert first is not None
+    assert world.extents("f") == (Extent(0, first.pfn, True),)
+
+
+def test_references_outlive_their_maker_in_a_pipe(world: World) -> None:
+    world.pipe(0, 0)
+    assert world.vmsplice(0, 0, 0, 0, 2) == 8192
+    world.fork(0, 1)
+    world.exit(0)
+    page = world.page("f", 0)
+    assert page is not None
+    assert page.refcount == 2
+    assert world.drain(1, 0, 1) == 4096
+    assert world.frame(page.pfn).refcount == 1
+    world.exit(1)
+    assert world.quiescence() == ()
+
+
+def test_a_thread_shares_what_its_process_has(world: World) -> None:
+    world.clone(0, 1)
+    world.store(1, 0, 0, 5)
+    world.exit(0)
+    assert world.load(1, 0, 0) == 5
+    world.exit(1)
+    assert world.quiescence() == ()
+
+
+def test_direct_io_is_in_flight_until_it_is_told_to_complete(world: World) -> None:
+    world.open(0, 1, "/dev/nullb0")
+    writing = InThread(world, 0, lambda: world.dio_write(0, 1, 0, 0))
+    assert writing.sleeps
+    page = world.page("f", 0)
+    assert page is not None
+    assert page.pincount == 1
+    assert world.holders(page.pfn)[0].who == "w0 I/O in flight"
+    world.complete_io()
+    assert writing.end() is None
+    assert world.frame(page.pfn).pincount == 0
+
+
+def test_driver_memory_is_counted(world: World) -> None:
+    assert world.dev_alloc(0, 0, 6) == 2
+    world.dev_get(0, 0)
+    assert world.quiescence() != ()
+    for page in (0, 0, 4):
+        world.dev_put(0, page)
+    world.exit(0)
+    assert world.quiescence() == ()
+
+
+def test_a_wrong_rule_shows_as_a_violation() -> None:
+    with make(rules={"truncate-break-layout": "off"}) as world:
+        world.create("f", 4)
+        world.spawn(0)
+        world.open(0, 0, "f")
+        world.mmap(0, 0, 0, 0, 4)
+        world.pin(0, 0, 0)
+        world.ftruncate(0, 0, 0)
+        seen = world.violations()
+        assert "I18" in {violation.invariant for violation in seen}
+        assert eval(repr(seen), vars(pgmap)) == seen
+        assert world.rules["truncate-break-layout"] == "off"
+
+
+def test_slow_paths_are_counted(world: World) -> None:
+    before = world.tallies()["pmd_mapped"]
+    world.load(0, 0, 0)
+    assert world.tallies()["pmd_mapped"] == before + 1
+
+
+# --- programs ------------------------------------------------------------------------------------
+
+TEXT = """
+file g 4 written
+w2 open 0 g rw
+w2 mmap 0 0 0 4 rw shared
+w2 w 0 0 | w2 pin 0 0 | w2 unpin
+w2 r 0 9
+w2 close 7
+w2 exit
+"""
+
+
+def test_a_program_runs_step_by_step(world: World) -> None:
+    # The reference to a descriptor never opened is refused before anything runs.
+    with pytest.raises(PgmapError, match="line 7"):
+        Program.parse(TEXT)
+    program = Program.parse(TEXT.replace("w2 close 7", "w2 close 0 | w2 close 0"))
+    outcomes = world.run(program)
+    assert [o.step for o in outcomes] == [s.text for s in program.steps]
+    assert outcomes[3] == Outcome("w2 pin 0 0", 1, None)
+    assert outcomes[5].failed == "SIGSEGV"
+    assert [o.failed for o in outcomes[6:8]] == [None, "EBADF"]
+    world.exit(0)
+    assert world.quiescence() == ()
+
+
+def test_a_step_can_be_executed_by_itself(world: World) -> None:
+    assert world.execute("w0 pin 0 0 2") == 2
+    assert world.execute(Step("w0 unpin", 0, True)) == 2
+    with pytest.raises(KernelError, match="EINVAL"):
+        world.execute("w0 unpin")
+
+
+def test_a_program_is_a_value() -> None:
+    program = Program.parse("file g 4\nw0 open 0 g rw &\nw1 nop")
+    assert program == eval(repr(program), vars(pgmap)) == pickle.loads(pickle.dumps(program))
+    assert hash(program) == hash(Program(program.text))
+    assert program != Program.parse("w1 nop")
+    assert program != program.text
+    assert program.files == (("g", 4),)
+    assert program.workers == (0, 1)
+    assert program.steps[0] == Step("w0 open 0 g rw &", 0, wait=False)
+    assert len(program) == 2
+    assert str(program) == program.text
+
+
+# --- values --------------------------------------------------------------------------------------
+
+
+def test_what_it_answers_can_be_pasted_pickled_and_not_changed(world: World) -> None:
+    world.store(0, 0, 1, 42)
+    page = world.page("f", 1)
+    assert page is not None
+    values = [page, *world.extents("f"), *world.holders(page.pfn), world.pin(0, 0, 0)]
+    values += [Waiter(0, "close", "page to become idle", 5, None, 1.5)]
+    for value in values:
+        assert eval(repr(value), vars(pgmap)) == value
+        assert pickle.loads(pickle.dumps(value)) == value
+        assert hash(pickle.loads(pickle.dumps(value))) == hash(value)
+    with pytest.raises((FrozenInstanceError, AttributeError)):
+        page.refcount = 5  # type: ignore[misc]
+    assert isinstance(page, PageState)
+
+
+def test_a_world_prints_as_it_is_made() -> None:
+    with make(era="v6.15", rules={"zap-put": "before-flush"}, checks=False) as world:
+        with eval(repr(world), vars(pgmap)) as again:
+            assert repr(again) == repr(world)
+        assert (world.era, world.checks, world.deadline) == ("v6.15", False, FAR_AWAY)
+        assert world.rules["zap-put"] == "before-flush"
+        assert world.geometry["pmd_order"] == 2
+        with pytest.raises(TypeError, match="pickle"):
+            pickle.dumps(world)
+
+
+# --- threads -------------------------------------------------------------------------------------
+
+
+def test_many_threads_use_one_world() -> None:
+    with make(pages=256) as world:
+        world.create("f", 16)
+        failures: list[BaseException] = []
+
+        def live(worker: int) -> None:
+            try:
+                for value in range(50):
+                    world.spawn(worker)
+                    world.open(worker, 0, "f")
+                    world.mmap(worker, 0, 0, 0, 16)
+                    world.store(worker, 0, worker, value)
+                    assert world.load(worker, 0, worker) == value
+                    world.pin(worker, 0, 0, 4)
+                    world.exit(worker)
+            except BaseException as failure:  # shown by the test
+                failures.append(failure)
+
+        threads = [threading.Thread(target=live, args=(worker,)) for worker in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert failures == []
+        assert world.violations() == ()
+        assert world.quiescence() == ()
+
+
+def test_a_sleeping_call_lets_python_run_and_is_ended_by_another_thread(world: World) -> None:
+    world.pin(0, 0, 0)
+    world.spawn(1)
+    truncating = InThread(world, 1, lambda: world.ftruncate(1, "f", 0))
+    assert truncating.sleeps
+    (waiter,) = world.waiters()
+    page = world.page("f", 0)
+    assert page is not None
+    assert (waiter.worker, waiter.op, waiter.pfn) == (1, "ftruncate", page.pfn)
+    assert world.asleep(1) == waiter.what
+    assert world.asleep(0) is None
+    world.unpin(0)
+    assert truncating.end() is None
+    assert world.size("f") == 0
+
+
+def test_a_worker_does_one_thing_at_a_time(world: World) -> None:
+    world.pin(0, 0, 0)
+    world.spawn(1)
+    truncating = InThread(world, 1, lambda: world.ftruncate(1, "f", 0))
+    with pytest.raises(Busy, match="w1 is busy"):
+        world.exit(1)
+    assert world.interrupt(1)
+    assert isinstance(truncating.end(), Interrupted)
+    assert not world.interrupt(1)
+    world.exit(1)
+
+
+def test_a_machine_out_of_cpus_says_so_and_goes_on() -> None:
+    with make(cpus=1) as world:
+        world.create("f", 8)
+        world.spawn(0)
+        world.open(0, 0, "f")
+        world.mmap(0, 0, 0, 0, 8)
+        world.open(0, 1, "/dev/nullb0")
+        writing = InThread(world, 0, lambda: world.dio_write(0, 1, 0, 0))
+        with pytest.raises(Busy, match="cpus=1"):
+            world.nop()
+        world.close()
+        assert isinstance(writing.end(), WorldClosed)
+
+
+# --- how it ends ---------------------------------------------------------------------------------
+
+
+def test_an_interruptible_wait_ends_at_the_deadline() -> None:
+    with make(deadline=0.2) as world:
+        world.create("f", 8)
+        world.spawn(0)
+        world.mmap(0, 0, "f", 0, 8)
+        world.pin(0, 0, 0)
+        with pytest.raises(Interrupted, match="deadline"):
+            world.ftruncate(0, "f", 0)
+        world.unpin(0)
+        world.ftruncate(0, "f", 0)
+
+
+def test_a_wait_that_no_signal_ends_poisons_the_world_at_the_deadline() -> None:
+    with make(deadline=0.2) as world:
+        world.create("f", 8)
+        world.spawn(0)
+        world.mmap(0, 0, "f", 0, 8)
+        world.pin(0, 0, 3)
+        world.unlink(0, "f")
+        with pytest.raises(HangDetected, match="w0 munmap") as caught:
+            world.munmap(0, 0)
+        (waiter,) = caught.value.waiters
+        assert "w0 munmap waits for page to become idle" in waiter
+        assert any("w0 pin 0" in holder for holder in caught.value.holders)
+        for _ in range(2):
+            with pytest.raises(WorldPoisoned, match="w0 munmap hung"):
+                world.nop()
+    with pytest.raises(WorldClosed):
+        world.nop()
+
+
+def test_closing_ends_the_calls_in_progress(world: World) -> None:
+    world.pin(0, 0, 0)
+    world.spawn(1)
+    truncating = InThread(world, 1, lambda: world.ftruncate(1, "f", 0))
+    assert truncating.sleeps
+    world.close()
+    assert isinstance(truncating.end(), WorldClosed)
+    assert world.closed
+
+
+def test_a_forked_child_is_refused_and_its_parent_is_not_disturbed(world: World) -> None:
+    world.pin(0, 0, 0)
+    world.spawn(1)
+    truncating = InThread(world, 1, lambda: world.ftruncate(1, "f", 0))
+    assert truncating.sleeps
+    program = textwrap.dedent("""
+        import os
+        from pgmap import World
+        from pgmap.errors import WorldPoisoned
+        world = World()
+        child = os.fork()
+        if child == 0:
+            try:
+                world.nop()
+            except WorldPoisoned as refused:
+                with World() as fresh:
+                    fresh.nop()
+                world.close()
+                os._exit(0 if "forked" in str(refused) else 2)
+            os._exit(1)
+        _, status = os.waitpid(child, 0)
+        world.nop()
+        raise SystemExit(os.waitstatus_to_exitcode(status))
+    """)
+    assert subprocess.run([sys.executable, "-c", program], timeout=60, check=False).returncode == 0
+    world.unpin(0)
+    assert truncating.end() is None
+
+
+CTRL_C = """
+    import os, signal, threading
+    from pgmap import World
+    from pgmap.errors import WorldPoisoned
+    world = World(deadline=600)
+    world.create("f", 8)
+    world.spawn(0)
+    world.mmap(0, 0, "f", 0, 8)
+    world.pin(0, 0, 0)
+    {prepare}
+    def press():
+        while world.asleep(0) is None:
+            pass
+        os.kill(os.getpid(), signal.SIGINT)
+    threading.Thread(target=press, daemon=True).start()
+    try:
+        {sleep}
+    except KeyboardInterrupt as pressed:
+        {after}
+        raise SystemExit(42)
+"""
+
+
+@pytest.mark.parametrize(
+    ("prepare", "sleep", "after"),
+    [
+        ("pass", "world.ftruncate(0, 'f', 0)", "assert world.unpin(0) == 1"),
+        (
+            "world.unlink(0, 'f')",
+            "world.munmap(0, 0)",
+            "assert isinstance(pressed.__cause__, WorldPoisoned), pressed.__cause__",
+        ),
+    ],
+    ids=["interruptible", "uninterruptible"],
+)
+def test_ctrl_c_ends_a_sleeping_call(prepare: str, sleep: str, after: str) -> None:
+    program = textwrap.dedent(CTRL_C.format(prepare=prepare, sleep=sleep, after=after))
+    ran = subprocess.run(
+        [sys.executable, "-c", program], timeout=60, check=False, capture_output=True, text=True
+    )
+    assert ran.returncode == 42, ran.stderr
+
+
+def test_a_signal_handler_inside_a_call_may_not_call_into_a_world(world: World) -> None:
+    world.pin(0, 0, 0)
+    seen: list[BaseException] = []
+
+    def handler(*_: object) -> None:
+        try:
+            world.nop()
+        except PgmapError as refused:
+            seen.append(refused)
+        world_interrupter.set()
+
+    world_interrupter = threading.Event()
+
+    def press() -> None:
+        while world.asleep(0) is None:
+            pass
+        os.kill(os.getpid(), signal.SIGUSR2)
+        world_interrupter.wait()
+        world.interrupt(0)
+
+    old = signal.signal(signal.SIGUSR2, handler)
+    try:
+        thread = threading.Thread(target=press)
+        thread.start()
+        with pytest.raises(Interrupted):
+            world.ftruncate(0, "f", 0)
+        thread.join()
+    finally:
+        signal.signal(signal.SIGUSR2, old)
+    (refused,) = seen
+    assert "signal handler" in str(refused)
+
+
+def test_names_can_be_used_again_for_ever(world: World) -> None:
+    for n in range(200):
+        world.create(f"name{n}", 1)
+        world.unlink(0, f"name{n}")
+    with pytest.raises(KernelError, match="ENOENT"):
+        world.open(0, 5, "name3")
+
+
+def test_a_frame_outside_the_machine_is_refused(world: World) -> None:
+    with pytest.raises(OutOfRange, match="frames 0 to"):
+        world.frame(10**9)
