@@ -434,6 +434,24 @@ class Lockstep(InStep):
 
     @precondition(lambda self: self.pending is not None and self.pending.interruptible)
     @rule()
+    def fault_in_what_is_waited_for_and_let_go(self) -> None:
+        """The page is mapped again before its holder lets go: the sleeper must wake all the same."""
+        assert self.pending is not None
+        file = self.pending.file
+        for worker in self.idle_workers():
+            for number, mapping in self.model.workers[worker].process.maps.items():
+                busy = self.model.busy(file)
+                page = -1 if busy is None or mapping.file is not file else busy - mapping.offset
+                if page in mapping.pages:
+                    self.agree(
+                        partial(self.model.load, worker, number, page),
+                        partial(self.world.load, worker, number, page),
+                    )
+        for worker in self.idle_workers():
+            self.let_go(worker)
+
+    @precondition(lambda self: self.pending is not None and self.pending.interruptible)
+    @rule()
     def interrupt(self) -> None:
         """A signal ends the sleep; the file stays unmapped, and keeps its entries."""
         pending, self.pending = self.pending, None

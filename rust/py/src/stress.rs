@@ -75,9 +75,10 @@ fn seconds(py: Python<'_>, what: &str, value: f64) -> PyResult<Duration> {
 }
 
 fn read(py: Python<'_>, config: &Bound<'_, PyDict>) -> PyResult<Config> {
-    let era: Era = value::<String>(py, config, "era")?
-        .parse()
-        .map_err(|wrong: pgmap_program::EraError| raise::error(py, "EraError", wrong.to_string()))?;
+    let era: Era =
+        value::<String>(py, config, "era")?.parse().map_err(|wrong: pgmap_program::EraError| {
+            raise::error(py, "EraError", wrong.to_string())
+        })?;
     let mut rules: Rules = era.rules();
     for (rule, wanted) in value::<Vec<(String, String)>>(py, config, "breaks")? {
         rules
