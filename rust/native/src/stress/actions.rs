@@ -19,7 +19,7 @@ impl SplitMix64 {
     }
 
     /// The next 64 bits.
-    pub fn next(&mut self) -> u64 {
+    pub fn next_u64(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.state;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -29,7 +29,7 @@ impl SplitMix64 {
 
     /// A number below `bound`, which is not 0.
     pub fn below(&mut self, bound: u32) -> u32 {
-        ((self.next() >> 32) * u64::from(bound) >> 32) as u32
+        (((self.next_u64() >> 32) * u64::from(bound)) >> 32) as u32
     }
 }
 
@@ -192,7 +192,7 @@ pub(super) fn draw(
     count: usize,
 ) -> Vec<Action> {
     let mut mixer = SplitMix64::new(seed ^ round.rotate_left(24) ^ (u64::from(thread) << 56));
-    let mut rng = SplitMix64::new(mixer.next());
+    let mut rng = SplitMix64::new(mixer.next_u64());
     (0..count)
         .map(|_| {
             let which = rng.below(FILES.into()) as u8;
@@ -201,7 +201,7 @@ pub(super) fn draw(
                 which,
                 page: rng.below(file_pages(geometry, which)),
                 pages: 1 + rng.below(8),
-                pick: rng.next() as u32,
+                pick: rng.next_u64() as u32,
             }
         })
         .collect()
@@ -214,7 +214,7 @@ mod tests {
     #[test]
     fn a_seed_means_the_same_list_for_ever() {
         let mut rng = SplitMix64::new(1);
-        assert_eq!(rng.next(), 0x910a_2dec_8902_5cc1);
+        assert_eq!(rng.next_u64(), 0x910a_2dec_8902_5cc1);
         let geometry = Geometry::stress(4);
         let mix = mix_named("default").expect("the default mix");
         let list = |seed, round, thread| draw(&mix, &geometry, seed, round, thread, 64);

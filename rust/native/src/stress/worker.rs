@@ -285,7 +285,7 @@ impl<'a> Worker<'a> {
         }
         let pmd = self.lab.world().geometry().pmd_pages();
         // Half of the runs are as large as folios get, so that heads and tails change places.
-        let pages = if pick % 2 == 0 { pmd } else { pages };
+        let pages = if pick.is_multiple_of(2) { pmd } else { pages };
         self.allocations += 1;
         let owner = ((u64::from(self.id.0) + 1) << 48) | self.allocations;
         let world = self.lab.world();
