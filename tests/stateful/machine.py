@@ -31,9 +31,9 @@ class Lockstep(InStep):
 
     @initialize(
         size=st.sampled_from((8, FILE_PAGES_MAX, 5)),
-        state=st.sampled_from(("written", "unwritten", "sparse")),
-        layout=st.sampled_from(("huge", "contiguous")),
-        aligns=st.tuples(*[st.sampled_from(("natural", "odd"))] * 2),
+        state=st.sampled_from(("written", "written", "unwritten", "sparse")),
+        layout=st.sampled_from(("huge", "huge", "contiguous")),
+        aligns=st.tuples(*[st.sampled_from(("natural", "natural", "odd"))] * 2),
     )
     def two_processes_map_a_file(
         self, size: int, state: str, layout: str, aligns: tuple[str, str]
@@ -435,7 +435,7 @@ class Lockstep(InStep):
     @precondition(lambda self: self.pending is not None and self.pending.interruptible)
     @rule()
     def fault_in_what_is_waited_for_and_let_go(self) -> None:
-        """The page is mapped again before its holder lets go: the sleeper must wake all the same."""
+        """The page is mapped again before its holder lets go: the sleeper must still wake."""
         assert self.pending is not None
         file = self.pending.file
         for worker in self.idle_workers():

@@ -22,7 +22,7 @@ IN_STEP = settings(
     phases=[Phase.generate],  # shrinking a machine takes minutes; the first failure tells enough
     suppress_health_check=list(HealthCheck),
 )
-OUT_OF_STEP = settings(IN_STEP, max_examples=400)
+OUT_OF_STEP = settings(IN_STEP, max_examples=1000)
 
 
 def test_the_world_and_the_model_agree() -> None:
