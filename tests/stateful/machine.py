@@ -254,6 +254,23 @@ class Lockstep(InStep):
         if self.others_hold_it(worker, file):
             self.unmap(worker, number, part, file)
 
+    def pmd_mapped(self) -> list[tuple[int, int, int]]:
+        """Worker, mapping and slot of every PMD that maps something."""
+        return [
+            (worker, number, slot)
+            for worker in self.idle_workers()
+            for number, mapping in self.model.workers[worker].process.maps.items()
+            for slot in mapping.pmds
+        ]
+
+    @precondition(lambda self: self.nobody_sleeps() and bool(self.pmd_mapped()))
+    @rule(data=st.data(), page=st.integers(0, PMD_PAGES - 1))
+    def munmap_one_page_of_a_pmd(self, data: st.DataObject, page: int) -> None:
+        """All of the PMD goes, and the rest is faulted in again by PTEs."""
+        worker, number, slot = data.draw(st.sampled_from(self.pmd_mapped()), label="PMD")
+        file = self.model.workers[worker].process.maps[number].file
+        self.unmap(worker, number, (slot + page, 1), file)
+
     def unmap(self, worker: int, number: int, part: tuple[int, int] | None, file: File) -> None:
         page, length = part if part else (None, None)
         self.may_sleep(
