@@ -188,7 +188,7 @@ impl Run {
                 .unwrap_or_else(|| self.shared.started.elapsed().as_secs_f64()),
             complete: !self.shared.stop.load(Ordering::Relaxed),
             rounds: state.rounds,
-            quiescent: state.quiescent && state.rounds > 0,
+            quiescent: state.quiescent,
             violations: state.violations,
             slow_paths: state.slow_paths,
             hang: state.hang,

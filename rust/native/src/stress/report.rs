@@ -92,7 +92,7 @@ pub struct Report {
     pub complete: bool,
     /// Rounds finished.
     pub rounds: u64,
-    /// The books balanced at every join point, and there was one.
+    /// The books balanced at every join point; `rounds` says how many there were.
     pub quiescent: bool,
     /// Everything found.
     pub violations: Vec<Found>,

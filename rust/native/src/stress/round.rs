@@ -9,7 +9,7 @@ use pgmap_program::op::{FileIdx, FileState, Layout, WorkerId};
 
 use super::actions::{FILES, draw, file_pages};
 use super::report::{Found, publish_slow_paths};
-use super::watch::{self, Verdict};
+use super::watch::{self, Verdict, Watch};
 use super::worker::Worker;
 use super::{ACTIONS_PER_ROUND, KEPT, PERTURBATIONS, Shared};
 use crate::lab::{Lab, Patience};
@@ -109,12 +109,13 @@ fn make_files(lab: &Lab) -> Result<(), Stopped> {
 
 /// Watches until every thread is gone.
 fn monitor(shared: &Shared, lab: &Lab, stop: &AtomicBool, all_gone: impl Fn() -> bool) -> Verdict {
+    let mut watch = Watch::default();
     let mut verdict = Verdict::Fine;
     let mut ending: Option<Instant> = None;
     while !all_gone() {
         std::thread::park_timeout(GLANCE);
         if ending.is_none() {
-            verdict = watch::look(lab, shared.config.watchdog);
+            verdict = watch.look(lab, shared.config.watchdog);
             let over = shared.out_of_budget();
             if over && verdict == Verdict::Fine {
                 verdict = Verdict::Cut;

@@ -1,14 +1,14 @@
 //! Who waits for what: hangs, and wake-ups lost by the state of things rather than by a clock.
 //!
-//! A sleeper for an idle page whose page *is* idle was not woken (B33): that is seen by looking, and
-//! needs no time-out beyond the moment a wake-up takes to arrive. Anything else that sleeps longer than
+//! A sleeper for an idle page whose page *is* idle, and stays so for longer than any wake-up takes to
+//! arrive, was not woken (B33): that is seen by looking at the page, not by how long the sleep is. Anything else that sleeps longer than
 //! the watchdog allows is a hang, told with its waiters and with whoever holds what they wait for.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pgmap_mm::page::Pfn;
 use pgmap_mm::world::{Party, Violation};
-use pgmap_prim::{Waiter, WarnRecord};
+use pgmap_prim::{TaskId, Waiter, WarnRecord};
 use pgmap_program::{Era, Invariant, Rules};
 
 use super::Shared;
@@ -17,8 +17,7 @@ use crate::lab::{Lab, Patience};
 
 /// The wait class of a layout break, as `dax::layout` names it.
 const PAGE_IDLE: &str = "page to become idle";
-/// A wake-up that was sent has arrived by then; only after it is a sleeper with an idle page looked at
-/// as one that was not woken.
+/// A wake-up that was sent has long arrived by then, naps included.
 const ARRIVAL: Duration = Duration::from_millis(500);
 
 /// A wait that does not end.
@@ -48,24 +47,50 @@ impl PartialEq for Hang {
     }
 }
 
-/// One glance at the machine.
-pub(super) fn look(lab: &Lab, watchdog: Duration) -> Verdict {
-    if lab.machine().warnings_total() > 0 {
-        return Verdict::Complaints;
+/// The monitor's memory: a sleeper whose page was idle at every glance since.
+#[derive(Debug, Default)]
+pub(super) struct Watch {
+    suspect: Option<(Suspect, Instant)>,
+}
+
+/// Who sleeps, and for which page.
+type Suspect = (TaskId, u64);
+
+impl Watch {
+    /// One glance at the machine.
+    pub(super) fn look(&mut self, lab: &Lab, watchdog: Duration) -> Verdict {
+        if lab.machine().warnings_total() > 0 {
+            return Verdict::Complaints;
+        }
+        let waiters = lab.machine().waiters();
+        if let Some(page) = self.not_woken(lab, &waiters) {
+            return Verdict::Hung(stuck(lab, &waiters, Some(page)));
+        }
+        if waiters.iter().any(|waiter| waiter.for_ > watchdog) {
+            return Verdict::Hung(stuck(lab, &waiters, None));
+        }
+        Verdict::Fine
     }
-    let waiters = lab.machine().waiters();
-    if let Some(sleeper) = waiters.iter().find(|waiter| sleeps_by_an_idle_page(lab, waiter)) {
-        return Verdict::Hung(stuck(lab, &waiters, Some(Pfn(sleeper.object as u32))));
+
+    /// The page of a sleeper that nobody woke.
+    fn not_woken(&mut self, lab: &Lab, waiters: &[Waiter]) -> Option<Pfn> {
+        let asleep = waiters.iter().filter(|waiter| sleeps_by_an_idle_page(lab, waiter));
+        let keys: Vec<Suspect> = asleep.map(|waiter| (waiter.task, waiter.object)).collect();
+        match self.suspect {
+            Some((suspect, since)) if keys.contains(&suspect) => {
+                (since.elapsed() > ARRIVAL).then_some(Pfn(suspect.1 as u32))
+            }
+            _ => {
+                self.suspect = keys.first().map(|key| (*key, Instant::now()));
+                None
+            }
+        }
     }
-    if waiters.iter().any(|waiter| waiter.for_ > watchdog) {
-        return Verdict::Hung(stuck(lab, &waiters, None));
-    }
-    Verdict::Fine
 }
 
 /// Mapped, nothing else, and still slept for: the B33 shape.
 fn sleeps_by_an_idle_page(lab: &Lab, waiter: &Waiter) -> bool {
-    if waiter.class != PAGE_IDLE || waiter.for_ < ARRIVAL {
+    if waiter.class != PAGE_IDLE {
         return false;
     }
     let folio = lab.world().dax.vm.pagemaps.memmap.folio(Pfn(waiter.object as u32));

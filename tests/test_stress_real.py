@@ -1,0 +1,142 @@
+"""`python -m pgmap.stress` with real threads: clean rules stay clean, wrong rules are found.
+
+How long a wrong rule takes to be found is a matter of luck and of the machine; the budgets here are
+many times the usual time, and nothing is asserted about how much of them was used.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from pgmap import _core, errors
+from pgmap._exit import Exit
+
+pytestmark = pytest.mark.stress
+
+SLOW_PATHS = {
+    "recheck_lost",
+    "layout_slept",
+    "head_changed",
+    "kill_with_refs",
+    "table_freed_under_walker",
+}
+
+# The rule, the invariants its violation may be told as. What is seen first depends on the race.
+WRONG = {
+    "gup-pte-recheck=off": {"I24", "I18", "I01", "I02", "I17", "I22"},
+    "zap-put=before-flush": {"I22", "I18", "I02", "I01"},
+    "truncate-break-layout=off": {"I18"},
+    "block-free=before-idle": {"I18"},
+    "memunmap-wait=off": {"I13-weak", "I13-strong"},
+    "free-push=before-settled": {"I10", "I09", "I01"},
+}
+
+
+def stress(*arguments: str) -> tuple[int, dict[str, Any]]:
+    command = [sys.executable, "-m", "pgmap.stress", "--json", "-", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    report = json.loads(done.stdout)
+    assert isinstance(report, dict)
+    return done.returncode, report
+
+
+def test_the_sound_era_is_clean_and_its_books_balance() -> None:
+    code, report = stress("--seed", "1", "--ops", "400000")
+    assert (code, report["violations"], report["hang"]) == (Exit.OK, [], None)
+    assert report["quiescent"]
+    assert report["complete"]
+    assert report["rounds"] > 0
+    assert report["ops"] >= 400_000
+    assert set(report["slow_paths"]) >= SLOW_PATHS
+    # What no run of this length does without.
+    for path in ("gup_fast", "gup_slow", "layout_slept", "kill_with_refs", "pmd_mapped"):
+        assert report["slow_paths"][path] > 0, path
+
+
+@pytest.mark.parametrize("rule", WRONG)
+def test_a_wrong_rule_is_found_and_named(rule: str) -> None:
+    code, report = stress("--seed", "7", "--for", "120s", "--break", rule)
+    assert code == Exit.FOUND
+    assert report["broken"] == [rule]
+    [found] = report["violations"]
+    assert found["invariant"] in WRONG[rule]
+    assert found["known"] is None
+    assert found["page"].startswith("0x")
+    assert len(found["parties"]) == 2
+    assert all(found["parties"])
+
+
+def test_a_faithful_era_reports_its_known_races_as_known() -> None:
+    code, report = stress("--seed", "3", "--era", "v6.15", "--for", "3s", "--keep-going")
+    assert code == Exit.OK
+    assert {found["known"] for found in report["violations"]} <= {"B31", "B33", "B48"}
+    assert "B31" in {found["known"] for found in report["violations"]}
+
+
+def test_a_known_race_is_news_when_the_era_does_not_list_it() -> None:
+    code, report = stress("--seed", "3", "--for", "60s", "--break", "teardown-pages=ignore")
+    assert code == Exit.FOUND
+    assert [found["invariant"] for found in report["violations"]] == ["I13-strong"]
+
+
+def test_waiting_with_the_fault_lock_held_hangs_and_says_who_waits_for_whom() -> None:
+    arguments = ("--break", "wait-drops-lock=off", "--watchdog", "1s", "--for", "60s")
+    code, report = stress("--seed", "5", *arguments)
+    assert code == Exit.HANG
+    waiters = report["hang"]["waiters"]
+    assert any("page to become idle" in line for line in waiters)
+    assert any("invalidate_lock" in line and "held by" in line for line in waiters)
+
+
+def test_ctrl_c_gives_what_there_is() -> None:
+    command = [sys.executable, "-m", "pgmap.stress", "--json", "-", "--for", "5m"]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert child.stderr is not None
+    assert "seed" in child.stderr.readline()
+    child.send_signal(signal.SIGINT)
+    stdout, _ = child.communicate(timeout=60)
+    report = json.loads(stdout)
+    assert child.returncode == Exit.INTERRUPTED
+    assert report["complete"] is False
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        ({"era": "v9.99"}, errors.EraError),
+        ({"breaks": (("zap-put", "never"),)}, errors.RuleError),
+        ({"breaks": (("no-such-rule", "on"),)}, errors.RuleError),
+        ({"mix": "salad"}, errors.InvalidArgument),
+        ({"threads": 0}, errors.InvalidArgument),
+        ({"threads": 65}, errors.InvalidArgument),
+        ({"pages": 0}, errors.InvalidArgument),
+        ({"seconds": float("nan")}, errors.InvalidArgument),
+        ({"seconds": -1.0}, errors.InvalidArgument),
+        ({"watchdog": "soon"}, errors.InvalidArgument),
+        ({"seed": -1}, errors.InvalidArgument),
+    ],
+)
+def test_a_bad_configuration_starts_nothing(
+    change: dict[str, Any], error: type[errors.PgmapError]
+) -> None:
+    good: dict[str, Any] = {
+        "era": "v6.15-sound",
+        "breaks": (),
+        "seed": 1,
+        "threads": 2,
+        "mix": "default",
+        "pages": None,
+        "seconds": 0.1,
+        "ops": None,
+        "watchdog": 1.0,
+        "max_failures": 1,
+    }
+    with pytest.raises(error) as raised:
+        _core.stress_start({**good, **change})
+    assert str(raised.value)
