@@ -72,11 +72,19 @@ def test_a_wrong_rule_is_found_and_named(rule: str) -> None:
     assert all(found["parties"])
 
 
-def test_a_faithful_era_reports_its_known_races_as_known() -> None:
-    code, report = stress("--seed", "3", "--era", "v6.15", "--for", "3s", "--keep-going")
+@pytest.mark.parametrize(
+    ("other", "known"),
+    [
+        # Each with the rule behind the other known race set right, so that one kind is left.
+        ("idle-pred=ref-equals-map", "B31"),
+        ("teardown-pages=wait-idle", "B33"),
+    ],
+)
+def test_a_faithful_era_reports_its_known_races_as_known(other: str, known: str) -> None:
+    arguments = ("--era", "v6.15", "--break", other, "--for", "6s", "--keep-going")
+    code, report = stress("--seed", "3", *arguments)
     assert code == Exit.OK
-    assert {found["known"] for found in report["violations"]} <= {"B31", "B33", "B48"}
-    assert "B31" in {found["known"] for found in report["violations"]}
+    assert {found["known"] for found in report["violations"]} == {known}
 
 
 def test_a_known_race_is_news_when_the_era_does_not_list_it() -> None:
@@ -91,7 +99,8 @@ def test_waiting_with_the_fault_lock_held_hangs_and_says_who_waits_for_whom() ->
     assert code == Exit.HANG
     waiters = report["hang"]["waiters"]
     assert any("page to become idle" in line for line in waiters)
-    assert any("invalidate_lock" in line and "held by" in line for line in waiters)
+    assert any("invalidate_lock" in line for line in waiters)
+    assert any("held by" in line for line in waiters)
 
 
 def test_ctrl_c_gives_what_there_is() -> None:
