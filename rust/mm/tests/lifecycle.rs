@@ -129,3 +129,24 @@ fn unbind_and_bind_leave_the_file_and_renew_its_pages() {
         assert_eq!(world.observe(pfn).refcount, 1);
     });
 }
+
+#[test]
+fn a_descriptor_for_reading_changes_nothing() {
+    with_world(Era::V6_15Sound, |world, cpu| {
+        mapped(world, cpu, 16, Layout::Contiguous, Align::Odd);
+        world.open(cpu, W0, FdNo(1), Target::File(F), OpenMode::Read).expect("a descriptor");
+        let file = FileRef::Fd(FdNo(1));
+        let refused = |op| world.execute(cpu, W0, &op, |_| 0);
+        let errno = |errno| Err(pgmap_mm::world::Failure::Errno(errno));
+        assert_eq!(
+            refused(program::Op::Ftruncate { file, pages: 0 }),
+            errno(program::Errno::EINVAL)
+        );
+        let punch = program::Op::Punch { file, page: 0, pages: 1 };
+        assert_eq!(refused(punch), errno(program::Errno::EBADF));
+        let zero = program::Op::Zerorange { file, page: 0, pages: 1 };
+        assert_eq!(refused(zero), errno(program::Errno::EBADF));
+        let inode = world.name_lookup(cpu, F).expect("an inode");
+        assert_eq!(world.dax.inode(inode).size(), 16);
+    });
+}

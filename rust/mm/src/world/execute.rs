@@ -100,15 +100,21 @@ impl World {
             Op::Pread { file, page, pages } => self.pread(cpu, worker, file, page, pages),
             Op::Pwrite { file, page, pages } => self.pwrite(cpu, worker, file, page, pages, value),
             Op::Fsync { file } => self.with_inode(cpu, worker, file, |_| Ok(0)),
-            Op::Ftruncate { file, pages } => self.with_inode(cpu, worker, file, |inode| {
-                self.dax.truncate(cpu, inode, pages).map(|()| 0)
-            }),
-            Op::Punch { file, page, pages } => self.with_inode(cpu, worker, file, |inode| {
-                self.dax.punch(cpu, inode, page, pages).map(|()| 0)
-            }),
-            Op::Zerorange { file, page, pages } => self.with_inode(cpu, worker, file, |inode| {
-                self.dax.zero_range(cpu, inode, page, pages).map(|()| 0)
-            }),
+            Op::Ftruncate { file, pages } => {
+                self.with_writable_inode(cpu, worker, file, Errno::EINVAL, |inode| {
+                    self.dax.truncate(cpu, inode, pages).map(|()| 0)
+                })
+            }
+            Op::Punch { file, page, pages } => {
+                self.with_writable_inode(cpu, worker, file, Errno::EBADF, |inode| {
+                    self.dax.punch(cpu, inode, page, pages).map(|()| 0)
+                })
+            }
+            Op::Zerorange { file, page, pages } => {
+                self.with_writable_inode(cpu, worker, file, Errno::EBADF, |inode| {
+                    self.dax.zero_range(cpu, inode, page, pages).map(|()| 0)
+                })
+            }
             Op::Mmap { sharing: program::op::Sharing::Private, .. } | Op::Unsupported { .. } => {
                 Err(Errno::EOPNOTSUPP.into())
             }

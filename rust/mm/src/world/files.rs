@@ -191,6 +191,25 @@ impl World {
         Ok(returned?)
     }
 
+    /// As [`Self::with_inode`], for calls that change the file.
+    ///
+    /// # Errors
+    /// `refusal` when the descriptor is open for reading only.
+    pub fn with_writable_inode(
+        &self,
+        cpu: &Cpu<'_>,
+        worker: WorkerId,
+        file: FileRef,
+        refusal: Errno,
+        call: impl FnOnce(InodeId) -> Result<i64, Errno>,
+    ) -> Return {
+        let open = self.get_file(cpu, worker, file)?;
+        let returned =
+            if self.is_writable(open) { call(self.inode_of(open)) } else { Err(refusal) };
+        self.put_file(cpu, open);
+        Ok(returned?)
+    }
+
     /// `pread`: contents are looked at and dropped; returns bytes.
     ///
     /// # Errors

@@ -115,7 +115,10 @@ impl World {
             slot.closing = range.is_none().into();
             (range.is_none(), Vpn(slot.start + page), pages)
         };
-        let unmapped = self.unmap_range(cpu, mm, start, pages);
+        let mut dropped = Dropped::default();
+        let vm = &self.dax.vm;
+        let unmapped =
+            vm.munmap(cpu, mm, start, pages, &mut |event| dropped.note(self, cpu, event));
         if whole {
             let mut handles = proc.handles.lock(cpu);
             match unmapped {
@@ -123,6 +126,8 @@ impl World {
                 Err(_) => handles.maps[map.index()].closing = 0,
             }
         }
+        // Last, because it may sleep in an eviction: nothing is mapped there any more.
+        dropped.put(self, cpu);
         Ok(unmapped.map(|()| 0)?)
     }
 
@@ -131,14 +136,6 @@ impl World {
         let mut dropped = Dropped::default();
         self.dax.vm.exit_mmap(cpu, mm, &mut |event| dropped.note(self, cpu, event));
         dropped.put(self, cpu);
-    }
-
-    fn unmap_range(&self, cpu: &Cpu<'_>, mm: MmId, start: Vpn, pages: u32) -> Result<(), Errno> {
-        let mut dropped = Dropped::default();
-        let done =
-            self.dax.vm.munmap(cpu, mm, start, pages, &mut |event| dropped.note(self, cpu, event));
-        dropped.put(self, cpu);
-        done
     }
 
     /// Touches pages one after the other; a write stores `value(page of the file)`.

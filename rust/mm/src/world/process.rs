@@ -212,8 +212,25 @@ impl World {
         Ok(0)
     }
 
+    /// `get_task_mm`: keeps another worker's process, and with it its mm, until [`Self::leave`].
+    ///
+    /// # Errors
+    /// `ESRCH` when it does not run, or is about to be gone.
+    pub(super) fn get_proc(&self, cpu: &Cpu<'_>, worker: WorkerId) -> Result<ProcId, Errno> {
+        let id = self.proc_of(worker)?;
+        if !self.procs[id.0].workers.add_unless(1, 0) {
+            return Err(Errno::ESRCH);
+        }
+        // The slot may have been another process's by the time it was counted.
+        if self.proc_of(worker) != Ok(id) {
+            self.leave(cpu, id);
+            return Err(Errno::ESRCH);
+        }
+        Ok(id)
+    }
+
     /// A worker less in a process; the last one ends it.
-    fn leave(&self, cpu: &Cpu<'_>, id: ProcId) {
+    pub(super) fn leave(&self, cpu: &Cpu<'_>, id: ProcId) {
         let proc = &self.procs[id.0];
         if proc.workers.dec_and_test() {
             self.drop_mm(cpu, MmId(proc.mm.read()));

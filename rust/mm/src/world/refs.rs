@@ -321,14 +321,18 @@ impl World {
         page: u32,
         pages: u32,
     ) -> Return {
+        let proc = self.get_proc(cpu, target)?;
         let mut out = [GupRange::EMPTY; BATCH];
         let request = Self::request(pages, GupKind::Pin, Permission::Read);
-        let (taken, ranges) = self.gup(cpu, target, map, page, request, &mut out)?;
-        for range in &out[..ranges] {
-            self.dax.vm.dma(cpu, range, None);
-            self.dax.vm.gup_put(cpu, range);
+        let taken = self.gup(cpu, target, map, page, request, &mut out);
+        if let Ok((_, ranges)) = taken {
+            for range in &out[..ranges] {
+                self.dax.vm.dma(cpu, range, None);
+                self.dax.vm.gup_put(cpu, range);
+            }
         }
-        Ok(i64::from(taken) * PAGE_SIZE)
+        self.leave(cpu, proc);
+        Ok(taken.map(|(pages, _)| i64::from(pages) * PAGE_SIZE)?)
     }
 
     /// `pipe`, under a number.
