@@ -50,9 +50,9 @@ fn every_geometry_that_validates_is_built_or_refused_and_never_panics() {
         dev_pages: 1 << 28,
         files_max: 4096,
         procs_max: 256,
-        fds_max: 255,
-        maps_max: 255,
-        pipes_max: 255,
+        fds_max: 64,
+        maps_max: 64,
+        pipes_max: 64,
         pin_bias: 1 << 20,
         gather_batch: 4096,
         ..TERABYTE
@@ -149,4 +149,46 @@ fn files_of_a_small_machine_run_out_with_an_errno() {
         assert_eq!(rig.world.unlink(&cpu, program::op::FileIdx(name)), Ok(0));
     }
     assert_eq!(rig.world.dax.blocks.used(&cpu), 0);
+}
+
+#[test]
+fn a_process_holds_as_many_handles_as_the_geometry_says_and_no_more() {
+    let small = Geometry {
+        fds_max: 2,
+        maps_max: 1,
+        pipes_max: 1,
+        pipe_slots: 1,
+        pins_max: 1,
+        ..Geometry::REAL
+    };
+    let machine = Machine::new(2);
+    let cpu = machine.lease(Lease::of(TaskId(1))).expect("a CPU");
+    let arena = Arena::new(World::reserve(&small)).expect("an arena");
+    let world = World::new(&arena, &cpu, &small, Era::V6_15Sound.rules()).expect("a world");
+    let program = program::Program::parse(
+        "file f 4 written
+         w0 open 0 f rw | w0 mmap 0 0 0 4 rw shared | w0 pipe 0
+         w0 vmsplice 0 0 0 2
+         w0 pin 0 0 1
+         w0 pin 0 1 1
+         w0 open 2 f rw
+         w0 mmap 1 0 0 4 rw shared
+         w0 pipe 1",
+    )
+    .expect("a program");
+    let written = Some(program::op::FileState::Written);
+    let layout = program::op::Layout::Contiguous;
+    world.create_file(&cpu, program::op::FileIdx(0), 4, written, layout).expect("a file");
+    let w0 = program::op::WorkerId(0);
+    world.spawn(&cpu, w0).expect("a process");
+    let all: Vec<i64> = program
+        .steps
+        .iter()
+        .map(|step| match world.execute(&cpu, w0, &step.op, |_| 0) {
+            Ok(value) => value,
+            Err(failure) => failure.as_return(),
+        })
+        .collect();
+    // One page of two fits the pipe; the second pin, third descriptor, second mapping and pipe do not fit.
+    assert_eq!(all, [0, 0, 0, 4096, 1, -12, -24, -22, -24]);
 }

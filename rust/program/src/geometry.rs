@@ -4,6 +4,8 @@
 use serde::Serialize;
 use thiserror::Error;
 
+use crate::op::HANDLES_MAX;
+
 /// Sizes, all in 4 KiB pages unless said. Plain numbers: a world checks them once, with
 /// [`Geometry::validate`], and then trusts them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -79,6 +81,11 @@ pub const CPUS_MAX: u16 = 256;
 /// Most pages a device can have: 1 TiB.
 pub const PAGES_MAX: u32 = 1 << 28;
 
+/// Largest [`Geometry::pipe_slots`]: what a pipe of the default size holds.
+pub const PIPE_SLOTS_MAX: u16 = 16;
+/// Largest [`Geometry::pins_max`].
+pub const PINS_MAX: u16 = 64;
+
 impl Geometry {
     /// See [`REAL`].
     pub const REAL: Geometry = REAL;
@@ -123,6 +130,7 @@ impl Geometry {
                 Err(GeometryError(format!("{name} is {value}; it must be {low} to {high}")))
             }
         };
+        let handles = HANDLES_MAX.into();
         between("pmd_order", self.pmd_order.into(), 1, 9)?;
         between("gather_batch", self.gather_batch.into(), 1, 4096)?;
         between("pin_bias", self.pin_bias.into(), 2, 1 << 20)?;
@@ -132,11 +140,11 @@ impl Geometry {
         between("files_max", self.files_max.into(), 1, 4096)?;
         between("file_pages_max", self.file_pages_max.into(), 1, PAGES_MAX.into())?;
         between("procs_max", self.procs_max.into(), 1, 256)?;
-        between("fds_max", self.fds_max.into(), 1, 255)?;
-        between("maps_max", self.maps_max.into(), 1, 255)?;
-        between("pipes_max", self.pipes_max.into(), 1, 255)?;
-        between("pipe_slots", self.pipe_slots.into(), 1, 4096)?;
-        between("pins_max", self.pins_max.into(), 1, 65535)?;
+        between("fds_max", self.fds_max.into(), 1, handles)?;
+        between("maps_max", self.maps_max.into(), 1, handles)?;
+        between("pipes_max", self.pipes_max.into(), 1, handles)?;
+        between("pipe_slots", self.pipe_slots.into(), 1, PIPE_SLOTS_MAX.into())?;
+        between("pins_max", self.pins_max.into(), 1, PINS_MAX.into())?;
         if !self.pin_bias.is_power_of_two() {
             return Err(GeometryError(format!(
                 "pin_bias is {}; it must be a power of two",

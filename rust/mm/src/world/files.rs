@@ -126,7 +126,7 @@ impl World {
         mode: OpenMode,
     ) -> Return {
         let proc = self.proc(worker)?;
-        if fd.index() >= proc.handles.lock(cpu).fds.len() {
+        if fd.index() >= self.geometry.fds_max.into() {
             return Err(Errno::EMFILE.into());
         }
         let new = match target {

@@ -5,7 +5,7 @@ use program::op::{Access as OpAccess, Align, FileRef, MapNo, PAGE_MAX, PageRange
 use program::{Died, Errno};
 
 use crate::vm::{self, Access, FileUse, MmId, Vma, VmaAlignment, Vpn};
-use crate::world::process::{HANDLES, MapSlot};
+use crate::world::process::MapSlot;
 use crate::world::{Failure, Return, World};
 
 /// Files a single unmap can drop and have put after `mmap_lock` is released.
@@ -30,7 +30,8 @@ impl World {
         align: Align,
     ) -> Return {
         let mm = self.mm_of(worker)?;
-        if pages == 0 || pages > self.geometry.file_pages_max || map.index() >= HANDLES {
+        let unknown = map.index() >= self.geometry.maps_max.into();
+        if pages == 0 || pages > self.geometry.file_pages_max || unknown {
             return Err(Errno::EINVAL.into());
         }
         if offset.checked_add(pages).is_none_or(|end| end > PAGE_MAX) {

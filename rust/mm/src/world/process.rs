@@ -14,7 +14,7 @@ use crate::world::{Return, World};
 /// Handles of one kind a process has.
 pub(super) const HANDLES: usize = HANDLES_MAX as usize;
 /// Ranges one worker can hold pinned at once.
-pub(super) const PINS: usize = 64;
+pub(super) const PINS: usize = program::geometry::PINS_MAX as usize;
 
 /// Names a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

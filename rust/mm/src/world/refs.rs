@@ -12,11 +12,11 @@ use program::op::{FdNo, Longterm as OpLongterm, MapNo, PinNo, PipeNo, WorkerId};
 
 use crate::page::Stamp;
 use crate::vm::{GupKind, GupRange, GupRequest, Longterm, Permission, Vpn};
-use crate::world::process::{HANDLES, Pinned, REGISTERED, Worker};
+use crate::world::process::{Pinned, REGISTERED, Worker};
 use crate::world::{PAGE_SIZE, Return, World};
 
 /// Buffers a pipe holds.
-pub(super) const SLOTS: usize = 16;
+pub(super) const SLOTS: usize = program::geometry::PIPE_SLOTS_MAX as usize;
 /// Ranges one I/O can cover.
 const SEGMENTS: usize = 16;
 /// Ranges one call can take.
@@ -177,7 +177,8 @@ impl World {
         let (taken, ranges) = self.gup(cpu, worker, map, page, request, &mut out)?;
         let room = {
             let mut pins = self.worker(worker)?.pins.lock(cpu);
-            let room = pins.held.iter().filter(|slot| slot.number == 0).count() >= ranges;
+            let used = pins.held.iter().filter(|slot| slot.number != 0).count();
+            let room = used + ranges <= self.geometry.pins_max.into();
             if room {
                 let free = pins.held.iter_mut().filter(|slot| slot.number == 0);
                 free.zip(&out[..ranges])
@@ -341,7 +342,7 @@ impl World {
     /// `EMFILE`, `EBUSY` for a number in use.
     pub fn pipe(&self, cpu: &Cpu<'_>, worker: WorkerId, number: PipeNo) -> Return {
         let proc = self.proc(worker)?;
-        if number.index() >= HANDLES {
+        if number.index() >= self.geometry.pipes_max.into() {
             return Err(Errno::EMFILE.into());
         }
         let pipe = self.pipes.alloc(cpu).map_err(|_| Errno::EMFILE)?;
@@ -558,7 +559,7 @@ impl World {
     fn push_buffer(&self, cpu: &Cpu<'_>, pipe: u32, range: GupRange) -> bool {
         let mut ring = self.pipes[pipe].ring.lock(cpu);
         let len = ring.len as usize;
-        let room = len < SLOTS;
+        let room = len < self.geometry.pipe_slots.into();
         if room {
             ring.buffers[len] = range;
             ring.len += 1;
