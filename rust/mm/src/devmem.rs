@@ -10,7 +10,7 @@ use program::Errno;
 
 use crate::page::{Folio, Owner, Pfn, Span};
 use crate::pagemap::{DevPagemapOps, PagemapId, Pagemaps};
-use crate::warn::{Complaint, warn_page};
+use crate::warn::{Complaint, warn_on};
 
 /// Most pages a pool keeps track of.
 pub const POOL_PAGES: u32 = 1024;
@@ -140,7 +140,7 @@ impl DevMem {
                 if errno == Errno::EBUSY {
                     // The pool said free and the page says held: it was pushed too early, or twice.
                     let count = pagemaps.memmap.folio(first).refcount();
-                    warn_page(cpu, Complaint::FreePageBusy, first, count.into());
+                    warn_on(cpu, Complaint::FreePageBusy, first, count.into());
                 }
                 self.pool[0].lock(cpu).mark(start, pages, false);
                 Err(errno)

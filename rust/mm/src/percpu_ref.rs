@@ -31,7 +31,7 @@ use prim::{
     zeroed,
 };
 
-use crate::warn::{Complaint, warn_object};
+use crate::warn::{Complaint, warn_on};
 
 /// `__PERCPU_REF_ATOMIC`: operations use the shared count.
 const ATOMIC: usize = 1;
@@ -225,7 +225,7 @@ impl PercpuRefs {
         let this = &self.refs[id.0];
         let mut lock = Some(self.switch_lock[0].lock(cpu));
         if this.is_dying() {
-            warn_object(cpu, Complaint::PercpuMisuse, id.0.into(), 0);
+            warn_on(cpu, Complaint::PercpuMisuse, id.0, 0);
         }
         this.percpu_count_ptr.or(DEAD);
         self.switch_mode(cpu, id, confirm, &mut lock);
@@ -251,7 +251,7 @@ impl PercpuRefs {
     /// `percpu_ref_reinit`: back to life from exactly zero.
     pub fn reinit(&self, cpu: &Cpu<'_>, id: RefId) {
         if !self.is_zero(cpu, id) {
-            warn_object(cpu, Complaint::PercpuMisuse, id.0.into(), self.refs[id.0].count.read());
+            warn_on(cpu, Complaint::PercpuMisuse, id.0, self.refs[id.0].count.read());
         }
         self.resurrect(cpu, id);
     }
@@ -262,7 +262,7 @@ impl PercpuRefs {
         let this = &self.refs[id.0];
         let mut lock = Some(self.switch_lock[0].lock(cpu));
         if !this.is_dying() || this.first_cell().is_some() {
-            warn_object(cpu, Complaint::PercpuMisuse, id.0.into(), 1);
+            warn_on(cpu, Complaint::PercpuMisuse, id.0, 1);
         }
         this.percpu_count_ptr.and(!DEAD);
         self.get_many(cpu, id, 1);
@@ -274,7 +274,7 @@ impl PercpuRefs {
         let this = &self.refs[id.0];
         if let Some(counter) = self.counter(this) {
             if this.confirm_switch.read() != 0 {
-                warn_object(cpu, Complaint::PercpuMisuse, id.0.into(), 2);
+                warn_on(cpu, Complaint::PercpuMisuse, id.0, 2);
             }
             self.counters.free(cpu, counter);
         }
@@ -371,7 +371,7 @@ impl PercpuRefs {
         // ATOMIC is set, so this lands on the shared count and keeps it up until the callback's put.
         this.count.add(1);
         if self.switches.push(cpu, SwitchCall { ref_index: id.0 }).is_err() {
-            warn_object(cpu, Complaint::PercpuMisuse, id.0.into(), 3);
+            warn_on(cpu, Complaint::PercpuMisuse, id.0, 3);
         }
     }
 
@@ -386,7 +386,7 @@ impl PercpuRefs {
         }
         let count = this.count.read();
         if count <= 0 {
-            warn_object(cpu, Complaint::PercpuUnbalanced, id.0.into(), count);
+            warn_on(cpu, Complaint::PercpuUnbalanced, id.0, count);
         }
         match Confirm(this.confirm_switch.read().saturating_sub(1)) {
             Confirm::NONE => {}
@@ -415,7 +415,7 @@ impl PercpuRefs {
         }
         let Some(counter) = self.counter(this).filter(|_| this.modes.read() & ALLOW_REINIT != 0)
         else {
-            warn_object(cpu, Complaint::PercpuMisuse, id.0.into(), 4);
+            warn_on(cpu, Complaint::PercpuMisuse, id.0, 4);
             return;
         };
         this.count.add(BIAS);

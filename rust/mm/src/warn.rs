@@ -153,12 +153,9 @@ impl Complaint {
     }
 }
 
-/// `WARN_ON(1)` about a page.
-pub fn warn_page(cpu: &Cpu<'_>, complaint: Complaint, pfn: impl Into<u64>, value: i64) {
-    cpu.warn(Warn { code: complaint as u16, object: pfn.into(), value });
-}
-
-/// `WARN_ON(1)` about something that is not a page.
-pub fn warn_object(cpu: &Cpu<'_>, complaint: Complaint, object: u64, value: i64) {
-    cpu.warn(Warn { code: complaint as u16, object, value });
+/// `WARN_ON(1)`: the machine records it and goes on. The object is a frame unless the complaint says
+/// otherwise.
+#[cold]
+pub fn warn_on(cpu: &Cpu<'_>, complaint: Complaint, object: impl Into<u64>, value: i64) {
+    cpu.warn(Warn { code: complaint as u16, object: object.into(), value });
 }

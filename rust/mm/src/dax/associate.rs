@@ -10,7 +10,7 @@ use program::rules::ShareReset;
 use crate::dax::entry::DaxEntry;
 use crate::dax::{Dax, InodeId};
 use crate::page::{Order, Pfn};
-use crate::warn::{Complaint, warn_page};
+use crate::warn::{Complaint, warn_on};
 
 impl Dax {
     /// `dax_associate_entry`, for an extent that no other file shares.
@@ -28,11 +28,11 @@ impl Dax {
             let pfn = head.add(at);
             let count = memmap.page(pfn).refcount.count();
             if count != 0 {
-                warn_page(cpu, Complaint::BlockAllocatedBusy, pfn, count.into());
+                warn_on(cpu, Complaint::BlockAllocatedBusy, pfn, count.into());
             }
         }
         if memmap.folio(head).mapping().is_some() {
-            warn_page(cpu, Complaint::MappingOverwritten, head, 0);
+            warn_on(cpu, Complaint::MappingOverwritten, head, 0);
         }
         let folio = memmap.prep_folio(head, order, pagemap.0);
         folio.set_mapping(Some(inode.0));
@@ -50,7 +50,7 @@ impl Dax {
         let folio = self.vm.pagemaps.memmap.folio(entry.pfn());
         let count = folio.refcount();
         if count != 0 {
-            warn_page(cpu, Complaint::BusyReset, folio.pfn(), count.into());
+            warn_on(cpu, Complaint::BusyReset, folio.pfn(), count.into());
         }
         folio.set_mapping(None);
         if folio.is_large() {

@@ -16,7 +16,7 @@ use program::Errno;
 use crate::dax::{Dax, InodeId};
 use crate::page::{Oracle, Owner, Pfn};
 use crate::vm::Permission;
-use crate::warn::{Complaint, warn_page};
+use crate::warn::{Complaint, warn_on};
 
 const UNWRITTEN: u32 = 1 << 31;
 
@@ -192,7 +192,7 @@ impl Dax {
     fn check_unreachable(&self, cpu: &Cpu<'_>, pfn: Pfn) {
         let watched = self.vm.pagemaps.memmap.oracle == Oracle::On;
         if watched && let Some(other) = self.vm.tlb_still_maps(pfn) {
-            warn_page(cpu, Complaint::FreedInTlb, pfn, other.0 as i64);
+            warn_on(cpu, Complaint::FreedInTlb, pfn, other.0 as i64);
         }
     }
 
@@ -200,7 +200,7 @@ impl Dax {
         let memmap = &self.vm.pagemaps.memmap;
         let count = memmap.folio(pfn).refcount();
         if count != 0 || memmap.page(pfn).mapcount.read() != 0 {
-            warn_page(cpu, complaint, pfn, count.into());
+            warn_on(cpu, complaint, pfn, count.into());
         }
     }
 }

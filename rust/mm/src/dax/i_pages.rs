@@ -15,7 +15,7 @@ use crate::dax::{Dax, IPages, InodeId};
 use crate::page::Order;
 use crate::tally;
 use crate::vm::Fault;
-use crate::warn::{Complaint, warn_object};
+use crate::warn::{Complaint, warn_on};
 
 static ENTRY: WaitClass = WaitClass { name: "DAX entry" };
 
@@ -143,7 +143,7 @@ impl Dax {
         {
             let _lock = self.inode(grabbed.inode).i_pages.lock(cpu);
             if DaxEntry(slot.read()) != grabbed.entry {
-                warn_object(cpu, Complaint::EntryMisuse, grabbed.index.into(), 0);
+                warn_on(cpu, Complaint::EntryMisuse, grabbed.index, 0);
             }
             // Release: pairs with the acquire of a waiter's check.
             slot.set_release(grabbed.entry.unlocked().0);

@@ -8,7 +8,7 @@ use prim::{Arena, AtomicU32, AtomicU64, Cpu, NoMemory, Table};
 
 use crate::page::shadow::{Oracle, Owner, Shadow, Stamp};
 use crate::page::{Folio, Order, Page, Pfn, Span};
-use crate::warn::{Complaint, warn_page};
+use crate::warn::{Complaint, warn_on};
 
 /// Granule in which use of the memmap is remembered, so that looking at all of it costs what was used.
 const REGION: Order = Order(9);
@@ -87,7 +87,7 @@ impl Memmap {
     #[inline]
     pub fn check_contents(&self, cpu: &Cpu<'_>, pfn: Pfn, held: u64, stamp: Stamp) {
         if held != 0 && held != stamp.as_contents() {
-            warn_page(cpu, Complaint::ForeignContents, pfn, held.cast_signed());
+            warn_on(cpu, Complaint::ForeignContents, pfn, held.cast_signed());
         }
     }
 

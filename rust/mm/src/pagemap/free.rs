@@ -11,7 +11,7 @@ use crate::page::{Folio, Pfn};
 use crate::pagemap::{PagemapId, PagemapType, Pagemaps};
 use crate::refcount::{Dropped, Refused};
 use crate::tally;
-use crate::warn::{Complaint, warn_page};
+use crate::warn::{Complaint, warn_on};
 
 impl Pagemaps {
     /// `try_get_folio` (K§4.3): `refs` references on the folio around `pfn`, unless it is free or
@@ -29,7 +29,7 @@ impl Pagemaps {
                     return None;
                 }
                 Err(Refused::Saturated(count)) => {
-                    warn_page(cpu, Complaint::RefSaturated, folio.pfn(), count.into());
+                    warn_on(cpu, Complaint::RefSaturated, folio.pfn(), count.into());
                     return None;
                 }
             }
@@ -54,7 +54,7 @@ impl Pagemaps {
             Dropped::Live => {}
             Dropped::Zero => self.free_zone_device_folio(cpu, folio),
             Dropped::Underflow(left) => {
-                warn_page(cpu, Complaint::RefUnderflow, folio.pfn(), left.into())
+                warn_on(cpu, Complaint::RefUnderflow, folio.pfn(), left.into())
             }
         }
     }
@@ -84,7 +84,7 @@ impl Pagemaps {
     fn free_zone_device_folio(&self, cpu: &Cpu<'_>, folio: Folio<'_>) {
         let pages = folio.order().pages();
         let Some(id) = self.of_page(folio.pfn()) else {
-            warn_page(cpu, Complaint::NoPagemap, folio.pfn(), 0);
+            warn_on(cpu, Complaint::NoPagemap, folio.pfn(), 0);
             return;
         };
         match self.kind(id) {

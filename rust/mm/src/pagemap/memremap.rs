@@ -10,7 +10,7 @@ use crate::page::Span;
 use crate::pagemap::{PagemapId, PagemapType, Pagemaps};
 use crate::percpu_ref::{Confirm, Init, Put, Switched};
 use crate::tally;
-use crate::warn::{Complaint, warn_page};
+use crate::warn::{Complaint, warn_on};
 
 static DONE: WaitClass = WaitClass { name: "pagemap references" };
 
@@ -129,9 +129,9 @@ impl Pagemaps {
             counts.map(|folio| (folio.pfn(), folio.refcount())).find(|(_, count)| *count != idle);
         if !self.maps[id.0].done.done() {
             let (pfn, _) = busy.unwrap_or((span.start, 0));
-            warn_page(cpu, Complaint::ReleasedEarly, pfn, self.ledger(id));
+            warn_on(cpu, Complaint::ReleasedEarly, pfn, self.ledger(id));
         } else if let Some((pfn, count)) = busy {
-            warn_page(cpu, Complaint::UnplugBusy, pfn, count.into());
+            warn_on(cpu, Complaint::UnplugBusy, pfn, count.into());
         }
     }
 

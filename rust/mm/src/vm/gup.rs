@@ -11,7 +11,7 @@ use crate::page::{Folio, Pfn, Stamp};
 use crate::refcount::LIMIT;
 use crate::tally;
 use crate::vm::{Entry, Fault, FaultHandler, MmId, Permission, Vm, Vpn};
-use crate::warn::{Complaint, warn_page};
+use crate::warn::{Complaint, warn_on};
 
 /// `FOLL_GET` or `FOLL_PIN`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -225,7 +225,7 @@ impl Vm {
             let full = count > LIMIT;
             let complaint =
                 if full { Complaint::RefSaturated } else { Complaint::MappedWithoutRef };
-            warn_page(cpu, complaint, folio.pfn(), count.into());
+            warn_on(cpu, complaint, folio.pfn(), count.into());
             return Err(Errno::ENOMEM);
         }
         match kind {

@@ -18,7 +18,7 @@ use crate::tally;
 use crate::vm::gup::{GupKind, GupRange, GupRequest, Longterm};
 use crate::vm::tables::TableId;
 use crate::vm::{Entry, MmId, Permission, Vm, Vpn};
-use crate::warn::{Complaint, warn_page};
+use crate::warn::{Complaint, warn_on};
 
 /// What the walk has collected.
 #[derive(Debug, Default)]
@@ -168,7 +168,7 @@ impl Vm {
             return None;
         }
         if changed && before != range.stamp() {
-            warn_page(cpu, Complaint::WrongPage, range.first(), range.stamp().word.cast_signed());
+            warn_on(cpu, Complaint::WrongPage, range.first(), range.stamp().word.cast_signed());
         }
         Some(range)
     }

@@ -10,7 +10,7 @@ use program::Errno;
 use crate::page::{Folio, Pfn};
 use crate::vm::gather::MmuGather;
 use crate::vm::{MmId, Vm, Vpn};
-use crate::warn::{Complaint, warn_page};
+use crate::warn::{Complaint, warn_on};
 
 /// VMAs that can map one file at once.
 const LINKS: usize = 256;
@@ -122,7 +122,7 @@ impl Vm {
     pub(super) fn remove_rmap_pte(&self, cpu: &Cpu<'_>, folio: Folio<'_>, pfn: Pfn) {
         let left = self.pagemaps.memmap.page(pfn).mapcount.dec_return();
         if left < 0 {
-            warn_page(cpu, Complaint::MapUnderflow, pfn, left.into());
+            warn_on(cpu, Complaint::MapUnderflow, pfn, left.into());
         }
         if folio.is_large() {
             Self::drop_large(cpu, folio, folio.large_mapcount().dec_return());
@@ -146,7 +146,7 @@ impl Vm {
 
     fn drop_large(cpu: &Cpu<'_>, folio: Folio<'_>, left: u32) {
         if left.cast_signed() < 0 {
-            warn_page(cpu, Complaint::MapUnderflow, folio.pfn(), left.cast_signed().into());
+            warn_on(cpu, Complaint::MapUnderflow, folio.pfn(), left.cast_signed().into());
         }
     }
 }

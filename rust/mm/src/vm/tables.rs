@@ -17,7 +17,7 @@ use program::Geometry;
 use crate::page::Order;
 use crate::tally;
 use crate::vm::{Entry, MmId, Vpn};
-use crate::warn::{Complaint, warn_object};
+use crate::warn::{Complaint, warn_on};
 
 /// Largest address space, in pages: sums of an address and a length stay far from the end of `u32`.
 const SPACE_MAX: u32 = 1 << 31;
@@ -151,7 +151,7 @@ impl PageTables {
         for index in 0..self.pmd_order.pages() {
             let entry = Entry(self.pte(table, Vpn(index)).read());
             if !entry.is_none() {
-                warn_object(cpu, Complaint::TableNotEmpty, table.0.into(), entry.0.cast_signed());
+                warn_on(cpu, Complaint::TableNotEmpty, table.0, entry.0.cast_signed());
             }
         }
         self.slab.free(cpu, table.0);

@@ -13,7 +13,7 @@ use prim::{Arena, AtomicU32, AtomicU64, Cpu, CpuId, NoMemory, Table, zeroed};
 use crate::page::{Pfn, Stamp};
 use crate::vm::mm::TLB_GROUPS;
 use crate::vm::{Entry, Fault, FaultHandler, MmId, Permission, Vm, Vpn};
-use crate::warn::{Complaint, warn_page};
+use crate::warn::{Complaint, warn_on};
 
 /// Entries of one CPU's TLB; direct mapped.
 const ENTRIES: usize = 64;
@@ -271,7 +271,7 @@ impl Vm {
         if now != stamp {
             let complaint =
                 if now.epoch == stamp.epoch { complaint } else { Complaint::UsedAfterUnplug };
-            warn_page(cpu, complaint, pfn, now.word.cast_signed());
+            warn_on(cpu, complaint, pfn, now.word.cast_signed());
         }
     }
 }

@@ -7,7 +7,7 @@ use prim::Cpu;
 use program::Errno;
 
 use crate::page::{Pfn, Span};
-use crate::warn::{Complaint, warn_page};
+use crate::warn::{Complaint, warn_on};
 use crate::world::{Failure, Return, World};
 
 impl World {
@@ -42,7 +42,7 @@ impl World {
             let folio = pagemaps.memmap.folio(pfn);
             let count = folio.refcount();
             if count <= 0 || folio.pfn() != pfn || pagemaps.memmap.contents(pfn).read() != owner {
-                warn_page(cpu, Complaint::AllocationShared, pfn, count.into());
+                warn_on(cpu, Complaint::AllocationShared, pfn, count.into());
             }
             pagemaps.folio_put_refs(cpu, folio, 1);
         }
