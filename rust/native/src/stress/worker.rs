@@ -164,8 +164,9 @@ impl<'a> Worker<'a> {
                 Ok(taken)
             }
             ActionKind::Copy => self.enter(kind, |cpu| {
+                // As the system call does, it stops at the first page it cannot read.
                 let copied = |_: &u32| world.vm_read(cpu, id, map, page, 1).is_ok();
-                (0..BURST).filter(copied).count() > 0
+                (0..BURST).take_while(copied).count() > 0
             }),
             ActionKind::Unpin => {
                 let given = self.did(kind, |cpu| world.unpin(cpu, id, None))?;
