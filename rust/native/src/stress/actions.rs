@@ -78,7 +78,7 @@ kinds! {
     /// Take a plain reference.
     Get "get" "get" 400 600 100;
     /// Read another thread's memory page by page: many pins, each gone at once.
-    Copy "copy" "process_vm_readv" 800 1200 50;
+    Copy "copy" "process_vm_readv" 1600 2000 50;
     /// Give the most recent one back.
     Unpin "unpin" "unpin" 1600 2800 400;
     /// A device writes through a pin.
@@ -118,7 +118,7 @@ kinds! {
     /// Give it back.
     DevFree "dev_free" "dev_put" 700 300 0;
     /// Speculative references by frame number, as compaction takes them.
-    DevPeek "dev_peek" "dev_get" 900 200 0;
+    DevPeek "dev_peek" "dev_get" 600 200 0;
     /// Unbind the filesystem's device and bind it again.
     Rebind "rebind" "unbind" 2 1 1;
 }
