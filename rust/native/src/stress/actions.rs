@@ -118,7 +118,7 @@ kinds! {
     /// Give it back.
     DevFree "dev_free" "dev_put" 700 300 0;
     /// Speculative references by frame number, as compaction takes them.
-    DevPeek "dev_peek" "dev_get" 600 200 0;
+    DevPeek "dev_peek" "dev_get" 1100 200 0;
     /// Unbind the filesystem's device and bind it again.
     Rebind "rebind" "unbind" 2 1 1;
 }
