@@ -109,7 +109,9 @@ class Output:
         self._json_file = None
 
 
-def _write(stream: TextIO, words: str) -> None:
+def _write(stream: TextIO | None, words: str) -> None:
+    if stream is None:  # closed before Python started
+        return
     try:
         stream.write(words)
         stream.flush()

@@ -135,7 +135,10 @@ class Stress:
             "--threads", type=count(1, 256), default=4, metavar="N", help="default 4"
         )
         world.add_argument(
-            "--mix", default=DEFAULT_MIX, metavar="NAME", help="which operations, how often"
+            "--mix",
+            default=DEFAULT_MIX,
+            metavar="NAME",
+            help="which operations, how often: default, gup or files",
         )
         world.add_argument(
             "--pages", type=count(1, 1 << 28), metavar="N", help="pages of the emulated device"
@@ -336,7 +339,8 @@ def result_line(
         case Exit.NOTHING_RAN:
             return f"Result: {out.paint('nothing ran', Ink.BAD)} {facts}, so nothing was tested."
         case Exit.OK:
-            words = out.paint("no violation", Ink.GOOD)
+            known = any(found["known"] for found in report["violations"])
+            words = out.paint("no violation that is news" if known else "no violation", Ink.GOOD)
         case _:
             words = "no violation so far"
     ending = f" {HONESTY}." if code in (Exit.OK, Exit.INTERRUPTED, Exit.TERMINATED) else ""

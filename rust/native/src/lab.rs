@@ -134,7 +134,8 @@ impl Lab {
         catch_abandon(|| {
             let lease =
                 Lease { task: TaskId(task), deadline: patience.deadline, poll: patience.poll };
-            self.machine.lease(lease).map(|cpu| call(&cpu))
+            // A worker comes back to its own CPU, and so to its own TLB.
+            self.machine.lease_at(usize::from(task as u8), lease).map(|cpu| call(&cpu))
         })
     }
 

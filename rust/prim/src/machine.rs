@@ -41,6 +41,9 @@ pub struct Machine {
     poison: Mutex<Option<Poison>>,
 }
 
+/// Looks at every slot before a lease is refused.
+const LEASE_PASSES: usize = 64;
+
 impl Machine {
     /// A machine with `cpus` slots (at least one).
     #[must_use]
@@ -91,13 +94,18 @@ impl Machine {
         self.lease_elsewhere(first, lease)
     }
 
+    /// One pass over the slots is no proof that all are leased: one may be given back behind it while
+    /// another is taken ahead of it. Many passes, with the others running in between, are as good as one.
     #[cold]
     fn lease_elsewhere<'m>(&'m self, first: usize, lease: Lease<'m>) -> Result<Cpu<'m>, NoCpu> {
-        (first + 1..self.cpus())
-            .chain(0..=first)
-            .find(|&id| self.slots[id].word.try_lease())
-            .map(|id| Cpu::on(self, id, lease))
-            .ok_or(NoCpu)
+        for _ in 0..LEASE_PASSES {
+            let mut ids = (first + 1..self.cpus()).chain(0..=first);
+            if let Some(id) = ids.find(|&id| self.slots[id].word.try_lease()) {
+                return Ok(Cpu::on(self, id, lease));
+            }
+            std::thread::yield_now();
+        }
+        Err(NoCpu)
     }
 
     /// Sends `task` a signal: its interruptible sleep ends, now or as soon as it begins. Lasts until

@@ -1,7 +1,7 @@
 //! `conform(text, era)`: one recording against the model, as a dictionary (`_core_api.Conformance`).
 
 use pgmap_native::conform::{Conformance, Difference, Options, PageRow, Word};
-use pgmap_program::{Era, Recording};
+use pgmap_program::{Era, Recording, RecordingError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
@@ -19,8 +19,13 @@ pub(crate) fn conform<'py>(
         .map(str::parse::<Era>)
         .transpose()
         .map_err(|unknown| raise::error(py, "EraError", unknown.to_string()))?;
-    let recording = Recording::from_json(text)
-        .map_err(|wrong| raise::error(py, "RecordingError", wrong.to_string()))?;
+    let recording = Recording::from_json(text).map_err(|wrong| {
+        let class = match wrong {
+            RecordingError::Schema(_) => "ReplayImpossible",
+            _ => "RecordingError",
+        };
+        raise::error(py, class, wrong.to_string())
+    })?;
     let options = Options { era, ..Options::default() };
     let result = py
         .detach(|| pgmap_native::conform::conform(&recording, &options))

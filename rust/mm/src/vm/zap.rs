@@ -4,6 +4,11 @@
 //! K§4.1), drop the rmap, hand the page's reference to the gather. The reference outlives the entry
 //! until the flush, so between the two the page reads as busy, which is right.
 //!
+//! Whoever finds nothing to clear still waits for the lock under which it may just have been cleared:
+//! when a zap returns, no mapping of its range is half gone. The kernel does so for PTEs, and for PMDs
+//! only when it unmaps a single folio; leaving it out was found here by stress, as a page taken out of
+//! its file while a gather held it (a hypothesis about the kernel, K§6.4).
+//!
 //! A PMD leaf of a file is cleared whole even when the range covers a part of it (K§14, §7.6): files
 //! rebuild what is left by faulting.
 
@@ -24,6 +29,10 @@ impl Vm {
                 self.zap_huge_pmd(gather, Vpn(at));
             } else if let Some(table) = pmd.as_table() {
                 self.zap_ptes(gather, table, Vpn(at), Vpn(next));
+            } else {
+                // Another zap may stand between clearing this PMD and dropping its rmap. Until it is
+                // through, count and mapcount agree, and a layout break would take the page for idle.
+                drop(self.mm(gather.mm).pmd_lock.lock(gather.cpu));
             }
             at = next;
         }

@@ -38,7 +38,6 @@ mod stats;
 mod words;
 mod workload;
 
-pub use checks::{OpList, OpRunner};
 pub use host::Host;
 pub use run::{BenchRun, Config, Glance, ROUNDS_MIN, Report, RowReport};
 pub use stats::Spread;

@@ -182,6 +182,12 @@ pub(super) fn file_pages(geometry: &Geometry, which: u8) -> u32 {
     pages.min(geometry.file_pages_max)
 }
 
+/// A list for a thread that runs alone, for whoever measures one.
+#[must_use]
+pub fn list_of(mix: &Mix, geometry: &Geometry, seed: u64, count: usize) -> Vec<Action> {
+    draw(mix, geometry, seed, 0, 0, count)
+}
+
 /// The actions of one thread in one round.
 pub(super) fn draw(
     mix: &Mix,

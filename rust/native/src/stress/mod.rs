@@ -32,7 +32,7 @@ use pgmap_program::{Era, Geometry, Rules};
 
 use crate::lab::{Lab, LabError};
 
-pub use actions::{Action, ActionKind, MIXES, Mix, SplitMix64, mix_named};
+pub use actions::{Action, ActionKind, MIXES, Mix, SplitMix64, list_of, mix_named};
 pub use report::{Found, Hang, Progress, Report};
 pub use worker::run_list;
 
@@ -169,6 +169,9 @@ impl Run {
                 .map_err(|error| error.to_string())?;
         }
         let state = self.shared.state().clone();
+        if let Some(failure) = state.failure {
+            return Err(failure);
+        }
         let config = &self.shared.config;
         Ok(Report {
             era: config.era.name().to_owned(),

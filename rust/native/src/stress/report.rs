@@ -65,6 +65,8 @@ pub struct Progress {
     pub rss: Vec<(f64, u64)>,
     /// Seconds the run took, once it is over.
     pub ended_after: Option<f64>,
+    /// What stopped pgmap itself.
+    pub(super) failure: Option<String>,
     /// Slow paths of worlds that are gone.
     pub(super) banked: BTreeMap<&'static str, u64>,
 }

@@ -89,7 +89,7 @@ pub(super) fn run(shared: &Shared, lab: &Lab, round: u64) -> RoundEnd {
 }
 
 /// Files that went in the last round come back.
-fn make_files(lab: &Lab) -> Result<(), Stopped> {
+pub(super) fn make_files(lab: &Lab) -> Result<(), Stopped> {
     lab.enter(0, Patience::default(), |cpu| {
         let world = lab.world();
         for which in 0..FILES {
@@ -208,12 +208,8 @@ fn unbalanced(shared: &Shared, round: u64, wrong: &[String]) -> Found {
     }
 }
 
-/// pgmap itself failed: say so rather than nothing.
+/// pgmap itself failed: that is no finding about the rules, and ends the run.
 fn broken_by(shared: &Shared, round: u64, stopped: &Stopped) -> RoundEnd {
-    shared.state().quiescent = false;
-    note(
-        shared,
-        Found { title: format!("pgmap stopped: {stopped:?}"), ..unbalanced(shared, round, &[]) },
-    );
-    RoundEnd::Broken
+    shared.state().failure = Some(format!("round {round}: pgmap itself stopped: {stopped:?}"));
+    RoundEnd::Stopped
 }

@@ -18,7 +18,7 @@ use crate::lab::{Lab, Patience};
 /// The wait class of a layout break, as `dax::layout` names it.
 const PAGE_IDLE: &str = "page to become idle";
 /// A wake-up that was sent has long arrived by then, naps included.
-const ARRIVAL: Duration = Duration::from_millis(500);
+const ARRIVAL: Duration = Duration::from_millis(150);
 
 /// A wait that does not end.
 #[derive(Clone, Debug, PartialEq)]

@@ -39,11 +39,13 @@ pub(super) struct Worker<'a> {
     allocations: u64,
 }
 
-/// Executes a list on a lab as one worker, from its start to its exit; what the benchmarks run.
+/// Executes a list on a lab at rest as its only worker, from its start to its exit; what the benchmarks
+/// run.
 ///
 /// # Errors
 /// [`Stopped`] when the machine is poisoned or pgmap panicked.
 pub fn run_list(lab: &Lab, id: WorkerId, list: &[Action]) -> Result<(), Stopped> {
+    super::round::make_files(lab)?;
     let mut worker = Worker::start(lab, id, None)?;
     list.iter().try_for_each(|action| worker.perform(action).map(drop))?;
     worker.leave()
