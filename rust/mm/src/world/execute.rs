@@ -5,7 +5,7 @@ use program::op::{Access, Advice, Longterm, PageRange, WorkerId};
 use program::{Errno, Op};
 
 use crate::vm::{GupKind, Permission};
-use crate::world::refs::Completes;
+use crate::world::direct_io::Completes;
 use crate::world::{Return, World};
 
 /// A small number for each kind of operation, so that a task id can carry what the task is doing.

@@ -11,7 +11,7 @@
 //! | `process` | processes, workers, fork, exit |
 //! | `files` | open files and the directory; calls on files |
 //! | `memory` | mmap, munmap, touching memory |
-//! | `refs` | references that outlive a call: pins, pipes, registered buffers, I/O in flight |
+//! | `pins`, `pipes`, `direct_io` | references that outlive a call: pins, pipes, I/O in flight |
 //! | `checked` | the same accesses by users who know what a page may hold |
 //! | `driver` | driver memory |
 //! | `execute` | from an [`Op`](program::Op) to the call it names |
@@ -19,14 +19,16 @@
 //! | `oracle` | complaints as violations, quiescence, who holds a page |
 
 mod checked;
+mod direct_io;
 mod driver;
 mod execute;
 mod files;
 mod memory;
 mod observe;
 mod oracle;
+mod pins;
+mod pipes;
 mod process;
-mod refs;
 
 use alloc::boxed::Box;
 
@@ -39,15 +41,16 @@ use crate::page::{Pfn, Span};
 use crate::pagemap::{PagemapId, PagemapType, Pagemaps};
 use crate::vm::Vm;
 
+pub use direct_io::Completes;
 pub use execute::{op_code, op_code_named};
 pub use observe::{Coverage, LargeSnapshot, PageSnapshot};
 pub use oracle::{Holder, Party, Violation};
 pub use process::ProcId;
-pub use refs::Completes;
 
+use direct_io::Bio;
 use files::{Directory, OpenFile};
+use pipes::Pipe;
 use process::{Proc, Worker};
-use refs::{Bio, Pipe};
 
 /// Why a system call did not return a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

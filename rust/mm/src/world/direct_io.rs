@@ -1,0 +1,157 @@
+//! O_DIRECT: pages pinned for as long as a slow device works on them (`block/bio.c`).
+//!
+//! Devices have no clock of their own here: I/O completes at once, after a number of steps of virtual
+//! time, or when told.
+
+use prim::{
+    AtomicU32, Cpu, Guarded, LockClass, Sleep, SpinLock, WaitClass, Waiting, plain, wait_event,
+    wake_up_all, zeroed,
+};
+use program::Errno;
+use program::op::{FdNo, MapNo, WorkerId};
+
+use crate::vm::{GupKind, GupRange, Permission};
+use crate::world::{PAGE_SIZE, Return, World};
+
+/// Ranges one I/O can cover.
+const SEGMENTS: usize = 16;
+
+static IN_FLIGHT: WaitClass = WaitClass { name: "I/O in flight" };
+
+plain! {
+    /// What a device is working on.
+    #[derive(Clone, Copy, Debug)]
+    pub(crate) struct Segments {
+        pub(super) len: u32,
+        pub(super) ranges: [GupRange; SEGMENTS],
+        /// Virtual time at which it is done; 0 means when told.
+        due: u32,
+        /// 1 when the device writes memory.
+        into_memory: u32,
+        pub(super) worker: u32,
+    }
+}
+
+impl Guarded for Segments {
+    const CLASS: LockClass = LockClass { name: "bio", rank: 94 };
+}
+
+zeroed! {
+    /// I/O in flight.
+    #[derive(Debug)]
+    pub(crate) struct Bio {
+        pub(super) segments: SpinLock<Segments>,
+        /// 1 once it completed.
+        done: AtomicU32,
+    }
+}
+
+/// When I/O completes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Completes {
+    /// Before the call returns.
+    AtOnce,
+    /// This many steps from now.
+    In(u32),
+    /// When time passes ([`World::complete_io`]).
+    WhenTold,
+}
+
+impl World {
+    /// O_DIRECT between memory and the slow block device: the pages are pinned while it works.
+    /// Returns bytes.
+    ///
+    /// # Errors
+    /// `EBADF` unless `device` is the slow block device, `EFAULT`, `ENOMEM`.
+    #[expect(clippy::too_many_arguments, reason = "the system call has as many")]
+    pub fn direct_io(
+        &self,
+        cpu: &Cpu<'_>,
+        worker: WorkerId,
+        device: FdNo,
+        map: MapNo,
+        page: u32,
+        pages: u32,
+        memory: Permission,
+        completes: Completes,
+    ) -> Return {
+        if !self.is_slow_block(cpu, worker, device)? {
+            return Err(Errno::EBADF.into());
+        }
+        let mut ranges = [GupRange::EMPTY; SEGMENTS];
+        let request = Self::request(pages, GupKind::Pin, memory);
+        let (taken, len) = self.gup(cpu, worker, map, page, request, &mut ranges)?;
+        let bytes = i64::from(taken) * PAGE_SIZE;
+        let into_memory = u32::from(memory == Permission::Write);
+        let due = match completes {
+            Completes::AtOnce => {
+                self.end_io(cpu, &ranges[..len], into_memory);
+                return Ok(bytes);
+            }
+            Completes::In(steps) => self.now().saturating_add(steps.max(1)),
+            Completes::WhenTold => 0,
+        };
+        let Ok(bio) = self.bios.alloc(cpu) else {
+            ranges[..len].iter().for_each(|range| self.dax.vm.gup_put(cpu, range));
+            return Err(Errno::ENOMEM.into());
+        };
+        let this = &self.bios[bio];
+        this.done.set(0);
+        *this.segments.lock(cpu) =
+            Segments { len: len as u32, ranges, due, into_memory, worker: worker.0.into() };
+        let waiting = Waiting { class: &IN_FLIGHT, object: bio.into(), owner: 0 };
+        // Uninterruptible: comes back completed.
+        let _ = wait_event(cpu, &this.done, Sleep::Uninterruptible, waiting, || {
+            this.done.read_acquire() == 1
+        });
+        self.bios.free(cpu, bio);
+        Ok(bytes)
+    }
+
+    /// Virtual time passes one step; I/O that is due completes.
+    pub fn advance_clock(&self, cpu: &Cpu<'_>) {
+        let now = self.clock[0].inc_return();
+        self.complete_bios(cpu, |io| io.due != 0 && io.due <= now);
+    }
+
+    /// What `worker` has in flight completes, whatever its time; for whoever knows the device's time.
+    pub fn complete_io_of(&self, cpu: &Cpu<'_>, worker: WorkerId) {
+        self.complete_bios(cpu, |io| io.worker == u32::from(worker.0));
+    }
+
+    /// All I/O in flight completes, whatever its time.
+    pub fn complete_io(&self, cpu: &Cpu<'_>) {
+        self.complete_bios(cpu, |_| true);
+    }
+
+    fn complete_bios(&self, cpu: &Cpu<'_>, is_due: impl Fn(&Segments) -> bool) {
+        for bio in self.bios.iter_live() {
+            let this = &self.bios[bio];
+            let segments = {
+                let mut segments = this.segments.lock(cpu);
+                if segments.len == 0 || !is_due(&segments) {
+                    continue;
+                }
+                let all = *segments;
+                segments.len = 0;
+                all
+            };
+            self.end_io(cpu, &segments.ranges[..segments.len as usize], segments.into_memory);
+            // Release: pairs with the acquire of the waiting submitter.
+            this.done.set_release(1);
+            wake_up_all(cpu, &this.done);
+        }
+    }
+
+    /// The device is done: it has moved the data, and lets the pages go.
+    fn end_io(&self, cpu: &Cpu<'_>, ranges: &[GupRange], into_memory: u32) {
+        for range in ranges {
+            let before = self.dax.vm.dma(cpu, range, None);
+            if into_memory == 1 {
+                // The slow device gives back what was last written to it: here, what was there.
+                self.dax.vm.dma(cpu, range, Some(&|_| before));
+            }
+            self.dax.vm.gup_put(cpu, range);
+        }
+    }
+}

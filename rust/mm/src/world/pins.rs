@@ -1,0 +1,270 @@
+//! References by number: pins, registered buffers, and reads through somebody else's memory.
+//!
+//! They are what truncate, eviction and unbind wait for. A worker's pins are given back when it exits;
+//! pipes and I/O in flight, which may outlive their maker, are next door.
+
+use prim::Cpu;
+use program::Errno;
+use program::op::{Longterm as OpLongterm, MapNo, PinNo, WorkerId};
+
+use crate::page::Stamp;
+use crate::vm::{GupKind, GupRange, GupRequest, Longterm, Permission, Vpn};
+use crate::world::process::{Pinned, REGISTERED, Worker};
+use crate::world::{PAGE_SIZE, Return, World};
+
+/// Ranges one call can take.
+const BATCH: usize = 32;
+/// Pages one call can ask for.
+const PAGES: u32 = 1024;
+
+impl World {
+    /// GUP on a mapping by number.
+    pub(super) fn gup(
+        &self,
+        cpu: &Cpu<'_>,
+        worker: WorkerId,
+        map: MapNo,
+        page: u32,
+        request: GupRequest,
+        out: &mut [GupRange],
+    ) -> Result<(u32, usize), Errno> {
+        let mm = self.mm_of(worker)?;
+        let slot = self.map_slot(cpu, worker, map).map_err(|_| Errno::EFAULT)?;
+        let start = slot.start.checked_add(page).ok_or(Errno::EFAULT)?;
+        if request.pages == 0 || request.pages > PAGES {
+            return Err(Errno::EINVAL);
+        }
+        let request = GupRequest { start: Vpn(start), ..request };
+        self.dax.vm.gup(cpu, mm, &request, &self.dax, out)
+    }
+
+    pub(super) fn request(pages: u32, kind: GupKind, access: Permission) -> GupRequest {
+        GupRequest { start: Vpn(0), pages, kind, access, longterm: Longterm::No }
+    }
+
+    /// `pin_user_pages` or `get_user_pages`, kept under the worker's next number. Returns pages taken.
+    ///
+    /// # Errors
+    /// As GUP (`EFAULT`, `EOPNOTSUPP`, `ENOMEM`), and `ENOMEM` when the worker holds too many.
+    #[expect(clippy::too_many_arguments, reason = "the system call has as many")]
+    pub fn pin(
+        &self,
+        cpu: &Cpu<'_>,
+        worker: WorkerId,
+        map: MapNo,
+        page: u32,
+        pages: u32,
+        kind: GupKind,
+        access: Permission,
+        longterm: OpLongterm,
+    ) -> Return {
+        let number = self.next_pin(cpu, worker)?;
+        self.pin_numbered(cpu, worker, number, map, page, pages, kind, access, longterm)
+    }
+
+    /// Uses up the worker's next number, from 1. A failing call uses one up too: programs count steps,
+    /// not successes.
+    ///
+    /// # Errors
+    /// `ESRCH` when the worker does not run.
+    pub fn next_pin(&self, cpu: &Cpu<'_>, worker: WorkerId) -> Result<u32, Errno> {
+        self.proc_of(worker)?;
+        let mut pins = self.worker(worker)?.pins.lock(cpu);
+        pins.next += 1;
+        Ok(pins.next)
+    }
+
+    /// As [`Self::pin`], under a number from [`Self::next_pin`].
+    ///
+    /// # Errors
+    /// As [`Self::pin`].
+    #[expect(clippy::too_many_arguments, reason = "the system call has as many")]
+    pub fn pin_numbered(
+        &self,
+        cpu: &Cpu<'_>,
+        worker: WorkerId,
+        number: u32,
+        map: MapNo,
+        page: u32,
+        pages: u32,
+        kind: GupKind,
+        access: Permission,
+        longterm: OpLongterm,
+    ) -> Return {
+        let longterm = if longterm == OpLongterm::Long { Longterm::Yes } else { Longterm::No };
+        let request = GupRequest { longterm, ..Self::request(pages, kind, access) };
+        self.pin_as(cpu, worker, map, page, request, number)
+    }
+
+    fn pin_as(
+        &self,
+        cpu: &Cpu<'_>,
+        worker: WorkerId,
+        map: MapNo,
+        page: u32,
+        request: GupRequest,
+        number: u32,
+    ) -> Return {
+        let mut out = [GupRange::EMPTY; BATCH];
+        let (taken, ranges) = self.gup(cpu, worker, map, page, request, &mut out)?;
+        let room = {
+            let mut pins = self.worker(worker)?.pins.lock(cpu);
+            let used = pins.held.iter().filter(|slot| slot.number != 0).count();
+            let room = used + ranges <= self.geometry.pins_max.into();
+            if room {
+                let free = pins.held.iter_mut().filter(|slot| slot.number == 0);
+                free.zip(&out[..ranges])
+                    .for_each(|(slot, range)| *slot = Pinned { number, range: *range });
+            }
+            room
+        };
+        if room {
+            return Ok(taken.into());
+        }
+        out[..ranges].iter().for_each(|range| self.dax.vm.gup_put(cpu, range));
+        Err(Errno::ENOMEM.into())
+    }
+
+    /// `unpin_user_pages`: gives a numbered pin back, the most recent one by default. Returns pages.
+    ///
+    /// # Errors
+    /// `EINVAL` when there is no such pin.
+    pub fn unpin(&self, cpu: &Cpu<'_>, worker: WorkerId, pin: Option<PinNo>) -> Return {
+        let number = self.pin_number(cpu, worker, pin)?;
+        Ok(self.unpin_number(cpu, self.worker(worker)?, number).into())
+    }
+
+    fn unpin_number(&self, cpu: &Cpu<'_>, worker: &Worker, number: u32) -> u32 {
+        let mut pages = 0;
+        while let Some(range) = Self::take_pinned(cpu, worker, number) {
+            self.dax.vm.gup_put(cpu, &range);
+            pages += range.pages;
+        }
+        pages
+    }
+
+    fn take_pinned(cpu: &Cpu<'_>, worker: &Worker, number: u32) -> Option<GupRange> {
+        let mut pins = worker.pins.lock(cpu);
+        let slot = pins.held.iter_mut().find(|slot| slot.number == number)?;
+        slot.number = 0;
+        Some(slot.range)
+    }
+
+    fn pin_number(
+        &self,
+        cpu: &Cpu<'_>,
+        worker: WorkerId,
+        pin: Option<PinNo>,
+    ) -> Result<u32, Errno> {
+        let pins = self.worker(worker)?.pins.lock(cpu);
+        let numbers =
+            pins.held.iter().map(|slot| slot.number).filter(|n| *n != 0 && *n != REGISTERED);
+        match pin {
+            None => numbers.max().ok_or(Errno::EINVAL),
+            Some(pin) => {
+                let wanted = u32::from(pin.0) + 1;
+                numbers.into_iter().find(|n| *n == wanted).ok_or(Errno::EINVAL)
+            }
+        }
+    }
+
+    /// Pins a worker holds.
+    #[must_use]
+    pub fn pins_held(&self, cpu: &Cpu<'_>, worker: WorkerId) -> usize {
+        let held = |worker: &Worker| {
+            worker.pins.lock(cpu).held.iter().filter(|slot| slot.number != 0).count()
+        };
+        self.worker(worker).map_or(0, held)
+    }
+
+    /// A device reads, or writes, the first page of every range of a pin. Returns what the first page
+    /// held before.
+    ///
+    /// # Errors
+    /// `EINVAL` when there is no such pin.
+    pub fn dma(
+        &self,
+        cpu: &Cpu<'_>,
+        worker: WorkerId,
+        pin: Option<PinNo>,
+        store: Option<&dyn Fn(Stamp) -> u64>,
+    ) -> Result<u64, Errno> {
+        let number = self.pin_number(cpu, worker, pin)?;
+        let held = { self.worker(worker)?.pins.lock(cpu).held };
+        let mut first = None;
+        for slot in held.iter().filter(|slot| slot.number == number) {
+            let before = self.dax.vm.dma(cpu, &slot.range, store);
+            first.get_or_insert(before);
+        }
+        first.ok_or(Errno::EINVAL)
+    }
+
+    /// Gives back everything a worker holds; part of its exit.
+    pub(super) fn release_pins(&self, cpu: &Cpu<'_>, worker: &Worker) {
+        loop {
+            let number = {
+                let pins = worker.pins.lock(cpu);
+                pins.held.iter().map(|slot| slot.number).max().unwrap_or(0)
+            };
+            if number == 0 {
+                break;
+            }
+            self.unpin_number(cpu, worker, number);
+        }
+        worker.pins.lock(cpu).next = 0;
+    }
+
+    /// `IORING_REGISTER_BUFFERS`: a long-term pin. Returns 0.
+    ///
+    /// # Errors
+    /// `EOPNOTSUPP` on a DAX file, as every kernel since long-term pins were refused there.
+    pub fn uring_register(
+        &self,
+        cpu: &Cpu<'_>,
+        worker: WorkerId,
+        map: MapNo,
+        page: u32,
+        pages: u32,
+    ) -> Return {
+        let request = Self::request(pages, GupKind::Pin, Permission::Write);
+        let request = GupRequest { longterm: Longterm::Yes, ..request };
+        self.pin_as(cpu, worker, map, page, request, REGISTERED).map(|_| 0)
+    }
+
+    /// `IORING_UNREGISTER_BUFFERS`.
+    ///
+    /// # Errors
+    /// `ENXIO` when nothing is registered.
+    pub fn uring_unregister(&self, cpu: &Cpu<'_>, worker: WorkerId) -> Return {
+        match self.unpin_number(cpu, self.worker(worker)?, REGISTERED) {
+            0 => Err(Errno::ENXIO.into()),
+            _ => Ok(0),
+        }
+    }
+
+    /// `process_vm_readv`: pins that are gone when the call returns. Returns bytes.
+    ///
+    /// # Errors
+    /// `ESRCH`, `EFAULT`.
+    pub fn vm_read(
+        &self,
+        cpu: &Cpu<'_>,
+        target: WorkerId,
+        map: MapNo,
+        page: u32,
+        pages: u32,
+    ) -> Return {
+        let proc = self.get_proc(cpu, target)?;
+        let mut out = [GupRange::EMPTY; BATCH];
+        let request = Self::request(pages, GupKind::Pin, Permission::Read);
+        let taken = self.gup(cpu, target, map, page, request, &mut out);
+        if let Ok((_, ranges)) = taken {
+            for range in &out[..ranges] {
+                self.dax.vm.dma(cpu, range, None);
+                self.dax.vm.gup_put(cpu, range);
+            }
+        }
+        self.leave(cpu, proc);
+        Ok(taken.map(|(pages, _)| i64::from(pages) * PAGE_SIZE)?)
+    }
+}
