@@ -164,7 +164,9 @@ class Stress:
     ) -> _cli.Outcome:
         """Start, watch, report."""
         config = Config.of(args)
-        out.facts.update(config=asdict(config), build=dict(core.build_info()))
+        out.facts.update(
+            config={**asdict(config), "seed": show_seed(config.seed)}, build=dict(core.build_info())
+        )
         records = Records(args.out, out.note)
         run = core.stress_start(asdict(config))
         out.detail(header(config))

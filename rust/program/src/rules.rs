@@ -300,7 +300,7 @@ rules! {
     evict_wait: EvictWait ["K§5.5, K§14, B13, B44"] { V6_15: FinalIdle, V6_15Sound: FinalIdle }
 
     /// memunmap_pages sleeps until the last pagemap reference is gone before the struct pages go.
-    /// Missing until 50f44ee7248a (v5.3).
+    /// Missing until 50f44ee7248a (v5.2 or v5.3).
     memunmap_wait: Switch ["K§3.3, B01"] { V6_15: On, V6_15Sound: On }
 
     /// Whether unbind waits for page references. Since v5.18 no kernel does for file system DAX and
