@@ -106,7 +106,7 @@ pub struct Cpu<'m> {
     depth: Depth,
     /// Level of waiting: 0 none, 1 for an event, 2 for a lock inside that wait's condition.
     pub(crate) waiting: Cell<u8>,
-    relaxed: Cell<u32>,
+    turns: Cell<u32>,
     this_thread: PhantomData<*mut ()>,
 }
 
@@ -120,11 +120,12 @@ struct Depth {
     spin: Cell<u32>,
 }
 
-/// `cpu.relax()` yields the core every so many calls and looks at the clock every so many yields.
-const RELAX_PER_YIELD: u32 = 16;
-const RELAX_PER_LOOK: u32 = 1024;
+/// Loops look for poison every so many turns, and at the clock every so many.
+const TURNS_PER_GLANCE: u32 = 16;
+const TURNS_PER_LOOK: u32 = 1024;
 
 static RELAXING: WaitClass = WaitClass { name: "cpu_relax" };
+static RETRYING: WaitClass = WaitClass { name: "cond_resched" };
 
 impl<'m> Cpu<'m> {
     /// The slot's word must just have been leased by the caller.
@@ -142,7 +143,7 @@ impl<'m> Cpu<'m> {
             fence: machine.fence,
             depth: Depth::default(),
             waiting: Cell::new(0),
-            relaxed: Cell::new(0),
+            turns: Cell::new(0),
             this_thread: PhantomData,
         }
     }
@@ -172,7 +173,7 @@ impl<'m> Cpu<'m> {
     #[inline(always)]
     #[must_use]
     pub fn owner_word(&self) -> u32 {
-        self.id as u32 + 1
+        (self.id as u32).wrapping_add(1)
     }
 
     /// Begins an RCU read-side section; may nest; must not sleep inside.
@@ -287,13 +288,28 @@ impl<'m> Cpu<'m> {
     /// notices poison, deadline and poll.
     #[inline]
     pub fn relax(&self) {
-        let turn = self.relaxed.get().wrapping_add(1);
-        self.relaxed.set(turn);
         crate::cpu_relax();
-        if turn.is_multiple_of(RELAX_PER_YIELD) {
+        if let Some(turn) = self.turn() {
             std::thread::yield_now();
             self.look_out(turn, &RELAXING);
         }
+    }
+
+    /// One turn of a loop that retries without waiting for anybody: notices poison, deadline and poll now
+    /// and then, so that it ends on a machine that is given up.
+    #[inline]
+    pub fn cond_resched(&self) {
+        if let Some(turn) = self.turn() {
+            self.look_out(turn, &RETRYING);
+        }
+    }
+
+    /// Counts a turn, and tells those in which there is something to do.
+    #[inline]
+    fn turn(&self) -> Option<u32> {
+        let turn = self.turns.get().wrapping_add(1);
+        self.turns.set(turn);
+        turn.is_multiple_of(TURNS_PER_GLANCE).then_some(turn)
     }
 
     #[cold]
@@ -301,7 +317,7 @@ impl<'m> Cpu<'m> {
         if self.machine.is_poisoned() {
             abandon(self.machine);
         }
-        if turn.is_multiple_of(RELAX_PER_LOOK) {
+        if turn.is_multiple_of(TURNS_PER_LOOK) {
             self.poll();
             if self.time_left() == Some(Duration::ZERO) {
                 let _record = self.publish(Waiting { class, object: 0, owner: 0 });

@@ -71,13 +71,13 @@ mod sys {
     use std::sync::Arc;
 
     use super::{LONG_NAP_NS, SHORT_NAP_NS};
-    use crate::AtomicU64;
+    use crate::{AtomicU64, SplitMix64};
 
     /// What the handler finds behind the signal's value.
     #[derive(Debug)]
     struct Target {
         timer: Cell<libc::timer_t>,
-        random: Cell<u64>,
+        random: Cell<SplitMix64>,
         awake_ns: u64,
         naps: Arc<AtomicU64>,
     }
@@ -95,14 +95,11 @@ mod sys {
     }
 
     impl Target {
-        /// SplitMix64, high half of the product: uniform enough for delays.
         fn below(&self, bound: u64) -> u64 {
-            let state = self.random.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
-            self.random.set(state);
-            let mut z = state;
-            z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-            ((u128::from(z ^ z >> 31) * u128::from(bound)) >> 64) as u64
+            let mut random = self.random.get();
+            let drawn = random.below_u64(bound);
+            self.random.set(random);
+            drawn
         }
 
         /// Fires once, between now and twice the mean from now.
@@ -149,7 +146,12 @@ mod sys {
         /// None when the system has no timer to spare.
         pub(super) fn start(seed: u64, awake_ns: u64, naps: Arc<AtomicU64>) -> Option<Self> {
             let timer = Cell::new(null_mut());
-            let target = Box::new(Target { timer, random: Cell::new(seed), awake_ns, naps });
+            let target = Box::new(Target {
+                timer,
+                random: Cell::new(SplitMix64::new(seed)),
+                awake_ns,
+                naps,
+            });
             let handler: extern "C" fn(c_int, *mut libc::siginfo_t, *mut libc::c_void) = nap;
             // SAFETY: zeroed sigaction and sigevent are valid; the handler has the SA_SIGINFO signature; the
             // Target is boxed, so its address is good until `drop`. Installing the handler again is harmless.

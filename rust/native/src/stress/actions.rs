@@ -3,35 +3,8 @@
 //! Actions are drawn without looking at the world, so a list means the same whatever the interleaving:
 //! "munmap mapping 2" may hit nothing, and that is an outcome too.
 
+use pgmap_prim::SplitMix64;
 use pgmap_program::Geometry;
-
-/// SplitMix64 (Steele, Lea, Flood 2014), fixed for ever: a seed must mean the same list next year.
-#[derive(Clone, Debug)]
-pub struct SplitMix64 {
-    state: u64,
-}
-
-impl SplitMix64 {
-    /// A generator.
-    #[must_use]
-    pub fn new(seed: u64) -> Self {
-        Self { state: seed }
-    }
-
-    /// The next 64 bits.
-    pub fn next_u64(&mut self) -> u64 {
-        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.state;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// A number below `bound`, which is not 0.
-    pub fn below(&mut self, bound: u32) -> u32 {
-        (((self.next_u64() >> 32) * u64::from(bound)) >> 32) as u32
-    }
-}
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $kind:ident $name:literal $call:literal $default:literal $gup:literal $files:literal;)+) => {

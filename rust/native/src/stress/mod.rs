@@ -32,7 +32,7 @@ use pgmap_program::{Era, Geometry, Rules};
 
 use crate::lab::{Lab, LabError};
 
-pub use actions::{Action, ActionKind, MIXES, Mix, SplitMix64, list_of, mix_named};
+pub use actions::{Action, ActionKind, MIXES, Mix, list_of, mix_named};
 pub use report::{Found, Hang, Progress, Report};
 pub use worker::run_list;
 
