@@ -241,6 +241,16 @@ impl<T: ZeroInit> Table<T> {
         (index < self.len).then(|| unsafe { self.base.add(index).as_ref() })
     }
 
+    /// Where in the table an entry of it is; the inverse of indexing.
+    #[must_use]
+    #[inline(always)]
+    pub fn index_of(&self, entry: &T) -> usize {
+        let index =
+            core::ptr::from_ref(entry).addr().wrapping_sub(self.base.addr().get()) / size_of::<T>();
+        debug_assert!(index < self.len, "an entry of another table");
+        index
+    }
+
     /// All entries: what loops and repeated lookups use, since a slice checks its bounds once.
     #[must_use]
     #[inline(always)]

@@ -37,6 +37,7 @@ mod queue;
 pub mod rcu;
 pub mod slab;
 mod slot;
+mod splitmix;
 pub mod wait;
 pub mod warn;
 pub mod watch;
@@ -55,13 +56,14 @@ pub use faults::Faults;
 pub use ghost::Ghost;
 pub use lock::{
     Completion, Guarded, LockClass, ReadGuard, RwSem, SpinGuard, SpinLock, Srcu, SrcuGuard,
-    WriteGuard, bit_lock, bit_trylock, bit_unlock, bit_wait,
+    WriteGuard, bit_lock, bit_spin_lock, bit_spin_unlock, bit_trylock, bit_unlock, bit_wait,
 };
 pub use machine::{Machine, Tally};
 pub use perturb::{Perturber, Registration};
 pub use poison::{Abandoned, Poison, Stopped, catch_abandon};
 pub use rcu::{Crossed, sync_access, sync_irq, synchronize_rcu};
 pub use slab::Slab;
+pub use splitmix::SplitMix64;
 pub use wait::{
     Interrupted, Sleep, WaitClass, Waiting, wait_event, wait_event_exclusive, wait_var_event,
     wake_up_all, wake_up_one, wake_up_var,

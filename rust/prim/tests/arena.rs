@@ -47,6 +47,12 @@ fn a_table_begins_as_zero_and_stays_in_bounds() {
 }
 
 #[test]
+fn an_entry_knows_its_place_in_the_table() {
+    let pages = arena().table::<Page>(10).unwrap();
+    assert!((0..10).all(|index| pages.index_of(&pages[index]) == index));
+}
+
+#[test]
 fn tables_do_not_share_cache_lines() {
     let arena = arena();
     let (a, b) = (arena.table::<AtomicU32>(1).unwrap(), arena.table::<AtomicU32>(1).unwrap());

@@ -9,8 +9,8 @@ use std::time::Duration;
 use common::{EVENT, WAITING, cpu, lease, until, until_asleep};
 use pgmap_prim::{
     AtomicU32, Completion, Guarded, Interrupted, LockClass, Machine, PlainData, Poison, RwSem,
-    Sleep, SpinLock, Srcu, Stopped, TaskId, bit_lock, bit_trylock, bit_unlock, bit_wait,
-    catch_abandon, code, plain, wait_event, wake_up_all,
+    Sleep, SpinLock, Srcu, Stopped, TaskId, bit_lock, bit_spin_lock, bit_spin_unlock, bit_trylock,
+    bit_unlock, bit_wait, catch_abandon, code, plain, wait_event, wake_up_all,
 };
 
 plain! {
@@ -330,4 +330,51 @@ fn an_srcu_reader_never_sees_what_was_freed() {
         }
         done.set(1);
     });
+}
+
+#[test]
+fn a_bit_spin_lock_has_one_holder() {
+    let (word, counted) = (AtomicU32::new(0), AtomicU32::new(0));
+    in_parallel(|cpu| {
+        for _ in 0..ROUNDS {
+            bit_spin_lock(cpu, &word, &EVENT);
+            // Not an RMW: two holders would lose a count.
+            counted.set(counted.read() + 1);
+            bit_spin_unlock(cpu, &word);
+        }
+    });
+    assert_eq!((u64::from(counted.read()), word.read()), (ROUNDS * u64::from(TASKS), 0));
+}
+
+#[test]
+fn who_spins_for_a_bit_spin_lock_is_told_and_ends_with_the_machine() {
+    let machine = Machine::new(2);
+    let word = AtomicU32::new(0);
+    let holder = cpu(&machine, 0);
+    bit_spin_lock(&holder, &word, &EVENT);
+    std::thread::scope(|s| {
+        let spinner =
+            s.spawn(|| catch_abandon(|| bit_spin_lock(&cpu(&machine, 1), &word, &EVENT)).is_err());
+        until(|| !machine.waiters().is_empty());
+        let waiter = &machine.waiters()[0];
+        assert_eq!((waiter.task, waiter.class), (TaskId(1), EVENT.name));
+        assert_eq!(waiter.owner, Some(TaskId(0)));
+        machine.poison(Poison::Requested("enough".to_owned()));
+        assert!(spinner.join().unwrap());
+    });
+    bit_spin_unlock(&holder, &word);
+    assert_eq!(machine.warnings(), []);
+}
+
+#[test]
+fn a_bit_spin_lock_forbids_sleep_and_only_its_owner_gives_it_back() {
+    let machine = Machine::new(2);
+    let (holder, other, word) = (cpu(&machine, 0), cpu(&machine, 1), AtomicU32::new(0));
+    bit_spin_lock(&holder, &word, &EVENT);
+    let _ = wait_event(&holder, &word, Sleep::Interruptible, WAITING, || true);
+    bit_spin_unlock(&other, &word);
+    assert_ne!(word.read(), 0);
+    let codes: Vec<u16> = machine.warnings().iter().map(|record| record.warn.code).collect();
+    assert_eq!(codes, [code::SLEEP_WHILE_ATOMIC, code::UNLOCK_OF_UNLOCKED]);
+    bit_spin_unlock(&holder, &word);
 }

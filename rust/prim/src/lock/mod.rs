@@ -6,12 +6,14 @@
 //! poisoned. Guards unlock when an operation is abandoned.
 
 mod bit;
+mod bit_spin;
 mod completion;
 mod rwsem;
 mod spin;
 mod srcu;
 
 pub use bit::{bit_lock, bit_trylock, bit_unlock, bit_wait};
+pub use bit_spin::{bit_spin_lock, bit_spin_unlock};
 pub use completion::Completion;
 pub use rwsem::{ReadGuard, RwSem, WriteGuard};
 pub use spin::{SpinGuard, SpinLock};
