@@ -10,31 +10,37 @@ use crate::page::{Folio, Memmap, Order, Page, Pfn, Span};
 impl Memmap {
     /// Makes `head` and the pages after it one fresh folio of `order`, forgetting every word of an
     /// earlier life (B10): the count stays zero until the owner publishes it.
+    #[inline]
     pub fn prep_folio(&self, head: Pfn, order: Order, pagemap: u32) -> Folio<'_> {
         self.touch(head);
-        let page = self.page(head);
+        let folio = Folio::at(self, head);
+        let page = folio.page();
         page.compound_head.set(Head::Pagemap(pagemap).pack());
         page.set_order(order);
         page.mapping.set(0);
         page.index.set(0);
         page.mapcount.set(0);
         if order > Order::PAGE {
-            let tails = self.pages(Span { start: head.add(1), pages: order.pages() - 1 });
-            let mut word = Head::Tail(0).pack();
-            for tail in tails {
-                // The next distance: see [`Head`].
-                word = word.wrapping_add(2);
-                tail.compound_head.set(word);
-                tail.flags.set(0);
-                tail.mapcount.set(0);
-            }
-            let first_tail = self.page(head.add(1));
-            first_tail.mapping.set(0);
-            first_tail.index.set(0);
-            first_tail.private.set(0);
-            first_tail.extra.set(0);
+            self.prep_tails(Span { start: head.add(1), pages: order.pages() - 1 });
         }
-        Folio::at(self, head)
+        folio
+    }
+
+    fn prep_tails(&self, tails: Span) {
+        let tails = self.pages(tails);
+        let mut word = Head::Tail(0).pack();
+        for tail in tails {
+            // The next distance: see [`Head`].
+            word = word.wrapping_add(2);
+            tail.compound_head.set(word);
+            tail.flags.set(0);
+            tail.mapcount.set(0);
+        }
+        let first_tail = &tails[0];
+        first_tail.mapping.set(0);
+        first_tail.index.set(0);
+        first_tail.private.set(0);
+        first_tail.extra.set(0);
     }
 
     /// Takes a large folio apart into single idle pages, each with its pagemap restored where
@@ -55,8 +61,13 @@ impl Memmap {
     }
 
     /// Whether somebody holds a page of `span`. Asked by whoever owns the step out of zero there.
+    #[inline]
     #[must_use]
     pub fn any_held(&self, span: Span) -> bool {
+        self.is_held(span.start) || span.pages > 1 && self.any_held_of(span)
+    }
+
+    fn any_held_of(&self, span: Span) -> bool {
         let mut rest = self.pages(span);
         let mut pfn = span.start;
         while let [first, others @ ..] = rest {

@@ -11,33 +11,34 @@ use crate::page::{Memmap, Order, Page, Pfn, Span};
 #[derive(Clone, Copy, Debug)]
 pub struct Folio<'m> {
     memmap: &'m Memmap,
-    head: Pfn,
+    /// The head's descriptor: what the kernel's `struct folio *` is.
+    head: &'m Page,
 }
 
 impl PartialEq for Folio<'_> {
     fn eq(&self, other: &Self) -> bool {
-        self.head == other.head
+        core::ptr::eq(self.head, other.head)
     }
 }
 
 impl<'m> Folio<'m> {
     #[inline(always)]
     pub(super) fn at(memmap: &'m Memmap, head: Pfn) -> Self {
-        Self { memmap, head }
+        Self { memmap, head: memmap.page(head) }
     }
 
     /// Frame of the head.
     #[inline(always)]
     #[must_use]
     pub fn pfn(self) -> Pfn {
-        self.head
+        self.memmap.pfn_of(self.head)
     }
 
     /// The head page.
     #[inline(always)]
     #[must_use]
     pub fn page(self) -> &'m Page {
-        self.memmap.page(self.head)
+        self.head
     }
 
     /// `folio_order`.
@@ -57,7 +58,7 @@ impl<'m> Folio<'m> {
     /// The frames it covers.
     #[must_use]
     pub fn span(self) -> Span {
-        Span { start: self.head, pages: self.order().pages() }
+        Span { start: self.pfn(), pages: self.order().pages() }
     }
 
     /// `folio_ref_count`.
@@ -145,6 +146,6 @@ impl<'m> Folio<'m> {
 
     #[inline(always)]
     fn first_tail(self) -> &'m Page {
-        self.memmap.page(self.head.add(1))
+        self.memmap.page(self.pfn().add(1))
     }
 }

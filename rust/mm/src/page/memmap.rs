@@ -59,6 +59,13 @@ impl Memmap {
         &self.pages[pfn.as_index()]
     }
 
+    /// `page_to_pfn`.
+    #[inline(always)]
+    #[must_use]
+    pub(super) fn pfn_of(&self, page: &Page) -> Pfn {
+        Pfn(self.pages.index_of(page) as u32)
+    }
+
     /// The descriptors of a run of frames.
     ///
     /// # Panics
@@ -137,6 +144,7 @@ impl Memmap {
     }
 
     /// Remembers that the region of `pfn` is in use. A store only the first time.
+    #[inline]
     pub(super) fn touch(&self, pfn: Pfn) {
         let region = &self.touched[(pfn.0 >> REGION.0) as usize];
         if region.read() == 0 {
