@@ -11,19 +11,19 @@
 //!
 //! Checking that a page is free and making it part of a folio must look like one step to another
 //! caller, and a CAS per page would cost fifteen times the store. So each PMD-sized region has a claim
-//! bit: a caller takes the bits of all regions it touches, lowest first, checks every page, writes every
-//! page, publishes the heads, and lets go. Readers never look at the bit: to them a folio appears when
-//! its count is published, after all its words (release; pairs with `try_add`).
+//! word, a spin lock: a caller takes the words of all regions it touches, lowest first, checks every page,
+//! writes every page, publishes the heads, and lets go. Readers never look at the claim: to them a folio
+//! appears when its count is published, after all its words (release; pairs with `try_add`).
 
-use prim::{Cpu, WaitClass, bit_lock, bit_unlock};
+use core::ops::RangeInclusive;
+
+use prim::{Cpu, WaitClass, bit_spin_lock, bit_spin_unlock};
 use program::Errno;
 
-use crate::page::{Folio, Order, Pfn, Span};
+use crate::page::{Folio, Pfn, Span};
 use crate::pagemap::{PagemapId, Pagemaps};
 use crate::tally;
 
-/// The claim bit of a region word.
-const CLAIMED: u32 = 0;
 static CLAIM: WaitClass = WaitClass { name: "allocation claim" };
 
 impl Pagemaps {
@@ -32,6 +32,7 @@ impl Pagemaps {
     /// # Errors
     /// `EINVAL` for an empty range or one outside the pagemap, `ENODEV` when the pagemap is dying,
     /// `EBUSY` when a page of the range is held; nothing has changed then.
+    #[inline]
     pub fn alloc_folios(
         &self,
         cpu: &Cpu<'_>,
@@ -51,7 +52,8 @@ impl Pagemaps {
             cpu.count(tally::ALLOC_REFUSED);
             return Err(Errno::ENODEV);
         }
-        self.claim(cpu, span);
+        let regions = self.regions(span);
+        self.claim(cpu, regions);
         let busy = self.memmap.any_held(span);
         if !busy {
             if per_page && length > 1 {
@@ -61,7 +63,7 @@ impl Pagemaps {
                 self.memmap.prep_folio(pfn, order, id.0).page().refcount.publish(1);
             }
         }
-        self.unclaim(cpu, span);
+        self.unclaim(cpu, regions);
         if busy || !per_page {
             // Bulk-held types need no reference per page; a refused claim holds none.
             self.put_refs(cpu, id, 1);
@@ -96,8 +98,8 @@ impl Pagemaps {
         Some(folio)
     }
 
-    /// First and last region. The caller has checked that the span is not empty and can end.
-    #[inline]
+    /// First and last claim word. The caller has checked that the span is not empty and can end.
+    #[inline(always)]
     fn regions(&self, span: Span) -> (usize, usize) {
         let shift = u32::from(self.pmd_order.0);
         let last = span.start.0.wrapping_add(span.pages.wrapping_sub(1));
@@ -105,28 +107,29 @@ impl Pagemaps {
     }
 
     /// Ascending, so that two callers cannot wait for each other.
-    #[inline]
-    fn claim(&self, cpu: &Cpu<'_>, span: Span) {
-        let (mut region, last) = self.regions(span);
-        while region <= last {
-            bit_lock(cpu, &self.claims[region], CLAIMED, &CLAIM);
-            region += 1;
+    #[inline(always)]
+    fn claim(&self, cpu: &Cpu<'_>, (first, last): (usize, usize)) {
+        bit_spin_lock(cpu, &self.claims[first], &CLAIM);
+        if first < last {
+            self.claim_others(cpu, first + 1..=last);
         }
     }
 
-    #[inline]
-    fn unclaim(&self, cpu: &Cpu<'_>, span: Span) {
-        let (first, mut end) = self.regions(span);
-        while end >= first {
-            bit_unlock(cpu, &self.claims[end], CLAIMED);
-            let Some(before) = end.checked_sub(1) else { break };
-            end = before;
+    #[inline(always)]
+    fn unclaim(&self, cpu: &Cpu<'_>, (first, last): (usize, usize)) {
+        bit_spin_unlock(cpu, &self.claims[first]);
+        if first < last {
+            self.unclaim_others(cpu, first + 1..=last);
         }
     }
 
-    /// Largest folio this machine builds.
-    #[must_use]
-    pub fn largest(&self) -> Order {
-        self.pmd_order
+    #[cold]
+    fn claim_others(&self, cpu: &Cpu<'_>, regions: RangeInclusive<usize>) {
+        regions.for_each(|region| bit_spin_lock(cpu, &self.claims[region], &CLAIM));
+    }
+
+    #[cold]
+    fn unclaim_others(&self, cpu: &Cpu<'_>, regions: RangeInclusive<usize>) {
+        regions.for_each(|region| bit_spin_unlock(cpu, &self.claims[region]));
     }
 }

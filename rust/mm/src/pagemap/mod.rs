@@ -132,7 +132,7 @@ pub struct Pagemaps {
     maps: Slab<DevPagemap>,
     ranges: Table<RangeSlot>,
     ranges_lock: Table<SpinLock<RangesLocked>>,
-    /// One claim bit per PMD-sized region, see `alloc_folios`.
+    /// One claim word per PMD-sized region, see `alloc_folios`.
     claims: Table<AtomicU32>,
     driver: Box<dyn DevPagemapOps>,
 }

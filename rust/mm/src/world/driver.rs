@@ -38,7 +38,7 @@ impl World {
     /// The holder looks at its allocation, then puts it; the last put gives each folio back.
     pub fn dev_free(&self, cpu: &Cpu<'_>, span: Span, owner: u64) {
         let pagemaps = self.pagemaps();
-        for (pfn, _) in span.blocks(pagemaps.largest()) {
+        for (pfn, _) in span.blocks(pagemaps.pmd_order) {
             let folio = pagemaps.memmap.folio(pfn);
             let count = folio.refcount();
             if count <= 0 || folio.pfn() != pfn || pagemaps.memmap.contents(pfn).read() != owner {
