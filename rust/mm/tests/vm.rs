@@ -4,7 +4,11 @@ mod common;
 
 use common::*;
 use pgmap_mm::tally;
-use prim::Tally;
+use pgmap_mm::vm::{
+    Access as VmAccess, Fault, FaultHandler, GupKind, GupRange, GupRequest, Longterm, MmId,
+    Permission, VmFault, Vpn,
+};
+use prim::{Cpu, Poison, Stopped, Tally, catch_abandon};
 use program::op::{Align, FdNo, FileRef, Layout, MapNo, PageRange, Prot};
 use program::{Era, Geometry};
 
@@ -238,3 +242,44 @@ fn a_second_thread_sees_the_unmap_of_the_first_through_its_own_tlb() {
     drop((first, second));
     rig.assert_at_rest();
 }
+
+/// Claims every time to have handled the fault, and maps nothing.
+struct Idle;
+
+impl FaultHandler for Idle {
+    fn huge_fault(&self, _cpu: &Cpu<'_>, _fault: &VmFault) -> Fault {
+        Fault::Fallback
+    }
+
+    fn fault(&self, cpu: &Cpu<'_>, _fault: &VmFault) -> Fault {
+        cpu.machine().poison(Poison::Requested("enough".to_owned()));
+        Fault::Done
+    }
+}
+
+#[test]
+fn an_access_and_a_slow_gup_that_retry_for_ever_end_with_the_machine() {
+    let attempts: [fn(&Rig, &Cpu<'_>, Vpn); 2] = [
+        |rig, cpu, at| {
+            let _ = rig.world.dax.vm.access(cpu, FIRST_MM, at, VmAccess::Load, &Idle);
+        },
+        |rig, cpu, at| {
+            let (kind, access, longterm) = (GupKind::Get, Permission::Read, Longterm::No);
+            let request = GupRequest { start: at, pages: 1, kind, access, longterm };
+            let _ = rig.world.dax.vm.gup(cpu, FIRST_MM, &request, &Idle, &mut [GupRange::EMPTY]);
+        },
+    ];
+    for attempt in attempts {
+        let rig = Rig::new(&COSY, Era::V6_15Sound.rules());
+        let cpu = rig.cpu(1);
+        rig.file(&cpu, F, 1, Layout::Contiguous);
+        rig.start(&cpu, W0, F, 1, Align::Odd);
+        let vm = &rig.world.dax.vm;
+        let at = (0..).map(Vpn).find(|&at| vm.find_vma(&cpu, FIRST_MM, at).is_some());
+        let ended = catch_abandon(|| attempt(&rig, &cpu, at.expect("the mapping")));
+        assert!(matches!(ended, Err(Stopped::Poisoned(Poison::Requested(_)))), "{ended:?}");
+    }
+}
+
+/// The first process of a world has the first mm.
+const FIRST_MM: MmId = MmId(0);

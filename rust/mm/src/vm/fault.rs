@@ -70,7 +70,9 @@ pub trait FaultHandler: Sync {
 }
 
 impl Vm {
-    /// Handles a missing or insufficient entry. The caller retries its access on [`Fault::Done`].
+    /// Handles a missing or insufficient entry. The caller retries its access on [`Fault::Done`], which
+    /// promises nothing: the entry may be gone again. Not for ever, though: on a machine that is given up
+    /// the retry ends here.
     pub(super) fn handle_fault(
         &self,
         cpu: &Cpu<'_>,
@@ -80,6 +82,7 @@ impl Vm {
         handler: &dyn FaultHandler,
     ) -> Fault {
         cpu.count(tally::FAULT);
+        cpu.cond_resched();
         let layout = self.mm(mm).layout.read(cpu);
         let Some(vma) = layout.find(vpn) else { return Fault::Sigsegv };
         if wanted == Permission::Write && vma.writable == 0 {
