@@ -9,8 +9,7 @@
 //! starts a new *generation*, and the worlds of older ones refuse every call there.
 
 use std::cell::{Cell, RefCell};
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use pgmap_mm::page::Pfn;
@@ -49,7 +48,9 @@ thread_local! {
 /// A world's machine, and who is inside it.
 #[derive(Debug)]
 pub(crate) struct Entry {
-    lab: Mutex<Option<Arc<Lab>>>,
+    lab: Lab,
+    /// A closed world keeps its memory until Python forgets it, so that a call needs no reference.
+    closed: AtomicBool,
     generation: u64,
     pub(crate) deadline: Duration,
     /// By worker: the task it is inside the machine as, or 0. A worker is a thread of the emulated
@@ -71,19 +72,16 @@ impl Drop for Taken<'_> {
 impl Entry {
     pub(crate) fn new(lab: Lab, deadline: Duration) -> Self {
         Self {
-            lab: Mutex::new(Some(Arc::new(lab))),
+            lab,
+            closed: AtomicBool::new(false),
             generation: generation(),
             deadline,
             inside: [const { AtomicU32::new(0) }; WORKERS_MAX as usize],
         }
     }
 
-    fn slot(&self) -> MutexGuard<'_, Option<Arc<Lab>>> {
-        self.lab.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// The machine, if it can still be used.
-    pub(crate) fn lab(&self, py: Python<'_>) -> PyResult<Arc<Lab>> {
+    pub(crate) fn lab(&self, py: Python<'_>) -> PyResult<&Lab> {
         if self.generation != generation() {
             let why = "this world belongs to the process that forked this one; make a new one here";
             return Err(raise::error(py, "WorldPoisoned", why));
@@ -93,25 +91,24 @@ impl Entry {
                 "a signal handler that runs inside a call on a world may not call into a world";
             return Err(raise::error(py, "PgmapError", why));
         }
-        let lab = self.slot().clone().ok_or_else(|| closed(py))?;
-        match lab.machine().poisoned() {
+        if self.closed.load(Ordering::Relaxed) {
+            return Err(closed(py));
+        }
+        match self.lab.machine().poisoned() {
             Some(poison) => Err(self.dead(py, &poison)),
-            None => Ok(lab),
+            None => Ok(&self.lab),
         }
     }
 
     /// Whether the world was closed.
     pub(crate) fn is_closed(&self) -> bool {
-        self.generation == generation() && self.slot().is_none()
+        self.generation == generation() && self.closed.load(Ordering::Relaxed)
     }
 
     /// Ends the world: calls in progress end with an exception, later ones are refused. May be repeated.
     pub(crate) fn close(&self) {
-        if self.generation == generation() {
-            let lab = self.slot().take();
-            if let Some(lab) = lab {
-                lab.machine().poison(Poison::Requested("it was closed".to_owned()));
-            }
+        if self.generation == generation() && !self.closed.swap(true, Ordering::Relaxed) {
+            self.lab.machine().poison(Poison::Requested("it was closed".to_owned()));
         }
     }
 
@@ -175,9 +172,9 @@ impl Entry {
                 let why = format!("every CPU of the world is in use (cpus={cpus})");
                 Err(raise::error(py, "Busy", why))
             }
-            (Err(stopped), None) => Err(self.stopped(py, &lab, task, stopped)),
+            (Err(stopped), None) => Err(self.stopped(py, lab, task, stopped)),
             (Err(stopped), Some(caught)) => {
-                caught.set_cause(py, Some(self.stopped(py, &lab, task, stopped)));
+                caught.set_cause(py, Some(self.stopped(py, lab, task, stopped)));
                 Err(caught)
             }
         }
@@ -205,7 +202,7 @@ impl Entry {
     }
 
     fn dead(&self, py: Python<'_>, poison: &Poison) -> PyErr {
-        if self.slot().is_none() {
+        if self.closed.load(Ordering::Relaxed) {
             return closed(py);
         }
         let why = match poison {
