@@ -61,6 +61,18 @@ def test_a_no_op_is_compared_with_a_builtin_in_rounds() -> None:
     assert row["floor"] == "len([])"
 
 
+def test_a_limit_that_bare_calls_cannot_keep_either_is_a_caution(run: Runner) -> None:
+    def cautions(bare: float) -> list[str]:
+        rows = [bench_row(name="percpu_ref get+put, called", limit=0.25)]
+        report: BenchReport = {"rows": rows, "complete": True}
+        report["environment"] = {"bare_calls_ratio": bare}
+        answer = run(Bench(), "--json", "-", core=FakeCore(bench=FakeBench(report)))
+        return [words for words in answer.json["cautions"] if "only add" in words]
+
+    assert len(cautions(0.55)) == 1
+    assert cautions(0.2) == []
+
+
 def test_rounds_are_kept_on_request_only(run: Runner) -> None:
     def core() -> FakeCore:
         return core_with(bench_row(raw=[(2.0, 1.0)]))

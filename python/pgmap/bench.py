@@ -29,6 +29,8 @@ from pgmap._signals import Signals
 
 DEFAULT_SECONDS = 20.0
 NOP = "World.nop, detached"
+#: Two real calls, whose limit depends on what calls and locked instructions cost here.
+CALLED = "percpu_ref get+put, called"
 NOP_LIMIT = 5.0
 NOP_ROUNDS = 45
 NOP_CALLS = 2_000
@@ -197,6 +199,15 @@ def doubts(report: BenchReport) -> Iterator[str]:
         yield f"two equal loops differ by {abs(null - 1):.1%} here; ratios mean little"
     for name, why in found.get("left_out", ()):
         yield f"{name} was left out: {why}"
+    bare = found.get("bare_calls_ratio")
+    if isinstance(bare, float):
+        for row in report["rows"]:
+            limit = row["limit"]
+            if row["name"] == CALLED and limit is not None and limit < bare:
+                yield (
+                    f"two calls that only add take {bare:.2f} of a locked pair here: "
+                    f"{CALLED} cannot keep {limit:g}"
+                )
 
 
 def describe(glance: BenchProgress) -> Sequence[str]:

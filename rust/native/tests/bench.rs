@@ -35,12 +35,13 @@ fn names_are_unique_and_gains_have_lower_limits() {
 }
 
 #[test]
-fn however_short_the_time_there_are_enough_rounds_and_a_null_row() {
-    let report = run(&["try_get"]);
+fn however_short_the_time_there_are_enough_rounds_and_controls() {
+    let report = run(&["sound idle"]);
     assert!(report.complete && report.broken.is_none());
     assert_eq!(report.rows.len(), 1);
     let (row, null) = (&report.rows[0], report.null.expect("a null row"));
     assert_eq!((row.raw.len(), null.raw.len()), (ROUNDS_MIN, ROUNDS_MIN));
+    assert_eq!(report.bare_calls.expect("a row of bare calls").raw.len(), ROUNDS_MIN);
     assert!(row.ratio.low <= row.ratio.median && row.ratio.median <= row.ratio.high);
 }
 

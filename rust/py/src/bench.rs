@@ -124,5 +124,8 @@ fn environment<'py>(py: Python<'py>, report: &Report) -> PyResult<Bound<'py, PyD
         dict.set_item("null_spread", quartiles(null.ratio))?;
         dict.set_item("locked_pair_ns", null.figures.0)?;
     }
+    if let Some(calls) = &report.bare_calls {
+        dict.set_item("bare_calls_ratio", calls.ratio.median)?;
+    }
     Ok(dict)
 }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use pgmap_prim::measure::{allowed_processors, pin_thread};
 
-use crate::bench::refs::null_row;
+use crate::bench::refs::{BARE_CALLS, NULL, controls};
 use crate::bench::stats::{Dice, Spread};
 use crate::bench::workload::{BuildError, Row, Side, Workload, rows};
 
@@ -83,6 +83,8 @@ pub struct Report {
     pub left_out: Vec<(&'static str, String)>,
     /// A floor against itself.
     pub null: Option<RowReport>,
+    /// Two calls that only add, against a locked pair.
+    pub bare_calls: Option<RowReport>,
     /// Whether the measuring thread could be bound to a processor.
     pub bound: bool,
     /// Nobody stopped it, and nothing broke.
@@ -216,7 +218,7 @@ fn measure(config: &Config, shared: &Shared) -> Report {
     let stopped = || shared.stop.load(Relaxed);
     let mut report = Report::default();
     let mut measured = Vec::new();
-    for row in rows().into_iter().filter(wanted).chain([null_row()]) {
+    for row in rows().into_iter().filter(wanted).chain(controls()) {
         if stopped() {
             break;
         }
@@ -230,8 +232,10 @@ fn measure(config: &Config, shared: &Shared) -> Report {
     report.bound = allowed_processors().first().is_some_and(|&processor| pin_thread(processor));
     let mut dice = Dice::new(config.seed);
     let mut rounds = 0;
-    // The null row alone is nothing to measure.
-    while measured.len() > 1 && (rounds < ROUNDS_MIN || started.elapsed() < config.time) {
+    // The controls alone are nothing to measure.
+    while measured.len() > controls().len()
+        && (rounds < ROUNDS_MIN || started.elapsed() < config.time)
+    {
         for at in dice.order(measured.len()) {
             if stopped() {
                 break;
@@ -248,10 +252,10 @@ fn measure(config: &Config, shared: &Shared) -> Report {
     }
     for Measured { row, raw, .. } in measured {
         let Some(found) = RowReport::of(row, raw) else { continue };
-        if row.name == null_row().name {
-            report.null = Some(found);
-        } else {
-            report.rows.push(found);
+        match found.row.name {
+            NULL => report.null = Some(found),
+            BARE_CALLS => report.bare_calls = Some(found),
+            _ => report.rows.push(found),
         }
     }
     report.complete = !stopped();

@@ -32,6 +32,16 @@ impl Counters {
         }
     }
 
+    /// The same in two calls.
+    #[inline(always)]
+    pub(super) fn called_pairs(&self, pairs: u64) {
+        for _ in 0..pairs {
+            let own = opaque(&self.own.0);
+            add(own, 1);
+            add(own, u64::MAX);
+        }
+    }
+
     /// The same with locked instructions.
     #[inline(always)]
     pub(super) fn locked_pairs(&self, pairs: u64) {
@@ -41,6 +51,11 @@ impl Counters {
             shared.fetch_sub(1, SeqCst);
         }
     }
+}
+
+#[inline(never)]
+fn add(word: &AtomicU64, n: u64) {
+    word.store(word.load(Relaxed).wrapping_add(n), Relaxed);
 }
 
 /// The words of one held page: its count and, for a large folio, its pincount.
