@@ -233,6 +233,13 @@ impl<'m> Cpu<'m> {
         }
     }
 
+    /// `cond_resched()`: a turn of a loop that the task can end by itself. Natively as
+    /// [`relax`](Self::relax); explored, it does not wait for anybody.
+    #[inline]
+    pub fn cond_resched(&self) {
+        self.relax();
+    }
+
     #[cold]
     fn look_out(&self, turn: u32, class: &'static WaitClass) {
         if self.machine.is_poisoned() {

@@ -183,7 +183,7 @@ impl Vm {
                 }
             }
             match self.handle_fault(cpu, mm, vpn, request.access, handler) {
-                Fault::Done => cpu.relax(),
+                Fault::Done => cpu.cond_resched(),
                 Fault::Oom => return Err(Errno::ENOMEM),
                 Fault::Sigbus | Fault::Sigsegv | Fault::Fallback => return Err(Errno::EFAULT),
             }

@@ -164,7 +164,7 @@ impl Vm {
             }
             match self.handle_fault(cpu, mm, vpn, wanted, handler) {
                 // Not for ever: on a machine that is given up, a retry ends here.
-                Fault::Done => cpu.relax(),
+                Fault::Done => cpu.cond_resched(),
                 Fault::Sigbus | Fault::Fallback => return Err(Died::Sigbus),
                 Fault::Sigsegv => return Err(Died::Sigsegv),
                 Fault::Oom => return Err(Died::Oom),
