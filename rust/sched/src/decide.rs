@@ -195,7 +195,7 @@ impl Engine {
 
     /// Until when the task that now goes on need not ask.
     fn set_calm(&mut self) {
-        let until = if self.script.is_some() || self.storm.alone() {
+        let until = if self.starting || self.script.is_some() || self.storm.alone() {
             0
         } else if let Some(node) = self.tree.upcoming() {
             node.at

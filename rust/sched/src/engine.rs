@@ -113,6 +113,8 @@ pub(crate) struct Engine {
     watched: bool,
 
     flight: Option<Flight>,
+    /// Remarks made after the step in flight.
+    remarks: Vec<Event>,
     interned: HashMap<usize, u64>,
     #[cfg(test)]
     pub(crate) forgets_preemptions: bool,
@@ -142,6 +144,7 @@ impl Engine {
             rolling: 0,
             watched: false,
             flight: None,
+            remarks: Vec::new(),
             interned: HashMap::new(),
             #[cfg(test)]
             forgets_preemptions: false,
@@ -168,6 +171,7 @@ impl Engine {
         self.trace = wish.trace.then(Vec::new);
         self.rolling = 0;
         self.flight = None;
+        self.remarks.clear();
         if !self.interned.is_empty() {
             self.interned.clear();
         }
@@ -228,6 +232,12 @@ impl Engine {
         }
     }
 
+    /// A task has panicked.
+    pub(crate) fn panicked(&mut self, me: Task, message: String) {
+        self.commit();
+        self.close(End::Failed(Failure::Panic { task: Some(me), message }));
+    }
+
     /// Lets a task take the step it stands at.
     pub(crate) fn launch(&mut self, task: Task) {
         self.now = Some(task);
@@ -268,13 +278,14 @@ impl Engine {
     }
 
     pub(crate) fn note(&mut self, code: u32, a: u64, b: u64) {
-        if self.trace.is_some() {
-            self.commit();
-            self.tell(Event::bare(
-                self.history.events(),
-                self.current(),
-                Kind::Note { code, a, b },
-            ));
+        if self.trace.is_none() {
+            return;
+        }
+        let index = self.history.events() + u32::from(self.flight.is_some());
+        let remark = Event::bare(index, self.current(), Kind::Note { code, a, b });
+        match self.flight {
+            Some(_) => self.remarks.push(remark),
+            None => self.tell(remark),
         }
     }
 
@@ -285,6 +296,12 @@ impl Engine {
         }
         self.commit();
         let me = self.current();
+        if self.history.events() >= self.steps_max {
+            self.close(End::TooLong);
+        }
+        if self.end.is_some() {
+            return Err(me);
+        }
         let value = self.pick(n);
         if self.end.is_some() {
             return Err(me);
@@ -347,6 +364,9 @@ impl Engine {
         self.rolling = roll(self.rolling, *task, step);
         if self.trace.is_some() {
             self.tell(Event { values: *values, ..Event::of(index, *task, step, *kind) });
+            let mut remarks = core::mem::take(&mut self.remarks);
+            remarks.drain(..).for_each(|remark| self.tell(remark));
+            self.remarks = remarks;
         }
         if self.storm.alone()
             && let Some(times) = self.storm.watch(step, *values, index)

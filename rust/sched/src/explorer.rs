@@ -123,8 +123,6 @@ fn turn(seat: &mut Seat, crew: &mut Crew, task: Task) {
     match crew.resume(task) {
         Rest::Suspended => {}
         Rest::Returned => seat.with(|engine| engine.returned(task)),
-        Rest::Panicked(message) => seat.with(|engine| {
-            engine.close(End::Failed(Failure::Panic { task: Some(task), message }));
-        }),
+        Rest::Panicked(message) => seat.with(|engine| engine.panicked(task, message)),
     }
 }

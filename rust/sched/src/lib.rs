@@ -29,20 +29,26 @@ mod hash;
 mod history;
 pub mod log;
 pub mod model;
+pub mod replay;
 pub mod runtime;
 pub mod schedule;
 mod script;
+pub mod search;
 pub mod step;
 mod storm;
 mod tree;
+mod wire;
 
 pub use explorer::Explorer;
 pub use failure::{Blocked, Failure, Fault, Recurrence};
 pub use log::{Event, Kind};
 pub use model::Model;
+pub use replay::{Ended, Replayed, Trace};
 pub use runtime::{
     choose, current, fail, intern, note, point, point_when, record, relax, running, settle, value,
 };
 pub use schedule::{Departure, Schedule};
 pub use script::{Divergence, Sight};
+pub use search::{Control, Doubt, Judgement, Limit, Outcome, Plan, Progress, Stats};
 pub use step::{Effect, MOST_TASKS, Object, Step, Task, Verb, Wait};
+pub use wire::BadSchedule;

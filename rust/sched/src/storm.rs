@@ -7,7 +7,7 @@
 //! the values that the caller reports). A step that recurs [`PATIENCE`] times is a livelock.
 //!
 //! A write whose values are not reported counts as a change, so it never helps to accuse. A
-//! counted loop that passes one step fewer than [`PATIENCE`] times is never accused; a longer one
+//! counted loop that passes each step fewer than [`PATIENCE`] times is never accused; a longer one
 //! over memory that stays the same is, since what it keeps on its own stack cannot be seen.
 
 use std::collections::HashMap;
@@ -16,9 +16,9 @@ use crate::hash::mix64;
 use crate::step::{Effect, Step};
 
 /// How often a step may recur.
-pub(crate) const PATIENCE: u32 = 1024;
+pub(crate) const PATIENCE: u32 = 256;
 /// How long a task runs on before the scheduler asks whether it is alone.
-pub(crate) const STREAK: u32 = 64;
+pub(crate) const STREAK: u32 = 512;
 
 /// The watch over a task that is alone.
 #[derive(Default)]
