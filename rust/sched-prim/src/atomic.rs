@@ -20,42 +20,6 @@ use crate::{
     verb,
 };
 
-/// Full barrier. Store buffers are not modelled: no step.
-#[inline]
-pub fn smp_mb() {
-    barrier();
-}
-
-/// Orders earlier loads before later loads.
-#[inline]
-pub fn smp_rmb() {
-    barrier();
-}
-
-/// Orders earlier stores before later stores.
-#[inline]
-pub fn smp_wmb() {
-    barrier();
-}
-
-/// Turns the relaxed RMW just before it into a full barrier.
-#[inline]
-pub fn smp_mb_after_atomic() {
-    barrier();
-}
-
-/// Where a model of store buffers will have its say.
-#[inline]
-fn barrier() {}
-
-/// One turn of a busy-wait that another task must end.
-#[track_caller]
-pub fn cpu_relax() {
-    if step::in_task() {
-        step::relax(Location::caller());
-    }
-}
-
 macro_rules! kernel_atomic {
     ($(#[$doc:meta])* $name:ident, $int:ty, $raw:ty, $read:expr, $set:expr) => {
         $(#[$doc])*
@@ -123,6 +87,14 @@ macro_rules! kernel_atomic {
             #[track_caller]
             pub fn read(&self) -> $int {
                 self.load($read, Location::caller())
+            }
+
+            /// A look that is not the protocol's, and no step: it belongs to the step before it. Nothing is
+            /// lost by that, if all it can lead to is a complaint: what it sees depends on the state before
+            /// that step and on the step, and every step is taken in every state that is reached.
+            #[inline]
+            pub fn peek(&self) -> $int {
+                self.0.load(Relaxed)
             }
 
             /// `WRITE_ONCE`, `atomic_set`. Not an RMW: it loses concurrent updates.

@@ -8,9 +8,11 @@ use pgmap_sched::{self as sched, Effect, Fault};
 
 use crate::{
     AtomicUsize, CpuId, Lease, Machine, Poison, Signal, Tally, TaskId, Waiter, Warn, WarnRecord,
-    code, object,
+    code,
+    guard::{self, AccessGuard, IrqGuard, LeafSection, RcuGuard},
+    object,
     poison::abandon,
-    section::{self, Kind},
+    section::Kind,
     slot::{NO_TASK, Slot},
     step::{self, Site},
     verb,
@@ -103,7 +105,7 @@ impl<'m> Cpu<'m> {
     #[track_caller]
     pub fn rcu_read_lock(&self) -> RcuGuard<'_> {
         self.enter(Kind::Rcu, Location::caller());
-        RcuGuard { cpu: self }
+        RcuGuard::new(self)
     }
 
     /// Runs `body` as an RCU read-side section. It must be short, must not sleep, and must not contain
@@ -116,7 +118,7 @@ impl<'m> Cpu<'m> {
     /// What [`Self::rcu_read_leaf`] needs of the CPU.
     #[must_use]
     pub fn leaf(&self) -> LeafSection<'_> {
-        LeafSection { slot: self.slot, this_thread: PhantomData }
+        LeafSection::new(self.slot)
     }
 
     /// Switches interrupts off: holds up [`sync_irq`](crate::sync_irq) and, as on any kernel since
@@ -124,14 +126,14 @@ impl<'m> Cpu<'m> {
     #[track_caller]
     pub fn local_irq_save(&self) -> IrqGuard<'_> {
         self.enter(Kind::Irq, Location::caller());
-        IrqGuard { cpu: self }
+        IrqGuard::new(self)
     }
 
     /// Begins an access through this CPU's TLB: holds up [`sync_access`](crate::sync_access).
     #[track_caller]
     pub fn access_begin(&self) -> AccessGuard<'_> {
         self.enter(Kind::Access, Location::caller());
-        AccessGuard { cpu: self }
+        AccessGuard::new(self)
     }
 
     fn depth_of(&self, kind: Kind) -> &Cell<u32> {
@@ -145,16 +147,16 @@ impl<'m> Cpu<'m> {
     fn enter(&self, kind: Kind, site: Site) {
         let depth = self.depth_of(kind);
         if depth.get() == 0 {
-            enter(self.slot, kind, site);
+            guard::enter(self.slot, kind, site);
         }
         depth.set(depth.get() + 1);
     }
 
-    fn exit(&self, kind: Kind) {
+    pub(crate) fn exit(&self, kind: Kind) {
         let depth = self.depth_of(kind);
         depth.set(depth.get() - 1);
         if depth.get() == 0 {
-            exit(self.slot, kind, self.site);
+            guard::exit(self.slot, kind, self.site);
         }
     }
 
@@ -272,16 +274,6 @@ impl<'m> Cpu<'m> {
     }
 }
 
-fn enter(slot: &Slot, kind: Kind, site: Site) {
-    slot.sections[kind as usize].bump();
-    section::enter(kind, site);
-}
-
-fn exit(slot: &Slot, kind: Kind, site: Site) {
-    slot.sections[kind as usize].bump();
-    section::leave(kind, site);
-}
-
 impl fmt::Debug for Cpu<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Cpu").field("id", &self.id).field("terms", &self.terms).finish()
@@ -311,63 +303,3 @@ impl Cpu<'_> {
         }
     }
 }
-
-/// See [`Cpu::leaf`].
-#[derive(Clone, Copy, Debug)]
-pub struct LeafSection<'a> {
-    slot: &'a Slot,
-    this_thread: PhantomData<*mut ()>,
-}
-
-impl LeafSection<'_> {
-    /// As [`Cpu::rcu_read_leaf`].
-    #[track_caller]
-    pub fn run<R>(self, body: impl FnOnce() -> R) -> R {
-        /// Leaves however the body ends.
-        struct Leave<'a>(&'a Slot, Site);
-        impl Drop for Leave<'_> {
-            fn drop(&mut self) {
-                exit(self.0, Kind::Leaf, self.1);
-            }
-        }
-        let site = Location::caller();
-        let marker = &self.slot.sections[Kind::Leaf as usize];
-        debug_assert!(marker.get().is_multiple_of(2), "a leaf section inside a leaf section");
-        enter(self.slot, Kind::Leaf, site);
-        let _leave = Leave(self.slot, site);
-        body()
-    }
-}
-
-macro_rules! section_guard {
-    ($(#[$doc:meta])* $name:ident, $kind:ident) => {
-        $(#[$doc])*
-        #[must_use = "the section ends when the guard is dropped"]
-        #[derive(Debug)]
-        pub struct $name<'a> {
-            cpu: &'a Cpu<'a>,
-        }
-
-        impl Drop for $name<'_> {
-            fn drop(&mut self) {
-                self.cpu.exit(Kind::$kind);
-            }
-        }
-    };
-}
-
-section_guard!(
-    /// Inside `rcu_read_lock`.
-    RcuGuard,
-    Rcu
-);
-section_guard!(
-    /// Interrupts are off.
-    IrqGuard,
-    Irq
-);
-section_guard!(
-    /// Using the TLB.
-    AccessGuard,
-    Access
-);

@@ -30,11 +30,13 @@
 
 pub mod arena;
 pub mod atomic;
+pub mod barrier;
 pub mod cpu;
 pub mod deferred;
 mod dirty;
 pub mod faults;
 pub mod ghost;
+pub mod guard;
 mod in_use;
 pub mod lease;
 pub mod lock;
@@ -59,14 +61,13 @@ pub mod warn;
 pub mod zero;
 
 pub use arena::{Arena, Located, NoMemory, Snapshot};
-pub use atomic::{
-    AtomicI32, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, cpu_relax, smp_mb,
-    smp_mb_after_atomic, smp_rmb, smp_wmb,
-};
-pub use cpu::{AccessGuard, Cpu, IrqGuard, LeafSection, RcuGuard};
+pub use atomic::{AtomicI32, AtomicI64, AtomicU32, AtomicU64, AtomicUsize};
+pub use barrier::{cpu_relax, smp_mb, smp_mb_after_atomic, smp_rmb, smp_wmb};
+pub use cpu::Cpu;
 pub use deferred::{DeferredQueue, Full};
 pub use faults::Faults;
 pub use ghost::Ghost;
+pub use guard::{AccessGuard, IrqGuard, LeafSection, RcuGuard};
 pub use in_use::Entered;
 pub use lease::{CpuId, Lease, NoCpu, Poll, Signal, TaskId};
 pub use lock::{

@@ -246,17 +246,17 @@ impl Vm {
     #[must_use]
     pub fn tlb_still_maps(&self, pfn: Pfn) -> Option<CpuId> {
         let reaches = |at: &usize| {
-            let summary = Summary(self.tlb.summaries[*at].read());
+            let summary = Summary(self.tlb.summaries[*at].peek());
             if summary.pfn() != pfn {
                 return false;
             }
             // The summary's generation is short: the entry itself has the last word.
             let entry = &self.tlb.entries[*at];
-            let now = self.mm(summary.mm()).tlb_generations[summary.group()].read();
+            let now = self.mm(summary.mm()).tlb_generations[summary.group()].peek();
             now & Summary::GENERATION == summary.generation()
-                && now == entry.generation.read()
-                && Entry(entry.entry.read()).pfn() == pfn
-                && Summary(self.tlb.summaries[*at].read()) == summary
+                && now == entry.generation.peek()
+                && Entry(entry.entry.peek()).pfn() == pfn
+                && Summary(self.tlb.summaries[*at].peek()) == summary
         };
         let stale = (0..self.tlb.summaries.len()).find(reaches);
         stale.map(|at| CpuId(at / ENTRIES))
