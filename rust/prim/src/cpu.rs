@@ -23,75 +23,12 @@ use core::{cell::Cell, fmt, marker::PhantomData, time::Duration};
 use std::time::Instant;
 
 use crate::{
-    AtomicUsize, Machine, Tally, Warn, WarnRecord, code,
+    AtomicUsize, CpuId, Lease, Machine, Signal, Tally, TaskId, Warn, WarnRecord, code,
     membarrier::AsymmetricFence,
     poison::{Poison, abandon},
     slot::{Level, Marker, NO_TASK, Published, Slot},
     wait::{WaitClass, Waiting},
 };
-
-/// Index of a CPU slot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct CpuId(pub usize);
-
-/// Name of a task, given by whoever runs it. `u32::MAX` is reserved.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct TaskId(pub u32);
-
-/// Every slot is leased.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NoCpu;
-
-impl fmt::Display for NoCpu {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("every CPU of the machine is leased")
-    }
-}
-
-impl core::error::Error for NoCpu {}
-
-/// What a [`Poll`] found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Signal {
-    None,
-    /// Something outside the machine wants the task back, as a signal does.
-    Interrupt,
-}
-
-/// Something outside that a sleeping thread must look at (an interpreter's signals).
-pub trait Poll {
-    /// Called by the leasing thread at least every 50 ms while it sleeps. The task may hold locks of
-    /// the world, so this must not operate on it.
-    fn poll(&self) -> Signal;
-}
-
-/// Terms of a lease.
-#[derive(Clone, Copy)]
-pub struct Lease<'m> {
-    pub task: TaskId,
-    /// Total time that the operation may wait, counted from its first wait (so that an operation that
-    /// never waits reads no clock). None: for ever.
-    pub deadline: Option<Duration>,
-    pub poll: Option<&'m dyn Poll>,
-}
-
-impl Lease<'_> {
-    /// No deadline, no poll.
-    #[must_use]
-    pub const fn of(task: TaskId) -> Self {
-        Self { task, deadline: None, poll: None }
-    }
-}
-
-impl fmt::Debug for Lease<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Lease")
-            .field("task", &self.task)
-            .field("deadline", &self.deadline)
-            .field("poll", &self.poll.is_some())
-            .finish()
-    }
-}
 
 /// A CPU slot leased to this thread; dropping it gives the slot back. Neither `Send` nor `Sync`:
 /// a task does not change threads in the middle of an operation.

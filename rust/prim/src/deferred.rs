@@ -4,11 +4,11 @@
 //! and runs everything that had been pushed before it began, in order. Callbacks run on the drainer's
 //! CPU with no lock held and may push again; what they push waits for a later drain.
 
-use core::{cell::UnsafeCell, fmt};
+use core::fmt;
 
 use crate::{
-    Arena, AtomicUsize, Cpu, Guarded, LockClass, NoMemory, PlainData, SpinLock, Table, ZeroInit,
-    synchronize_rcu,
+    Arena, AtomicUsize, Cpu, Guarded, LockClass, NoMemory, PlainData, SpinLock, Table,
+    place::Place, synchronize_rcu,
 };
 
 /// The ring has no room: more deferred work than the machine was built for.
@@ -36,14 +36,6 @@ crate::zeroed! {
     }
 }
 
-/// One place in the ring, read and written under the ring's lock.
-struct Place<T>(UnsafeCell<T>);
-
-// SAFETY: accessed under the ring's lock only; T: PlainData is Send.
-unsafe impl<T: PlainData> Sync for Place<T> {}
-// SAFETY: zero bytes are a T because it is PlainData; no Drop because it is Copy.
-unsafe impl<T: PlainData> ZeroInit for Place<T> {}
-
 /// See the module's introduction.
 pub struct DeferredQueue<T: PlainData> {
     head: Table<Head>,
@@ -69,7 +61,7 @@ impl<T: PlainData> DeferredQueue<T> {
             return Err(Full);
         }
         // SAFETY: under the ring's lock, and `tail` is no item's place.
-        unsafe { *self.place(ring.tail) = item };
+        unsafe { self.place(ring.tail).put(item) };
         ring.tail += 1;
         self.head[0].pending.inc();
         Ok(())
@@ -98,15 +90,15 @@ impl<T: PlainData> DeferredQueue<T> {
             return None;
         }
         // SAFETY: under the ring's lock, and `head < end <= tail`: an item's place.
-        let item = unsafe { *self.place(ring.head) };
+        let item = unsafe { self.place(ring.head).get() };
         ring.head += 1;
         self.head[0].pending.dec();
         Some(item)
     }
 
-    fn place(&self, position: u64) -> *mut T {
+    fn place(&self, position: u64) -> &Place<T> {
         let index = position % self.places.len() as u64;
-        self.places[index as usize].0.get()
+        &self.places[index as usize]
     }
 
     /// Items not yet run.

@@ -6,12 +6,12 @@
 
 use core::{fmt, marker::PhantomData};
 
-use crate::ZeroInit;
+use crate::{PlainData, ZeroInit};
 
 /// A `T` that exists only when explored.
-pub struct Ghost<T>(PhantomData<fn(T) -> T>);
+pub struct Ghost<T: PlainData>(PhantomData<fn(T) -> T>);
 
-impl<T> Ghost<T> {
+impl<T: PlainData> Ghost<T> {
     #[must_use]
     pub const fn new() -> Self {
         const { assert!(size_of::<Self>() == 0 && align_of::<Self>() == 1) };
@@ -25,17 +25,17 @@ impl<T> Ghost<T> {
     }
 }
 
-impl<T> Default for Ghost<T> {
+impl<T: PlainData> Default for Ghost<T> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl<T> fmt::Debug for Ghost<T> {
+impl<T: PlainData> fmt::Debug for Ghost<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Ghost")
     }
 }
 
 // SAFETY: zero-sized, so it has no bytes to be invalid; `fn(T) -> T` is always Sync.
-unsafe impl<T> ZeroInit for Ghost<T> {}
+unsafe impl<T: PlainData> ZeroInit for Ghost<T> {}

@@ -1,7 +1,8 @@
 //! The one door through which the protocol reaches the machine: atomics, locks, waiting, RCU,
 //! per-CPU slots, arena memory, ghosts. This is the *native* face, on real threads.
 //!
-//! A second package offers the same names under a controlled scheduler, so three rules hold here:
+//! `sched-prim` offers the same names under a controlled scheduler and shares, by link, the files in
+//! which nothing depends on how tasks run. So three rules hold here:
 //! every operation that another task can observe is a function or method of this crate; no `std`
 //! synchronisation type appears in a signature; there are no statics and no thread-locals, because
 //! one process holds many machines.
@@ -13,9 +14,9 @@
 //! | [`atomic`] | atomics and barriers with kernel ordering | `include/linux/atomic*.h` |
 //! | [`zero`] | which types may appear out of zeroed memory | `__GFP_ZERO` |
 //! | [`arena`], [`slab`], [`faults`] | a world's memory and its failures | slab, `fault-inject` |
-//! | [`machine`], [`cpu`] | CPUs as slots that threads lease | `smp`, `percpu`, `sched` |
+//! | [`machine`], [`cpu`], [`lease`] | CPUs as slots that threads lease | `smp`, `percpu`, `sched` |
 //! | [`rcu`], [`deferred`] | grace periods, IPIs, TLB shoot-down, `call_rcu` | `kernel/rcu` |
-//! | [`wait`], [`poison`], [`watch`] | sleeping, waking, hangs, who waits for whom | `kernel/sched/wait*.c` |
+//! | [`wait`], [`waiter`], [`poison`], [`watch`] | sleeping, waking, hangs, who waits for whom | `kernel/sched/wait*.c` |
 //! | [`lock`] | spin locks, rw-semaphores, bit locks, completions, SRCU | `kernel/locking` |
 //! | [`ghost`] | state that exists only when explored | none |
 //! | [`perturb`] | random delays injected by signal | none |
@@ -27,18 +28,22 @@ pub mod cpu;
 pub mod deferred;
 pub mod faults;
 pub mod ghost;
+pub mod lease;
 pub mod lock;
 pub mod machine;
 pub mod measure;
 mod membarrier;
 pub mod perturb;
+mod place;
 pub mod poison;
 mod queue;
 pub mod rcu;
 pub mod slab;
+mod sleep;
 mod slot;
 mod splitmix;
 pub mod wait;
+pub mod waiter;
 pub mod warn;
 pub mod watch;
 pub mod zero;
@@ -48,12 +53,11 @@ pub use atomic::{
     AtomicI32, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, cpu_relax, smp_mb,
     smp_mb_after_atomic, smp_rmb, smp_wmb,
 };
-pub use cpu::{
-    AccessGuard, Cpu, CpuId, IrqGuard, LeafSection, Lease, NoCpu, Poll, RcuGuard, Signal, TaskId,
-};
+pub use cpu::{AccessGuard, Cpu, IrqGuard, LeafSection, RcuGuard};
 pub use deferred::{DeferredQueue, Full};
 pub use faults::Faults;
 pub use ghost::Ghost;
+pub use lease::{CpuId, Lease, NoCpu, Poll, Signal, TaskId};
 pub use lock::{
     Completion, Guarded, LockClass, ReadGuard, RwSem, SpinGuard, SpinLock, Srcu, SrcuGuard,
     WriteGuard, bit_lock, bit_spin_lock, bit_spin_unlock, bit_trylock, bit_unlock, bit_wait,
@@ -68,6 +72,7 @@ pub use wait::{
     Interrupted, Sleep, WaitClass, Waiting, wait_event, wait_event_exclusive, wait_var_event,
     wake_up_all, wake_up_one, wake_up_var,
 };
+pub use waiter::Waiter;
 pub use warn::{Warn, WarnRecord, code};
-pub use watch::{SlotState, TaskState, Waiter};
+pub use watch::{SlotState, TaskState};
 pub use zero::{PlainData, ZeroInit};

@@ -14,8 +14,7 @@ use std::{
 };
 
 use crate::{
-    AtomicU32,
-    cpu::{Cpu, Lease, NoCpu, TaskId},
+    AtomicU32, Cpu, Lease, NoCpu, TaskId,
     membarrier::AsymmetricFence,
     poison::Poison,
     queue::Queues,
@@ -120,7 +119,7 @@ impl Machine {
                     break;
                 }
                 if slot.word.signal(seen) {
-                    crate::wait::unpark(slot);
+                    crate::sleep::unpark(slot);
                     break;
                 }
             }
@@ -133,7 +132,7 @@ impl Machine {
         // Release pairs with the acquire of `is_poisoned`: who sees the flag finds the reason.
         self.poisoned.set_release(1);
         for slot in &self.slots {
-            crate::wait::unpark(slot);
+            crate::sleep::unpark(slot);
         }
     }
 

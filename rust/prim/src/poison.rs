@@ -11,7 +11,7 @@
 use core::{any::Any, fmt};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-use crate::{Machine, TaskId, watch::Waiter};
+use crate::{Machine, TaskId, Waiter};
 
 /// Why a machine is dead.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -142,7 +142,7 @@ impl Queues {
         });
         drop(entries);
         for id in unpark {
-            crate::wait::unpark(&slots[id]);
+            crate::sleep::unpark(&slots[id]);
         }
     }
 }

@@ -5,7 +5,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::{AtomicU64, Machine, cpu::CpuId, cpu::TaskId};
+use crate::{AtomicU64, CpuId, Machine, TaskId};
 
 const KEPT: usize = 256;
 

@@ -3,10 +3,10 @@
 //! For the watchdog, which wants the story of a hang, and for a conductor, which steps a program and
 //! must know when nothing more will happen by itself. Nothing here changes the machine.
 
-use core::{fmt, time::Duration};
+use core::time::Duration;
 
 use crate::{
-    CpuId, Machine, TaskId,
+    CpuId, Machine, TaskId, Waiter,
     slot::{NO_TASK, Published, Slot},
     smp_mb,
     wait::Waiting,
@@ -30,30 +30,6 @@ pub enum TaskState {
     Idle,
     Running,
     Asleep(Waiting),
-}
-
-/// A task that waits.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Waiter {
-    pub cpu: CpuId,
-    pub task: TaskId,
-    /// Name of the [`WaitClass`](crate::WaitClass).
-    pub class: &'static str,
-    pub object: u64,
-    /// Who holds what is waited for, if that is known and still leases its CPU.
-    pub owner: Option<TaskId>,
-    pub for_: Duration,
-}
-
-impl fmt::Display for Waiter {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { cpu, task, class, object, owner, for_ } = self;
-        write!(f, "task {} on cpu {} waits for {class} {object:#x}", task.0, cpu.0)?;
-        if let Some(owner) = owner {
-            write!(f, " held by task {}", owner.0)?;
-        }
-        write!(f, " since {for_:.1?}")
-    }
 }
 
 impl Machine {

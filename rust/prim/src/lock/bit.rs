@@ -10,8 +10,9 @@
 use crate::{
     AtomicU32, Cpu, Interrupted, Sleep, WaitClass, Waiting, Warn, code,
     queue::{HowMany, Key, Turn},
+    sleep::{wait_until, wake},
     smp_mb_after_atomic,
-    wait::{wait_on, wait_until, wake},
+    wait::wait_on,
 };
 
 fn waiting(word: &AtomicU32, class: &'static WaitClass) -> Waiting {

@@ -1,9 +1,8 @@
 //! Locks (`kernel/locking`). A lock is arena data: a word and what it guards, free when zero.
 //!
 //! Lock words are signed with [`Cpu::owner_word`](crate::Cpu::owner_word), so a hang report can say
-//! who holds what. Waiting for any of them is uninterruptible, appears in
-//! [`Machine::waiters`](crate::Machine::waiters) under the class's name, and ends when the machine is
-//! poisoned. Guards unlock when an operation is abandoned.
+//! who holds what. Waiting for any of them is uninterruptible, appears in reports under the class's name,
+//! and ends when the machine is poisoned. Guards unlock when an operation is abandoned.
 
 mod bit;
 mod bit_spin;

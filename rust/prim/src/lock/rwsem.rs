@@ -25,7 +25,7 @@ use super::{Guarded, wait_class};
 use crate::{
     AtomicU64, Cpu, Sleep, Waiting, Warn, ZeroInit, code,
     queue::{HowMany, Key, Turn},
-    wait::{wait_until, wake},
+    sleep::{wait_until, wake},
 };
 
 const READER: u64 = 1;

@@ -23,8 +23,8 @@ use super::{Guarded, wait_class};
 use crate::{
     AtomicU32, Cpu, Sleep, Waiting, Warn, ZeroInit, code, cpu_relax,
     queue::{HowMany, Key, Turn},
+    sleep::{wait_until, wake},
     smp_mb,
-    wait::{wait_until, wake},
 };
 
 const PARKED: u32 = 1 << 31;

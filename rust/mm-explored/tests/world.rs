@@ -1,0 +1,183 @@
+//! A small world under the scheduler: operations run as tasks, executions are put back exactly, and
+//! searching twice counts the same.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use pgmap_mm_explored::world::World;
+use prim::{Arena, Cpu, Entered, Lease, Machine, Snapshot, Subject, TaskId};
+use program::op::{
+    Access, Align, FdNo, FileIdx, FileRef, FileState, Layout, Longterm, MapNo, OpenMode, PageRange,
+    Prot, Target, WorkerId,
+};
+use program::{Era, Geometry, Op};
+
+use sched::{
+    Control, Explorer, Failure, Fault, Judgement, Model, Outcome, Plan, Schedule, Task, Trace,
+};
+
+const W0: WorkerId = WorkerId(0);
+const M: MapNo = MapNo(0);
+const FD: FileRef = FileRef::Fd(FdNo(0));
+
+/// A world with one process that has a written file of four pages open and mapped, kept as it was
+/// then. Each task executes its operations for that process.
+struct Lab {
+    world: World,
+    machine: Arc<Machine>,
+    arena: Arena,
+    start: Snapshot,
+    _entered: Entered,
+    ops: Vec<Vec<Op>>,
+    /// Compare every restore with the snapshot.
+    suspicious: bool,
+}
+
+impl Lab {
+    fn new(era: Era, ops: Vec<Vec<Op>>) -> Self {
+        let geometry = Geometry::SMALL;
+        let machine = Machine::new(geometry.cpus.into());
+        let arena = Arena::new(World::reserve(&geometry)).expect("address space");
+        let entered = arena.enter();
+        let world = {
+            let cpu = cpu(&machine, 0);
+            let world = World::new(&arena, &cpu, &geometry, era.rules()).expect("a world");
+            set_up(&world, &cpu);
+            world
+        };
+        assert_eq!(machine.warnings(), []);
+        let start = arena.snapshot();
+        Self { world, machine, arena, start, _entered: entered, ops, suspicious: false }
+    }
+
+    fn search(&mut self, bound: u32) -> (Outcome, Explorer) {
+        let mut explorer = Explorer::new();
+        let plan = Plan { bound: Some(bound), ..Plan::default() };
+        let outcome =
+            explorer.search(self, &plan, &mut |_, _| Judgement::Stop, &mut |_| Control::Go);
+        (outcome, explorer)
+    }
+}
+
+fn cpu(machine: &Machine, task: u32) -> Cpu<'_> {
+    machine.lease(Lease::of(TaskId(task))).expect("a free CPU")
+}
+
+fn set_up(world: &World, cpu: &Cpu<'_>) {
+    let file = FileIdx(0);
+    world.spawn(cpu, W0).expect("a process");
+    world.create_file(cpu, file, 4, Some(FileState::Written), Layout::Contiguous).expect("a file");
+    world.open(cpu, W0, FdNo(0), Target::File(file), OpenMode::ReadWrite).expect("a descriptor");
+    world.mmap(cpu, W0, M, FD, 0, 4, Prot::ReadWrite, Align::Odd).expect("a mapping");
+    let all = PageRange { page: 0, pages: 4 };
+    world.touch(cpu, W0, M, Access::Write, all, |_| 7).expect("four pages");
+}
+
+impl Model for Lab {
+    fn tasks(&self) -> usize {
+        self.ops.len()
+    }
+
+    fn reset(&mut self) {
+        self.arena.restore(&self.start);
+        self.machine.reset();
+        if self.suspicious {
+            assert_eq!(self.arena.differs(&self.start).map(|at| self.arena.locate(at)), None);
+        }
+    }
+
+    fn run(&self, task: Task) {
+        for op in &self.ops[usize::from(task.0)] {
+            let cpu = cpu(&self.machine, task.0.into());
+            // What a call returns depends on the order; that it ends without complaint does not.
+            let _ = self.world.execute(&cpu, W0, op, |_| 7);
+        }
+    }
+
+    fn finish(&self) -> Result<(), Fault> {
+        let fault = Fault { code: 0, object: 0, value: 0 };
+        self.machine.warnings().is_empty().then_some(()).ok_or(fault)
+    }
+}
+
+fn pin(page: u32) -> Vec<Op> {
+    let pin = Op::Pin { map: M, page, pages: 1, longterm: Longterm::Short, access: Access::Read };
+    vec![pin, Op::Unpin { pin: None }]
+}
+
+fn truncate(pages: u32) -> Vec<Op> {
+    vec![Op::Ftruncate { file: FD, pages }]
+}
+
+fn read(page: u32) -> Vec<Op> {
+    vec![Op::Touch { map: M, access: Access::Read, page, pages: 1 }]
+}
+
+#[test]
+fn a_pin_and_a_truncation_are_explored_exhaustively_and_repeatably() {
+    for bound in [0, 1] {
+        let count = || {
+            let mut lab = Lab::new(Era::V6_15Sound, vec![pin(0), truncate(0)]);
+            lab.search(bound).0
+        };
+        let (first, second) = (count(), count());
+        assert!(matches!(first, Outcome::Exhausted { .. }), "{first:?}");
+        assert_eq!(first, second);
+        let last = first.stats().last().expect("a bound");
+        assert!(last.schedules > u64::from(bound) * 50, "{last:?}");
+    }
+}
+
+#[test]
+fn a_pin_that_is_kept_leaves_the_truncation_waiting_for_it() {
+    let mut lab = Lab::new(Era::V6_15Sound, vec![vec![pin(0)[0].clone()], truncate(0)]);
+    let (outcome, _) = lab.search(0);
+    let Outcome::Found { failure: Failure::Deadlock { waits, .. }, .. } = outcome else {
+        panic!("{outcome:?}");
+    };
+    assert_eq!((waits.len(), waits[0].task, waits[0].class), (1, Task(1), "page to become idle"));
+}
+
+#[test]
+fn a_restore_of_what_was_written_is_a_restore_of_everything() {
+    let ops = vec![truncate(0), vec![Op::Fork { child: WorkerId(1) }]];
+    let mut lab = Lab::new(Era::V6_15Sound, ops);
+    lab.suspicious = true;
+    let (outcome, _) = lab.search(1);
+    assert!(matches!(outcome, Outcome::Exhausted { .. }), "{outcome:?}");
+}
+
+#[test]
+fn executions_outside_a_run_find_the_world_as_it_was() {
+    let mut lab = Lab::new(Era::V6_15Sound, vec![truncate(0), read(1)]);
+    let _ = lab.search(1);
+    lab.reset();
+    let cpu = cpu(&lab.machine, 0);
+    assert_eq!(lab.world.execute(&cpu, W0, &read(3)[0], |_| 7), Ok(0));
+    lab.world.exit(&cpu, W0).expect("exit");
+    assert_eq!(lab.world.quiescence(&cpu), Vec::<String>::new());
+}
+
+#[test]
+fn an_operation_needs_little_stack() {
+    let mut lab = Lab::new(Era::V6_15Sound, vec![pin(0), truncate(0)]);
+    let (_, explorer) = lab.search(0);
+    assert!(explorer.stack_high_water() < 128 << 10, "{}", explorer.stack_high_water());
+}
+
+#[test]
+fn every_word_of_a_trace_has_a_place_in_a_table() {
+    let mut lab = Lab::new(Era::V6_15Sound, vec![pin(0), truncate(0)]);
+    let replayed = Explorer::new().replay(&mut lab, &Schedule::default(), Trace::Keep);
+    let subjects = replayed.trace.iter().map(|event| Subject::of(event.object));
+    let words = subjects.filter_map(|subject| match subject {
+        Subject::Word(offset) => lab.arena.locate(offset as usize),
+        other => {
+            assert!(!matches!(other, Subject::Outside(_)), "not in the arena");
+            None
+        }
+    });
+    let pages = words.filter(|word| word.region.name.ends_with("::Page"));
+    let touched: BTreeSet<usize> = pages.map(|word| word.index).collect();
+    assert!(touched.len() >= 4, "the four pages of the file: {touched:?}");
+}

@@ -1,0 +1,197 @@
+//! How a task sleeps and how it is woken, on real threads.
+//!
+//! # No wake-up is lost
+//! A waiter W and a waker K share a condition C and a queue Q:
+//!
+//! | W | K |
+//! |---|---|
+//! | w1 enqueue on Q, forgetting older wakes (under Q's mutex) | k1 make C true |
+//! | w2 full barrier | k2 full barrier |
+//! | w3 test C; leave if true | k3 is Q active? return if not |
+//! | w4 Running → Asleep, unless `WOKEN` | k4 under Q's mutex: unqueue W, set `WOKEN`, Asleep → Running |
+//! | w5 park, unless no longer Asleep | k5 unpark W |
+//!
+//! Store buffering across w2 and k2 is forbidden: if w3 misses k1, then k3 sees w1, so K comes to k4.
+//! k4 sets `WOKEN` in the very word that w4 changes by compare-and-exchange: k4 before w4, and W does
+//! not sleep; after, and K ends the sleep. Parking re-checks the word under the parking lot's own
+//! lock, which k5 takes: the thread does not stay parked either. k2 is [`wake_up_all`](crate::wake_up_all)'s own barrier,
+//! or, in [`wake_up_var`](crate::wake_up_var), the full RMW by which the caller made the condition true.
+//!
+//! # What a waiter notices by itself
+//! A parked thread looks up every 50 ms for poll and deadline (poison unparks it at once), but it does
+//! **not** test its condition then, and it stays queued. A protocol that forgets a wake-up therefore
+//! hangs here as it hangs in the kernel, and the deadline reports it.
+//!
+//! # Nesting
+//! A condition may take spin locks; if one is contended the task sleeps at a second level, beside
+//! the first, which stays queued. Sleeping locks and events inside a condition are warned about, as
+//! the kernel does.
+
+use core::time::Duration;
+use std::time::Instant;
+
+use crate::{
+    Cpu, Interrupted, Sleep, SlotState, Waiting,
+    poison::abandon,
+    queue::{HowMany, Key, Turn},
+    slot::{Awake, Level, Slot},
+    smp_mb,
+};
+
+/// How long a sleeper goes without a look at poll and deadline.
+const SLICE: Duration = Duration::from_millis(50);
+
+#[inline]
+pub(crate) fn wake(cpu: &Cpu<'_>, key: Key, how_many: HowMany) {
+    if cpu.machine.queues.is_active(key) {
+        cpu.machine.queues.wake(&cpu.machine.slots, key, how_many);
+    }
+}
+
+/// Waits, in any context: spin locks come here too.
+#[cold]
+pub(crate) fn wait_until(
+    cpu: &Cpu<'_>,
+    key: Key,
+    turn: Turn,
+    sleep: Sleep,
+    waiting: Waiting,
+    mut cond: impl FnMut() -> bool,
+) -> Result<(), Interrupted> {
+    let Some(level) = cpu.next_level() else {
+        // A condition inside a condition inside a condition: no level left to sleep at.
+        while !cond() {
+            cpu.relax();
+        }
+        return Ok(());
+    };
+    let _record = cpu.publish(waiting);
+    let queued = Queued::new(cpu, key, level);
+    loop {
+        queued.enqueue(turn); // w1
+        smp_mb(); // w2, pairs with k2
+        // w3
+        if cond() {
+            return Ok(());
+        }
+        match go_to_sleep(cpu, level, sleep) {
+            End::Woken => {}
+            End::Interrupted => {
+                queued.dequeue();
+                if cond() {
+                    return Ok(());
+                }
+                if turn == Turn::Exclusive && cpu.slot.word.was_woken(level) {
+                    wake(cpu, key, HowMany::One);
+                }
+                return Err(Interrupted);
+            }
+        }
+    }
+}
+
+/// A place in a queue, and the nesting that goes with it. Given up on every way out, unwinding
+/// included.
+struct Queued<'a> {
+    cpu: &'a Cpu<'a>,
+    key: Key,
+    level: Level,
+}
+
+impl<'a> Queued<'a> {
+    fn new(cpu: &'a Cpu<'a>, key: Key, level: Level) -> Self {
+        cpu.waiting.set(cpu.waiting.get() + 1);
+        Self { cpu, key, level }
+    }
+
+    fn enqueue(&self, turn: Turn) {
+        let cpu = self.cpu;
+        cpu.machine.queues.enqueue(self.key, cpu.slot, cpu.id().0, self.level, turn);
+    }
+
+    fn dequeue(&self) {
+        self.cpu.machine.queues.dequeue(self.key, self.cpu.id().0, self.level);
+    }
+}
+
+impl Drop for Queued<'_> {
+    fn drop(&mut self) {
+        self.cpu.slot.word.rouse();
+        self.dequeue();
+        self.cpu.waiting.set(self.cpu.waiting.get() - 1);
+    }
+}
+
+/// How a sleep ended.
+enum End {
+    Woken,
+    Interrupted,
+}
+
+/// w4 and w5, in slices. Returns Running.
+fn go_to_sleep(cpu: &Cpu<'_>, level: Level, sleep: Sleep) -> End {
+    let slot = cpu.slot;
+    match slot.word.fall_asleep(level, sleep) {
+        Ok(()) => {}
+        Err(Awake::Woken) => return End::Woken,
+        Err(Awake::Signalled) => return End::Interrupted,
+    }
+    loop {
+        let left = cpu.time_left();
+        park(cpu, left.map_or(SLICE, |left| left.min(SLICE)));
+        if cpu.machine.is_poisoned() {
+            abandon(cpu.machine);
+            // Already unwinding: give up where that is possible, let the others finish.
+            slot.word.rouse();
+            return End::Interrupted;
+        }
+        if slot.word.read().state() != SlotState::Asleep {
+            // Woken if the wake-up came for us, else a signal. Both: the wake-up counts first, the
+            // signal ends the next sleep.
+            return if slot.word.was_woken(level) { End::Woken } else { End::Interrupted };
+        }
+        cpu.poll();
+        let interrupted = cpu.signal_pending();
+        let expired = cpu.time_left() == Some(Duration::ZERO);
+        match sleep {
+            Sleep::Interruptible if interrupted || expired => {
+                slot.word.rouse();
+                return End::Interrupted;
+            }
+            Sleep::Uninterruptible if expired => {
+                cpu.hang();
+                slot.word.rouse();
+                return End::Interrupted;
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Parks the thread on its slot's word, for as long as the task is asleep and at most for `slice`.
+fn park(cpu: &Cpu<'_>, slice: Duration) {
+    let word = &cpu.slot.word;
+    let until = Instant::now() + slice;
+    let still_asleep = || word.read().state() == SlotState::Asleep && !cpu.machine.is_poisoned();
+    // SAFETY: the key is the address of our slot's word, which outlives the lease and which nobody
+    // parks on but the thread that leases it. `validate` only reads atomics; `before_sleep` and
+    // `timed_out` do nothing. None of them panics or calls into the parking lot.
+    unsafe {
+        parking_lot_core::park(
+            word.park_key(),
+            still_asleep,
+            || {},
+            |_, _| {},
+            parking_lot_core::DEFAULT_PARK_TOKEN,
+            Some(until),
+        );
+    }
+}
+
+/// Ends the slot's thread's parking, if it is parked; it then looks at its word and at poison.
+pub(crate) fn unpark(slot: &Slot) {
+    // SAFETY: the key is an address that only this module parks on.
+    unsafe {
+        parking_lot_core::unpark_all(slot.word.park_key(), parking_lot_core::DEFAULT_UNPARK_TOKEN);
+    }
+}

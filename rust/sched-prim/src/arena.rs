@@ -1,0 +1,237 @@
+//! A world's memory: one zeroed reservation, carved into tables, put back after every execution.
+//!
+//! As natively, with two additions: the arena in use records what is written ([`Arena::enter`]), so
+//! that a restore costs what an execution wrote; and it knows what lies where ([`Arena::regions`]), so
+//! that a report can name a word.
+//!
+//! # Who may touch what
+//! A [`Table`] hands out `&T` and nothing else; all change goes through the atomics and locks inside
+//! `T`. Three operations write bytes from below and therefore want *quiescence*, a promise by the
+//! caller that for their duration no other thread uses the entries concerned and no lock guard on
+//! them is alive: [`Table::zero`], [`Arena::snapshot`] and [`Arena::restore`]. Tasks of one explorer run
+//! on one thread, so between executions there is quiescence by construction.
+
+use core::{
+    fmt,
+    ptr::NonNull,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+};
+use std::sync::Arc;
+
+use crate::{
+    Faults, ZeroInit,
+    dirty::GRANULE,
+    faults::Plan,
+    in_use::{self, Entered},
+    memory::{BLOCK, Block, Memory, Region},
+    table::Table,
+};
+
+/// `-ENOMEM`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoMemory;
+
+impl fmt::Display for NoMemory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("out of memory")
+    }
+}
+
+impl core::error::Error for NoMemory {}
+
+/// Tables begin on their own pair of cache lines, as natively, so that offsets are the same.
+const TABLE_ALIGN: usize = 128;
+
+/// Snapshots are told apart by number, whichever arena they are of.
+static SNAPSHOTS: AtomicU64 = AtomicU64::new(0);
+static NOTHING: Block = [0; BLOCK / size_of::<u64>()];
+
+/// The reservation.
+#[derive(Debug)]
+pub struct Arena {
+    memory: Arc<Memory>,
+}
+
+/// Where in an arena something lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Located {
+    pub region: Region,
+    /// Which entry of the region.
+    pub index: usize,
+    /// Byte inside the entry.
+    pub byte: usize,
+}
+
+impl Arena {
+    /// Reserves address space; commits nothing.
+    ///
+    /// # Errors
+    /// [`NoMemory`] if the system refuses.
+    pub fn new(reserve_bytes: usize) -> Result<Self, NoMemory> {
+        Ok(Self { memory: Arc::new(Memory::new(reserve_bytes)?) })
+    }
+
+    /// Carves `len` zeroed entries.
+    ///
+    /// # Errors
+    /// [`NoMemory`] if the reservation has no room left.
+    pub fn table<T: ZeroInit>(&self, len: usize) -> Result<Table<T>, NoMemory> {
+        const {
+            assert!(!core::mem::needs_drop::<T>(), "arena data is never dropped");
+            assert!(align_of::<T>() <= BLOCK, "the region is only page-aligned");
+        }
+        let align = align_of::<T>().max(TABLE_ALIGN);
+        let name = core::any::type_name::<T>();
+        let base = self.memory.carve(size_of::<T>(), len, align, name)?;
+        // SAFETY: just carved for `len` entries of T at T's alignment, and still zero.
+        Ok(unsafe { Table::new(base.cast(), len, Arc::clone(&self.memory)) })
+    }
+
+    /// The failure plan of this arena's slabs.
+    #[must_use]
+    pub fn faults(&self) -> &Faults {
+        &self.memory.faults
+    }
+
+    pub(crate) fn faults_of<T: ZeroInit>(table: &Table<T>) -> &Faults {
+        &table.memory().faults
+    }
+
+    /// Makes this the arena that the thread's steps are about. Without it words have no lasting
+    /// identity, and restores look at everything.
+    pub fn enter(&self) -> Entered {
+        Entered::new(&self.memory)
+    }
+
+    /// All tables, in the order of their offsets.
+    #[must_use]
+    pub fn regions(&self) -> Vec<Region> {
+        self.memory.regions().clone()
+    }
+
+    /// What lies at this offset; None between tables and past the end.
+    #[must_use]
+    pub fn locate(&self, offset: usize) -> Option<Located> {
+        let regions = self.memory.regions();
+        let region =
+            *regions.get(regions.partition_point(|it| it.offset <= offset).checked_sub(1)?)?;
+        let inside = offset - region.offset;
+        let index = inside.checked_div(region.stride)?;
+        (index < region.len).then(|| Located { region, index, byte: inside % region.stride })
+    }
+
+    /// Copies what is not zero. Memory: the touched part; time: the carved part, so this is for small
+    /// worlds. The plan of failures is part of it, since an execution uses it up.
+    ///
+    /// Wants quiescence of the whole arena (module introduction).
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        let carved = self.memory.carved_blocks();
+        let mut snapshot = Snapshot {
+            number: SNAPSHOTS.fetch_add(1, Relaxed) + 1,
+            places: Vec::with_capacity(carved),
+            blocks: Vec::new(),
+            plan: self.faults().plan(),
+        };
+        for index in 0..carved {
+            // SAFETY: inside the mapping; u64-aligned because blocks are; the caller promises that
+            // nobody writes meanwhile.
+            let block = unsafe { self.memory.block(index).as_ref() };
+            if block.iter().any(|&word| word != 0) {
+                snapshot.blocks.push(*block);
+                snapshot.places.push(snapshot.blocks.len() as u32);
+            } else {
+                snapshot.places.push(0);
+            }
+        }
+        self.equals(&snapshot);
+        snapshot
+    }
+
+    /// Puts every byte back to what it was at the snapshot, under live tables. Tables carved since
+    /// stay, and are zero as when they were new.
+    ///
+    /// Wants quiescence of the whole arena (module introduction). Tables hold only [`ZeroInit`] data, for
+    /// which any bytes that were there once are valid bytes.
+    pub fn restore(&mut self, snapshot: &Snapshot) {
+        let memory = &*self.memory;
+        if in_use::is(memory) && memory.dirty.tells(snapshot.number) {
+            memory.dirty.granules().for_each(|granule| self.put_back(granule, snapshot));
+        } else {
+            self.put_all_back(snapshot);
+        }
+        self.faults().set_plan(snapshot.plan);
+        self.equals(snapshot);
+    }
+
+    /// From here on, the record of writes is the difference to `snapshot`.
+    fn equals(&self, snapshot: &Snapshot) {
+        let known = if in_use::is(&self.memory) { snapshot.number } else { 0 };
+        self.memory.dirty.start_over(known);
+    }
+
+    fn put_back(&self, granule: usize, snapshot: &Snapshot) {
+        const WORDS: usize = GRANULE / size_of::<u64>();
+        let offset = granule * GRANULE;
+        let saved = snapshot.block(offset / BLOCK);
+        let from = offset % BLOCK / size_of::<u64>();
+        // SAFETY: a recorded write was inside a carved table; the caller of `restore` promises that
+        // nobody looks meanwhile.
+        let block = unsafe { self.memory.block(offset / BLOCK).as_mut() };
+        block[from..from + WORDS].copy_from_slice(&saved[from..from + WORDS]);
+    }
+
+    fn put_all_back(&self, snapshot: &Snapshot) {
+        for index in 0..self.memory.carved_blocks() {
+            // SAFETY: inside the mapping, aligned; the caller promises that nobody looks meanwhile.
+            let block = unsafe { self.memory.block(index).as_mut() };
+            // Looking before writing keeps untouched memory untouched.
+            if block != snapshot.block(index) {
+                *block = *snapshot.block(index);
+            }
+        }
+    }
+
+    /// Offset of the first word that is not as in the snapshot. Wants quiescence, and looks at everything:
+    /// for checking restores.
+    #[must_use]
+    pub fn differs(&self, snapshot: &Snapshot) -> Option<usize> {
+        (0..self.memory.carved_blocks()).find_map(|index| {
+            let block: NonNull<Block> = self.memory.block(index);
+            // SAFETY: as in `snapshot`.
+            let block = unsafe { block.as_ref() };
+            let mut words = block.iter().zip(snapshot.block(index));
+            let at = words.position(|(now, then)| now != then)?;
+            Some(index * BLOCK + at * size_of::<u64>())
+        })
+    }
+}
+
+/// What an arena held; see [`Arena::snapshot`].
+#[derive(Clone)]
+pub struct Snapshot {
+    number: u64,
+    /// For each block one plus its place in `blocks`, or 0 where all was zero.
+    places: Vec<u32>,
+    blocks: Vec<Block>,
+    plan: Plan,
+}
+
+impl Snapshot {
+    /// Bytes it keeps.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.blocks.len() * BLOCK
+    }
+
+    fn block(&self, index: usize) -> &Block {
+        let place = self.places.get(index).copied().unwrap_or(0) as usize;
+        place.checked_sub(1).map_or(&NOTHING, |at| &self.blocks[at])
+    }
+}
+
+impl fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Snapshot").field("bytes", &self.bytes()).finish()
+    }
+}

@@ -1,0 +1,378 @@
+//! Atomics with the kernel's names (`include/linux/atomic/`); every call is one step.
+//!
+//! Under this scheduler one task runs at a time, so memory is sequentially consistent: the orderings
+//! natively promised hold trivially, and barriers are no steps. A step is announced before it runs and is
+//! a write unless its name says that it only reads; a `cmpxchg` or `add_unless` that fails turns out to be a
+//! read.
+//!
+//! Arithmetic wraps. Whether a wrapped counter is an error is for its owner to say.
+
+use core::{
+    panic::Location,
+    sync::atomic::{self as raw, Ordering::Relaxed},
+};
+
+use pgmap_sched::{self as sched, Effect, Verb};
+
+use crate::{
+    in_use,
+    step::{self, Site},
+    verb,
+};
+
+macro_rules! kernel_atomic {
+    ($(#[$doc:meta])* $name:ident, $int:ty, $raw:ty, $read:expr, $set:expr) => {
+        $(#[$doc])*
+        #[derive(Default)]
+        #[repr(transparent)]
+        pub struct $name($raw);
+
+        impl $name {
+            #[must_use]
+            pub const fn new(value: $int) -> Self {
+                Self(<$raw>::new(value))
+            }
+
+            #[inline]
+            fn address(&self) -> usize {
+                core::ptr::from_ref(self).addr()
+            }
+
+            #[inline]
+            fn load(&self, verb: Verb, site: Site) -> $int {
+                step::on_word(verb, Effect::Read, self.address(), site);
+                let value = self.0.load(Relaxed);
+                sched::value(value as u64, value as u64);
+                value
+            }
+
+            /// Announces a write, then does it. `write` returns what was there and what is.
+            #[inline]
+            fn write(
+                &self,
+                verb: Verb,
+                site: Site,
+                write: impl FnOnce(&$raw) -> ($int, $int),
+            ) -> ($int, $int) {
+                step::on_word(verb, Effect::Write, self.address(), site);
+                in_use::mark(self.address(), size_of::<$int>());
+                let (before, after) = write(&self.0);
+                sched::value(before as u64, after as u64);
+                (before, after)
+            }
+
+            /// As `write`; None leaves the word alone and makes the step a read.
+            #[inline]
+            fn update(
+                &self,
+                verb: Verb,
+                site: Site,
+                next: impl Fn($int) -> Option<$int>,
+            ) -> Result<$int, $int> {
+                step::on_word(verb, Effect::Write, self.address(), site);
+                in_use::mark(self.address(), size_of::<$int>());
+                let result = self.0.fetch_update(Relaxed, Relaxed, &next);
+                match result {
+                    Ok(old) => sched::value(old as u64, next(old).unwrap_or(old) as u64),
+                    Err(found) => {
+                        sched::settle(Effect::Read);
+                        sched::value(found as u64, found as u64);
+                    }
+                }
+                result
+            }
+
+            /// `READ_ONCE`, `atomic_read`.
+            #[inline]
+            #[track_caller]
+            pub fn read(&self) -> $int {
+                self.load($read, Location::caller())
+            }
+
+            /// A look that is not the protocol's, and no step: it belongs to the step before it. Nothing is
+            /// lost by that, if all it can lead to is a complaint: what it sees depends on the state before
+            /// that step and on the step, and every step is taken in every state that is reached.
+            #[inline]
+            pub fn peek(&self) -> $int {
+                self.0.load(Relaxed)
+            }
+
+            /// `WRITE_ONCE`, `atomic_set`. Not an RMW: it loses concurrent updates.
+            #[inline]
+            #[track_caller]
+            pub fn set(&self, value: $int) {
+                self.write($set, Location::caller(), |word| (word.swap(value, Relaxed), value));
+            }
+
+            /// `smp_load_acquire`.
+            #[inline]
+            #[track_caller]
+            pub fn read_acquire(&self) -> $int {
+                self.load(verb::READ_ACQUIRE, Location::caller())
+            }
+
+            /// `smp_store_release`.
+            #[inline]
+            #[track_caller]
+            pub fn set_release(&self, value: $int) {
+                let site = Location::caller();
+                self.write(verb::SET_RELEASE, site, |word| (word.swap(value, Relaxed), value));
+            }
+
+            #[inline]
+            fn plus(&self, verb: Verb, site: Site, n: $int) -> $int {
+                let add = |word: &$raw| {
+                    let old = word.fetch_add(n, Relaxed);
+                    (old, old.wrapping_add(n))
+                };
+                self.write(verb, site, add).1
+            }
+
+            #[inline]
+            #[track_caller]
+            pub fn add(&self, n: $int) {
+                self.plus(verb::ADD, Location::caller(), n);
+            }
+
+            #[inline]
+            #[track_caller]
+            pub fn sub(&self, n: $int) {
+                self.plus(verb::SUB, Location::caller(), n.wrapping_neg());
+            }
+
+            #[inline]
+            #[track_caller]
+            pub fn inc(&self) {
+                self.plus(verb::INC, Location::caller(), 1);
+            }
+
+            #[inline]
+            #[track_caller]
+            pub fn dec(&self) {
+                self.plus(verb::DEC, Location::caller(), (1 as $int).wrapping_neg());
+            }
+
+            #[inline]
+            #[track_caller]
+            pub fn or(&self, bits: $int) {
+                self.with_bits(verb::OR, Location::caller(), bits);
+            }
+
+            #[inline]
+            #[track_caller]
+            pub fn and(&self, bits: $int) {
+                self.in_bits(verb::AND, Location::caller(), bits);
+            }
+
+            #[inline]
+            fn with_bits(&self, verb: Verb, site: Site, bits: $int) -> $int {
+                let or = |word: &$raw| {
+                    let old = word.fetch_or(bits, Relaxed);
+                    (old, old | bits)
+                };
+                self.write(verb, site, or).0
+            }
+
+            #[inline]
+            fn in_bits(&self, verb: Verb, site: Site, bits: $int) -> $int {
+                let and = |word: &$raw| {
+                    let old = word.fetch_and(bits, Relaxed);
+                    (old, old & bits)
+                };
+                self.write(verb, site, and).0
+            }
+
+            /// Returns the **new** value.
+            #[inline]
+            #[track_caller]
+            pub fn add_return(&self, n: $int) -> $int {
+                self.plus(verb::ADD_RETURN, Location::caller(), n)
+            }
+
+            /// Returns the **new** value.
+            #[inline]
+            #[track_caller]
+            pub fn sub_return(&self, n: $int) -> $int {
+                self.plus(verb::SUB_RETURN, Location::caller(), n.wrapping_neg())
+            }
+
+            /// Returns the **new** value.
+            #[inline]
+            #[track_caller]
+            pub fn inc_return(&self) -> $int {
+                self.plus(verb::INC_RETURN, Location::caller(), 1)
+            }
+
+            /// Returns the **new** value.
+            #[inline]
+            #[track_caller]
+            pub fn dec_return(&self) -> $int {
+                self.plus(verb::DEC_RETURN, Location::caller(), (1 as $int).wrapping_neg())
+            }
+
+            /// Returns the **old** value.
+            #[inline]
+            #[track_caller]
+            pub fn fetch_or(&self, bits: $int) -> $int {
+                self.with_bits(verb::FETCH_OR, Location::caller(), bits)
+            }
+
+            /// Returns the **old** value.
+            #[inline]
+            #[track_caller]
+            pub fn fetch_and(&self, bits: $int) -> $int {
+                self.in_bits(verb::FETCH_AND, Location::caller(), bits)
+            }
+
+            /// Returns the **old** value.
+            #[inline]
+            #[track_caller]
+            pub fn xchg(&self, value: $int) -> $int {
+                let site = Location::caller();
+                self.write(verb::XCHG, site, |word| (word.swap(value, Relaxed), value)).0
+            }
+
+            /// True iff the counter reached zero.
+            #[must_use = "whoever brings the count to zero owns what follows"]
+            #[inline]
+            #[track_caller]
+            pub fn sub_and_test(&self, n: $int) -> bool {
+                self.plus(verb::SUB_AND_TEST, Location::caller(), n.wrapping_neg()) == 0
+            }
+
+            /// True iff the counter reached zero.
+            #[must_use = "whoever brings the count to zero owns what follows"]
+            #[inline]
+            #[track_caller]
+            pub fn dec_and_test(&self) -> bool {
+                self.plus(verb::DEC_AND_TEST, Location::caller(), (1 as $int).wrapping_neg()) == 0
+            }
+
+            /// Both arms carry the value found.
+            #[inline]
+            #[track_caller]
+            pub fn cmpxchg(&self, old: $int, new: $int) -> Result<$int, $int> {
+                let site = Location::caller();
+                self.update(verb::CMPXCHG, site, |found| (found == old).then_some(new))
+            }
+
+            /// Both arms carry the value found.
+            #[inline]
+            #[track_caller]
+            pub fn cmpxchg_acquire(&self, old: $int, new: $int) -> Result<$int, $int> {
+                let site = Location::caller();
+                self.update(verb::CMPXCHG_ACQUIRE, site, |found| (found == old).then_some(new))
+            }
+
+            /// Both arms carry the value found.
+            #[inline]
+            #[track_caller]
+            pub fn cmpxchg_release(&self, old: $int, new: $int) -> Result<$int, $int> {
+                let site = Location::caller();
+                self.update(verb::CMPXCHG_RELEASE, site, |found| (found == old).then_some(new))
+            }
+
+            /// Adds `n` unless the value is `unless`; one step, since the native loop has no state between
+            /// its attempts.
+            #[must_use = "false means that nothing was added"]
+            #[inline]
+            #[track_caller]
+            pub fn add_unless(&self, n: $int, unless: $int) -> bool {
+                let next = |found: $int| (found != unless).then(|| found.wrapping_add(n));
+                self.update(verb::ADD_UNLESS, Location::caller(), next).is_ok()
+            }
+        }
+
+        impl core::fmt::Debug for $name {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                core::fmt::Debug::fmt(&self.0.load(Relaxed), f)
+            }
+        }
+
+        // SAFETY: a transparent integer: zero bytes are the value 0, no Drop, no pointer, and every
+        // access goes through the atomic inside.
+        unsafe impl crate::ZeroInit for $name {}
+    };
+}
+
+kernel_atomic!(
+    /// `atomic_t`: reference counts, map counts.
+    AtomicI32, i32, raw::AtomicI32, verb::ATOMIC_READ, verb::ATOMIC_SET
+);
+kernel_atomic!(
+    /// A 32-bit flags word or index.
+    AtomicU32, u32, raw::AtomicU32, verb::READ, verb::SET
+);
+kernel_atomic!(
+    /// `atomic64_t`.
+    AtomicI64, i64, raw::AtomicI64, verb::ATOMIC_READ, verb::ATOMIC_SET
+);
+kernel_atomic!(
+    /// A 64-bit word: page-table entry, packed head.
+    AtomicU64, u64, raw::AtomicU64, verb::READ, verb::SET
+);
+kernel_atomic!(
+    /// `atomic_long_t`, per-CPU counters.
+    AtomicUsize, usize, raw::AtomicUsize, verb::READ, verb::SET
+);
+
+impl AtomicUsize {
+    /// `this_cpu_add`: one step, for it is one instruction.
+    pub(crate) fn percpu_add(&self, n: usize, site: Site) {
+        self.plus(verb::PERCPU_ADD, site, n);
+    }
+}
+
+impl AtomicU32 {
+    /// Sets one bit; true iff it was set before.
+    #[must_use = "true means that somebody else owns the bit"]
+    #[inline]
+    #[track_caller]
+    pub fn test_and_set_bit(&self, bit: u32) -> bool {
+        let set = self.with_bits(verb::TEST_AND_SET_BIT, Location::caller(), 1 << bit);
+        set & (1 << bit) != 0
+    }
+
+    /// Clears one bit.
+    #[inline]
+    #[track_caller]
+    pub fn clear_bit_unlock(&self, bit: u32) {
+        self.in_bits(verb::CLEAR_BIT_UNLOCK, Location::caller(), !(1 << bit));
+    }
+
+    /// Is the bit clear? No step: for asking while one waits.
+    #[inline]
+    pub(crate) fn bit_is_clear(&self, bit: u32) -> bool {
+        self.0.load(Relaxed) & (1 << bit) == 0
+    }
+
+    /// Sets one bit if it is clear; true iff it was. The step is the caller's.
+    #[inline]
+    pub(crate) fn take_bit(&self, bit: u32) -> bool {
+        in_use::mark(self.address(), size_of::<u32>());
+        self.0.fetch_or(1 << bit, raw::Ordering::Acquire) & (1 << bit) == 0
+    }
+
+    /// Stores `me` if the word is 0; true iff it was. The step is the caller's.
+    #[inline]
+    pub(crate) fn take_word(&self, me: u32) -> bool {
+        in_use::mark(self.address(), size_of::<u32>());
+        let taken = self.0.compare_exchange(0, me, raw::Ordering::Acquire, Relaxed).is_ok();
+        if taken {
+            sched::value(0, me.into());
+        }
+        taken
+    }
+
+    /// Stores 0.
+    #[inline]
+    pub(crate) fn give_word(&self, site: Site) {
+        self.write(verb::BIT_SPIN_UNLOCK, site, |word| (word.swap(0, raw::Ordering::Release), 0));
+    }
+
+    /// Clears one bit; true iff it was set.
+    #[inline]
+    pub(crate) fn give_bit(&self, bit: u32, site: Site) -> bool {
+        self.in_bits(verb::BIT_UNLOCK, site, !(1 << bit)) & (1 << bit) != 0
+    }
+}

@@ -1,0 +1,95 @@
+//! A lock that is one bit of a word: the folio lock (`folio_lock`, `mm/filemap.c`, `wait_bit.c`).
+//!
+//! It has no owner: whoever knows that the bit is locked on its behalf may unlock it, on another CPU
+//! too. Taking it, and waiting for it to be free, is one step that is not enabled before; so nobody queues, and
+//! unlocking wakes whoever can go on.
+
+use core::panic::Location;
+
+use pgmap_sched::{self as sched, Effect, Step, Verb};
+
+use crate::{
+    AtomicU32, Cpu, Interrupted, Sleep, WaitClass, Warn, code, object,
+    step::{self, Site, Until},
+    verb,
+};
+
+fn address(word: &AtomicU32) -> usize {
+    core::ptr::from_ref(word).addr()
+}
+
+/// A step that waits until `ready`, which includes that the bit is free.
+fn wait(
+    cpu: &Cpu<'_>,
+    word: &AtomicU32,
+    (verb, effect, site): (Verb, Effect, Site),
+    class: &'static WaitClass,
+    ready: &dyn Fn() -> bool,
+) {
+    let object = object::word(address(word));
+    let until = Until { class: class.name, object: object.0, owner: &|| 0, ready };
+    step::point_when(cpu, Step { verb, object, effect, site }, &until);
+}
+
+/// Waits, uninterruptibly, and takes the bit.
+#[track_caller]
+pub fn bit_lock(cpu: &Cpu<'_>, word: &AtomicU32, bit: u32, class: &'static WaitClass) {
+    let what = (verb::BIT_LOCK, Effect::Write, Location::caller());
+    cpu.might_sleep(object::word(address(word)).0);
+    loop {
+        wait(cpu, word, what, class, &|| word.bit_is_clear(bit));
+        if word.take_bit(bit) {
+            return;
+        }
+        // Unwinding out of a dead machine: the holder unwinds too.
+        std::thread::yield_now();
+    }
+}
+
+/// Takes the bit if it is free.
+#[must_use = "false means that somebody else holds the bit"]
+#[track_caller]
+pub fn bit_trylock(_cpu: &Cpu<'_>, word: &AtomicU32, bit: u32) -> bool {
+    step::on_word(verb::BIT_TRYLOCK, Effect::Write, address(word), Location::caller());
+    let taken = word.take_bit(bit);
+    if !taken {
+        sched::settle(Effect::Read);
+    }
+    taken
+}
+
+/// Gives the bit back, and with it whoever waits for it goes on. Warns if it was not taken.
+#[track_caller]
+pub fn bit_unlock(cpu: &Cpu<'_>, word: &AtomicU32, bit: u32) {
+    if !word.give_bit(bit, Location::caller()) {
+        let object = object::word(address(word)).0;
+        cpu.warn(Warn { code: code::UNLOCK_OF_UNLOCKED, object, value: bit.into() });
+    }
+}
+
+/// Waits until the bit is free, without taking it (`folio_wait_locked`).
+///
+/// # Errors
+/// [`Interrupted`], if `sleep` allows it.
+#[track_caller]
+pub fn bit_wait(
+    cpu: &Cpu<'_>,
+    word: &AtomicU32,
+    bit: u32,
+    sleep: Sleep,
+    class: &'static WaitClass,
+) -> Result<(), Interrupted> {
+    let site = Location::caller();
+    cpu.might_sleep(object::word(address(word)).0);
+    let interruptible = sleep == Sleep::Interruptible;
+    let ready = || word.bit_is_clear(bit) || interruptible && cpu.slot.signalled.get() != 0;
+    if !step::in_task() && !ready() && interruptible && cpu.interrupted_outside() {
+        return Err(Interrupted);
+    }
+    wait(cpu, word, (verb::BIT_WAIT, Effect::Read, site), class, &ready);
+    if word.bit_is_clear(bit) {
+        return Ok(());
+    }
+    cpu.note_signal(site);
+    Err(Interrupted)
+}

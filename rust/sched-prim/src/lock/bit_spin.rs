@@ -1,0 +1,55 @@
+//! A spin lock that is one word and guards data outside it (`bit_spin_lock`, `__bit_spin_unlock`,
+//! `include/linux/bit_spinlock.h`).
+//!
+//! Taking is one step that is not enabled while somebody else holds the word, so nobody spins; giving back
+//! is one step. The word: 0 free, else the owner's signature ([`Cpu::owner_word`]).
+
+use core::panic::Location;
+
+use pgmap_sched::{Effect, Step};
+
+use crate::{
+    AtomicU32, Cpu, WaitClass, Warn, code, object,
+    step::{self, Until},
+    verb,
+};
+
+/// Waits until the word is ours. Sleeping is forbidden until [`bit_spin_unlock`].
+#[track_caller]
+pub fn bit_spin_lock(cpu: &Cpu<'_>, word: &AtomicU32, class: &'static WaitClass) {
+    let object = object::word(core::ptr::from_ref(word).addr());
+    let (me, site) = (cpu.owner_word(), Location::caller());
+    if word.peek() == me {
+        cpu.warn(Warn { code: code::LOCK_RECURSION, object: object.0, value: me.into() });
+    }
+    let until = Until {
+        class: class.name,
+        object: object.0,
+        owner: &|| word.peek(),
+        ready: &|| word.peek() == 0,
+    };
+    let step = Step { verb: verb::BIT_SPIN_LOCK, object, effect: Effect::Write, site };
+    loop {
+        step::point_when(cpu, step, &until);
+        if word.take_word(me) {
+            cpu.spin_lock_taken(object.0);
+            return;
+        }
+        // Unwinding out of a dead machine: the holder unwinds too.
+        std::thread::yield_now();
+    }
+}
+
+/// Gives the word back. Warns, and leaves it alone, if it is not ours.
+#[track_caller]
+pub fn bit_spin_unlock(cpu: &Cpu<'_>, word: &AtomicU32) {
+    let object = object::word(core::ptr::from_ref(word).addr());
+    let owner = word.peek();
+    if owner != cpu.owner_word() {
+        let value = owner.into();
+        cpu.warn(Warn { code: code::UNLOCK_OF_UNLOCKED, object: object.0, value });
+        return;
+    }
+    cpu.spin_lock_dropped(object.0);
+    word.give_word(Location::caller());
+}

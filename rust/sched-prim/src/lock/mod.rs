@@ -1,0 +1,1 @@
+../../../prim/src/lock/mod.rs

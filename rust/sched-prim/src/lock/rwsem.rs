@@ -1,0 +1,281 @@
+//! Reader-writer semaphores (`struct rw_semaphore`, `kernel/locking/rwsem.c`).
+//!
+//! The word is the native one:
+//!
+//! | bits | meaning |
+//! |---|---|
+//! | 0–23 | number of readers inside |
+//! | 24–47 | signature of the writer inside, or 0 |
+//! | 48–63 | number of writers waiting; while not 0, new readers wait too |
+//!
+//! The last row is why writers do not starve, and why taking it twice for reading deadlocks if a
+//! writer comes in between. A reader's way in is one step, enabled when no writer is inside or waiting. A
+//! writer's is one, too, if it goes in at once; if not, that step announces the writer, and a second one,
+//! enabled when nobody is inside, takes the lock.
+
+use core::{
+    cell::UnsafeCell,
+    fmt,
+    ops::{Deref, DerefMut},
+    panic::Location,
+    sync::atomic::{
+        AtomicU64,
+        Ordering::{Acquire, Relaxed, Release},
+    },
+};
+
+use pgmap_sched::{self as sched, Effect, Object, Step, Verb};
+
+use super::{Guarded, wait_class};
+use crate::{
+    Cpu, Warn, ZeroInit, code, in_use, object,
+    step::{self, Site, Until},
+    verb,
+};
+
+const READER: u64 = 1;
+const READERS: u64 = (1 << 24) - 1;
+const WRITER_SHIFT: u32 = 24;
+const WRITER: u64 = READERS << WRITER_SHIFT;
+const WAITING_WRITER: u64 = 1 << 48;
+const WAITING_WRITERS: u64 = !(READERS | WRITER);
+/// What a reader, and what a writer, must not find.
+const READER_STOPS: u64 = WRITER | WAITING_WRITERS;
+const WRITER_STOPS: u64 = READERS | WRITER;
+
+/// A sleeping lock for many readers or one writer, and what it guards.
+#[repr(C)]
+pub struct RwSem<T: Guarded> {
+    word: AtomicU64,
+    data: UnsafeCell<T>,
+}
+
+// SAFETY: hands out `&mut T` to one writer, or `&T` to readers; T is PlainData: Send, and without
+// interior mutability, hence fit to be shared.
+unsafe impl<T: Guarded> Sync for RwSem<T> {}
+// SAFETY: word 0 is "free", zero bytes are a T because it is PlainData; T: Copy, so no Drop; T sits in
+// an UnsafeCell.
+unsafe impl<T: Guarded> ZeroInit for RwSem<T> {}
+
+impl<T: Guarded> RwSem<T> {
+    #[must_use]
+    pub const fn new(data: T) -> Self {
+        Self { word: AtomicU64::new(0), data: UnsafeCell::new(data) }
+    }
+
+    /// `down_read`.
+    #[track_caller]
+    pub fn read<'a>(&'a self, cpu: &'a Cpu<'_>) -> ReadGuard<'a, T> {
+        let site = Location::caller();
+        cpu.might_sleep(self.object().0);
+        self.wait(cpu, verb::DOWN_READ, site, READER_STOPS, READER);
+        ReadGuard::new(self, cpu, site)
+    }
+
+    /// `down_read_trylock`; fails also if writers wait.
+    #[must_use]
+    #[track_caller]
+    pub fn try_read<'a>(&'a self, cpu: &'a Cpu<'_>) -> Option<ReadGuard<'a, T>> {
+        let site = Location::caller();
+        step::on_word(verb::DOWN_READ_TRYLOCK, Effect::Write, self.address(), site);
+        self.take_or_settle(READER_STOPS, READER).then(|| ReadGuard::new(self, cpu, site))
+    }
+
+    /// `down_write`.
+    #[track_caller]
+    pub fn write<'a>(&'a self, cpu: &'a Cpu<'_>) -> WriteGuard<'a, T> {
+        let site = Location::caller();
+        cpu.might_sleep(self.object().0);
+        step::on_word(verb::DOWN_WRITE, Effect::Write, self.address(), site);
+        let me = signature(cpu);
+        if !self.update(WRITER_STOPS, me) {
+            self.update(0, WAITING_WRITER);
+            let slowly = verb::DOWN_WRITE_SLOWPATH;
+            let announced = Announced { sem: self };
+            self.wait(cpu, slowly, site, WRITER_STOPS, me.wrapping_sub(WAITING_WRITER));
+            core::mem::forget(announced);
+        }
+        WriteGuard::new(self, cpu, site)
+    }
+
+    /// `down_write_trylock`.
+    #[must_use]
+    #[track_caller]
+    pub fn try_write<'a>(&'a self, cpu: &'a Cpu<'_>) -> Option<WriteGuard<'a, T>> {
+        let site = Location::caller();
+        step::on_word(verb::DOWN_WRITE_TRYLOCK, Effect::Write, self.address(), site);
+        let taken = self.take_or_settle(WRITER_STOPS, signature(cpu));
+        taken.then(|| WriteGuard::new(self, cpu, site))
+    }
+
+    /// `rwsem_is_locked` for writing, by anybody.
+    #[must_use]
+    #[track_caller]
+    pub fn is_write_locked(&self) -> bool {
+        self.look(Location::caller()) & WRITER != 0
+    }
+
+    /// `rwsem_is_locked`, by anybody in either way.
+    #[must_use]
+    #[track_caller]
+    pub fn is_locked(&self) -> bool {
+        self.look(Location::caller()) & (READERS | WRITER) != 0
+    }
+
+    fn look(&self, site: Site) -> u64 {
+        step::on_word(verb::RWSEM_IS_LOCKED, Effect::Read, self.address(), site);
+        self.word.load(Relaxed)
+    }
+
+    fn address(&self) -> usize {
+        core::ptr::from_ref(self).addr()
+    }
+
+    fn object(&self) -> Object {
+        object::word(self.address())
+    }
+
+    fn writer_of(word: u64) -> u32 {
+        ((word & WRITER) >> WRITER_SHIFT) as u32
+    }
+
+    /// Adds `n` unless one of `obstacles` is there; the step is the caller's.
+    fn update(&self, obstacles: u64, n: u64) -> bool {
+        in_use::mark(self.address(), size_of::<u64>());
+        let next = |word: u64| (word & obstacles == 0).then(|| word.wrapping_add(n));
+        let result = self.word.fetch_update(Acquire, Relaxed, next);
+        if let Ok(old) = result {
+            sched::value(old, old.wrapping_add(n));
+        }
+        result.is_ok()
+    }
+
+    fn take_or_settle(&self, obstacles: u64, n: u64) -> bool {
+        let taken = self.update(obstacles, n);
+        if !taken {
+            sched::settle(Effect::Read);
+        }
+        taken
+    }
+
+    /// Adds `n` once none of `obstacles` is there.
+    fn wait(&self, cpu: &Cpu<'_>, verb: Verb, site: Site, obstacles: u64, n: u64) {
+        let (object, me) = (self.object(), cpu.owner_word());
+        if Self::writer_of(self.word.load(Relaxed)) == me {
+            let value = i64::from(me);
+            cpu.warn(Warn { code: code::LOCK_RECURSION, object: object.0, value });
+        }
+        let step = Step { verb, object, effect: Effect::Write, site };
+        // A writer signs the word; a reader is found by what it holds.
+        let owner = || match Self::writer_of(self.word.load(Relaxed)) {
+            0 => cpu.machine().holder(object.0, me),
+            writer => writer,
+        };
+        let ready = || self.word.load(Relaxed) & obstacles == 0;
+        let until =
+            Until { class: wait_class::<T>().name, object: object.0, owner: &owner, ready: &ready };
+        loop {
+            step::point_when(cpu, step, &until);
+            if self.update(obstacles, n) {
+                return;
+            }
+            // Unwinding out of a dead machine: the holder unwinds too.
+            std::thread::yield_now();
+        }
+    }
+
+    fn release(&self, cpu: &Cpu<'_>, verb: Verb, held: u64, site: Site) {
+        step::on_word(verb, Effect::Write, self.address(), site);
+        cpu.slot.unhold(self.object().0);
+        let old = self.word.fetch_sub(held, Release);
+        sched::value(old, old.wrapping_sub(held));
+    }
+}
+
+fn signature(cpu: &Cpu<'_>) -> u64 {
+    u64::from(cpu.owner_word()) << WRITER_SHIFT
+}
+
+/// A writer that waits. If it is abandoned, outside a run, the readers it held off may go in.
+struct Announced<'a, T: Guarded> {
+    sem: &'a RwSem<T>,
+}
+
+impl<T: Guarded> Drop for Announced<'_, T> {
+    fn drop(&mut self) {
+        self.sem.word.fetch_sub(WAITING_WRITER, Release);
+    }
+}
+
+impl<T: Guarded> fmt::Debug for RwSem<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let word = self.word.load(Relaxed);
+        let (readers, writer) = (word & READERS, Self::writer_of(word));
+        write!(f, "RwSem({}, {readers} readers, writer {writer})", T::CLASS.name)
+    }
+}
+
+macro_rules! guard {
+    ($(#[$doc:meta])* $name:ident, $verb:ident, |$cpu:ident| $held:expr) => {
+        $(#[$doc])*
+        #[must_use = "the lock is dropped with the guard"]
+        pub struct $name<'a, T: Guarded> {
+            sem: &'a RwSem<T>,
+            cpu: &'a Cpu<'a>,
+            /// Where it was taken; a drop has no place of its own.
+            site: Site,
+        }
+
+        impl<'a, T: Guarded> $name<'a, T> {
+            fn new(sem: &'a RwSem<T>, cpu: &'a Cpu<'a>, site: Site) -> Self {
+                cpu.slot.hold(sem.object().0);
+                Self { sem, cpu, site }
+            }
+        }
+
+        impl<T: Guarded> Deref for $name<'_, T> {
+            type Target = T;
+
+            #[inline]
+            fn deref(&self) -> &T {
+                // SAFETY: a writer excludes everybody, and while there is a reader nobody has `&mut T`.
+                unsafe { &*self.sem.data.get() }
+            }
+        }
+
+        impl<T: Guarded> Drop for $name<'_, T> {
+            fn drop(&mut self) {
+                let $cpu = self.cpu;
+                self.sem.release(self.cpu, verb::$verb, $held, self.site);
+            }
+        }
+
+        impl<T: Guarded + fmt::Debug> fmt::Debug for $name<'_, T> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                (**self).fmt(f)
+            }
+        }
+    };
+}
+
+guard!(
+    /// Held for reading.
+    ReadGuard,
+    UP_READ,
+    |_cpu| READER
+);
+guard!(
+    /// Held for writing.
+    WriteGuard,
+    UP_WRITE,
+    |cpu| signature(cpu)
+);
+
+impl<T: Guarded> DerefMut for WriteGuard<'_, T> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut T {
+        in_use::mark(self.sem.data.get().addr(), size_of::<T>());
+        // SAFETY: we are the writer, and `&mut self` makes this the only reference.
+        unsafe { &mut *self.sem.data.get() }
+    }
+}

@@ -1,0 +1,163 @@
+//! Spin locks (`spinlock_t`, `include/linux/spinlock.h`).
+//!
+//! The word: 0 free, else the owner's signature (CPU + 1). Taking is one step, not enabled while somebody
+//! else holds the lock, so a contended lock never spins; giving back is one. What the lock guards is touched
+//! without steps: its history is the lock's.
+
+use core::{
+    cell::UnsafeCell,
+    fmt,
+    ops::{Deref, DerefMut},
+    panic::Location,
+    sync::atomic::{
+        AtomicU32,
+        Ordering::{Acquire, Relaxed, Release},
+    },
+};
+
+use pgmap_sched::{self as sched, Effect, Step};
+
+use super::{Guarded, wait_class};
+use crate::{
+    Cpu, Warn, ZeroInit, code, in_use, object,
+    step::{self, Site, Until},
+    verb,
+};
+
+/// A lock and what it guards.
+#[repr(C)]
+pub struct SpinLock<T: Guarded> {
+    word: AtomicU32,
+    data: UnsafeCell<T>,
+}
+
+// SAFETY: the lock hands out `&mut T` to one holder at a time; T: Send because it is PlainData.
+unsafe impl<T: Guarded> Sync for SpinLock<T> {}
+// SAFETY: word 0 is "free", zero bytes are a T because it is PlainData; T: Copy, so no Drop; T sits in
+// an UnsafeCell.
+unsafe impl<T: Guarded> ZeroInit for SpinLock<T> {}
+
+impl<T: Guarded> SpinLock<T> {
+    #[must_use]
+    pub const fn new(data: T) -> Self {
+        Self { word: AtomicU32::new(0), data: UnsafeCell::new(data) }
+    }
+
+    /// Waits for the lock. Taking it twice is warned about, and hangs.
+    #[track_caller]
+    pub fn lock<'a>(&'a self, cpu: &'a Cpu<'_>) -> SpinGuard<'a, T> {
+        let site = Location::caller();
+        let object = object::word(self.address());
+        let me = cpu.owner_word();
+        if self.word.load(Relaxed) == me {
+            let value = i64::from(me);
+            cpu.warn(Warn { code: code::LOCK_RECURSION, object: object.0, value });
+        }
+        let step = Step { verb: verb::SPIN_LOCK, object, effect: Effect::Write, site };
+        let until = Until {
+            class: wait_class::<T>().name,
+            object: object.0,
+            owner: &|| self.word.load(Relaxed),
+            ready: &|| self.word.load(Relaxed) == 0,
+        };
+        loop {
+            step::point_when(cpu, step, &until);
+            if self.take(me) {
+                return SpinGuard::new(self, cpu, site);
+            }
+            // Unwinding out of a dead machine: the holder unwinds too.
+            std::thread::yield_now();
+        }
+    }
+
+    #[must_use]
+    #[track_caller]
+    pub fn try_lock<'a>(&'a self, cpu: &'a Cpu<'_>) -> Option<SpinGuard<'a, T>> {
+        let site = Location::caller();
+        step::on_word(verb::SPIN_TRYLOCK, Effect::Write, self.address(), site);
+        if self.take(cpu.owner_word()) {
+            return Some(SpinGuard::new(self, cpu, site));
+        }
+        sched::settle(Effect::Read);
+        None
+    }
+
+    /// True while somebody, no matter who, holds it.
+    #[must_use]
+    #[track_caller]
+    pub fn is_locked(&self) -> bool {
+        step::on_word(verb::SPIN_IS_LOCKED, Effect::Read, self.address(), Location::caller());
+        self.word.load(Relaxed) != 0
+    }
+
+    fn address(&self) -> usize {
+        core::ptr::from_ref(self).addr()
+    }
+
+    fn take(&self, me: u32) -> bool {
+        in_use::mark(self.address(), size_of::<u32>());
+        let taken = self.word.compare_exchange(0, me, Acquire, Relaxed).is_ok();
+        if taken {
+            sched::value(0, me.into());
+        }
+        taken
+    }
+}
+
+impl<T: Guarded> fmt::Debug for SpinLock<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = if self.word.load(Relaxed) != 0 { "locked" } else { "free" };
+        write!(f, "SpinLock({}, {state})", T::CLASS.name)
+    }
+}
+
+/// The lock is held.
+#[must_use = "the lock is dropped with the guard"]
+pub struct SpinGuard<'a, T: Guarded> {
+    lock: &'a SpinLock<T>,
+    cpu: &'a Cpu<'a>,
+    /// Where it was taken; a drop has no place of its own.
+    site: Site,
+}
+
+impl<'a, T: Guarded> SpinGuard<'a, T> {
+    fn new(lock: &'a SpinLock<T>, cpu: &'a Cpu<'a>, site: Site) -> Self {
+        cpu.spin_lock_taken(object::word(lock.address()).0);
+        Self { lock, cpu, site }
+    }
+}
+
+impl<T: Guarded> Deref for SpinGuard<'_, T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        // SAFETY: we hold the lock.
+        unsafe { &*self.lock.data.get() }
+    }
+}
+
+impl<T: Guarded> DerefMut for SpinGuard<'_, T> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut T {
+        in_use::mark(self.lock.data.get().addr(), size_of::<T>());
+        // SAFETY: we hold the lock, and `&mut self` makes this the only reference.
+        unsafe { &mut *self.lock.data.get() }
+    }
+}
+
+impl<T: Guarded> Drop for SpinGuard<'_, T> {
+    fn drop(&mut self) {
+        let address = self.lock.address();
+        step::on_word(verb::SPIN_UNLOCK, Effect::Write, address, self.site);
+        self.cpu.spin_lock_dropped(object::word(address).0);
+        self.lock.word.store(0, Release);
+        sched::value(self.cpu.owner_word().into(), 0);
+    }
+}
+
+impl<T: Guarded + fmt::Debug> fmt::Debug for SpinGuard<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
+}

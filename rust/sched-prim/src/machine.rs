@@ -1,0 +1,172 @@
+//! A machine: a fixed set of CPU slots and what they share outside the world's memory.
+//!
+//! As natively; but its tasks are coroutines of one thread, no task ever runs while another does, and it
+//! can be put back: [`Machine::reset`] belongs before every execution, beside the restore of the arena.
+//!
+//! Give each task a [`TaskId`] of its own below the number of CPUs: then each has its slot, and leasing
+//! orders nothing. Which of two tasks gets a slot that both prefer is recorded, not explored.
+
+use core::panic::Location;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use pgmap_sched::{self as sched, Effect};
+
+use crate::{
+    Cpu, Lease, NoCpu, Poison, TaskId, object,
+    plain_word::PlainWord,
+    queue::Queues,
+    section,
+    slot::{Slot, TALLIES},
+    step, verb,
+    warn::WarnLog,
+};
+
+/// Index of a per-CPU counter, below 64; meanings belong to the protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Tally(pub u8);
+
+/// An emulated machine. See the module's introduction.
+#[derive(Debug)]
+pub struct Machine {
+    pub(crate) slots: Box<[Slot]>,
+    pub(crate) queues: Queues,
+    pub(crate) warnings: WarnLog,
+    poison: Mutex<Option<Poison>>,
+    poisoned: PlainWord,
+}
+
+impl Machine {
+    /// A machine with `cpus` slots (at least one).
+    #[must_use]
+    pub fn new(cpus: usize) -> Arc<Self> {
+        Arc::new(Self {
+            slots: (0..cpus.max(1)).map(|_| Slot::default()).collect(),
+            queues: Queues::new(cpus.max(1)),
+            warnings: WarnLog::default(),
+            poison: Mutex::new(None),
+            poisoned: PlainWord::new(0),
+        })
+    }
+
+    /// Number of slots.
+    #[must_use]
+    pub fn cpus(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// As after boot: no leases, no sections, nobody queued, tallies and warnings at zero. For between
+    /// executions; leases that abandoned tasks left behind end here. A poisoned machine stays dead.
+    pub fn reset(&self) {
+        self.slots.iter().for_each(Slot::reset);
+        self.queues.reset();
+        self.clear_warnings();
+        section::reset();
+    }
+
+    /// Leases a slot, by preference the one numbered like the task.
+    ///
+    /// # Errors
+    /// [`NoCpu`] if every slot is leased: more tasks at once than the machine has CPUs.
+    #[track_caller]
+    pub fn lease<'m>(&'m self, lease: Lease<'m>) -> Result<Cpu<'m>, NoCpu> {
+        self.lease_at(lease.task.0 as usize, lease)
+    }
+
+    /// Leases the slot `hint` (modulo the number of CPUs), or the next free one after it.
+    ///
+    /// # Errors
+    /// As [`lease`](Self::lease).
+    #[track_caller]
+    pub fn lease_at<'m>(&'m self, hint: usize, lease: Lease<'m>) -> Result<Cpu<'m>, NoCpu> {
+        let site = Location::caller();
+        let first = hint % self.cpus();
+        for id in (first..self.cpus()).chain(0..first) {
+            let leased = self.slots[id].try_lease();
+            if step::in_task() {
+                let effect = if leased { Effect::Write } else { Effect::Read };
+                step::record(verb::CPU_GET, effect, object::slot(id), site);
+            }
+            if leased {
+                return Ok(Cpu::on(self, id, lease, site));
+            }
+        }
+        Err(NoCpu)
+    }
+
+    /// Sends `task` a signal: its interruptible sleep ends, now or as soon as it begins. Lasts until
+    /// the end of the lease; a task without a lease does not notice.
+    #[track_caller]
+    pub fn signal(&self, task: TaskId) {
+        let site = Location::caller();
+        for (id, slot) in self.slots.iter().enumerate() {
+            if slot.task.get() == u64::from(task.0) {
+                if step::in_task() {
+                    step::point(verb::SIGNAL, Effect::Write, object::signal(id), site);
+                }
+                slot.signalled.set(1);
+            }
+        }
+    }
+
+    /// Ends everything: every wait, now and later, abandons its operation. The first poison stays. For
+    /// outside a run; inside, a failure ends the execution.
+    pub fn poison(&self, poison: Poison) {
+        self.poison.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(poison);
+        self.poisoned.set(1);
+    }
+
+    /// Why the machine is dead, if it is.
+    #[must_use]
+    pub fn poisoned(&self) -> Option<Poison> {
+        if !self.is_poisoned() {
+            return None;
+        }
+        self.poison.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    #[inline]
+    pub(crate) fn is_poisoned(&self) -> bool {
+        self.poisoned.get() != 0
+    }
+
+    /// Sum of one counter over the slots.
+    ///
+    /// # Panics
+    /// If the index is 64 or more.
+    #[must_use]
+    pub fn tally(&self, tally: Tally) -> u64 {
+        let index = usize::from(tally.0);
+        assert!(index < TALLIES, "tally {index} of {TALLIES}");
+        self.slots.iter().fold(0, |sum, slot| sum.wrapping_add(slot.tallies[index].get()))
+    }
+
+    /// The engine's task behind a signature ([`Cpu::owner_word`]).
+    pub(crate) fn runner(&self, owner: u32) -> Option<sched::Task> {
+        let slot = self.slots.get((owner as usize).checked_sub(1)?)?;
+        let runner = slot.runner.get().checked_sub(1)?;
+        u8::try_from(runner).ok().map(sched::Task)
+    }
+
+    /// The task behind a signature, as it named itself.
+    pub(crate) fn task_of_owner(&self, owner: u32) -> Option<TaskId> {
+        let slot = self.slots.get((owner as usize).checked_sub(1)?)?;
+        let task = u32::try_from(slot.task.get()).ok()?;
+        (task != crate::slot::NO_TASK).then_some(TaskId(task))
+    }
+
+    /// The signature of somebody who holds this lock, other than `me`; 0 for nobody.
+    pub(crate) fn holder(&self, lock: u64, me: u32) -> u32 {
+        let signed = (1..).zip(&self.slots);
+        let mut others = signed.filter(|&(owner, slot)| owner != me && slot.holds(lock));
+        others.next().map_or(0, |(owner, _)| owner)
+    }
+
+    /// The locks that the task on this CPU holds, outermost first, as [`Object`](sched::Object)s.
+    ///
+    /// # Panics
+    /// If there is no such CPU.
+    #[must_use]
+    pub fn held(&self, cpu: crate::CpuId) -> Vec<sched::Object> {
+        self.slots[cpu.0].listed().iter().map(|lock| sched::Object(lock.get())).collect()
+    }
+}

@@ -1,0 +1,106 @@
+//! The mapping under an arena and its tables.
+
+use core::{
+    fmt,
+    ptr::NonNull,
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::{Faults, NoMemory, dirty::Dirty};
+
+/// Granule of snapshots and of the region's size; every supported page size is a multiple of it.
+pub(crate) const BLOCK: usize = 4096;
+pub(crate) type Block = [u64; BLOCK / size_of::<u64>()];
+
+/// What lies where: one table of an arena.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Region {
+    /// Of its first entry, in bytes from the arena's base.
+    pub offset: usize,
+    /// Bytes of an entry.
+    pub stride: usize,
+    pub len: usize,
+    /// The entries' type.
+    pub name: &'static str,
+}
+
+pub(crate) struct Memory {
+    pub(crate) base: NonNull<u8>,
+    pub(crate) bytes: usize,
+    /// Carved so far. Monotonic: a table is never given back.
+    pub(crate) used: AtomicUsize,
+    pub(crate) faults: Faults,
+    pub(crate) dirty: Dirty,
+    regions: Mutex<Vec<Region>>,
+}
+
+// SAFETY: plain memory; what may be done to it concurrently is decided by Table and Arena.
+unsafe impl Send for Memory {}
+// SAFETY: as above; everything else inside is Sync by itself.
+unsafe impl Sync for Memory {}
+
+impl Memory {
+    /// Reserves address space; commits nothing.
+    pub(crate) fn new(reserve_bytes: usize) -> Result<Self, NoMemory> {
+        let bytes = reserve_bytes.max(1).checked_next_multiple_of(BLOCK).ok_or(NoMemory)?;
+        let protection = libc::PROT_READ | libc::PROT_WRITE;
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+        // SAFETY: a fresh anonymous mapping at an address of the kernel's choice.
+        let base = unsafe { libc::mmap(core::ptr::null_mut(), bytes, protection, flags, -1, 0) };
+        if base == libc::MAP_FAILED {
+            return Err(NoMemory);
+        }
+        let base = NonNull::new(base.cast()).ok_or(NoMemory)?;
+        let (faults, dirty, used) = (Faults::default(), Dirty::new(bytes), AtomicUsize::new(0));
+        Ok(Self { base, bytes, used, faults, dirty, regions: Mutex::default() })
+    }
+
+    /// Room for `len` entries of `stride` bytes; tells where.
+    pub(crate) fn carve(
+        &self,
+        stride: usize,
+        len: usize,
+        align: usize,
+        name: &'static str,
+    ) -> Result<NonNull<u8>, NoMemory> {
+        // Held throughout, so two tables are never carved from one place.
+        let mut regions = self.regions();
+        let bytes = stride.checked_mul(len).ok_or(NoMemory)?;
+        let used = self.used.load(Relaxed);
+        let offset = used.checked_next_multiple_of(align).ok_or(NoMemory)?;
+        let end = offset.checked_add(bytes).filter(|&end| end <= self.bytes).ok_or(NoMemory)?;
+        self.used.store(end, Relaxed);
+        regions.push(Region { offset, stride, len, name });
+        // SAFETY: `offset <= end <= bytes`, inside the mapping.
+        Ok(unsafe { self.base.add(offset) })
+    }
+
+    pub(crate) fn regions(&self) -> MutexGuard<'_, Vec<Region>> {
+        self.regions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn carved_blocks(&self) -> usize {
+        self.used.load(Relaxed).div_ceil(BLOCK)
+    }
+
+    /// Caller: `index < carved_blocks()`.
+    pub(crate) fn block(&self, index: usize) -> NonNull<Block> {
+        debug_assert!(index < self.carved_blocks());
+        // SAFETY: `used <= bytes` and `bytes` is a multiple of BLOCK: the whole block is mapped.
+        unsafe { self.base.add(index * BLOCK) }.cast()
+    }
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        // SAFETY: maps exactly what `new` mapped; tables and guards hold an Arc, so none is left.
+        unsafe { libc::munmap(self.base.as_ptr().cast(), self.bytes) };
+    }
+}
+
+impl fmt::Debug for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Memory").field("bytes", &self.bytes).field("used", &self.used).finish()
+    }
+}

@@ -1,0 +1,120 @@
+//! Wait queues: who is queued on which address, in the order of queueing.
+//!
+//! One list serves all keys: there are no more waiters than tasks. Queueing, leaving and waking are steps
+//! on the key, so who is queued when a wake-up comes is part of the history. The list is the machine's, not
+//! a task's: an abandoned task leaves only an entry, which [`Machine::reset`](crate::Machine::reset) takes out.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use pgmap_sched::Object;
+
+use crate::{object, plain_word::PlainWord, slot::Slot};
+
+/// What a waiter is keyed by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Key {
+    address: usize,
+}
+
+impl Key {
+    pub(crate) fn of<K: ?Sized>(object: &K) -> Self {
+        Self { address: core::ptr::from_ref(object).cast::<()>().addr() }
+    }
+
+    pub(crate) fn object(self) -> Object {
+        object::queue(self.address)
+    }
+}
+
+/// Kernel `WQ_FLAG_EXCLUSIVE`, or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// Woken by every wake-up.
+    Shared,
+    /// `wake_up_one` wakes only the first of these.
+    Exclusive,
+}
+
+/// How many exclusive waiters a wake-up may wake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HowMany {
+    One,
+    All,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    key: Key,
+    slot: usize,
+    turn: Turn,
+}
+
+#[derive(Debug)]
+pub(crate) struct Queues {
+    /// Length of `entries`, so that a wake-up without waiters is one look.
+    waiters: PlainWord,
+    /// Never held across a step.
+    entries: Mutex<Vec<Entry>>,
+}
+
+impl Queues {
+    pub(crate) fn new(cpus: usize) -> Self {
+        Self { waiters: PlainWord::new(0), entries: Mutex::new(Vec::with_capacity(cpus)) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Entry>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// `prepare_to_wait`: queues the slot unless it still is, and forgets older wake-ups.
+    pub(crate) fn enqueue(&self, key: Key, slot: &Slot, id: usize, turn: Turn) {
+        slot.woken.set(0);
+        let mut entries = self.lock();
+        if !entries.iter().any(|entry| entry.slot == id && entry.key == key) {
+            entries.push(Entry { key, slot: id, turn });
+            self.waiters.set(entries.len() as u64);
+        }
+    }
+
+    /// `finish_wait`; false if no longer queued.
+    pub(crate) fn dequeue(&self, key: Key, id: usize) -> bool {
+        let mut entries = self.lock();
+        let at = entries.iter().position(|entry| entry.slot == id && entry.key == key);
+        if let Some(at) = at {
+            entries.remove(at);
+            self.waiters.set(entries.len() as u64);
+        }
+        at.is_some()
+    }
+
+    /// Wakes and unqueues (`autoremove_wake_function`), oldest first; tells how many.
+    pub(crate) fn wake(&self, slots: &[Slot], key: Key, how_many: HowMany) -> u64 {
+        if self.waiters.get() == 0 {
+            return 0;
+        }
+        let mut exclusive_left = match how_many {
+            HowMany::One => 1,
+            HowMany::All => u32::MAX,
+        };
+        let mut entries = self.lock();
+        entries.retain(|entry| {
+            let chosen = entry.key == key && (entry.turn == Turn::Shared || exclusive_left > 0);
+            if chosen {
+                if entry.turn == Turn::Exclusive {
+                    exclusive_left -= 1;
+                }
+                slots[entry.slot].woken.set(1);
+            }
+            !chosen
+        });
+        let left = entries.len() as u64;
+        let woken = self.waiters.get() - left;
+        self.waiters.set(left);
+        woken
+    }
+
+    pub(crate) fn reset(&self) {
+        self.lock().clear();
+        self.waiters.set(0);
+    }
+}

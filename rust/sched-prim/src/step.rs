@@ -1,0 +1,66 @@
+//! How an operation of this face becomes a step of the engine: the only file that takes steps.
+//!
+//! Every step first lets the task's read-side sections arrive (`section.rs`). Outside a run, and while a
+//! task unwinds (its guards let go, and nobody may run in between), operations are direct.
+
+use core::panic::Location;
+
+use pgmap_sched::{self as sched, Effect, Object, Step, Task, Verb, Wait};
+
+use crate::{Cpu, object, section};
+
+pub(crate) type Site = &'static Location<'static>;
+
+/// Is this code of a task whose steps count?
+#[inline]
+pub(crate) fn in_task() -> bool {
+    sched::running() && !std::thread::panicking()
+}
+
+/// A scheduling point. Caller: [`in_task`].
+#[inline]
+pub(crate) fn point(verb: Verb, effect: Effect, object: Object, site: Site) {
+    section::advance();
+    sched::point(Step { verb, object, effect, site });
+}
+
+/// A scheduling point about the word at this address, in a task.
+#[inline]
+pub(crate) fn on_word(verb: Verb, effect: Effect, address: usize, site: Site) {
+    if in_task() {
+        point(verb, effect, object::word(address), site);
+    }
+}
+
+/// An event without a decision. Caller: [`in_task`].
+pub(crate) fn record(verb: Verb, effect: Effect, object: Object, site: Site) {
+    sched::record(Step { verb, object, effect, site });
+}
+
+/// What a task waits for before a step.
+pub(crate) struct Until<'a> {
+    pub(crate) class: &'static str,
+    pub(crate) object: u64,
+    /// Signature of who can end the wait, asked while it lasts; 0 if nobody knows.
+    pub(crate) owner: &'a dyn Fn() -> u32,
+    pub(crate) ready: &'a dyn Fn() -> bool,
+}
+
+/// A step that is not enabled until its condition holds. Outside a run nobody else can make it hold: the
+/// machine is then given up, and this returns only to a thread that unwinds already.
+pub(crate) fn point_when(cpu: &Cpu<'_>, step: Step, until: &Until<'_>) {
+    if in_task() {
+        section::advance();
+        let owner: &dyn Fn() -> Option<Task> = &|| cpu.machine().runner((until.owner)());
+        let wait = Wait { class: until.class, object: until.object, owner };
+        sched::point_when(step, wait, until.ready);
+    } else if !(until.ready)() {
+        cpu.hang(until.class, until.object, (until.owner)());
+    }
+}
+
+/// A turn of a busy-wait: the task goes on once somebody wrote what it read. Caller: [`in_task`].
+pub(crate) fn relax(site: Site) {
+    section::advance();
+    sched::relax(site);
+}

@@ -1,0 +1,306 @@
+//! Who goes on.
+//!
+//! A decision falls before a step runs. Its candidates are the tasks that can run: the current one
+//! first if it is one of them, then by ascending number. To leave a current task that could take
+//! a normal step is a *preemption* and costs one of the budget; to leave one that is blocked, has
+//! ended, or is in a busy-wait costs nothing. With the budget spent, a current task that can go on
+//! goes on.
+//!
+//! The end of a busy-wait and the step after it are one: whoever chose the spinner could have
+//! chosen another for nothing, so a second decision before that step would only repeat the first.
+//!
+//! Beyond the replayed part of the path, a decision first asks the cache. Its key is the signature
+//! of the past and, inside a bound, the current task and whether leaving it is free; its value the
+//! fewest preemptions spent on the way. Equal signatures mean equal states, and the steps the
+//! tasks stand at are a function of the state, so they need not be in the key. From equal keys the
+//! same continuations are open to whoever has spent as little or less, hence the second visitor
+//! can be cut: any execution through it has a twin, with the same events in an order that differs
+//! only by commuting ones, through the first. Sleep sets would not do here. They omit an order because
+//! an equivalent one is explored elsewhere, but that one may need more preemptions than the bound
+//! allows, and is then explored nowhere.
+
+use crate::cache::Visit;
+use crate::engine::{End, Engine, Stand};
+use crate::failure::{Blocked, Failure};
+use crate::hash::mix;
+use crate::runtime::Sleep;
+use crate::step::Task;
+use crate::storm::STREAK;
+use crate::tree::{Branch, Node};
+
+fn tasks_of(mut mask: u16) -> impl Iterator<Item = Task> {
+    core::iter::from_fn(move || {
+        let lowest = (mask != 0).then(|| Task(mask.trailing_zeros() as u8))?;
+        mask &= mask - 1;
+        Some(lowest)
+    })
+}
+
+fn bit(task: Task) -> u16 {
+    1 << task.0
+}
+
+/// What is known of the current task when a decision falls.
+#[derive(Clone, Copy)]
+struct Scene {
+    /// The current task, if it can go on.
+    stays: Option<Task>,
+    /// Leaving it costs nothing.
+    free: bool,
+}
+
+impl Engine {
+    /// Lets one task go on, or ends the execution.
+    pub(crate) fn decide(&mut self) {
+        if self.end.is_some() {
+            return;
+        }
+        let events = self.history.events();
+        if events >= self.steps_max {
+            self.close(End::TooLong);
+            return;
+        }
+        let stays = self.now.filter(|&now| self.can_run(now));
+        let relaxing = matches!(stays.map(|now| self.stand(now)), Some(Stand::Relaxing(_)));
+        let scene = Scene { stays, free: stays.is_none() || relaxing };
+        if let (Some(now), true) = (stays, !relaxing && events == self.joined_at) {
+            self.launch(now);
+            self.set_calm();
+            return;
+        }
+        if events >= self.storm_check || self.storm.alone() {
+            self.look_for_storm(scene);
+        }
+        let chosen = match self.script.is_some() {
+            true => self.follow(scene),
+            false => self.explore(scene),
+        };
+        let Some((next, default)) = chosen else { return };
+        if Some(next) != self.now {
+            if !scene.free {
+                self.preemptions += 1;
+            }
+            self.storm.end();
+            self.storm_check = events.saturating_add(STREAK);
+            self.watch();
+            self.switched(self.now, next, default);
+        }
+        self.launch(next);
+        self.set_calm();
+    }
+
+    /// The next task and the default one, by the search tree.
+    fn explore(&mut self, scene: Scene) -> Option<(Task, Task)> {
+        let events = self.history.events();
+        if let Some(node) = self.tree.upcoming() {
+            if node.at < events {
+                self.close(End::Unsteady(events));
+                return None;
+            }
+            if let (true, Branch::Task { chosen, .. }) = (node.at == events, node.branch) {
+                if !self.can_run(chosen) {
+                    self.close(End::Unsteady(events));
+                    return None;
+                }
+                self.tree.cursor += 1;
+                return self.default(scene).map(|default| (chosen, default));
+            }
+            return self.default(scene).map(|default| (default, default));
+        }
+        if let (Some(now), false) = (scene.stays, scene.free)
+            && self.preemptions >= self.budget
+        {
+            return Some((now, now));
+        }
+        let runnable = self.runnable();
+        let default = self.default(scene)?;
+        let others = runnable & !bit(default);
+        if others == 0 {
+            return Some((default, default));
+        }
+        let (state, spent) = self.key(scene);
+        if self.cache.visit(state, spent) == Visit::Known {
+            self.close(End::Pruned);
+            return None;
+        }
+        let branch = Branch::Task { chosen: default, untried: others, tried: 0, paid: !scene.free };
+        let left = self.budget.saturating_sub(self.preemptions);
+        self.tree.push(Node { at: events, left, branch });
+        Some((default, default))
+    }
+
+    /// The next task and the default one, by the schedule that is followed.
+    fn follow(&mut self, scene: Scene) -> Option<(Task, Task)> {
+        let default = self.default(scene)?;
+        let (events, rolling, runnable) = (self.history.events(), self.rolling, self.runnable());
+        let script = self.script.as_mut()?;
+        Some((script.next(events, rolling, runnable, default), default))
+    }
+
+    /// The result of a choice among `0..n`.
+    pub(crate) fn pick(&mut self, n: u32) -> u32 {
+        let events = self.history.events();
+        if let Some(script) = &mut self.script {
+            return script.choose(events, n);
+        }
+        match self.tree.upcoming() {
+            Some(Node { at, branch: Branch::Choice { chosen, of }, .. })
+                if at == events && of == n =>
+            {
+                self.tree.cursor += 1;
+                self.set_calm();
+                chosen
+            }
+            Some(_) => {
+                self.close(End::Unsteady(events));
+                0
+            }
+            None => {
+                let branch = Branch::Choice { chosen: 0, of: n };
+                let left = self.budget.saturating_sub(self.preemptions);
+                self.tree.push(Node { at: events, left, branch });
+                0
+            }
+        }
+    }
+
+    /// What goes into the cache: the state, and what was spent to reach it. Without a bound it does
+    /// not matter who is current, nor what was spent.
+    fn key(&self, scene: Scene) -> (u128, u32) {
+        let signature = self.history.signature();
+        if self.budget == u32::MAX {
+            return (mix(signature, 0, 0), 0);
+        }
+        let current = match (scene.stays, scene.free) {
+            (Some(now), free) => u128::from(now.0) << 1 | u128::from(free),
+            (None, _) => u128::from(u8::MAX),
+        };
+        #[cfg(test)]
+        if self.forgets_preemptions {
+            return (mix(signature, current, 1), 0);
+        }
+        (mix(signature, current, 1), self.preemptions)
+    }
+
+    /// Who goes on unless the search or a schedule says otherwise. `None`: nobody, and the
+    /// execution has ended.
+    fn default(&mut self, scene: Scene) -> Option<Task> {
+        let default = scene.stays.or_else(|| tasks_of(self.runnable()).next());
+        if default.is_none() {
+            let end = self.standstill();
+            self.close(end);
+        }
+        default
+    }
+
+    /// Until when the task that now goes on need not ask.
+    fn set_calm(&mut self) {
+        let until = if self.starting || self.script.is_some() || self.storm.alone() {
+            0
+        } else if let Some(node) = self.tree.upcoming() {
+            node.at
+        } else if self.preemptions >= self.budget {
+            u32::MAX
+        } else {
+            0
+        };
+        self.calm_until = until.min(self.steps_max).min(self.storm_check);
+    }
+
+    fn stand(&self, task: Task) -> Stand {
+        self.stands[usize::from(task.0)]
+    }
+
+    fn can_run(&mut self, task: Task) -> bool {
+        match self.stand(task) {
+            Stand::Ready(_) => true,
+            Stand::Waiting(_, sleep) => sleep.ready(),
+            Stand::Relaxing(_) => self.history.stirred(task),
+            Stand::Running | Stand::Finished => false,
+        }
+    }
+
+    fn runnable(&mut self) -> u16 {
+        let mut mask = 0;
+        for id in 0..self.tasks as u8 {
+            if self.can_run(Task(id)) {
+                mask |= bit(Task(id));
+            }
+        }
+        mask
+    }
+
+    fn look_for_storm(&mut self, scene: Scene) {
+        self.storm_check = self.history.events().saturating_add(STREAK);
+        let runnable = self.runnable();
+        let alone = scene.stays.is_some_and(|now| runnable == bit(now));
+        if alone && !self.storm.alone() {
+            self.storm.begin();
+        } else if !alone {
+            self.storm.end();
+        }
+        self.watch();
+    }
+
+    /// Why a task that does not go on cannot; the owner is left for a deadlock's report.
+    pub(crate) fn obstacle(&self, task: Task) -> Option<Blocked> {
+        match self.stand(task) {
+            Stand::Waiting(step, Sleep { class, object, .. }) => Some(Blocked {
+                task,
+                step: Some(step),
+                class,
+                object,
+                owner: None,
+                site: step.site,
+            }),
+            Stand::Relaxing(site) => {
+                Some(Blocked { task, step: None, class: "relax", object: 0, owner: None, site })
+            }
+            Stand::Running | Stand::Ready(_) | Stand::Finished => None,
+        }
+    }
+
+    /// The end of an execution in which nobody can run.
+    fn standstill(&self) -> End {
+        let waits: Vec<Blocked> = (0..self.tasks as u8)
+            .filter_map(|id| {
+                let blocked = self.obstacle(Task(id))?;
+                let owner = match self.stand(Task(id)) {
+                    Stand::Waiting(_, sleep) => sleep.owner(),
+                    _ => None,
+                };
+                Some(Blocked { owner, ..blocked })
+            })
+            .collect();
+        if waits.is_empty() {
+            return End::Passed;
+        }
+        if waits.iter().all(|wait| wait.step.is_none()) {
+            let tasks = waits.iter().map(|wait| wait.task).collect();
+            return End::Failed(Failure::Livelock { tasks, recurrence: None });
+        }
+        let cycle = cycle(&waits);
+        End::Failed(Failure::Deadlock { waits, cycle })
+    }
+}
+
+/// A ring of tasks each of which waits for the next, if the owners close one.
+fn cycle(waits: &[Blocked]) -> Option<Vec<Task>> {
+    let owner_of =
+        |task: Task| waits.iter().find(|wait| wait.task == task).and_then(|wait| wait.owner);
+    waits.iter().find_map(|wait| {
+        let mut ring = vec![wait.task];
+        let mut at = wait.task;
+        while let Some(next) = owner_of(at) {
+            if next == wait.task {
+                return Some(ring);
+            }
+            if ring.contains(&next) {
+                return None;
+            }
+            ring.push(next);
+            at = next;
+        }
+        None
+    })
+}

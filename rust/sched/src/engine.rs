@@ -1,0 +1,420 @@
+//! One execution in progress: what each task stands at, what has happened, how it ended.
+//!
+//! A task announces a step and stands at it until the scheduler lets it run; the step then runs in
+//! the task, on the way out of the point. It becomes an event of the history *lazily*, when the
+//! task enters the engine again, because only then is it known what the step turned out to be
+//! ([`Engine::settle`]). Nobody else can have run in between.
+//!
+//! Before the first decision every task runs up to its first point, in ascending order, so a task
+//! that can run always has an announced step, and each decision lets exactly one event happen.
+//!
+//! This file keeps the state and the bookkeeping; `decide` says who goes on.
+
+use core::panic::Location;
+use std::collections::HashMap;
+
+use crate::cache::Cache;
+use crate::failure::{Blocked, Failure, Fault, Recurrence};
+use crate::history::History;
+use crate::log::{Event, Kind};
+use crate::runtime::Sleep;
+use crate::schedule::{Departure, Schedule, roll, roll_local};
+use crate::script::Script;
+use crate::step::{Effect, MOST_TASKS, Step, Task};
+use crate::storm::{STREAK, Storm};
+use crate::tree::Tree;
+
+/// Events of a task's own, as words for its hash.
+const RELAXED: u64 = 1;
+const CHOSEN: u64 = 2;
+
+/// What a task does after entering the engine.
+pub(crate) enum Turn {
+    /// Its step runs now.
+    Go,
+    /// It suspends itself; the name is its own.
+    Yield(Task),
+}
+
+/// Where a task stands.
+#[derive(Clone, Copy)]
+pub(crate) enum Stand {
+    /// Runs its own code, after a step and before the next.
+    Running,
+    /// At a step that can run.
+    Ready(Step),
+    /// At a step that can run once the sleep is over.
+    Waiting(Step, Sleep),
+    /// In a busy-wait.
+    Relaxing(&'static Location<'static>),
+    Finished,
+}
+
+/// How an execution ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    Passed,
+    Failed(Failure),
+    /// Everything from here on has been seen.
+    Pruned,
+    TooLong,
+    /// There is no memory for stacks.
+    Unable(String),
+    /// The model did not do again what it did before.
+    Unsteady(u32),
+}
+
+/// A step that has been let run and is not yet an event.
+struct Flight {
+    task: Task,
+    step: Step,
+    kind: Kind,
+    values: Option<(u64, u64)>,
+}
+
+/// What an execution is for, beyond its end.
+#[derive(Default)]
+pub(crate) struct Wish {
+    /// Follow this instead of the search tree.
+    pub(crate) script: Option<Schedule>,
+    /// Write down the schedule.
+    pub(crate) schedule: bool,
+    /// Write down the events.
+    pub(crate) trace: bool,
+}
+
+/// The state of one execution; it is used again for the next.
+pub(crate) struct Engine {
+    pub(crate) stands: [Stand; MOST_TASKS],
+    pub(crate) tasks: usize,
+    pub(crate) now: Option<Task>,
+    pub(crate) starting: bool,
+    pub(crate) history: History,
+    pub(crate) end: Option<End>,
+
+    pub(crate) tree: Tree,
+    pub(crate) cache: Cache,
+    pub(crate) budget: u32,
+    pub(crate) preemptions: u32,
+    pub(crate) steps_max: u32,
+    /// Before this many events a task that can go on does, without a thought.
+    pub(crate) calm_until: u32,
+    /// The number of events at which a busy-wait's end and the next step are one.
+    pub(crate) joined_at: u32,
+    pub(crate) storm: Storm,
+    /// The number of events at which to look for a storm next.
+    pub(crate) storm_check: u32,
+
+    pub(crate) script: Option<Script>,
+    pub(crate) schedule: Option<Schedule>,
+    pub(crate) trace: Option<Vec<Event>>,
+    pub(crate) rolling: u64,
+    /// Someone looks at events: the script, the schedule, the trace or the storm watch.
+    watched: bool,
+
+    flight: Option<Flight>,
+    /// Remarks made after the step in flight.
+    remarks: Vec<Event>,
+    interned: HashMap<usize, u64>,
+    #[cfg(test)]
+    pub(crate) forgets_preemptions: bool,
+}
+
+impl Engine {
+    pub(crate) fn new() -> Self {
+        Engine {
+            stands: [Stand::Finished; MOST_TASKS],
+            tasks: 0,
+            now: None,
+            starting: false,
+            history: History::new(),
+            end: None,
+            tree: Tree::default(),
+            cache: Cache::new(0),
+            budget: 0,
+            preemptions: 0,
+            steps_max: u32::MAX,
+            calm_until: 0,
+            joined_at: u32::MAX,
+            storm: Storm::default(),
+            storm_check: STREAK,
+            script: None,
+            schedule: None,
+            trace: None,
+            rolling: 0,
+            watched: false,
+            flight: None,
+            remarks: Vec::new(),
+            interned: HashMap::new(),
+            #[cfg(test)]
+            forgets_preemptions: false,
+        }
+    }
+
+    /// Gets ready for one execution of `tasks` tasks.
+    pub(crate) fn begin(&mut self, tasks: usize, wish: Wish) {
+        self.stands = [Stand::Finished; MOST_TASKS];
+        self.stands[..tasks].fill(Stand::Running);
+        self.tasks = tasks;
+        self.now = None;
+        self.starting = true;
+        self.history.clear();
+        self.end = None;
+        self.tree.cursor = 0;
+        self.preemptions = 0;
+        self.calm_until = 0;
+        self.joined_at = u32::MAX;
+        self.storm.end();
+        self.storm_check = STREAK;
+        self.script = wish.script.map(Script::new);
+        self.schedule = wish.schedule.then(Schedule::default);
+        self.trace = wish.trace.then(Vec::new);
+        self.rolling = 0;
+        self.flight = None;
+        self.remarks.clear();
+        if !self.interned.is_empty() {
+            self.interned.clear();
+        }
+        self.watch();
+    }
+
+    /// Decides whether events are looked at one by one.
+    pub(crate) fn watch(&mut self) {
+        self.watched = self.script.is_some()
+            || self.schedule.is_some()
+            || self.trace.is_some()
+            || self.storm.alone();
+    }
+
+    pub(crate) fn current(&self) -> Task {
+        self.now.unwrap_or(Task(0))
+    }
+
+    #[inline]
+    pub(crate) fn point(&mut self, step: Step) -> Turn {
+        self.commit();
+        if self.history.events() < self.calm_until {
+            self.fly(self.current(), step, Kind::Step);
+            return Turn::Go;
+        }
+        self.arrive(Stand::Ready(step))
+    }
+
+    pub(crate) fn point_when(&mut self, step: Step, sleep: Sleep) -> Turn {
+        self.commit();
+        self.arrive(Stand::Waiting(step, sleep))
+    }
+
+    pub(crate) fn relax(&mut self, site: &'static Location<'static>) -> Turn {
+        self.commit();
+        self.arrive(Stand::Relaxing(site))
+    }
+
+    #[inline(never)]
+    fn arrive(&mut self, stand: Stand) -> Turn {
+        let me = self.current();
+        self.stands[usize::from(me.0)] = stand;
+        if !self.starting {
+            self.decide();
+            if self.end.is_none() && self.now == Some(me) {
+                return Turn::Go;
+            }
+        }
+        Turn::Yield(me)
+    }
+
+    /// A task has returned.
+    pub(crate) fn returned(&mut self, me: Task) {
+        self.commit();
+        self.stands[usize::from(me.0)] = Stand::Finished;
+        if !self.starting {
+            self.decide();
+        }
+    }
+
+    /// A task has panicked.
+    pub(crate) fn panicked(&mut self, me: Task, message: String) {
+        self.commit();
+        self.close(End::Failed(Failure::Panic { task: Some(me), message }));
+    }
+
+    /// Lets a task take the step it stands at.
+    pub(crate) fn launch(&mut self, task: Task) {
+        self.now = Some(task);
+        let stand = core::mem::replace(&mut self.stands[usize::from(task.0)], Stand::Running);
+        match stand {
+            Stand::Ready(step) | Stand::Waiting(step, _) => self.fly(task, step, Kind::Step),
+            Stand::Relaxing(site) => {
+                self.local(task, RELAXED, Kind::Relax, Some(site));
+                self.history.turn(task);
+                self.joined_at = self.history.events();
+            }
+            Stand::Running | Stand::Finished => {}
+        }
+    }
+
+    #[inline]
+    fn fly(&mut self, task: Task, step: Step, kind: Kind) {
+        self.flight = Some(Flight { task, step, kind, values: None });
+    }
+
+    pub(crate) fn record(&mut self, step: Step) {
+        self.commit();
+        self.fly(self.current(), step, Kind::Record);
+    }
+
+    #[inline]
+    pub(crate) fn settle(&mut self, effect: Effect) {
+        if let Some(flight) = &mut self.flight {
+            flight.step.effect = effect;
+        }
+    }
+
+    #[inline]
+    pub(crate) fn value(&mut self, before: u64, after: u64) {
+        if let (true, Some(flight)) = (self.watched, &mut self.flight) {
+            flight.values = Some((before, after));
+        }
+    }
+
+    pub(crate) fn note(&mut self, code: u32, a: u64, b: u64) {
+        if self.trace.is_none() {
+            return;
+        }
+        let index = self.history.events() + u32::from(self.flight.is_some());
+        let remark = Event::bare(index, self.current(), Kind::Note { code, a, b });
+        match self.flight {
+            Some(_) => self.remarks.push(remark),
+            None => self.tell(remark),
+        }
+    }
+
+    /// The result of a choice, or the task that must stop because the execution is over.
+    pub(crate) fn choose(&mut self, n: u32) -> Result<u32, Task> {
+        if n <= 1 {
+            return Ok(0);
+        }
+        self.commit();
+        let me = self.current();
+        if self.history.events() >= self.steps_max {
+            self.close(End::TooLong);
+        }
+        if self.end.is_some() {
+            return Err(me);
+        }
+        let value = self.pick(n);
+        if self.end.is_some() {
+            return Err(me);
+        }
+        if let Some(schedule) = &mut self.schedule {
+            schedule.choices.push(value);
+        }
+        self.local(me, CHOSEN | u64::from(value) << 8, Kind::Choice { value, of: n }, None);
+        Ok(value)
+    }
+
+    /// Ends the execution with a defect; names the task that must stop.
+    pub(crate) fn fail(&mut self, fault: Fault) -> Task {
+        self.commit();
+        let me = self.current();
+        self.close(End::Failed(Failure::Fault { task: Some(me), fault }));
+        me
+    }
+
+    /// The first end counts.
+    pub(crate) fn close(&mut self, end: End) {
+        self.end.get_or_insert(end);
+    }
+
+    pub(crate) fn intern(&mut self, address: usize) -> u64 {
+        let next = self.interned.len() as u64;
+        *self.interned.entry(address).or_insert(next)
+    }
+
+    /// Makes the step that ran last an event.
+    #[inline]
+    pub(crate) fn commit(&mut self) {
+        if let Some(flight) = self.flight.take() {
+            self.history.commit(flight.task, &flight.step);
+            if self.watched {
+                self.observe(&flight);
+            }
+        }
+    }
+
+    fn local(
+        &mut self,
+        task: Task,
+        what: u64,
+        kind: Kind,
+        site: Option<&'static Location<'static>>,
+    ) {
+        let index = self.history.events();
+        self.history.commit_local(task, what);
+        if self.watched {
+            self.rolling = roll_local(self.rolling, task, what);
+            self.tell(Event { site, ..Event::bare(index, task, kind) });
+        }
+    }
+
+    #[cold]
+    fn observe(&mut self, flight: &Flight) {
+        let Flight { task, step, kind, values } = flight;
+        let index = self.history.events() - 1;
+        self.rolling = roll(self.rolling, *task, step);
+        if self.trace.is_some() {
+            self.tell(Event { values: *values, ..Event::of(index, *task, step, *kind) });
+            let mut remarks = core::mem::take(&mut self.remarks);
+            remarks.drain(..).for_each(|remark| self.tell(remark));
+            self.remarks = remarks;
+        }
+        if self.storm.alone()
+            && let Some(times) = self.storm.watch(step, *values, index)
+        {
+            let recurrence = Recurrence { task: *task, step: *step, times };
+            self.close(End::Failed(Failure::Livelock {
+                tasks: vec![*task],
+                recurrence: Some(recurrence),
+            }));
+        }
+    }
+
+    /// Writes into the trace, if there is one.
+    pub(crate) fn tell(&mut self, event: Event) {
+        if let Some(trace) = &mut self.trace {
+            trace.push(event);
+        }
+    }
+
+    /// Writes into the trace that a task leaves the stage, and into the schedule that it was not
+    /// the default that came on.
+    pub(crate) fn switched(&mut self, from: Option<Task>, to: Task, default: Task) {
+        let at = self.history.events();
+        if to != default
+            && let Some(schedule) = &mut self.schedule
+        {
+            schedule.departures.push(Departure { at, task: to, hash: self.rolling });
+        }
+        if self.trace.is_some()
+            && let Some(from) = from
+        {
+            if let Some(Blocked { class, object, step, site, .. }) = self.obstacle(from) {
+                let kind = Kind::Blocked { class, object };
+                let blocked = match step {
+                    Some(step) => Event::of(at, from, &step, kind),
+                    None => Event::bare(at, from, kind),
+                };
+                self.tell(Event { site: Some(site), ..blocked });
+            }
+            self.tell(Event::bare(at, from, Kind::Switch { to }));
+        }
+    }
+
+    /// The schedule that was asked for, complete.
+    pub(crate) fn take_schedule(&mut self) -> Option<Schedule> {
+        let mut schedule = self.schedule.take()?;
+        schedule.events = self.history.events();
+        schedule.hash = self.rolling;
+        Some(schedule)
+    }
+}

@@ -1,0 +1,128 @@
+//! The explorer: an engine, a crew of stacks, and the loop that runs one execution.
+
+use crate::coroutine::{Crew, Quiet, Rest, guarded};
+use crate::engine::{End, Engine, Wish};
+use crate::failure::Failure;
+use crate::model::Model;
+use crate::runtime::{Entered, Seat};
+use crate::step::{MOST_TASKS, Task};
+
+const STACK_SIZE: usize = 256 << 10;
+
+/// Runs models. It owns the stacks and tables that executions share, so keep one per OS thread
+/// and use it for many searches; several threads may each have their own at work.
+pub struct Explorer {
+    pub(crate) seat: Seat,
+    crew: Crew,
+    /// The signatures of all executions that came to their end.
+    #[cfg(test)]
+    pub(crate) ends: std::collections::HashSet<u128>,
+}
+
+impl core::fmt::Debug for Explorer {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Explorer").field("stacks", &self.stacks()).finish_non_exhaustive()
+    }
+}
+
+impl Default for Explorer {
+    fn default() -> Self {
+        Explorer::new()
+    }
+}
+
+impl Explorer {
+    #[must_use]
+    pub fn new() -> Self {
+        Explorer::with_stack_size(STACK_SIZE)
+    }
+
+    /// An explorer whose tasks have stacks of at least `bytes`; memory is committed as it is
+    /// touched.
+    #[must_use]
+    pub fn with_stack_size(bytes: usize) -> Self {
+        Explorer {
+            seat: Seat::new(Engine::new()),
+            crew: Crew::new(bytes),
+            #[cfg(test)]
+            ends: std::collections::HashSet::new(),
+        }
+    }
+
+    /// How many stacks have been made in all; they are used again, so this stays at the number of
+    /// tasks of the widest model.
+    #[must_use]
+    pub fn stacks(&self) -> usize {
+        self.crew.stacks()
+    }
+
+    /// The most bytes of a stack that any task has ever used.
+    #[must_use]
+    pub fn stack_high_water(&self) -> usize {
+        self.crew.high_water()
+    }
+
+    /// Runs one execution to its end.
+    pub(crate) fn execute<M: Model>(&mut self, model: &mut M, wish: Wish) -> End {
+        let tasks = model.tasks();
+        assert!(tasks <= MOST_TASKS, "a model has at most {MOST_TASKS} tasks, not {tasks}");
+        let quiet = Quiet::new();
+        self.seat.with(|engine| engine.begin(tasks, wish));
+        if let Err(message) = guarded(|| model.reset()) {
+            return End::Failed(Failure::Panic { task: None, message });
+        }
+        let (seat, crew) = (&mut self.seat, &mut self.crew);
+        let played = crew.perform(model, tasks, |crew| {
+            let entered = Entered::new(seat);
+            let end = play(seat, crew, tasks);
+            drop(entered);
+            end
+        });
+        let end = match played {
+            Err(error) => End::Unable(error.to_string()),
+            Ok(End::Passed) => match guarded(|| model.finish()) {
+                Ok(Ok(())) => End::Passed,
+                Ok(Err(fault)) => End::Failed(Failure::Fault { task: None, fault }),
+                Err(message) => End::Failed(Failure::Panic { task: None, message }),
+            },
+            Ok(end) => end,
+        };
+        drop(quiet);
+        #[cfg(test)]
+        if !matches!(end, End::Pruned) {
+            self.ends.insert(self.seat.with(|engine| engine.history.signature()));
+        }
+        end
+    }
+}
+
+/// First each task up to its first point, then whoever the engine names, until it names an end.
+fn play(seat: &mut Seat, crew: &mut Crew, tasks: usize) -> End {
+    for id in 0..tasks as u8 {
+        seat.with(|engine| engine.now = Some(Task(id)));
+        turn(seat, crew, Task(id));
+        if let Some(end) = seat.with(|engine| engine.end.take()) {
+            return end;
+        }
+    }
+    seat.with(|engine| {
+        engine.starting = false;
+        engine.now = None;
+        engine.decide();
+    });
+    loop {
+        let (end, now) = seat.with(|engine| (engine.end.take(), engine.current()));
+        match end {
+            Some(end) => return end,
+            None => turn(seat, crew, now),
+        }
+    }
+}
+
+fn turn(seat: &mut Seat, crew: &mut Crew, task: Task) {
+    match crew.resume(task) {
+        Rest::Suspended => {}
+        Rest::Returned => seat.with(|engine| engine.returned(task)),
+        Rest::Panicked(message) => seat.with(|engine| engine.panicked(task, message)),
+    }
+}

@@ -1,0 +1,54 @@
+//! A deterministic scheduler for small concurrent models, and the search over its schedules.
+//!
+//! A [`Model`] is a handful of tasks over shared state. Each task announces every shared operation
+//! *before* it runs ([`point`] and its relatives), so the scheduler decides the order of all of
+//! them: an execution is a value, a [`Schedule`], that can be kept, sent and run again. An
+//! [`Explorer`] runs a model under every schedule within a bound on preemptions, or says why it could
+//! not; what goes wrong is a [`Failure`], never a panic and never a line on standard error.
+//!
+//! The scheduler knows no kernel and no memory model: operations are numbers with an effect, and
+//! they take place one at a time (sequential consistency).
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`step`], [`failure`], [`model`] | the words |
+//! | [`runtime`], `coroutine` | what tasks call, and the stacks they run on; the only `unsafe` |
+//! | `engine`, `decide` | one execution: its state, and who goes on |
+//! | `history`, `hash` | happens-before as a signature |
+//! | `tree`, `cache`, [`search`] | all executions within a bound |
+//! | [`schedule`], `wire`, `script`, [`log`], [`replay`] | one execution again |
+//! | `storm` | retries that get nowhere |
+
+mod cache;
+mod coroutine;
+mod decide;
+mod engine;
+mod explorer;
+pub mod failure;
+mod hash;
+mod history;
+pub mod log;
+pub mod model;
+pub mod replay;
+pub mod runtime;
+pub mod schedule;
+mod script;
+pub mod search;
+pub mod step;
+mod storm;
+mod tree;
+mod wire;
+
+pub use explorer::Explorer;
+pub use failure::{Blocked, Failure, Fault, Recurrence};
+pub use log::{Event, Kind};
+pub use model::Model;
+pub use replay::{Ended, Replayed, Trace};
+pub use runtime::{
+    choose, current, fail, intern, note, point, point_when, record, relax, running, settle, value,
+};
+pub use schedule::{Departure, Schedule};
+pub use script::{Divergence, Sight};
+pub use search::{Control, Doubt, Judgement, Limit, Outcome, Plan, Progress, Stats};
+pub use step::{Effect, MOST_TASKS, Object, Step, Task, Verb, Wait};
+pub use wire::BadSchedule;

@@ -1,0 +1,27 @@
+//! What is explored: a fixed number of tasks over some state that can be put back to its start.
+
+use crate::failure::Fault;
+use crate::step::Task;
+
+/// A concurrent program, small enough to be run millions of times.
+///
+/// An execution that ends early leaves the stacks of its suspended tasks behind without
+/// dropping what lies on them. A body must therefore own no heap memory, and no guard whose drop
+/// matters, across a scheduling point; whatever it keeps elsewhere, `reset` puts back.
+pub trait Model {
+    /// How many tasks there are, at most [`MOST_TASKS`](crate::MOST_TASKS).
+    fn tasks(&self) -> usize;
+
+    /// Puts the state back to the start. Called before each execution, outside any task.
+    fn reset(&mut self);
+
+    /// The body of one task; runs on the task's own stack.
+    fn run(&self, task: Task);
+
+    /// The check at the end, once all tasks have ended, outside any task: points do nothing.
+    ///
+    /// # Errors
+    ///
+    /// The defect that the final state shows.
+    fn finish(&self) -> Result<(), Fault>;
+}

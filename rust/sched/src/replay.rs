@@ -1,0 +1,130 @@
+//! One execution again: by its schedule, with a log if wanted, or twice to see whether the model
+//! is deterministic.
+
+use crate::engine::{End, Wish};
+use crate::explorer::Explorer;
+use crate::failure::Failure;
+use crate::hash::mix64;
+use crate::log::{Event, Kind};
+use crate::model::Model;
+use crate::schedule::Schedule;
+use crate::script::{Divergence, Sight};
+use crate::search::Doubt;
+
+/// A replay stops after this many events more than its schedule has.
+const OVERRUN: u32 = 10_000;
+
+/// How a replay ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ended {
+    Passed,
+    Failed(Failure),
+    /// It neither passed nor failed.
+    Unclear(Doubt),
+}
+
+/// Whether a replay keeps a trace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trace {
+    Keep,
+    Skip,
+}
+
+/// What a replay showed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replayed {
+    pub end: Ended,
+    /// Where the execution left its schedule. What follows it is the model's own affair: the
+    /// schedule's remaining departures are applied as far as they can be.
+    pub diverged: Option<Divergence>,
+    /// Empty when no trace was wanted.
+    pub trace: Vec<Event>,
+}
+
+impl Explorer {
+    /// Runs the execution that a schedule names.
+    pub fn replay<M: Model>(
+        &mut self,
+        model: &mut M,
+        schedule: &Schedule,
+        trace: Trace,
+    ) -> Replayed {
+        self.seat.with(|engine| {
+            engine.tree.clear();
+            engine.budget = u32::MAX;
+            engine.steps_max = schedule.events.saturating_add(OVERRUN);
+        });
+        let wish =
+            Wish { script: Some(schedule.clone()), trace: trace == Trace::Keep, ..Wish::default() };
+        let end = self.execute(model, wish);
+        self.seat.with(|engine| {
+            let (events, rolling) = (engine.history.events(), engine.rolling);
+            let script = engine.script.take();
+            Replayed {
+                end: match end {
+                    End::Passed => Ended::Passed,
+                    End::Failed(failure) => Ended::Failed(failure),
+                    End::Unable(error) => Ended::Unclear(Doubt::NoStacks(error)),
+                    End::TooLong => Ended::Unclear(Doubt::TooLong),
+                    End::Pruned | End::Unsteady(_) => {
+                        Ended::Unclear(Doubt::Unsteady { step: events })
+                    }
+                },
+                diverged: script.and_then(|script| script.finish(events, rolling)),
+                trace: engine.trace.take().unwrap_or_default(),
+            }
+        })
+    }
+
+    /// Runs the execution that a schedule names two times and compares everything the model
+    /// showed. A difference means that something steers the model besides the schedule: a
+    /// clock, a random number, state that `reset` does not put back.
+    ///
+    /// # Errors
+    ///
+    /// The first event at which the two differ.
+    pub fn twice<M: Model>(
+        &mut self,
+        model: &mut M,
+        schedule: &Schedule,
+    ) -> Result<Replayed, Divergence> {
+        let first = self.replay(model, schedule, Trace::Keep);
+        let second = self.replay(model, schedule, Trace::Keep);
+        let mut pairs = first.trace.iter().zip(&second.trace);
+        if let Some((a, b)) = pairs.find(|(a, b)| a != b) {
+            let (expected, found) = (Sight::Event(digest(a)), Sight::Event(digest(b)));
+            return Err(Divergence { step: a.index, expected, found });
+        }
+        let lengths = [first.trace.len() as u32, second.trace.len() as u32];
+        if lengths[0] != lengths[1] || first.end != second.end {
+            let step = first.trace.last().map_or(0, |event| event.index);
+            let [a, b] = lengths.map(Sight::End);
+            return Err(Divergence { step, expected: a, found: b });
+        }
+        Ok(second)
+    }
+}
+
+/// A digest of what an event is and what it found.
+fn digest(event: &Event) -> u64 {
+    let line = event.site.map_or(0, |site| u64::from(site.line()));
+    let (before, after) = event.values.unwrap_or_default();
+    let kind = match event.kind {
+        Kind::Step => 1,
+        Kind::Record => 2,
+        Kind::Relax => 3,
+        Kind::Choice { value, of } => 4 | u64::from(value) << 8 | u64::from(of) << 36,
+        Kind::Note { code, a, b } => mix64(u64::from(code) << 8 | 5, mix64(a, b)),
+        Kind::Blocked { object, .. } => mix64(6, object),
+        Kind::Switch { to } => 7 | u64::from(to.0) << 8,
+    };
+    let words = [
+        u64::from(event.task.0) << 16 | u64::from(event.verb.0) << 8,
+        event.effect as u64,
+        event.object.0,
+        line,
+        before,
+        after,
+    ];
+    words.into_iter().fold(kind, mix64)
+}

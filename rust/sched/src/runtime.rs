@@ -1,0 +1,244 @@
+//! What a task calls: the scheduling points, and how they find the execution they belong to.
+//!
+//! One OS thread runs one execution at a time, and a const-initialised thread-local pointer
+//! without a destructor names it. The pointer is null outside tasks: while the model is reset or
+//! checked, and while the scheduler asks a waiting task's condition. There every function of
+//! this module does nothing, so code over these points also runs unscheduled.
+//!
+//! Together with `coroutine` this is the only room with `unsafe`, and it rests on two facts:
+//!
+//! * an engine is touched only by the OS thread that runs it, and every borrow of it ends before
+//!   control passes to a task, back to the scheduler, or to a caller's closure that could come
+//!   here again (closures of waiting tasks run with the pointer set to null);
+//! * what a suspended task has lent to the engine lies on that task's stack, which stays as it is
+//!   until the task is resumed or the execution is over.
+
+use core::cell::Cell;
+use core::panic::Location;
+use core::ptr::{self, NonNull};
+
+use crate::coroutine;
+use crate::engine::{Engine, Turn};
+use crate::failure::Fault;
+use crate::step::{Effect, Object, Step, Task, Wait};
+
+thread_local! {
+    static ENGINE: Cell<*mut Engine> = const { Cell::new(ptr::null_mut()) };
+}
+
+/// The bit that tells interned objects from the caller's own.
+const INTERNED: u64 = 1 << 63;
+
+/// The one owner of an engine. Tasks reach it through the thread's pointer, the scheduler through
+/// here.
+pub(crate) struct Seat(NonNull<Engine>);
+
+impl Seat {
+    pub(crate) fn new(engine: Engine) -> Self {
+        Seat(NonNull::from(Box::leak(Box::new(engine))))
+    }
+
+    /// The engine, while no task runs.
+    pub(crate) fn with<R>(&mut self, act: impl FnOnce(&mut Engine) -> R) -> R {
+        // SAFETY: the seat owns the engine. Whoever holds the seat is the scheduler, so no task is
+        // inside one of its calls to the engine, and `act` resumes none.
+        act(unsafe { self.0.as_mut() })
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        // SAFETY: made from a box in `new`; `Entered` values do not outlive the seat's user.
+        drop(unsafe { Box::from_raw(self.0.as_ptr()) });
+    }
+}
+
+/// Makes an engine the one that this thread's points talk to; the previous one comes back when
+/// the value is dropped.
+pub(crate) struct Entered(*mut Engine);
+
+impl Entered {
+    pub(crate) fn new(seat: &Seat) -> Self {
+        Entered(ENGINE.replace(seat.0.as_ptr()))
+    }
+
+    /// Nothing is scheduled while the value lives.
+    fn nothing() -> Self {
+        Entered(ENGINE.replace(ptr::null_mut()))
+    }
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        ENGINE.set(self.0);
+    }
+}
+
+/// Whether this thread is inside a task of an execution.
+#[inline]
+#[must_use]
+pub fn running() -> bool {
+    !ENGINE.get().is_null()
+}
+
+/// The task that calls; `None` outside a run.
+#[inline]
+#[must_use]
+pub fn current() -> Option<Task> {
+    with(|engine| engine.current())
+}
+
+#[inline]
+fn with<R>(act: impl FnOnce(&mut Engine) -> R) -> Option<R> {
+    let engine = ENGINE.get();
+    if engine.is_null() {
+        return None;
+    }
+    // SAFETY: a non-null pointer is the engine of the execution in progress on this thread; it
+    // outlives the execution. No other borrow is alive: the scheduler holds none while a task
+    // runs, and `act` is code of this module that calls nothing of the model's.
+    Some(act(unsafe { &mut *engine }))
+}
+
+#[inline]
+fn pass(turn: Option<Turn>) {
+    if let Some(Turn::Yield(me)) = turn {
+        coroutine::suspend(me);
+    }
+}
+
+/// A scheduling point: returns when the step may run, and the step must then run at once, before
+/// the task's next call of this module. Does nothing outside a run.
+#[inline]
+pub fn point(step: Step) {
+    pass(with(|engine| engine.point(step)));
+}
+
+/// A scheduling point of a step that cannot run yet: the task is not enabled until `ready()`.
+///
+/// The scheduler asks `ready` at its decisions, possibly often and from any stack; it must only
+/// look (points inside it do nothing) and depend on shared state alone. Outside a run this does
+/// nothing, whatever `ready` says.
+#[inline]
+pub fn point_when(step: Step, wait: Wait<'_>, ready: &dyn Fn() -> bool) {
+    let sleep = Sleep::new(wait, ready);
+    pass(with(|engine| engine.point_when(step, sleep)));
+}
+
+/// An event that takes its place in happens-before and in the log at once, together with the
+/// step before it, without a scheduling decision.
+///
+/// No other task runs between the task's previous step and this event. An event that must not
+/// come earlier than the *next* step (entering a section, say) is recorded after that step's
+/// point has returned.
+#[inline]
+pub fn record(step: Step) {
+    let _ = with(|engine| engine.record(step));
+}
+
+/// The step that just ran turned out to have this effect: a compare-and-exchange that failed is
+/// a read. To be called before the task's next point.
+#[inline]
+pub fn settle(effect: Effect) {
+    let _ = with(|engine| engine.settle(effect));
+}
+
+/// What the step that just ran found and left behind: for the log of a replay, and for telling a
+/// retry that changes nothing from progress.
+#[inline]
+pub fn value(before: u64, after: u64) {
+    let _ = with(|engine| engine.value(before, after));
+}
+
+/// A remark in the log of a replay: an operation begins, ends, returns. Not an event.
+#[inline]
+pub fn note(code: u32, a: u64, b: u64) {
+    let _ = with(|engine| engine.note(code, a, b));
+}
+
+/// One turn of a busy-wait: the task is not enabled until another task has written an object
+/// that this task has accessed since its previous turn.
+#[inline]
+pub fn relax(site: &'static Location<'static>) {
+    pass(with(|engine| engine.relax(site)));
+}
+
+/// A choice among `0..n` other than which task runs: part of the search and of the schedule.
+/// Outside a run, and for `n <= 1`, it is 0.
+#[inline]
+#[must_use]
+pub fn choose(n: u32) -> u32 {
+    match with(|engine| engine.choose(n)) {
+        None => 0,
+        Some(Ok(value)) => value,
+        Some(Err(me)) => coroutine::leave(me),
+    }
+}
+
+/// Ends the execution with a defect. The task does not unwind: it stops here for ever.
+///
+/// # Panics
+///
+/// Outside a run, where there is no execution to end.
+pub fn fail(fault: Fault) -> ! {
+    match with(|engine| engine.fail(fault)) {
+        Some(me) => coroutine::leave(me),
+        None => panic!("a fault outside a run: {fault:?}"),
+    }
+}
+
+/// An identity for an object that has no better one: addresses are numbered in the order in
+/// which an execution first meets them. Outside a run the address stands for itself.
+#[inline]
+#[must_use]
+pub fn intern(address: usize) -> Object {
+    let number = with(|engine| engine.intern(address));
+    Object(INTERNED | number.unwrap_or(address as u64))
+}
+
+/// What a waiting task has lent to the engine. It is used only while the task is suspended in
+/// [`point_when`]: the engine forgets it when it lets the task go on, and before every execution.
+#[derive(Clone, Copy)]
+pub(crate) struct Sleep {
+    pub(crate) class: &'static str,
+    pub(crate) object: u64,
+    owner: NonNull<dyn Fn() -> Option<Task>>,
+    ready: NonNull<dyn Fn() -> bool>,
+}
+
+impl Sleep {
+    fn new(wait: Wait<'_>, ready: &dyn Fn() -> bool) -> Self {
+        let owner: NonNull<dyn Fn() -> Option<Task> + '_> = NonNull::from(wait.owner);
+        let ready: NonNull<dyn Fn() -> bool + '_> = NonNull::from(ready);
+        Sleep {
+            class: wait.class,
+            object: wait.object,
+            // SAFETY: only the lifetime changes; `Sleep` is used while the lender is suspended.
+            owner: unsafe {
+                core::mem::transmute::<
+                    NonNull<dyn Fn() -> Option<Task> + '_>,
+                    NonNull<dyn Fn() -> Option<Task>>,
+                >(owner)
+            },
+            // SAFETY: as above.
+            ready: unsafe {
+                core::mem::transmute::<NonNull<dyn Fn() -> bool + '_>, NonNull<dyn Fn() -> bool>>(
+                    ready,
+                )
+            },
+        }
+    }
+
+    pub(crate) fn ready(&self) -> bool {
+        let _nothing = Entered::nothing();
+        // SAFETY: the lender is suspended in `point_when`, so the closure is alive; it cannot
+        // reach the engine, which is hidden for the moment.
+        unsafe { self.ready.as_ref()() }
+    }
+
+    pub(crate) fn owner(&self) -> Option<Task> {
+        let _nothing = Entered::nothing();
+        // SAFETY: as in `ready`.
+        unsafe { self.owner.as_ref()() }
+    }
+}

@@ -1,0 +1,61 @@
+//! What identifies one execution of a model: where it left the default path.
+//!
+//! The default is to go on with the current task while it can run, and else with the lowest task
+//! that can. Only departures are kept, each with the number of events before it, and the results of
+//! choices. A rolling hash of (task, verb, object) over all events, with a checkpoint at each
+//! departure and at the end, tells whether a model still does what it did when the schedule was
+//! found.
+
+use crate::hash::mix64;
+use crate::step::{Step, Task};
+
+/// One departure from the default path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Departure {
+    /// How many events came before it.
+    pub at: u32,
+    /// The task that went on.
+    pub task: Task,
+    /// The rolling hash over the events before it.
+    pub hash: u64,
+}
+
+/// One execution.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Schedule {
+    pub(crate) departures: Vec<Departure>,
+    pub(crate) choices: Vec<u32>,
+    pub(crate) events: u32,
+    pub(crate) hash: u64,
+}
+
+impl Schedule {
+    /// Where the execution left the default path.
+    #[must_use]
+    pub fn departures(&self) -> &[Departure] {
+        &self.departures
+    }
+
+    /// The results of its choices, in order.
+    #[must_use]
+    pub fn choices(&self) -> &[u32] {
+        &self.choices
+    }
+
+    /// How many events it has.
+    #[must_use]
+    pub fn events(&self) -> u32 {
+        self.events
+    }
+}
+
+/// The rolling hash after one more event.
+pub(crate) fn roll(hash: u64, task: Task, step: &Step) -> u64 {
+    let who = u64::from(task.0) << 8 | u64::from(step.verb.0);
+    mix64(hash ^ mix64(who, 1), step.object.0)
+}
+
+/// The rolling hash after an event that has no object: a choice, the end of a busy-wait turn.
+pub(crate) fn roll_local(hash: u64, task: Task, what: u64) -> u64 {
+    mix64(hash ^ mix64(u64::from(task.0), 2), what)
+}

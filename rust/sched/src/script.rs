@@ -1,0 +1,106 @@
+//! Following a schedule that was found before, and noticing where a model no longer does what
+//! it did.
+
+use crate::schedule::Schedule;
+use crate::step::Task;
+
+/// Something a schedule says, or an execution shows, at one step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sight {
+    /// The rolling hash over all events before the step.
+    Hash(u64),
+    /// The task that goes on.
+    Task(Task),
+    /// The tasks that can go on, as a mask.
+    Runnable(u16),
+    /// A choice with this result.
+    Choice(u32),
+    /// A choice among this many.
+    ChoiceOf(u32),
+    /// The end, after this many events.
+    End(u32),
+    /// The execution's own event at that step, as a digest.
+    Event(u64),
+}
+
+/// The first step at which an execution is known to differ from its schedule; the difference
+/// lies there or between the checkpoint before it and there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Divergence {
+    pub step: u32,
+    pub expected: Sight,
+    pub found: Sight,
+}
+
+/// A schedule being followed.
+pub(crate) struct Script {
+    schedule: Schedule,
+    departure: usize,
+    choice: usize,
+    diverged: Option<Divergence>,
+}
+
+impl Script {
+    pub(crate) fn new(schedule: Schedule) -> Self {
+        Script { schedule, departure: 0, choice: 0, diverged: None }
+    }
+
+    /// Which task goes on, of those in `runnable`, when the default would be `default`.
+    pub(crate) fn next(&mut self, events: u32, hash: u64, runnable: u16, default: Task) -> Task {
+        let Some(departure) = self.schedule.departures.get(self.departure).copied() else {
+            return default;
+        };
+        if departure.at > events {
+            return default;
+        }
+        self.departure += 1;
+        if departure.at < events {
+            self.differs(departure.at, Sight::Task(departure.task), Sight::Hash(hash));
+            return default;
+        }
+        if departure.hash != hash {
+            self.differs(events, Sight::Hash(departure.hash), Sight::Hash(hash));
+        }
+        if runnable & (1 << departure.task.0) == 0 {
+            self.differs(events, Sight::Task(departure.task), Sight::Runnable(runnable));
+            return default;
+        }
+        departure.task
+    }
+
+    /// The result of a choice among `0..n`.
+    pub(crate) fn choose(&mut self, events: u32, n: u32) -> u32 {
+        let Some(value) = self.schedule.choices.get(self.choice).copied() else {
+            self.differs(events, Sight::End(self.schedule.events), Sight::ChoiceOf(n));
+            return 0;
+        };
+        self.choice += 1;
+        if value >= n {
+            self.differs(events, Sight::Choice(value), Sight::ChoiceOf(n));
+            return 0;
+        }
+        value
+    }
+
+    /// The verdict, once the execution has ended after `events` events.
+    pub(crate) fn finish(mut self, events: u32, hash: u64) -> Option<Divergence> {
+        if let Some(missed) = self.schedule.departures.get(self.departure).copied() {
+            self.differs(missed.at, Sight::Task(missed.task), Sight::End(events));
+        }
+        if let Some(missed) = self.schedule.choices.get(self.choice).copied() {
+            self.differs(events, Sight::Choice(missed), Sight::End(events));
+        }
+        if self.schedule.events != events {
+            let step = self.schedule.events.min(events);
+            self.differs(step, Sight::End(self.schedule.events), Sight::End(events));
+        }
+        if self.schedule.hash != hash {
+            self.differs(events, Sight::Hash(self.schedule.hash), Sight::Hash(hash));
+        }
+        self.diverged
+    }
+
+    fn differs(&mut self, step: u32, expected: Sight, found: Sight) {
+        self.diverged.get_or_insert(Divergence { step, expected, found });
+    }
+}

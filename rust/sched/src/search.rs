@@ -1,0 +1,304 @@
+//! All executions of a model within a bound on preemptions, bound after bound.
+//!
+//! The bounds 0, 1, 2, … are searched in turn, each exhaustively and from the start, so the first
+//! failure found needs the fewest preemptions. Within a bound the search is depth-first and
+//! stateless: each execution begins anew, repeats the choices of the path and goes on from there.
+//! A state that has been reached before with as few preemptions is not entered again (see
+//! `decide` for why that loses no behaviour); a bound's numbers say how many executions were
+//! cut that way.
+
+use std::time::{Duration, Instant};
+
+use crate::cache::Cache;
+use crate::engine::{End, Wish};
+use crate::explorer::Explorer;
+use crate::failure::Failure;
+use crate::model::Model;
+use crate::schedule::Schedule;
+
+/// How often the caller hears of progress.
+const BEAT: Duration = Duration::from_millis(30);
+/// How much work passes between two looks at the clock: executions, and points.
+const EXECUTIONS_A_LOOK: u32 = 256;
+const POINTS_A_LOOK: u64 = 1 << 16;
+
+/// What to search.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// The bounds `0..=bound` are searched; `None` searches once, without any bound.
+    pub bound: Option<u32>,
+    /// Executions in all, cut ones included.
+    pub schedules_max: u64,
+    /// Events in one execution.
+    pub steps_max: u32,
+    /// Memory for the cache of visited states; 0: no cache, every execution is run to its end.
+    pub cache_bytes: usize,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Plan { bound: Some(2), schedules_max: u64::MAX, steps_max: 100_000, cache_bytes: 256 << 20 }
+    }
+}
+
+/// What the caller makes of a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Judgement {
+    /// This is what was looked for.
+    Stop,
+    /// Known or unwanted: count it and go on.
+    Continue,
+}
+
+/// Whether the search goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Control {
+    Go,
+    Stop,
+}
+
+/// How far the search has come within its present bound.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Progress {
+    pub bound: Option<u32>,
+    pub schedules: u64,
+    pub pruned: u64,
+    pub points: u64,
+    /// The most events of one execution.
+    pub longest: u32,
+    /// An estimate of the share of this bound's tree that is done, from 0 to 1.
+    pub fraction: f64,
+}
+
+/// The numbers of one bound.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    pub bound: Option<u32>,
+    /// Executions that were not cut by the cache, failed ones included.
+    pub schedules: u64,
+    /// Executions cut because they came to a known state.
+    pub pruned: u64,
+    /// Executions that failed.
+    pub failures: u64,
+    /// Executions that hit the limit of events.
+    pub too_long: u64,
+    /// Events, of cut executions too.
+    pub points: u64,
+    pub longest: u32,
+    /// States in the cache, and those it had no room for.
+    pub states: u64,
+    pub refused: u64,
+}
+
+/// Why a search ended early.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// `schedules_max` was reached.
+    Schedules,
+    /// The progress callback said so.
+    Asked,
+}
+
+/// Why a search proves nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    /// Some executions hit the limit of events.
+    TooLong,
+    /// The model behaved differently under the same choices; the event where it showed.
+    Unsteady { step: u32 },
+    /// There was no memory for the tasks' stacks.
+    NoStacks(String),
+}
+
+/// What a search came to. `stats` has one entry for each bound begun.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// A failure that the judge stopped at.
+    Found {
+        failure: Failure,
+        schedule: Schedule,
+        bound: Option<u32>,
+        stats: Vec<Stats>,
+    },
+    /// Every execution within the bound has been covered. Failures that the judge let pass are in
+    /// the numbers.
+    Exhausted {
+        stats: Vec<Stats>,
+    },
+    /// Not all has been seen; what has been seen was right, or let pass.
+    Stopped {
+        limit: Limit,
+        stats: Vec<Stats>,
+    },
+    Inconclusive {
+        why: Doubt,
+        stats: Vec<Stats>,
+    },
+}
+
+impl Outcome {
+    /// The numbers of each bound begun.
+    #[must_use]
+    pub fn stats(&self) -> &[Stats] {
+        match self {
+            Outcome::Found { stats, .. }
+            | Outcome::Exhausted { stats }
+            | Outcome::Stopped { stats, .. }
+            | Outcome::Inconclusive { stats, .. } => stats,
+        }
+    }
+}
+
+/// How one bound ended, when not by exhaustion.
+enum Cut {
+    Found(Failure, Schedule),
+    Limit(Limit),
+    Doubt(Doubt),
+}
+
+/// Where the clock stands.
+struct Clock {
+    beat: Instant,
+    executions: u32,
+    points: u64,
+}
+
+impl Explorer {
+    /// Searches a model within a plan.
+    ///
+    /// `judge` sees every failure, with the schedule that leads to it; `progress` is called
+    /// about every thirty milliseconds, between executions.
+    ///
+    /// # Panics
+    ///
+    /// When the model has more than [`MOST_TASKS`](crate::MOST_TASKS) tasks.
+    pub fn search<M: Model>(
+        &mut self,
+        model: &mut M,
+        plan: &Plan,
+        judge: &mut dyn FnMut(&Failure, &Schedule) -> Judgement,
+        progress: &mut dyn FnMut(&Progress) -> Control,
+    ) -> Outcome {
+        let bounds: Vec<Option<u32>> = match plan.bound {
+            Some(last) => (0..=last).map(Some).collect(),
+            None => vec![None],
+        };
+        let mut stats = Vec::new();
+        let mut clock = Clock { beat: Instant::now(), executions: 0, points: 0 };
+        let mut left = plan.schedules_max;
+        for bound in bounds {
+            let mut now = Stats { bound, ..Stats::default() };
+            let cut = self.sweep(model, plan, &mut left, &mut now, &mut clock, judge, progress);
+            stats.push(now);
+            match cut {
+                None => {}
+                Some(Cut::Found(failure, schedule)) => {
+                    return Outcome::Found { failure, schedule, bound, stats };
+                }
+                Some(Cut::Limit(limit)) => return Outcome::Stopped { limit, stats },
+                Some(Cut::Doubt(why)) => return Outcome::Inconclusive { why, stats },
+            }
+        }
+        if stats.iter().any(|now| now.too_long > 0) {
+            return Outcome::Inconclusive { why: Doubt::TooLong, stats };
+        }
+        Outcome::Exhausted { stats }
+    }
+
+    /// One bound, exhaustively.
+    #[expect(clippy::too_many_arguments, reason = "the parts of one search, borrowed apart")]
+    fn sweep<M: Model>(
+        &mut self,
+        model: &mut M,
+        plan: &Plan,
+        left: &mut u64,
+        stats: &mut Stats,
+        clock: &mut Clock,
+        judge: &mut dyn FnMut(&Failure, &Schedule) -> Judgement,
+        progress: &mut dyn FnMut(&Progress) -> Control,
+    ) -> Option<Cut> {
+        self.seat.with(|engine| {
+            engine.tree.clear();
+            engine.cache = Cache::new(plan.cache_bytes);
+            engine.budget = stats.bound.unwrap_or(u32::MAX);
+            engine.steps_max = plan.steps_max;
+        });
+        loop {
+            if *left == 0 {
+                return Some(Cut::Limit(Limit::Schedules));
+            }
+            *left -= 1;
+            let mut end = self.execute(model, Wish::default());
+            let (events, stray) = self.seat.with(|engine| {
+                stats.states = engine.cache.len() as u64;
+                stats.refused = engine.cache.refused();
+                (engine.history.events(), engine.tree.upcoming().is_some())
+            });
+            stats.points += u64::from(events);
+            stats.longest = stats.longest.max(events);
+            if stray {
+                // The path goes on where the execution has ended.
+                end = End::Unsteady(events);
+            }
+            match end {
+                End::Pruned => stats.pruned += 1,
+                End::Passed => stats.schedules += 1,
+                End::TooLong => {
+                    stats.schedules += 1;
+                    stats.too_long += 1;
+                }
+                End::Failed(failure) => {
+                    stats.schedules += 1;
+                    stats.failures += 1;
+                    match self.write_down(model, &failure) {
+                        Err(step) => return Some(Cut::Doubt(Doubt::Unsteady { step })),
+                        Ok(schedule) => {
+                            if judge(&failure, &schedule) == Judgement::Stop {
+                                return Some(Cut::Found(failure, schedule));
+                            }
+                        }
+                    }
+                }
+                End::Unable(error) => return Some(Cut::Doubt(Doubt::NoStacks(error))),
+                End::Unsteady(step) => return Some(Cut::Doubt(Doubt::Unsteady { step })),
+            }
+            clock.executions += 1;
+            clock.points += u64::from(events);
+            if clock.executions >= EXECUTIONS_A_LOOK || clock.points >= POINTS_A_LOOK {
+                (clock.executions, clock.points) = (0, 0);
+                if clock.beat.elapsed() >= BEAT {
+                    clock.beat = Instant::now();
+                    if progress(&self.progress(stats)) == Control::Stop {
+                        return Some(Cut::Limit(Limit::Asked));
+                    }
+                }
+            }
+            if !self.seat.with(|engine| engine.tree.advance()) {
+                return None;
+            }
+        }
+    }
+
+    /// Runs the path once more, writing down its schedule; the step at which the execution was
+    /// no longer the same, if it was not.
+    fn write_down<M: Model>(&mut self, model: &mut M, failure: &Failure) -> Result<Schedule, u32> {
+        let end = self.execute(model, Wish { schedule: true, ..Wish::default() });
+        let (schedule, events) =
+            self.seat.with(|engine| (engine.take_schedule(), engine.history.events()));
+        match (end, schedule) {
+            (End::Failed(again), Some(schedule)) if again == *failure => Ok(schedule),
+            _ => Err(events),
+        }
+    }
+
+    fn progress(&mut self, stats: &Stats) -> Progress {
+        Progress {
+            bound: stats.bound,
+            schedules: stats.schedules,
+            pruned: stats.pruned,
+            points: stats.points,
+            longest: stats.longest,
+            fraction: self.seat.with(|engine| engine.tree.fraction(stats.longest)),
+        }
+    }
+}
