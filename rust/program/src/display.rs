@@ -108,6 +108,7 @@ impl fmt::Display for OpText<'_> {
             Op::Baseline => f.write_str("baseline"),
             Op::End => f.write_str("end"),
             Op::Sleep => f.write_str("sleep"),
+            Op::Start => f.write_str("start"),
             Op::Retrack => f.write_str("retrack"),
             Op::Wait { worker } => write!(f, "wait{}", opt(*worker)),
             Op::Nop => f.write_str("nop"),

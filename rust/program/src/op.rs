@@ -174,6 +174,8 @@ pub enum Op {
     End,
     /// Let time pass: everything in flight completes.
     Sleep,
+    /// What came before was set-up; engines that run workers at the same time do so from here on.
+    Start,
     /// Look up where the file's blocks are now.
     Retrack,
     /// Wait for the asynchronous step of a worker, or of all.

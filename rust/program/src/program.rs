@@ -84,13 +84,24 @@ impl Program {
         all
     }
 
-    /// Each worker with its own steps in order, for engines that run them at the same time. Steps of
-    /// the environment belong to nobody and are left out.
+    /// The steps before `start`, which run in order, and those after it. Without a `start` there is no
+    /// set-up.
+    #[must_use]
+    pub fn halves(&self) -> (&[Step], &[Step]) {
+        match self.steps.iter().position(|step| step.op == Op::Start) {
+            Some(at) => (&self.steps[..at], &self.steps[at + 1..]),
+            None => (&[], &self.steps),
+        }
+    }
+
+    /// Each worker with its own steps after `start`, for engines that run them at the same time. Steps
+    /// of the environment belong to nobody and are left out.
     #[must_use]
     pub fn per_worker(&self) -> Vec<(WorkerId, Vec<&Step>)> {
+        let steps = self.halves().1;
         self.workers()
             .into_iter()
-            .map(|w| (w, self.steps.iter().filter(|s| s.who == Some(w)).collect()))
+            .map(|w| (w, steps.iter().filter(|s| s.who == Some(w)).collect()))
             .collect()
     }
 

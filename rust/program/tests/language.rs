@@ -270,3 +270,20 @@ fn every_operation_of_the_table_is_read_by_the_parser() {
         }
     }
 }
+
+#[test]
+fn what_comes_before_start_is_set_up() {
+    let p =
+        Program::parse("file f 1\nw0 mmap 0 f 0 1 rw shared\nstart\nw0 r 0 0\nw1 ftruncate f 0")
+            .unwrap();
+    let (set_up, rest) = p.halves();
+    assert_eq!((set_up.len(), rest.len()), (1, 2));
+    let each: Vec<_> = p.per_worker().into_iter().map(|(w, steps)| (w.0, steps.len())).collect();
+    assert_eq!(each, [(0, 1), (1, 1)]);
+
+    let p = Program::parse("file f 1\nw1 ftruncate f 0").unwrap();
+    assert_eq!((p.halves().0.len(), p.halves().1.len()), (0, 1));
+
+    let twice = Program::parse("w0 nop\nstart\nw0 nop\nstart").unwrap_err();
+    assert!(twice.to_string().contains("started on line 2 already"), "{twice}");
+}

@@ -73,7 +73,8 @@ impl Draw {
         match self.below(12) {
             0 => Op::End,
             1..=3 => Op::Sleep,
-            4..=5 => Op::Retrack,
+            4 => Op::Retrack,
+            5 => Op::Start,
             6..=7 => Op::Wait { worker: None },
             8..=9 => Op::Wait { worker: Some(WorkerId(self.small())) },
             _ => Op::Baseline,

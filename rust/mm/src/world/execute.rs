@@ -83,7 +83,12 @@ impl World {
     ) -> Return {
         let count = |word: u64| word.cast_signed();
         match *op {
-            Op::Nop | Op::Baseline | Op::Retrack | Op::Wait { .. } | Op::Mount { .. } => Ok(0),
+            Op::Nop
+            | Op::Baseline
+            | Op::Start
+            | Op::Retrack
+            | Op::Wait { .. }
+            | Op::Mount { .. } => Ok(0),
             Op::Sleep => {
                 self.complete_io(cpu);
                 Ok(0)

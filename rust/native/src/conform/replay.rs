@@ -195,7 +195,7 @@ impl Conductor<'_> {
     fn perform(&mut self, step: &Step) -> Result<(), Failed> {
         match (&step.op, step.who) {
             // A program without a worker for it has nobody to do it.
-            (Op::Baseline | Op::Sleep | Op::Retrack | Op::Wait { .. }, _) => Ok(()),
+            (Op::Baseline | Op::Start | Op::Sleep | Op::Retrack | Op::Wait { .. }, _) => Ok(()),
             (Op::End, _) => {
                 let running: BTreeSet<WorkerId> = self.lab.world().running().collect();
                 running.into_iter().try_for_each(|worker| self.kill(step, worker))

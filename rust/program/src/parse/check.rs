@@ -39,6 +39,7 @@ struct Worker {
 pub(crate) struct Handles {
     workers: BTreeMap<WorkerId, Worker>,
     ended: Option<u32>,
+    started: Option<u32>,
 }
 
 impl Handles {
@@ -49,6 +50,11 @@ impl Handles {
         }
         match (who, op) {
             (None, Op::End) => self.ended = Some(line),
+            (None, Op::Start) => {
+                if let Some(first) = self.started.replace(line) {
+                    return Err(format!("the workers were started on line {first} already"));
+                }
+            }
             (None, Op::Wait { worker: Some(w) }) if !self.workers.contains_key(w) => {
                 return Err(format!("{w} has done nothing yet: there is nothing to wait for"));
             }
@@ -187,7 +193,7 @@ impl Worker {
             Op::Nop | Op::Spawn | Op::Fork { .. } | Op::Unlink { .. } | Op::Pvmread { .. } => {}
             Op::UringUnreg | Op::Umount { .. } | Op::Mount { .. } | Op::Unbind | Op::Bind => {}
             Op::DevAlloc { .. } | Op::DevGet { .. } | Op::DevPut { .. } => {}
-            Op::Baseline | Op::End | Op::Sleep | Op::Retrack | Op::Wait { .. } => {}
+            Op::Baseline | Op::End | Op::Start | Op::Sleep | Op::Retrack | Op::Wait { .. } => {}
         }
         Ok(())
     }

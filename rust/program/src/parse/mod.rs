@@ -9,6 +9,7 @@
 //! w0 mmap 0 0 0 16 rw shared | w0 w 0 1    # steps of one line, left to right
 //! w1 ftruncate f 0 &           # a file where a descriptor is expected; & goes on at once
 //! wait                         # the environment needs no worker
+//! start                        # what came before was set-up: from here workers run at the same time
 //! end
 //! ```
 //!
