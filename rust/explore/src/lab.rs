@@ -1,0 +1,239 @@
+//! A world under the scheduler: set up once, put back before every execution, its workers as tasks.
+//!
+//! The program's set-up runs outside the scheduler; what memory holds then is the start of every execution.
+//! Each worker that has steps after `start` is a task, and so is the environment. At the end of an execution,
+//! outside the scheduler again, every process leaves and the books must balance.
+
+use std::cell::{Ref, RefCell};
+use std::sync::Arc;
+
+use pgmap_mm::world::{Failure as Return, Party, World, op_code};
+use pgmap_prim::{
+    Arena, Cpu, Entered, Lease, Machine, NoMemory, Snapshot, Stopped, TaskId, catch_abandon,
+};
+use pgmap_program::op::WorkerId;
+use pgmap_program::{Op, Step};
+use pgmap_sched::{Fault, Model, Task};
+
+use crate::scenario::{Role, Scenario, ScenarioError};
+
+/// Faults of our own, above the protocol's complaints and below prim's.
+pub mod code {
+    /// The books do not balance when everybody has left.
+    pub const NOT_AT_REST: u32 = 0xfe00;
+    /// A process could not leave: something it waits for will never happen.
+    pub const CANNOT_LEAVE: u32 = 0xfe01;
+}
+
+/// Remarks in a trace: `a` is the index of the program's step.
+pub mod remark {
+    /// The step begins.
+    pub const BEGIN: u32 = 1;
+    /// The step ends; `b` is what it returned.
+    pub const END: u32 = 2;
+}
+
+/// See the module's introduction.
+#[derive(Debug)]
+pub struct Lab {
+    world: World,
+    machine: Arc<Machine>,
+    /// Borrowed for a moment only, so that a judge may look at the lab between executions.
+    arena: RefCell<Arena>,
+    start: Snapshot,
+    roles: Vec<Role>,
+    _entered: Entered,
+}
+
+impl Lab {
+    /// Builds the machine and runs the set-up.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    pub fn new(scenario: &Scenario) -> Result<Self, ScenarioError> {
+        scenario.validate()?;
+        let Scenario { program, rules, geometry, .. } = scenario;
+        let no_memory = |_: NoMemory| ScenarioError::NoMemory;
+        let machine = Machine::new(geometry.cpus.into());
+        let arena = Arena::new(World::reserve(geometry)).map_err(no_memory)?;
+        let entered = arena.enter();
+        let world = {
+            let cpu = lease(&machine, 0, 0);
+            World::new(&arena, &cpu, geometry, *rules).map_err(no_memory)?
+        };
+        let setting = Setting { world: &world, machine: &machine, scenario };
+        setting.files()?;
+        setting.workers()?;
+        program.halves().0.iter().try_for_each(|step| setting.step(step))?;
+        machine.reset();
+        let start = arena.snapshot();
+        let arena = RefCell::new(arena);
+        Ok(Self { world, machine, arena, start, roles: scenario.roles(), _entered: entered })
+    }
+
+    /// The world, as the last execution left it.
+    #[must_use]
+    pub fn world(&self) -> &World {
+        &self.world
+    }
+
+    #[must_use]
+    pub fn machine(&self) -> &Machine {
+        &self.machine
+    }
+
+    #[must_use]
+    pub fn arena(&self) -> Ref<'_, Arena> {
+        self.arena.borrow()
+    }
+
+    /// Who a task is.
+    #[must_use]
+    pub fn role(&self, task: Task) -> &Role {
+        &self.roles[usize::from(task.0)]
+    }
+
+    /// Looks into the world between executions.
+    ///
+    /// # Errors
+    /// When the state that an execution left behind cannot be looked at: a lock is held.
+    pub fn look<R>(&self, look: impl FnOnce(&World, &Cpu<'_>) -> R) -> Result<R, Stopped> {
+        catch_abandon(|| {
+            // Abandoned tasks still lease theirs.
+            self.machine.reset();
+            look(&self.world, &lease(&self.machine, 0, 0))
+        })
+    }
+
+    /// What does not balance when everybody has left.
+    ///
+    /// # Errors
+    /// As [`look`](Self::look).
+    pub fn imbalance(&self) -> Result<Vec<String>, Stopped> {
+        catch_abandon(|| {
+            let cpu = lease(&self.machine, 0, 0);
+            self.world.complete_io(&cpu);
+            let running: Vec<WorkerId> = self.world.running().collect();
+            for worker in running {
+                // A process that left already is no error.
+                let _ = self.world.exit(&cpu, worker);
+            }
+            self.world.quiescence(&cpu)
+        })
+    }
+}
+
+impl Model for &Lab {
+    fn tasks(&self) -> usize {
+        self.roles.len()
+    }
+
+    fn reset(&mut self) {
+        self.arena.borrow_mut().restore(&self.start);
+        self.machine.reset();
+    }
+
+    fn run(&self, task: Task) {
+        let Role { worker, steps } = self.role(task);
+        // The environment's calls need somebody to make them; nobody's handles are touched.
+        let who = worker.unwrap_or(WorkerId(0));
+        for (n, op) in steps {
+            let party = worker.map_or(u32::from(op_code(op)) << 8, |who| Party::task(who, op_code(op)));
+            let cpu = lease(&self.machine, task.0.into(), party);
+            pgmap_sched::note(remark::BEGIN, u64::from(*n), 0);
+            let returned = self.world.execute(&cpu, who, op, u64::from);
+            let returned = returned.unwrap_or_else(Return::as_return);
+            pgmap_sched::note(remark::END, u64::from(*n), returned.cast_unsigned());
+        }
+    }
+
+    fn finish(&self) -> Result<(), Fault> {
+        let fault = |code, value| Fault { code, object: 0, value };
+        match self.imbalance() {
+            Err(_) => return Err(fault(code::CANNOT_LEAVE, 0)),
+            Ok(wrong) if !wrong.is_empty() => {
+                return Err(fault(code::NOT_AT_REST, wrong.len() as i64));
+            }
+            Ok(_) => {}
+        }
+        match self.machine.warnings().first() {
+            Some(record) => Err(Fault {
+                code: record.warn.code.into(),
+                object: record.warn.object,
+                value: record.warn.value,
+            }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Leases a CPU for one operation. There is one for each task, and one is enough outside a run.
+fn lease(machine: &Machine, cpu: usize, task: u32) -> Cpu<'_> {
+    machine.lease_at(cpu, Lease::of(TaskId(task))).expect("a CPU for each task")
+}
+
+/// A world being set up.
+struct Setting<'a> {
+    world: &'a World,
+    machine: &'a Machine,
+    scenario: &'a Scenario,
+}
+
+impl Setting<'_> {
+    /// Creates the program's files.
+    fn files(&self) -> Result<(), ScenarioError> {
+        let cpu = lease(self.machine, 0, 0);
+        for (number, file) in (0..).zip(&self.scenario.program.files) {
+            let name = pgmap_program::op::FileIdx(number);
+            let made = self.world.create_file(&cpu, name, file.pages, Some(file.state), file.layout);
+            made.map_err(|why| ScenarioError::SetUp {
+                line: 0,
+                step: format!("file {} {}", file.name, file.pages),
+                why: format!("{why:?}"),
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Starts the workers that no step starts.
+    fn workers(&self) -> Result<(), ScenarioError> {
+        let program = &self.scenario.program;
+        for worker in program.workers() {
+            let starts = |step: &Step| match step.op {
+                Op::Fork { child } => child == worker,
+                Op::Spawn => step.who == Some(worker),
+                _ => false,
+            };
+            if !program.steps.iter().any(starts) {
+                self.execute(Some(worker), &Op::Spawn, 0, format!("{worker} spawn"))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn step(&self, step: &Step) -> Result<(), ScenarioError> {
+        let text = || self.scenario.program.step_text(step).to_string();
+        self.execute(step.who, &step.op, step.line, text())
+    }
+
+    fn execute(
+        &self,
+        who: Option<WorkerId>,
+        op: &Op,
+        line: u32,
+        step: String,
+    ) -> Result<(), ScenarioError> {
+        let worker = who.unwrap_or(WorkerId(0));
+        let done = catch_abandon(|| {
+            let cpu = lease(self.machine, 0, Party::task(worker, op_code(op)));
+            self.world.execute(&cpu, worker, op, u64::from)
+        });
+        let why = match done {
+            Ok(Ok(_)) => return Ok(()),
+            Ok(Err(Return::Errno(errno))) => format!("failed with {}", errno.name()),
+            Ok(Err(Return::Died(died))) => format!("died of {died:?}"),
+            Err(stopped) => format!("would wait for ever ({stopped})"),
+        };
+        Err(ScenarioError::SetUp { line, step, why })
+    }
+}

@@ -1,0 +1,23 @@
+//! Programs under the controlled scheduler: which interleaving breaks it, or is there none within a bound?
+//!
+//! A [`Scenario`] is a program, the rules it runs under and the sizes of its machine. [`explore`] searches
+//! its schedules and comes back with a [`Verdict`], which is never a bare true: it says what was found, or
+//! within which bound there is nothing, or that it cannot tell.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`scenario`] | what is explored, checked once |
+//! | [`lab`] | a world under the scheduler, and its operations as tasks |
+//! | [`finding`] | a failed execution in the words of the protocol |
+//! | [`verdict`] | what a search came to |
+#![forbid(unsafe_code)]
+
+pub mod finding;
+pub mod lab;
+pub mod scenario;
+pub mod verdict;
+
+pub use finding::{Finding, Sort};
+pub use lab::Lab;
+pub use scenario::{Scenario, ScenarioError};
+pub use verdict::{Found, Verdict, explore};

@@ -1,0 +1,83 @@
+//! What a search came to, and the search itself.
+
+use pgmap_sched::{
+    Control, Doubt, Explorer, Judgement, Limit, Outcome, Plan, Progress, Schedule, Stats,
+};
+
+use crate::finding::Finding;
+use crate::lab::Lab;
+use crate::scenario::{Scenario, ScenarioError};
+
+/// A failed execution that can be run again.
+#[derive(Clone, Debug)]
+pub struct Found {
+    pub finding: Finding,
+    pub schedule: Schedule,
+    /// Preemptions it needs; none if the search had no bound.
+    pub preemptions: Option<u32>,
+}
+
+/// What a search came to. All of them hold for sequentially consistent memory and the scenario's sizes.
+#[derive(Clone, Debug)]
+pub enum Verdict {
+    /// This is broken.
+    Found { found: Box<Found>, stats: Vec<Stats> },
+    /// Nothing is, in any schedule of the program with at most so many preemptions.
+    Exhausted { bound: Option<u32>, stats: Vec<Stats>, waiting: u64 },
+    /// Nothing was found before the budget was spent.
+    NotFound { why: Limit, stats: Vec<Stats>, waiting: u64 },
+    /// The search proves nothing, and says why.
+    Inconclusive { why: Doubt, stats: Vec<Stats> },
+}
+
+impl Verdict {
+    /// The numbers of each bound begun.
+    #[must_use]
+    pub fn stats(&self) -> &[Stats] {
+        match self {
+            Self::Found { stats, .. }
+            | Self::Exhausted { stats, .. }
+            | Self::NotFound { stats, .. }
+            | Self::Inconclusive { stats, .. } => stats,
+        }
+    }
+}
+
+/// Searches the schedules of a scenario. Executions that end with everybody waiting for what the program holds
+/// on purpose are counted as `waiting`.
+///
+/// # Errors
+/// Why there is nothing to explore.
+pub fn explore(
+    scenario: &Scenario,
+    plan: &Plan,
+    progress: &mut dyn FnMut(&Progress) -> Control,
+) -> Result<Verdict, ScenarioError> {
+    let lab = Lab::new(scenario)?;
+    let mut finding = None;
+    let mut waiting = 0;
+    let mut judge = |failure: &_, _: &Schedule| {
+        finding = Finding::of(scenario, &lab, failure);
+        if finding.is_some() {
+            return Judgement::Stop;
+        }
+        waiting += 1;
+        Judgement::Continue
+    };
+    let outcome = Explorer::new().search(&mut &lab, plan, &mut judge, progress);
+    Ok(match (outcome, finding) {
+        (Outcome::Found { schedule, bound, stats, .. }, Some(finding)) => {
+            let found = Box::new(Found { finding, schedule, preemptions: bound });
+            Verdict::Found { found, stats }
+        }
+        (Outcome::Found { stats, .. }, None) => {
+            // The judge stops only at a finding.
+            Verdict::Inconclusive { why: Doubt::Unsteady { step: 0 }, stats }
+        }
+        (Outcome::Exhausted { stats }, _) => {
+            Verdict::Exhausted { bound: plan.bound, stats, waiting }
+        }
+        (Outcome::Stopped { limit, stats }, _) => Verdict::NotFound { why: limit, stats, waiting },
+        (Outcome::Inconclusive { why, stats }, _) => Verdict::Inconclusive { why, stats },
+    })
+}
