@@ -105,6 +105,20 @@ impl Lab {
         })
     }
 
+    /// The driver drops what the program allocated and did not put.
+    fn empty_driver(&self, cpu: &Cpu<'_>) {
+        let span = self.world.devmem.span();
+        for page in 0..span.pages {
+            let pfn = span.start.add(page);
+            // Bounded: a count that is wrong, below zero for instance, must not keep us here.
+            let count = self.world.observe(pfn).refcount.clamp(0, 1 << 10);
+            for _ in 0..count {
+                // A page that is nobody's is no error.
+                let _ = self.world.dev_put(cpu, page);
+            }
+        }
+    }
+
     /// What does not balance when everybody has left.
     ///
     /// # Errors
@@ -118,6 +132,7 @@ impl Lab {
                 // A process that left already is no error.
                 let _ = self.world.exit(&cpu, worker);
             }
+            self.empty_driver(&cpu);
             self.world.quiescence(&cpu)
         })
     }
@@ -225,7 +240,10 @@ impl Setting<'_> {
     ) -> Result<(), ScenarioError> {
         let worker = who.unwrap_or(WorkerId(0));
         let done = catch_abandon(|| {
-            let cpu = lease(self.machine, 0, Party::task(worker, op_code(op)));
+            // On the CPU of its task to be, so that the set-up fills that CPU's TLB.
+            let roles = self.scenario.roles();
+            let cpu = roles.iter().position(|role| role.worker == who).unwrap_or(0);
+            let cpu = lease(self.machine, cpu, Party::task(worker, op_code(op)));
             self.world.execute(&cpu, worker, op, u64::from)
         });
         let why = match done {

@@ -1,0 +1,205 @@
+//! Programs that are known to tell a right rule from a wrong one.
+//!
+//! Under the sound era each is exhausted; with the one rule changed it fails, with the fewest preemptions
+//! noted here. They are what `explore --break RULE=VALUE` runs when no program is given, and what the
+//! self-test runs.
+
+use pgmap_program::{Era, Invariant, ParseError, Program};
+
+use crate::scenario::Scenario;
+
+/// A wrong rule and a program that shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// As `--break` takes it.
+    pub rule: &'static str,
+    pub value: &'static str,
+    /// What breaks.
+    pub invariant: Invariant,
+    /// Fewest preemptions that a failing schedule has.
+    pub preemptions: u32,
+    /// What happens.
+    pub note: &'static str,
+    pub program: &'static str,
+}
+
+impl Known {
+    /// `RULE=VALUE`.
+    #[must_use]
+    pub fn assignment(&self) -> String {
+        format!("{}={}", self.rule, self.value)
+    }
+
+    /// The program under the sound era's rules: what must be exhausted.
+    ///
+    /// # Errors
+    /// When the program does not parse; a test says that all do.
+    pub fn right(&self) -> Result<Scenario, ParseError> {
+        Ok(Scenario::new(Program::parse(self.program)?, Era::V6_15Sound))
+    }
+
+    /// The entry for a wrong rule.
+    #[must_use]
+    pub fn find(rule: &str, value: &str) -> Option<&'static Self> {
+        CATALOGUE.iter().find(|known| (known.rule, known.value) == (rule, value))
+    }
+}
+
+/// Every wrong rule with its program.
+pub const CATALOGUE: &[Known] = &[
+    Known {
+        rule: "gup-pte-recheck",
+        value: "off",
+        invariant: Invariant::I24,
+        preemptions: 1,
+        note: "lock-free GUP read the entry before truncate gave the block away, and takes its reference in \
+               the page's next life",
+        program: "\
+file f 1
+file g 8
+w0 mmap 0 f 0 1 rw shared
+w1 mmap 0 f 0 1 rw shared
+w0 w 0 0
+start
+w0 pin 0 0
+w1 ftruncate f 0 | w1 ftruncate f 1 | w1 w 0 0
+",
+    },
+    Known {
+        rule: "zap-put",
+        value: "before-flush",
+        invariant: Invariant::I22,
+        preemptions: 1,
+        note: "munmap puts the page before it flushes; truncate finds it idle and frees it while the CPU \
+               still has a translation",
+        program: "\
+file f 1
+w0 mmap 0 f 0 1 rw shared
+w0 w 0 0
+start
+w0 munmap 0
+w1 ftruncate f 0
+",
+    },
+    Known {
+        rule: "truncate-break-layout",
+        value: "off",
+        invariant: Invariant::I18,
+        preemptions: 0,
+        note: "truncate does not wait for the pin and takes the page out of the file under DMA",
+        program: "\
+file f 1
+w0 mmap 0 f 0 1 rw shared
+w0 w 0 0 | w0 pin 0 0
+start
+w0 dma_write | w0 unpin
+w1 ftruncate f 0
+",
+    },
+    Known {
+        rule: "block-free",
+        value: "before-idle",
+        invariant: Invariant::I18,
+        preemptions: 0,
+        note: "the block goes back to the allocator first, and its page is waited for afterwards",
+        program: "\
+file f 1
+w0 mmap 0 f 0 1 rw shared
+w0 w 0 0 | w0 pin 0 0
+start
+w0 unpin
+w1 ftruncate f 0
+",
+    },
+    Known {
+        rule: "evict-wait",
+        value: "none",
+        invariant: Invariant::I18,
+        preemptions: 0,
+        note: "the last link goes, and eviction frees the blocks under a pin",
+        program: "\
+file f 1
+w0 mmap 0 f 0 1 rw shared
+w0 pin 0 0 | w0 munmap 0
+start
+w0 unpin
+w1 unlink f
+",
+    },
+    Known {
+        rule: "memunmap-wait",
+        value: "off",
+        invariant: Invariant::I13Weak,
+        preemptions: 0,
+        note: "unbind goes on while a reference on the pagemap is out",
+        program: "\
+file f 1
+w0 mmap 0 f 0 1 rw shared
+w0 w 0 0 | w0 pin 0 0
+start
+w0 unpin
+w1 unbind
+",
+    },
+    Known {
+        rule: "teardown-pages",
+        value: "ignore",
+        invariant: Invariant::I13Strong,
+        preemptions: 0,
+        note: "the struct pages go away under a pin (B31)",
+        program: "\
+file f 1
+w0 mmap 0 f 0 1 rw shared
+w0 w 0 0 | w0 pin 0 0
+start
+w0 unpin
+w1 unbind
+",
+    },
+    Known {
+        rule: "free-push",
+        value: "before-settled",
+        invariant: Invariant::I03,
+        preemptions: 1,
+        note: "the page is on the free list before its count is stored; who allocates it in between has the \
+               count wiped",
+        program: "\
+w0 dev_alloc 0 1
+start
+w0 dev_put 0
+w1 dev_alloc 0 1
+",
+    },
+    Known {
+        rule: "idle-pred",
+        value: "ref-zero",
+        invariant: Invariant::L2,
+        preemptions: 0,
+        note: "the page is faulted in again while truncate sleeps; when the pin goes it is idle, and nobody \
+               says so (B33)",
+        program: "\
+file f 1
+w0 mmap 0 f 0 1 rw shared
+w0 w 0 0 | w0 pin 0 0
+start
+w0 w 0 0 | w0 unpin
+w1 ftruncate f 0
+",
+    },
+    Known {
+        rule: "wait-drops-lock",
+        value: "off",
+        invariant: Invariant::I20,
+        preemptions: 0,
+        note: "truncate sleeps for the page with the invalidate lock held; its holder needs that lock for a \
+               fault before it can unpin (B40)",
+        program: "\
+file f 1
+w0 mmap 0 f 0 1 rw shared
+w0 w 0 0 | w0 pin 0 0
+start
+w0 w 0 0 | w0 unpin
+w1 ftruncate f 0
+",
+    },
+];
