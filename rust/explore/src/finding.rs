@@ -7,8 +7,8 @@
 use pgmap_mm::page::Pfn;
 use pgmap_mm::world::Party;
 use pgmap_prim::{CpuId, TaskId, Warn, WarnRecord};
-use pgmap_program::era::KnownRace;
 use pgmap_program::Invariant;
+use pgmap_program::era::KnownRace;
 use pgmap_sched::{Blocked, Failure, Fault, Task};
 use serde::Serialize;
 
@@ -103,6 +103,37 @@ fn known(scenario: &Scenario, invariant: Invariant) -> Option<&'static KnownRace
 /// The kind of wait whose object is a frame.
 const FOR_A_PAGE: &str = "page to become idle";
 
+/// The lock of calls that change a file; faults do not take it.
+const I_RWSEM: &str = "i_rwsem";
+
+/// A blocked task in the wait-for graph.
+struct Sleeper {
+    task: Task,
+    /// The page it waits for, when it does.
+    page: Option<u32>,
+    /// Who holds that page, in words.
+    held: String,
+    /// The blocked tasks, or the owner, that it waits for.
+    on: Vec<Task>,
+    /// It waits for something that the program holds and never gives back.
+    on_purpose: bool,
+}
+
+/// Who waits, directly or through others, for what the program holds on purpose.
+fn excused(sleepers: &[Sleeper]) -> Vec<Task> {
+    let mut excused: Vec<Task> = Vec::new();
+    loop {
+        let next = sleepers.iter().find(|sleeper| {
+            !excused.contains(&sleeper.task)
+                && (sleeper.on_purpose || sleeper.on.iter().any(|task| excused.contains(task)))
+        });
+        match next {
+            Some(sleeper) => excused.push(sleeper.task),
+            None => return excused,
+        }
+    }
+}
+
 struct Teller<'a> {
     lab: &'a Lab,
 }
@@ -119,7 +150,11 @@ impl Teller<'_> {
                 return Finding {
                     detail: wrong.join("; "),
                     parties: vec!["all tasks, gone".to_owned()],
-                    ..Finding::plain(Sort::Leak, Invariant::I03, "the books do not balance at the end")
+                    ..Finding::plain(
+                        Sort::Leak,
+                        Invariant::I03,
+                        "the books do not balance at the end",
+                    )
                 };
             }
             code::CANNOT_LEAVE => {
@@ -148,10 +183,10 @@ impl Teller<'_> {
             // Somebody was stopped with a lock in hand, so the other side cannot be asked for.
             Err(_) => {
                 let complaint = pgmap_mm::warn::Complaint::from_code(warn.code);
-                let (invariant, title) = complaint.map_or(
-                    (Invariant::I20, "misuse of a primitive"),
-                    |complaint| (complaint.invariant(), complaint.title()),
-                );
+                let (invariant, title) = complaint
+                    .map_or((Invariant::I20, "misuse of a primitive"), |complaint| {
+                        (complaint.invariant(), complaint.title())
+                    });
                 Finding {
                     parties: party.iter().map(ToString::to_string).collect(),
                     detail: format!("object {:#x}, value {}", warn.object, warn.value),
@@ -161,78 +196,83 @@ impl Teller<'_> {
         }
     }
 
-    /// Nobody can go on. None if all are waiting for what the program holds on purpose.
+    /// Nobody can go on. None if everybody waits, in the end, for what the program holds on purpose.
     fn stuck(&self, waits: &[Blocked], cycle: Option<&[Task]>) -> Option<Finding> {
-        let described: Vec<String> = waits.iter().map(|wait| self.wait(wait)).collect();
-        let parties = |tasks: &[Task]| tasks.iter().map(|&task| self.name(task)).collect();
-        if let Some(ring) = cycle {
-            return Some(Finding {
-                parties: parties(ring),
-                waits: described,
-                ..Finding::plain(Sort::Deadlock, Invariant::I20, "tasks wait for each other")
-            });
+        let sleepers: Vec<Sleeper> = waits.iter().map(|wait| self.sleeper(wait, waits)).collect();
+        let excused = excused(&sleepers);
+        let mut stuck =
+            sleepers.iter().filter(|sleeper| !excused.contains(&sleeper.task)).peekable();
+        let first = *stuck.peek()?;
+        let described = waits.iter().map(|wait| self.wait(wait)).collect();
+        let told = |finding: Finding| Finding { waits: described, ..finding };
+        let names = |tasks: &[Task]| tasks.iter().map(|&task| self.name(task)).collect();
+        if let Some(lost) =
+            stuck.clone().find(|sleeper| sleeper.page.is_some() && sleeper.on.is_empty())
+        {
+            return Some(told(Finding {
+                page: lost.page,
+                parties: names(&[lost.task]),
+                detail: lost.held.clone(),
+                ..Finding::plain(Sort::LostWakeup, Invariant::L2, "asleep for a page that is idle")
+            }));
         }
-        let blocked = |worker: &str| waits.iter().any(|wait| self.name(wait.task) == worker);
-        let mut on_purpose = false;
-        for wait in waits {
-            if wait.class != FOR_A_PAGE {
-                continue;
+        if let Some(over) = stuck.clone().find(|sleeper| sleeper.page.is_some()) {
+            let others: Vec<Task> =
+                [over.task].into_iter().chain(over.on.iter().copied()).collect();
+            let title = "the holder of a page waits for who waits for the page";
+            return Some(told(Finding {
+                page: over.page,
+                parties: names(&others),
+                detail: over.held.clone(),
+                ..Finding::plain(Sort::Deadlock, Invariant::I20, title)
+            }));
+        }
+        let (sort, invariant, title) = match (cycle, first.on.is_empty()) {
+            (Some(_), _) => (Sort::Deadlock, Invariant::I20, "tasks wait for each other"),
+            (None, false) => {
+                (Sort::Deadlock, Invariant::I20, "a lock is held by a task that has ended")
             }
-            let pfn = Pfn(u32::try_from(wait.object).unwrap_or(u32::MAX));
-            let holders = self.lab.look(|world, cpu| world.holders(cpu, pfn)).unwrap_or_default();
-            let held: Vec<&str> = holders.iter().map(|holder| holder.who.as_str()).collect();
-            let by = held.iter().find(|who| !who.ends_with("mapping(s)"));
-            let about = |finding: Finding| Finding {
-                page: Some(pfn.0),
-                waits: described.clone(),
-                detail: if held.is_empty() { "nobody holds it".to_owned() } else { held.join("; ") },
-                ..finding
-            };
-            match by {
-                // Nobody is left who could put it, or it is idle already.
-                None => {
-                    return Some(about(Finding {
-                        parties: vec![self.name(wait.task)],
-                        ..Finding::plain(
-                            Sort::LostWakeup,
-                            Invariant::L2,
-                            "asleep for a page that is idle",
-                        )
-                    }));
-                }
-                Some(by) if blocked(by.split(' ').next().unwrap_or(by)) => {
-                    let holder = by.split(' ').next().unwrap_or(by).to_owned();
-                    return Some(about(Finding {
-                        parties: vec![self.name(wait.task), holder],
-                        ..Finding::plain(
-                            Sort::Deadlock,
-                            Invariant::I20,
-                            "the holder of a page waits for who waits for the page",
-                        )
-                    }));
-                }
-                Some(_) => on_purpose = true,
+            (None, true) => {
+                (Sort::LostWakeup, Invariant::L4, "asleep, and nobody is left to wake it")
             }
-        }
-        if on_purpose {
-            return None;
-        }
-        let lock = waits.iter().find(|wait| wait.owner.is_some());
-        let tasks: Vec<Task> = waits.iter().map(|wait| wait.task).collect();
-        let (sort, invariant, title) = match lock {
-            Some(_) => (Sort::Deadlock, Invariant::I20, "a lock is held by a task that has ended"),
-            None => (Sort::LostWakeup, Invariant::L4, "asleep, and nobody is left to wake it"),
         };
-        Some(Finding {
-            parties: parties(&tasks),
-            waits: described,
+        let all: Vec<Task> = stuck.map(|sleeper| sleeper.task).collect();
+        Some(told(Finding {
+            parties: names(cycle.unwrap_or(&all)),
             ..Finding::plain(sort, invariant, title)
-        })
+        }))
+    }
+
+    /// Whom a blocked task waits for.
+    fn sleeper(&self, wait: &Blocked, waits: &[Blocked]) -> Sleeper {
+        let task = wait.task;
+        if wait.class != FOR_A_PAGE {
+            let on = wait.owner.into_iter().collect();
+            return Sleeper { task, page: None, held: String::new(), on, on_purpose: false };
+        }
+        let page = u32::try_from(wait.object).unwrap_or(u32::MAX);
+        let holders = self.lab.look(|world, cpu| world.holders(cpu, Pfn(page))).unwrap_or_default();
+        let held: Vec<&str> = holders.iter().map(|holder| holder.who.as_str()).collect();
+        // What users took; mappings do not make a page busy.
+        let users = held.iter().filter(|who| !who.ends_with("mapping(s)"));
+        let workers: Vec<&str> = users.map(|who| who.split(' ').next().unwrap_or(who)).collect();
+        let blocked = |worker: &&&str| waits.iter().find(|wait| self.name(wait.task) == **worker);
+        let on: Vec<Task> =
+            workers.iter().filter_map(|worker| Some(blocked(&worker)?.task)).collect();
+        // Its own pin, or that of somebody who has nothing more to do, or a pipe's; or that of somebody who
+        // himself asked for a change of the file, which no fault and no unpin needs.
+        let changes_file =
+            |task: &Task| waits.iter().any(|wait| wait.task == *task && wait.class == I_RWSEM);
+        let on_purpose =
+            on.contains(&task) || on.len() < workers.len() || on.iter().any(changes_file);
+        let held = if held.is_empty() { "nobody holds it".to_owned() } else { held.join("; ") };
+        Sleeper { task, page: Some(page), held, on, on_purpose }
     }
 
     /// "w1 waits for page to become idle 0x5, held by w0".
     fn wait(&self, wait: &Blocked) -> String {
-        let owner = wait.owner.map_or_else(String::new, |task| format!(", held by {}", self.name(task)));
+        let owner =
+            wait.owner.map_or_else(String::new, |task| format!(", held by {}", self.name(task)));
         let object = match wait.class {
             FOR_A_PAGE => format!(" (pfn {:#x})", wait.object),
             _ => String::new(),

@@ -153,7 +153,8 @@ impl Model for &Lab {
         // The environment's calls need somebody to make them; nobody's handles are touched.
         let who = worker.unwrap_or(WorkerId(0));
         for (n, op) in steps {
-            let party = worker.map_or(u32::from(op_code(op)) << 8, |who| Party::task(who, op_code(op)));
+            let party =
+                worker.map_or(u32::from(op_code(op)) << 8, |who| Party::task(who, op_code(op)));
             let cpu = lease(&self.machine, task.0.into(), party);
             pgmap_sched::note(remark::BEGIN, u64::from(*n), 0);
             let returned = self.world.execute(&cpu, who, op, u64::from);
@@ -200,7 +201,8 @@ impl Setting<'_> {
         let cpu = lease(self.machine, 0, 0);
         for (number, file) in (0..).zip(&self.scenario.program.files) {
             let name = pgmap_program::op::FileIdx(number);
-            let made = self.world.create_file(&cpu, name, file.pages, Some(file.state), file.layout);
+            let made =
+                self.world.create_file(&cpu, name, file.pages, Some(file.state), file.layout);
             made.map_err(|why| ScenarioError::SetUp {
                 line: 0,
                 step: format!("file {} {}", file.name, file.pages),

@@ -12,9 +12,11 @@
 //! | [`verdict`] | what a search came to |
 #![forbid(unsafe_code)]
 
+pub mod catalogue;
 pub mod finding;
 pub mod lab;
 pub mod scenario;
+pub mod synth;
 pub mod verdict;
 
 pub use finding::{Finding, Sort};

@@ -18,7 +18,9 @@ pub struct Scenario {
 /// Why there is nothing to explore.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ScenarioError {
-    #[error("the program has no step to run at the same time as others; put set-up before a line \"start\"")]
+    #[error(
+        "the program has no step to run at the same time as others; put set-up before a line \"start\""
+    )]
     Nothing,
     #[error("{0} tasks at once: the explorer runs at most {MOST_TASKS}")]
     TooMany(usize),
