@@ -9,7 +9,8 @@
 //! The end of a busy-wait and the step after it are one: whoever chose the spinner could have
 //! chosen another for nothing, so a second decision before that step would only repeat the first.
 //!
-//! Beyond the replayed part of the path, a decision first asks the cache. Its key is the signature
+//! Beyond the replayed part of the path, a decision first asks the cache, also one that has a
+//! single candidate because the current task cannot go on. Its key is the signature
 //! of the past and, inside a bound, the current task and whether leaving it is free; its value the
 //! fewest preemptions spent on the way. Equal signatures mean equal states, and the steps the
 //! tasks stand at are a function of the state, so they need not be in the key. From equal keys the
@@ -115,13 +116,15 @@ impl Engine {
         let runnable = self.runnable();
         let default = self.default(scene)?;
         let others = runnable & !bit(default);
-        if others == 0 {
+        if others == 0 && scene.stays.is_some() {
             return Some((default, default));
         }
-        let (state, spent) = self.key(scene);
-        if self.cache.visit(state, spent) == Visit::Known {
+        if self.known(scene) {
             self.close(End::Pruned);
             return None;
+        }
+        if others == 0 {
+            return Some((default, default));
         }
         let branch = Branch::Task { chosen: default, untried: others, tried: 0, paid: !scene.free };
         let left = self.budget.saturating_sub(self.preemptions);
@@ -162,6 +165,13 @@ impl Engine {
                 0
             }
         }
+    }
+
+    /// Whether there is nothing new to see from here. An execution that is repeated to write down
+    /// its schedule is none the less wanted.
+    fn known(&mut self, scene: Scene) -> bool {
+        let (state, spent) = self.key(scene);
+        self.schedule.is_none() && self.cache.visit(state, spent) == Visit::Known
     }
 
     /// What goes into the cache: the state, and what was spent to reach it. Without a bound it does

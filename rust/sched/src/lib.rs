@@ -39,6 +39,14 @@ mod storm;
 mod tree;
 mod wire;
 
+#[cfg(test)]
+extern crate self as pgmap_sched;
+#[cfg(test)]
+#[path = "../tests/toy/mod.rs"]
+mod toy;
+#[cfg(test)]
+mod traces;
+
 pub use explorer::Explorer;
 pub use failure::{Blocked, Failure, Fault, Recurrence};
 pub use log::{Event, Kind};
