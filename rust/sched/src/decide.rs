@@ -21,11 +21,11 @@
 //! allows, and is then explored nowhere.
 
 use crate::cache::Visit;
-use crate::engine::{End, Engine, Stand};
+use crate::engine::{End, Engine, Place, Stand};
 use crate::failure::{Blocked, Failure};
 use crate::hash::mix;
 use crate::runtime::Sleep;
-use crate::step::Task;
+use crate::step::{Step, Task};
 use crate::storm::STREAK;
 use crate::tree::{Branch, Node};
 
@@ -62,7 +62,7 @@ impl Engine {
             return;
         }
         let stays = self.now.filter(|&now| self.can_run(now));
-        let relaxing = matches!(stays.map(|now| self.stand(now)), Some(Stand::Relaxing(_)));
+        let relaxing = stays.is_some_and(|now| self.place(now).stand == Stand::Relaxing);
         let scene = Scene { stays, free: stays.is_none() || relaxing };
         if let (Some(now), true) = (stays, !relaxing && events == self.joined_at) {
             self.launch(now);
@@ -217,15 +217,12 @@ impl Engine {
         self.calm_until = until.min(self.steps_max).min(self.storm_check);
     }
 
-    fn stand(&self, task: Task) -> Stand {
-        self.stands[usize::from(task.0)]
-    }
-
     fn can_run(&mut self, task: Task) -> bool {
-        match self.stand(task) {
-            Stand::Ready(_) => true,
-            Stand::Waiting(_, sleep) => sleep.ready(),
-            Stand::Relaxing(_) => self.history.stirred(task),
+        let place = self.place(task);
+        match place.stand {
+            Stand::Ready => true,
+            Stand::Waiting => place.sleep.as_ref().is_some_and(Sleep::ready),
+            Stand::Relaxing => self.history.stirred(task),
             Stand::Running | Stand::Finished => false,
         }
     }
@@ -254,19 +251,14 @@ impl Engine {
 
     /// Why a task that does not go on cannot; the owner is left for a deadlock's report.
     pub(crate) fn obstacle(&self, task: Task) -> Option<Blocked> {
-        match self.stand(task) {
-            Stand::Waiting(step, Sleep { class, object, .. }) => Some(Blocked {
-                task,
-                step: Some(step),
-                class,
-                object,
-                owner: None,
-                site: step.site,
-            }),
-            Stand::Relaxing(site) => {
-                Some(Blocked { task, step: None, class: "relax", object: 0, owner: None, site })
-            }
-            Stand::Running | Stand::Ready(_) | Stand::Finished => None,
+        let Place { stand, step, sleep } = *self.place(task);
+        let (class, object) = sleep.map_or(("relax", 0), |sleep| (sleep.class, sleep.object));
+        let blocked =
+            |step: Option<Step>, site| Blocked { task, step, class, object, owner: None, site };
+        match stand {
+            Stand::Waiting => Some(blocked(Some(step), step.site)),
+            Stand::Relaxing => Some(blocked(None, step.site)),
+            Stand::Running | Stand::Ready | Stand::Finished => None,
         }
     }
 
@@ -275,10 +267,7 @@ impl Engine {
         let waits: Vec<Blocked> = (0..self.tasks as u8)
             .filter_map(|id| {
                 let blocked = self.obstacle(Task(id))?;
-                let owner = match self.stand(Task(id)) {
-                    Stand::Waiting(_, sleep) => sleep.owner(),
-                    _ => None,
-                };
+                let owner = self.place(Task(id)).sleep.and_then(|sleep| sleep.owner());
                 Some(Blocked { owner, ..blocked })
             })
             .collect();
