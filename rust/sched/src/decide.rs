@@ -135,7 +135,8 @@ impl Engine {
     /// The next task and the default one, by the schedule that is followed.
     fn follow(&mut self, scene: Scene) -> Option<(Task, Task)> {
         let default = self.default(scene)?;
-        let (events, rolling, runnable) = (self.history.events(), self.rolling, self.runnable());
+        let (events, rolling, runnable) =
+            (self.history.events(), self.journal.rolling(), self.runnable());
         let script = self.script.as_mut()?;
         Some((script.next(events, rolling, runnable, default), default))
     }
@@ -171,7 +172,7 @@ impl Engine {
     /// its schedule is none the less wanted.
     fn known(&mut self, scene: Scene) -> bool {
         let (state, spent) = self.key(scene);
-        self.schedule.is_none() && self.cache.visit(state, spent) == Visit::Known
+        !self.journal.keeps_schedule() && self.cache.visit(state, spent) == Visit::Known
     }
 
     /// What goes into the cache: the state, and what was spent to reach it. Without a bound it does
@@ -217,7 +218,12 @@ impl Engine {
         self.calm_until = until.min(self.steps_max).min(self.storm_check);
     }
 
+    #[inline]
     fn can_run(&mut self, task: Task) -> bool {
+        self.place(task).stand == Stand::Ready || self.can_run_by_now(task)
+    }
+
+    fn can_run_by_now(&mut self, task: Task) -> bool {
         let place = self.place(task);
         match place.stand {
             Stand::Ready => true,

@@ -14,11 +14,13 @@ use core::panic::Location;
 use std::collections::HashMap;
 
 use crate::cache::Cache;
-use crate::failure::{Blocked, Failure, Fault, Recurrence};
+use crate::failure::{Failure, Fault, Recurrence};
+use crate::hash::Folding;
 use crate::history::History;
+use crate::journal::Journal;
 use crate::log::{Event, Kind};
 use crate::runtime::Sleep;
-use crate::schedule::{Departure, Schedule, roll, roll_local};
+use crate::schedule::Schedule;
 use crate::script::Script;
 use crate::step::{Effect, MOST_TASKS, Object, Step, Task, Verb};
 use crate::storm::{STREAK, Storm};
@@ -130,18 +132,12 @@ pub(crate) struct Engine {
     pub(crate) storm_check: u32,
 
     pub(crate) script: Option<Script>,
-    pub(crate) schedule: Option<Schedule>,
-    pub(crate) trace: Option<Vec<Event>>,
-    pub(crate) rolling: u64,
-    /// Someone looks at events: the script, the schedule, the trace or the storm watch.
+    pub(crate) journal: Journal,
+    /// Someone looks at events: the script, the journal or the storm watch.
     watched: bool,
 
     flight: Flight,
-    /// What the step in flight found and left, if anyone cares.
-    values: Option<(u64, u64)>,
-    /// Remarks made after the step in flight.
-    remarks: Vec<Event>,
-    interned: HashMap<usize, u64>,
+    interned: HashMap<usize, u64, Folding>,
     #[cfg(test)]
     pub(crate) forgets_preemptions: bool,
 }
@@ -165,14 +161,10 @@ impl Engine {
             storm: Storm::default(),
             storm_check: STREAK,
             script: None,
-            schedule: None,
-            trace: None,
-            rolling: 0,
+            journal: Journal::default(),
             watched: false,
             flight: Flight::None,
-            values: None,
-            remarks: Vec::new(),
-            interned: HashMap::new(),
+            interned: HashMap::default(),
             #[cfg(test)]
             forgets_preemptions: false,
         }
@@ -196,12 +188,8 @@ impl Engine {
         self.storm.end();
         self.storm_check = STREAK;
         self.script = wish.script.map(Script::new);
-        self.schedule = wish.schedule.then(Schedule::default);
-        self.trace = wish.trace.then(Vec::new);
-        self.rolling = 0;
+        self.journal = Journal::new(wish.schedule, wish.trace);
         self.flight = Flight::None;
-        self.values = None;
-        self.remarks.clear();
         if !self.interned.is_empty() {
             self.interned.clear();
         }
@@ -220,10 +208,7 @@ impl Engine {
 
     /// Decides whether events are looked at one by one.
     pub(crate) fn watch(&mut self) {
-        self.watched = self.script.is_some()
-            || self.schedule.is_some()
-            || self.trace.is_some()
-            || self.storm.alone();
+        self.watched = self.script.is_some() || self.journal.open() || self.storm.alone();
     }
 
     pub(crate) fn current(&self) -> Task {
@@ -322,19 +307,19 @@ impl Engine {
     #[inline]
     pub(crate) fn value(&mut self, before: u64, after: u64) {
         if self.watched && self.flight != Flight::None {
-            self.values = Some((before, after));
+            self.journal.value(before, after);
         }
     }
 
     pub(crate) fn note(&mut self, code: u32, a: u64, b: u64) {
-        if self.trace.is_none() {
+        if !self.journal.keeps_trace() {
             return;
         }
         let index = self.history.events() + u32::from(self.flight != Flight::None);
         let remark = Event::bare(index, self.current(), Kind::Note { code, a, b });
         match self.flight {
-            Flight::Step | Flight::Record => self.remarks.push(remark),
-            Flight::None => self.tell(remark),
+            Flight::Step | Flight::Record => self.journal.remark_after(remark),
+            Flight::None => self.journal.tell(remark),
         }
     }
 
@@ -354,9 +339,6 @@ impl Engine {
         let value = self.pick(n);
         if self.end.is_some() {
             return Err(me);
-        }
-        if let Some(schedule) = &mut self.schedule {
-            schedule.choices.push(value);
         }
         self.local(me, CHOSEN | u64::from(value) << 8, Kind::Choice { value, of: n }, None);
         Ok(value)
@@ -404,24 +386,16 @@ impl Engine {
         let index = self.history.events();
         self.history.commit_local(task, what);
         if self.watched {
-            self.rolling = roll_local(self.rolling, task, what);
-            self.tell(Event { site, ..Event::bare(index, task, kind) });
+            self.journal.local(index, task, what, kind, site);
         }
     }
 
     #[cold]
     fn observe(&mut self, task: Task) {
         let step = self.place(task).step;
-        let values = self.values.take();
         let index = self.history.events() - 1;
-        self.rolling = roll(self.rolling, task, &step);
-        if self.trace.is_some() {
-            let kind = if self.flight == Flight::Record { Kind::Record } else { Kind::Step };
-            self.tell(Event { values, ..Event::of(index, task, &step, kind) });
-            let mut remarks = core::mem::take(&mut self.remarks);
-            remarks.drain(..).for_each(|remark| self.tell(remark));
-            self.remarks = remarks;
-        }
+        let kind = if self.flight == Flight::Record { Kind::Record } else { Kind::Step };
+        let values = self.journal.step(index, task, &step, kind);
         if self.storm.alone()
             && let Some(times) = self.storm.watch(&step, values, index)
         {
@@ -433,42 +407,15 @@ impl Engine {
         }
     }
 
-    /// Writes into the trace, if there is one.
-    pub(crate) fn tell(&mut self, event: Event) {
-        if let Some(trace) = &mut self.trace {
-            trace.push(event);
-        }
-    }
-
-    /// Writes into the trace that a task leaves the stage, and into the schedule that it was not
-    /// the default that came on.
+    /// Writes down that another task comes on, and whether it is not the default one.
     pub(crate) fn switched(&mut self, from: Option<Task>, to: Task, default: Task) {
         let at = self.history.events();
-        if to != default
-            && let Some(schedule) = &mut self.schedule
-        {
-            schedule.departures.push(Departure { at, task: to, hash: self.rolling });
+        if to != default {
+            self.journal.depart(at, to);
         }
-        if self.trace.is_some()
-            && let Some(from) = from
-        {
-            if let Some(Blocked { class, object, step, site, .. }) = self.obstacle(from) {
-                let kind = Kind::Blocked { class, object };
-                let blocked = match step {
-                    Some(step) => Event::of(at, from, &step, kind),
-                    None => Event::bare(at, from, kind),
-                };
-                self.tell(Event { site: Some(site), ..blocked });
-            }
-            self.tell(Event::bare(at, from, Kind::Switch { to }));
+        if let (Some(from), true) = (from, self.journal.keeps_trace()) {
+            let obstacle = self.obstacle(from);
+            self.journal.switched(at, from, to, obstacle);
         }
-    }
-
-    /// The schedule that was asked for, complete.
-    pub(crate) fn take_schedule(&mut self) -> Option<Schedule> {
-        let mut schedule = self.schedule.take()?;
-        schedule.events = self.history.events();
-        schedule.hash = self.rolling;
-        Some(schedule)
     }
 }
