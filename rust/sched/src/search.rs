@@ -171,7 +171,7 @@ impl Explorer {
     ///
     /// # Panics
     ///
-    /// When the model has more than [`MOST_TASKS`](crate::MOST_TASKS) tasks.
+    /// When the model has more than [`MOST_TASKS`](crate::MOST_TASKS) tasks, or when a task calls.
     pub fn search<M: Model>(
         &mut self,
         model: &mut M,

@@ -3,7 +3,11 @@
 
 mod toy;
 
-use pgmap_sched::{Failure, Fault, Outcome, Plan, Task, fail};
+use std::panic::Location;
+
+use pgmap_sched::{
+    Effect, Failure, Fault, Object, Outcome, Plan, Step, Task, Verb, Wait, fail, point_when,
+};
 use toy::{Memory, Toy, brute, cached, found, lost_update, search, search_all};
 
 const BOUND: Option<u32> = Some(2);
@@ -274,4 +278,29 @@ fn a_panic_in_the_final_check_is_a_failure_of_nobody() {
     assert!(
         matches!(&failure, Failure::Panic { task: None, message } if message.contains("unhappy"))
     );
+}
+
+#[test]
+fn a_panic_in_the_condition_of_a_wait_is_a_failure() {
+    let sleeper = |memory: &Memory| {
+        let wait = Wait::unowned("picky", 0);
+        let site = Location::caller();
+        let step = Step { verb: Verb(9), object: Object(0), effect: Effect::Read, site };
+        point_when(step, wait, &|| memory.peek(0) == 0 || panic!("not zero"));
+    };
+    let mut toy = Toy::new().task(|memory: &Memory| memory.store(0, 1)).task(sleeper);
+    let (failure, _) = found(&mut toy, &cached(BOUND));
+    assert!(
+        matches!(&failure, Failure::Panic { message, .. } if message.contains("not zero")),
+        "{failure:?}"
+    );
+}
+
+#[test]
+fn an_execution_inside_an_execution_is_refused() {
+    let mut toy = Toy::new().task(|_| {
+        let _ = search(&mut Toy::new(), &brute(Some(0)));
+    });
+    let (failure, _) = found(&mut toy, &cached(BOUND));
+    assert!(matches!(failure, Failure::Panic { task: Some(Task(0)), .. }), "{failure:?}");
 }
