@@ -9,8 +9,8 @@ use std::collections::BTreeSet;
 use common::{Body, Closures, cpu};
 use pgmap_sched::{Kind, Outcome};
 use pgmap_sched_prim::{
-    Arena, AtomicU32, Cpu, Guarded, LockClass, PlainData, RwSem, SpinLock, Subject, Table, plain,
-    synchronize_rcu, verb_name,
+    Arena, AtomicU32, Cpu, Guarded, LockClass, PlainData, RwSem, Sleep, SpinLock, Subject, Table,
+    WaitClass, Waiting, plain, synchronize_rcu, verb_name, wait_event, wake_up_all,
 };
 
 plain! {
@@ -20,6 +20,9 @@ plain! {
 impl Guarded for Pair {
     const CLASS: LockClass = LockClass { name: "pair", rank: 6 };
 }
+
+static EVENT: WaitClass = WaitClass { name: "event" };
+const WAITING: Waiting = Waiting { class: &EVENT, object: 0x2a, owner: 0 };
 
 fn words() -> [AtomicU32; 3] {
     Default::default()
@@ -100,6 +103,84 @@ fn a_trace_tells_verb_and_place() {
         .collect();
     let expected = [("atomic_inc", 3, 0, Some((0, 1))), ("cmpxchg", 3, 0, Some((1, 1)))];
     assert_eq!(told, expected);
+}
+
+/// Verb and effect of the events about something, in the first execution.
+fn told<S>(
+    start: &dyn Fn() -> S,
+    tasks: &[Body<'_, S>],
+    about: fn(Subject) -> bool,
+) -> Vec<String> {
+    let trace = Closures::new(start, tasks).trace().trace;
+    let events = trace.iter().filter(|it| matches!(it.kind, Kind::Step | Kind::Record));
+    let events = events.filter(|it| about(Subject::of(it.object)));
+    events.map(|it| format!("{} {:?}", verb_name(it.verb), it.effect)).collect()
+}
+
+#[test]
+fn a_sleep_is_these_steps_on_its_queue() {
+    let (arena, table) = table();
+    let _entered = arena.enter();
+    let zero = || table.iter().for_each(|word| word.set(0));
+    let wait = |(): &(), cpu: &Cpu<'_>| {
+        let there = || table[0].read() == 1;
+        wait_event(cpu, &table[0], Sleep::Uninterruptible, WAITING, there).unwrap();
+    };
+    let wake = |(): &(), cpu: &Cpu<'_>| {
+        table[0].set(1);
+        wake_up_all(cpu, &table[0]);
+        wake_up_all(cpu, &table[0]);
+    };
+    let queue = |subject| matches!(subject, Subject::Queue(_));
+    let steps = [
+        "prepare_to_wait Write",
+        "wake_up Write",
+        "wake_up Read",
+        "schedule Read",
+        "prepare_to_wait Write",
+        "finish_wait Write",
+    ];
+    assert_eq!(told(&zero, &[&wait, &wake], queue), steps);
+}
+
+#[test]
+fn a_section_and_its_waiter_are_these_events() {
+    let read = |words: &[AtomicU32; 3], cpu: &Cpu<'_>| {
+        let _section = cpu.rcu_read_lock();
+        (words[0].read(), words[1].read());
+        words[2].set(1);
+    };
+    // Lets the reader go in first: it waits for the reader's first step.
+    let wait = |words: &[AtomicU32; 3], cpu: &Cpu<'_>| {
+        while words[2].read() == 0 {
+            cpu.relax();
+        }
+        synchronize_rcu(cpu);
+    };
+    let section = |subject| matches!(subject, Subject::Section(_));
+    let events = ["read section begins Read", "read section ends Read", "synchronize_rcu Write"];
+    assert_eq!(told(&words, &[&read, &wait], section), events);
+    // The reader sleeps inside, and the grace period takes its second step after it has left.
+    let hold = |words: &[AtomicU32; 3], cpu: &Cpu<'_>| {
+        let _section = cpu.rcu_read_lock();
+        words[0].set(1);
+        while words[2].read() == 0 {
+            cpu.relax();
+        }
+    };
+    let release = |words: &[AtomicU32; 3], cpu: &Cpu<'_>| match cpu.id().0 {
+        1 => {
+            synchronize_rcu(cpu);
+        }
+        _ => words[2].set(1),
+    };
+    let events = [
+        "read section begins Read",
+        "synchronize_rcu Write",
+        "read section ends Read",
+        "synchronize_rcu Write",
+    ];
+    assert_eq!(told(&words, &[&hold, &release, &release], section), events);
 }
 
 #[test]

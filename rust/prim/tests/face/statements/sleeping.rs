@@ -58,6 +58,25 @@ fn no_wake_up_is_lost_unless_it_comes_before_the_change() {
 }
 
 #[test]
+fn a_wake_up_that_came_too_early_is_used_up() {
+    // Woken for 1, the waiter for 2 sleeps again; nobody wakes it for 2.
+    breaks(
+        "Deadlock",
+        2,
+        words::<1>,
+        |words, cpu, task| match task {
+            0 => wait_for(cpu, &words[0], 2),
+            _ => {
+                words[0].set_release(1);
+                wake_up_all(cpu, &words[0]);
+                words[0].set_release(2);
+            }
+        },
+        |_| {},
+    );
+}
+
+#[test]
 fn a_wake_up_reaches_those_who_wait_on_its_own_key() {
     breaks(
         "Deadlock",
