@@ -180,6 +180,14 @@ fn a_change_between_the_look_and_the_busy_wait_is_not_missed() {
         }
     };
     clean(Toy::new().task(careless).task(|memory: &Memory| memory.store(0, 1)));
+    // The spinner's own write covers the other's.
+    let covering = |memory: &Memory| {
+        while memory.load(0) != 1 {
+            memory.add(0, 0);
+            pgmap_sched::relax(std::panic::Location::caller());
+        }
+    };
+    clean(Toy::new().task(covering).task(|memory: &Memory| memory.store(0, 1)));
 }
 
 /// Takes a reference, finds the object dying, drops it and tries again, for ever.
@@ -215,10 +223,11 @@ fn a_retry_storm_is_a_livelock_that_names_the_step() {
 
 #[test]
 fn a_long_loop_that_changes_something_is_no_storm() {
-    // 3000 times over one word, alone: each value is new.
+    // 3000 times over two words, alone: each value of the one is new, the other never changes.
     let counter = |memory: &Memory| {
         for _ in 0..3000 {
             memory.add(0, 1);
+            let _ = memory.load(1);
         }
     };
     let mut toy = Toy::new().task(counter);
@@ -231,6 +240,23 @@ fn a_long_loop_that_changes_something_is_no_storm() {
     };
     let mut toy = Toy::new().task(reader);
     assert!(matches!(search(&mut toy, &cached(BOUND)), Outcome::Exhausted { .. }));
+}
+
+#[test]
+fn a_task_is_accused_of_a_storm_only_when_it_is_alone() {
+    let reader = |memory: &Memory| {
+        for _ in 0..2000 {
+            let _ = memory.load(0);
+        }
+    };
+    let other = |memory: &Memory| {
+        memory.add(1, 1);
+    };
+    let mut toy = Toy::new().task(reader).task(other);
+    let (_, failures) = search_all(&mut toy, &brute(Some(0)));
+    // Not while the other could still run, only after it has ended.
+    assert_eq!(failures.len(), 1);
+    assert_eq!(failures[0].1.departures()[0].task, Task(1));
 }
 
 #[test]

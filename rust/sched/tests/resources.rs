@@ -162,12 +162,12 @@ impl Model for Addressed {
     }
 
     fn run(&self, _: Task) {
-        for at in [2, 0, 2, 1] {
+        let first = choose(3) as usize;
+        for at in [2, 0, 2, 1].map(|at| (at + first) % 3) {
             let object = intern(&raw const self.places[at] as usize);
             point(Step { verb: Verb(1), object, effect: Effect::Write, site: Location::caller() });
             self.met.borrow_mut().push(object);
         }
-        let _ = choose(3);
     }
 
     fn finish(&self) -> Result<(), Fault> {
