@@ -144,10 +144,25 @@ fn a_sleep_is_these_steps_on_its_queue() {
 }
 
 #[test]
+fn a_sleeper_that_was_woken_in_vain_sleeps_again() {
+    let wait = |words: &[AtomicU32; 3], cpu: &Cpu<'_>| {
+        let there = || words[0].read() == 2;
+        wait_event(cpu, &words[0], Sleep::Uninterruptible, WAITING, there).unwrap();
+    };
+    let wake = |words: &[AtomicU32; 3], cpu: &Cpu<'_>| {
+        words[0].set(1);
+        wake_up_all(cpu, &words[0]);
+    };
+    let found = Closures::new(&words, &[&wait, &wake]).search().1;
+    assert_eq!(found, BTreeSet::from(["deadlock [(0, \"event\")]".to_owned()]));
+}
+
+#[test]
 fn a_section_and_its_waiter_are_these_events() {
     let read = |words: &[AtomicU32; 3], cpu: &Cpu<'_>| {
         let _section = cpu.rcu_read_lock();
-        (words[0].read(), words[1].read());
+        words[0].read();
+        words[1].read();
         words[2].set(1);
     };
     // Lets the reader go in first: it waits for the reader's first step.
