@@ -56,7 +56,7 @@ impl<'a, S> Closures<'a, S> {
             found.insert(told(failure));
             Judgement::Continue
         };
-        let plan = Plan { cache_bytes: 1 << 20, ..Plan::default() };
+        let plan = Plan { cache_bytes: 1 << 20, steps_max: 2_000, ..Plan::default() };
         let outcome = Explorer::new().search(self, &plan, &mut judge, &mut |_| Control::Go);
         assert!(matches!(outcome, Outcome::Exhausted { .. }), "{outcome:?}");
         (outcome, found)

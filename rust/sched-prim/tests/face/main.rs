@@ -68,7 +68,7 @@ mod model {
     ) -> Result<(), String> {
         let machine = Machine::new(tasks as usize);
         let mut model = Body { tasks, machine, state: start(), start, run: body, check };
-        let plan = Plan { cache_bytes: 1 << 20, ..Plan::default() };
+        let plan = Plan { cache_bytes: 1 << 20, steps_max: 2_000, ..Plan::default() };
         let outcome =
             Explorer::new()
                 .search(&mut model, &plan, &mut |_, _| Judgement::Stop, &mut |_| Control::Go);
