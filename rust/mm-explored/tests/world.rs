@@ -1,14 +1,15 @@
 //! A small world under the scheduler: operations run as tasks, executions are put back exactly, and
 //! searching twice counts the same.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use pgmap_mm_explored::world::World;
 use prim::{Arena, Cpu, Entered, Lease, Machine, Snapshot, Subject, TaskId};
 use program::op::{
-    Access, Align, FdNo, FileIdx, FileRef, FileState, Layout, Longterm, MapNo, OpenMode, PageRange,
-    Prot, Target, WorkerId,
+    Access, Advice, Align, FdNo, FileIdx, FileRef, FileState, Layout, Longterm, MapNo, OpenMode,
+    PageRange, Prot, Target, WorkerId,
 };
 use program::{Era, Geometry, Op};
 
@@ -31,6 +32,8 @@ struct Lab {
     ops: Vec<Vec<Op>>,
     /// Compare every restore with the snapshot.
     suspicious: bool,
+    /// Fingerprints of the worlds in which executions ended.
+    ends: RefCell<BTreeSet<u64>>,
 }
 
 impl Lab {
@@ -47,12 +50,25 @@ impl Lab {
         };
         assert_eq!(machine.warnings(), []);
         let start = arena.snapshot();
-        Self { world, machine, arena, start, _entered: entered, ops, suspicious: false }
+        Self {
+            world,
+            machine,
+            arena,
+            start,
+            _entered: entered,
+            ops,
+            suspicious: false,
+            ends: RefCell::default(),
+        }
     }
 
     fn search(&mut self, bound: u32) -> (Outcome, Explorer) {
+        self.search_with(bound, Plan::default().cache_bytes)
+    }
+
+    fn search_with(&mut self, bound: u32, cache_bytes: usize) -> (Outcome, Explorer) {
         let mut explorer = Explorer::new();
-        let plan = Plan { bound: Some(bound), ..Plan::default() };
+        let plan = Plan { bound: Some(bound), cache_bytes, ..Plan::default() };
         let outcome =
             explorer.search(self, &plan, &mut |_, _| Judgement::Stop, &mut |_| Control::Go);
         (outcome, explorer)
@@ -95,6 +111,7 @@ impl Model for Lab {
     }
 
     fn finish(&self) -> Result<(), Fault> {
+        self.ends.borrow_mut().insert(self.arena.fingerprint());
         let fault = Fault { code: 0, object: 0, value: 0 };
         self.machine.warnings().is_empty().then_some(()).ok_or(fault)
     }
@@ -124,7 +141,7 @@ fn a_pin_and_a_truncation_are_explored_exhaustively_and_repeatably() {
         assert!(matches!(first, Outcome::Exhausted { .. }), "{first:?}");
         assert_eq!(first, second);
         let last = first.stats().last().expect("a bound");
-        assert!(last.schedules > u64::from(bound) * 50, "{last:?}");
+        assert!(last.schedules + last.pruned > u64::from(bound) * 50, "{last:?}");
     }
 }
 
@@ -163,6 +180,40 @@ fn an_operation_needs_little_stack() {
     let mut lab = Lab::new(Era::V6_15Sound, vec![pin(0), truncate(0)]);
     let (_, explorer) = lab.search(0);
     assert!(explorer.stack_high_water() < 128 << 10, "{}", explorer.stack_high_water());
+}
+
+/// How executions of these tasks can end, and in how many executions that was found out.
+fn ends(tasks: &[Vec<Op>], bound: u32, cache_bytes: usize) -> (BTreeSet<u64>, u64) {
+    let mut lab = Lab::new(Era::V6_15Sound, tasks.to_vec());
+    let (outcome, _) = lab.search_with(bound, cache_bytes);
+    assert!(matches!(outcome, Outcome::Exhausted { .. }), "{tasks:?}: {outcome:?}");
+    let points = outcome.stats().iter().map(|bound| bound.points).sum();
+    (lab.ends.take(), points)
+}
+
+#[test]
+fn the_history_of_steps_tells_states_apart_so_pruning_loses_no_end() {
+    let munmap = || vec![Op::Munmap { map: M, range: None }];
+    let punch = || vec![Op::Punch { file: FD, page: 1, pages: 2 }];
+    let fork = || vec![Op::Fork { child: WorkerId(1) }];
+    let drop_page =
+        || vec![Op::Madvise { map: M, advice: Advice::DontNeed, page: 0 }, read(0).remove(0)];
+    let pairs = [
+        [pin(0), truncate(0)],
+        [pin(1), punch()],
+        [pin(0), drop_page()],
+        [fork(), truncate(0)],
+        [fork(), munmap()],
+        [read(1), punch()],
+        [drop_page(), drop_page()],
+        [truncate(1), truncate(3)],
+    ];
+    for tasks in pairs {
+        let (pruned, fewer) = ends(&tasks, 1, Plan::default().cache_bytes);
+        let (all, more) = ends(&tasks, 1, 0);
+        assert_eq!(pruned, all, "{tasks:?}");
+        assert!(fewer < more, "{tasks:?}");
+    }
 }
 
 #[test]

@@ -169,6 +169,16 @@ fn lib_rs_forbids_unsafe_code_and_std() {
 }
 
 #[test]
+fn the_explored_package_is_these_very_sources() {
+    let explored = Path::new(env!("CARGO_MANIFEST_DIR")).join("../mm-explored/src");
+    let target = fs::read_link(explored).expect("a link");
+    assert_eq!(target, Path::new("../mm/src"));
+    for lib in [include_str!("../Cargo.toml"), include_str!("../../mm-explored/Cargo.toml")] {
+        assert!(!lib.contains("[features]"), "one protocol, whatever it runs on");
+    }
+}
+
+#[test]
 fn lib_rs_lists_the_rooms_in_the_order_tested_here() {
     let lib = include_str!("../src/lib.rs");
     let listed = ROOMS.iter().map(|row| lib.find(&format!("//! {}", row.join(", "))));

@@ -192,6 +192,20 @@ impl Arena {
         }
     }
 
+    /// A number for all that the arena holds: equal for equal contents, whatever the order in which they
+    /// came about. Wants quiescence, and looks at everything.
+    #[must_use]
+    pub fn fingerprint(&self) -> u64 {
+        const PRIME: u64 = 0x9e37_79b9_7f4a_7c15;
+        let mix = |seed: u64, word: u64| (seed ^ word).wrapping_mul(PRIME).rotate_left(29);
+        (0..self.memory.carved_blocks()).fold(PRIME, |sum, index| {
+            // SAFETY: as in `snapshot`.
+            let block = unsafe { self.memory.block(index).as_ref() };
+            let words = (0u64..).zip(block).filter(|&(_, &word)| word != 0);
+            words.fold(sum, |sum, (at, &word)| mix(mix(sum, (index as u64) << 12 | at), word))
+        })
+    }
+
     /// Offset of the first word that is not as in the snapshot. Wants quiescence, and looks at everything:
     /// for checking restores.
     #[must_use]

@@ -9,7 +9,8 @@
 //! The end of a busy-wait and the step after it are one: whoever chose the spinner could have
 //! chosen another for nothing, so a second decision before that step would only repeat the first.
 //!
-//! Beyond the replayed part of the path, a decision first asks the cache. Its key is the signature
+//! Beyond the replayed part of the path, a decision first asks the cache, also one that has a
+//! single candidate because the current task cannot go on. Its key is the signature
 //! of the past and, inside a bound, the current task and whether leaving it is free; its value the
 //! fewest preemptions spent on the way. Equal signatures mean equal states, and the steps the
 //! tasks stand at are a function of the state, so they need not be in the key. From equal keys the
@@ -20,11 +21,11 @@
 //! allows, and is then explored nowhere.
 
 use crate::cache::Visit;
-use crate::engine::{End, Engine, Stand};
+use crate::engine::{End, Engine, Place, Stand};
 use crate::failure::{Blocked, Failure};
 use crate::hash::mix;
 use crate::runtime::Sleep;
-use crate::step::Task;
+use crate::step::{Step, Task};
 use crate::storm::STREAK;
 use crate::tree::{Branch, Node};
 
@@ -61,7 +62,7 @@ impl Engine {
             return;
         }
         let stays = self.now.filter(|&now| self.can_run(now));
-        let relaxing = matches!(stays.map(|now| self.stand(now)), Some(Stand::Relaxing(_)));
+        let relaxing = stays.is_some_and(|now| self.place(now).stand == Stand::Relaxing);
         let scene = Scene { stays, free: stays.is_none() || relaxing };
         if let (Some(now), true) = (stays, !relaxing && events == self.joined_at) {
             self.launch(now);
@@ -115,13 +116,15 @@ impl Engine {
         let runnable = self.runnable();
         let default = self.default(scene)?;
         let others = runnable & !bit(default);
-        if others == 0 {
+        if others == 0 && scene.stays.is_some() {
             return Some((default, default));
         }
-        let (state, spent) = self.key(scene);
-        if self.cache.visit(state, spent) == Visit::Known {
+        if self.known(scene) {
             self.close(End::Pruned);
             return None;
+        }
+        if others == 0 {
+            return Some((default, default));
         }
         let branch = Branch::Task { chosen: default, untried: others, tried: 0, paid: !scene.free };
         let left = self.budget.saturating_sub(self.preemptions);
@@ -132,7 +135,8 @@ impl Engine {
     /// The next task and the default one, by the schedule that is followed.
     fn follow(&mut self, scene: Scene) -> Option<(Task, Task)> {
         let default = self.default(scene)?;
-        let (events, rolling, runnable) = (self.history.events(), self.rolling, self.runnable());
+        let (events, rolling, runnable) =
+            (self.history.events(), self.journal.rolling(), self.runnable());
         let script = self.script.as_mut()?;
         Some((script.next(events, rolling, runnable, default), default))
     }
@@ -162,6 +166,13 @@ impl Engine {
                 0
             }
         }
+    }
+
+    /// Whether there is nothing new to see from here. An execution that is repeated to write down
+    /// its schedule is none the less wanted.
+    fn known(&mut self, scene: Scene) -> bool {
+        let (state, spent) = self.key(scene);
+        !self.journal.keeps_schedule() && self.cache.visit(state, spent) == Visit::Known
     }
 
     /// What goes into the cache: the state, and what was spent to reach it. Without a bound it does
@@ -207,15 +218,17 @@ impl Engine {
         self.calm_until = until.min(self.steps_max).min(self.storm_check);
     }
 
-    fn stand(&self, task: Task) -> Stand {
-        self.stands[usize::from(task.0)]
+    #[inline]
+    fn can_run(&mut self, task: Task) -> bool {
+        self.place(task).stand == Stand::Ready || self.can_run_by_now(task)
     }
 
-    fn can_run(&mut self, task: Task) -> bool {
-        match self.stand(task) {
-            Stand::Ready(_) => true,
-            Stand::Waiting(_, sleep) => sleep.ready(),
-            Stand::Relaxing(_) => self.history.stirred(task),
+    fn can_run_by_now(&mut self, task: Task) -> bool {
+        let place = self.place(task);
+        match place.stand {
+            Stand::Ready => true,
+            Stand::Waiting => place.sleep.as_ref().is_some_and(Sleep::ready),
+            Stand::Relaxing => self.history.stirred(task),
             Stand::Running | Stand::Finished => false,
         }
     }
@@ -244,19 +257,14 @@ impl Engine {
 
     /// Why a task that does not go on cannot; the owner is left for a deadlock's report.
     pub(crate) fn obstacle(&self, task: Task) -> Option<Blocked> {
-        match self.stand(task) {
-            Stand::Waiting(step, Sleep { class, object, .. }) => Some(Blocked {
-                task,
-                step: Some(step),
-                class,
-                object,
-                owner: None,
-                site: step.site,
-            }),
-            Stand::Relaxing(site) => {
-                Some(Blocked { task, step: None, class: "relax", object: 0, owner: None, site })
-            }
-            Stand::Running | Stand::Ready(_) | Stand::Finished => None,
+        let Place { stand, step, sleep } = *self.place(task);
+        let (class, object) = sleep.map_or(("relax", 0), |sleep| (sleep.class, sleep.object));
+        let blocked =
+            |step: Option<Step>, site| Blocked { task, step, class, object, owner: None, site };
+        match stand {
+            Stand::Waiting => Some(blocked(Some(step), step.site)),
+            Stand::Relaxing => Some(blocked(None, step.site)),
+            Stand::Running | Stand::Ready | Stand::Finished => None,
         }
     }
 
@@ -265,10 +273,7 @@ impl Engine {
         let waits: Vec<Blocked> = (0..self.tasks as u8)
             .filter_map(|id| {
                 let blocked = self.obstacle(Task(id))?;
-                let owner = match self.stand(Task(id)) {
-                    Stand::Waiting(_, sleep) => sleep.owner(),
-                    _ => None,
-                };
+                let owner = self.place(Task(id)).sleep.and_then(|sleep| sleep.owner());
                 Some(Blocked { owner, ..blocked })
             })
             .collect();

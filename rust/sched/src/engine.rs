@@ -14,13 +14,15 @@ use core::panic::Location;
 use std::collections::HashMap;
 
 use crate::cache::Cache;
-use crate::failure::{Blocked, Failure, Fault, Recurrence};
+use crate::failure::{Failure, Fault, Recurrence};
+use crate::hash::Folding;
 use crate::history::History;
+use crate::journal::Journal;
 use crate::log::{Event, Kind};
 use crate::runtime::Sleep;
-use crate::schedule::{Departure, Schedule, roll, roll_local};
+use crate::schedule::Schedule;
 use crate::script::Script;
-use crate::step::{Effect, MOST_TASKS, Step, Task};
+use crate::step::{Effect, MOST_TASKS, Object, Step, Task, Verb};
 use crate::storm::{STREAK, Storm};
 use crate::tree::Tree;
 
@@ -36,18 +38,50 @@ pub(crate) enum Turn {
     Yield(Task),
 }
 
-/// Where a task stands.
-#[derive(Clone, Copy)]
+/// What a task is at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stand {
-    /// Runs its own code, after a step and before the next.
+    /// Its own code, after a step and before the next.
     Running,
-    /// At a step that can run.
-    Ready(Step),
-    /// At a step that can run once the sleep is over.
-    Waiting(Step, Sleep),
-    /// In a busy-wait.
-    Relaxing(&'static Location<'static>),
+    /// A step that can run.
+    Ready,
+    /// A step that can run once the sleep is over.
+    Waiting,
+    /// A busy-wait; of the step only the site counts.
+    Relaxing,
     Finished,
+}
+
+/// Where a task is: the step it stands at or has just been let run, and what it waits for.
+///
+/// The parts are written one by one and never moved as a whole: a block that is read in wider
+/// pieces than it was written in waits for the store buffer, twice the price of a point.
+#[derive(Clone, Copy)]
+pub(crate) struct Place {
+    pub(crate) stand: Stand,
+    pub(crate) step: Step,
+    pub(crate) sleep: Option<Sleep>,
+}
+
+impl Place {
+    #[track_caller]
+    const fn nowhere() -> Self {
+        let step = spin(Location::caller());
+        Place { stand: Stand::Finished, step, sleep: None }
+    }
+}
+
+/// A step that stands for none.
+const fn spin(site: &'static Location<'static>) -> Step {
+    Step { verb: Verb(0), object: Object(0), effect: Effect::Read, site }
+}
+
+/// Whether the current task's step has been let run and is not yet an event.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Flight {
+    None,
+    Step,
+    Record,
 }
 
 /// How an execution ended.
@@ -64,14 +98,6 @@ pub(crate) enum End {
     Unsteady(u32),
 }
 
-/// A step that has been let run and is not yet an event.
-struct Flight {
-    task: Task,
-    step: Step,
-    kind: Kind,
-    values: Option<(u64, u64)>,
-}
-
 /// What an execution is for, beyond its end.
 #[derive(Default)]
 pub(crate) struct Wish {
@@ -85,7 +111,7 @@ pub(crate) struct Wish {
 
 /// The state of one execution; it is used again for the next.
 pub(crate) struct Engine {
-    pub(crate) stands: [Stand; MOST_TASKS],
+    pub(crate) places: [Place; MOST_TASKS],
     pub(crate) tasks: usize,
     pub(crate) now: Option<Task>,
     pub(crate) starting: bool,
@@ -106,16 +132,12 @@ pub(crate) struct Engine {
     pub(crate) storm_check: u32,
 
     pub(crate) script: Option<Script>,
-    pub(crate) schedule: Option<Schedule>,
-    pub(crate) trace: Option<Vec<Event>>,
-    pub(crate) rolling: u64,
-    /// Someone looks at events: the script, the schedule, the trace or the storm watch.
+    pub(crate) journal: Journal,
+    /// Someone looks at events: the script, the journal or the storm watch.
     watched: bool,
 
-    flight: Option<Flight>,
-    /// Remarks made after the step in flight.
-    remarks: Vec<Event>,
-    interned: HashMap<usize, u64>,
+    flight: Flight,
+    interned: HashMap<usize, u64, Folding>,
     #[cfg(test)]
     pub(crate) forgets_preemptions: bool,
 }
@@ -123,7 +145,7 @@ pub(crate) struct Engine {
 impl Engine {
     pub(crate) fn new() -> Self {
         Engine {
-            stands: [Stand::Finished; MOST_TASKS],
+            places: [Place::nowhere(); MOST_TASKS],
             tasks: 0,
             now: None,
             starting: false,
@@ -139,13 +161,10 @@ impl Engine {
             storm: Storm::default(),
             storm_check: STREAK,
             script: None,
-            schedule: None,
-            trace: None,
-            rolling: 0,
+            journal: Journal::default(),
             watched: false,
-            flight: None,
-            remarks: Vec::new(),
-            interned: HashMap::new(),
+            flight: Flight::None,
+            interned: HashMap::default(),
             #[cfg(test)]
             forgets_preemptions: false,
         }
@@ -153,8 +172,10 @@ impl Engine {
 
     /// Gets ready for one execution of `tasks` tasks.
     pub(crate) fn begin(&mut self, tasks: usize, wish: Wish) {
-        self.stands = [Stand::Finished; MOST_TASKS];
-        self.stands[..tasks].fill(Stand::Running);
+        for place in &mut self.places[..tasks] {
+            place.stand = Stand::Running;
+            place.sleep = None;
+        }
         self.tasks = tasks;
         self.now = None;
         self.starting = true;
@@ -167,23 +188,27 @@ impl Engine {
         self.storm.end();
         self.storm_check = STREAK;
         self.script = wish.script.map(Script::new);
-        self.schedule = wish.schedule.then(Schedule::default);
-        self.trace = wish.trace.then(Vec::new);
-        self.rolling = 0;
-        self.flight = None;
-        self.remarks.clear();
+        self.journal = Journal::new(wish.schedule, wish.trace);
+        self.flight = Flight::None;
         if !self.interned.is_empty() {
             self.interned.clear();
         }
         self.watch();
     }
 
+    #[inline]
+    pub(crate) fn place(&self, task: Task) -> &Place {
+        &self.places[usize::from(task.0)]
+    }
+
+    #[inline]
+    fn place_mut(&mut self, task: Task) -> &mut Place {
+        &mut self.places[usize::from(task.0)]
+    }
+
     /// Decides whether events are looked at one by one.
     pub(crate) fn watch(&mut self) {
-        self.watched = self.script.is_some()
-            || self.schedule.is_some()
-            || self.trace.is_some()
-            || self.storm.alone();
+        self.watched = self.script.is_some() || self.journal.open() || self.storm.alone();
     }
 
     pub(crate) fn current(&self) -> Task {
@@ -193,27 +218,35 @@ impl Engine {
     #[inline]
     pub(crate) fn point(&mut self, step: Step) -> Turn {
         self.commit();
+        let me = self.current();
+        self.place_mut(me).step = step;
         if self.history.events() < self.calm_until {
-            self.fly(self.current(), step, Kind::Step);
+            self.flight = Flight::Step;
             return Turn::Go;
         }
-        self.arrive(Stand::Ready(step))
+        self.arrive(me, Stand::Ready)
     }
 
+    #[inline]
     pub(crate) fn point_when(&mut self, step: Step, sleep: Sleep) -> Turn {
         self.commit();
-        self.arrive(Stand::Waiting(step, sleep))
+        let me = self.current();
+        let place = self.place_mut(me);
+        place.step = step;
+        place.sleep = Some(sleep);
+        self.arrive(me, Stand::Waiting)
     }
 
     pub(crate) fn relax(&mut self, site: &'static Location<'static>) -> Turn {
         self.commit();
-        self.arrive(Stand::Relaxing(site))
+        let me = self.current();
+        self.place_mut(me).step = spin(site);
+        self.arrive(me, Stand::Relaxing)
     }
 
     #[inline(never)]
-    fn arrive(&mut self, stand: Stand) -> Turn {
-        let me = self.current();
-        self.stands[usize::from(me.0)] = stand;
+    fn arrive(&mut self, me: Task, stand: Stand) -> Turn {
+        self.place_mut(me).stand = stand;
         if !self.starting {
             self.decide();
             if self.end.is_none() && self.now == Some(me) {
@@ -226,7 +259,7 @@ impl Engine {
     /// A task has returned.
     pub(crate) fn returned(&mut self, me: Task) {
         self.commit();
-        self.stands[usize::from(me.0)] = Stand::Finished;
+        self.place_mut(me).stand = Stand::Finished;
         if !self.starting {
             self.decide();
         }
@@ -241,10 +274,13 @@ impl Engine {
     /// Lets a task take the step it stands at.
     pub(crate) fn launch(&mut self, task: Task) {
         self.now = Some(task);
-        let stand = core::mem::replace(&mut self.stands[usize::from(task.0)], Stand::Running);
+        let place = self.place_mut(task);
+        let stand = core::mem::replace(&mut place.stand, Stand::Running);
+        place.sleep = None;
         match stand {
-            Stand::Ready(step) | Stand::Waiting(step, _) => self.fly(task, step, Kind::Step),
-            Stand::Relaxing(site) => {
+            Stand::Ready | Stand::Waiting => self.flight = Flight::Step,
+            Stand::Relaxing => {
+                let site = place.step.site;
                 self.local(task, RELAXED, Kind::Relax, Some(site));
                 self.history.turn(task);
                 self.joined_at = self.history.events();
@@ -253,39 +289,37 @@ impl Engine {
         }
     }
 
-    #[inline]
-    fn fly(&mut self, task: Task, step: Step, kind: Kind) {
-        self.flight = Some(Flight { task, step, kind, values: None });
-    }
-
     pub(crate) fn record(&mut self, step: Step) {
         self.commit();
-        self.fly(self.current(), step, Kind::Record);
+        let me = self.current();
+        self.place_mut(me).step = step;
+        self.flight = Flight::Record;
     }
 
     #[inline]
     pub(crate) fn settle(&mut self, effect: Effect) {
-        if let Some(flight) = &mut self.flight {
-            flight.step.effect = effect;
+        if self.flight != Flight::None {
+            let me = self.current();
+            self.place_mut(me).step.effect = effect;
         }
     }
 
     #[inline]
     pub(crate) fn value(&mut self, before: u64, after: u64) {
-        if let (true, Some(flight)) = (self.watched, &mut self.flight) {
-            flight.values = Some((before, after));
+        if self.watched && self.flight != Flight::None {
+            self.journal.value(before, after);
         }
     }
 
     pub(crate) fn note(&mut self, code: u32, a: u64, b: u64) {
-        if self.trace.is_none() {
+        if !self.journal.keeps_trace() {
             return;
         }
-        let index = self.history.events() + u32::from(self.flight.is_some());
+        let index = self.history.events() + u32::from(self.flight != Flight::None);
         let remark = Event::bare(index, self.current(), Kind::Note { code, a, b });
         match self.flight {
-            Some(_) => self.remarks.push(remark),
-            None => self.tell(remark),
+            Flight::Step | Flight::Record => self.journal.remark_after(remark),
+            Flight::None => self.journal.tell(remark),
         }
     }
 
@@ -305,9 +339,6 @@ impl Engine {
         let value = self.pick(n);
         if self.end.is_some() {
             return Err(me);
-        }
-        if let Some(schedule) = &mut self.schedule {
-            schedule.choices.push(value);
         }
         self.local(me, CHOSEN | u64::from(value) << 8, Kind::Choice { value, of: n }, None);
         Ok(value)
@@ -334,12 +365,15 @@ impl Engine {
     /// Makes the step that ran last an event.
     #[inline]
     pub(crate) fn commit(&mut self) {
-        if let Some(flight) = self.flight.take() {
-            self.history.commit(flight.task, &flight.step);
-            if self.watched {
-                self.observe(&flight);
-            }
+        if self.flight == Flight::None {
+            return;
         }
+        let me = self.current();
+        self.history.commit(me, &self.places[usize::from(me.0)].step);
+        if self.watched {
+            self.observe(me);
+        }
+        self.flight = Flight::None;
     }
 
     fn local(
@@ -352,69 +386,36 @@ impl Engine {
         let index = self.history.events();
         self.history.commit_local(task, what);
         if self.watched {
-            self.rolling = roll_local(self.rolling, task, what);
-            self.tell(Event { site, ..Event::bare(index, task, kind) });
+            self.journal.local(index, task, what, kind, site);
         }
     }
 
     #[cold]
-    fn observe(&mut self, flight: &Flight) {
-        let Flight { task, step, kind, values } = flight;
+    fn observe(&mut self, task: Task) {
+        let step = self.place(task).step;
         let index = self.history.events() - 1;
-        self.rolling = roll(self.rolling, *task, step);
-        if self.trace.is_some() {
-            self.tell(Event { values: *values, ..Event::of(index, *task, step, *kind) });
-            let mut remarks = core::mem::take(&mut self.remarks);
-            remarks.drain(..).for_each(|remark| self.tell(remark));
-            self.remarks = remarks;
-        }
+        let kind = if self.flight == Flight::Record { Kind::Record } else { Kind::Step };
+        let values = self.journal.step(index, task, &step, kind);
         if self.storm.alone()
-            && let Some(times) = self.storm.watch(step, *values, index)
+            && let Some(times) = self.storm.watch(&step, values, index)
         {
-            let recurrence = Recurrence { task: *task, step: *step, times };
+            let recurrence = Recurrence { task, step, times };
             self.close(End::Failed(Failure::Livelock {
-                tasks: vec![*task],
+                tasks: vec![task],
                 recurrence: Some(recurrence),
             }));
         }
     }
 
-    /// Writes into the trace, if there is one.
-    pub(crate) fn tell(&mut self, event: Event) {
-        if let Some(trace) = &mut self.trace {
-            trace.push(event);
-        }
-    }
-
-    /// Writes into the trace that a task leaves the stage, and into the schedule that it was not
-    /// the default that came on.
+    /// Writes down that another task comes on, and whether it is not the default one.
     pub(crate) fn switched(&mut self, from: Option<Task>, to: Task, default: Task) {
         let at = self.history.events();
-        if to != default
-            && let Some(schedule) = &mut self.schedule
-        {
-            schedule.departures.push(Departure { at, task: to, hash: self.rolling });
+        if to != default {
+            self.journal.depart(at, to);
         }
-        if self.trace.is_some()
-            && let Some(from) = from
-        {
-            if let Some(Blocked { class, object, step, site, .. }) = self.obstacle(from) {
-                let kind = Kind::Blocked { class, object };
-                let blocked = match step {
-                    Some(step) => Event::of(at, from, &step, kind),
-                    None => Event::bare(at, from, kind),
-                };
-                self.tell(Event { site: Some(site), ..blocked });
-            }
-            self.tell(Event::bare(at, from, Kind::Switch { to }));
+        if let (Some(from), true) = (from, self.journal.keeps_trace()) {
+            let obstacle = self.obstacle(from);
+            self.journal.switched(at, from, to, obstacle);
         }
-    }
-
-    /// The schedule that was asked for, complete.
-    pub(crate) fn take_schedule(&mut self) -> Option<Schedule> {
-        let mut schedule = self.schedule.take()?;
-        schedule.events = self.history.events();
-        schedule.hash = self.rolling;
-        Some(schedule)
     }
 }

@@ -4,7 +4,7 @@ use crate::coroutine::{Crew, Quiet, Rest, guarded};
 use crate::engine::{End, Engine, Wish};
 use crate::failure::Failure;
 use crate::model::Model;
-use crate::runtime::{Entered, Seat};
+use crate::runtime::{Entered, Seat, running};
 use crate::step::{MOST_TASKS, Task};
 
 const STACK_SIZE: usize = 256 << 10;
@@ -66,26 +66,29 @@ impl Explorer {
     pub(crate) fn execute<M: Model>(&mut self, model: &mut M, wish: Wish) -> End {
         let tasks = model.tasks();
         assert!(tasks <= MOST_TASKS, "a model has at most {MOST_TASKS} tasks, not {tasks}");
+        assert!(!running(), "an execution inside an execution");
         let quiet = Quiet::new();
         self.seat.with(|engine| engine.begin(tasks, wish));
         if let Err(message) = guarded(|| model.reset()) {
             return End::Failed(Failure::Panic { task: None, message });
         }
         let (seat, crew) = (&mut self.seat, &mut self.crew);
-        let played = crew.perform(model, tasks, |crew| {
-            let entered = Entered::new(seat);
-            let end = play(seat, crew, tasks);
-            drop(entered);
-            end
+        let played = guarded(|| {
+            crew.perform(&*model, tasks, |crew| {
+                let _entered = Entered::new(seat);
+                play(seat, crew, tasks)
+            })
         });
         let end = match played {
-            Err(error) => End::Unable(error.to_string()),
-            Ok(End::Passed) => match guarded(|| model.finish()) {
+            // The condition of a wait has panicked while no task was running.
+            Err(message) => End::Failed(Failure::Panic { task: None, message }),
+            Ok(Err(error)) => End::Unable(error.to_string()),
+            Ok(Ok(End::Passed)) => match guarded(|| model.finish()) {
                 Ok(Ok(())) => End::Passed,
                 Ok(Err(fault)) => End::Failed(Failure::Fault { task: None, fault }),
                 Err(message) => End::Failed(Failure::Panic { task: None, message }),
             },
-            Ok(end) => end,
+            Ok(Ok(end)) => end,
         };
         drop(quiet);
         #[cfg(test)]

@@ -5,6 +5,8 @@
 //! The mixer is the folded multiplication: two words in, the high and low half of their product
 //! xored. It need not resist an adversary, only the arithmetic regularity of small numbers.
 
+use core::hash::{BuildHasher, Hasher};
+
 /// Digits of pi: odd, dense, no structure in common with the inputs.
 const SALT: [u64; 8] = [
     0x243f_6a88_85a3_08d3,
@@ -44,6 +46,36 @@ pub(crate) fn mix(a: u128, b: u128, c: u128) -> u128 {
 #[must_use]
 pub(crate) fn mix64(a: u64, b: u64) -> u64 {
     fold(fold(a ^ SALT[1], SALT[2]) ^ b, SALT[4])
+}
+
+/// The mixer as what a `HashMap` of plain numbers wants.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Folding(u64);
+
+impl BuildHasher for Folding {
+    type Hasher = Folding;
+
+    fn build_hasher(&self) -> Folding {
+        Folding(0)
+    }
+}
+
+impl Hasher for Folding {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|&byte| self.write_u64(u64::from(byte)));
+    }
+
+    fn write_u64(&mut self, value: u64) {
+        self.0 = mix64(self.0, value);
+    }
+
+    fn write_usize(&mut self, value: usize) {
+        self.write_u64(value as u64);
+    }
 }
 
 #[cfg(test)]

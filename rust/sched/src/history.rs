@@ -100,7 +100,9 @@ impl History {
             | (u128::from(step.verb.0) << 8)
             | u128::from(write as u8);
         let hash = if write {
-            let hash = mix(past, what, mix(trail.write, trail.reads, 1));
+            // Both are digests already: their halves crosswise cannot cancel but by chance.
+            let before = trail.write.wrapping_add(trail.reads.rotate_left(64));
+            let hash = mix(past, what, before);
             if trail.writer != task.0 {
                 trail.last_of_another = trail.last;
                 trail.writer = task.0;

@@ -13,7 +13,7 @@
 //! |---|---|
 //! | [`step`], [`failure`], [`model`] | the words |
 //! | [`runtime`], `coroutine` | what tasks call, and the stacks they run on; the only `unsafe` |
-//! | `engine`, `decide` | one execution: its state, and who goes on |
+//! | `engine`, `decide`, `journal` | one execution: its state, who goes on, what is written down |
 //! | `history`, `hash` | happens-before as a signature |
 //! | `tree`, `cache`, [`search`] | all executions within a bound |
 //! | [`schedule`], `wire`, `script`, [`log`], [`replay`] | one execution again |
@@ -27,6 +27,7 @@ mod explorer;
 pub mod failure;
 mod hash;
 mod history;
+mod journal;
 pub mod log;
 pub mod model;
 pub mod replay;
@@ -38,6 +39,14 @@ pub mod step;
 mod storm;
 mod tree;
 mod wire;
+
+#[cfg(test)]
+extern crate self as pgmap_sched;
+#[cfg(test)]
+#[path = "../tests/toy/mod.rs"]
+mod toy;
+#[cfg(test)]
+mod traces;
 
 pub use explorer::Explorer;
 pub use failure::{Blocked, Failure, Fault, Recurrence};

@@ -58,7 +58,7 @@ impl Explorer {
             Wish { script: Some(schedule.clone()), trace: trace == Trace::Keep, ..Wish::default() };
         let end = self.execute(model, wish);
         self.seat.with(|engine| {
-            let (events, rolling) = (engine.history.events(), engine.rolling);
+            let (events, rolling) = (engine.history.events(), engine.journal.rolling());
             let script = engine.script.take();
             Replayed {
                 end: match end {
@@ -71,7 +71,7 @@ impl Explorer {
                     }
                 },
                 diverged: script.and_then(|script| script.finish(events, rolling)),
-                trace: engine.trace.take().unwrap_or_default(),
+                trace: engine.journal.take_trace(),
             }
         })
     }

@@ -130,7 +130,7 @@ pub fn point_when(step: Step, wait: Wait<'_>, ready: &dyn Fn() -> bool) {
 ///
 /// No other task runs between the task's previous step and this event. An event that must not
 /// come earlier than the *next* step (entering a section, say) is recorded after that step's
-/// point has returned.
+/// point has returned, and after [`settle`] and [`value`] have said what that step was.
 #[inline]
 pub fn record(step: Step) {
     let _ = with(|engine| engine.record(step));

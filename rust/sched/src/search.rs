@@ -171,7 +171,7 @@ impl Explorer {
     ///
     /// # Panics
     ///
-    /// When the model has more than [`MOST_TASKS`](crate::MOST_TASKS) tasks.
+    /// When the model has more than [`MOST_TASKS`](crate::MOST_TASKS) tasks, or when a task calls.
     pub fn search<M: Model>(
         &mut self,
         model: &mut M,
@@ -283,8 +283,10 @@ impl Explorer {
     /// no longer the same, if it was not.
     fn write_down<M: Model>(&mut self, model: &mut M, failure: &Failure) -> Result<Schedule, u32> {
         let end = self.execute(model, Wish { schedule: true, ..Wish::default() });
-        let (schedule, events) =
-            self.seat.with(|engine| (engine.take_schedule(), engine.history.events()));
+        let (schedule, events) = self.seat.with(|engine| {
+            let events = engine.history.events();
+            (engine.journal.take_schedule(events), events)
+        });
         match (end, schedule) {
             (End::Failed(again), Some(schedule)) if again == *failure => Ok(schedule),
             _ => Err(events),

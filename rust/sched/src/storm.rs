@@ -12,7 +12,7 @@
 
 use std::collections::HashMap;
 
-use crate::hash::mix64;
+use crate::hash::{Folding, mix64};
 use crate::step::{Effect, Step};
 
 /// How often a step may recur.
@@ -25,7 +25,7 @@ pub(crate) const STREAK: u32 = 512;
 pub(crate) struct Storm {
     alone: bool,
     memory: u64,
-    seen: HashMap<u64, u32>,
+    seen: HashMap<u64, u32, Folding>,
 }
 
 impl Storm {
