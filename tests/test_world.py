@@ -402,6 +402,8 @@ CTRL_C = """
     import os, signal, threading
     from pgmap import World
     from pgmap.errors import WorldPoisoned
+    # A shell ignores the signal on behalf of what it runs in the background.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     world = World(deadline=600)
     world.create("f", 8)
     world.spawn(0)
