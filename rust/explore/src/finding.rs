@@ -165,13 +165,12 @@ impl Teller<'_> {
             }
             _ => {}
         }
-        let party = task.and_then(|task| self.lab.role(task).worker);
         let warn = Warn {
             code: u16::try_from(fault.code).unwrap_or(u16::MAX),
             object: fault.object,
             value: fault.value,
         };
-        let task = party.map_or(0, |worker| Party::task(worker, 0));
+        let task = task.map_or(0, |task| self.lab.party(task));
         let record = WarnRecord { warn, cpu: CpuId(0), task: TaskId(task) };
         match self.lab.look(|world, cpu| world.violation(cpu, &record)) {
             Ok(violation) => Finding {
@@ -188,7 +187,7 @@ impl Teller<'_> {
                         (complaint.invariant(), complaint.title())
                     });
                 Finding {
-                    parties: party.iter().map(ToString::to_string).collect(),
+                    parties: vec![Party::of(task).to_string()],
                     detail: format!("object {:#x}, value {}", warn.object, warn.value),
                     ..Finding::plain(Sort::Violation, invariant, title)
                 }

@@ -4,7 +4,7 @@
 //! Each worker that has steps after `start` is a task, and so is the environment. At the end of an execution,
 //! outside the scheduler again, every process leaves and the books must balance.
 
-use std::cell::{Ref, RefCell};
+use std::cell::{Cell, Ref, RefCell};
 use std::sync::Arc;
 
 use pgmap_mm::world::{Failure as Return, Party, World, op_code};
@@ -42,6 +42,8 @@ pub struct Lab {
     arena: RefCell<Arena>,
     start: Snapshot,
     roles: Vec<Role>,
+    /// The operation each task is in, or was in last, for who asks after an execution.
+    doing: Box<[Cell<u8>]>,
     _entered: Entered,
 }
 
@@ -68,7 +70,9 @@ impl Lab {
         machine.reset();
         let start = arena.snapshot();
         let arena = RefCell::new(arena);
-        Ok(Self { world, machine, arena, start, roles: scenario.roles(), _entered: entered })
+        let roles = scenario.roles();
+        let doing = roles.iter().map(|_| Cell::new(0)).collect();
+        Ok(Self { world, machine, arena, start, roles, doing, _entered: entered })
     }
 
     /// The world, as the last execution left it.
@@ -91,6 +95,16 @@ impl Lab {
     #[must_use]
     pub fn role(&self, task: Task) -> &Role {
         &self.roles[usize::from(task.0)]
+    }
+
+    /// A task in the middle of what it did last.
+    #[must_use]
+    pub fn party(&self, task: Task) -> u32 {
+        let code = self.doing[usize::from(task.0)].get();
+        match self.role(task).worker {
+            Some(worker) => Party::task(worker, code),
+            None => u32::from(code) << 8,
+        }
     }
 
     /// Looks into the world between executions.
@@ -153,9 +167,8 @@ impl Model for &Lab {
         // The environment's calls need somebody to make them; nobody's handles are touched.
         let who = worker.unwrap_or(WorkerId(0));
         for (n, op) in steps {
-            let party =
-                worker.map_or(u32::from(op_code(op)) << 8, |who| Party::task(who, op_code(op)));
-            let cpu = lease(&self.machine, task.0.into(), party);
+            self.doing[usize::from(task.0)].set(op_code(op));
+            let cpu = lease(&self.machine, task.0.into(), self.party(task));
             pgmap_sched::note(remark::BEGIN, u64::from(*n), 0);
             let returned = self.world.execute(&cpu, who, op, u64::from);
             let returned = returned.unwrap_or_else(Return::as_return);
