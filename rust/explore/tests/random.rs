@@ -145,6 +145,11 @@ fn resident_kib() -> u64 {
     line.split_whitespace().nth(1).and_then(|kib| kib.parse().ok()).unwrap_or(0)
 }
 
+#[expect(clippy::print_stderr, reason = "the figures of a long run")]
+fn report(figures: &str) {
+    eprintln!("{figures}");
+}
+
 #[test]
 fn random_programs_neither_crash_nor_leak_and_replay_alike() {
     let wanted: u64 = std::env::var("PGMAP_RANDOM_PROGRAMS")
@@ -194,7 +199,9 @@ fn random_programs_neither_crash_nor_leak_and_replay_alike() {
         }
     }
     let grown = resident_kib().saturating_sub(early);
-    eprintln!("{programs} programs, {schedules} schedules, {findings} findings, {grown} KiB more");
+    report(&format!(
+        "{programs} programs, {schedules} schedules, {findings} findings, {grown} KiB more"
+    ));
     assert!(schedules > 5 * programs, "{schedules} schedules of {programs} programs");
     assert!(findings > 0);
     assert!(grown < 16 << 10, "{grown} KiB more than after a fifth of the programs");
