@@ -10,14 +10,23 @@
 //! | [`lab`] | a world under the scheduler, and its operations as tasks |
 //! | [`finding`] | a failed execution in the words of the protocol |
 //! | [`verdict`] | what a search came to |
+//! | [`token`] | a found execution as one word |
+//! | [`mod@replay`] | that execution again |
+//! | [`mod@shrink`] | a smaller program with the same failure |
 #![forbid(unsafe_code)]
 
 pub mod finding;
 pub mod lab;
+pub mod replay;
 pub mod scenario;
+pub mod shrink;
+pub mod token;
 pub mod verdict;
 
 pub use finding::{Finding, Sort};
 pub use lab::Lab;
+pub use replay::{Outcome, Replay, replay};
 pub use scenario::{Scenario, ScenarioError};
+pub use shrink::{ShrinkBudget, ShrinkProgress, shrink};
+pub use token::{Token, TokenError};
 pub use verdict::{Found, Verdict, explore};
