@@ -227,4 +227,19 @@ w0 w 0 0 | w0 unpin
 w1 ftruncate f 0
 ",
     },
+    Known {
+        rule: "entry-wait-key",
+        value: "unrounded",
+        invariant: Invariant::L4,
+        preemptions: 1,
+        note: "a fault waits for a huge entry at the index it came for; the unlocker wakes at the first (B25)",
+        program: "\
+file f 4 huge
+w0 mmap 0 f 0 4 rw shared
+w1 mmap 0 f 0 4 rw shared odd
+start
+w0 w 0 0
+w1 w 0 1
+",
+    },
 ];

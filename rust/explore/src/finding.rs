@@ -5,7 +5,7 @@
 //! A page that nobody holds any more while somebody still sleeps for it is a wake-up that was lost (L2, L4).
 
 use pgmap_mm::page::Pfn;
-use pgmap_mm::world::Party;
+use pgmap_mm::world::{Party, World};
 use pgmap_prim::{CpuId, TaskId, Warn, WarnRecord};
 use pgmap_program::Invariant;
 use pgmap_program::era::KnownRace;
@@ -102,6 +102,8 @@ fn known(scenario: &Scenario, invariant: Invariant) -> Option<&'static KnownRace
 
 /// The kind of wait whose object is a frame.
 const FOR_A_PAGE: &str = "page to become idle";
+/// The wait of unbind.
+const FOR_A_PAGEMAP: &str = "pagemap references";
 
 /// The lock of calls that change a file; faults do not take it.
 const I_RWSEM: &str = "i_rwsem";
@@ -226,7 +228,11 @@ impl Teller<'_> {
                 ..Finding::plain(Sort::Deadlock, Invariant::I20, title)
             }));
         }
+        let for_a_pagemap = |wait: &Blocked| wait.task == first.task && wait.class == FOR_A_PAGEMAP;
         let (sort, invariant, title) = match (cycle, first.on.is_empty()) {
+            (None, true) if waits.iter().any(for_a_pagemap) => {
+                (Sort::LostWakeup, Invariant::L1, "unbind waits for references that nobody has")
+            }
             (Some(_), _) => (Sort::Deadlock, Invariant::I20, "tasks wait for each other"),
             (None, false) => {
                 (Sort::Deadlock, Invariant::I20, "a lock is held by a task that has ended")
@@ -245,6 +251,15 @@ impl Teller<'_> {
     /// Whom a blocked task waits for.
     fn sleeper(&self, wait: &Blocked, waits: &[Blocked]) -> Sleeper {
         let task = wait.task;
+        if wait.class == FOR_A_PAGEMAP {
+            // Somebody still uses a page: as with a page, whoever that is may never let go.
+            let in_use = |world: &World| {
+                let span = world.dax.span;
+                span.iter().any(|pfn| world.observe(pfn).refcount != 0)
+            };
+            let on_purpose = self.lab.look(|world, _| in_use(world)).unwrap_or(false);
+            return Sleeper { task, page: None, held: String::new(), on: Vec::new(), on_purpose };
+        }
         if wait.class != FOR_A_PAGE {
             let on = wait.owner.into_iter().collect();
             return Sleeper { task, page: None, held: String::new(), on, on_purpose: false };

@@ -10,16 +10,30 @@
 //! | [`lab`] | a world under the scheduler, and its operations as tasks |
 //! | [`finding`] | a failed execution in the words of the protocol |
 //! | [`verdict`] | what a search came to |
+//! | [`catalogue`], [`synth`] | programs that tell wrong rules, and programs nobody wrote |
+//! | [`mod@report`], [`names`] | the race as CPU0 beside CPU1, in kernel names |
+//! | [`token`] | a found execution as one word |
+//! | [`mod@replay`] | that execution again |
+//! | [`mod@shrink`] | a smaller program with the same failure |
 #![forbid(unsafe_code)]
 
 pub mod catalogue;
 pub mod finding;
 pub mod lab;
+pub mod names;
+pub mod replay;
+pub mod report;
 pub mod scenario;
+pub mod shrink;
 pub mod synth;
+pub mod token;
 pub mod verdict;
 
 pub use finding::{Finding, Sort};
 pub use lab::Lab;
+pub use replay::{Outcome, Replay, replay};
+pub use report::{Report, report};
 pub use scenario::{Scenario, ScenarioError};
+pub use shrink::{ShrinkBudget, ShrinkProgress, shrink};
+pub use token::{Token, TokenError};
 pub use verdict::{Found, Verdict, explore};

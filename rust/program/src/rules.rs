@@ -90,6 +90,11 @@ values! {
         RefZero "ref-zero" "refcount 0, although busy means refcount differs from mapcount",
         RefEqualsMap "ref-equals-map" "refcount equal to mapcount, woken on every put",
     }
+    /// Where a waiter for a locked huge entry sleeps.
+    EntryWaitKey {
+        Rounded "rounded" "at the entry's first index, where the unlocker wakes",
+        Unrounded "unrounded" "at the index it came for, where nobody wakes",
+    }
     /// What is left in the index word of an order-0 page whose last entry went.
     ShareReset {
         KeptAtOrder0 "kept-at-order-0" "the old index stays and is read as a share count later",
@@ -318,6 +323,10 @@ rules! {
 
     /// Whether the sleep for an idle page drops the file system locks that faults need.
     wait_drops_lock: Switch ["K§5.5, B40, I20"] { V6_15: On, V6_15Sound: On }
+
+    /// Where a fault sleeps that finds the huge entry of its range locked. With the index it came for,
+    /// instead of the entry's first, as in v5.2, the unlocker's wake-up misses it.
+    entry_wait_key: EntryWaitKey ["K§5.2, B25, I19"] { V6_15: Rounded, V6_15Sound: Rounded }
 
     /// What becomes of the index/share word when the last entry of an order-0 page goes. Up to v6.18
     /// the index stays and is later read as a share count; cleared in v7.2.

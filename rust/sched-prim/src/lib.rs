@@ -52,6 +52,7 @@ mod section;
 pub mod slab;
 mod sleep;
 mod slot;
+mod splitmix;
 mod step;
 pub mod table;
 pub mod verb;
@@ -80,6 +81,7 @@ pub use object::Subject;
 pub use poison::{Abandoned, Poison, Stopped, catch_abandon};
 pub use rcu::{Crossed, sync_access, sync_irq, synchronize_rcu};
 pub use slab::Slab;
+pub use splitmix::SplitMix64;
 pub use table::Table;
 pub use verb::verb_name;
 pub use wait::{

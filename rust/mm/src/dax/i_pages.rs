@@ -10,6 +10,8 @@ use prim::{
     wake_up_one,
 };
 
+use program::rules::EntryWaitKey;
+
 use crate::dax::entry::DaxEntry;
 use crate::dax::{Dax, IPages, InodeId};
 use crate::page::Order;
@@ -47,15 +49,20 @@ impl Dax {
         if huge.is_pmd() { (head, huge) } else { (index, DaxEntry::NONE) }
     }
 
-    /// Sleeps until the entry at `index` is unlocked or gone; the spinlock is dropped meanwhile.
+    /// Sleeps until the entry at `index` is unlocked or gone; the spinlock is dropped meanwhile. Whoever
+    /// unlocks it wakes the sleepers at its first index, whatever index they `asked` for (B25).
     fn wait_entry<'a>(
         &'a self,
         cpu: &'a Cpu<'_>,
         inode: InodeId,
-        index: u32,
+        (index, asked): (u32, u32),
         lock: SpinGuard<'a, IPages>,
     ) -> SpinGuard<'a, IPages> {
         let slot = self.slot(inode, index);
+        let key = match self.vm.pagemaps.rules.entry_wait_key {
+            EntryWaitKey::Rounded => slot,
+            EntryWaitKey::Unrounded => self.slot(inode, asked),
+        };
         let owner = DaxEntry(slot.read()).locker();
         drop(lock);
         cpu.count(tally::ENTRY_WAITED);
@@ -64,7 +71,7 @@ impl Dax {
         // Acquire: pairs with the release in unlock_entry.
         let unlocked = || !DaxEntry(slot.read_acquire()).is_locked();
         // Uninterruptible: returns when unlocked, or the machine is poisoned.
-        let _ = wait_event_exclusive(cpu, slot, Sleep::Uninterruptible, waiting, unlocked);
+        let _ = wait_event_exclusive(cpu, key, Sleep::Uninterruptible, waiting, unlocked);
         self.inode(inode).i_pages.lock(cpu)
     }
 
@@ -81,7 +88,7 @@ impl Dax {
             if !entry.is_locked() {
                 return (lock, at, entry);
             }
-            lock = self.wait_entry(cpu, inode, at, lock);
+            lock = self.wait_entry(cpu, inode, (at, index), lock);
         }
     }
 

@@ -49,14 +49,19 @@ pub(super) fn rows() -> Vec<Row> {
 const APART: u32 = 64;
 
 /// A process with a written file mapped and some of its pages touched.
-struct Mapped {
+pub(super) struct Mapped {
     lab: Lab,
     mm: MmId,
     first: Vpn,
 }
 
 impl Mapped {
-    fn new(layout: Layout, align: Align, pages: u32, touched: &[u32]) -> Result<Self, BuildError> {
+    pub(super) fn new(
+        layout: Layout,
+        align: Align,
+        pages: u32,
+        touched: &[u32],
+    ) -> Result<Self, BuildError> {
         let lab = Lab::new(&Geometry::REAL, Era::V6_15Sound.rules())?;
         let mapped = lab.enter(0, Patience::default(), |cpu| {
             let (world, worker, map) = (lab.world(), WorkerId(0), MapNo(0));
@@ -86,7 +91,7 @@ impl Mapped {
         Ok(Self { lab, mm, first })
     }
 
-    fn request(&self, page: u32, pages: u32) -> GupRequest {
+    pub(super) fn request(&self, page: u32, pages: u32) -> GupRequest {
         GupRequest {
             start: Vpn(self.first.0 + page),
             pages,
@@ -100,14 +105,14 @@ impl Mapped {
         &self.lab.world().dax.vm
     }
 
-    fn cpu(&self, task: u32) -> Cpu<'_> {
+    pub(super) fn cpu(&self, task: u32) -> Cpu<'_> {
         let lease = Lease::of(TaskId(task));
         self.lab.machine().lease(lease).expect("a machine of our own has a CPU to spare")
     }
 
     /// Pins what `request` says as one range, and unpins it.
     #[inline(always)]
-    fn pin_and_unpin(&self, cpu: &Cpu<'_>, request: &GupRequest, pairs: u64) {
+    pub(super) fn pin_and_unpin(&self, cpu: &Cpu<'_>, request: &GupRequest, pairs: u64) {
         let vm = self.vm();
         let mut out = [GupRange::EMPTY];
         for _ in 0..pairs {

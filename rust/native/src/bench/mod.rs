@@ -24,12 +24,14 @@
 //! | `gup` | taking pages by address, on one and on two threads |
 //! | `alloc` | `pgmap_alloc_folios` |
 //! | `checks` | the same operations with and without the oracle |
+//! | `counted` | the hottest operations alone, for counting instructions |
 //! | `stats` | medians, quartiles, the order of a round |
 //! | `run` | rounds in a thread of their own, watched from outside |
 //! | `host` | what this machine is |
 
 mod alloc;
 mod checks;
+mod counted;
 mod gup;
 mod host;
 mod refs;
@@ -38,6 +40,7 @@ mod stats;
 mod words;
 mod workload;
 
+pub use counted::Counted;
 pub use host::Host;
 pub use run::{BenchRun, Config, Glance, ROUNDS_MIN, Report, RowReport};
 pub use stats::Spread;

@@ -95,7 +95,7 @@ impl Device {
     }
 
     /// Device memory under the rules of an era.
-    fn of(era: Era, kind: PagemapType, pages: u32) -> Result<Self, BuildError> {
+    pub(super) fn of(era: Era, kind: PagemapType, pages: u32) -> Result<Self, BuildError> {
         let geometry = Geometry { pages, dev_pages: 0, ..Geometry::REAL };
         let machine = Machine::new(geometry.cpus.into());
         let arena = Arena::new(World::reserve(&geometry))?;

@@ -1,0 +1,268 @@
+//! pgmap's explorer against shuttle and loom, in one run.
+//!
+//! **Get/put/free**, in executions a second. A count starts at 1; two tasks take a reference unless the count
+//! is zero, look at the object and put; the third drops the base reference; who reaches zero frees. Written
+//! three times in the same shape, over each engine's own atomics (ours: plain cells, with a point before each
+//! use). With shuttle and loom the third task is the one that spawns and joins the other two.
+//!
+//! **Pin against truncation**, in points a second. Nothing over pgmap's `mm` exists for shuttle or loom, so
+//! what is compared is how fast engines pass scheduling points: ours while it explores the real program,
+//! protocol code, oracle, happens-before and all; theirs on two tasks that do nothing but load and add,
+//! with as many atomics as an execution of the real program has points. Ours on that bare model is
+//! given too, like for like.
+//!
+//! Before anything is measured each engine must find the get/put/free model wrong when references are taken
+//! without looking at the count. It does so in a process of its own (`--find ENGINE`), since the other engines
+//! find by panicking, write about it, and leave their threads behind.
+//!
+//! Options: `--rounds N` (31), `--json FILE` (rates of every round). Exit code 1 when an aim is missed, 2 when
+//! nothing could be measured.
+#![forbid(unsafe_code)]
+
+#[path = "explorers/looms.rs"]
+mod looms;
+#[path = "explorers/ours.rs"]
+mod ours;
+#[path = "explorers/rounds.rs"]
+mod rounds;
+#[path = "explorers/shuttles.rs"]
+mod shuttles;
+
+use std::env;
+use std::fmt::Write as _;
+use std::io::{self, Write};
+use std::process::{Command, ExitCode, Stdio};
+
+use pgmap_native::bench::Host;
+use pgmap_sched::{Explorer, Outcome, Plan};
+use rounds::{Contestant, Unit, Work, round};
+use serde_json::json;
+use shuttles::Kind;
+
+/// Words that the bare model's tasks share.
+const WORDS: usize = 16;
+/// Of shuttle's random scheduler.
+const SEED: u64 = 1;
+/// Aims, as factors.
+const OVER_SHUTTLE: Option<f64> = Some(5.0);
+const OVER_LOOM: Option<f64> = Some(50.0);
+/// Engines that must find a mistake, and how many executions they have for it.
+const ENGINES: [&str; 4] = ["ours", "shuttle-dfs", "shuttle-random", "loom"];
+const ENOUGH: u64 = 100_000;
+
+/// How a reference is taken.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Inc {
+    NotZero,
+    /// The mistake that every engine must find.
+    Blind,
+}
+
+fn main() -> ExitCode {
+    let done = Options::parse(env::args().skip(1)).and_then(|options| match &options.find {
+        Some(engine) => find(engine),
+        None => {
+            ENGINES.iter().try_for_each(|engine| must_find(engine)).and_then(|()| measure(&options))
+        }
+    });
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(why) => {
+            // Where to tell of it if not here?
+            let _ = writeln!(io::stderr(), "explorers: {why}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+struct Options {
+    rounds: usize,
+    json: Option<String>,
+    find: Option<String>,
+}
+
+impl Options {
+    fn parse(mut words: impl Iterator<Item = String>) -> Result<Self, String> {
+        let mut options = Self { rounds: 31, json: None, find: None };
+        let missing = |word: &str| format!("{word} needs a value");
+        while let Some(word) = words.next() {
+            let mut value = || words.next().ok_or_else(|| missing(&word));
+            match word.as_str() {
+                "--rounds" => {
+                    let number = value()?.parse().ok().filter(|&rounds| rounds > 0);
+                    options.rounds = number.ok_or("--rounds is a number above 0")?;
+                }
+                "--json" => options.json = Some(value()?),
+                "--find" => options.find = Some(value()?),
+                // Cargo's own.
+                "--bench" => {}
+                _ => {
+                    return Err(format!(
+                        "{word} is no option; there are --rounds N and --json FILE"
+                    ));
+                }
+            }
+        }
+        Ok(options)
+    }
+}
+
+/// Whether an engine passes a wrong model. Shuttle and loom panic when they do not.
+fn find(engine: &str) -> Result<bool, String> {
+    let _: Work = match engine {
+        "ours" => {
+            let mut model = ours::GetPut::new(Inc::Blind);
+            let outcome = ours::search(&mut Explorer::new(), &mut model, &ours::bounded());
+            return Ok(!matches!(outcome, Outcome::Found { .. }));
+        }
+        "shuttle-dfs" => shuttles::run(Kind::Dfs, ENOUGH, || shuttles::get_put(Inc::Blind)),
+        "shuttle-random" => shuttles::run(Kind::Random, ENOUGH, || shuttles::get_put(Inc::Blind)),
+        "loom" => looms::run(None, ENOUGH, 0, || looms::get_put(Inc::Blind)),
+        _ => return Err(format!("there is no engine {engine}")),
+    };
+    Ok(true)
+}
+
+/// A model that an engine cannot find wrong would be measured for nothing.
+fn must_find(engine: &str) -> Result<(), String> {
+    let this = env::current_exe().map_err(|error| error.to_string())?;
+    let mut child = Command::new(this);
+    child.args(["--find", engine]).stdout(Stdio::null()).stderr(Stdio::null());
+    // 1 is ours; 101, or none after an abort within a panic, is a panic.
+    match child.status().map_err(|error| error.to_string())?.code() {
+        Some(1 | 101) | None => Ok(()),
+        Some(0) => Err(format!("{engine} passes a model with a mistake")),
+        Some(code) => Err(format!("{engine} could not look for a mistake (exit code {code})")),
+    }
+}
+
+/// What is compared, by the places of contestants in their table.
+struct Row {
+    ours: usize,
+    theirs: usize,
+    aim: Option<f64>,
+}
+
+/// Everybody on the get/put/free model.
+fn get_put() -> (Vec<Contestant>, Vec<Row>) {
+    let mine = |plan: Plan| {
+        let (mut explorer, mut model) = (Explorer::new(), ours::GetPut::new(Inc::NotZero));
+        move |executions| ours::run(&mut explorer, &mut model, plan, executions)
+    };
+    let shuttle = |kind| move |n| shuttles::run(kind, n, || shuttles::get_put(Inc::NotZero));
+    let loom = |bound| move |n| looms::run(bound, n, 0, || looms::get_put(Inc::NotZero));
+    let of = Unit::Executions;
+    let contestants = vec![
+        Contestant::new("pgmap, every schedule", of, mine(ours::exhaustive())),
+        Contestant::new("pgmap, 2 preemptions", of, mine(ours::bounded())),
+        Contestant::new("shuttle DFS", of, shuttle(Kind::Dfs)),
+        Contestant::new("shuttle random", of, shuttle(Kind::Random)),
+        Contestant::new("loom", of, loom(None)),
+        Contestant::new("loom, 2 preemptions", of, loom(Some(2))),
+    ];
+    let rows = [(0, 2), (0, 3), (1, 2), (1, 3)].map(|(ours, theirs)| Row {
+        ours,
+        theirs,
+        aim: OVER_SHUTTLE,
+    });
+    let loom = [(0, 4), (1, 5)].map(|(ours, theirs)| Row { ours, theirs, aim: OVER_LOOM });
+    (contestants, rows.into_iter().chain(loom).collect())
+}
+
+/// The real program against bare models with as many points.
+fn pin_truncate() -> Result<(String, Vec<Contestant>, Vec<Row>), String> {
+    let lab = ours::pin_truncate()?;
+    let straight = Plan { bound: Some(0), ..ours::exhaustive() };
+    let whole = ours::run(&mut Explorer::new(), &mut &lab, straight, 1);
+    let atomics = usize::try_from(whole.points).map_err(|error| error.to_string())?;
+    let title = format!("pin against truncation; bare: two tasks, {atomics} atomics in all");
+    let of = Unit::Points;
+    let (mut explorer, mut other) = (Explorer::new(), Explorer::new());
+    let mut bare = ours::TwoTasks::new(atomics);
+    let shuttle = |kind| move |n| shuttles::run(kind, n, move || shuttles::two_tasks(atomics));
+    let contestants = vec![
+        Contestant::new("pgmap, the real program", of, move |n| {
+            ours::run(&mut explorer, &mut &lab, ours::bounded(), n)
+        }),
+        Contestant::new("pgmap, bare", of, move |n| {
+            ours::run(&mut other, &mut bare, ours::bounded(), n)
+        }),
+        Contestant::new("shuttle DFS, bare", of, shuttle(Kind::Dfs)),
+        Contestant::new("shuttle random, bare", of, shuttle(Kind::Random)),
+        Contestant::new("loom, bare, 2 preemptions", of, move |n| {
+            looms::run(Some(2), n, atomics, move || looms::two_tasks(atomics))
+        }),
+    ];
+    let places = [(0, 2), (0, 3), (0, 4), (1, 2), (1, 3), (1, 4)];
+    let rows = places.map(|(ours, theirs)| Row { ours, theirs, aim: None });
+    Ok((title, contestants, rows.into()))
+}
+
+/// Both comparisons in one run; whether the aims are reached.
+fn measure(options: &Options) -> Result<bool, String> {
+    let (mut all, rows) = get_put();
+    let (title, real, real_rows) = pin_truncate()?;
+    let first = all.len();
+    all.extend(real);
+    (0..options.rounds).for_each(|_| round(&mut all));
+    let mut text = String::new();
+    let trees = format!(
+        "get/put/free; executions in all: pgmap {}, {} with 2 preemptions; shuttle DFS {}; loom {}, {} with 2",
+        ours::tree(&ours::exhaustive()),
+        ours::tree(&ours::bounded()),
+        shuttles::tree(),
+        looms::tree(None),
+        looms::tree(Some(2)),
+    );
+    let a = table(&mut text, &trees, &all[..first], &rows);
+    let b = table(&mut text, &title, &all[first..], &real_rows);
+    io::stdout().write_all(text.as_bytes()).map_err(|error| error.to_string())?;
+    if let Some(file) = &options.json {
+        let rates = all.iter().map(|one| {
+            let rates: Vec<f64> = one.rates.iter().map(|rate| rate.round()).collect();
+            (one.name.to_owned(), json!({"unit": one.unit.words(), "rates": rates}))
+        });
+        let Host { cpu, processors, kernel, .. } = Host::here();
+        let raw = json!({
+            "suite": "explorers",
+            "environment": {"cpu": cpu, "processors": processors, "kernel": kernel},
+            "rounds": options.rounds,
+            "models": [trees, title],
+            "contestants": serde_json::Map::from_iter(rates),
+        });
+        std::fs::write(file, format!("{raw}\n")).map_err(|error| format!("{file}: {error}"))?;
+    }
+    Ok(a && b)
+}
+
+/// Writes rates and ratios; whether the aims are reached.
+fn table(text: &mut String, title: &str, who: &[Contestant], rows: &[Row]) -> bool {
+    // Writing to a string cannot fail.
+    let _ = writeln!(text, "\n{title}");
+    for one in who {
+        let rate = one.rate();
+        let unit = one.unit.words();
+        let _ = writeln!(
+            text,
+            "  {:<28}{:>12.0} {unit}  ({:.0}..{:.0})",
+            one.name, rate.median, rate.low, rate.high
+        );
+    }
+    let mut reached = true;
+    for row in rows {
+        let (ours, theirs) = (&who[row.ours], &who[row.theirs]);
+        let ratio = ours.over(theirs);
+        let aim = row.aim.map_or(String::new(), |aim| {
+            let here = ratio.median >= aim;
+            reached &= here;
+            format!("  aim {aim}x: {}", if here { "reached" } else { "MISSED" })
+        });
+        let _ = writeln!(
+            text,
+            "  {:<24} over {:<26}{:>8.2}x  ({:.2}..{:.2}){aim}",
+            ours.name, theirs.name, ratio.median, ratio.low, ratio.high
+        );
+    }
+    reached
+}

@@ -1,0 +1,203 @@
+//! The models on pgmap's own scheduler: plain cells, with a point before each use.
+
+use std::cell::Cell;
+use std::panic::Location;
+
+use pgmap_explore::{Lab, Scenario};
+use pgmap_program::{Era, Program};
+use pgmap_sched::{
+    Control, Effect, Explorer, Fault, Judgement, Model, Object, Outcome, Plan, Stats, Step, Task,
+    Verb,
+};
+
+use crate::rounds::Work;
+use crate::{Inc, WORDS};
+
+const LOAD: Verb = Verb(0);
+const STORE: Verb = Verb(1);
+const RMW: Verb = Verb(2);
+
+/// The plan of the product, and the one that runs each execution to its end.
+pub(crate) fn bounded() -> Plan {
+    Plan::default()
+}
+
+pub(crate) fn exhaustive() -> Plan {
+    Plan { bound: None, cache_bytes: 0, ..Plan::default() }
+}
+
+#[track_caller]
+fn point(verb: Verb, object: u64, effect: Effect) {
+    pgmap_sched::point(Step { verb, object: Object(object), effect, site: Location::caller() });
+}
+
+/// The get/put/free model.
+pub(crate) struct GetPut {
+    pub(crate) inc: Inc,
+    count: Cell<u32>,
+    alive: Cell<bool>,
+    frees: Cell<u32>,
+}
+
+const COUNT: u64 = 0;
+const ALIVE: u64 = 1;
+
+impl GetPut {
+    pub(crate) fn new(inc: Inc) -> Self {
+        Self { inc, count: Cell::new(0), alive: Cell::new(false), frees: Cell::new(0) }
+    }
+
+    fn get(&self) -> bool {
+        if self.inc == Inc::Blind {
+            point(RMW, COUNT, Effect::Write);
+            self.count.set(self.count.get() + 1);
+            return true;
+        }
+        point(LOAD, COUNT, Effect::Read);
+        let mut seen = self.count.get();
+        while seen != 0 {
+            point(RMW, COUNT, Effect::Write);
+            let found = self.count.get();
+            if found == seen {
+                self.count.set(seen + 1);
+                return true;
+            }
+            pgmap_sched::settle(Effect::Read);
+            seen = found;
+        }
+        false
+    }
+
+    fn put(&self) {
+        point(RMW, COUNT, Effect::Write);
+        self.count.set(self.count.get() - 1);
+        if self.count.get() == 0 {
+            point(STORE, ALIVE, Effect::Write);
+            self.alive.set(false);
+            self.frees.set(self.frees.get() + 1);
+        }
+    }
+}
+
+impl Model for GetPut {
+    fn tasks(&self) -> usize {
+        3
+    }
+
+    fn reset(&mut self) {
+        self.count.set(1);
+        self.alive.set(true);
+        self.frees.set(0);
+    }
+
+    fn run(&self, task: Task) {
+        if task == Task(0) {
+            return self.put();
+        }
+        if self.get() {
+            point(LOAD, ALIVE, Effect::Read);
+            if !self.alive.get() {
+                pgmap_sched::fail(Fault { code: 1, object: ALIVE, value: 0 });
+            }
+            self.put();
+        }
+    }
+
+    fn finish(&self) -> Result<(), Fault> {
+        match self.frees.get() {
+            1 => Ok(()),
+            frees => Err(Fault { code: 2, object: ALIVE, value: frees.into() }),
+        }
+    }
+}
+
+/// Two tasks that load and add in turn, over words that they share.
+pub(crate) struct TwoTasks {
+    each: usize,
+    words: [Cell<u64>; WORDS],
+}
+
+impl TwoTasks {
+    pub(crate) fn new(atomics: usize) -> Self {
+        Self { each: atomics / 2, words: Default::default() }
+    }
+}
+
+impl Model for TwoTasks {
+    fn tasks(&self) -> usize {
+        2
+    }
+
+    fn reset(&mut self) {
+        self.words.iter().for_each(|word| word.set(0));
+    }
+
+    fn run(&self, _: Task) {
+        for n in 0..self.each {
+            let (word, object) = (&self.words[n % WORDS], (n % WORDS) as u64);
+            if n % 2 == 0 {
+                point(LOAD, object, Effect::Read);
+                std::hint::black_box(word.get());
+            } else {
+                point(RMW, object, Effect::Write);
+                word.set(word.get() + 1);
+            }
+        }
+    }
+
+    fn finish(&self) -> Result<(), Fault> {
+        Ok(())
+    }
+}
+
+/// The real thing: a pin taken by address against a truncation of the file, over all of `mm`.
+const PIN_TRUNCATE: &str = "file f 1 written\n\
+    w0 mmap 0 f 0 1 rw shared\n\
+    w0 w 0 0\n\
+    start\n\
+    w0 pin 0 0 | w0 unpin\n\
+    w1 ftruncate f 0\n";
+
+pub(crate) fn pin_truncate() -> Result<Lab, String> {
+    let program = Program::parse(PIN_TRUNCATE).map_err(|error| error.to_string())?;
+    let scenario = Scenario::new(program, Era::V6_15Sound);
+    Lab::new(&scenario).map_err(|error| error.to_string())
+}
+
+/// Runs that many executions, from the start again whenever a plan is exhausted. Executions that a
+/// cache cut short are none, but their points count: they were passed.
+pub(crate) fn run<M: Model>(
+    explorer: &mut Explorer,
+    model: &mut M,
+    plan: Plan,
+    executions: u64,
+) -> Work {
+    let mut work = Work::default();
+    let mut left = executions;
+    while left > 0 {
+        let plan = Plan { schedules_max: left, ..plan };
+        let outcome = search(explorer, model, &plan);
+        let begun: u64 = outcome.stats().iter().map(|stats| stats.schedules + stats.pruned).sum();
+        work.executions += sum(&outcome, |stats| stats.schedules);
+        work.points += sum(&outcome, |stats| stats.points);
+        let right = matches!(outcome, Outcome::Exhausted { .. } | Outcome::Stopped { .. });
+        assert!(right, "a right model was found wrong: {outcome:?}");
+        left = left.saturating_sub(begun.max(1));
+    }
+    work
+}
+
+/// Executions of the whole tree of the get/put/free model, under a plan.
+pub(crate) fn tree(plan: &Plan) -> u64 {
+    let outcome = search(&mut Explorer::new(), &mut GetPut::new(Inc::NotZero), plan);
+    sum(&outcome, |stats| stats.schedules)
+}
+
+/// One search, whatever it comes to.
+pub(crate) fn search<M: Model>(explorer: &mut Explorer, model: &mut M, plan: &Plan) -> Outcome {
+    explorer.search(model, plan, &mut |_, _| Judgement::Stop, &mut |_| Control::Go)
+}
+
+fn sum(outcome: &Outcome, of: impl Fn(&Stats) -> u64) -> u64 {
+    outcome.stats().iter().map(of).sum()
+}

@@ -1,0 +1,158 @@
+//! The models on shuttle, over its atomics.
+//!
+//! Shuttle runs the first task, so the task that drops the base reference is that one and the tree is as
+//! small as it can be. Everything is `SeqCst`, which is what shuttle models. Its vector clocks are off, as
+//! they are by default; a failure is neither printed nor kept.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32 as Plain, AtomicU64 as Counter, Ordering::Relaxed};
+
+use shuttle::scheduler::{DfsScheduler, RandomScheduler, Schedule, Scheduler, Task, TaskId};
+use shuttle::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::SeqCst};
+use shuttle::{Config, FailurePersistence, Runner, thread};
+
+use crate::rounds::Work;
+use crate::{Inc, SEED, WORDS};
+
+/// Which of its schedulers.
+#[derive(Clone, Copy)]
+pub(crate) enum Kind {
+    Dfs,
+    Random,
+}
+
+struct Object {
+    count: AtomicU32,
+    alive: AtomicBool,
+    frees: Plain,
+}
+
+impl Object {
+    fn get(&self, inc: Inc) -> bool {
+        if inc == Inc::Blind {
+            self.count.fetch_add(1, SeqCst);
+            return true;
+        }
+        let mut seen = self.count.load(SeqCst);
+        while seen != 0 {
+            match self.count.compare_exchange(seen, seen + 1, SeqCst, SeqCst) {
+                Ok(_) => return true,
+                Err(found) => seen = found,
+            }
+        }
+        false
+    }
+
+    fn put(&self) {
+        if self.count.fetch_sub(1, SeqCst) == 1 {
+            self.alive.store(false, SeqCst);
+            self.frees.fetch_add(1, Relaxed);
+        }
+    }
+
+    fn take(&self, inc: Inc) {
+        if self.get(inc) {
+            assert!(self.alive.load(SeqCst), "used after it was freed");
+            self.put();
+        }
+    }
+}
+
+/// The get/put/free model.
+pub(crate) fn get_put(inc: Inc) {
+    let object = Arc::new(Object {
+        count: AtomicU32::new(1),
+        alive: AtomicBool::new(true),
+        frees: Plain::new(0),
+    });
+    let takers = [(); 2].map(|()| {
+        let object = Arc::clone(&object);
+        thread::spawn(move || object.take(inc))
+    });
+    object.put();
+    takers.into_iter().for_each(|taker| taker.join().expect("a taker that returned"));
+    assert_eq!(object.frees.load(Relaxed), 1, "freed once");
+}
+
+/// Two tasks that load and add in turn, over words that they share.
+pub(crate) fn two_tasks(atomics: usize) {
+    let words: Arc<[AtomicU64; WORDS]> = Arc::new(Default::default());
+    let work = move |words: &[AtomicU64; WORDS]| {
+        for n in 0..atomics / 2 {
+            let word = &words[n % WORDS];
+            if n % 2 == 0 {
+                std::hint::black_box(word.load(SeqCst));
+            } else {
+                word.fetch_add(1, SeqCst);
+            }
+        }
+    };
+    let theirs = Arc::clone(&words);
+    let other = thread::spawn(move || work(&theirs));
+    work(&words);
+    other.join().expect("a task that returned");
+}
+
+/// Executions of the whole tree of the get/put/free model.
+pub(crate) fn tree() -> u64 {
+    explore(DfsScheduler::new(None, false), || get_put(Inc::NotZero)) as u64
+}
+
+/// Runs that many executions, from the start again whenever the tree is exhausted.
+pub(crate) fn run(
+    kind: Kind,
+    executions: u64,
+    model: impl Fn() + Copy + Send + Sync + 'static,
+) -> Work {
+    let points = Arc::new(Counter::new(0));
+    let mut work = Work::default();
+    while work.executions < executions {
+        let left = usize::try_from(executions - work.executions).unwrap_or(usize::MAX);
+        let points = Arc::clone(&points);
+        let done = match kind {
+            Kind::Dfs => {
+                explore(Counted { of: DfsScheduler::new(Some(left), false), points }, model)
+            }
+            Kind::Random => {
+                explore(Counted { of: RandomScheduler::new_from_seed(SEED, left), points }, model)
+            }
+        };
+        work.executions += done as u64;
+    }
+    work.points = points.load(Relaxed);
+    work
+}
+
+fn explore(scheduler: impl Scheduler + 'static, model: impl Fn() + Send + Sync + 'static) -> usize {
+    let mut config = Config::new();
+    config.silence_warnings = true;
+    config.failure_persistence = FailurePersistence::None;
+    Runner::new(scheduler, config).run(model)
+}
+
+/// A scheduler whose decisions are counted: those are shuttle's scheduling points.
+struct Counted<S> {
+    of: S,
+    points: Arc<Counter>,
+}
+
+impl<S: Scheduler> Scheduler for Counted<S> {
+    fn new_execution(&mut self) -> Option<Schedule> {
+        self.of.new_execution()
+    }
+
+    fn next_task(
+        &mut self,
+        runnable: &[&Task],
+        current: Option<TaskId>,
+        yielding: bool,
+    ) -> Option<TaskId> {
+        // One thread at a time: a load and a store are a count.
+        self.points.store(self.points.load(Relaxed) + 1, Relaxed);
+        self.of.next_task(runnable, current, yielding)
+    }
+
+    fn next_u64(&mut self) -> u64 {
+        self.of.next_u64()
+    }
+}

@@ -1,0 +1,254 @@
+//! What a step is about: an object of the trace as a thing that has a name.
+//!
+//! Objects are offsets into the arena, and the arena knows the types of its tables. A table of bare atomics
+//! has no telling type and is known by the table before it: page-table entries follow the page tables.
+
+use std::any::type_name;
+
+use pgmap_mm::page::{Page, Pfn, Stamp};
+use pgmap_mm::vm::Entry;
+use pgmap_prim::{Arena, AtomicU64, Region, Subject};
+use pgmap_sched::{Event, Object};
+
+use crate::names;
+
+/// A thing that steps are about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Thing {
+    /// A word of a `struct page`.
+    Page {
+        pfn: u32,
+        word: Word,
+    },
+    /// The data in a page.
+    Contents {
+        pfn: u32,
+    },
+    /// Whose a page is: not a word of the kernel's, but the moment is one.
+    Life {
+        pfn: u32,
+    },
+    Pte,
+    Pmd,
+    /// An entry of a file's `i_pages`.
+    DaxEntry,
+    Tlb,
+    /// Which page a TLB entry maps, for other CPUs to see.
+    TlbPage,
+    Queue,
+    /// Something else that lies in the arena.
+    Other,
+    /// What is no memory of the kernel: sections, CPUs, the emulator's own.
+    Outside,
+}
+
+/// The words of `struct page`, in their order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Word {
+    Refcount,
+    Mapcount,
+    Flags,
+    CompoundHead,
+    Mapping,
+    Index,
+    Private,
+    Extra,
+}
+
+const WORDS: [Word; 8] = [
+    Word::Refcount,
+    Word::Mapcount,
+    Word::Flags,
+    Word::CompoundHead,
+    Word::Mapping,
+    Word::Index,
+    Word::Private,
+    Word::Extra,
+];
+
+const _: () = {
+    assert!(size_of::<Page>() == WORDS.len() * 4);
+    assert!(std::mem::offset_of!(Page, refcount) == 0);
+    assert!(std::mem::offset_of!(Page, mapcount) == 4);
+    assert!(std::mem::offset_of!(Page, flags) == 8);
+    assert!(std::mem::offset_of!(Page, private) == 24);
+};
+
+impl Thing {
+    /// The page it belongs to.
+    pub(super) fn pfn(self) -> Option<u32> {
+        match self {
+            Self::Page { pfn, .. } | Self::Contents { pfn } | Self::Life { pfn } => Some(pfn),
+            _ => None,
+        }
+    }
+}
+
+/// The tables of an arena, by what they hold.
+pub(super) struct Tables<'a> {
+    arena: &'a Arena,
+    /// Offsets of the tables of bare words.
+    contents: Option<usize>,
+    lives: Option<usize>,
+    ptes: Option<usize>,
+    pmds: Option<usize>,
+    entries: Option<usize>,
+    tlb_pages: Option<usize>,
+}
+
+impl<'a> Tables<'a> {
+    pub(super) fn of(arena: &'a Arena) -> Self {
+        let regions = arena.regions();
+        // The n-th table of bare words after the one of this type.
+        let after = |name: &str, n: usize| {
+            let at = regions.iter().position(|region| region.name.ends_with(name))?;
+            let bare = |region: &&Region| region.name == type_name::<AtomicU64>();
+            regions[at..].iter().filter(bare).nth(n).map(|region| region.offset)
+        };
+        Self {
+            arena,
+            contents: after("::Page", 0),
+            lives: after("::Page", 1),
+            ptes: after("::PteTable", 0),
+            pmds: after("::PteTable", 1),
+            entries: after("::Inode", 0),
+            tlb_pages: after("::TlbEntry", 0),
+        }
+    }
+
+    pub(super) fn thing(&self, object: Object) -> Thing {
+        let offset = match Subject::of(object) {
+            Subject::Word(offset) | Subject::Range(offset) => offset,
+            Subject::Queue(_) => return Thing::Queue,
+            _ => return Thing::Outside,
+        };
+        let located = usize::try_from(offset).ok().and_then(|offset| self.arena.locate(offset));
+        let Some(located) = located else { return Thing::Outside };
+        let (region, pfn) = (located.region, located.index as u32);
+        let at = Some(region.offset);
+        if region.name == type_name::<Page>() {
+            return Thing::Page { pfn, word: WORDS[located.byte / 4 % WORDS.len()] };
+        }
+        match region.name {
+            _ if at == self.contents => Thing::Contents { pfn },
+            _ if at == self.lives => Thing::Life { pfn },
+            _ if at == self.ptes => Thing::Pte,
+            _ if at == self.pmds => Thing::Pmd,
+            _ if at == self.entries => Thing::DaxEntry,
+            _ if at == self.tlb_pages => Thing::TlbPage,
+            name if name.ends_with("::TlbEntry") => Thing::Tlb,
+            name if name.ends_with("::slab::Head") => Thing::Outside,
+            _ => Thing::Other,
+        }
+    }
+}
+
+impl Word {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Refcount => "refcount",
+            Self::Mapcount => "mapcount",
+            Self::Flags => "flags",
+            Self::CompoundHead => "compound_head",
+            Self::Mapping => "mapping",
+            Self::Index => "index",
+            Self::Private => "private",
+            Self::Extra => "extra",
+        }
+    }
+
+    /// On the first tail of a large folio, which has the counts of the whole.
+    fn name_on_tail(self) -> &'static str {
+        match self {
+            Self::Mapping => "large mapcount",
+            Self::Index => "entire mapcount",
+            Self::Private => "pincount",
+            Self::Extra => "nr_pages_mapped",
+            other => other.name(),
+        }
+    }
+}
+
+/// The page that a report is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Focus {
+    pub(super) pfn: u32,
+    /// Where the counts of its folio are.
+    pub(super) head: u32,
+    /// Whether the folio is large, so that its first tail has counts.
+    pub(super) large: bool,
+}
+
+impl Focus {
+    pub(super) fn has(&self, pfn: u32) -> bool {
+        pfn == self.pfn || pfn == self.head || self.is_first_tail(pfn)
+    }
+
+    fn is_first_tail(&self, pfn: u32) -> bool {
+        self.large && pfn == self.head + 1
+    }
+}
+
+/// What a step's object is called, with the page if it is not the one that the report is about.
+pub(super) fn name(thing: Thing, event: &Event, focus: Option<&Focus>) -> String {
+    let receiver = || event.site.and_then(names::receiver);
+    let foreign = |pfn: u32| match focus {
+        Some(focus) if focus.has(pfn) => String::new(),
+        _ => format!(" of pfn {pfn:#x}"),
+    };
+    match thing {
+        Thing::Page { pfn, word } => match focus {
+            Some(focus) if focus.is_first_tail(pfn) => word.name_on_tail().to_owned(),
+            _ => format!("{}{}", word.name(), foreign(pfn)),
+        },
+        Thing::Contents { pfn } => format!("data{}", foreign(pfn)),
+        Thing::Life { pfn } => format!("owner{}", foreign(pfn)),
+        Thing::Pte => "PTE".to_owned(),
+        Thing::Pmd => "PMD".to_owned(),
+        Thing::DaxEntry => "DAX entry".to_owned(),
+        Thing::Tlb | Thing::TlbPage => "TLB entry".to_owned(),
+        Thing::Queue => "wait queue".to_owned(),
+        Thing::Other | Thing::Outside => receiver().unwrap_or("a word").to_owned(),
+    }
+}
+
+/// A value as a reader wants it.
+pub(super) fn value(thing: Thing, value: u64) -> String {
+    let entry = |entry: Entry| match entry.as_table() {
+        _ if entry.is_none() => "none".to_owned(),
+        Some(table) => format!("table {}", table.0),
+        None => Pfn(entry.pfn().0).to_string(),
+    };
+    match thing {
+        Thing::Pte | Thing::Pmd => entry(Entry(value)),
+        Thing::Life { .. } => {
+            let owner = Stamp { word: value, epoch: 0 }.owner();
+            match owner.as_file() {
+                Some(file) => format!("inode {file}"),
+                None if owner.0 == 0 => "nobody".to_owned(),
+                None => "driver".to_owned(),
+            }
+        }
+        Thing::TlbPage if value as u32 == 0 => "none".to_owned(),
+        Thing::TlbPage => Pfn(value as u32).to_string(),
+        Thing::DaxEntry if value == 0 => "none".to_owned(),
+        // The low bit is the lock; what else an entry says does not fit a margin.
+        Thing::DaxEntry if value & 1 != 0 => "locked".to_owned(),
+        Thing::DaxEntry => "unlocked".to_owned(),
+        Thing::Page { word: Word::Refcount | Word::Mapcount, .. } => {
+            (value as u32).cast_signed().to_string()
+        }
+        Thing::Page { word: Word::Flags | Word::CompoundHead, .. } | Thing::Contents { .. } => {
+            format!("{value:#x}")
+        }
+        _ => value.to_string(),
+    }
+}
+
+/// Whether a page-table entry's value is about this page.
+pub(super) fn points_to(thing: Thing, value: u64, focus: &Focus) -> bool {
+    let entry = Entry(value);
+    matches!(thing, Thing::Pte | Thing::Pmd)
+        && entry.is_present()
+        && (focus.has(entry.pfn().0) || entry.is_huge() && entry.pfn().0 == focus.head)
+}

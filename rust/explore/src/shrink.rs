@@ -1,0 +1,262 @@
+//! A smaller program with the same failure.
+//!
+//! Program and schedule shrink together: a change to the program is kept if a search of the changed
+//! program, with no more preemptions than before, finds the [same](crate::Finding::is_same) failure; its schedule
+//! is then the schedule. Searches go from few preemptions to many, so the schedule needs the fewest that
+//! the program allows.
+//!
+//! Changes are tried from coarse to fine until none is kept: workers go, runs of steps go, steps move into
+//! the set-up, numbers and files get smaller, unneeded files go. What a dropped step made takes along the
+//! steps that use it. Every change is printed and parsed again, so whatever comes out is a program that
+//! could have been written by hand. Only counts decide when to give up, never a clock: the same input ends in the
+//! same program.
+//!
+//! A step that moves into the set-up is no longer seen in a report, so two tasks at least keep one each:
+//! those are the two sides of the race.
+
+mod edit;
+
+use std::collections::HashSet;
+
+use pgmap_program::{Geometry, Program};
+use pgmap_sched::{Control, Plan};
+
+use crate::scenario::{Scenario, ScenarioError};
+use crate::verdict::{Found, Verdict, explore};
+use edit::Edit;
+
+/// How much work a shrink may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ShrinkBudget {
+    /// Changes that are searched.
+    pub candidates_max: u64,
+    /// Executions in the search of one change, cut ones included.
+    pub schedules_max: u64,
+    /// Events in one execution.
+    pub steps_max: u32,
+    /// Memory for the cache of visited states.
+    pub cache_bytes: usize,
+}
+
+impl Default for ShrinkBudget {
+    fn default() -> Self {
+        let Plan { steps_max, .. } = Plan::default();
+        Self { candidates_max: 2000, schedules_max: 20_000, steps_max, cache_bytes: 64 << 20 }
+    }
+}
+
+/// How far a shrink has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ShrinkProgress {
+    /// Changes searched so far, and those of them that were kept.
+    pub tried: u64,
+    pub kept: u64,
+    /// The program as it stands: tasks, and their steps after `start`.
+    pub tasks: usize,
+    pub steps: usize,
+}
+
+/// An unbounded search is repeated with so many preemptions at most, to learn how many are needed.
+const BOUND_OF_THE_UNBOUNDED: u32 = 3;
+
+/// Shrinks a failure that [`explore`] found in `scenario`. The result fails in the same way; when `progress` says
+/// stop, or the budget is spent, it is the smallest program so far.
+///
+/// # Errors
+/// Why the scenario cannot be explored.
+pub fn shrink(
+    scenario: &Scenario,
+    found: &Found,
+    budget: &ShrinkBudget,
+    progress: &mut dyn FnMut(&ShrinkProgress) -> Control,
+) -> Result<(Scenario, Found), ScenarioError> {
+    scenario.validate()?;
+    let mut shrinker = Shrinker {
+        best: (scenario.clone(), found.clone()),
+        bound: found.preemptions,
+        cosy: Scenario::cosy(&scenario.program) == scenario.geometry,
+        seen: HashSet::new(),
+        left: *budget,
+        at: ShrinkProgress::default(),
+        stopped: false,
+        progress,
+    };
+    shrinker.tell();
+    if shrinker.bound.is_none() {
+        shrinker.bound = Some(BOUND_OF_THE_UNBOUNDED);
+        if !shrinker.search(scenario) {
+            shrinker.bound = None;
+        }
+    }
+    shrinker.run();
+    Ok(shrinker.best)
+}
+
+struct Shrinker<'a> {
+    best: (Scenario, Found),
+    /// Preemptions that a change may need; none: no bound.
+    bound: Option<u32>,
+    /// The machine is as large as the program needs, and stays so.
+    cosy: bool,
+    /// Texts that were searched already.
+    seen: HashSet<(String, Geometry)>,
+    left: ShrinkBudget,
+    at: ShrinkProgress,
+    stopped: bool,
+    progress: &'a mut dyn FnMut(&ShrinkProgress) -> Control,
+}
+
+impl Shrinker<'_> {
+    fn run(&mut self) {
+        let passes: [fn(&mut Self) -> bool; 6] = [
+            Self::workers,
+            Self::steps,
+            Self::moves,
+            Self::numbers_together,
+            Self::numbers_one_by_one,
+            Self::files,
+        ];
+        // Each pass goes on until it gets nowhere; all of them again while any got somewhere.
+        while passes.iter().filter(|pass| pass(self)).count() > 0 {}
+    }
+
+    fn program(&self) -> &Program {
+        &self.best.0.program
+    }
+
+    /// All steps of a worker at once.
+    fn workers(&mut self) -> bool {
+        let mut any = false;
+        // The last ones first: they are more often the padding.
+        for worker in self.program().workers().into_iter().rev() {
+            let gone = edit::of_worker(self.program(), worker);
+            any |= self.edit(&Edit::Drop(gone));
+        }
+        any
+    }
+
+    /// Runs of steps, long ones first, each within one task or within the set-up.
+    fn steps(&mut self) -> bool {
+        let mut any = false;
+        let mut length = self.program().steps.len().next_power_of_two();
+        while length > 0 {
+            let mut nth = 0;
+            // Kept changes renumber the steps, so the runs are asked for again.
+            while let Some(run) = edit::runs(self.program(), length).into_iter().rev().nth(nth) {
+                if self.edit(&Edit::Drop(run)) {
+                    any = true;
+                } else {
+                    nth += 1;
+                }
+            }
+            length /= 2;
+        }
+        any
+    }
+
+    /// Leading steps of tasks to the end of the set-up.
+    fn moves(&mut self) -> bool {
+        let mut any = false;
+        let mut nth = 0;
+        while let Some(step) = edit::leading(self.program()).get(nth).copied() {
+            if self.edit(&Edit::IntoSetUp(step)) {
+                any = true;
+            } else {
+                nth += 1;
+            }
+        }
+        any
+    }
+
+    /// Equal numbers together: a page and those who touch it, a file and its mappings.
+    fn numbers_together(&mut self) -> bool {
+        self.numbers(|program| {
+            let values = edit::values(program).into_iter().rev();
+            let each = values
+                .flat_map(|from| edit::smaller(from).map(move |to| Edit::Everywhere { from, to }));
+            [Edit::Least].into_iter().chain(each).collect()
+        })
+    }
+
+    fn numbers_one_by_one(&mut self) -> bool {
+        self.numbers(|program| {
+            let numbers = edit::numbers(program).into_iter().enumerate();
+            let each = numbers.flat_map(|(nth, from)| {
+                edit::smaller(from).map(move |to| Edit::Number { nth, to })
+            });
+            each.collect()
+        })
+    }
+
+    fn numbers(&mut self, edits: impl Fn(&Program) -> Vec<Edit>) -> bool {
+        let mut any = false;
+        let mut nth = 0;
+        while let Some(edit) = edits(self.program()).get(nth) {
+            if self.edit(edit) {
+                (any, nth) = (true, 0);
+            } else {
+                nth += 1;
+            }
+        }
+        any
+    }
+
+    /// Files that nobody uses, and words that say nothing here.
+    fn files(&mut self) -> bool {
+        let files = (0..self.program().files.len()).rev().map(Edit::NoFile);
+        let edits: Vec<Edit> = files.chain([Edit::Wait]).collect();
+        edits.iter().filter(|edit| self.edit(edit)).count() > 0
+    }
+
+    /// Makes a change and keeps it if the failure stays.
+    fn edit(&mut self, edit: &Edit) -> bool {
+        let Some(program) = edit.apply(self.program()) else { return false };
+        let mut candidate = Scenario { program, ..self.best.0.clone() };
+        if self.cosy {
+            candidate.geometry = Scenario::cosy(&candidate.program);
+        }
+        self.search(&candidate)
+    }
+
+    /// Whether the failure is in this scenario; then it is the best one.
+    fn search(&mut self, candidate: &Scenario) -> bool {
+        let text = candidate.program.to_string();
+        let known = !self.seen.insert((text, candidate.geometry));
+        if known || self.stopped || self.left.candidates_max == 0 {
+            return false;
+        }
+        self.left.candidates_max -= 1;
+        self.at.tried += 1;
+        let plan = Plan {
+            bound: self.bound,
+            schedules_max: self.left.schedules_max,
+            steps_max: self.left.steps_max,
+            cache_bytes: self.left.cache_bytes,
+        };
+        let Self { progress, at, stopped, .. } = self;
+        let verdict = explore(candidate, &plan, &mut |_| {
+            *stopped |= progress(at) == Control::Stop;
+            if *stopped { Control::Stop } else { Control::Go }
+        });
+        // A change that cannot be set up is no program of this failure.
+        let Ok(Verdict::Found { found, .. }) = verdict else {
+            self.tell();
+            return false;
+        };
+        let same = found.finding.is_same(&self.best.1.finding);
+        if same {
+            self.bound = found.preemptions.or(self.bound);
+            self.best = (candidate.clone(), *found);
+            self.at.kept += 1;
+        }
+        self.tell();
+        same
+    }
+
+    fn tell(&mut self) {
+        let roles = self.best.0.roles();
+        self.at.tasks = roles.len();
+        self.at.steps = roles.iter().map(|role| role.steps.len()).sum();
+        self.stopped |= (self.progress)(&self.at) == Control::Stop;
+    }
+}

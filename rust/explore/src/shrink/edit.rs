@@ -1,0 +1,274 @@
+//! Changes to a program that make it smaller: which there are, and what each one makes of it.
+//!
+//! A changed program is always printed and parsed: the parser follows the handles, so a change that leaves a
+//! reference to nothing is noticed there. Dropping repairs itself: the step that the parser
+//! complains about goes too, until nothing is wrong.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use pgmap_program::op::{PinNo, WorkerId};
+use pgmap_program::{Issue, Op, Program, Step};
+
+/// What a number in a program counts, which is also how small it can get.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Number {
+    /// Which page: 0 is the first. The new size of a file, too.
+    Page(u32),
+    /// How many pages: at least 1.
+    Count(u32),
+}
+
+/// One change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Edit {
+    /// These steps go, and those that need them.
+    Drop(Vec<usize>),
+    /// A step becomes the last of the set-up.
+    IntoSetUp(usize),
+    /// All numbers become the least they can be.
+    Least,
+    /// A number becomes another one wherever it stands.
+    Everywhere { from: Number, to: u32 },
+    /// The n-th number becomes another one.
+    Number { nth: usize, to: u32 },
+    /// A file goes if nobody uses it.
+    NoFile(usize),
+    /// No step goes on at once; tasks run at the same time anyway.
+    Wait,
+}
+
+impl Edit {
+    /// The changed program. None: it changes nothing, or what it makes is no program.
+    pub(super) fn apply(&self, program: &Program) -> Option<Program> {
+        let mut new = program.clone();
+        let changed = match self {
+            Self::Drop(steps) => drop_steps(program, steps)?,
+            Self::IntoSetUp(step) => {
+                let step = new.steps.remove(*step);
+                let start = new.steps.iter().position(|step| step.op == Op::Start);
+                match start {
+                    Some(at) => new.steps.insert(at, step),
+                    None => {
+                        let start = Step { op: Op::Start, who: None, issue: Issue::Wait, ..step };
+                        new.steps.splice(0..0, [step, start]);
+                    }
+                }
+                parse(&new)?
+            }
+            Self::Least => {
+                each(&mut new, |_, number, value| *value = number.least());
+                parse(&new)?
+            }
+            Self::Everywhere { from, to } => {
+                each(&mut new, |_, number, value| {
+                    if number == *from {
+                        *value = *to;
+                    }
+                });
+                parse(&new)?
+            }
+            Self::Number { nth, to } => {
+                each(&mut new, |n, _, value| {
+                    if n == *nth {
+                        *value = *to;
+                    }
+                });
+                parse(&new)?
+            }
+            Self::NoFile(file) => {
+                // By its line: the steps name files, and are read again without this one.
+                let text = program.to_string();
+                let lines = text.lines().enumerate().filter(|(line, _)| line != file);
+                let text: Vec<&str> = lines.map(|(_, line)| line).collect();
+                Program::parse(&text.join("\n")).ok()?
+            }
+            Self::Wait => {
+                new.steps.iter_mut().for_each(|step| step.issue = Issue::Wait);
+                parse(&new)?
+            }
+        };
+        (changed.to_string() != program.to_string()).then_some(changed)
+    }
+}
+
+fn parse(program: &Program) -> Option<Program> {
+    Program::parse(&program.to_string()).ok()
+}
+
+/// The steps of a worker, and those that fork it.
+pub(super) fn of_worker(program: &Program, worker: WorkerId) -> Vec<usize> {
+    let mine = |step: &Step| step.who == Some(worker) || step.op == Op::Fork { child: worker };
+    (0..).zip(&program.steps).filter(|(_, step)| mine(step)).map(|(n, _)| n).collect()
+}
+
+/// All steps in runs of a length, each of one task or of the set-up. `start` is no step to drop.
+pub(super) fn runs(program: &Program, length: usize) -> Vec<Vec<usize>> {
+    let set_up = program.halves().0.len();
+    let mut tasks: BTreeMap<(bool, Option<WorkerId>), Vec<usize>> = BTreeMap::new();
+    for (n, step) in program.steps.iter().enumerate() {
+        if step.op != Op::Start {
+            let task = if n < set_up { (false, None) } else { (true, step.who) };
+            tasks.entry(task).or_default().push(n);
+        }
+    }
+    tasks.values().flat_map(|steps| steps.chunks(length)).map(<[usize]>::to_vec).collect()
+}
+
+/// The first step of each task that could as well be set-up. Two tasks keep one at least.
+pub(super) fn leading(program: &Program) -> Vec<usize> {
+    let concurrent = program.halves().1;
+    let first = program.steps.len() - concurrent.len();
+    let mut tasks: BTreeMap<Option<WorkerId>, Vec<usize>> = BTreeMap::new();
+    for (n, step) in (first..).zip(concurrent) {
+        if step.op != Op::End {
+            tasks.entry(step.who).or_default().push(n);
+        }
+    }
+    let few = tasks.len() <= 2;
+    tasks.values().filter(|steps| !few || steps.len() > 1).map(|steps| steps[0]).collect()
+}
+
+impl Number {
+    fn value(self) -> u32 {
+        match self {
+            Self::Page(value) | Self::Count(value) => value,
+        }
+    }
+
+    fn least(self) -> u32 {
+        match self {
+            Self::Page(_) => 0,
+            Self::Count(_) => 1,
+        }
+    }
+}
+
+/// Smaller numbers to try, smallest first.
+pub(super) fn smaller(number: Number) -> impl Iterator<Item = u32> {
+    let (value, least) = (number.value(), number.least());
+    let tries = [least, value / 2, value.saturating_sub(1)];
+    (0..3).map(move |n| (n, tries[n])).filter_map(move |(n, to)| {
+        let new = (least..value).contains(&to) && !tries[..n].contains(&to);
+        new.then_some(to)
+    })
+}
+
+/// Every number, in the order of the text.
+pub(super) fn numbers(program: &Program) -> Vec<Number> {
+    let mut all = Vec::new();
+    each(&mut program.clone(), |_, number, _| all.push(number));
+    all
+}
+
+/// The different ones among them.
+pub(super) fn values(program: &Program) -> BTreeSet<Number> {
+    numbers(program).into_iter().collect()
+}
+
+/// Visits every number with its place in their order.
+fn each(program: &mut Program, mut visit: impl FnMut(usize, Number, &mut u32)) {
+    let mut nth = 0;
+    let mut visit = |kind: fn(u32) -> Number, value: &mut u32| {
+        visit(nth, kind(*value), value);
+        nth += 1;
+    };
+    for file in &mut program.files {
+        visit(Number::Count, &mut file.pages);
+    }
+    for step in &mut program.steps {
+        match &mut step.op {
+            Op::Pread { page, pages, .. }
+            | Op::Pwrite { page, pages, .. }
+            | Op::Punch { page, pages, .. }
+            | Op::Zerorange { page, pages, .. }
+            | Op::Touch { page, pages, .. }
+            | Op::Vmsplice { page, pages, .. }
+            | Op::Pvmread { page, pages, .. }
+            | Op::UringReg { page, pages, .. }
+            | Op::DioWrite { page, pages, .. }
+            | Op::DioRead { page, pages, .. }
+            | Op::Pin { page, pages, .. }
+            | Op::Get { page, pages, .. }
+            | Op::Mmap { offset: page, pages, .. }
+            | Op::DevAlloc { start: page, pages } => {
+                visit(Number::Page, page);
+                visit(Number::Count, pages);
+            }
+            Op::Munmap { range: Some(range), .. } => {
+                visit(Number::Page, &mut range.page);
+                visit(Number::Count, &mut range.pages);
+            }
+            Op::Load { page, .. }
+            | Op::Store { page, .. }
+            | Op::Madvise { page, .. }
+            | Op::DevGet { page }
+            | Op::DevPut { page }
+            | Op::Ftruncate { pages: page, .. } => visit(Number::Page, page),
+            Op::Tee { pages, .. } | Op::Drain { pages, .. } => visit(Number::Count, pages),
+            _ => {}
+        }
+    }
+}
+
+/// Drops steps and whatever then refers to nothing.
+fn drop_steps(program: &Program, steps: &[usize]) -> Option<Program> {
+    let mut gone: BTreeSet<usize> = steps.iter().copied().collect();
+    loop {
+        let (rest, kept) = without(program, &mut gone);
+        match Program::parse(&rest.to_string()) {
+            Ok(program) => return Some(program),
+            // One line for each file, then one for each step.
+            Err(wrong) => {
+                let line = (wrong.line as usize).checked_sub(1 + program.files.len())?;
+                gone.insert(*kept.get(line)?);
+            }
+        }
+    }
+}
+
+/// The program without these steps, and which ones it kept. Pins are numbered by their worker's steps, so
+/// later ones move up, and steps that name a pin whose step is gone go as well.
+fn without(program: &Program, gone: &mut BTreeSet<usize>) -> (Program, Vec<usize>) {
+    let mut rest = Program { steps: Vec::new(), ..program.clone() };
+    let mut kept = Vec::new();
+    // The new number of each pin that a worker's steps have made; none: its step is gone.
+    let mut pins: BTreeMap<WorkerId, Vec<Option<PinNo>>> = BTreeMap::new();
+    for (n, step) in program.steps.iter().enumerate() {
+        let mut step = step.clone();
+        let Some(who) = step.who else {
+            if !gone.contains(&n) {
+                rest.steps.push(step);
+                kept.push(n);
+            }
+            continue;
+        };
+        let mine = pins.entry(who).or_default();
+        match &mut step.op {
+            Op::Unpin { pin: Some(pin) }
+            | Op::DmaWrite { pin: Some(pin), .. }
+            | Op::DmaRead { pin: Some(pin) } => match mine.get(pin.index()) {
+                Some(Some(new)) => *pin = *new,
+                Some(None) => {
+                    gone.insert(n);
+                }
+                None => {}
+            },
+            Op::Pin { .. } | Op::Get { .. } => {
+                let new = mine.iter().flatten().count();
+                let new = u16::try_from(new).ok().map(PinNo);
+                mine.push(new.filter(|_| !gone.contains(&n)));
+            }
+            // A new process has no pins.
+            Op::Spawn => mine.clear(),
+            Op::Fork { child } => {
+                pins.insert(*child, Vec::new());
+            }
+            _ => {}
+        }
+        if !gone.contains(&n) {
+            rest.steps.push(step);
+            kept.push(n);
+        }
+    }
+    (rest, kept)
+}

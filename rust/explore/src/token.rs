@@ -1,0 +1,271 @@
+//! Tokens: a found execution as one word that can be pasted, mailed, and run again anywhere.
+//!
+//! `pgm1:` and then, in the letters of URLs, a binary form: the era by name, the rules that differ from
+//! it, the sizes, the program's text, the schedule, and a checksum over all that. The schedule carries a
+//! rolling hash of what its execution did, so a token also tells when a machine no longer does the same.
+//!
+//! A token may come from anybody. Reading one checks everything that a scenario is checked for; whatever
+//! is wrong with it is a [`TokenError`] of one sentence, never a panic.
+
+use std::fmt;
+use std::str::FromStr;
+
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::{DecodeError, Engine as _};
+use pgmap_program::{Era, EraError, Geometry, ParseError, Program, RuleError};
+use pgmap_sched::Schedule;
+use thiserror::Error;
+
+use crate::scenario::{Scenario, ScenarioError};
+use crate::verdict::Found;
+
+/// What every token begins with, up to the number of its format.
+const KIND: &str = "pgm";
+/// The format written here, and the only one read.
+const FORMAT: &str = "1";
+/// Bytes of the checksum, which is last.
+const CHECKSUM: usize = 4;
+
+/// One execution of one scenario.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Token {
+    pub scenario: Scenario,
+    pub schedule: Schedule,
+}
+
+/// Why a word is not a token that can be run.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum TokenError {
+    #[error("this is no token: tokens begin with {KIND}{FORMAT}:")]
+    NotAToken,
+    #[error("the token has format {KIND}{0}, and this version reads {KIND}{FORMAT} only")]
+    Format(String),
+    #[error("the token has a character that no token has, at position {0}")]
+    Letter(usize),
+    #[error("the token is cut short")]
+    Short,
+    #[error("the token is damaged: its checksum does not fit")]
+    Checksum,
+    #[error("the token is malformed: {0}")]
+    Malformed(&'static str),
+    #[error("the token's rules are none of this version: {0}")]
+    Era(#[from] EraError),
+    #[error("the token's rules are none of this version: {0}")]
+    Rule(#[from] RuleError),
+    #[error("the token's program is none of this version: {0}")]
+    Program(#[from] ParseError),
+    #[error("the token's scenario cannot be run: {0}")]
+    Scenario(#[from] ScenarioError),
+    #[error("the token's schedule is malformed: {0}")]
+    Schedule(String),
+    #[error("the token's schedule switches to task {0}, and its program has {1}")]
+    Task(u8, usize),
+}
+
+impl Found {
+    /// The token of this failure, found in `scenario`.
+    #[must_use]
+    pub fn token(&self, scenario: &Scenario) -> Token {
+        Token::new(scenario, self.schedule.clone())
+    }
+}
+
+impl Token {
+    /// The program is kept as its text is printed, so the line numbers of its steps are those of the
+    /// printed text: what is read back from the token is equal to it.
+    #[must_use]
+    pub fn new(scenario: &Scenario, schedule: Schedule) -> Self {
+        let printed = Program::parse(&scenario.program.to_string());
+        let program = printed.unwrap_or_else(|_| scenario.program.clone());
+        Self { scenario: Scenario { program, ..scenario.clone() }, schedule }
+    }
+
+    fn to_bytes(&self) -> Vec<u8> {
+        let Scenario { program, era, geometry, .. } = &self.scenario;
+        let mut out = Vec::new();
+        put_text(&mut out, era.name());
+        let broken = self.scenario.broken();
+        put_number(&mut out, broken.len());
+        for (rule, value) in broken {
+            put_text(&mut out, &format!("{rule}={value}"));
+        }
+        numbers_of(geometry).into_iter().for_each(|size| put_number(&mut out, size as usize));
+        put_text(&mut out, &program.to_string());
+        out.extend(self.schedule.to_bytes());
+        let checksum = crc32fast::hash(&out);
+        out.extend(checksum.to_le_bytes());
+        out
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Result<Self, TokenError> {
+        let (body, checksum) = bytes.split_last_chunk::<CHECKSUM>().ok_or(TokenError::Short)?;
+        if crc32fast::hash(body) != u32::from_le_bytes(*checksum) {
+            return Err(TokenError::Checksum);
+        }
+        let mut input = Input(body);
+        let era: Era = input.name()?.parse()?;
+        let mut rules = era.rules();
+        for _ in 0..input.number()? {
+            rules.apply(input.name()?)?;
+        }
+        let mut sizes = [0; SIZES];
+        for size in &mut sizes {
+            *size = input.number()?;
+        }
+        let geometry = geometry_of(sizes).ok_or(TokenError::Malformed("a size is out of range"))?;
+        let program = Program::parse(input.text()?)?;
+        let scenario = Scenario { program, era, rules, geometry };
+        scenario.validate()?;
+        let schedule =
+            Schedule::from_bytes(input.0).map_err(|bad| TokenError::Schedule(bad.to_string()))?;
+        let tasks = scenario.roles().len();
+        let stray = schedule.departures().iter().find(|to| usize::from(to.task.0) >= tasks);
+        match stray {
+            Some(departure) => Err(TokenError::Task(departure.task.0, tasks)),
+            None => Ok(Self { scenario, schedule }),
+        }
+    }
+}
+
+impl fmt::Display for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{KIND}{FORMAT}:{}", URL_SAFE_NO_PAD.encode(self.to_bytes()))
+    }
+}
+
+impl FromStr for Token {
+    type Err = TokenError;
+
+    fn from_str(word: &str) -> Result<Self, TokenError> {
+        let word = word.trim();
+        let (head, letters) = word.split_once(':').ok_or(TokenError::NotAToken)?;
+        match head.strip_prefix(KIND) {
+            Some(FORMAT) => {}
+            Some(other) if !other.is_empty() && other.bytes().all(|b| b.is_ascii_digit()) => {
+                return Err(TokenError::Format(other.to_owned()));
+            }
+            _ => return Err(TokenError::NotAToken),
+        }
+        let bytes = URL_SAFE_NO_PAD.decode(letters).map_err(|error| match error {
+            DecodeError::InvalidByte(at, _) => TokenError::Letter(head.len() + 1 + at),
+            // The last letter of a whole token leaves no bits over.
+            _ => TokenError::Short,
+        })?;
+        Self::from_bytes(&bytes)
+    }
+}
+
+/// How many numbers a geometry is.
+const SIZES: usize = 14;
+
+fn numbers_of(geometry: &Geometry) -> [u32; SIZES] {
+    // Every field by name: a new one must find its place in the format.
+    let Geometry {
+        pmd_order,
+        gather_batch,
+        pin_bias,
+        cpus,
+        pages,
+        dev_pages,
+        files_max,
+        file_pages_max,
+        procs_max,
+        fds_max,
+        maps_max,
+        pipes_max,
+        pipe_slots,
+        pins_max,
+    } = *geometry;
+    [
+        pmd_order.into(),
+        gather_batch.into(),
+        pin_bias,
+        cpus.into(),
+        pages,
+        dev_pages,
+        files_max.into(),
+        file_pages_max,
+        procs_max.into(),
+        fds_max.into(),
+        maps_max.into(),
+        pipes_max.into(),
+        pipe_slots.into(),
+        pins_max.into(),
+    ]
+}
+
+/// None: a number is too large for its field. What the sizes may be is for the scenario to say.
+fn geometry_of(sizes: [u32; SIZES]) -> Option<Geometry> {
+    let byte = |n: usize| u8::try_from(sizes[n]).ok();
+    let short = |n: usize| u16::try_from(sizes[n]).ok();
+    Some(Geometry {
+        pmd_order: byte(0)?,
+        gather_batch: short(1)?,
+        pin_bias: sizes[2],
+        cpus: short(3)?,
+        pages: sizes[4],
+        dev_pages: sizes[5],
+        files_max: short(6)?,
+        file_pages_max: sizes[7],
+        procs_max: short(8)?,
+        fds_max: byte(9)?,
+        maps_max: byte(10)?,
+        pipes_max: byte(11)?,
+        pipe_slots: short(12)?,
+        pins_max: short(13)?,
+    })
+}
+
+/// LEB128.
+fn put_number(out: &mut Vec<u8>, mut value: usize) {
+    while value >= 0x80 {
+        out.push((value & 0x7f) as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
+
+fn put_text(out: &mut Vec<u8>, text: &str) {
+    put_number(out, text.len());
+    out.extend(text.as_bytes());
+}
+
+/// What has not been read yet. The checksum fits, so what is wrong from here on was written that way.
+struct Input<'a>(&'a [u8]);
+
+impl<'a> Input<'a> {
+    fn number(&mut self) -> Result<u32, TokenError> {
+        let mut value = 0u64;
+        for shift in (0..35).step_by(7) {
+            let (&byte, rest) = self.0.split_first().ok_or(TokenError::Short)?;
+            self.0 = rest;
+            value |= u64::from(byte & 0x7f) << shift;
+            if byte & 0x80 == 0 {
+                let too_large = |_| TokenError::Malformed("a number is too large");
+                return u32::try_from(value).map_err(too_large);
+            }
+        }
+        Err(TokenError::Malformed("a number is too large"))
+    }
+
+    fn text(&mut self) -> Result<&'a str, TokenError> {
+        let bytes = self.number()? as usize;
+        let (text, rest) = self.0.split_at_checked(bytes).ok_or(TokenError::Short)?;
+        self.0 = rest;
+        let text = std::str::from_utf8(text).map_err(|_| TokenError::Malformed("no UTF-8"))?;
+        // Messages quote it, and a terminal would obey.
+        match text.contains(|c: char| c.is_control() && c != '\n') {
+            true => Err(TokenError::Malformed("a text has control characters")),
+            false => Ok(text),
+        }
+    }
+
+    /// A text of one line.
+    fn name(&mut self) -> Result<&'a str, TokenError> {
+        let name = self.text()?;
+        match name.contains('\n') {
+            true => Err(TokenError::Malformed("a name has control characters")),
+            false => Ok(name),
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! Programs drawn at random, a dozen schedules of each: nothing crashes, nothing leaks, every execution
+//! replays to the same end, and the sound era has no finding.
+//!
+//! `PGMAP_RANDOM_PROGRAMS=100000` draws that many instead of the few that a test run can afford.
+
+use std::cell::RefCell;
+use std::fmt::Write as _;
+
+use pgmap_explore::{Finding, Lab, Scenario};
+use pgmap_prim::SplitMix64;
+use pgmap_program::rules::RULES;
+use pgmap_program::{Era, Program};
+use pgmap_sched::{
+    Control, Ended, Explorer, Failure, Fault, Judgement, Model, Plan, Schedule, Task, Trace,
+};
+
+/// A lab in which every execution that passes fails with [`PASSED`], so that its schedule is seen too.
+struct Told<'a>(&'a Lab);
+
+const PASSED: Fault = Fault { code: 0xff_ffff, object: 0, value: 0 };
+
+impl Model for Told<'_> {
+    fn tasks(&self) -> usize {
+        self.0.tasks()
+    }
+
+    fn reset(&mut self) {
+        self.0.reset();
+    }
+
+    fn run(&self, task: Task) {
+        self.0.run(task);
+    }
+
+    fn finish(&self) -> Result<(), Fault> {
+        self.0.finish().and(Err(PASSED))
+    }
+}
+
+const SET_UP: &[&str] = &[
+    "mmap 0 f 0 2 rw shared",
+    "mmap 0 f 0 2 rw shared odd",
+    "mmap 0 h 0 4 rw shared",
+    "w 0 0",
+    "w 0 0 2",
+    "pin 0 0",
+    "get 0 1",
+    "pipe 0",
+    "vmsplice 0 0 0 1",
+    "dev_alloc 0 1",
+    "open 0 f rw",
+    "pin 0 0 2",
+];
+const CALLS: &[&str] = &[
+    "w 0 0",
+    "r 0 0",
+    "w 0 1",
+    "w 0 0 2",
+    "pin 0 0",
+    "pin 0 0 2",
+    "get 0 0",
+    "unpin",
+    "unpin",
+    "dma_write",
+    "dma_read",
+    "munmap 0",
+    "ftruncate f 0",
+    "ftruncate f 1",
+    "ftruncate f 2",
+    "ftruncate h 0",
+    "ftruncate h 4",
+    "punch f 0 1",
+    "punch h 1 1",
+    "zerorange f 0 1",
+    "pwrite f 0 1",
+    "pwrite h 0 2",
+    "pread f 0 1",
+    "unlink f",
+    "unlink h",
+    "exit",
+    "pipe 0",
+    "vmsplice 0 0 0 1",
+    "drain 0 1",
+    "tee 0 0 1",
+    "dev_alloc 0 1",
+    "dev_alloc 0 2",
+    "dev_get 0",
+    "dev_put 0",
+    "madvise 0 dontneed 0",
+    "close 0",
+    "unbind",
+    "mmap 0 f 0 2 rw shared",
+    "process_vm_readv 0 0 0 1",
+    "fork 3",
+];
+
+/// A program that parses, from the lines that do.
+fn draw(random: &mut SplitMix64) -> String {
+    let workers = 2 + random.below(2);
+    let mut text = String::from("file f 2\nfile h 4 huge\n");
+    if random.below(2) == 0 {
+        text.push_str("file g 8\n");
+    }
+    let mut add = |line: String| {
+        let longer = format!("{text}{line}\n");
+        if Program::parse(&longer).is_ok() {
+            text = longer;
+        }
+    };
+    for _ in 0..random.below(7) {
+        let call = SET_UP[random.below(SET_UP.len() as u32) as usize];
+        add(format!("w{} {call}", random.below(workers)));
+    }
+    add("start".to_owned());
+    for worker in 0..workers {
+        for _ in 0..1 + random.below(3) {
+            let mut line = String::new();
+            let call = CALLS[random.below(CALLS.len() as u32) as usize];
+            let _ = write!(line, "w{worker} {call}");
+            add(line);
+        }
+    }
+    text
+}
+
+/// The sound era, the faithful one, or one wrong rule.
+fn rules(scenario: &mut Scenario, random: &mut SplitMix64) {
+    match random.below(4) {
+        0 => {
+            scenario.era = Era::V6_15;
+            scenario.rules = Era::V6_15.rules();
+        }
+        1 => {
+            let rule = &RULES[random.below(RULES.len() as u32) as usize];
+            let value = rule.values[random.below(rule.values.len() as u32) as usize].name;
+            scenario.rules.set(rule.name, value).expect("a value of the rule");
+        }
+        _ => {}
+    }
+}
+
+fn resident_kib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap_or_default();
+    line.split_whitespace().nth(1).and_then(|kib| kib.parse().ok()).unwrap_or(0)
+}
+
+#[expect(clippy::print_stderr, reason = "the figures of a long run")]
+fn report(figures: &str) {
+    eprintln!("{figures}");
+}
+
+#[test]
+fn random_programs_neither_crash_nor_leak_and_replay_alike() {
+    let wanted: u64 = std::env::var("PGMAP_RANDOM_PROGRAMS")
+        .map_or(1_000, |count| count.parse().expect("a number of programs"));
+    let seed = std::env::var("PGMAP_RANDOM_SEED").map_or(1, |seed| seed.parse().expect("a seed"));
+    let mut random = SplitMix64::new(seed);
+    let mut explorer = Explorer::new();
+    let plan = Plan { bound: Some(2), schedules_max: 12, ..Plan::default() };
+    let (mut programs, mut schedules, mut findings, mut early) = (0u64, 0u64, 0u64, 0);
+    while programs < wanted {
+        let text = draw(&mut random);
+        let program = Program::parse(&text).expect("every line was tried");
+        let mut scenario = Scenario::new(program, Era::V6_15Sound);
+        rules(&mut scenario, &mut random);
+        let Ok(lab) = Lab::new(&scenario) else { continue };
+        programs += 1;
+        let seen: RefCell<Vec<(Failure, Schedule)>> = RefCell::default();
+        let mut judge = |failure: &Failure, schedule: &Schedule| {
+            let passed = matches!(failure, Failure::Fault { fault, .. } if *fault == PASSED);
+            let finding = if passed { None } else { Finding::of(&scenario, &lab, failure) };
+            if let Some(finding) = finding {
+                findings += 1;
+                let sound = scenario.broken().is_empty() && scenario.era == Era::V6_15Sound;
+                assert!(!sound, "{text}{finding:#?}");
+                assert!(
+                    !matches!(failure, Failure::Panic { .. }),
+                    "{text}{:?}\n{finding:#?}",
+                    scenario.broken()
+                );
+            }
+            seen.borrow_mut().push((failure.clone(), schedule.clone()));
+            Judgement::Continue
+        };
+        explorer.search(&mut Told(&lab), &plan, &mut judge, &mut |_| Control::Go);
+        let seen = seen.into_inner();
+        schedules += seen.len() as u64;
+        for (failure, schedule) in seen.iter().step_by(4) {
+            let again = explorer.twice(&mut Told(&lab), schedule);
+            let again = again.unwrap_or_else(|at| panic!("{text}{at:?}"));
+            assert_eq!(again.diverged, None, "{text}");
+            assert_eq!(again.end, Ended::Failed(failure.clone()), "{text}");
+            let quietly = explorer.replay(&mut Told(&lab), schedule, Trace::Skip);
+            assert_eq!(quietly.end, again.end, "{text}");
+        }
+        if programs == wanted / 5 {
+            early = resident_kib();
+        }
+    }
+    let grown = resident_kib().saturating_sub(early);
+    report(&format!(
+        "{programs} programs, {schedules} schedules, {findings} findings, {grown} KiB more"
+    ));
+    assert!(schedules > 5 * programs, "{schedules} schedules of {programs} programs");
+    assert!(findings > 0);
+    assert!(grown < 16 << 10, "{grown} KiB more than after a fifth of the programs");
+}
