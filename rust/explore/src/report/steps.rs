@@ -75,7 +75,9 @@ impl Walk<'_> {
             Kind::Choice { value, of } => {
                 (told.kind, told.operation) = ("choice", format!("{value} of {of}"));
             }
-            Kind::Blocked { class, .. } => (told.kind, told.operation) = ("waits", class.to_owned()),
+            Kind::Blocked { class, .. } => {
+                (told.kind, told.operation) = ("waits", class.to_owned())
+            }
             Kind::Switch { to } => (told.kind, told.operation) = ("switch", self.who(to.0)),
             Kind::Note { code, a, b } => {
                 let step = usize::try_from(a).ok().and_then(|n| self.scenario.program.steps.get(n));
