@@ -127,7 +127,7 @@ def test_the_most_serious_outcome_wins() -> None:
 
 
 def test_every_exit_code_has_a_place_and_a_meaning() -> None:
-    assert {int(code) for code in Exit} == {0, 1, 2, 3, 4, 5, 70, 125, 130, 143}
+    assert {int(code) for code in Exit} == {0, 1, 2, 3, 4, 5, 6, 70, 125, 130, 143}
     assert all(worst([code]) is code and code.meaning for code in Exit)
 
 

@@ -151,7 +151,7 @@ class Explore:
         )
         out.facts.update(config=asked, source=source)
         run = core.explore_start(asked)
-        out.detail(header("explore", args.era, args.breaks, source))
+        out.detail(header("explore", args.era, args.breaks, f"program: {source}"))
         with showing(args.progress, out) as progress:
             report = drive(
                 run,
@@ -203,7 +203,7 @@ def find_program(args: argparse.Namespace, core: _core_api.Core) -> tuple[str, s
     mine = [known[pair] for pair in args.breaks if pair in known]
     if len(mine) == 1:
         [entry] = mine
-        return f"known for {entry['rule']}={entry['value']}", entry["program"]
+        return f"the one known for {entry['rule']}={entry['value']}", entry["program"]
     if mine:
         raise UsageError("each of these rules has a program of its own: name a program's file")
     for missing in catalogue["not_shown"]:

@@ -7,8 +7,10 @@ step it does not and decides nothing. Under other rules a difference is what one
 from __future__ import annotations
 
 import argparse
+import json
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pgmap
@@ -100,12 +102,34 @@ def find_token(text: str) -> str:
         return text
     if text != STDIN and not Path(text).exists():
         raise UsageError(f"{text[:80]!r} is neither a token (pgm1:...) nor a file")
-    found = list(dict.fromkeys(TOKEN.findall(CONTINUED.sub("", read(text)))))
+    found = list(dict.fromkeys(tokens(read(text))))
     if not found:
         raise UsageError(f"{text}: no token (pgm1:...) in this file")
     if len(found) > 1:
         raise UsageError(f"{text}: {len(found)} different tokens in this file; pass one of them")
     return str(found[0])
+
+
+def tokens(text: str) -> Iterator[str]:
+    """The tokens in a text; in JSON, those in its strings."""
+    with suppress(ValueError):  # no JSON
+        for part in strings(json.loads(text)):
+            yield from TOKEN.findall(CONTINUED.sub("", part))
+        return
+    yield from TOKEN.findall(CONTINUED.sub("", text))
+
+
+def strings(value: object) -> Iterator[str]:
+    """All strings of a JSON value."""
+    match value:
+        case str():
+            yield value
+        case list():
+            for item in value:
+                yield from strings(item)
+        case dict():
+            for item in value.values():
+                yield from strings(item)
 
 
 def exit_of(told: Replayed) -> Exit:

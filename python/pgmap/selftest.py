@@ -225,8 +225,11 @@ def replay(row: Row, token: str, times: int, core: _core_api.Core, signals: Sign
             return
 
 
-TITLES = ("", "rule", "breaks", "k", "schedules", "seconds", "replays", "steps", "right", "seconds")
-WIDTHS = (6, 34, 10, 2, 9, 8, 7, 7, 10, 8)
+TITLES = (
+    *("", "wrong rule", "breaks", "bound", "schedules", "seconds", "replays", "steps"),
+    *("right: points", "schedules", "seconds"),
+)
+WIDTHS = (6, 27, 10, 5, 9, 7, 7, 6, 13, 9, 7)
 
 
 def heading() -> str:
@@ -259,6 +262,7 @@ def line(out: Output, row: Row) -> str:
         "" if wrong is None else f"{wrong['seconds']:.2f}",
         str(row.replays),
         steps,
+        "" if right is None else f"{right['longest']:,}",
         "" if right is None else f"{right['schedules']:,}",
         "" if right is None else f"{right['seconds']:.2f}",
     ]

@@ -15,6 +15,9 @@ pub struct Scenario {
     pub geometry: Geometry,
 }
 
+/// Pages of a device. Each execution puts all of them back, and a token from anybody may ask for more.
+const PAGES_MAX: u32 = 1 << 14;
+
 /// Why there is nothing to explore.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ScenarioError {
@@ -26,6 +29,8 @@ pub enum ScenarioError {
     TooMany(usize),
     #[error("{cpus} CPUs for {tasks} tasks at once: each needs one of its own")]
     Cpus { cpus: u16, tasks: usize },
+    #[error("a machine of {0} pages: the explorer takes at most {PAGES_MAX}")]
+    TooLarge(u32),
     #[error("line {line}: {what}")]
     Unsupported { line: u32, what: String },
     #[error("line {line}: {step}: {why} in the set-up")]
@@ -91,6 +96,10 @@ impl Scenario {
     /// What makes it impossible to explore.
     pub fn validate(&self) -> Result<(), ScenarioError> {
         self.geometry.validate()?;
+        let Geometry { pages, dev_pages, .. } = self.geometry;
+        if pages.max(dev_pages) > PAGES_MAX {
+            return Err(ScenarioError::TooLarge(pages.max(dev_pages)));
+        }
         if let Some((n, what)) = self.program.unsupported().into_iter().next() {
             let line = self.program.steps.get(n as usize).map_or(0, |step| step.line);
             return Err(ScenarioError::Unsupported { line, what });
