@@ -1,0 +1,354 @@
+"""`python -m pgmap.explore` and `pgmap.explore`, with a core that answers and with the real one."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import pgmap
+from fake_core import (
+    CATALOGUE,
+    PROGRAM,
+    TOKEN,
+    FakeCore,
+    FakeExplore,
+    FakeHunt,
+    FakeStress,
+    bound,
+    hunt_report,
+    stress_report,
+    violation,
+)
+from fake_core import explore_report as report
+from fake_core import found as a_failure
+from pgmap import Exhausted, Found, Inconclusive, NotFound, _core, errors
+from pgmap._core_api import core
+from pgmap._exit import Exit
+from pgmap._explore import Explore
+from pgmap.stress import Stress
+from pgmap.verdicts import Bound, Finding
+from ran import Runner
+
+KNOWN = {entry["rule"]: entry for entry in _core.catalogue()["known"]}
+ZAP = KNOWN["zap-put"]
+WRONG = {ZAP["rule"]: ZAP["value"]}
+# Long enough to be interrupted.
+LARGE = KNOWN["gup-pmd-recheck"]["program"]
+
+
+def core_with(**changes: Any) -> FakeCore:
+    return FakeCore(explores=[FakeExplore(report(**changes))])
+
+
+# --- the command, around any core -----------------------------------------------------------------
+
+
+def test_exhausted_says_within_what(run: Runner) -> None:
+    ran = run(Explore(), "--break", "zap-put=before-flush")
+    assert ran.exit is Exit.OK
+    last = ran.lines[-1]
+    for words in ("at most 2 preemptions", "sequentially consistent", "PMD order 2", "3,702"):
+        assert words in last
+    assert [line.split()[0] for line in ran.lines[1:5]] == ["bound", "0", "1", "2"]
+
+
+def test_found_prints_report_token_and_how_to_run_it_again(run: Runner) -> None:
+    ran = run(
+        Explore(),
+        "--break",
+        "zap-put=before-flush",
+        core=core_with(verdict="found", found=a_failure()),
+    )
+    assert ran.exit is Exit.FOUND
+    assert "BUG: pgmap: stale translation" in ran.stdout
+    assert "found I22" in ran.stdout
+    assert "with 1 preemption " in ran.stdout
+    assert f"Token: {TOKEN}" in ran.lines
+    assert ran.lines[-1] == f"Again: python -m pgmap.replay {TOKEN}"
+
+
+def test_the_json_carries_the_token(run: Runner) -> None:
+    fake = core_with(verdict="found", found=a_failure())
+    ran = run(Explore(), "--break", "zap-put=before-flush", "--json", "-", core=fake)
+    assert ran.json["token"] == TOKEN
+    assert ran.json["verdict"] == "found"
+    assert ran.json["schema"] == "pgmap-explore/1"
+
+
+@pytest.mark.parametrize("why", ["schedules", "time"])
+def test_a_spent_budget_is_no_proof(run: Runner, why: str) -> None:
+    fake = core_with(verdict="not-found", why=why)
+    ran = run(Explore(), "--break", "zap-put=before-flush", core=fake)
+    assert ran.exit is Exit.OK
+    assert "Not a proof" in ran.lines[-1]
+    assert "exhausted so far: bound 0, 1" in ran.lines[-1]
+
+
+def test_inconclusive_has_an_exit_code_of_its_own(run: Runner) -> None:
+    fake = core_with(verdict="inconclusive", why="too long")
+    ran = run(Explore(), "--break", "zap-put=before-flush", core=fake)
+    assert ran.exit is Exit.INCONCLUSIVE
+    assert "inconclusive: too long" in ran.lines[-1]
+
+
+def test_a_search_that_ran_nothing_is_never_green(run: Runner) -> None:
+    fake = core_with(bounds=[bound(0, schedules=0, pruned=0)])
+    assert run(Explore(), "--break", "zap-put=before-flush", core=fake).exit is Exit.NOTHING_RAN
+
+
+def test_without_a_program_the_one_known_for_the_rule_runs(run: Runner) -> None:
+    fake = FakeCore()
+    run(Explore(), "--break", "zap-put=before-flush", core=fake)
+    assert fake.asked[0]["program"] == PROGRAM
+    assert fake.asked[0]["breaks"] == (("zap-put", "before-flush"),)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ([], "nothing to explore: name a file"),
+        (["--break", "zap-put=sometimes"], "no program is known for zap-put=sometimes"),
+        (["--break", "share-reset=kept"], "files cannot share"),
+        (["--break", "zap-put=before-flush", "--break", "evict-wait=none"], "program of its own"),
+        (["no-such-file.txt"], "cannot read no-such-file.txt"),
+        (["."], "cannot read ."),
+        (["x", "--hunt", "mmap"], "either a program or --hunt"),
+        (["--hunt", "mmap", "--geometry", "pages=8"], "no --geometry"),
+        (["--hunt", " "], "no words"),
+        (["--ops", "3", "--break", "zap-put=before-flush"], "--ops is for --hunt"),
+        (["--geometry", "pages", "--break", "a=b"], "not SIZE=N"),
+        (["--geometry", "pages=x", "--break", "a=b"], "not an integer"),
+        (["--preemptions", "-1", "--break", "a=b"], "not between 0 and 64"),
+        (["--schedules", "0", "--break", "a=b"], "at least 1"),
+        (["--for", "soon", "--break", "a=b"], "not a duration"),
+    ],
+)
+def test_a_bad_command_line_is_a_sentence(run: Runner, words: list[str], sentence: str) -> None:
+    ran = run(Explore(), *words)
+    assert ran.exit is Exit.USAGE
+    assert sentence in ran.stderr
+
+
+def test_a_file_that_is_no_text_is_refused(run: Runner, tmp_path: Path) -> None:
+    path = tmp_path / "program"
+    path.write_bytes(b"\xff\xfe\x00")
+    ran = run(Explore(), str(path))
+    assert ran.exit is Exit.USAGE
+    assert "not UTF-8" in ran.stderr
+
+
+def test_a_hunt_asks_for_its_words(run: Runner) -> None:
+    fake = FakeCore()
+    ran = run(Explore(), "--hunt", "mmap, touch", "--ops", "3", core=fake)
+    assert ran.exit is Exit.OK
+    assert (fake.asked[0]["words"], fake.asked[0]["ops"]) == (["mmap", "touch"], 3)
+    assert "no program of at most 3 operations fails" in ran.lines[-1]
+
+
+def test_a_hunt_tells_what_it_caught(run: Runner) -> None:
+    fake = FakeCore(hunt=FakeHunt(hunt_report(verdict="found", found=a_failure())))
+    ran = run(Explore(), "--hunt", "all", core=fake)
+    assert ran.exit is Exit.FOUND
+    assert fake.asked[0]["words"] == []
+    assert f"Token: {TOKEN}" in ran.lines
+
+
+@pytest.mark.parametrize(
+    ("broken", "explained"), [("zap-put=before-flush", True), ("zap-put=sometimes", False)]
+)
+def test_stress_names_the_search_that_explains_a_violation(
+    run: Runner, broken: str, explained: bool
+) -> None:
+    fake = FakeCore(stress=FakeStress(stress_report(violations=[violation()])))
+    ran = run(Stress(), "--break", broken, core=fake)
+    line = f"Explain: python -m pgmap.explore --break {broken}"
+    assert (line in ran.lines) is explained
+    clean = run(Stress(), "--break", broken)
+    assert "Explain" not in clean.stdout
+
+
+def test_the_fake_catalogue_is_shaped_like_the_real_one() -> None:
+    real = _core.catalogue()
+    assert set(real["known"][0]) == set(CATALOGUE["known"][0])
+    assert set(real["not_shown"][0]) == set(CATALOGUE["not_shown"][0])
+
+
+# --- the real core --------------------------------------------------------------------------------
+
+
+def test_a_wrong_rule_is_found_from_the_command_line(run: Runner) -> None:
+    ran = run(Explore(), "--break", "zap-put=before-flush", "--json", "-", core=core())
+    assert ran.exit is Exit.FOUND
+    found = ran.json["found"]
+    assert found["finding"]["invariant"] == "I22"
+    assert found["preemptions"] == 1
+    assert ran.json["token"].startswith("pgm1:")
+    assert set(ran.json) >= set(report())
+    assert set(found) == set(a_failure())
+    assert all(len(line) <= 72 for line in found["text"].splitlines())
+
+
+def test_found_is_a_value_that_prints_its_report() -> None:
+    verdict = pgmap.explore(ZAP["program"], rules=WRONG)
+    assert isinstance(verdict, Found)
+    assert str(verdict) == verdict.report
+    assert verdict.rules == ("zap-put=before-flush",)
+    assert verdict.data["invariant"]["id"] == "I22"
+    assert eval(repr(verdict), vars(pgmap) | {"Bound": Bound, "Finding": Finding}) == verdict
+    again = pickle.loads(pickle.dumps(verdict))
+    assert (again, hash(again)) == (verdict, hash(verdict))
+
+
+def test_right_rules_are_exhausted_and_say_within_what() -> None:
+    verdict = pgmap.explore(pgmap.Program.parse(ZAP["program"]), preemptions=1)
+    assert isinstance(verdict, Exhausted)
+    assert verdict.bound == 1
+    assert [entry.bound for entry in verdict.bounds] == [0, 1]
+    assert verdict.schedules == sum(entry.schedules for entry in verdict.bounds) > 0
+    assert verdict.geometry["pmd_order"] == 2
+    assert eval(repr(verdict), vars(pgmap) | {"Bound": Bound}) == verdict
+
+
+def test_a_budget_of_schedules_or_time_is_not_found() -> None:
+    by_schedules = pgmap.explore(LARGE, schedules=20)
+    by_time = pgmap.explore(LARGE, preemptions=8, seconds=0.1)
+    assert isinstance(by_schedules, NotFound)
+    assert isinstance(by_time, NotFound)
+    assert (by_schedules.budget, by_time.budget) == ("schedules", "time")
+
+
+def test_no_verdict_is_a_bare_true() -> None:
+    for verdict in (
+        pgmap.explore(ZAP["program"], schedules=1),
+        Inconclusive(why="x", geometry={}, program="", era="", rules=()),
+    ):
+        with pytest.raises(TypeError, match="neither true nor false"):
+            bool(verdict)
+
+
+def test_unshrunk_is_the_program_as_given() -> None:
+    entry = KNOWN["truncate-break-layout"]
+    rules = {entry["rule"]: entry["value"]}
+    whole = pgmap.explore(entry["program"], rules=rules, shrink=False)
+    small = pgmap.explore(entry["program"], rules=rules)
+    assert isinstance(whole, Found)
+    assert isinstance(small, Found)
+    assert len(small.program) < len(whole.program)
+    assert small.finding.title == whole.finding.title
+
+
+def test_progress_is_called_and_may_end_the_search() -> None:
+    seen: list[str] = []
+
+    def enough(glance: Any) -> None:
+        seen.append(glance["phase"])
+        if len(seen) == 3:
+            raise StopIteration
+
+    with pytest.raises(StopIteration):
+        pgmap.explore(LARGE, preemptions=8, progress=enough)
+    assert seen == ["search"] * 3
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        ({"era": "v9.99"}, errors.EraError),
+        ({"rules": {"no-such-rule": "on"}}, errors.RuleError),
+        ({"rules": {"zap-put": "never"}}, errors.RuleError),
+        ({"rules": "zap-put=never"}, TypeError),
+        ({"rules": {1: 2}}, TypeError),
+        ({"geometry": {"cpus": 0}}, errors.ScenarioError),
+        ({"geometry": {"cpus": 1}}, errors.ScenarioError),
+        ({"geometry": {"pages": 1 << 28}}, errors.ScenarioError),
+        ({"geometry": {"pages": 1 << 40}}, errors.OutOfRange),
+        ({"geometry": {"pages": "many"}}, TypeError),
+        ({"geometry": {"no-such-size": 1}}, errors.InvalidArgument),
+        ({"preemptions": -1}, errors.InvalidArgument),
+        ({"preemptions": 1000}, errors.InvalidArgument),
+        ({"schedules": 0}, errors.InvalidArgument),
+        ({"seconds": -1.0}, errors.InvalidArgument),
+        ({"seconds": float("nan")}, errors.InvalidArgument),
+        ({"program": "w0 nonsense"}, errors.ProgramError),
+        ({"program": ""}, errors.ScenarioError),
+        (
+            {"program": "file f 1\nw0 mmap 0 f 0 1 rw shared\nw0 r 0 0\nstart\n"},
+            errors.ScenarioError,
+        ),
+        ({"program": 7}, TypeError),
+        ({"program": None}, TypeError),
+    ],
+)
+def test_bad_input_starts_nothing(change: dict[str, Any], error: type[Exception]) -> None:
+    with pytest.raises(error) as raised:
+        pgmap.explore(**{"program": ZAP["program"], **change})
+    assert len(str(raised.value)) > 10
+    assert not isinstance(raised.value, errors.InternalError)
+
+
+def test_a_program_that_cannot_be_read_names_its_line(run: Runner, tmp_path: Path) -> None:
+    path = tmp_path / "program.txt"
+    path.write_text("file f 1\nw0 frobnicate 1\n")
+    ran = run(Explore(), str(path), core=core())
+    assert ran.exit is Exit.USAGE
+    assert "line 2" in ran.stderr
+    assert "frobnicate" in ran.stderr
+
+
+def test_the_shortest_program_of_a_known_race_is_hunted_down(run: Runner) -> None:
+    words = "mmap touch reference drop unlink"
+    options = ["--break", "evict-wait=none", "--ops", "5", "--preemptions", "0", "--json", "-"]
+    ran = run(Explore(), "--hunt", words, *options, core=core())
+    assert ran.exit is Exit.FOUND
+    assert ran.json["words"] == words.split()
+    assert ran.json["token"].startswith("pgm1:")
+
+
+def test_an_unknown_word_lists_those_there_are(run: Runner) -> None:
+    ran = run(Explore(), "--hunt", "mmap fly", core=core())
+    assert ran.exit is Exit.USAGE
+    assert "truncate" in ran.stderr
+
+
+@pytest.mark.parametrize("words", [["-", "--preemptions", "8"], ["--hunt", "all", "--ops", "9"]])
+def test_ctrl_c_gives_what_there_is(words: list[str], tmp_path: Path) -> None:
+    path = tmp_path / "program.txt"
+    path.write_text(LARGE)
+    command = [sys.executable, "-m", "pgmap.explore", "--json", "-"]
+    command += [str(path) if word == "-" else word for word in words]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert child.stderr is not None
+    assert "era=" in child.stderr.readline()
+    child.send_signal(signal.SIGINT)
+    stdout, _ = child.communicate(timeout=60)
+    told = json.loads(stdout)
+    assert child.returncode == Exit.INTERRUPTED
+    assert (told["verdict"], told["complete"]) == ("not-found", False)
+
+
+def test_the_functions_keep_their_names_when_the_commands_are_imported() -> None:
+    import pgmap.explore
+    import pgmap.replay
+
+    assert callable(pgmap.explore)
+    assert callable(pgmap.replay)
+
+
+def test_a_result_is_given_once() -> None:
+    run = _core.explore_start(
+        {
+            **{"program": ZAP["program"], "era": "v6.15-sound", "breaks": (), "geometry": {}},
+            **{"preemptions": 0, "schedules": None, "seconds": None, "shrink": True},
+        }
+    )
+    assert run.finish()["verdict"] == "exhausted"
+    assert run.poll()["done"] is True
+    with pytest.raises(errors.InvalidArgument, match="taken already"):
+        run.finish()

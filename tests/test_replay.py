@@ -1,0 +1,162 @@
+"""`python -m pgmap.replay` and `pgmap.replay`."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import random
+from pathlib import Path
+
+import pytest
+
+import pgmap
+from fake_core import TOKEN, FakeCore
+from fake_core import replayed as told
+from pgmap import Found, _core, errors
+from pgmap._core_api import core
+from pgmap._exit import Exit
+from pgmap._replay import Replay
+from pgmap.verdicts import Finding
+from ran import Runner
+
+KNOWN = {entry["rule"]: entry for entry in _core.catalogue()["known"]}
+ZAP = KNOWN["zap-put"]
+
+
+@pytest.fixture(scope="module")
+def found() -> Found:
+    verdict = pgmap.explore(ZAP["program"], rules={ZAP["rule"]: ZAP["value"]})
+    assert isinstance(verdict, Found)
+    return verdict
+
+
+def test_cannot_is_125_and_names_the_step(run: Runner) -> None:
+    again = told(outcome="cannot", step=17, why="it left its schedule at step 17", found=None)
+    ran = run(Replay(), TOKEN, core=FakeCore(again=again))
+    assert ran.exit is Exit.REPLAY_IMPOSSIBLE
+    assert "step 17" in ran.lines[-1]
+
+
+def test_failing_in_another_way_is_not_survival(run: Runner) -> None:
+    again = told(outcome="not-reproduced", own_rules=False)
+    ran = run(Replay(), TOKEN, "--era", "v6.15", core=FakeCore(again=again))
+    assert ran.exit is Exit.FOUND
+    assert "fails in another way" in ran.stdout
+
+
+def test_the_options_reach_the_core(run: Runner) -> None:
+    fake = FakeCore()
+    run(Replay(), TOKEN, "--era", "v6.15", "--break", "a=b", "--step", core=fake)
+    assert fake.asked == [(TOKEN, "v6.15", [("a", "b")], True)]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("nothing here", "no token"),
+        ("", "no token"),
+        ("pgm1:AAAA and pgm1:BBBB", "2 different tokens"),
+    ],
+)
+def test_a_file_without_exactly_one_token_is_refused(
+    run: Runner, tmp_path: Path, text: str, sentence: str
+) -> None:
+    path = tmp_path / "file"
+    path.write_text(text)
+    ran = run(Replay(), str(path))
+    assert ran.exit is Exit.USAGE
+    assert sentence in ran.stderr
+
+
+def test_what_is_neither_token_nor_file_is_refused(run: Runner) -> None:
+    ran = run(Replay(), "no-such-file")
+    assert ran.exit is Exit.USAGE
+    assert "neither a token" in ran.stderr
+
+
+def test_a_report_a_mail_and_the_json_all_carry_the_token(
+    run: Runner, found: Found, tmp_path: Path
+) -> None:
+    texts = [
+        found.report,
+        "".join(f"> {line}\n" for line in found.report.splitlines()),
+        json.dumps({"token": found.token, "found": {"text": found.report}}),
+        found.token + "\n",
+    ]
+    for text in texts:
+        path = tmp_path / "file"
+        path.write_text(text)
+        ran = run(Replay(), str(path), core=core())
+        assert ran.exit is Exit.FOUND, text
+        assert f"reproduced: {found.finding.invariant}" in ran.lines[-1]
+
+
+def test_every_step_can_be_walked(run: Runner, found: Found) -> None:
+    ran = run(Replay(), found.token, "--step", "--json", "-", core=core())
+    steps = ran.json["steps"]
+    events = [step for step in steps if step["kind"] in ("step", "section", "spin", "choice")]
+    assert [step["n"] for step in events] == list(range(ran.json["events"]))
+    assert {step["who"] for step in steps} == {"w0", "w1"}
+    assert all(step["function"] for step in steps if step["kind"] == "step")
+    words = run(Replay(), found.token, "--step", core=core()).stdout
+    assert "pfn 0x4 -> none" in words
+    assert "w1 ftruncate f 0" in words
+
+
+def test_the_function_says_the_same(found: Found) -> None:
+    again = pgmap.replay(found.token)
+    assert again.outcome == "reproduced"
+    assert again.finding == found.finding
+    assert again.report is not None
+    assert str(again).startswith("reproduced\n")
+    assert pickle.loads(pickle.dumps(again)) == again
+    assert eval(repr(again), {"Replay": pgmap.Replay, "Finding": Finding}) == again
+    with pytest.raises(TypeError, match="neither true nor false"):
+        bool(again)
+
+
+def test_the_right_rule_survives_the_same_schedule(run: Runner, found: Found) -> None:
+    assert pgmap.replay(found.token, rules={"zap-put": "after-flush"}).outcome == "not-reproduced"
+    ran = run(Replay(), found.token, "--era", "v6.15-sound", core=core())
+    assert ran.exit is Exit.OK
+    assert "not reproduced" in ran.lines[-1]
+
+
+@pytest.mark.parametrize("token", ["", "pgm1", "pgm1:", "pgm1:####", "pgm1:AAAA", "pgm:AA", "x:y"])
+def test_a_word_that_is_no_token_is_refused(token: str) -> None:
+    with pytest.raises(errors.TokenError) as raised:
+        pgmap.replay(token)
+    assert len(str(raised.value)) > 10
+
+
+def test_a_token_of_another_format_cannot_be_replayed(run: Runner) -> None:
+    ran = run(Replay(), "pgm9:AAAA", core=core())
+    assert ran.exit is Exit.REPLAY_IMPOSSIBLE
+    assert "pgm9" in ran.stderr
+
+
+def test_no_damage_to_a_token_is_more_than_an_error(found: Found) -> None:
+    draw = random.Random(7)
+    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    for _ in range(500):
+        word = list(found.token)
+        for _ in range(draw.randint(1, 3)):
+            word[draw.randrange(len(word))] = draw.choice(letters)
+        damaged = "".join(word)[: draw.randint(1, len(word))]
+        if damaged == found.token:
+            continue
+        with pytest.raises((errors.TokenError, errors.ReplayImpossible)):
+            pgmap.replay(damaged)
+
+
+@pytest.mark.parametrize("token", [None, 7, b"pgm1:AAAA"])
+def test_a_token_is_a_str(token: object) -> None:
+    with pytest.raises(TypeError, match="must be a str"):
+        pgmap.replay(token)  # type: ignore[arg-type]
+
+
+def test_unknown_rules_and_eras_are_refused(found: Found) -> None:
+    with pytest.raises(errors.EraError):
+        pgmap.replay(found.token, era="v9.99")
+    with pytest.raises(errors.RuleError):
+        pgmap.replay(found.token, rules={"no-such-rule": "on"})
