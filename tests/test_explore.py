@@ -303,7 +303,7 @@ def test_a_program_that_cannot_be_read_names_its_line(run: Runner, tmp_path: Pat
 
 
 def test_the_shortest_program_of_a_known_race_is_hunted_down(run: Runner) -> None:
-    words = "mmap touch reference drop unlink"
+    words = "mmap reference munmap drop unlink"
     options = ["--break", "evict-wait=none", "--ops", "5", "--preemptions", "0", "--json", "-"]
     ran = run(Explore(), "--hunt", words, *options, core=core())
     assert ran.exit is Exit.FOUND
