@@ -9,23 +9,30 @@
 //! | [`scenario`] | what is explored, checked once |
 //! | [`lab`] | a world under the scheduler, and its operations as tasks |
 //! | [`finding`] | a failed execution in the words of the protocol |
+//! | [`catalogue`], [`synth`] | programs that tell wrong rules, and programs nobody wrote |
 //! | [`verdict`] | what a search came to |
 //! | [`token`] | a found execution as one word |
 //! | [`mod@replay`] | that execution again |
 //! | [`mod@shrink`] | a smaller program with the same failure |
+//! | [`report`], [`names`] | the race as people tell it, with the kernel's names |
 #![forbid(unsafe_code)]
 
+pub mod catalogue;
 pub mod finding;
 pub mod lab;
+pub mod names;
 pub mod replay;
+pub mod report;
 pub mod scenario;
 pub mod shrink;
 pub mod token;
+pub mod synth;
 pub mod verdict;
 
 pub use finding::{Finding, Sort};
 pub use lab::Lab;
 pub use replay::{Outcome, Replay, replay};
+pub use report::{Report, report};
 pub use scenario::{Scenario, ScenarioError};
 pub use shrink::{ShrinkBudget, ShrinkProgress, shrink};
 pub use token::{Token, TokenError};
