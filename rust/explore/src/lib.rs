@@ -9,12 +9,14 @@
 //! | [`scenario`] | what is explored, checked once |
 //! | [`lab`] | a world under the scheduler, and its operations as tasks |
 //! | [`finding`] | a failed execution in the words of the protocol |
+//! | [`catalogue`], [`synth`] | programs that tell wrong rules, and programs nobody wrote |
 //! | [`verdict`] | what a search came to |
 //! | [`catalogue`], [`synth`] | programs that tell wrong rules, and programs nobody wrote |
 //! | [`mod@report`], [`names`] | the race as CPU0 beside CPU1, in kernel names |
 //! | [`token`] | a found execution as one word |
 //! | [`mod@replay`] | that execution again |
 //! | [`mod@shrink`] | a smaller program with the same failure |
+//! | [`report`], [`names`] | the race as people tell it, with the kernel's names |
 #![forbid(unsafe_code)]
 
 pub mod catalogue;
@@ -27,6 +29,7 @@ pub mod scenario;
 pub mod shrink;
 pub mod synth;
 pub mod token;
+pub mod synth;
 pub mod verdict;
 
 pub use finding::{Finding, Sort};

@@ -194,3 +194,15 @@ fn a_spent_budget_ends_with_the_smallest_program_so_far() {
         assert!(after.finding.is_same(&found.finding));
     }
 }
+
+#[test]
+fn another_failure_is_no_reason_to_keep_a_change() {
+    for scenario in padded() {
+        let mut found = find(&scenario);
+        // Whatever is found in a smaller program, it is not this.
+        found.finding.title.push_str(", seen elsewhere");
+        let budget = ShrinkBudget::default();
+        let (same, _) = shrink(&scenario, &found, &budget, &mut |_| Control::Go).unwrap();
+        assert_eq!(same, scenario);
+    }
+}
