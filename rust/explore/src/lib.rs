@@ -16,7 +16,6 @@
 //! | [`token`] | a found execution as one word |
 //! | [`mod@replay`] | that execution again |
 //! | [`mod@shrink`] | a smaller program with the same failure |
-//! | [`report`], [`names`] | the race as people tell it, with the kernel's names |
 #![forbid(unsafe_code)]
 
 pub mod catalogue;
@@ -29,7 +28,6 @@ pub mod scenario;
 pub mod shrink;
 pub mod synth;
 pub mod token;
-pub mod synth;
 pub mod verdict;
 
 pub use finding::{Finding, Sort};
