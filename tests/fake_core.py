@@ -7,7 +7,7 @@ real core, so mypy notices when the two drift apart.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +15,17 @@ from pgmap._core_api import (
     BenchProgress,
     BenchReport,
     BenchRow,
+    BoundReport,
+    Catalogue,
     Conformance,
+    ExploreProgress,
+    ExploreReport,
+    FoundReport,
+    HuntProgress,
+    HuntReport,
+    Replayed,
+    Revealed,
+    Setting,
     StressProgress,
     StressReport,
     Violation,
@@ -90,6 +100,202 @@ def bench_row(**changes: Any) -> BenchRow:
     return base
 
 
+PROGRAM = "file f 1\nw0 mmap 0 f 0 1 rw shared\nstart\nw0 munmap 0\nw1 ftruncate f 0\n"
+TOKEN = "pgm1:AAAA"
+
+CATALOGUE: Catalogue = {
+    "known": [
+        {
+            "rule": "zap-put",
+            "value": "before-flush",
+            "invariant": "I22",
+            "preemptions": 1,
+            "note": "the page is put before the flush",
+            "program": PROGRAM,
+        },
+        {
+            "rule": "evict-wait",
+            "value": "none",
+            "invariant": "I18",
+            "preemptions": 0,
+            "note": "eviction does not wait",
+            "program": PROGRAM,
+        },
+    ],
+    "not_shown": [{"rule": "share-reset", "value": "kept", "why": "files cannot share"}],
+}
+
+
+def setting(**changes: Any) -> Setting:
+    base: Setting = {
+        "era": "v6.15-sound",
+        "broken": [],
+        "geometry": {"pmd_order": 2, "cpus": 2, "pages": 16},
+        "tasks": 2,
+        "memory": "sequentially consistent",
+    }
+    base.update(changes)  # type: ignore[typeddict-item]
+    return base
+
+
+def bound(number: int | None, **changes: Any) -> BoundReport:
+    base: BoundReport = {
+        "bound": number,
+        "schedules": 1234,
+        "pruned": 56,
+        "failures": 0,
+        "too_long": 0,
+        "points": 78_900,
+        "longest": 144,
+        "states": 999,
+        "refused": 0,
+    }
+    base.update(changes)  # type: ignore[typeddict-item]
+    return base
+
+
+def found(**changes: Any) -> FoundReport:
+    base: FoundReport = {
+        "finding": {
+            "sort": "violation",
+            "invariant": "I22",
+            "title": "a page is free only when no CPU can reach it",
+            "page": 5,
+            "parties": ["w1 ftruncate", "w0 munmap"],
+            "detail": "",
+            "waits": [],
+            "known": None,
+        },
+        "preemptions": 1,
+        "token": TOKEN,
+        "program": PROGRAM,
+        "setting": setting(broken=["zap-put=before-flush"]),
+        "events": 144,
+        "switches": 2,
+        "report": {"title": "stale translation"},
+        "text": "====\nBUG: pgmap: stale translation in munmap / truncate\n====\n",
+        "shrunk": {
+            "tried": 20,
+            "kept": 3,
+            "complete": True,
+            "from": {"tasks": 3, "steps": 9},
+            "to": {"tasks": 2, "steps": 4},
+        },
+    }
+    base.update(changes)  # type: ignore[typeddict-item]
+    return base
+
+
+def explore_report(**changes: Any) -> ExploreReport:
+    base: ExploreReport = {
+        "verdict": "exhausted",
+        "why": None,
+        "waiting": 0,
+        "program": PROGRAM,
+        "setting": setting(),
+        "bounds": [bound(0), bound(1), bound(2)],
+        "asked": {"preemptions": 2, "schedules": None},
+        "search_seconds": 0.5,
+        "found": None,
+        "complete": True,
+    }
+    base.update(changes)  # type: ignore[typeddict-item]
+    return base
+
+
+def hunt_report(**changes: Any) -> HuntReport:
+    base: HuntReport = {
+        "verdict": "exhausted",
+        "why": None,
+        "words": ["mmap", "touch"],
+        "ops": 3,
+        "programs": 120,
+        "senseless": 30,
+        "schedules": 4567,
+        "seconds": 0.5,
+        "found": None,
+        "complete": True,
+    }
+    base.update(changes)  # type: ignore[typeddict-item]
+    return base
+
+
+def replayed(**changes: Any) -> Replayed:
+    base: Replayed = {
+        "outcome": "reproduced",
+        "step": None,
+        "why": None,
+        "own_rules": True,
+        "left_at": None,
+        "program": PROGRAM,
+        "setting": setting(),
+        "events": 144,
+        "found": found(),
+        "steps": None,
+    }
+    base.update(changes)  # type: ignore[typeddict-item]
+    return base
+
+
+@dataclass
+class FakeExplore:
+    report: ExploreReport
+    polls: int | None = 2
+    stops: int = 0
+    _count: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
+
+    def poll(self) -> ExploreProgress:
+        done = self.polls is not None and next(self._count) >= self.polls
+        return {
+            "done": done,
+            "phase": "search",
+            "seconds": 0.5,
+            "bound": 1,
+            "schedules": 1234,
+            "pruned": 56,
+            "points": 78_900,
+            "longest": 144,
+            "fraction": 0.4,
+            "tried": 0,
+            "kept": 0,
+            "tasks": 2,
+            "steps": 2,
+        }
+
+    def stop(self) -> None:
+        self.stops += 1
+        self.report["complete"] = False
+
+    def finish(self) -> ExploreReport:
+        return self.report
+
+
+@dataclass
+class FakeHunt:
+    report: HuntReport
+
+    def poll(self) -> HuntProgress:
+        return {
+            "done": True,
+            "phase": "hunt",
+            "seconds": 0.5,
+            "ops": 3,
+            "programs": 120,
+            "senseless": 30,
+            "schedules": 4567,
+            "tried": 0,
+            "kept": 0,
+            "tasks": 0,
+            "steps": 0,
+        }
+
+    def stop(self) -> None:
+        self.report["complete"] = False
+
+    def finish(self) -> HuntReport:
+        return self.report
+
+
 @dataclass
 class FakeStress:
     report: StressReport
@@ -140,6 +346,9 @@ class FakeCore:
         default_factory=lambda: FakeBench({"rows": [bench_row()], "complete": True})
     )
     recordings: dict[str, Conformance | BaseException] = field(default_factory=dict)
+    explores: list[FakeExplore] = field(default_factory=list)
+    hunt: FakeHunt = field(default_factory=lambda: FakeHunt(hunt_report()))
+    again: Replayed = field(default_factory=replayed)
     raises: BaseException | None = None
     asked: list[Any] = field(default_factory=list)
 
@@ -162,3 +371,32 @@ class FakeCore:
     def bench_core(self, config: dict[str, Any]) -> FakeBench:
         self.asked.append(config)
         return self.bench
+
+    def explore_start(self, config: dict[str, Any]) -> FakeExplore:
+        self.asked.append(config)
+        if self.raises is not None:
+            raise self.raises
+        return self.explores.pop(0) if self.explores else FakeExplore(explore_report())
+
+    def hunt_start(self, config: dict[str, Any]) -> FakeHunt:
+        self.asked.append(config)
+        return self.hunt
+
+    def replay(
+        self,
+        token: str,
+        era: str | None = None,
+        breaks: Sequence[tuple[str, str]] = (),
+        steps: bool = False,
+    ) -> Replayed:
+        self.asked.append((token, era, list(breaks), steps))
+        if self.raises is not None:
+            raise self.raises
+        return self.again
+
+    def reveal(self, token: str) -> Revealed:
+        self.asked.append(token)
+        return {"program": PROGRAM, "setting": setting(), "events": 144, "switches": 2}
+
+    def catalogue(self) -> Catalogue:
+        return CATALOGUE

@@ -1,12 +1,14 @@
 """A race laboratory for the lifetime of Linux ZONE_DEVICE pages.
 
-`World` is a live emulated machine, `Program` a list of steps for one. What they answer are the
-frozen values of `pgmap.results`, what they raise the exceptions of `pgmap.errors`. The commands are
-modules: ``python -m pgmap`` lists them.
+`World` is a live emulated machine, `Program` a list of steps for one; `explore` searches the
+interleavings of a program and `replay` runs one again. What they answer are the frozen values of
+`pgmap.results` and `pgmap.verdicts`, what they raise the exceptions of `pgmap.errors`. The commands
+are modules: ``python -m pgmap`` lists them.
 """
 
-from pgmap import errors, results
+from pgmap import errors, results, verdicts
 from pgmap._core import Program, World, build_info, version
+from pgmap._search import explore, replay
 from pgmap.errors import PgmapError
 from pgmap.results import (
     Extent,
@@ -18,23 +20,33 @@ from pgmap.results import (
     Violation,
     Waiter,
 )
+from pgmap.verdicts import Exhausted, Found, Inconclusive, NotFound, Replay, Verdict
 
 __version__ = version()
 
 __all__ = [
+    "Exhausted",
     "Extent",
+    "Found",
     "Holder",
+    "Inconclusive",
+    "NotFound",
     "Outcome",
     "PageState",
     "PgmapError",
     "Pinned",
     "Program",
+    "Replay",
     "Step",
+    "Verdict",
     "Violation",
     "Waiter",
     "World",
     "__version__",
     "build_info",
     "errors",
+    "explore",
+    "replay",
     "results",
+    "verdicts",
 ]

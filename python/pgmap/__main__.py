@@ -9,11 +9,21 @@ from difflib import get_close_matches
 import pgmap
 from pgmap._cli import Command, run_command
 from pgmap._exit import Exit, table
+from pgmap._explore import Explore
+from pgmap._replay import Replay
 from pgmap.bench import Bench
 from pgmap.conform import Conform
+from pgmap.selftest import Selftest
 from pgmap.stress import Stress
 
-COMMANDS: tuple[Command, ...] = (Stress(), Conform(), Bench())
+COMMANDS: tuple[Command, ...] = (
+    Stress(),
+    Explore(),
+    Replay(),
+    Selftest(),
+    Conform(),
+    Bench(),
+)
 
 
 def overview() -> str:

@@ -208,9 +208,13 @@ def _open_json(out: Output) -> None:
 def exit_of(error: BaseException) -> Exit:
     """The exit code an exception stands for."""
     match error:
+        case errors.UnsupportedProgram():
+            return Exit.UNSUPPORTED
         case UsageError() | errors.ProgramError() | errors.RecordingError():
             return Exit.USAGE
         case errors.EraError() | errors.RuleError() | errors.InvalidArgument():
+            return Exit.USAGE
+        case errors.ScenarioError() | errors.TokenError():
             return Exit.USAGE
         case Unsupported() | errors.NotSupportedByKernel() | errors.NoMemory():
             return Exit.UNSUPPORTED

@@ -1,11 +1,28 @@
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Any, Literal, SupportsIndex, TypedDict, final, overload, type_check_only
+from typing import (
+    Any,
+    Generic,
+    Literal,
+    SupportsIndex,
+    TypedDict,
+    TypeVar,
+    final,
+    overload,
+    type_check_only,
+)
 
 from pgmap._core_api import (
     BenchProgress,
     BenchReport,
+    Catalogue,
     Conformance,
+    ExploreProgress,
+    ExploreReport,
+    HuntProgress,
+    HuntReport,
+    Replayed,
+    Revealed,
     StressProgress,
     StressReport,
 )
@@ -22,12 +39,18 @@ from pgmap.results import (
 
 __all__ = [
     "BenchRun",
+    "ExploreRun",
     "Program",
     "StressRun",
     "World",
     "bench_core",
     "build_info",
+    "catalogue",
     "conform",
+    "explore_start",
+    "hunt_start",
+    "replay",
+    "reveal",
     "stress_start",
     "version",
 ]
@@ -58,6 +81,27 @@ class StressRun:
     def poll(self) -> StressProgress: ...
     def stop(self) -> None: ...
     def finish(self) -> StressReport: ...
+
+def explore_start(config: dict[str, Any]) -> ExploreRun[ExploreProgress, ExploreReport]: ...
+def hunt_start(config: dict[str, Any]) -> ExploreRun[HuntProgress, HuntReport]: ...
+def replay(
+    token: str,
+    era: str | None = None,
+    breaks: Sequence[tuple[str, str]] = ...,
+    steps: bool = False,
+) -> Replayed: ...
+def reveal(token: str) -> Revealed: ...
+def catalogue() -> Catalogue: ...
+
+_P = TypeVar("_P")
+_R = TypeVar("_R")
+
+@final
+class ExploreRun(Generic[_P, _R]):
+    def poll(self) -> _P: ...
+    def wait(self, seconds: float) -> bool: ...
+    def stop(self) -> None: ...
+    def finish(self) -> _R: ...
 
 _Era = Literal["v6.15", "v6.15-sound"] | str
 _Access = Literal["r", "w"]

@@ -7,7 +7,7 @@ slices, asked to stop, and finished, and it never calls back into Python.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Protocol, TypedDict, TypeVar, cast
 
 Config = Mapping[str, Any]
@@ -162,6 +162,214 @@ class BenchReport(_Environment):
     complete: bool
 
 
+# --- explore -------------------------------------------------------------------------------------
+
+
+class Setting(TypedDict):
+    """What a verdict holds for, besides its program."""
+
+    era: str
+    broken: list[str]
+    geometry: dict[str, int]
+    tasks: int
+    memory: str
+
+
+class BoundReport(TypedDict):
+    """The numbers of one bound; ``bound`` is None where there was none."""
+
+    bound: int | None
+    schedules: int
+    pruned: int
+    failures: int
+    too_long: int
+    points: int
+    longest: int
+    states: int
+    refused: int
+
+
+class Finding(TypedDict):
+    """A failed execution in the words of the protocol."""
+
+    sort: str
+    invariant: str
+    title: str
+    page: int | None
+    parties: list[str]
+    detail: str
+    waits: list[str]
+    known: str | None
+
+
+class Size(TypedDict):
+    """How large a program is."""
+
+    tasks: int
+    steps: int
+
+
+# `from` is a keyword.
+Shrunk = TypedDict(
+    "Shrunk", {"tried": int, "kept": int, "complete": bool, "from": Size, "to": Size}
+)
+
+
+class _Shrunk(TypedDict, total=False):
+    """What shrinking did; None if nobody wanted it."""
+
+    shrunk: Shrunk | None
+
+
+class FoundReport(_Shrunk):
+    """A failed execution: what, how to run it again, and its report as data and as text."""
+
+    finding: Finding
+    preemptions: int | None
+    token: str
+    program: str
+    setting: Setting
+    events: int
+    switches: int
+    report: dict[str, Any]
+    text: str
+
+
+class ExploreProgress(TypedDict):
+    """A glance at a search, or at the shrinking after it."""
+
+    done: bool
+    phase: Literal["search", "shrink"]
+    seconds: float
+    bound: int | None
+    schedules: int
+    pruned: int
+    points: int
+    longest: int
+    fraction: float
+    tried: int
+    kept: int
+    tasks: int
+    steps: int
+
+
+class Asked(TypedDict):
+    """The budget, as far as there was one."""
+
+    preemptions: int | None
+    schedules: int | None
+
+
+class ExploreReport(TypedDict):
+    """What a search came to."""
+
+    verdict: Literal["found", "exhausted", "not-found", "inconclusive"]
+    why: str | None
+    waiting: int
+    program: str
+    setting: Setting
+    bounds: list[BoundReport]
+    asked: Asked
+    search_seconds: float
+    found: FoundReport | None
+    complete: bool
+
+
+class HuntProgress(TypedDict):
+    """A glance at a hunt, or at the shrinking after it."""
+
+    done: bool
+    phase: Literal["hunt", "shrink"]
+    seconds: float
+    ops: int
+    programs: int
+    senseless: int
+    schedules: int
+    tried: int
+    kept: int
+    tasks: int
+    steps: int
+
+
+class HuntReport(TypedDict):
+    """What a hunt came to."""
+
+    verdict: Literal["found", "exhausted", "not-found"]
+    why: str | None
+    words: list[str]
+    ops: int
+    programs: int
+    senseless: int
+    schedules: int
+    seconds: float
+    found: FoundReport | None
+    complete: bool
+
+
+class TracedStep(TypedDict):
+    """One entry of an execution."""
+
+    n: int
+    cpu: int
+    who: str
+    kind: str
+    function: str
+    operation: str
+    object: str
+    before: str | None
+    after: str | None
+
+
+class Revealed(TypedDict):
+    """What a token stands for."""
+
+    program: str
+    setting: Setting
+    events: int
+    switches: int
+
+
+class Replayed(TypedDict):
+    """What a replay came to."""
+
+    outcome: Literal["reproduced", "not-reproduced", "cannot"]
+    step: int | None
+    why: str | None
+    own_rules: bool
+    left_at: int | None
+    program: str
+    setting: Setting
+    events: int
+    found: FoundReport | None
+    steps: list[TracedStep] | None
+
+
+class KnownRule(TypedDict):
+    """A wrong rule and a program that shows it."""
+
+    rule: str
+    value: str
+    invariant: str
+    preemptions: int
+    note: str
+    program: str
+
+
+class NotShown(TypedDict):
+    """A wrong rule that no program can show yet."""
+
+    rule: str
+    value: str
+    why: str
+
+
+class Catalogue(TypedDict):
+    """The programs known for wrong rules."""
+
+    known: list[KnownRule]
+    not_shown: list[NotShown]
+
+
 class Core(Protocol):
     """The functions of `pgmap._core` that the commands call."""
 
@@ -176,6 +384,27 @@ class Core(Protocol):
 
     def bench_core(self, config: dict[str, Any]) -> Run[BenchProgress, BenchReport]:
         """Start measuring the core's primitives against their floors."""
+
+    def explore_start(self, config: dict[str, Any]) -> Run[ExploreProgress, ExploreReport]:
+        """Start searching the schedules of a program."""
+
+    def hunt_start(self, config: dict[str, Any]) -> Run[HuntProgress, HuntReport]:
+        """Start searching the programs of a few words."""
+
+    def replay(
+        self,
+        token: str,
+        era: str | None = None,
+        breaks: Sequence[tuple[str, str]] = (),
+        steps: bool = False,
+    ) -> Replayed:
+        """Run a token's execution again."""
+
+    def reveal(self, token: str) -> Revealed:
+        """Say what a token stands for, without running it."""
+
+    def catalogue(self) -> Catalogue:
+        """Return the programs known for wrong rules."""
 
 
 def core() -> Core:

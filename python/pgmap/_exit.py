@@ -15,6 +15,7 @@ class Exit(IntEnum):
     UNSUPPORTED = 3
     HANG = 4
     NOTHING_RAN = 5
+    INCONCLUSIVE = 6
     INTERNAL = 70
     REPLAY_IMPOSSIBLE = 125
     INTERRUPTED = 130
@@ -33,8 +34,9 @@ _MEANINGS = {
     Exit.UNSUPPORTED: "not runnable here, or not supported yet (the output says what)",
     Exit.HANG: "the watchdog found a wait that never ends",
     Exit.NOTHING_RAN: "nothing was executed, so nothing was tested",
+    Exit.INCONCLUSIVE: "the search proves nothing (the output says why)",
     Exit.INTERNAL: "a bug in pgmap itself",
-    Exit.REPLAY_IMPOSSIBLE: "the file is from another version or schema",
+    Exit.REPLAY_IMPOSSIBLE: "cannot be replayed here: another version or schema, or it diverges",
     Exit.INTERRUPTED: "interrupted (SIGINT); the results are partial",
     Exit.TERMINATED: "terminated (SIGTERM); the results are partial",
 }
@@ -45,6 +47,7 @@ _SERIOUSNESS = (
     Exit.INTERNAL,
     Exit.FOUND,
     Exit.HANG,
+    Exit.INCONCLUSIVE,
     Exit.INTERRUPTED,
     Exit.TERMINATED,
     Exit.USAGE,

@@ -44,8 +44,11 @@ __all__ = [
     "RecordingError",
     "ReplayImpossible",
     "RuleError",
+    "ScenarioError",
     "SegmentationFault",
+    "TokenError",
     "TooManyOpenFiles",
+    "UnsupportedProgram",
     "WorldClosed",
     "WorldPoisoned",
     "WouldBlock",
@@ -274,6 +277,18 @@ class ProgramError(PgmapError, ValueError):
         return f"line {self.line}: {self.reason}"
 
 
+class UnsupportedProgram(ProgramError):
+    """A program with a step that this version does not emulate: the line and what is missing."""
+
+
+class ScenarioError(PgmapError, ValueError):
+    """A program, rules and sizes that cannot be explored together."""
+
+
+class TokenError(PgmapError, ValueError):
+    """A word that is no token, or one that was damaged on its way."""
+
+
 class RecordingError(PgmapError, ValueError):
     """A file that is not a recording, or one whose words this version does not know."""
 
@@ -287,7 +302,7 @@ class EraError(PgmapError, ValueError):
 
 
 class ReplayImpossible(PgmapError):
-    """A schedule or file from another version or schema, which cannot be replayed here."""
+    """A token or file from another version or schema, which cannot be replayed here."""
 
 
 class InternalError(PgmapError, RuntimeError):

@@ -196,6 +196,9 @@ class Stress:
             records.write("violation", violation)
         code = verdict(report, signals)
         summarise(out, config, report, code, signals)
+        if code in (Exit.FOUND, Exit.HANG):
+            for explanation in explanations(config, core):
+                out.result(explanation)
         records.close({**out.facts, **report, "exit": int(code)})
         return _cli.Outcome(code, dict(report))
 
@@ -298,6 +301,16 @@ def summarise(
         )
     out.result(result_line(out, config, report, code, signals))
     out.result(f"Again: {config.command_line()}  ({SEED_SAYS})")
+
+
+def explanations(config: Config, core: _core_api.Core) -> list[str]:
+    """For each wrong rule with a known program: the command that tells its race step by step."""
+    known = {(entry["rule"], entry["value"]) for entry in core.catalogue()["known"]}
+    return [
+        f"Explain: python -m pgmap.explore --break {name}={value}"
+        for name, value in config.breaks
+        if (name, value) in known
+    ]
 
 
 def hang_lines(report: StressReport) -> list[str]:

@@ -24,6 +24,8 @@ pub enum ScenarioError {
     Nothing,
     #[error("{0} tasks at once: the explorer runs at most {MOST_TASKS}")]
     TooMany(usize),
+    #[error("{cpus} CPUs for {tasks} tasks at once: each needs one of its own")]
+    Cpus { cpus: u16, tasks: usize },
     #[error("line {line}: {what}")]
     Unsupported { line: u32, what: String },
     #[error("line {line}: {step}: {why} in the set-up")]
@@ -96,6 +98,9 @@ impl Scenario {
         match self.roles().len() {
             0 => Err(ScenarioError::Nothing),
             tasks if tasks > MOST_TASKS => Err(ScenarioError::TooMany(tasks)),
+            tasks if tasks > self.geometry.cpus.into() => {
+                Err(ScenarioError::Cpus { cpus: self.geometry.cpus, tasks })
+            }
             _ => Ok(()),
         }
     }

@@ -106,7 +106,7 @@ pub fn hunt(hunt: &Hunt, progress: &mut dyn FnMut(&Tried) -> Control) -> Caught 
                     if progress(&tried) == Control::Stop {
                         return Caught::Stopped { tried };
                     }
-                    if let Some((scenario, found)) = try_one(hunt, &text, &mut tried) {
+                    if let Some((scenario, found)) = try_one(hunt, &text, &mut tried, progress) {
                         let (scenario, found) = (Box::new(scenario), Box::new(found));
                         return Caught::Found { scenario, found, tried };
                     }
@@ -156,13 +156,20 @@ fn program(words: &[Word], digits: &[usize], set_up: usize) -> Option<String> {
     Some(text)
 }
 
-fn try_one(hunt: &Hunt, text: &str, tried: &mut Tried) -> Option<(Scenario, Found)> {
+fn try_one(
+    hunt: &Hunt,
+    text: &str,
+    tried: &mut Tried,
+    progress: &mut dyn FnMut(&Tried) -> Control,
+) -> Option<(Scenario, Found)> {
     let Ok(program) = Program::parse(text) else {
         tried.senseless += 1;
         return None;
     };
     let scenario = Scenario { rules: hunt.rules, ..Scenario::new(program, hunt.era) };
-    match explore(&scenario, &hunt.plan, &mut |_| Control::Go) {
+    // A long search must hear of a wish to stop as well; the next program does, too.
+    let before = *tried;
+    match explore(&scenario, &hunt.plan, &mut |_| progress(&before)) {
         Err(_) => {
             tried.senseless += 1;
             None

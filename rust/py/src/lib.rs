@@ -12,10 +12,14 @@
 
 mod about;
 mod bench;
+mod config;
 mod conform;
 mod convert;
 mod entry;
+mod explore;
 mod files;
+mod job;
+mod json;
 mod machine;
 mod memory;
 mod names;
@@ -39,6 +43,8 @@ mod _core {
     use crate::bench::{BenchRun, bench_core};
     #[pymodule_export]
     use crate::conform::conform;
+    #[pymodule_export]
+    use crate::explore::{ExploreRun, catalogue, explore_start, hunt_start, replay, reveal};
     #[pymodule_export]
     use crate::program::Program;
     #[pymodule_export]

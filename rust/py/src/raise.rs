@@ -1,5 +1,6 @@
 //! From error values to the classes of `pgmap.errors`, which is where they are phrased and pickled.
 
+use pgmap_explore::ScenarioError;
 use pgmap_mm::world::Failure;
 use pgmap_program::{Died, ParseError};
 use pyo3::call::PyCallArgs;
@@ -44,4 +45,20 @@ pub(crate) fn failure(py: Python<'_>, failure: Failure, what: &str, deadline: f6
 pub(crate) fn parse_error(py: Python<'_>, wrong: &ParseError) -> PyErr {
     let reason = format!("column {}: {}, in \"{}\"", wrong.column, wrong.what, wrong.text);
     build(py, "ProgramError", (wrong.line, reason))
+}
+
+/// A program that cannot be explored, in general or with these rules and sizes.
+pub(crate) fn scenario_error(py: Python<'_>, wrong: &ScenarioError) -> PyErr {
+    match wrong {
+        ScenarioError::Unsupported { line, what } => {
+            build(py, "UnsupportedProgram", (*line, what.as_str()))
+        }
+        ScenarioError::SetUp { line, step, why } if *line > 0 => {
+            build(py, "ProgramError", (*line, format!("{step}: {why} in the set-up")))
+        }
+        ScenarioError::NoMemory => {
+            build(py, "kernel_error", (pgmap_program::Errno::ENOMEM.raw(), wrong.to_string()))
+        }
+        _ => error(py, "ScenarioError", wrong.to_string()),
+    }
 }

@@ -41,17 +41,28 @@ macro_rules! sizes {
         pub(crate) fn geometry(asked: &[(&str, Option<Bound<'_, PyAny>>)]) -> PyResult<Geometry> {
             let mut geometry = Geometry { cpus: CPUS, ..Geometry::REAL };
             for (name, value) in asked {
-                let Some(value) = value else { continue };
-                match *name {
-                    $(stringify!($name) => {
-                        let most = u64::from(<$type>::MAX);
-                        geometry.$name = number(value.as_borrowed(), name, 0, most)? as $type;
-                    })+
-                    _ => {}
+                if let Some(value) = value {
+                    set(&mut geometry, name, value)?;
                 }
             }
             geometry.validate().map_err(|wrong| PyValueError::new_err(wrong.to_string()))?;
             Ok(geometry)
+        }
+
+        /// Changes the size of this name; false if there is none.
+        pub(crate) fn set(
+            geometry: &mut Geometry,
+            name: &str,
+            value: &Bound<'_, PyAny>,
+        ) -> PyResult<bool> {
+            match name {
+                $(stringify!($name) => {
+                    let most = u64::from(<$type>::MAX);
+                    geometry.$name = number(value.as_borrowed(), name, 0, most)? as $type;
+                })+
+                _ => return Ok(false),
+            }
+            Ok(true)
         }
 
         /// Every size by name.

@@ -4,10 +4,11 @@
 use std::time::Duration;
 
 use pgmap_native::stress::{Config, Found, Hang, MIXES, Progress, Report, Run, mix_named};
-use pgmap_program::{Era, Geometry, Rules};
+use pgmap_program::Geometry;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use crate::config::{self, invalid, seconds, value};
 use crate::raise;
 
 /// Longest time without a look at Python's signals.
@@ -55,36 +56,9 @@ impl StressRun {
     }
 }
 
-fn invalid(py: Python<'_>, what: impl Into<String>) -> PyErr {
-    raise::error(py, "InvalidArgument", what)
-}
-
-/// A value of the configuration, or what is wrong with it.
-fn value<'py, T>(py: Python<'py>, config: &Bound<'py, PyDict>, name: &str) -> PyResult<T>
-where
-    T: for<'a> FromPyObject<'a, 'py>,
-{
-    let found = config.get_item(name)?;
-    let found = found.ok_or_else(|| invalid(py, format!("the configuration has no {name}")))?;
-    found.extract().map_err(|_| invalid(py, format!("{name} is not a value that {name} can have")))
-}
-
-fn seconds(py: Python<'_>, what: &str, value: f64) -> PyResult<Duration> {
-    Duration::try_from_secs_f64(value)
-        .map_err(|_| invalid(py, format!("{what} is {value}; it must be a length of time")))
-}
-
 fn read(py: Python<'_>, config: &Bound<'_, PyDict>) -> PyResult<Config> {
-    let era: Era =
-        value::<String>(py, config, "era")?.parse().map_err(|wrong: pgmap_program::EraError| {
-            raise::error(py, "EraError", wrong.to_string())
-        })?;
-    let mut rules: Rules = era.rules();
-    for (rule, wanted) in value::<Vec<(String, String)>>(py, config, "breaks")? {
-        rules
-            .set(&rule, &wanted)
-            .map_err(|wrong| raise::error(py, "RuleError", wrong.to_string()))?;
-    }
+    let era = config::era(py, &value::<String>(py, config, "era")?)?;
+    let rules = config::rules(py, era, &value::<Vec<_>>(py, config, "breaks")?)?;
     let threads: u16 = value(py, config, "threads")?;
     if threads == 0 || threads > THREADS_MAX {
         return Err(invalid(py, format!("threads is {threads}; it must be 1 to {THREADS_MAX}")));

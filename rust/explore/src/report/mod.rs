@@ -9,6 +9,7 @@
 //! | `subject` | what steps are about |
 //! | `held` | locks and sections |
 //! | `rows` | which steps are told |
+//! | `steps` | all of them, one by one |
 //! | `blame` | the places in the trace that matter most |
 //! | `story` | all of it together |
 //! | `text` | the printed form |
@@ -17,6 +18,7 @@ mod accesses;
 mod blame;
 mod held;
 mod rows;
+mod steps;
 mod story;
 mod subject;
 mod text;
@@ -33,6 +35,7 @@ use crate::scenario::{Scenario, ScenarioError};
 use crate::verdict::Found;
 
 pub use rows::{ROWS_MAX, Row, Tells};
+pub use steps::{Told, steps};
 
 /// The printed form never has a longer line.
 pub const WIDTH: usize = 72;

@@ -1,0 +1,318 @@
+"""The command ``python -m pgmap.explore``: search the schedules of a program, or hunt for one.
+
+What it says is bounded by what was done: the table names every bound, the verdict what it holds
+for. A program comes from a file, from the catalogue of wrong rules, or from nobody (``--hunt``).
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from pgmap import _cli, _core_api, _hunt
+from pgmap._args import count, duration, integer, rule, show_count, show_seconds
+from pgmap._cli import UsageError
+from pgmap._core_api import ExploreProgress, ExploreReport
+from pgmap._drive import drive
+from pgmap._exit import Exit, worst
+from pgmap._output import Ink, Output
+from pgmap._progress import showing
+from pgmap._search import DEFAULT_ERA, DEFAULT_PREEMPTIONS, config
+from pgmap._signals import Signals
+from pgmap._tell import MEMORY, ending, found_words, geometry, header, shrinking, table
+from pgmap.verdicts import within
+
+STDIN = "-"
+TEACH = (
+    "nothing to explore: name a file with a program (or - for standard input), "
+    "or --break RULE=VALUE for the program known for that rule, "
+    "or --hunt WORDS for programs nobody wrote"
+)
+
+
+class Explore:
+    """The command."""
+
+    name = "explore"
+    summary = "search every interleaving of a small program, up to a bound of preemptions"
+    about = (
+        "Runs a program under a scheduler that decides at every shared step who goes on, and\n"
+        "searches the schedules bound by bound: without a preemption, with one, with two. What\n"
+        "fails is shrunk, told as CPU0 beside CPU1, and given a token that runs it again.\n"
+        "Without a program, --break RULE=VALUE explores the one known for that rule."
+    )
+    examples = (
+        (
+            "python -m pgmap.explore --break gup-pte-recheck=off",
+            "the race that the second look at the PTE prevents, step by step",
+        ),
+        (
+            "python -m pgmap.explore program.txt --preemptions 3",
+            "is there any schedule with at most 3 preemptions that breaks my program?",
+        ),
+        (
+            "python -m pgmap.explore --hunt 'mmap touch reference drop truncate' --era v6.15",
+            "the shortest program of these words that the rules as shipped do not survive",
+        ),
+    )
+
+    def arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Add the options of a search."""
+        parser.add_argument(
+            "program", nargs="?", metavar="PROGRAM", help="a file, or - for standard input"
+        )
+        world = parser.add_argument_group("what runs")
+        world.add_argument(
+            "--era",
+            default=DEFAULT_ERA,
+            help=f"whose rules (default {DEFAULT_ERA}; an unknown name lists them)",
+        )
+        world.add_argument(
+            "--break",
+            dest="breaks",
+            action="append",
+            default=[],
+            type=rule,
+            metavar="RULE=VALUE",
+            help="change one rule; may be repeated (an unknown name lists them)",
+        )
+        world.add_argument(
+            "--geometry",
+            type=sizes,
+            default={},
+            metavar="SIZE=N,...",
+            help="sizes of the machine, such as pages=32,pmd_order=3 (default: fit the program)",
+        )
+        world.add_argument(
+            "--hunt",
+            type=words,
+            metavar="WORDS",
+            help="explore all programs of these words, shortest first; 'all' is every word",
+        )
+        world.add_argument(
+            "--ops",
+            type=count(1, 12),
+            metavar="N",
+            help=f"longest program of a hunt (default {_hunt.OPS})",
+        )
+        budget = parser.add_argument_group("budget (the first limit reached ends the search)")
+        budget.add_argument(
+            "--preemptions",
+            type=preemptions,
+            metavar="N",
+            help=f"bounds 0 to N, or 'all' (default {DEFAULT_PREEMPTIONS}; "
+            f"{_hunt.PREEMPTIONS} with --hunt)",
+        )
+        budget.add_argument(
+            "--schedules",
+            type=_cli.positive,
+            metavar="N",
+            help="executions in all, cut ones included; with --hunt for each program "
+            f"(there {_hunt.SCHEDULES:,} if not given)",
+        )
+        budget.add_argument(
+            "--for",
+            dest="seconds",
+            type=duration,
+            metavar="TIME",
+            help="how long, shrinking included: 30s, 5m, 1h30m",
+        )
+        budget.add_argument(
+            "--no-shrink", action="store_true", help="tell the first failure as it was found"
+        )
+
+    def run(
+        self, args: argparse.Namespace, out: Output, core: _core_api.Core, signals: Signals
+    ) -> _cli.Outcome:
+        """Search, then tell."""
+        out.facts.update(build=dict(core.build_info()))
+        if args.hunt is not None:
+            if args.program is not None:
+                raise UsageError("--hunt looks for programs: give either a program or --hunt")
+            if args.geometry:
+                raise UsageError("--hunt fits the machine to each program: it has no --geometry")
+            return _hunt.hunt(args, out, core, signals)
+        if args.ops is not None:
+            raise UsageError("--ops is for --hunt; a program has the operations it has")
+        source, program = find_program(args, core)
+        bound = DEFAULT_PREEMPTIONS if args.preemptions is None else args.preemptions[0]
+        asked = config(
+            program,
+            era=args.era,
+            breaks=tuple(args.breaks),
+            geometry=args.geometry,
+            preemptions=bound,
+            schedules=args.schedules,
+            seconds=args.seconds,
+            shrink=not args.no_shrink,
+        )
+        out.facts.update(config=asked, source=source)
+        run = core.explore_start(asked)
+        out.detail(header("explore", args.era, args.breaks, source))
+        with showing(args.progress, out) as progress:
+            report = drive(
+                run,
+                signals,
+                progress,
+                describe=describe,
+                observe=lambda _: None,
+                done=lambda glance: glance["done"],
+            )
+        code = exit_of(report, signals)
+        tell(out, report, signals)
+        found = report["found"]
+        token = None if found is None else found["token"]
+        return _cli.Outcome(code, {**report, "token": token})
+
+
+def sizes(text: str) -> dict[str, int]:
+    """``pages=32,pmd_order=3``; whether a size exists is for the core to say."""
+    pairs: dict[str, int] = {}
+    for part in text.split(","):
+        name, equals, value = part.strip().partition("=")
+        if not (name and equals and value):
+            raise argparse.ArgumentTypeError(f"{part!r} is not SIZE=N, such as pages=32")
+        pairs[name] = integer(value)
+    return pairs
+
+
+def words(text: str) -> list[str]:
+    """Words of a hunt; ``all`` stands for every one."""
+    found = re.split(r"[\s,]+", text.strip())
+    if found == [""]:
+        raise argparse.ArgumentTypeError("no words; such as 'mmap touch reference drop truncate'")
+    return [] if found == ["all"] else found
+
+
+def preemptions(text: str) -> tuple[int | None]:
+    """A bound, wrapped so that ``all`` (no bound) is not the same as nothing said."""
+    return (None if text == "all" else count(0, 64)(text),)
+
+
+def find_program(args: argparse.Namespace, core: _core_api.Core) -> tuple[str, str]:
+    """Return where the program comes from, and its text."""
+    if args.program is not None:
+        return args.program, read(args.program)
+    if not args.breaks:
+        raise UsageError(TEACH)
+    catalogue = core.catalogue()
+    known = {(entry["rule"], entry["value"]): entry for entry in catalogue["known"]}
+    mine = [known[pair] for pair in args.breaks if pair in known]
+    if len(mine) == 1:
+        [entry] = mine
+        return f"known for {entry['rule']}={entry['value']}", entry["program"]
+    if mine:
+        raise UsageError("each of these rules has a program of its own: name a program's file")
+    for missing in catalogue["not_shown"]:
+        if (missing["rule"], missing["value"]) in args.breaks:
+            wrong = f"{missing['rule']}={missing['value']}"
+            raise UsageError(f"no program shows {wrong} yet: {missing['why']}")
+    asked = " ".join(f"{name}={value}" for name, value in args.breaks)
+    names = ", ".join(f"{name}={value}" for name, value in known)
+    raise UsageError(f"no program is known for {asked}: name a file; known are {names}")
+
+
+def read(name: str) -> str:
+    """The text of a file or of standard input."""
+    try:
+        if name == STDIN:
+            return sys.stdin.read()
+        return Path(name).read_text(encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"cannot read {name}: {error.strerror}") from error
+    except (UnicodeDecodeError, ValueError) as error:
+        raise UsageError(f"cannot read {name}: not UTF-8 text") from error
+
+
+def describe(glance: ExploreProgress) -> Sequence[str]:
+    """Progress: one line that stands alone."""
+    lead = f"{show_seconds(glance['seconds']):>7}"
+    if glance["phase"] == "shrink":
+        return (lead + shrinking(glance),)
+    bound = "no bound" if glance["bound"] is None else f"bound {glance['bound']}"
+    share = f"  ~{glance['fraction']:.0%}" if glance["fraction"] > 0 else ""
+    return (
+        f"{lead}  {bound}  {show_count(glance['schedules'])} schedules  "
+        f"{show_count(glance['pruned'])} cut  {show_count(glance['points'])} points  "
+        f"longest {glance['longest']}{share}",
+    )
+
+
+def exit_of(report: ExploreReport, signals: Signals) -> Exit:
+    """How the search ends. What was found wins over an interruption."""
+    codes = {
+        "found": Exit.FOUND,
+        "inconclusive": Exit.INCONCLUSIVE,
+    }
+    if not any(bound["schedules"] + bound["pruned"] for bound in report["bounds"]):
+        ran = Exit.NOTHING_RAN
+    else:
+        ran = codes.get(report["verdict"], Exit.OK)
+    if signals.exit is not None and report["verdict"] != "exhausted":
+        return worst([ran, signals.exit])
+    return ran
+
+
+def tell(out: Output, report: ExploreReport, signals: Signals) -> None:
+    """The table, the verdict, and what was found."""
+    for line in table(report):
+        out.detail(line)
+    out.detail()
+    found = report["found"]
+    if found is not None:
+        out.result(found["text"].rstrip("\n"))
+    out.result(result_line(out, report, signals))
+    if found is not None:
+        ending(out, found)
+
+
+def result_line(out: Output, report: ExploreReport, signals: Signals) -> str:
+    """One honest sentence: the verdict, and what it holds for."""
+    schedules = sum(bound["schedules"] for bound in report["bounds"])
+    pruned = sum(bound["pruned"] for bound in report["bounds"])
+    facts = (
+        f"{schedules:,} schedules, {pruned:,} cut as seen before, "
+        f"{show_seconds(report['search_seconds'])}"
+    )
+    holds = f"On {MEMORY}; {geometry(report['setting'])}."
+    partial = "" if signals.stopped_by is None else f" Interrupted by {signals.stopped_by.name}."
+    refused = any(bound["refused"] for bound in report["bounds"])
+    full = " The cache was full, so some schedules ran twice." if refused else ""
+    match report["verdict"]:
+        case "found":
+            assert report["found"] is not None
+            return f"Result: {found_words(out, report['found'])} ({facts}). {holds}{partial}"
+        case "exhausted":
+            waiting = ""
+            if report["waiting"]:
+                waiting = (
+                    f" {report['waiting']:,} schedules ended with everybody waiting for what the "
+                    "program holds on purpose."
+                )
+            bound = within(report["asked"]["preemptions"])
+            words = out.paint(f"exhausted: nothing fails {bound}", Ink.GOOD)
+            return f"Result: {words} ({facts}).{waiting}{full} {holds}"
+        case "not-found":
+            why = {
+                "schedules": "the schedules it was allowed are used up",
+                "time": "its time is up",
+                "asked": "somebody stopped it",
+            }.get(report["why"] or "", str(report["why"]))
+            finished = [str(bound["bound"]) for bound in report["bounds"][:-1]]
+            so_far = f"; exhausted so far: bound {', '.join(finished)}" if finished else ""
+            words = out.paint("not found", Ink.WARN)
+            return (
+                f"Result: {words}, but not all was seen: {why} ({facts}{so_far}). "
+                f"Not a proof.{partial} {holds}"
+            )
+        case _:
+            words = out.paint("inconclusive", Ink.BAD)
+            return f"Result: {words}: {report['why']} ({facts}). {holds}"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit code."""
+    return _cli.run_command(Explore(), argv)

@@ -1,0 +1,97 @@
+"""``python -m pgmap.explore --hunt``: programs nobody wrote, shortest first, until one fails."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import Any
+
+from pgmap import _cli, _core_api
+from pgmap._args import show_count, show_seconds
+from pgmap._core_api import HuntProgress, HuntReport
+from pgmap._drive import drive
+from pgmap._exit import Exit, worst
+from pgmap._output import Ink, Output
+from pgmap._progress import showing
+from pgmap._signals import Signals
+from pgmap._tell import MEMORY, ending, found_words, header, shrinking
+from pgmap.verdicts import within
+
+PREEMPTIONS = 1
+SCHEDULES = 20_000
+OPS = 6
+
+
+def hunt(
+    args: argparse.Namespace, out: Output, core: _core_api.Core, signals: Signals
+) -> _cli.Outcome:
+    """Explore programs, shortest first, until one fails."""
+    asked: dict[str, Any] = {
+        "words": args.hunt,
+        "era": args.era,
+        "breaks": tuple(args.breaks),
+        "ops": OPS if args.ops is None else args.ops,
+        "preemptions": PREEMPTIONS if args.preemptions is None else args.preemptions[0],
+        "schedules": SCHEDULES if args.schedules is None else args.schedules,
+        "seconds": args.seconds,
+        "shrink": not args.no_shrink,
+    }
+    out.facts.update(config=asked)
+    run = core.hunt_start(asked)
+    vocabulary = " ".join(args.hunt) or "all words"
+    out.detail(header("explore", args.era, args.breaks, f"hunt: {vocabulary}"))
+    with showing(args.progress, out) as progress:
+        report = drive(
+            run,
+            signals,
+            progress,
+            describe=describe_hunt,
+            observe=lambda _: None,
+            done=lambda glance: glance["done"],
+        )
+    found = report["found"]
+    if found is not None:
+        out.result(found["text"].rstrip("\n"))
+    out.result(hunt_line(out, asked, report, signals))
+    if found is not None:
+        ending(out, found)
+    codes = [Exit.FOUND if found is not None else Exit.OK]
+    if not report["programs"]:
+        codes.append(Exit.NOTHING_RAN)
+    if signals.exit is not None:
+        codes.append(signals.exit)
+    token = None if found is None else found["token"]
+    return _cli.Outcome(worst(codes), {**report, "token": token})
+
+
+def describe_hunt(glance: HuntProgress) -> Sequence[str]:
+    """Progress: one line that stands alone."""
+    lead = f"{show_seconds(glance['seconds']):>7}"
+    if glance["phase"] == "shrink":
+        return (lead + shrinking(glance),)
+    return (
+        f"{lead}  {glance['ops']} operations  {show_count(glance['programs'])} programs explored  "
+        f"{show_count(glance['senseless'])} senseless  {show_count(glance['schedules'])} schedules",
+    )
+
+
+def hunt_line(out: Output, asked: dict[str, Any], report: HuntReport, signals: Signals) -> str:
+    """One honest sentence."""
+    facts = (
+        f"{report['programs']:,} programs, {report['schedules']:,} schedules, "
+        f"{show_seconds(report['seconds'])}"
+    )
+    bound = within(asked["preemptions"])
+    partial = "" if signals.stopped_by is None else f" Interrupted by {signals.stopped_by.name}."
+    if report["found"] is not None:
+        words = found_words(out, report["found"])
+        return (
+            f"Result: {words}; no shorter program of these words fails {bound} ({facts}).{partial}"
+        )
+    if report["verdict"] == "exhausted":
+        words = out.paint(f"no program of at most {report['ops']} operations fails", Ink.GOOD)
+        most = f"{asked['schedules']:,} schedules each at most"
+        return f"Result: {words} {bound}, {most} ({facts}). On {MEMORY}."
+    why = "its time is up" if report["why"] == "time" else "somebody stopped it"
+    words = out.paint("not found", Ink.WARN)
+    return f"Result: {words}, but not all was seen: {why} ({facts}). Not a proof.{partial}"

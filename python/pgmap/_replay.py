@@ -1,0 +1,166 @@
+"""The command ``python -m pgmap.replay``: a found execution again, step by step if wanted.
+
+Under its own rules an execution must do exactly what its token says, or the replay says at which
+step it does not and decides nothing. Under other rules a difference is what one asks for.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pgmap
+from pgmap import _cli, _core_api
+from pgmap._args import rule
+from pgmap._cli import UsageError
+from pgmap._core_api import Replayed, TracedStep
+from pgmap._exit import Exit, worst
+from pgmap._explore import STDIN, read
+from pgmap._output import Ink, Output
+from pgmap._signals import Signals
+from pgmap._tell import ending
+
+TOKEN = re.compile(r"pgm\d+:[A-Za-z0-9_-]+", re.ASCII)
+# Long commands are broken like this in reports, and mails put marks before each line.
+CONTINUED = re.compile(r"\\\r?\n[>|# \t]*", re.ASCII)
+
+
+class Replay:
+    """The command."""
+
+    name = "replay"
+    summary = "run a found execution again: does it still fail, and under other rules?"
+    about = (
+        "Runs the execution that a token stands for, twice, and says whether it fails as it did.\n"
+        "FILE is anything with the token in it: a report, a mail, the JSON of pgmap.explore.\n"
+        "With --era or --break the same schedule meets other rules."
+    )
+    examples = (
+        ("python -m pgmap.replay pgm1:...", "does it still fail? 1 yes, 0 no, 125 cannot tell"),
+        ("python -m pgmap.replay report.txt --step", "every step of it"),
+        (
+            "python -m pgmap.replay found.json --era v6.15-sound",
+            "do the sound rules survive the same schedule?",
+        ),
+    )
+
+    def arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Add the options of a replay."""
+        parser.add_argument(
+            "token", metavar="TOKEN|FILE", help="a token, or a file with one in it, or -"
+        )
+        parser.add_argument(
+            "--step",
+            action="store_true",
+            help="every step: number, CPU, function, operation, object, before -> after",
+        )
+        rules = parser.add_argument_group("under other rules")
+        rules.add_argument("--era", metavar="OTHER", help="whose rules")
+        rules.add_argument(
+            "--break",
+            dest="breaks",
+            action="append",
+            default=[],
+            type=rule,
+            metavar="RULE=VALUE",
+            help="change one rule; may be repeated",
+        )
+
+    def run(
+        self, args: argparse.Namespace, out: Output, core: _core_api.Core, signals: Signals
+    ) -> _cli.Outcome:
+        """Run it again, and tell."""
+        token = find_token(args.token)
+        out.facts.update(token=token, build=dict(core.build_info()))
+        told = core.replay(token, args.era, args.breaks, args.step)
+        setting = told["setting"]
+        broken = "".join(f"  {assignment}" for assignment in setting["broken"])
+        out.detail(
+            f"pgmap {pgmap.__version__} replay  era={setting['era']}{broken}  "
+            f"{told['events']} events"
+        )
+        for line in walk(told["steps"] or ()):
+            out.result(line)
+        code = exit_of(told)
+        found = told["found"]
+        if found is not None:
+            out.result(found["text"].rstrip("\n"))
+        out.result(result_line(out, told))
+        if found is not None and not told["own_rules"]:
+            ending(out, found)
+        codes = [code] if signals.exit is None else [code, signals.exit]
+        return _cli.Outcome(worst(codes), dict(told))
+
+
+def find_token(text: str) -> str:
+    """The token itself, or the only one in a file."""
+    if re.match(r"\s*pgm\w*:", text, re.ASCII):
+        return text
+    if text != STDIN and not Path(text).exists():
+        raise UsageError(f"{text[:80]!r} is neither a token (pgm1:...) nor a file")
+    found = list(dict.fromkeys(TOKEN.findall(CONTINUED.sub("", read(text)))))
+    if not found:
+        raise UsageError(f"{text}: no token (pgm1:...) in this file")
+    if len(found) > 1:
+        raise UsageError(f"{text}: {len(found)} different tokens in this file; pass one of them")
+    return str(found[0])
+
+
+def exit_of(told: Replayed) -> Exit:
+    """1 reproduced, 0 not, 125 cannot; failing in another way is not survival."""
+    if told["outcome"] == "cannot":
+        return Exit.REPLAY_IMPOSSIBLE
+    return Exit.OK if told["found"] is None else Exit.FOUND
+
+
+def result_line(out: Output, told: Replayed) -> str:
+    """One honest sentence."""
+    left = "" if told["left_at"] is None else f" (left the schedule at step {told['left_at']})"
+    match told["outcome"]:
+        case "cannot":
+            return f"Result: {out.paint('cannot be replayed', Ink.BAD)}: {told['why']}"
+        case "reproduced":
+            assert told["found"] is not None
+            finding = told["found"]["finding"]
+            words = out.paint("reproduced", Ink.BAD)
+            return f"Result: {words}: {finding['invariant']} {finding['title']}{left}"
+        case _ if told["found"] is not None:
+            finding = told["found"]["finding"]
+            words = out.paint("not reproduced, but it fails in another way", Ink.BAD)
+            return f"Result: {words}: {finding['invariant']} {finding['title']}{left}"
+        case _:
+            words = out.paint("not reproduced", Ink.GOOD)
+            return f"Result: {words}: nothing fails in this one execution{left}"
+
+
+def walk(steps: Sequence[TracedStep]) -> Iterator[str]:
+    """One line for each entry of an execution."""
+    for step in steps:
+        place = f"{step['n']:>5}  CPU{step['cpu']}  "
+        match step["kind"]:
+            case "call":
+                yield f"{place}{step['who']} {step['operation']}"
+            case "return":
+                yield f"{place}{step['who']} {step['operation']}: returns {step['after']}"
+            case "switch":
+                yield f"{place}-- {step['operation']} goes on"
+            case "waits":
+                yield f"{place}  waits for {step['operation']}"
+            case _:
+                words = [step["function"], step["operation"], step["object"]]
+                yield (place + "  " + "  ".join(filter(None, words)) + change(step)).rstrip()
+
+
+def change(step: TracedStep) -> str:
+    if step["before"] is None:
+        return ""
+    if step["before"] == step["after"]:
+        return f"  {step['before']}"
+    return f"  {step['before']} -> {step['after']}"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit code."""
+    return _cli.run_command(Replay(), argv)

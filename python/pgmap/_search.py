@@ -1,0 +1,222 @@
+"""`explore` and `replay`: the searches of the commands, as functions that return values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn
+
+from pgmap import _core
+from pgmap._core_api import BoundReport, ExploreProgress, ExploreReport, FoundReport, Replayed
+from pgmap._core_api import Finding as FindingDict
+from pgmap.verdicts import (
+    Bound,
+    Exhausted,
+    Finding,
+    Found,
+    Inconclusive,
+    NotFound,
+    Replay,
+    Verdict,
+)
+
+DEFAULT_ERA = "v6.15-sound"
+DEFAULT_PREEMPTIONS = 2
+SLICE_SECONDS = 0.05
+
+Rules = Mapping[str, str]
+
+
+def config(
+    program: str,
+    *,
+    era: str = DEFAULT_ERA,
+    breaks: tuple[tuple[str, str], ...] = (),
+    geometry: Mapping[str, int] | None = None,
+    preemptions: int | None = DEFAULT_PREEMPTIONS,
+    schedules: int | None = None,
+    seconds: float | None = None,
+    shrink: bool = True,
+) -> dict[str, Any]:
+    """A search, as the core is told."""
+    return {
+        "program": program,
+        "era": era,
+        "breaks": breaks,
+        "geometry": dict(geometry or {}),
+        "preemptions": preemptions,
+        "schedules": schedules,
+        "seconds": seconds,
+        "shrink": shrink,
+    }
+
+
+def explore(
+    program: str | _core.Program,
+    *,
+    era: str = DEFAULT_ERA,
+    rules: Rules | None = None,
+    geometry: Mapping[str, int] | None = None,
+    preemptions: int | None = DEFAULT_PREEMPTIONS,
+    schedules: int | None = None,
+    seconds: float | None = None,
+    shrink: bool = True,
+    progress: Callable[[ExploreProgress], object] | None = None,
+) -> Verdict:
+    """Search the schedules of `program` for one that breaks it.
+
+    `rules` changes rules of `era`; `geometry` changes sizes of a machine just large enough.
+    `preemptions` bounds the search (`None`: no bound), `schedules` and `seconds` are its budget.
+    What is found is shrunk unless `shrink` is false. `progress` is called about twenty times a
+    second, in this thread, with a dictionary of how far the search is; an exception there, or
+    Ctrl-C, ends the search.
+    """
+    if not isinstance(program, str | _core.Program):
+        raise TypeError(f"program must be a str or a Program, not {type(program).__name__}")
+    run = _core.explore_start(
+        config(
+            program if isinstance(program, str) else program.text,
+            era=era,
+            breaks=_breaks(rules),
+            geometry=geometry,
+            preemptions=preemptions,
+            schedules=schedules,
+            seconds=seconds,
+            shrink=shrink,
+        )
+    )
+    try:
+        while not run.wait(SLICE_SECONDS):
+            if progress is not None:
+                progress(run.poll())
+    except BaseException:
+        run.stop()
+        raise
+    return verdict(run.finish())
+
+
+def replay(token: str, *, era: str | None = None, rules: Rules | None = None) -> Replay:
+    """Run the execution of a token again, or see whether other rules survive it.
+
+    With `era`, its rules take the place of the token's; `rules` changes some of either.
+    """
+    if not isinstance(token, str):
+        raise TypeError(f"token must be a str, not {type(token).__name__}")
+    return replayed(token, _core.replay(token, era, list(_breaks(rules))))
+
+
+def _breaks(rules: Rules | None) -> tuple[tuple[str, str], ...]:
+    if rules is None:
+        return ()
+    if not isinstance(rules, Mapping):
+        _refuse_rules(rules)
+    pairs: tuple[tuple[Any, Any], ...] = tuple(rules.items())
+    for name, value in pairs:
+        if not (isinstance(name, str) and isinstance(value, str)):
+            raise TypeError("rules map the name of a rule to its value, both str")
+    return pairs
+
+
+def _refuse_rules(rules: object) -> NoReturn:
+    raise TypeError(f"rules must be a dict, not {type(rules).__name__}")
+
+
+def bound_of(report: BoundReport) -> Bound:
+    return Bound(
+        bound=report["bound"],
+        schedules=report["schedules"],
+        pruned=report["pruned"],
+        points=report["points"],
+        longest=report["longest"],
+    )
+
+
+def finding_of(told: FindingDict) -> Finding:
+    return Finding(
+        sort=told["sort"],
+        invariant=told["invariant"],
+        title=told["title"],
+        page=told["page"],
+        parties=tuple(told["parties"]),
+        detail=told["detail"],
+        waits=tuple(told["waits"]),
+        known=told["known"],
+    )
+
+
+def found_of(found: FoundReport, bounds: tuple[Bound, ...] = ()) -> Found:
+    setting = found["setting"]
+    return Found(
+        report=found["text"],
+        token=found["token"],
+        finding=finding_of(found["finding"]),
+        program=found["program"],
+        preemptions=found["preemptions"],
+        era=setting["era"],
+        rules=tuple(setting["broken"]),
+        geometry=setting["geometry"],
+        bounds=bounds,
+        data=found["report"],
+    )
+
+
+def verdict(report: ExploreReport) -> Verdict:
+    """What the core says, as a value."""
+    bounds = tuple(bound_of(entry) for entry in report["bounds"])
+    if report["found"] is not None:
+        return found_of(report["found"], bounds)
+    setting = report["setting"]
+    program, era, rules = report["program"], setting["era"], tuple(setting["broken"])
+    geometry = setting["geometry"]
+    schedules = sum(bound.schedules for bound in bounds)
+    pruned = sum(bound.pruned for bound in bounds)
+    match report["verdict"], report["why"]:
+        case "exhausted", _:
+            return Exhausted(
+                bound=report["asked"]["preemptions"],
+                geometry=geometry,
+                schedules=schedules,
+                pruned=pruned,
+                waiting=report["waiting"],
+                program=program,
+                era=era,
+                rules=rules,
+                bounds=bounds,
+            )
+        case "not-found", ("schedules" | "time" | "asked") as budget:
+            return NotFound(
+                budget=budget,
+                geometry=geometry,
+                schedules=schedules,
+                pruned=pruned,
+                waiting=report["waiting"],
+                program=program,
+                era=era,
+                rules=rules,
+                bounds=bounds,
+            )
+        case _, why:
+            return Inconclusive(
+                why=why or "no reason given",
+                geometry=geometry,
+                program=program,
+                era=era,
+                rules=rules,
+                bounds=bounds,
+            )
+
+
+def replayed(token: str, told: Replayed) -> Replay:
+    """What the core says about a replay, as a value."""
+    found, setting = told["found"], told["setting"]
+    return Replay(
+        outcome=told["outcome"],
+        token=token.strip(),
+        step=told["step"],
+        why=told["why"],
+        finding=None if found is None else finding_of(found["finding"]),
+        report=None if found is None else found["text"],
+        program=told["program"],
+        era=setting["era"],
+        rules=tuple(setting["broken"]),
+        data={} if found is None else found["report"],
+    )

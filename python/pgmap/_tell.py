@@ -1,0 +1,85 @@
+"""How searches are told: the first line, the table of bounds, what was found and how again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pgmap
+from pgmap._core_api import (
+    ExploreProgress,
+    ExploreReport,
+    FoundReport,
+    HuntProgress,
+    Setting,
+)
+from pgmap._output import Ink, Output
+
+MEMORY = "sequentially consistent memory"
+
+
+def header(command: str, era: str, breaks: Sequence[tuple[str, str]], what: str) -> str:
+    """The first line: what is searched, under which rules."""
+    broken = "".join(f"  {name}={value}" for name, value in breaks)
+    return f"pgmap {pgmap.__version__} {command}  era={era}{broken}  {what}"
+
+
+def table(report: ExploreReport) -> list[str]:
+    """The numbers of each bound."""
+    rows = [("bound", "schedules", "cut", "points", "longest")]
+    rows += [
+        (
+            "none" if bound["bound"] is None else str(bound["bound"]),
+            f"{bound['schedules']:,}",
+            f"{bound['pruned']:,}",
+            f"{bound['points']:,}",
+            f"{bound['longest']:,}",
+        )
+        for bound in report["bounds"]
+    ]
+    return columns(rows)
+
+
+def columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows under each other, everything to the right."""
+    widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
+    return [
+        "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
+        for row in rows
+    ]
+
+
+def shrinking(glance: ExploreProgress | HuntProgress) -> str:
+    return (
+        f"  shrinking: {glance['kept']} of {glance['tried']} changes kept, "
+        f"{glance['tasks']} tasks with {glance['steps']} steps at once"
+    )
+
+
+def found_words(out: Output, found: FoundReport) -> str:
+    finding = found["finding"]
+    needed = found["preemptions"]
+    much = "" if needed is None else f" with {needed} preemption{'' if needed == 1 else 's'}"
+    known = "" if finding["known"] is None else f" (known: {finding['known']})"
+    return out.paint(f"found {finding['invariant']}", Ink.BAD) + f" {finding['title']}{much}{known}"
+
+
+def geometry(setting: Setting) -> str:
+    sizes = setting["geometry"]
+    return (
+        f"era {setting['era']}, {setting['tasks']} tasks, {sizes['cpus']} CPUs, "
+        f"{sizes['pages']} pages, PMD order {sizes['pmd_order']}"
+    )
+
+
+def ending(out: Output, found: FoundReport) -> None:
+    """How small it was made, and how to run it again."""
+    shrunk = found.get("shrunk")
+    if shrunk is not None:
+        before, after = shrunk["from"], shrunk["to"]
+        stopped = "" if shrunk["complete"] else "; ended early"
+        out.detail(
+            f"Shrunk: {before['tasks']} -> {after['tasks']} tasks, {before['steps']} -> "
+            f"{after['steps']} steps ({shrunk['kept']} of {shrunk['tried']} changes kept{stopped})"
+        )
+    out.result(f"Token: {found['token']}")
+    out.result(f"Again: python -m pgmap.replay {found['token']}")

@@ -1,0 +1,194 @@
+"""What a search came to: frozen values that say what they hold for, never a bare true.
+
+``match`` on them. Each holds for sequentially consistent memory, the era and rules it names and the
+sizes in ``geometry``; `Exhausted` also only up to its bound of preemptions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, NoReturn, TypeAlias
+
+__all__ = [
+    "Bound",
+    "Exhausted",
+    "Finding",
+    "Found",
+    "Inconclusive",
+    "NotFound",
+    "Replay",
+    "Verdict",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """The numbers of one bound of a search."""
+
+    bound: int | None
+    """Most preemptions; `None` where there was no bound."""
+    schedules: int
+    """Executions that were run to their end."""
+    pruned: int
+    """Executions cut because they came to a state that had been seen."""
+    points: int
+    """Steps in all of them."""
+    longest: int
+    """Steps of the longest one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A failed execution in the words of the protocol."""
+
+    sort: str
+    """``violation``, ``leak``, ``deadlock``, ``lost-wakeup``, ``livelock`` or ``panic``."""
+    invariant: str
+    """Its number, such as ``I24``."""
+    title: str
+    page: int | None
+    parties: tuple[str, ...]
+    detail: str
+    waits: tuple[str, ...]
+    known: str | None
+    """Number of the race, if the era is known to have it."""
+
+
+class _NeverBare:
+    """A value that must be looked at."""
+
+    __slots__ = ()
+
+    def __bool__(self) -> NoReturn:
+        name = type(self).__name__
+        kinds = "Found, Exhausted, NotFound or Inconclusive"
+        if isinstance(self, Replay):
+            kinds = "its outcome"
+        raise TypeError(f"{name} is neither true nor false: look at {kinds}")
+
+
+@dataclass(frozen=True, slots=True)
+class Found(_NeverBare):
+    """It breaks: what, in a report for people, and as a token that runs it again."""
+
+    report: str
+    """Two columns of at most 72 characters, to be pasted into a mail or a commit message."""
+    token: str
+    """For `pgmap.replay`."""
+    finding: Finding
+    program: str
+    """The program, shrunk if that was wanted."""
+    preemptions: int | None
+    """Fewest preemptions with which it fails; `None` if the search had no bound."""
+    era: str
+    rules: tuple[str, ...]
+    """Rules that differ from the era's, as ``RULE=VALUE``."""
+    geometry: Mapping[str, int] = field(hash=False)
+    bounds: tuple[Bound, ...] = ()
+    data: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    """The report as data."""
+
+    def __str__(self) -> str:
+        return self.report
+
+
+@dataclass(frozen=True, slots=True)
+class Exhausted(_NeverBare):
+    """Nothing breaks, in any schedule with at most ``bound`` preemptions."""
+
+    bound: int | None
+    """`None`: whatever the preemptions."""
+    geometry: Mapping[str, int] = field(hash=False)
+    schedules: int
+    pruned: int
+    waiting: int
+    """Executions that ended with everybody waiting for what the program holds on purpose."""
+    program: str
+    era: str
+    rules: tuple[str, ...]
+    bounds: tuple[Bound, ...] = ()
+
+    def __str__(self) -> str:
+        return (
+            f"exhausted: nothing fails {within(self.bound)} "
+            f"({self.schedules:,} schedules, {self.pruned:,} cut as seen before)"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class NotFound(_NeverBare):
+    """Nothing broke before the budget was spent. Not a proof."""
+
+    budget: Literal["schedules", "time", "asked"]
+    """What ended it."""
+    geometry: Mapping[str, int] = field(hash=False)
+    schedules: int
+    pruned: int
+    waiting: int
+    program: str
+    era: str
+    rules: tuple[str, ...]
+    bounds: tuple[Bound, ...] = ()
+    """The last one is not complete."""
+
+    def __str__(self) -> str:
+        return f"not found in {self.schedules:,} schedules, and not all were seen ({self.budget})"
+
+
+@dataclass(frozen=True, slots=True)
+class Inconclusive(_NeverBare):
+    """The search proves nothing."""
+
+    why: str
+    geometry: Mapping[str, int] = field(hash=False)
+    program: str
+    era: str
+    rules: tuple[str, ...]
+    bounds: tuple[Bound, ...] = ()
+
+    def __str__(self) -> str:
+        return f"inconclusive: {self.why}"
+
+
+Verdict: TypeAlias = Found | Exhausted | NotFound | Inconclusive
+
+
+@dataclass(frozen=True, slots=True)
+class Replay(_NeverBare):
+    """What running a token's execution again came to."""
+
+    outcome: Literal["reproduced", "not-reproduced", "cannot"]
+    token: str
+    step: int | None
+    """The first step known to differ, if it cannot be replayed."""
+    why: str | None
+    """The same in a sentence."""
+    finding: Finding | None
+    """How it ended; under other rules that may be another failure."""
+    report: str | None
+    program: str
+    era: str
+    rules: tuple[str, ...]
+    data: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    def __str__(self) -> str:
+        words = {
+            "reproduced": "reproduced",
+            "not-reproduced": "not reproduced",
+            "cannot": f"cannot be replayed: {self.why}",
+        }[self.outcome]
+        return words if self.report is None else f"{words}\n{self.report}"
+
+
+def within(bound: int | None) -> str:
+    """A bound in words."""
+    match bound:
+        case None:
+            return "in any schedule"
+        case 0:
+            return "in any schedule without a preemption"
+        case 1:
+            return "in any schedule with at most 1 preemption"
+        case _:
+            return f"in any schedule with at most {bound} preemptions"

@@ -1,0 +1,104 @@
+//! `replay(token)`: an execution again, under its own rules or others (`_core_api.Replayed`).
+
+use pgmap_explore::report::steps;
+use pgmap_explore::{Found, Outcome, Scenario, Token, TokenError, replay as run_again};
+use pgmap_program::{Era, Rules};
+use pyo3::prelude::*;
+use serde_json::{Value, json};
+
+use super::search::{setting, tell};
+use crate::job::{Failed, Job};
+use crate::{config, raise};
+
+/// A token that can be run.
+fn read(py: Python<'_>, token: &str) -> PyResult<Token> {
+    token.parse().map_err(|wrong: TokenError| {
+        let class = match wrong {
+            TokenError::NotAToken
+            | TokenError::Letter(_)
+            | TokenError::Short
+            | TokenError::Checksum => "TokenError",
+            // A token indeed, but not for this version.
+            _ => "ReplayImpossible",
+        };
+        raise::error(py, class, wrong.to_string())
+    })
+}
+
+/// Runs a token's execution twice. `era` and `breaks` put other rules in place of the token's own:
+/// an era's, or the token's own with some changed.
+#[pyfunction]
+#[pyo3(signature = (token, era=None, breaks=Vec::new(), steps=false))]
+pub(crate) fn replay<'py>(
+    py: Python<'py>,
+    token: &str,
+    era: Option<&str>,
+    breaks: Vec<(String, String)>,
+    steps: bool,
+) -> PyResult<Bound<'py, PyAny>> {
+    let token = read(py, token)?;
+    let other = other_rules(py, &token, era, &breaks)?;
+    Job::start(None, Value::Null, move |_| again(&token, other, steps))?.finish(py)
+}
+
+/// What a token stands for, without running it.
+#[pyfunction]
+pub(crate) fn reveal<'py>(py: Python<'py>, token: &str) -> PyResult<Bound<'py, PyAny>> {
+    let Token { scenario, schedule } = read(py, token)?;
+    let mut told = json!({
+        "program": scenario.program.to_string(),
+        "events": schedule.events(),
+        "switches": schedule.departures().len(),
+    });
+    told["setting"] = setting(&scenario);
+    crate::json::to_python(py, &told)
+}
+
+fn other_rules(
+    py: Python<'_>,
+    token: &Token,
+    era: Option<&str>,
+    breaks: &[(String, String)],
+) -> PyResult<Option<(Era, Rules)>> {
+    let (era, mut rules) = match era {
+        Some(name) => {
+            let era = config::era(py, name)?;
+            (era, era.rules())
+        }
+        None if breaks.is_empty() => return Ok(None),
+        None => (token.scenario.era, token.scenario.rules),
+    };
+    for (rule, wanted) in breaks {
+        let set = rules.set(rule, wanted);
+        set.map_err(|wrong| raise::error(py, "RuleError", wrong.to_string()))?;
+    }
+    Ok(Some((era, rules)))
+}
+
+fn again(token: &Token, other: Option<(Era, Rules)>, every_step: bool) -> Result<Value, Failed> {
+    let replayed = run_again(token, other)?;
+    let (era, rules) = other.unwrap_or((token.scenario.era, token.scenario.rules));
+    let scenario = Scenario { era, rules, ..token.scenario.clone() };
+    let (outcome, step, why) = match &replayed.outcome {
+        Outcome::Reproduced(_) => ("reproduced", Value::Null, Value::Null),
+        Outcome::NotReproduced => ("not-reproduced", Value::Null, Value::Null),
+        Outcome::Cannot { step, why } => ("cannot", (*step).into(), why.as_str().into()),
+    };
+    let found = replayed.finding.filter(|_| outcome != "cannot").map(|finding| Found {
+        finding,
+        schedule: token.schedule.clone(),
+        preemptions: None,
+    });
+    let mut told = json!({ "outcome": outcome, "step": step, "why": why });
+    told["own_rules"] = ((era, rules) == (token.scenario.era, token.scenario.rules)).into();
+    told["left_at"] = replayed.diverged.map(|left| left.step).into();
+    told["program"] = scenario.program.to_string().into();
+    told["setting"] = setting(&scenario);
+    told["events"] = token.schedule.events().into();
+    told["found"] = found.map(|found| tell(&scenario, &found)).transpose()?.into();
+    told["steps"] = Value::Null;
+    if every_step {
+        told["steps"] = json!(steps(&scenario, &token.schedule)?);
+    }
+    Ok(told)
+}

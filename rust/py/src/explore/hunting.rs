@@ -1,0 +1,86 @@
+//! `hunt_start(config)`: programs nobody wrote, shortest first (`_core_api.HuntReport`).
+
+use pgmap_explore::synth::{Caught, Hunt, Tried, WORDS, Word, hunt};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use serde_json::{Value, json};
+
+use super::ExploreRun;
+use super::ask::Budget;
+use super::search::reveal;
+use crate::config::{self, invalid, value};
+use crate::job::{Failed, Halt, Job, Watch};
+
+/// Longest programs that anybody could wait for.
+const OPS_MAX: usize = 12;
+
+/// Starts a hunt.
+#[pyfunction]
+pub(crate) fn hunt_start(py: Python<'_>, config: &Bound<'_, PyDict>) -> PyResult<ExploreRun> {
+    let era = config::era(py, &value::<String>(py, config, "era")?)?;
+    let rules = config::rules(py, era, &value::<Vec<_>>(py, config, "breaks")?)?;
+    let Budget { plan, time } = Budget::read(py, config)?;
+    let ops_max: usize = value(py, config, "ops")?;
+    if ops_max == 0 || ops_max > OPS_MAX {
+        return Err(invalid(py, format!("ops is {ops_max}; it must be 1 to {OPS_MAX}")));
+    }
+    let hunt = Hunt { words: words(py, config)?, era, rules, ops_max, plan };
+    let small: bool = value(py, config, "shrink")?;
+    let first = glance(&Tried::default(), 0.0);
+    let work = move |watch: &Watch| go(&hunt, small, watch);
+    Ok(ExploreRun { job: Job::start(time, first, work)? })
+}
+
+/// The vocabulary; no words stand for all there are.
+fn words(py: Python<'_>, config: &Bound<'_, PyDict>) -> PyResult<Vec<Word>> {
+    let asked: Vec<String> = value(py, config, "words")?;
+    if asked.is_empty() {
+        return Ok(WORDS.to_vec());
+    }
+    let mut words: Vec<Word> = Vec::new();
+    for word in asked {
+        let known = Word::find(&word).ok_or_else(|| {
+            let all: Vec<_> = WORDS.iter().map(|known| known.word).collect();
+            invalid(py, format!("no word is \"{word}\"; words are: {}", all.join(", ")))
+        })?;
+        if !words.contains(&known) {
+            words.push(known);
+        }
+    }
+    Ok(words)
+}
+
+fn glance(tried: &Tried, seconds: f64) -> Value {
+    json!({
+        "phase": "hunt", "seconds": seconds, "ops": tried.ops, "programs": tried.programs,
+        "senseless": tried.senseless, "schedules": tried.schedules, "tried": 0, "kept": 0, "tasks": 0,
+        "steps": 0,
+    })
+}
+
+fn go(wanted: &Hunt, small: bool, watch: &Watch) -> Result<Value, Failed> {
+    let caught = hunt(wanted, &mut |tried| watch.tell(glance(tried, watch.seconds())));
+    let (Caught::Found { tried, .. } | Caught::Nothing { tried } | Caught::Stopped { tried }) =
+        &caught;
+    let why = match watch.halt() {
+        None => Value::Null,
+        Some(Halt::Time) => "time".into(),
+        Some(Halt::Asked) => "asked".into(),
+    };
+    let mut told = glance(tried, watch.seconds());
+    let verdict = match (&caught, &why) {
+        (Caught::Found { .. }, _) => "found",
+        (_, Value::Null) => "exhausted",
+        _ => "not-found",
+    };
+    told["verdict"] = verdict.into();
+    told["why"] = why;
+    told["words"] = wanted.words.iter().map(|word| word.word).collect();
+    told["found"] = Value::Null;
+    if let Caught::Found { scenario, found, .. } = caught {
+        let last = told.clone();
+        told["found"] = reveal(&scenario, *found, small, &last, watch)?;
+    }
+    told["complete"] = (watch.halt() != Some(Halt::Asked)).into();
+    Ok(told)
+}

@@ -1,0 +1,64 @@
+//! The explorer from Python: searches that go on while Python watches, tokens run again.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | `ask` | what is to be explored, read and checked |
+//! | `search` | a search, then shrinking, then the report |
+//! | `hunting` | programs nobody wrote |
+//! | `again` | a token's execution |
+//! | `known` | the programs known for wrong rules |
+
+mod again;
+mod ask;
+mod hunting;
+mod known;
+mod search;
+
+use std::time::Duration;
+
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use crate::job::Job;
+use crate::json;
+
+pub(crate) use again::{replay, reveal};
+pub(crate) use hunting::hunt_start;
+pub(crate) use known::catalogue;
+pub(crate) use search::explore_start;
+
+/// Longest single wait.
+const WAIT_MAX: f64 = 0.05;
+
+/// A search under way (`_core_api.Run`).
+#[pyclass(frozen, module = "pgmap._core")]
+pub(crate) struct ExploreRun {
+    job: Job,
+}
+
+#[pymethods]
+impl ExploreRun {
+    /// How far it is; does not wait.
+    fn poll<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let (glance, done) = py.detach(|| self.job.poll());
+        let told = json::to_python(py, &glance)?;
+        told.cast::<PyDict>()?.set_item("done", done)?;
+        Ok(told)
+    }
+
+    /// Waits for its end, a twentieth of a second at most; whether it is done.
+    fn wait(&self, py: Python<'_>, seconds: f64) -> bool {
+        let seconds = if seconds > 0.0 { seconds.min(WAIT_MAX) } else { 0.0 };
+        py.detach(|| self.job.wait(Duration::from_secs_f64(seconds)))
+    }
+
+    /// Asks it to end with what it has.
+    fn stop(&self) {
+        self.job.stop();
+    }
+
+    /// Waits for the end and returns what it came to.
+    fn finish<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.job.finish(py)
+    }
+}

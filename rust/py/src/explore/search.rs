@@ -1,0 +1,182 @@
+//! `explore_start(config)`: a search, then shrinking, then the report (`_core_api.ExploreReport`).
+
+use pgmap_explore::{
+    Found, Scenario, ScenarioError, ShrinkBudget, ShrinkProgress, Verdict, explore, report, shrink,
+};
+use pgmap_sched::{Doubt, Limit, Plan, Progress, Stats};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use serde_json::{Value, json};
+
+use super::ExploreRun;
+use super::ask::{self, Budget};
+use crate::config::value;
+use crate::job::{Failed, Halt, Job, Watch};
+
+/// Starts a search.
+#[pyfunction]
+pub(crate) fn explore_start(py: Python<'_>, config: &Bound<'_, PyDict>) -> PyResult<ExploreRun> {
+    let scenario = ask::scenario(py, config)?;
+    let Budget { plan, time } = Budget::read(py, config)?;
+    let small: bool = value(py, config, "shrink")?;
+    let begin = json!({
+        "phase": "search", "seconds": 0.0, "bound": plan.bound.map(|_| 0), "schedules": 0, "pruned": 0,
+        "points": 0, "longest": 0, "fraction": 0.0, "tried": 0, "kept": 0, "tasks": scenario.roles().len(),
+        "steps": steps(&scenario),
+    });
+    let first = begin.clone();
+    let work = move |watch: &Watch| search(&scenario, &plan, small, &begin, watch);
+    Ok(ExploreRun { job: Job::start(time, first, work)? })
+}
+
+/// Steps after `start`.
+fn steps(scenario: &Scenario) -> usize {
+    scenario.roles().iter().map(|role| role.steps.len()).sum()
+}
+
+fn search(
+    scenario: &Scenario,
+    plan: &Plan,
+    small: bool,
+    begin: &Value,
+    watch: &Watch,
+) -> Result<Value, Failed> {
+    let mut last = begin.clone();
+    let verdict = explore(scenario, plan, &mut |progress| {
+        last = glance(begin, progress, watch);
+        watch.tell(last.clone())
+    })?;
+    let seconds = watch.seconds();
+    let mut told = outcome(&verdict, watch);
+    told["program"] = scenario.program.to_string().into();
+    told["setting"] = setting(scenario);
+    told["bounds"] = bounds(verdict.stats());
+    told["search_seconds"] = seconds.into();
+    told["asked"] = json!({
+        "preemptions": plan.bound,
+        "schedules": Some(plan.schedules_max).filter(|most| *most != u64::MAX),
+    });
+    told["found"] = Value::Null;
+    if let Verdict::Found { found, .. } = verdict {
+        told["found"] = reveal(scenario, *found, small, &last, watch)?;
+    }
+    told["complete"] = (watch.halt() != Some(Halt::Asked)).into();
+    Ok(told)
+}
+
+fn glance(begin: &Value, progress: &Progress, watch: &Watch) -> Value {
+    let mut glance = begin.clone();
+    glance["seconds"] = watch.seconds().into();
+    glance["bound"] = progress.bound.into();
+    glance["schedules"] = progress.schedules.into();
+    glance["pruned"] = progress.pruned.into();
+    glance["points"] = progress.points.into();
+    glance["longest"] = progress.longest.into();
+    glance["fraction"] = progress.fraction.into();
+    glance
+}
+
+/// The verdict's word, and why it is not another.
+fn outcome(verdict: &Verdict, watch: &Watch) -> Value {
+    let (word, why, waiting) = match verdict {
+        Verdict::Found { .. } => ("found", Value::Null, 0),
+        Verdict::Exhausted { waiting, .. } => ("exhausted", Value::Null, *waiting),
+        Verdict::NotFound { why, waiting, .. } => {
+            let why = match (why, watch.halt()) {
+                (Limit::Schedules, _) => "schedules",
+                (Limit::Asked, Some(Halt::Time)) => "time",
+                (Limit::Asked, _) => "asked",
+            };
+            ("not-found", why.into(), *waiting)
+        }
+        Verdict::Inconclusive { why, .. } => ("inconclusive", doubt(why).into(), 0),
+    };
+    json!({ "verdict": word, "why": why, "waiting": waiting })
+}
+
+fn doubt(why: &Doubt) -> String {
+    match why {
+        Doubt::TooLong => "some executions hit the limit of events".to_owned(),
+        Doubt::Unsteady { step } => format!(
+            "the same choices did not do the same at step {step}: something besides the schedule steers it"
+        ),
+        Doubt::NoStacks(error) => format!("no memory for the tasks' stacks: {error}"),
+    }
+}
+
+/// Everything that an execution depends on besides program and schedule.
+pub(super) fn setting(scenario: &Scenario) -> Value {
+    let broken = scenario.broken();
+    let broken = broken.iter().map(|(rule, value)| format!("{rule}={value}"));
+    json!({
+        "era": scenario.era,
+        "broken": broken.collect::<Vec<_>>(),
+        "geometry": scenario.geometry,
+        "tasks": scenario.roles().len(),
+        "memory": "sequentially consistent",
+    })
+}
+
+fn bounds(stats: &[Stats]) -> Value {
+    let row = |now: &Stats| {
+        json!({
+            "bound": now.bound, "schedules": now.schedules, "pruned": now.pruned,
+            "failures": now.failures, "too_long": now.too_long, "points": now.points,
+            "longest": now.longest, "states": now.states, "refused": now.refused,
+        })
+    };
+    stats.iter().map(row).collect()
+}
+
+/// What was found, made small if wanted, with its token and its report.
+pub(super) fn reveal(
+    scenario: &Scenario,
+    found: Found,
+    small: bool,
+    last: &Value,
+    watch: &Watch,
+) -> Result<Value, Failed> {
+    let mut at = ShrinkProgress::default();
+    let (smallest, found, shrunk) = if small {
+        let budget = ShrinkBudget::default();
+        let (smallest, found) = shrink(scenario, &found, &budget, &mut |progress| {
+            at = *progress;
+            let mut glance = last.clone();
+            glance["phase"] = "shrink".into();
+            glance["seconds"] = watch.seconds().into();
+            glance["tried"] = progress.tried.into();
+            glance["kept"] = progress.kept.into();
+            glance["tasks"] = progress.tasks.into();
+            glance["steps"] = progress.steps.into();
+            watch.tell(glance)
+        })?;
+        let complete = watch.halt().is_none() && at.tried < budget.candidates_max;
+        let shrunk = json!({
+            "tried": at.tried, "kept": at.kept, "complete": complete,
+            "from": { "tasks": scenario.roles().len(), "steps": scenario.program.steps.len() },
+            "to": { "tasks": smallest.roles().len(), "steps": smallest.program.steps.len() },
+        });
+        (smallest, found, shrunk)
+    } else {
+        (scenario.clone(), found, Value::Null)
+    };
+    let mut told = tell(&smallest, &found)?;
+    told["shrunk"] = shrunk;
+    Ok(told)
+}
+
+/// A failed execution in full.
+pub(super) fn tell(scenario: &Scenario, found: &Found) -> Result<Value, ScenarioError> {
+    let report = report(scenario, found)?;
+    Ok(json!({
+        "finding": found.finding,
+        "preemptions": found.preemptions,
+        "token": found.token(scenario).to_string(),
+        "program": scenario.program.to_string(),
+        "setting": setting(scenario),
+        "events": found.schedule.events(),
+        "switches": found.schedule.departures().len(),
+        "report": report.json(),
+        "text": report.to_string(),
+    }))
+}

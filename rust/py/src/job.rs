@@ -1,0 +1,172 @@
+//! Work in a thread of its own, which Python watches: a glance now and then, a wish to stop, the result.
+//!
+//! The explorer's labs belong to the thread that made them, so the whole of a search happens in one.
+//! Nothing of it touches Python. A panic there is caught and told as a fault of pgmap.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use pgmap_explore::ScenarioError;
+use pgmap_sched::Control;
+use pyo3::prelude::*;
+use serde_json::Value;
+
+use crate::{json, raise};
+
+/// Longest time without a look at Python's signals.
+const SLICE: Duration = Duration::from_millis(20);
+
+/// Why work is to end early.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Halt {
+    /// Somebody said so.
+    Asked,
+    /// Its time is up.
+    Time,
+}
+
+/// Why there is no result.
+#[derive(Debug)]
+pub(crate) enum Failed {
+    Scenario(ScenarioError),
+    Panic(String),
+}
+
+impl From<ScenarioError> for Failed {
+    fn from(wrong: ScenarioError) -> Self {
+        Self::Scenario(wrong)
+    }
+}
+
+/// What the work has said so far.
+#[derive(Debug, Default)]
+struct Said {
+    glance: Value,
+    result: Option<Result<Value, Failed>>,
+    /// The result has been taken.
+    ended: bool,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    stop: AtomicBool,
+    said: Mutex<Said>,
+    end: Condvar,
+}
+
+impl Shared {
+    fn said(&self) -> MutexGuard<'_, Said> {
+        // Held for a moment, and nothing panics meanwhile.
+        self.said.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The work's side.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    shared: Arc<Shared>,
+    started: Instant,
+    time: Option<Duration>,
+}
+
+impl Watch {
+    /// Seconds since the start.
+    pub(crate) fn seconds(&self) -> f64 {
+        self.started.elapsed().as_secs_f64()
+    }
+
+    /// Says how far the work is, and hears whether it goes on.
+    pub(crate) fn tell(&self, glance: Value) -> Control {
+        self.shared.said().glance = glance;
+        self.control()
+    }
+
+    pub(crate) fn control(&self) -> Control {
+        if self.halt().is_some() { Control::Stop } else { Control::Go }
+    }
+
+    /// Why it does not go on. Once there is a reason there is always one.
+    pub(crate) fn halt(&self) -> Option<Halt> {
+        // Relaxed: a flag that nothing else hangs on.
+        if self.shared.stop.load(Ordering::Relaxed) {
+            return Some(Halt::Asked);
+        }
+        self.time.filter(|time| self.started.elapsed() >= *time).map(|_| Halt::Time)
+    }
+}
+
+/// Python's side. Work that nobody waits for any more is told to stop.
+#[derive(Debug)]
+pub(crate) struct Job {
+    shared: Arc<Shared>,
+}
+
+impl Drop for Job {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl Job {
+    /// Starts work that may take so much time.
+    pub(crate) fn start<W>(time: Option<Duration>, glance: Value, work: W) -> PyResult<Self>
+    where
+        W: FnOnce(&Watch) -> Result<Value, Failed> + Send + 'static,
+    {
+        let shared = Arc::new(Shared::default());
+        shared.said().glance = glance;
+        let watch = Watch { shared: Arc::clone(&shared), started: Instant::now(), time };
+        let body = move || {
+            let result = catch_unwind(AssertUnwindSafe(|| work(&watch)));
+            let result = result.unwrap_or_else(|panic| Err(Failed::Panic(words(&*panic))));
+            watch.shared.said().result = Some(result);
+            watch.shared.end.notify_all();
+        };
+        std::thread::Builder::new().name("pgmap-explore".to_owned()).spawn(body)?;
+        Ok(Self { shared })
+    }
+
+    /// The latest glance, and whether the work is done.
+    pub(crate) fn poll(&self) -> (Value, bool) {
+        let said = self.shared.said();
+        (said.glance.clone(), said.result.is_some() || said.ended)
+    }
+
+    pub(crate) fn stop(&self) {
+        self.shared.stop.store(true, Ordering::Relaxed);
+    }
+
+    /// Waits so long at most; whether the work is done.
+    pub(crate) fn wait(&self, time: Duration) -> bool {
+        let busy = |said: &mut Said| said.result.is_none() && !said.ended;
+        let waited = self.shared.end.wait_timeout_while(self.shared.said(), time, busy);
+        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
+    }
+
+    /// Waits for the end, looking at Python's signals meanwhile. The result is given once.
+    pub(crate) fn finish<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        while !py.detach(|| self.wait(SLICE)) {
+            py.check_signals()?;
+        }
+        let mut said = self.shared.said();
+        said.ended = true;
+        match said.result.take() {
+            Some(Ok(value)) => {
+                drop(said);
+                json::to_python(py, &value)
+            }
+            Some(Err(Failed::Scenario(wrong))) => Err(raise::scenario_error(py, &wrong)),
+            Some(Err(Failed::Panic(what))) => Err(raise::error(py, "InternalError", what)),
+            None => Err(raise::error(py, "InvalidArgument", "the result has been taken already")),
+        }
+    }
+}
+
+fn words(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+    format!("a panic in the explorer: {}", text.unwrap_or_else(|| "no words".to_owned()))
+}
