@@ -274,11 +274,12 @@ impl Teller<'_> {
         let on: Vec<Task> =
             workers.iter().filter_map(|worker| Some(blocked(&worker)?.task)).collect();
         // Its own pin, or that of somebody who has nothing more to do, or a pipe's; or that of somebody who
-        // himself asked for a change of the file, which no fault and no unpin needs.
-        let changes_file =
-            |task: &Task| waits.iter().any(|wait| wait.task == *task && wait.class == I_RWSEM);
-        let on_purpose =
-            on.contains(&task) || on.len() < workers.len() || on.iter().any(changes_file);
+        // himself asked for a change of a file, which no fault and no unpin needs.
+        let changes_a_file = |task: &Task| {
+            let their = |wait: &&Blocked| wait.task == *task;
+            waits.iter().find(their).is_some_and(|wait| [I_RWSEM, FOR_A_PAGE].contains(&wait.class))
+        };
+        let on_purpose = on.len() < workers.len() || on.iter().any(changes_a_file);
         let held = if held.is_empty() { "nobody holds it".to_owned() } else { held.join("; ") };
         Sleeper { task, page: Some(page), held, on, on_purpose }
     }

@@ -11,7 +11,7 @@ use pgmap_mm::world::{Failure as Return, Party, World, op_code};
 use pgmap_prim::{
     Arena, Cpu, Entered, Lease, Machine, NoMemory, Snapshot, Stopped, TaskId, catch_abandon,
 };
-use pgmap_program::op::WorkerId;
+use pgmap_program::op::{PipeNo, WorkerId};
 use pgmap_program::{Op, Step};
 use pgmap_sched::{Fault, Model, Task};
 
@@ -119,6 +119,18 @@ impl Lab {
         })
     }
 
+    /// Gives back what a worker holds on purpose. A process that leaves with a page of a nameless file in its
+    /// own pipe waits for itself; that is the program's doing and would hide everything else.
+    fn let_go(&self, cpu: &Cpu<'_>, worker: WorkerId) {
+        let geometry = self.world.geometry();
+        let ok = |op: &Op| self.world.execute(cpu, worker, op, u64::from).is_ok();
+        while ok(&Op::Unpin { pin: None }) {}
+        ok(&Op::UringUnreg);
+        for pipe in (0..geometry.pipes_max).map(PipeNo) {
+            ok(&Op::Drain { pipe, pages: geometry.pipe_slots.into() });
+        }
+    }
+
     /// The driver drops what the program allocated and did not put.
     fn empty_driver(&self, cpu: &Cpu<'_>) {
         let span = self.world.devmem.span();
@@ -142,6 +154,7 @@ impl Lab {
             let cpu = lease(&self.machine, 0, 0);
             self.world.complete_io(&cpu);
             let running: Vec<WorkerId> = self.world.running().collect();
+            running.iter().for_each(|&worker| self.let_go(&cpu, worker));
             for worker in running {
                 // A process that left already is no error.
                 let _ = self.world.exit(&cpu, worker);

@@ -9,6 +9,7 @@
 //! | [`scenario`] | what is explored, checked once |
 //! | [`lab`] | a world under the scheduler, and its operations as tasks |
 //! | [`finding`] | a failed execution in the words of the protocol |
+//! | [`catalogue`], [`synth`] | programs that tell wrong rules, and programs nobody wrote |
 //! | [`verdict`] | what a search came to |
 //! | [`catalogue`], [`synth`] | programs that tell wrong rules, and programs nobody wrote |
 //! | [`mod@report`], [`names`] | the race as CPU0 beside CPU1, in kernel names |

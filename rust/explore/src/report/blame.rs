@@ -78,7 +78,8 @@ impl Teller<'_> {
         [(task, at)].into_iter().chain(second).collect()
     }
 
-    /// The last step of somebody else that this task cannot but notice: about the page if there is one.
+    /// The last step of somebody else that this task cannot but notice: about the page's refcount if it can be, so that
+    /// what else they did to the page makes no other race of it; else about the page, else about anything.
     fn opponent(&self, task: Task) -> Option<usize> {
         let writes = |&at: &usize| {
             let event = &self.trace[at];
@@ -92,7 +93,11 @@ impl Teller<'_> {
         };
         let memory = |&at: &usize| !matches!(self.accesses.thing(at), None | Some(Thing::Outside));
         let all = || (0..self.trace.len()).rev().filter(writes);
-        all().find(page).or_else(|| all().find(memory))
+        let counts = |at: &usize| {
+            let thing = self.accesses.thing(*at);
+            matches!(thing, Some(Thing::Page { word: Word::Refcount, .. })) && page(at)
+        };
+        all().find(counts).or_else(|| all().find(page)).or_else(|| all().find(memory))
     }
 
     /// The last thing that anybody else did in a call of theirs.

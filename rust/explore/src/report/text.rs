@@ -66,7 +66,11 @@ struct Lanes<'a> {
 impl<'a> Lanes<'a> {
     fn of(columns: &'a [Column]) -> Self {
         let (shown, others) = if columns.len() > COLUMNS_MAX {
-            columns.iter().partition(|column| column.guilty.is_some())
+            let mut guilty = 0;
+            columns.iter().partition(|column| {
+                guilty += usize::from(column.guilty.is_some());
+                column.guilty.is_some() && guilty <= COLUMNS_MAX
+            })
         } else {
             (columns.iter().collect(), Vec::new())
         };
@@ -97,8 +101,10 @@ fn table(report: &Report, page: &mut Sheet) {
     let mut rule = Line::default();
     for (lane, column) in lanes.shown.iter().enumerate() {
         let who = if column.who == "environment" { "env" } else { &column.who };
-        let title = format!("CPU{} ({who})", column.task);
-        rule.put(lanes.start(lane), &"-".repeat(title.len().max(lanes.spacing - 2)));
+        // A worker's name fits; somebody else's would not be a name.
+        let title: String =
+            format!("CPU{} ({who})", column.task).chars().take(lanes.spacing - 2).collect();
+        rule.put(lanes.start(lane), &"-".repeat(lanes.spacing - 2));
         head.put(lanes.start(lane), &title);
     }
     page.line(&head.0);
@@ -251,6 +257,7 @@ fn plain(c: char) -> char {
 /// is broken.
 fn wrap(text: &str, width: usize) -> Vec<String> {
     const INDENT: usize = 2;
+    let width = width.max(INDENT + 1);
     let mut lines = vec![String::new()];
     let mut used = 0;
     // Whether the line has a word yet.
