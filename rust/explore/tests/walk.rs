@@ -6,19 +6,19 @@ use pgmap_explore::{Scenario, ScenarioError, Verdict, explore};
 use pgmap_sched::{Control, Plan};
 
 fn scenario() -> Scenario {
-    Known::find("zap-put", "before-flush").unwrap().right().unwrap()
+    Known::find("zap-put", "before-flush").expect("in the catalogue").right().expect("a program")
 }
 
 #[test]
 fn every_event_of_an_execution_is_told_with_its_function_and_its_object() {
     let mut wrong = scenario();
-    wrong.rules.apply("zap-put=before-flush").unwrap();
+    wrong.rules.apply("zap-put=before-flush").expect("a rule");
     let Verdict::Found { found, .. } =
-        explore(&wrong, &Plan::default(), &mut |_| Control::Go).unwrap()
+        explore(&wrong, &Plan::default(), &mut |_| Control::Go).expect("it runs")
     else {
         panic!("not found");
     };
-    let told = steps(&wrong, &found.schedule).unwrap();
+    let told = steps(&wrong, &found.schedule).expect("it runs");
     let is_event = |kind| ["step", "section", "spin", "choice"].contains(&kind);
     let events: Vec<u32> = told.iter().filter(|it| is_event(it.kind)).map(|it| it.n).collect();
     assert_eq!(events, (0..found.schedule.events()).collect::<Vec<_>>());
