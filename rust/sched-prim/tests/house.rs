@@ -13,6 +13,7 @@ const SHARED: &[&str] = &[
     "lock/srcu.rs",
     "poison.rs",
     "slab.rs",
+    "splitmix.rs",
     "wait.rs",
     "waiter.rs",
     "warn.rs",
