@@ -58,8 +58,8 @@ impl Engine {
             return;
         }
         let stays = self.now.filter(|&now| self.can_run(now));
-        let relaxing = self.held != 0
-            && stays.is_some_and(|now| self.place(now).stand == Stand::Relaxing);
+        let relaxing =
+            self.held != 0 && stays.is_some_and(|now| self.place(now).stand == Stand::Relaxing);
         let scene = Scene { stays, free: stays.is_none() || relaxing };
         if let (Some(now), true) = (stays, !relaxing && events == self.joined_at) {
             self.launch(now);
