@@ -34,6 +34,12 @@ impl Cache {
         Cache { entries: vec![0; most.min(FIRST_CAPACITY)], used: 0, most, refused: 0 }
     }
 
+    /// Whether there is no room for any state.
+    #[inline]
+    pub(crate) fn is_off(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.used
     }
@@ -44,7 +50,7 @@ impl Cache {
 
     /// Comes to a state after `spent` preemptions.
     pub(crate) fn visit(&mut self, state: u128, spent: u32) -> Visit {
-        if self.entries.is_empty() {
+        if self.is_off() {
             return Visit::First;
         }
         let spent = u128::from(spent.min(COUNT as u32));

@@ -1,14 +1,16 @@
 //! Tasks as coroutines: stacks that are used again, the switch, and what happens to a panic.
 //!
 //! A task's stack is a mapping with a guard page; stacks are kept for the life of their
-//! [`Crew`]. A task that is suspended when its execution ends is *abandoned*: its stack pointer
-//! is forgotten, nothing on the stack is dropped, and the stack serves again at once.
+//! [`Crew`]. So are the fibers on them: one that has played its part to the end waits *at home*, at
+//! the bottom of its stack, for its part in the next execution. A task that is suspended when its
+//! execution ends is *abandoned*: its stack pointer is forgotten, nothing on the stack is dropped,
+//! and a new fiber begins on the stack at once.
 //!
 //! No panic crosses a switch: it is caught where the task began, and a hook keeps it from
 //! standard error while this thread is inside an execution.
 
 use core::cell::{Cell, RefCell};
-use core::ptr;
+use core::ptr::{self, NonNull};
 use std::any::Any;
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
@@ -20,8 +22,11 @@ use corosensei::{Coroutine, CoroutineResult, Yielder};
 use crate::model::Model;
 use crate::step::{MOST_TASKS, Task};
 
-type Fiber = Coroutine<(), (), Result<(), String>, DefaultStack>;
-type Way = *const Yielder<(), ()>;
+/// What all tasks of an execution do, by the task.
+type Part = NonNull<dyn Fn(Task)>;
+/// A fiber takes the part each time it is resumed, but looks at it only at home.
+type Fiber = Coroutine<Part, Rest, (), DefaultStack>;
+type Way = *const Yielder<Part, Rest>;
 
 thread_local! {
     /// How each task of the execution on this thread goes back to the scheduler.
@@ -30,35 +35,48 @@ thread_local! {
     static QUIET: Cell<bool> = const { Cell::new(false) };
     /// Where the last quiet panic happened.
     static PLACE: RefCell<String> = const { RefCell::new(String::new()) };
+    /// What the last task that panicked said.
+    static LAST_WORDS: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
 /// A stack's size is a multiple of this, so that it is one of pages everywhere.
 const LARGEST_PAGE: usize = 64 << 10;
 
-/// What a task did with its turn.
+/// What a task did with its turn. One byte, so that it crosses a switch in a register.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Rest {
     Suspended,
     Returned,
-    Panicked(String),
+    /// What it said is in [`last_words`].
+    Panicked,
+}
+
+/// One fiber for each task of the widest model so far.
+struct Member {
+    /// Always there but while it is made anew.
+    fiber: Option<Fiber>,
+    /// Where its stack begins; it grows down from here.
+    base: usize,
+    /// Waits for a part; else it is in the midst of one.
+    home: bool,
 }
 
 /// The tasks of one execution at a time, and the stacks for them.
 pub(crate) struct Crew {
     stack_size: usize,
-    idle: Vec<DefaultStack>,
-    fibers: Vec<Fiber>,
-    made: usize,
+    members: Vec<Member>,
+    part: Option<Part>,
 }
 
 impl Crew {
     pub(crate) fn new(stack_size: usize) -> Self {
         let stack_size = stack_size.max(1).next_multiple_of(LARGEST_PAGE);
-        Crew { stack_size, idle: Vec::new(), fibers: Vec::new(), made: 0 }
+        Crew { stack_size, members: Vec::new(), part: None }
     }
 
     /// How many stacks have ever been made.
     pub(crate) fn stacks(&self) -> usize {
-        self.made
+        self.members.len()
     }
 
     /// Puts `tasks` tasks on the start line, lets `act` direct them, and abandons those that have
@@ -69,72 +87,107 @@ impl Crew {
         tasks: usize,
         act: impl FnOnce(&mut Crew) -> R,
     ) -> io::Result<R> {
-        let stage = Stage(self);
-        for id in 0..tasks {
-            let stack = stage.0.stack()?;
-            let model = ptr::from_ref(model);
-            let body = move |way: &Yielder<(), ()>, ()| {
-                WAYS.with(|ways| ways[id].set(way));
-                // SAFETY: the stage is cleared before the borrow of the model in `perform` ends,
-                // also on unwinding, and a fiber runs only while the stage stands.
-                let model = unsafe { &*model };
-                let task = Task(id as u8);
-                panic::catch_unwind(AssertUnwindSafe(|| model.run(task))).map_err(message)
-            };
-            // SAFETY: what the body borrows it borrows on the terms above.
-            stage.0.fibers.push(unsafe { Fiber::with_stack_unchecked(stack, body) });
+        while self.members.len() < tasks {
+            let stack = DefaultStack::new(self.stack_size)?;
+            let (id, base) = (self.members.len() as u8, stack.base().get());
+            self.members.push(Member { fiber: Some(fiber(Task(id), stack)), base, home: true });
         }
+        let part = |task| model.run(task);
+        let part: NonNull<dyn Fn(Task) + '_> = NonNull::from(&part);
+        let stage = Stage(self);
+        // SAFETY: only the lifetime changes; the stage is cleared before the borrow of the model
+        // ends, also on unwinding, and a fiber plays its part only while the stage stands.
+        stage.0.part = Some(unsafe {
+            core::mem::transmute::<NonNull<dyn Fn(Task) + '_>, NonNull<dyn Fn(Task)>>(part)
+        });
         Ok(act(stage.0))
     }
 
-    fn stack(&mut self) -> io::Result<DefaultStack> {
-        match self.idle.pop() {
-            Some(stack) => Ok(stack),
-            None => {
-                self.made += 1;
-                DefaultStack::new(self.stack_size)
-            }
-        }
-    }
-
-    /// Lets a task run until it suspends itself or ends.
+    /// Lets a task run until it suspends itself or ends. Without a stage nobody moves.
     pub(crate) fn resume(&mut self, task: Task) -> Rest {
-        match self.fibers[usize::from(task.0)].resume(()) {
-            CoroutineResult::Yield(()) => Rest::Suspended,
-            CoroutineResult::Return(Ok(())) => Rest::Returned,
-            CoroutineResult::Return(Err(message)) => Rest::Panicked(message),
-        }
-    }
-
-    /// Takes all stacks back, whatever lies on them.
-    fn abandon(&mut self) {
-        while let Some(mut fiber) = self.fibers.pop() {
-            if !fiber.done() {
-                // SAFETY: by the contract of `Model`, what lies on the stack needs no drop, and
-                // the engine forgets what the task lent it before it runs another.
-                unsafe { fiber.force_reset() };
+        let member = &mut self.members[usize::from(task.0)];
+        let (Some(part), Some(fiber)) = (self.part, &mut member.fiber) else {
+            return Rest::Suspended;
+        };
+        match fiber.resume(part) {
+            CoroutineResult::Yield(rest) => {
+                member.home = rest != Rest::Suspended;
+                rest
             }
-            self.idle.push(fiber.into_stack());
+            CoroutineResult::Return(()) => Rest::Returned,
         }
     }
 
-    /// The deepest that any idle stack has ever been used, in bytes. Fresh stacks are zero, so
-    /// the first byte from the far end that is not marks the depth.
-    pub(crate) fn high_water(&self) -> usize {
-        self.idle.iter().map(|stack| self.depth(stack)).max().unwrap_or(0)
+    /// Sends everybody home; those who are in the midst of something forget it.
+    fn abandon(&mut self) {
+        self.part = None;
+        for (id, member) in (0..).zip(&mut self.members) {
+            if !member.home {
+                member.again(Task(id));
+            }
+        }
     }
 
-    fn depth(&self, stack: &DefaultStack) -> usize {
+    /// The deepest that any stack has ever been used, in bytes. Fresh stacks are zero, so the first
+    /// byte from the far end that is not marks the depth.
+    pub(crate) fn high_water(&self) -> usize {
+        self.members.iter().map(|member| self.depth(member.base)).max().unwrap_or(0)
+    }
+
+    fn depth(&self, base: usize) -> usize {
         const WORD: usize = size_of::<u64>();
         // What the mapping has beyond the size is its guard, at the far end.
-        let far = stack.base().get() - self.stack_size;
-        let untouched = (far..stack.base().get()).step_by(WORD).take_while(|&at| {
-            // SAFETY: the word lies inside the stack's mapping, above the guard; the stack is
-            // idle, so nobody writes it.
+        let untouched = (base - self.stack_size..base).step_by(WORD).take_while(|&at| {
+            // SAFETY: the word lies inside the stack's mapping, above the guard; nobody is on the
+            // stack beyond its bottom frame, so nobody writes the word.
             unsafe { ptr::with_exposed_provenance::<u64>(at).read_volatile() == 0 }
         });
         self.stack_size - untouched.count() * WORD
     }
+}
+
+impl Drop for Crew {
+    fn drop(&mut self) {
+        for member in &mut self.members {
+            let _ = member.strike();
+        }
+    }
+}
+
+impl Member {
+    /// Takes the stack from the fiber, whatever it is at.
+    fn strike(&mut self) -> Option<DefaultStack> {
+        let mut fiber = self.fiber.take()?;
+        // SAFETY: by the contract of `Model`, what lies on the stack needs no drop, and the engine
+        // forgets what the task lent it before it runs another.
+        unsafe { fiber.force_reset() };
+        Some(fiber.into_stack())
+    }
+
+    /// Begins anew on the same stack.
+    fn again(&mut self, task: Task) {
+        self.fiber = self.strike().map(|stack| fiber(task, stack));
+        self.home = true;
+    }
+}
+
+/// A new fiber at home.
+fn fiber(me: Task, stack: DefaultStack) -> Fiber {
+    Fiber::with_stack(stack, move |way, mut part| {
+        loop {
+            WAYS.with(|ways| ways[usize::from(me.0)].set(way));
+            // SAFETY: whoever resumes a fiber at home hands it the part of the present stage.
+            let play = unsafe { part.as_ref() };
+            let rest = match panic::catch_unwind(AssertUnwindSafe(|| play(me))) {
+                Ok(()) => Rest::Returned,
+                Err(payload) => {
+                    LAST_WORDS.set(message(payload));
+                    Rest::Panicked
+                }
+            };
+            part = way.suspend(rest);
+        }
+    })
 }
 
 /// The time in which a crew's fibers may run.
@@ -146,13 +199,18 @@ impl Drop for Stage<'_> {
     }
 }
 
+/// What the last task that panicked said.
+pub(crate) fn last_words() -> String {
+    LAST_WORDS.take()
+}
+
 /// Goes back to the scheduler from inside a task; returns when the task is resumed.
 #[inline]
 pub(crate) fn suspend(me: Task) {
     let way = WAYS.with(|ways| ways[usize::from(me.0)].get());
     // SAFETY: `me` is the task that calls, it has set its way at its start, and the yielder lives
     // at the bottom of the very stack that this call runs on.
-    unsafe { (*way).suspend(()) };
+    let _ = unsafe { (*way).suspend(Rest::Suspended) };
 }
 
 /// Goes back to the scheduler for good.

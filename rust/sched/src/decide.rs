@@ -37,10 +37,6 @@ fn tasks_of(mut mask: u16) -> impl Iterator<Item = Task> {
     })
 }
 
-fn bit(task: Task) -> u16 {
-    1 << task.0
-}
-
 /// What is known of the current task when a decision falls.
 #[derive(Clone, Copy)]
 struct Scene {
@@ -62,7 +58,8 @@ impl Engine {
             return;
         }
         let stays = self.now.filter(|&now| self.can_run(now));
-        let relaxing = stays.is_some_and(|now| self.place(now).stand == Stand::Relaxing);
+        let relaxing =
+            self.held != 0 && stays.is_some_and(|now| self.place(now).stand == Stand::Relaxing);
         let scene = Scene { stays, free: stays.is_none() || relaxing };
         if let (Some(now), true) = (stays, !relaxing && events == self.joined_at) {
             self.launch(now);
@@ -76,22 +73,25 @@ impl Engine {
             true => self.follow(scene),
             false => self.explore(scene),
         };
-        let Some((next, default)) = chosen else { return };
+        let Some(next) = chosen else { return };
         if Some(next) != self.now {
             if !scene.free {
                 self.preemptions += 1;
             }
-            self.storm.end();
             self.storm_check = events.saturating_add(STREAK);
-            self.watch();
-            self.switched(self.now, next, default);
+            if self.watched() {
+                self.storm.end();
+                self.watch();
+                self.switched(scene, next);
+            }
         }
         self.launch(next);
         self.set_calm();
     }
 
-    /// The next task and the default one, by the search tree.
-    fn explore(&mut self, scene: Scene) -> Option<(Task, Task)> {
+    /// The next task, by the search tree.
+    #[inline]
+    fn explore(&mut self, scene: Scene) -> Option<Task> {
         let events = self.history.events();
         if let Some(node) = self.tree.upcoming() {
             if node.at < events {
@@ -104,41 +104,43 @@ impl Engine {
                     return None;
                 }
                 self.tree.cursor += 1;
-                return self.default(scene).map(|default| (chosen, default));
+                return Some(chosen);
             }
-            return self.default(scene).map(|default| (default, default));
+            return self.default(scene);
         }
         if let (Some(now), false) = (scene.stays, scene.free)
             && self.preemptions >= self.budget
         {
-            return Some((now, now));
+            return Some(now);
         }
         let runnable = self.runnable();
-        let default = self.default(scene)?;
-        let others = runnable & !bit(default);
+        let Some(default) = scene.stays.or_else(|| tasks_of(runnable).next()) else {
+            return self.default(scene);
+        };
+        let others = runnable & !default.bit();
         if others == 0 && scene.stays.is_some() {
-            return Some((default, default));
+            return Some(default);
         }
         if self.known(scene) {
             self.close(End::Pruned);
             return None;
         }
         if others == 0 {
-            return Some((default, default));
+            return Some(default);
         }
         let branch = Branch::Task { chosen: default, untried: others, tried: 0, paid: !scene.free };
         let left = self.budget.saturating_sub(self.preemptions);
         self.tree.push(Node { at: events, left, branch });
-        Some((default, default))
+        Some(default)
     }
 
-    /// The next task and the default one, by the schedule that is followed.
-    fn follow(&mut self, scene: Scene) -> Option<(Task, Task)> {
+    /// The next task, by the schedule that is followed.
+    fn follow(&mut self, scene: Scene) -> Option<Task> {
         let default = self.default(scene)?;
         let (events, rolling, runnable) =
             (self.history.events(), self.journal.rolling(), self.runnable());
         let script = self.script.as_mut()?;
-        Some((script.next(events, rolling, runnable, default), default))
+        Some(script.next(events, rolling, runnable, default))
     }
 
     /// The result of a choice among `0..n`.
@@ -171,8 +173,11 @@ impl Engine {
     /// Whether there is nothing new to see from here. An execution that is repeated to write down
     /// its schedule is none the less wanted.
     fn known(&mut self, scene: Scene) -> bool {
+        if self.cache.is_off() || self.journal.keeps_schedule() {
+            return false;
+        }
         let (state, spent) = self.key(scene);
-        !self.journal.keeps_schedule() && self.cache.visit(state, spent) == Visit::Known
+        self.cache.visit(state, spent) == Visit::Known
     }
 
     /// What goes into the cache: the state, and what was spent to reach it. Without a bound it does
@@ -220,24 +225,26 @@ impl Engine {
 
     #[inline]
     fn can_run(&mut self, task: Task) -> bool {
-        self.place(task).stand == Stand::Ready || self.can_run_by_now(task)
+        self.ready & task.bit() != 0 || self.held & task.bit() != 0 && self.released(task)
     }
 
-    fn can_run_by_now(&mut self, task: Task) -> bool {
+    /// Whether a task that could not go on can by now.
+    #[inline(never)]
+    fn released(&mut self, task: Task) -> bool {
         let place = self.place(task);
         match place.stand {
-            Stand::Ready => true,
             Stand::Waiting => place.sleep.as_ref().is_some_and(Sleep::ready),
             Stand::Relaxing => self.history.stirred(task),
-            Stand::Running | Stand::Finished => false,
+            Stand::Ready | Stand::Running | Stand::Finished => false,
         }
     }
 
+    #[inline]
     fn runnable(&mut self) -> u16 {
-        let mut mask = 0;
-        for id in 0..self.tasks as u8 {
-            if self.can_run(Task(id)) {
-                mask |= bit(Task(id));
+        let mut mask = self.ready;
+        for task in tasks_of(self.held) {
+            if self.released(task) {
+                mask |= task.bit();
             }
         }
         mask
@@ -246,13 +253,25 @@ impl Engine {
     fn look_for_storm(&mut self, scene: Scene) {
         self.storm_check = self.history.events().saturating_add(STREAK);
         let runnable = self.runnable();
-        let alone = scene.stays.is_some_and(|now| runnable == bit(now));
+        let alone = scene.stays.is_some_and(|now| runnable == now.bit());
         if alone && !self.storm.alone() {
             self.storm.begin();
         } else if !alone {
             self.storm.end();
         }
         self.watch();
+    }
+
+    /// Writes down that another task comes on, and whether it is not the default one.
+    fn switched(&mut self, scene: Scene, to: Task) {
+        let at = self.history.events();
+        if self.default(scene) != Some(to) {
+            self.journal.depart(at, to);
+        }
+        if let (Some(from), true) = (self.now, self.journal.keeps_trace()) {
+            let obstacle = self.obstacle(from);
+            self.journal.switched(at, from, to, obstacle);
+        }
     }
 
     /// Why a task that does not go on cannot; the owner is left for a deadlock's report.

@@ -112,6 +112,10 @@ pub(crate) struct Wish {
 /// The state of one execution; it is used again for the next.
 pub(crate) struct Engine {
     pub(crate) places: [Place; MOST_TASKS],
+    /// Tasks that stand at a step that can run, as a mask.
+    pub(crate) ready: u16,
+    /// Tasks of which it must be asked whether they can go on: at a sleep or in a busy-wait.
+    pub(crate) held: u16,
     pub(crate) tasks: usize,
     pub(crate) now: Option<Task>,
     pub(crate) starting: bool,
@@ -146,6 +150,8 @@ impl Engine {
     pub(crate) fn new() -> Self {
         Engine {
             places: [Place::nowhere(); MOST_TASKS],
+            ready: 0,
+            held: 0,
             tasks: 0,
             now: None,
             starting: false,
@@ -176,10 +182,11 @@ impl Engine {
             place.stand = Stand::Running;
             place.sleep = None;
         }
+        (self.ready, self.held) = (0, 0);
         self.tasks = tasks;
         self.now = None;
         self.starting = true;
-        self.history.clear();
+        self.history.clear(tasks);
         self.end = None;
         self.tree.cursor = 0;
         self.preemptions = 0;
@@ -188,7 +195,7 @@ impl Engine {
         self.storm.end();
         self.storm_check = STREAK;
         self.script = wish.script.map(Script::new);
-        self.journal = Journal::new(wish.schedule, wish.trace);
+        self.journal.begin(wish.schedule, wish.trace);
         self.flight = Flight::None;
         if !self.interned.is_empty() {
             self.interned.clear();
@@ -204,6 +211,12 @@ impl Engine {
     #[inline]
     fn place_mut(&mut self, task: Task) -> &mut Place {
         &mut self.places[usize::from(task.0)]
+    }
+
+    /// Whether someone looks at events one by one.
+    #[inline]
+    pub(crate) fn watched(&self) -> bool {
+        self.watched
     }
 
     /// Decides whether events are looked at one by one.
@@ -247,6 +260,11 @@ impl Engine {
     #[inline(never)]
     fn arrive(&mut self, me: Task, stand: Stand) -> Turn {
         self.place_mut(me).stand = stand;
+        match stand {
+            Stand::Ready => self.ready |= me.bit(),
+            Stand::Waiting | Stand::Relaxing => self.held |= me.bit(),
+            Stand::Running | Stand::Finished => {}
+        }
         if !self.starting {
             self.decide();
             if self.end.is_none() && self.now == Some(me) {
@@ -274,6 +292,8 @@ impl Engine {
     /// Lets a task take the step it stands at.
     pub(crate) fn launch(&mut self, task: Task) {
         self.now = Some(task);
+        self.ready &= !task.bit();
+        self.held &= !task.bit();
         let place = self.place_mut(task);
         let stand = core::mem::replace(&mut place.stand, Stand::Running);
         place.sleep = None;
@@ -404,18 +424,6 @@ impl Engine {
                 tasks: vec![task],
                 recurrence: Some(recurrence),
             }));
-        }
-    }
-
-    /// Writes down that another task comes on, and whether it is not the default one.
-    pub(crate) fn switched(&mut self, from: Option<Task>, to: Task, default: Task) {
-        let at = self.history.events();
-        if to != default {
-            self.journal.depart(at, to);
-        }
-        if let (Some(from), true) = (from, self.journal.keeps_trace()) {
-            let obstacle = self.obstacle(from);
-            self.journal.switched(at, from, to, obstacle);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The explorer: an engine, a crew of stacks, and the loop that runs one execution.
 
-use crate::coroutine::{Crew, Quiet, Rest, guarded};
+use crate::coroutine::{Crew, Quiet, Rest, guarded, last_words};
 use crate::engine::{End, Engine, Wish};
 use crate::failure::Failure;
 use crate::model::Model;
@@ -126,6 +126,6 @@ fn turn(seat: &mut Seat, crew: &mut Crew, task: Task) {
     match crew.resume(task) {
         Rest::Suspended => {}
         Rest::Returned => seat.with(|engine| engine.returned(task)),
-        Rest::Panicked(message) => seat.with(|engine| engine.panicked(task, message)),
+        Rest::Panicked => seat.with(|engine| engine.panicked(task, last_words())),
     }
 }

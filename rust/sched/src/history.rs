@@ -45,6 +45,8 @@ pub(crate) struct History {
     trails: Vec<Trail>,
     used: usize,
     epoch: u32,
+    /// Where each task's past begins.
+    births: [u128; MOST_TASKS],
     tasks: [u128; MOST_TASKS],
     signature: u128,
     events: u32,
@@ -57,6 +59,7 @@ impl History {
             trails: vec![EMPTY; FIRST_CAPACITY],
             used: 0,
             epoch: 0,
+            births: core::array::from_fn(|id| mix(id as u128 + 1, 0, 0)),
             tasks: [0; MOST_TASKS],
             signature: 0,
             events: 0,
@@ -64,19 +67,18 @@ impl History {
         }
     }
 
-    pub(crate) fn clear(&mut self) {
+    /// Forgets everything, for an execution of `tasks` tasks.
+    pub(crate) fn clear(&mut self, tasks: usize) {
         self.used = 0;
         self.epoch = self.epoch.wrapping_add(1);
         if self.epoch == 0 {
             self.trails.fill(EMPTY);
             self.epoch = 1;
         }
-        for (id, task) in (1u128..).zip(&mut self.tasks) {
-            *task = mix(id, 0, 0);
-        }
+        self.tasks[..tasks].copy_from_slice(&self.births[..tasks]);
         self.signature = 0;
         self.events = 0;
-        self.since_relax.iter_mut().for_each(Vec::clear);
+        self.since_relax[..tasks].iter_mut().for_each(Vec::clear);
     }
 
     pub(crate) fn signature(&self) -> u128 {

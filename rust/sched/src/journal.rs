@@ -20,12 +20,13 @@ pub(crate) struct Journal {
 }
 
 impl Journal {
-    pub(crate) fn new(schedule: bool, trace: bool) -> Self {
-        Journal {
-            schedule: schedule.then(Schedule::default),
-            trace: trace.then(Vec::new),
-            ..Journal::default()
-        }
+    /// Starts over for an execution of which these are wanted.
+    pub(crate) fn begin(&mut self, schedule: bool, trace: bool) {
+        self.rolling = 0;
+        self.schedule = schedule.then(Schedule::default);
+        self.trace = trace.then(Vec::new);
+        self.values = None;
+        self.remarks.clear();
     }
 
     pub(crate) fn open(&self) -> bool {

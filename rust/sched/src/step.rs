@@ -13,6 +13,14 @@ pub const MOST_TASKS: usize = 16;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Task(pub u8);
 
+impl Task {
+    /// The set of this task alone.
+    #[inline]
+    pub(crate) fn bit(self) -> u16 {
+        1 << self.0
+    }
+}
+
 /// What a step touches: an identity that does not depend on addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Object(pub u64);
