@@ -186,3 +186,33 @@ fn a_pincount_without_a_pin_is_told() {
     rig.folio().owners_check(&rig.cpu());
     assert_eq!(rig.complaints(), [Complaint::PincountWrong]);
 }
+
+#[test]
+fn an_entry_that_vanished_without_its_reference_is_told() {
+    let rig = Rig::small();
+    let cpu = rig.cpu();
+    rig.hold(GupKind::Pin, 1);
+    rig.world.audit(&cpu);
+    assert_eq!(rig.complaints(), [], "nothing is wrong yet");
+    rig.folio().owners_move(&cpu, Hold::Mapping, Hold::Batch, 1);
+    rig.world.audit(&cpu);
+    assert_eq!(rig.complaints(), [Complaint::OwnerNotFound]);
+    let told = rig.world.violation(&cpu, &rig.machine.warnings()[0]);
+    assert!(told.detail.contains("1 by a gather batch"), "{}", told.detail);
+}
+
+#[test]
+fn a_pin_that_is_kept_nowhere_is_told() {
+    let rig = Rig::new(Layout::Huge);
+    let cpu = rig.cpu();
+    for (kind, kept) in [(GupKind::Pin, Hold::Pin), (GupKind::Get, Hold::Get)] {
+        rig.hold(kind, 2);
+        rig.world.audit(&cpu);
+        assert_eq!(rig.complaints(), [], "{kind:?}");
+        rig.folio().owners_move(&cpu, kept, Hold::Pipe, 2);
+        rig.world.audit(&cpu);
+        assert_eq!(rig.machine.warnings()[0].warn.value, kept as i64);
+        rig.folio().owners_move(&cpu, Hold::Pipe, kept, 2);
+        rig.machine.clear_warnings();
+    }
+}

@@ -68,6 +68,8 @@ pub enum Complaint {
     MapcountWrong = 28,
     /// A pincount is not the number of pins. Value: the count.
     PincountWrong = 29,
+    /// The ledger and the tables differ on who owns a page. Value: what kind of owner.
+    OwnerNotFound = 30,
 }
 
 impl Complaint {
@@ -102,6 +104,7 @@ impl Complaint {
         Self::OwnedAtZero,
         Self::MapcountWrong,
         Self::PincountWrong,
+        Self::OwnerNotFound,
     ];
 
     /// The complaint behind a recorded warning code.
@@ -118,7 +121,7 @@ impl Complaint {
             Self::MapUnderflow | Self::PinUnderflow | Self::MapcountWrong | Self::PincountWrong => {
                 Invariant::I04
             }
-            Self::RefcountWrong | Self::NotTheOwner => Invariant::I03,
+            Self::RefcountWrong | Self::NotTheOwner | Self::OwnerNotFound => Invariant::I03,
             Self::BusyReset
             | Self::BlockFreedBusy
             | Self::BlockAllocatedBusy
@@ -171,6 +174,7 @@ impl Complaint {
             Self::OwnedAtZero => "refcount zero while somebody owns a reference",
             Self::MapcountWrong => "mapcount is not the number of mappings",
             Self::PincountWrong => "pincount is not the number of pins",
+            Self::OwnerNotFound => "an owner is not where such owners are kept",
             Self::WrongPage => "reference taken on a page that was no longer mapped there",
         }
     }

@@ -283,10 +283,22 @@ impl Memmap {
     /// Who owns the folio around a frame; nothing natively.
     #[must_use]
     pub fn owners(&self, pfn: Pfn) -> Option<Owners> {
+        self.owners_of_frame(self.peek_folio(pfn).pfn())
+    }
+
+    /// Who owns the folio headed at this very frame; nothing natively.
+    #[must_use]
+    pub fn owners_of_frame(&self, pfn: Pfn) -> Option<Owners> {
         let mut known = None;
-        let head = self.peek_folio(pfn).pfn();
-        self.ledger.rows[head.as_index()].with(|owners| known = Some(*owners));
+        self.ledger.rows[pfn.as_index()].with(|owners| known = Some(*owners));
         known
+    }
+
+    /// The head of the folio around a frame, and how many references on it `pages` pages are. No step.
+    #[must_use]
+    pub fn peek_refs(&self, first: Pfn, pages: u32, pinned: bool) -> (Pfn, i32) {
+        let folio = self.peek_folio(first);
+        (folio.pfn(), folio.peek_weight(pages, pinned))
     }
 
     /// A count that whoever makes the machine, or plugs a device in, stores.

@@ -17,8 +17,9 @@
 //! | `execute` | from an [`Op`](program::Op) to the call it names |
 //! | `observe` | what a page looks like, for comparison with a recording |
 //! | `oracle` | complaints as violations, quiescence, who holds a page |
-//! | `owners` | explored only: what the ledger says of a page |
+//! | `owners`, `audit` | explored only: what the ledger says of a page, and whether tables agree |
 
+mod audit;
 mod checked;
 mod direct_io;
 mod driver;

@@ -122,7 +122,8 @@ impl World {
                 | Complaint::NotTheOwner
                 | Complaint::OwnedAtZero
                 | Complaint::MapcountWrong
-                | Complaint::PincountWrong => {
+                | Complaint::PincountWrong
+                | Complaint::OwnerNotFound => {
                     let count = memmap.folio(pfn).refcount();
                     let owners = self.owners_told(pfn).unwrap_or_default();
                     format!("refcount {count}, owned: {owners}; value {}", record.warn.value)
