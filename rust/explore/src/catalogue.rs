@@ -184,10 +184,10 @@ w1 unbind
     Known {
         rule: "free-push",
         value: "before-settled",
-        invariant: Invariant::I03,
+        invariant: Invariant::I02,
         preemptions: 1,
         note: "the page is on the free list before its count is stored; who allocates it in between has the \
-               count wiped",
+               count wiped, and owns a reference on a page whose count is zero",
         program: "\
 w0 dev_alloc 0 1
 start

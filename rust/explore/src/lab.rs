@@ -185,6 +185,7 @@ impl Model for &Lab {
             pgmap_sched::note(remark::BEGIN, u64::from(*n), 0);
             let returned = self.world.execute(&cpu, who, op, u64::from);
             let returned = returned.unwrap_or_else(Return::as_return);
+            self.world.audit(&cpu);
             pgmap_sched::note(remark::END, u64::from(*n), returned.cast_unsigned());
         }
     }

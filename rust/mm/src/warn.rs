@@ -58,6 +58,18 @@ pub enum Complaint {
     FreedInTlb = 23,
     /// A pagemap was taken away while references to it were out. Value: how many.
     ReleasedEarly = 24,
+    /// A refcount is not the sum of its owners. Value: the count.
+    RefcountWrong = 25,
+    /// A reference was given up by somebody who did not own one. Value: what kind of owner.
+    NotTheOwner = 26,
+    /// A refcount is zero and somebody owns a reference. Value: how many.
+    OwnedAtZero = 27,
+    /// A mapcount is not the number of mappings. Value: the count.
+    MapcountWrong = 28,
+    /// A pincount is not the number of pins. Value: the count.
+    PincountWrong = 29,
+    /// The ledger and the tables differ on who owns a page. Value: what kind of owner.
+    OwnerNotFound = 30,
 }
 
 impl Complaint {
@@ -87,6 +99,12 @@ impl Complaint {
         Self::WrongPage,
         Self::FreedInTlb,
         Self::ReleasedEarly,
+        Self::RefcountWrong,
+        Self::NotTheOwner,
+        Self::OwnedAtZero,
+        Self::MapcountWrong,
+        Self::PincountWrong,
+        Self::OwnerNotFound,
     ];
 
     /// The complaint behind a recorded warning code.
@@ -100,7 +118,10 @@ impl Complaint {
     pub fn invariant(self) -> Invariant {
         match self {
             Self::RefUnderflow | Self::RefSaturated => Invariant::I01,
-            Self::MapUnderflow | Self::PinUnderflow => Invariant::I04,
+            Self::MapUnderflow | Self::PinUnderflow | Self::MapcountWrong | Self::PincountWrong => {
+                Invariant::I04
+            }
+            Self::RefcountWrong | Self::NotTheOwner | Self::OwnerNotFound => Invariant::I03,
             Self::BusyReset
             | Self::BlockFreedBusy
             | Self::BlockAllocatedBusy
@@ -116,7 +137,7 @@ impl Complaint {
             Self::FreePageBusy => Invariant::I09,
             Self::EntryMisuse => Invariant::I19,
             Self::TableNotEmpty => Invariant::I23,
-            Self::MappedWithoutRef => Invariant::I02,
+            Self::MappedWithoutRef | Self::OwnedAtZero => Invariant::I02,
             Self::UnplugBusy => Invariant::I13Strong,
         }
     }
@@ -148,6 +169,12 @@ impl Complaint {
             Self::AllocationShared => "two owners of one allocation",
             Self::ReleasedEarly => "pagemap released with references out",
             Self::FreedInTlb => "page freed while a TLB still maps it",
+            Self::RefcountWrong => "refcount is not the sum of its owners",
+            Self::NotTheOwner => "reference given up by who did not own it",
+            Self::OwnedAtZero => "refcount zero while somebody owns a reference",
+            Self::MapcountWrong => "mapcount is not the number of mappings",
+            Self::PincountWrong => "pincount is not the number of pins",
+            Self::OwnerNotFound => "an owner is not where such owners are kept",
             Self::WrongPage => "reference taken on a page that was no longer mapped there",
         }
     }

@@ -27,6 +27,11 @@ impl<'m> Folio<'m> {
         Self { memmap, head: memmap.page(head) }
     }
 
+    #[inline(always)]
+    pub(super) fn memmap(self) -> &'m Memmap {
+        self.memmap
+    }
+
     /// Frame of the head.
     #[inline(always)]
     #[must_use]

@@ -6,6 +6,7 @@
 
 use prim::{Arena, AtomicU32, AtomicU64, Cpu, NoMemory, Table};
 
+use crate::page::ledger::Ledger;
 use crate::page::shadow::{Oracle, Owner, Shadow, Stamp};
 use crate::page::{Folio, Order, Page, Pfn, Span};
 use crate::warn::{Complaint, warn_on};
@@ -19,6 +20,7 @@ pub struct Memmap {
     pages: Table<Page>,
     contents: Table<AtomicU64>,
     shadow: Shadow,
+    pub(super) ledger: Ledger,
     /// One word per [`REGION`] pages, non-zero once a page of it was ever prepared.
     touched: Table<AtomicU32>,
     /// `GUP_PIN_COUNTING_BIAS`.
@@ -38,11 +40,13 @@ impl Memmap {
             pages: arena.table(count)?,
             contents: arena.table(count)?,
             shadow: Shadow::new(arena, count)?,
+            ledger: Ledger::new(arena, count)?,
             touched: arena.table((count >> REGION.0) + 1)?,
             pin_bias: pin_bias.cast_signed(),
             oracle: Oracle::On,
         };
         memmap.page(Pfn::ZERO_PAGE).refcount.set(1);
+        memmap.owners_base(Pfn::ZERO_PAGE);
         Ok(memmap)
     }
 
@@ -141,6 +145,7 @@ impl Memmap {
     /// persistent memory being persistent.
     pub fn reset_pages(&self, span: Span) {
         self.pages.zero(span.start.as_index()..span.end().as_index());
+        self.owners_forget(span);
     }
 
     /// Remembers that the region of `pfn` is in use. A store only the first time.

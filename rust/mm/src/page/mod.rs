@@ -11,16 +11,19 @@
 //! | `memmap` | [`Memmap`]: the array, page contents, the shadow oracle |
 //! | `folio` | [`Folio`]: head, counts, mapcounts, pincount |
 //! | `compound` | taking pages together and apart |
+//! | `ledger` | explored only: who owns each reference, and that counts agree with it |
 //! | `shadow` | owner and generation of every page, captured by users, checked at each use |
 
 mod compound;
 mod folio;
+mod ledger;
 mod memmap;
 mod pfn;
 mod shadow;
 mod words;
 
 pub use folio::Folio;
+pub use ledger::{Hold, Owners};
 pub use memmap::Memmap;
 pub use pfn::{Order, Pfn, Span};
 pub use shadow::{Oracle, Owner, Stamp};

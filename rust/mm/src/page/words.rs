@@ -105,6 +105,19 @@ impl Page {
         Pfn(this.0.wrapping_sub((word >> 1) * (word & 1)))
     }
 
+    /// [`Self::head_pfn`] for the ledger: no step.
+    pub(super) fn peek_head(&self, this: Pfn) -> Pfn {
+        match Head::unpack(self.compound_head.peek()) {
+            Head::Tail(distance) => Pfn(this.0.wrapping_sub(distance)),
+            Head::Untouched | Head::Pagemap(_) => this,
+        }
+    }
+
+    /// [`Self::order`] for the ledger: no step.
+    pub(super) fn peek_order(&self) -> Order {
+        Order(((self.flags.peek() & ORDER_MASK) >> ORDER_SHIFT) as u8)
+    }
+
     /// Order of the folio headed here.
     #[inline(always)]
     #[must_use]

@@ -20,7 +20,7 @@ use core::ops::RangeInclusive;
 use prim::{Cpu, WaitClass, bit_spin_lock, bit_spin_unlock};
 use program::Errno;
 
-use crate::page::{Folio, Pfn, Span};
+use crate::page::{Folio, Hold, Pfn, Span};
 use crate::pagemap::{PagemapId, Pagemaps};
 use crate::tally;
 
@@ -60,7 +60,9 @@ impl Pagemaps {
                 held.get_many(length as usize - 1);
             }
             for (pfn, order) in span.blocks(self.pmd_order) {
-                self.memmap.prep_folio(pfn, order, id.0).page().refcount.publish(1);
+                let folio = self.memmap.prep_folio(pfn, order, id.0);
+                folio.page().refcount.publish(1);
+                folio.owners_add(cpu, Hold::Driver, 1);
             }
         }
         self.unclaim(cpu, regions);

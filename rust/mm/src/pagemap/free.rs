@@ -7,7 +7,7 @@
 use prim::{Cpu, wake_up_var};
 use program::rules::{FreePush, IdlePred, TeardownPages};
 
-use crate::page::{Folio, Pfn};
+use crate::page::{Folio, Hold, Pfn};
 use crate::pagemap::{PagemapId, PagemapType, Pagemaps};
 use crate::refcount::{Dropped, Refused};
 use crate::tally;
@@ -23,7 +23,7 @@ impl Pagemaps {
         loop {
             let folio = self.memmap.folio(pfn);
             match folio.page().refcount.try_add(refs) {
-                Ok(()) => {}
+                Ok(()) => folio.owners_add(cpu, Hold::Task, refs),
                 Err(Refused::Zero) => {
                     cpu.count(tally::TRY_GET_REFUSED);
                     return None;
@@ -41,11 +41,17 @@ impl Pagemaps {
         }
     }
 
-    /// `folio_put_refs`.
+    /// `folio_put_refs`, of references in the caller's hands.
     #[inline(always)]
     pub fn folio_put_refs(&self, cpu: &Cpu<'_>, folio: Folio<'_>, refs: i32) {
+        self.folio_put_held(cpu, folio, refs, Hold::Task);
+    }
+
+    /// `folio_put_refs`, of references that `hold` owned until now.
+    #[inline(always)]
+    pub fn folio_put_held(&self, cpu: &Cpu<'_>, folio: Folio<'_>, refs: i32, hold: Hold) {
         let count = &folio.page().refcount;
-        match count.sub(refs) {
+        match count.sub(refs, || folio.owners_sub(cpu, hold, refs)) {
             // Busy is "refcount differs from mapcount", so any put may end a wait for idle (B33). The
             // sub above is a full barrier, pairing with the waiter's, so one load decides.
             Dropped::Live if self.rules.idle_pred == IdlePred::RefEqualsMap => {
@@ -69,6 +75,7 @@ impl Pagemaps {
         let count = &folio.page().refcount;
         if self.rules.teardown_pages == TeardownPages::WaitIdle {
             if count.try_add(1).is_ok() {
+                folio.owners_add(cpu, Hold::Task, 1);
                 return true;
             }
             if !self.percpu.tryget_live(cpu, self.ref_id(id)) {
@@ -76,6 +83,7 @@ impl Pagemaps {
             }
         }
         count.inc_from_idle();
+        folio.owners_add(cpu, Hold::Task, 1);
         true
     }
 
@@ -94,13 +102,17 @@ impl Pagemaps {
                     self.put_refs(cpu, id, 1);
                 }
             }
-            PagemapType::Generic => folio.page().refcount.set(1),
+            PagemapType::Generic => {
+                folio.page().refcount.set(1);
+                folio.owners_add(cpu, Hold::Base, 1);
+            }
             PagemapType::Private | PagemapType::Coherent => {
                 folio.set_mapping(None);
                 self.driver.folio_free(cpu, self, folio);
                 if self.rules.free_push == FreePush::BeforeSettled {
                     // The mistake of v5.18 (B04): the page is on the list, and its count is stored only now.
                     folio.page().refcount.set(0);
+                    folio.owners_check(cpu);
                 }
                 self.put_refs(cpu, id, pages);
             }

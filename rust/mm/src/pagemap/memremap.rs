@@ -50,7 +50,10 @@ impl Pagemaps {
             return Err(errno);
         }
         if kind == PagemapType::Generic {
-            span.iter().for_each(|pfn| self.memmap.page(pfn).refcount.set(1));
+            for pfn in span.iter() {
+                self.memmap.page(pfn).refcount.set(1);
+                self.memmap.owners_base(pfn);
+            }
         }
         if kind.holds_bulk() {
             self.percpu.get_many(cpu, ref_id, span.pages as usize);

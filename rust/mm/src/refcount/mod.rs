@@ -57,6 +57,12 @@ impl PageRef {
         self.count.read()
     }
 
+    /// The count for the ledger: no step.
+    #[inline(always)]
+    pub(crate) fn peek(&self) -> i32 {
+        self.count.peek()
+    }
+
     /// `set_page_count`: a plain store. Only while nobody else can touch the page (I07).
     #[inline(always)]
     pub fn set(&self, count: i32) {
@@ -100,12 +106,15 @@ impl PageRef {
         self.count.inc_return()
     }
 
-    /// `folio_put_refs`. Full order: everything done under the reference happens before the free.
+    /// `folio_put_refs`. Full order: everything done under the reference happens before the free. `note` is
+    /// ghost work, in the step of the subtraction.
     #[inline(always)]
-    pub fn sub(&self, refs: i32) -> Dropped {
+    pub fn sub(&self, refs: i32, note: impl FnOnce()) -> Dropped {
         // One locked instruction whose flags decide, as in the kernel: asking the same RMW for the value as well
         // costs 7 % of a get and a put. The look afterwards may see somebody else's underflow instead of ours.
-        if self.count.sub_and_test(refs) {
+        let zero = self.count.sub_and_test(refs);
+        note();
+        if zero {
             return Dropped::Zero;
         }
         let left = self.count.read();
@@ -162,10 +171,10 @@ mod tests {
     #[test]
     fn an_underflow_parks_the_count_and_is_reported_once_more_by_each_later_use() {
         let page = word(1);
-        assert_eq!(page.sub(2), Dropped::Underflow(-1));
+        assert_eq!(page.sub(2, || {}), Dropped::Underflow(-1));
         assert_eq!(page.count(), SATURATED);
         assert_eq!(page.try_add(1), Err(Refused::Saturated(SATURATED)));
-        assert!(matches!(page.sub(1), Dropped::Underflow(_)));
+        assert!(matches!(page.sub(1, || {}), Dropped::Underflow(_)));
     }
 
     #[test]
@@ -177,6 +186,6 @@ mod tests {
         assert!(!page.unfreeze(0));
         assert!(page.unfreeze(1));
         assert!(!page.unfreeze(1));
-        assert_eq!(page.sub(1), Dropped::Zero);
+        assert_eq!(page.sub(1, || {}), Dropped::Zero);
     }
 }

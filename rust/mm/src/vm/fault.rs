@@ -8,7 +8,7 @@
 
 use prim::Cpu;
 
-use crate::page::{Order, Pfn};
+use crate::page::{Hold, Order, Pfn};
 use crate::refcount::Refused;
 use crate::tally;
 use crate::vm::mm::Vma;
@@ -152,10 +152,12 @@ impl Vm {
             if let Err(Refused::Zero | Refused::Saturated(_)) = folio.page().refcount.try_add(1) {
                 return Insert::NoReference;
             }
-            self.add_rmap_pte(folio, pfn);
+            folio.owners_add(cpu, Hold::Task, 1);
+            self.add_rmap_pte(cpu, folio, pfn);
         }
         // Release: pairs with the lock-free walk; whoever sees the entry sees the counts.
         word.set_release(Entry::page(pfn, fault.wanted).0);
+        self.entry_owns(cpu, pfn, Hold::Task, Hold::Mapping);
         Insert::Done
     }
 
@@ -177,10 +179,20 @@ impl Vm {
         if let Err(Refused::Zero | Refused::Saturated(_)) = folio.page().refcount.try_add(1) {
             return Insert::NoReference;
         }
-        Self::add_rmap_pmd(folio);
+        folio.owners_add(cpu, Hold::Task, 1);
+        Self::add_rmap_pmd(cpu, folio);
         cpu.count(tally::PMD_MAPPED);
         word.set_release(Entry::huge(head, fault.wanted).0);
+        self.entry_owns(cpu, head, Hold::Task, Hold::Mapping);
         Insert::Done
+    }
+
+    /// The reference of an entry that maps `pfn`, just set or just cleared, changes hands.
+    #[inline(always)]
+    pub(super) fn entry_owns(&self, cpu: &Cpu<'_>, pfn: Pfn, from: Hold, to: Hold) {
+        if pfn != Pfn::ZERO_PAGE {
+            self.pagemaps.memmap.owners_move(cpu, (pfn, 1), false, from, to);
+        }
     }
 
     fn upgrade(word: &prim::AtomicU64, seen: Entry, pfn: Pfn, wanted: Permission) -> Insert {

@@ -13,7 +13,7 @@
 use prim::{Cpu, sync_access};
 use program::rules::ZapPut;
 
-use crate::page::{Folio, Pfn};
+use crate::page::{Folio, Hold, Pfn};
 use crate::tally;
 use crate::vm::tables::TableId;
 use crate::vm::{MmId, Vm, Vpn};
@@ -69,7 +69,7 @@ impl<'a> MmuGather<'a> {
     /// `__tlb_remove_folio_pages`: one mapping's reference on `folio`, to be put after the flush.
     pub(super) fn remove_folio(&mut self, folio: Folio<'_>) -> Batch {
         if self.vm.pagemaps.rules.zap_put == ZapPut::BeforeFlush {
-            self.vm.pagemaps.folio_put_refs(self.cpu, folio, 1);
+            self.vm.pagemaps.folio_put_held(self.cpu, folio, 1, Hold::Batch);
             return Batch::Room;
         }
         self.pages[self.len] = folio.pfn();
@@ -100,7 +100,7 @@ impl<'a> MmuGather<'a> {
         for at in 0..core::mem::take(&mut self.len) {
             // The mapping's reference keeps the folio what it was when it was gathered.
             let folio = self.vm.pagemaps.memmap.folio(self.pages[at]);
-            self.vm.pagemaps.folio_put_refs(self.cpu, folio, 1);
+            self.vm.pagemaps.folio_put_held(self.cpu, folio, 1, Hold::Batch);
         }
     }
 

@@ -7,7 +7,7 @@
 use prim::{Cpu, plain, smp_mb_after_atomic};
 use program::Errno;
 
-use crate::page::{Folio, Pfn, Stamp};
+use crate::page::{Folio, Hold, Pfn, Stamp};
 use crate::refcount::LIMIT;
 use crate::tally;
 use crate::vm::{Entry, Fault, FaultHandler, MmId, Permission, Vm, Vpn};
@@ -78,6 +78,15 @@ impl GupRange {
     #[must_use]
     pub fn kind(&self) -> GupKind {
         if self.pinned == 1 { GupKind::Pin } else { GupKind::Get }
+    }
+
+    /// What owns it while it is kept under a number.
+    #[must_use]
+    pub fn hold(&self) -> Hold {
+        match self.kind() {
+            GupKind::Get => Hold::Get,
+            GupKind::Pin => Hold::Pin,
+        }
     }
 
     /// First frame.
@@ -230,12 +239,18 @@ impl Vm {
         }
         match kind {
             GupKind::Pin if pfn == Pfn::ZERO_PAGE => {}
-            GupKind::Get => folio.page().refcount.add(1),
+            GupKind::Get => {
+                folio.page().refcount.add(1);
+                folio.owners_add(cpu, Hold::Task, 1);
+            }
             GupKind::Pin => {
                 if folio.is_large() {
                     folio.pincount().add(1);
+                    folio.owners_pinned(cpu, 1);
                 }
-                folio.page().refcount.add(folio.pin_weight(1));
+                let weight = folio.pin_weight(1);
+                folio.page().refcount.add(weight);
+                folio.owners_add(cpu, Hold::Task, weight);
             }
         }
         smp_mb_after_atomic();
@@ -251,11 +266,19 @@ impl Vm {
             GupKind::Pin => {
                 if folio.is_large() {
                     folio.pincount().sub(pages);
+                    folio.owners_unpinned(cpu, pages);
                 }
                 folio.pin_weight(pages)
             }
         };
         self.pagemaps.folio_put_refs(cpu, folio, refs);
+    }
+
+    /// A range is stored where others find it, or taken from there: its references change hands.
+    #[inline(always)]
+    pub fn gup_hand_over(&self, cpu: &Cpu<'_>, range: &GupRange, from: Hold, to: Hold) {
+        let pages = (range.first(), range.pages);
+        self.pagemaps.memmap.owners_move(cpu, pages, range.kind() == GupKind::Pin, from, to);
     }
 
     /// `unpin_user_page_range` / `put_page`: gives a range back. The page must still be whose it was.
@@ -268,9 +291,10 @@ impl Vm {
 
     /// One more reference on something already referenced (`tee`, `get_page`).
     #[must_use]
-    pub fn gup_dup(&self, range: &GupRange) -> GupRange {
+    pub fn gup_dup(&self, cpu: &Cpu<'_>, range: &GupRange) -> GupRange {
         let folio = self.pagemaps.memmap.folio(range.first());
         folio.page().refcount.add(range.pages.cast_signed());
+        folio.owners_add(cpu, Hold::Task, range.pages.cast_signed());
         GupRange { pinned: 0, ..*range }
     }
 

@@ -13,7 +13,7 @@
 use prim::{Cpu, smp_mb_after_atomic};
 use program::rules::Switch;
 
-use crate::page::{Folio, Pfn, Stamp};
+use crate::page::{Folio, Hold, Pfn, Stamp};
 use crate::tally;
 use crate::vm::gup::{GupKind, GupRange, GupRequest, Longterm};
 use crate::vm::tables::TableId;
@@ -140,8 +140,11 @@ impl Vm {
         if request.kind == GupKind::Pin {
             if folio.is_large() {
                 folio.pincount().add(pages);
+                folio.owners_pinned(cpu, pages);
             } else {
-                folio.page().refcount.add(folio.pin_weight(pages) - pages.cast_signed());
+                let more = folio.pin_weight(pages) - pages.cast_signed();
+                folio.page().refcount.add(more);
+                folio.owners_add(cpu, Hold::Task, more);
             }
             // Pairs with the full exchange of the unmapper, for a reader of the pincount (K§2.3).
             smp_mb_after_atomic();
@@ -208,7 +211,7 @@ mod tests {
                 memmap.prep_folio(head, self.order, self.pagemap.0).set_mapping(Some(0));
             }
             let folio = memmap.folio(head);
-            folio.page().refcount.inc_from_idle();
+            assert!(self.vm.pagemaps.folio_get_owned(cpu, self.pagemap, folio));
             assert_eq!(insert(head), Insert::Done);
             self.vm.pagemaps.folio_put_refs(cpu, folio, 1);
             Fault::Done

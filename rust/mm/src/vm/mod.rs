@@ -36,6 +36,7 @@ mod zap;
 use prim::{Arena, NoMemory, Slab, Table};
 use program::Geometry;
 
+use crate::page::Pfn;
 use crate::pagemap::Pagemaps;
 
 pub use entry::{Entry, Permission, Vpn};
@@ -100,6 +101,11 @@ impl Vm {
     #[must_use]
     pub fn live_mms(&self) -> usize {
         self.mms.live()
+    }
+
+    /// The frame of every present entry of every page table. For an audit: no step.
+    pub(crate) fn peek_present(&self, each: impl FnMut(Pfn)) {
+        self.tables.peek_present(each);
     }
 
     /// Page tables in use; 0 at quiescence without mappings.

@@ -108,10 +108,12 @@ impl Vm {
     }
 
     /// `folio_add_file_rmap_pte`, under the PTL.
-    pub(super) fn add_rmap_pte(&self, folio: Folio<'_>, pfn: Pfn) {
+    pub(super) fn add_rmap_pte(&self, cpu: &Cpu<'_>, folio: Folio<'_>, pfn: Pfn) {
         let first = self.pagemaps.memmap.page(pfn).mapcount.inc_return() == 1;
+        folio.owners_page_mapped(cpu, 1);
         if folio.is_large() {
             folio.large_mapcount().inc();
+            folio.owners_mapped(cpu, 1);
             if first {
                 folio.nr_pages_mapped().inc();
             }
@@ -121,11 +123,12 @@ impl Vm {
     /// `folio_remove_rmap_pte`, under the PTL.
     pub(super) fn remove_rmap_pte(&self, cpu: &Cpu<'_>, folio: Folio<'_>, pfn: Pfn) {
         let left = self.pagemaps.memmap.page(pfn).mapcount.dec_return();
+        folio.owners_page_mapped(cpu, -1);
         if left < 0 {
             warn_on(cpu, Complaint::MapUnderflow, pfn, left.into());
         }
         if folio.is_large() {
-            Self::drop_large(cpu, folio, folio.large_mapcount().dec_return());
+            Self::drop_large_mapcount(cpu, folio);
             if left == 0 {
                 folio.nr_pages_mapped().dec();
             }
@@ -133,15 +136,22 @@ impl Vm {
     }
 
     /// `folio_add_file_rmap_pmd`, under the PMD lock.
-    pub(super) fn add_rmap_pmd(folio: Folio<'_>) {
+    pub(super) fn add_rmap_pmd(cpu: &Cpu<'_>, folio: Folio<'_>) {
         folio.large_mapcount().inc();
+        folio.owners_mapped(cpu, 1);
         folio.entire_mapcount().inc();
     }
 
     /// `folio_remove_rmap_pmd`, under the PMD lock.
     pub(super) fn remove_rmap_pmd(cpu: &Cpu<'_>, folio: Folio<'_>) {
-        Self::drop_large(cpu, folio, folio.large_mapcount().dec_return());
+        Self::drop_large_mapcount(cpu, folio);
         Self::drop_large(cpu, folio, folio.entire_mapcount().dec_return());
+    }
+
+    fn drop_large_mapcount(cpu: &Cpu<'_>, folio: Folio<'_>) {
+        let left = folio.large_mapcount().dec_return();
+        folio.owners_mapped(cpu, -1);
+        Self::drop_large(cpu, folio, left);
     }
 
     fn drop_large(cpu: &Cpu<'_>, folio: Folio<'_>, left: u32) {

@@ -12,7 +12,7 @@
 //! A PMD leaf of a file is cleared whole even when the range covers a part of it (K§14, §7.6): files
 //! rebuild what is left by faulting.
 
-use crate::page::{Folio, Pfn};
+use crate::page::{Folio, Hold, Pfn};
 use crate::vm::gather::{Batch, MmuGather};
 use crate::vm::tables::TableId;
 use crate::vm::{Entry, Vm, Vpn};
@@ -63,6 +63,7 @@ impl Vm {
             return Batch::Room;
         }
         let pte = Entry(word.xchg(Entry::NONE.0));
+        self.entry_owns(gather.cpu, pte.pfn(), Hold::Mapping, Hold::Batch);
         gather.note_cleared(vpn);
         if pte.pfn() == Pfn::ZERO_PAGE {
             return Batch::Room;
@@ -80,6 +81,7 @@ impl Vm {
             return;
         }
         word.xchg(Entry::NONE.0);
+        self.entry_owns(gather.cpu, pmd.pfn(), Hold::Mapping, Hold::Batch);
         gather.note_cleared(vpn);
         let folio: Folio<'_> = self.pagemaps.memmap.folio(pmd.pfn());
         Self::remove_rmap_pmd(gather.cpu, folio);

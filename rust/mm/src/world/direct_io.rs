@@ -10,6 +10,7 @@ use prim::{
 use program::Errno;
 use program::op::{FdNo, MapNo, WorkerId};
 
+use crate::page::Hold;
 use crate::vm::{GupKind, GupRange, Permission};
 use crate::world::{PAGE_SIZE, Return, World};
 
@@ -97,8 +98,12 @@ impl World {
         };
         let this = &self.bios[bio];
         this.done.set(0);
-        *this.segments.lock(cpu) =
-            Segments { len: len as u32, ranges, due, into_memory, worker: worker.0.into() };
+        {
+            let mut segments = this.segments.lock(cpu);
+            *segments =
+                Segments { len: len as u32, ranges, due, into_memory, worker: worker.0.into() };
+            self.bio_owns(cpu, &ranges[..len], Hold::Task, Hold::Bio);
+        }
         let waiting = Waiting { class: &IN_FLIGHT, object: bio.into(), owner: 0 };
         // Uninterruptible: comes back completed.
         let _ = wait_event(cpu, &this.done, Sleep::Uninterruptible, waiting, || {
@@ -134,6 +139,7 @@ impl World {
                 }
                 let all = *segments;
                 segments.len = 0;
+                self.bio_owns(cpu, &all.ranges[..all.len as usize], Hold::Bio, Hold::Task);
                 all
             };
             self.end_io(cpu, &segments.ranges[..segments.len as usize], segments.into_memory);
@@ -141,6 +147,10 @@ impl World {
             this.done.set_release(1);
             wake_up_all(cpu, &this.done);
         }
+    }
+
+    fn bio_owns(&self, cpu: &Cpu<'_>, ranges: &[GupRange], from: Hold, to: Hold) {
+        ranges.iter().for_each(|range| self.dax.vm.gup_hand_over(cpu, range, from, to));
     }
 
     /// The device is done: it has moved the data, and lets the pages go.

@@ -6,7 +6,7 @@
 use prim::Cpu;
 use program::Errno;
 
-use crate::page::{Pfn, Span};
+use crate::page::{Hold, Pfn, Span};
 use crate::warn::{Complaint, warn_on};
 use crate::world::{Failure, Return, World};
 
@@ -44,7 +44,7 @@ impl World {
             if count <= 0 || folio.pfn() != pfn || pagemaps.memmap.contents(pfn).read() != owner {
                 warn_on(cpu, Complaint::AllocationShared, pfn, count.into());
             }
-            pagemaps.folio_put_refs(cpu, folio, 1);
+            pagemaps.folio_put_held(cpu, folio, 1, Hold::Driver);
         }
     }
 
@@ -69,7 +69,9 @@ impl World {
     pub fn dev_get(&self, cpu: &Cpu<'_>, page: u32) -> Return {
         let pagemap = self.dev_pagemap().ok_or(Errno::ENODEV)?;
         let pfn = self.dev_page(page)?;
-        self.pagemaps().folio_get(cpu, pagemap, pfn).map(|_| 0).ok_or(Errno::ENXIO.into())
+        let folio = self.pagemaps().folio_get(cpu, pagemap, pfn).ok_or(Errno::ENXIO)?;
+        folio.owners_move(cpu, Hold::Task, Hold::Driver, 1);
+        Ok(0)
     }
 
     /// Drops a reference on an allocated page; the last frees its folio.
@@ -82,7 +84,7 @@ impl World {
         if !memmap.is_held(pfn) {
             return Err(Errno::ENXIO.into());
         }
-        self.pagemaps().folio_put_refs(cpu, memmap.folio(pfn), 1);
+        self.pagemaps().folio_put_held(cpu, memmap.folio(pfn), 1, Hold::Driver);
         Ok(0)
     }
 

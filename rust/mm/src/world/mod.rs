@@ -17,7 +17,9 @@
 //! | `execute` | from an [`Op`](program::Op) to the call it names |
 //! | `observe` | what a page looks like, for comparison with a recording |
 //! | `oracle` | complaints as violations, quiescence, who holds a page |
+//! | `owners`, `audit` | explored only: what the ledger says of a page, and whether tables agree |
 
+mod audit;
 mod checked;
 mod direct_io;
 mod driver;
@@ -26,6 +28,7 @@ mod files;
 mod memory;
 mod observe;
 mod oracle;
+mod owners;
 mod pins;
 mod pipes;
 mod process;
@@ -37,7 +40,7 @@ use program::{Died, Errno, Geometry, Rules};
 
 use crate::dax::Dax;
 use crate::devmem::{DevMem, POOL_PAGES};
-use crate::page::{Pfn, Span};
+use crate::page::{Memmap, Pfn, Span};
 use crate::pagemap::{PagemapId, PagemapType, Pagemaps};
 use crate::vm::Vm;
 
@@ -110,7 +113,11 @@ impl World {
         let frames = Self::frames(geometry) as usize;
         let files = usize::from(geometry.files_max) * geometry.file_pages_max as usize;
         let tables = Vm::tables_of(geometry);
-        (frames * 56) + files * 16 + (tables << geometry.pmd_order) * 8 + tables * 64 + (64 << 20)
+        frames * (56 + Memmap::LEDGER_BYTES)
+            + files * 16
+            + (tables << geometry.pmd_order) * 8
+            + tables * 64
+            + (64 << 20)
     }
 
     /// Builds a machine with both devices bound and no process.

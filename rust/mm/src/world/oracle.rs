@@ -1,6 +1,6 @@
 //! Complaints as violations, quiescence, and who holds a page.
 //!
-//! On real threads there is no ledger. What there is: the shadow, checked at each access; counters that
+//! On real threads there is no ledger (`owners` tells what the explorer's says). What there is: the shadow, checked at each access; counters that
 //! saturate and complain; and join points, where nothing is in flight and the books must balance
 //! exactly (K§10 "Quiescence").
 
@@ -105,7 +105,7 @@ impl World {
         if let Some(pfn) = pfn {
             let memmap = &self.pagemaps().memmap;
             let now = memmap.shadow_capture(pfn);
-            parties.push(self.other_party(cpu, pfn));
+            parties.push(self.other_party(cpu, pfn, noticed));
             detail = match complaint {
                 Complaint::StaleTranslation
                 | Complaint::StalePin
@@ -117,6 +117,16 @@ impl World {
                         seen.generation(),
                         Self::owner_name(seen)
                     )
+                }
+                Complaint::RefcountWrong
+                | Complaint::NotTheOwner
+                | Complaint::OwnedAtZero
+                | Complaint::MapcountWrong
+                | Complaint::PincountWrong
+                | Complaint::OwnerNotFound => {
+                    let count = memmap.folio(pfn).refcount();
+                    let owners = self.owners_told(pfn).unwrap_or_default();
+                    format!("refcount {count}, owned: {owners}; value {}", record.warn.value)
                 }
                 Complaint::FreedInTlb => format!("still in the TLB of CPU {}", record.warn.value),
                 _ => format!(
@@ -138,9 +148,10 @@ impl World {
     }
 
     /// A holder of the page if there is one, else who last gave it away.
-    fn other_party(&self, cpu: &Cpu<'_>, pfn: Pfn) -> String {
-        match self.holders(cpu, pfn).into_iter().next() {
-            Some(holder) => holder.who,
+    fn other_party(&self, cpu: &Cpu<'_>, pfn: Pfn, noticed: Party) -> String {
+        let found = self.holders(cpu, pfn).into_iter().next().map(|holder| holder.who);
+        match found.or_else(|| self.owner_besides(pfn, noticed)) {
+            Some(who) => who,
             None => match self.pagemaps().memmap.shadow_last_task(pfn) {
                 Some(task) => format!("{}", Party::of(task)),
                 None => "nobody yet".into(),

@@ -7,7 +7,7 @@ use prim::Cpu;
 use program::Errno;
 use program::op::{Longterm as OpLongterm, MapNo, PinNo, WorkerId};
 
-use crate::page::Stamp;
+use crate::page::{Hold, Stamp};
 use crate::vm::{GupKind, GupRange, GupRequest, Longterm, Permission, Vpn};
 use crate::world::process::{Pinned, REGISTERED, Worker};
 use crate::world::{PAGE_SIZE, Return, World};
@@ -113,8 +113,10 @@ impl World {
             let room = used + ranges <= self.geometry.pins_max.into();
             if room {
                 let free = pins.held.iter_mut().filter(|slot| slot.number == 0);
-                free.zip(&out[..ranges])
-                    .for_each(|(slot, range)| *slot = Pinned { number, range: *range });
+                for (slot, range) in free.zip(&out[..ranges]) {
+                    *slot = Pinned { number, range: *range };
+                    self.dax.vm.gup_hand_over(cpu, range, Hold::Task, range.hold());
+                }
             }
             room
         };
@@ -136,18 +138,20 @@ impl World {
 
     fn unpin_number(&self, cpu: &Cpu<'_>, worker: &Worker, number: u32) -> u32 {
         let mut pages = 0;
-        while let Some(range) = Self::take_pinned(cpu, worker, number) {
+        while let Some(range) = self.take_pinned(cpu, worker, number) {
             self.dax.vm.gup_put(cpu, &range);
             pages += range.pages;
         }
         pages
     }
 
-    fn take_pinned(cpu: &Cpu<'_>, worker: &Worker, number: u32) -> Option<GupRange> {
+    fn take_pinned(&self, cpu: &Cpu<'_>, worker: &Worker, number: u32) -> Option<GupRange> {
         let mut pins = worker.pins.lock(cpu);
         let slot = pins.held.iter_mut().find(|slot| slot.number == number)?;
         slot.number = 0;
-        Some(slot.range)
+        let range = slot.range;
+        self.dax.vm.gup_hand_over(cpu, &range, range.hold(), Hold::Task);
+        Some(range)
     }
 
     fn pin_number(

@@ -7,6 +7,7 @@ use prim::{AtomicU32, Cpu, Guarded, LockClass, SpinLock, plain, zeroed};
 use program::Errno;
 use program::op::{MapNo, PipeNo, WorkerId};
 
+use crate::page::Hold;
 use crate::vm::{GupKind, GupRange, Permission};
 use crate::world::{PAGE_SIZE, Return, World};
 
@@ -127,7 +128,8 @@ impl World {
             // The buffer's own reference is held by the ring; ours is taken under its lock.
             let duplicate = {
                 let ring = self.pipes[from].ring.lock(cpu);
-                ring.buffers[..ring.len as usize].get(at).map(|range| self.dax.vm.gup_dup(range))
+                let buffers = &ring.buffers[..ring.len as usize];
+                buffers.get(at).map(|range| self.dax.vm.gup_dup(cpu, range))
             };
             let Some(range) = duplicate else { break };
             if !self.push_buffer(cpu, to, range) {
@@ -166,6 +168,7 @@ impl World {
         if room {
             ring.buffers[len] = range;
             ring.len += 1;
+            self.dax.vm.gup_hand_over(cpu, &range, Hold::Task, Hold::Pipe);
         }
         room
     }
@@ -176,6 +179,7 @@ impl World {
         let oldest = ring.buffers[0];
         ring.buffers.copy_within(1..=len, 0);
         ring.len -= 1;
+        self.dax.vm.gup_hand_over(cpu, &oldest, Hold::Pipe, Hold::Task);
         Some(oldest)
     }
 

@@ -34,6 +34,7 @@ fn trying_never_waits() {
     let (spin, sem) = (counter(), RwSem::new(Pair::zeroed()));
     let held = spin.lock(&me);
     assert!(spin.try_lock(&other).is_none() && spin.is_locked());
+    assert_eq!(spin.peek(|_| ()), None, "what is held is not looked at");
     drop(held);
     assert!(spin.try_lock(&other).is_some() && !spin.is_locked());
     let reading = sem.try_read(&me);

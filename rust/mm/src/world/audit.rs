@@ -1,0 +1,101 @@
+//! The ledger against the tables: every owner it knows is found where such owners are kept (K§10 I03).
+//!
+//! Exact in the middle of other calls: a reference is a page table entry's, a pin's, a pipe's from the very
+//! step that stores it there until the one that takes it out, and belongs to a call in progress before and
+//! after. Only a table whose lock somebody holds is left out. No step is taken, and natively nothing is done.
+
+use alloc::vec::Vec;
+
+use prim::{Cpu, Ghost};
+
+use crate::page::{Hold, Memmap, Pfn};
+use crate::vm::{GupKind, GupRange};
+use crate::warn::{Complaint, warn_on};
+use crate::world::World;
+
+/// Owners that are kept in tables, in the order of [`Found::refs`].
+const KEPT: [Hold; 5] = [Hold::Mapping, Hold::Get, Hold::Pin, Hold::Pipe, Hold::Bio];
+
+/// What the tables hold.
+struct Found<'a> {
+    memmap: &'a Memmap,
+    /// References by frame of the head.
+    refs: Vec<[i32; KEPT.len()]>,
+    /// Some table of the kind is locked.
+    unsure: [bool; KEPT.len()],
+}
+
+impl Found<'_> {
+    fn place(hold: Hold) -> usize {
+        KEPT.iter().position(|kept| *kept == hold).unwrap_or(0)
+    }
+
+    fn range(&mut self, hold: Hold, range: &GupRange) {
+        let pinned = range.kind() == GupKind::Pin;
+        let (head, refs) = self.memmap.peek_refs(range.first(), range.pages, pinned);
+        self.refs[head.as_index()][Self::place(hold)] += refs;
+    }
+
+    /// A table of these kinds could not be looked at.
+    fn unless_seen(&mut self, seen: Option<()>, holds: &[Hold]) {
+        if seen.is_none() {
+            holds.iter().for_each(|hold| self.unsure[Self::place(*hold)] = true);
+        }
+    }
+
+    /// The first frame whose owners are not those found, and the kind.
+    fn difference(&self) -> Option<(Pfn, Hold)> {
+        let frames = (0..).map(Pfn).zip(&self.refs);
+        frames.filter(|(pfn, _)| *pfn != Pfn::ZERO_PAGE).find_map(|(pfn, found)| {
+            let owners = self.memmap.owners_of_frame(pfn)?;
+            let differs = |at: &usize| !self.unsure[*at] && owners.of(KEPT[*at]) != found[*at];
+            (0..KEPT.len()).find(differs).map(|at| (pfn, KEPT[at]))
+        })
+    }
+}
+
+impl World {
+    /// Complains when the ledger and the tables differ. For the end of an operation.
+    pub fn audit(&self, cpu: &Cpu<'_>) {
+        // A ghost of its own: what is done with it is done only when explored.
+        Ghost::<()>::new().with(|()| {
+            if let Some((pfn, hold)) = self.found().difference() {
+                warn_on(cpu, Complaint::OwnerNotFound, pfn, hold as i64);
+            }
+        });
+    }
+
+    fn found(&self) -> Found<'_> {
+        let memmap = &self.dax.vm.pagemaps.memmap;
+        let refs = Vec::from_iter((0..memmap.frames()).map(|_| [0; KEPT.len()]));
+        let mut found = Found { memmap, refs, unsure: [false; KEPT.len()] };
+        self.dax.vm.peek_present(|pfn| {
+            let (head, refs) = memmap.peek_refs(pfn, 1, false);
+            found.refs[head.as_index()][Found::place(Hold::Mapping)] += refs;
+        });
+        for worker in self.workers.iter() {
+            let seen = worker.pins.peek(|pins| {
+                // The lowest free places are taken first.
+                let held = pins.held.iter().take(self.geometry.pins_max.into());
+                held.filter(|slot| slot.number != 0)
+                    .for_each(|slot| found.range(slot.range.hold(), &slot.range));
+            });
+            found.unless_seen(seen, &[Hold::Get, Hold::Pin]);
+        }
+        for pipe in (0..).map_while(|pipe| self.pipes.get(pipe)) {
+            let seen = pipe.ring.peek(|ring| {
+                let held = ring.buffers.iter().take(ring.len as usize);
+                held.for_each(|range| found.range(Hold::Pipe, range));
+            });
+            found.unless_seen(seen, &[Hold::Pipe]);
+        }
+        for bio in (0..).map_while(|bio| self.bios.get(bio)) {
+            let seen = bio.segments.peek(|io| {
+                let held = io.ranges.iter().take(io.len as usize);
+                held.for_each(|range| found.range(Hold::Bio, range));
+            });
+            found.unless_seen(seen, &[Hold::Bio]);
+        }
+        found
+    }
+}

@@ -1,0 +1,24 @@
+//! Natively there is no ledger: no size, and nothing to ask. What it knows when explored is tested in
+//! `mm-explored`.
+
+mod common;
+
+use common::{COSY, F, Rig, W0};
+use pgmap_mm::page::Memmap;
+use program::Era;
+use program::op::{Align, Layout};
+
+#[test]
+fn the_ledger_of_a_frame_takes_no_memory() {
+    assert_eq!(Memmap::LEDGER_BYTES, 0);
+}
+
+#[test]
+fn nobody_knows_who_owns_a_page() {
+    let rig = Rig::new(&COSY, Era::V6_15Sound.rules());
+    let cpu = rig.cpu(0);
+    let inode = rig.file(&cpu, F, 1, Layout::Contiguous);
+    rig.start(&cpu, W0, F, 1, Align::Odd);
+    rig.pin(&cpu, W0, 0, 1).expect("a pin");
+    assert_eq!(rig.world.dax.vm.pagemaps.memmap.owners(rig.frame(inode, 0)), None);
+}
