@@ -23,7 +23,7 @@ fn scenarios() -> Vec<Scenario> {
                     let broken = format!("{}={}", rule.name, value.name);
                     let mut one = scenario(program, era, &[&broken]);
                     all.push(one.clone());
-                    one.geometry = Geometry { pages: 1 << 20, cpus: 256, ..Geometry::REAL };
+                    one.geometry = Geometry { pages: 1 << 14, cpus: 256, ..Geometry::REAL };
                     all.push(one);
                 }
             }
