@@ -122,15 +122,24 @@ fn a_deadlock_ends_with_a_row_for_everybody_who_waits() {
 }
 
 #[test]
-fn books_that_do_not_balance_are_told_when_all_have_left() {
+fn a_count_that_is_wiped_is_told_in_the_step_that_wipes_it() {
     let report = told(&wrong("free-push", "before-settled"));
-    assert_eq!(report.sort, Sort::Leak);
-    let last = report.rows.last().expect("a last row");
-    assert_eq!((last.task, &*last.text), (None, "all tasks have left"));
-    // The store that wipes out the other's allocation.
+    assert_eq!((report.sort, report.invariant.id), (Sort::Violation, "I02"));
     let lost = row(&report, "set_page_count", "refcount");
     assert_eq!((lost.task, lost.margin.as_deref()), (Some(0), Some("[1 -> 0]")));
-    assert_eq!(report.freed_by.and_then(|by| by.row), lost.n);
+    is_a_story(&report);
+}
+
+/// No wrong rule leaves the books unbalanced without an earlier complaint, so a plain execution serves.
+#[test]
+fn books_that_do_not_balance_are_told_when_all_have_left() {
+    let mut found = find(&torn());
+    found.finding.sort = Sort::Leak;
+    found.schedule = pgmap_sched::Schedule::default();
+    let known = Known::find("free-push", "before-settled").expect("in the catalogue");
+    let report = report(&known.right().expect("a program"), &found).expect("a report");
+    let last = report.rows.last().expect("a last row");
+    assert_eq!((last.task, &*last.text), (None, "all tasks have left"));
 }
 
 #[test]
@@ -207,7 +216,7 @@ fn every_place_of_long_traces_is_in_a_function_with_a_name() {
         let found = find(&scenario);
         let lab = Lab::new(&scenario).expect("a lab");
         let trace = Explorer::new().replay(&mut &lab, &found.schedule, Trace::Keep).trace;
-        assert!(trace.len() > 50);
+        assert!(trace.len() > 20);
         for site in trace.iter().filter_map(|event| event.site) {
             assert!(names::function(site).is_some(), "{site}");
         }
