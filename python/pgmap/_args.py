@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from argparse import ArgumentTypeError
+from argparse import ArgumentTypeError, _ArgumentGroup
 from collections.abc import Callable
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -16,6 +16,7 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)", re.ASCII)
 _PLAIN = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
 _LONGEST = 365 * 24 * 3600.0
 SEED_LIMIT = 1 << 64
+DEFAULT_ERA = "v6.15-sound"
 
 
 def duration(text: str) -> float:
@@ -75,6 +76,24 @@ def rule(text: str) -> tuple[str, str]:
     if not (name and equals and value):
         raise ArgumentTypeError(f"{text!r} is not RULE=VALUE, such as gup-pte-recheck=off")
     return name, value
+
+
+def add_rules(group: _ArgumentGroup) -> None:
+    """Add the options that choose the rules of the machine: ``--era`` and ``--break``."""
+    group.add_argument(
+        "--era",
+        default=DEFAULT_ERA,
+        help=f"whose rules (default {DEFAULT_ERA}; an unknown name lists them)",
+    )
+    group.add_argument(
+        "--break",
+        dest="breaks",
+        action="append",
+        default=[],
+        type=rule,
+        metavar="RULE=VALUE",
+        help="change one rule; may be repeated (an unknown name lists them)",
+    )
 
 
 def show_seconds(seconds: float) -> str:

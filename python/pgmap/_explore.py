@@ -13,14 +13,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pgmap import _cli, _core_api, _hunt
-from pgmap._args import count, duration, integer, rule, show_count, show_seconds
+from pgmap._args import add_rules, count, duration, integer, show_count, show_seconds
 from pgmap._cli import UsageError
 from pgmap._core_api import ExploreProgress, ExploreReport
 from pgmap._drive import drive
 from pgmap._exit import Exit, worst
 from pgmap._output import Ink, Output
 from pgmap._progress import showing
-from pgmap._search import DEFAULT_ERA, DEFAULT_PREEMPTIONS, config
+from pgmap._search import DEFAULT_PREEMPTIONS, config
 from pgmap._signals import Signals
 from pgmap._tell import MEMORY, ending, found_words, geometry, header, shrinking, table
 from pgmap.verdicts import within
@@ -65,20 +65,7 @@ class Explore:
             "program", nargs="?", metavar="PROGRAM", help="a file, or - for standard input"
         )
         world = parser.add_argument_group("what runs")
-        world.add_argument(
-            "--era",
-            default=DEFAULT_ERA,
-            help=f"whose rules (default {DEFAULT_ERA}; an unknown name lists them)",
-        )
-        world.add_argument(
-            "--break",
-            dest="breaks",
-            action="append",
-            default=[],
-            type=rule,
-            metavar="RULE=VALUE",
-            help="change one rule; may be repeated (an unknown name lists them)",
-        )
+        add_rules(world)
         world.add_argument(
             "--geometry",
             type=sizes,

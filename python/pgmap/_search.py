@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 from pgmap import _core
+from pgmap._args import DEFAULT_ERA
 from pgmap._core_api import BoundReport, ExploreProgress, ExploreReport, FoundReport, Replayed
 from pgmap._core_api import Finding as FindingDict
 from pgmap.verdicts import (
@@ -19,7 +20,6 @@ from pgmap.verdicts import (
     Verdict,
 )
 
-DEFAULT_ERA = "v6.15-sound"
 DEFAULT_PREEMPTIONS = 2
 SLICE_SECONDS = 0.05
 

@@ -17,10 +17,10 @@ from dataclasses import asdict, dataclass
 import pgmap
 from pgmap import _cli, _core_api
 from pgmap._args import (
+    add_rules,
     count,
     duration,
     fresh_seed,
-    rule,
     show_count,
     show_seconds,
     show_seed,
@@ -32,7 +32,6 @@ from pgmap._output import Ink, Output, Verbosity
 from pgmap._progress import showing
 from pgmap._signals import Signals
 
-DEFAULT_ERA = "v6.15-sound"
 DEFAULT_MIX = "default"
 DEFAULT_SECONDS = 10.0
 DEFAULT_WATCHDOG = 10.0
@@ -117,20 +116,7 @@ class Stress:
     def arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add the options of a stress run."""
         world = parser.add_argument_group("what runs")
-        world.add_argument(
-            "--era",
-            default=DEFAULT_ERA,
-            help=f"whose rules (default {DEFAULT_ERA}; an unknown name lists them)",
-        )
-        world.add_argument(
-            "--break",
-            dest="breaks",
-            action="append",
-            default=[],
-            type=rule,
-            metavar="RULE=VALUE",
-            help="change one rule; may be repeated (an unknown name lists them)",
-        )
+        add_rules(world)
         world.add_argument(
             "--threads", type=count(1, 256), default=4, metavar="N", help="default 4"
         )

@@ -281,7 +281,7 @@ fn stumbled_on(scenario: &Scenario) -> Option<Found> {
 
 #[test]
 fn whatever_is_found_in_programs_drawn_at_random_can_be_pasted() {
-    let mut numbers = Numbers(7);
+    let mut numbers = Numbers::new(7);
     let mut reports = 0;
     for _ in 0..4_000 {
         let Some(scenario) = drawn(&mut numbers) else { continue };
@@ -304,7 +304,7 @@ fn no_text_however_long_or_foreign_is_too_wide() {
         "x".to_owned(),
     ];
     let plain = told(&lost());
-    let mut numbers = Numbers(3);
+    let mut numbers = Numbers::new(3);
     for _ in 0..300 {
         let mut any = || texts[numbers.below(texts.len())].clone();
         let mut report = plain.clone();

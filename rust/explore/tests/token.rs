@@ -85,7 +85,7 @@ fn assert_round_trip(token: &Token) {
 
 #[test]
 fn what_is_read_is_what_was_written() {
-    let mut numbers = Numbers(1);
+    let mut numbers = Numbers::new(1);
     for scenario in scenarios() {
         let token = Token::new(&scenario, made_up(&mut numbers, scenario.roles().len()));
         assert_eq!(token.scenario.program.to_string(), scenario.program.to_string());
@@ -145,7 +145,7 @@ fn a_part_of_a_token_is_no_token() {
 fn a_hundred_thousand_garbled_tokens_are_errors_and_nothing_worse() {
     let words: Vec<String> =
         [lost(), torn()].iter().map(|s| find(s).token(s).to_string()).collect();
-    let mut numbers = Numbers(2);
+    let mut numbers = Numbers::new(2);
     for round in 0..100_000 {
         let garbled = match round % 4 {
             0 => any_text(&mut numbers),
@@ -263,7 +263,7 @@ fn each_way_to_be_wrong_has_its_own_sentence() {
         matches!(refused, Err(TokenError::Scenario(ScenarioError::Geometry(_)))),
         "{refused:?}"
     );
-    let mut numbers = Numbers(3);
+    let mut numbers = Numbers::new(3);
     let stray = std::iter::repeat_with(|| made_up(&mut numbers, 16))
         .find(|schedule| schedule.departures().iter().any(|to| to.task.0 > 2))
         .unwrap();

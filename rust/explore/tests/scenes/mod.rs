@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test takes what it needs")]
 
 use pgmap_explore::{Found, Scenario, Verdict, explore};
+use pgmap_prim::SplitMix64;
 use pgmap_program::{Era, Program};
 use pgmap_sched::{Control, Plan};
 
@@ -41,15 +42,15 @@ pub(crate) fn find_within(scenario: &Scenario, bound: Option<u32>) -> Found {
 }
 
 /// A stream of numbers without a pattern.
-pub(crate) struct Numbers(pub(crate) u64);
+pub(crate) struct Numbers(SplitMix64);
 
 impl Numbers {
+    pub(crate) const fn new(seed: u64) -> Self {
+        Self(SplitMix64::new(seed))
+    }
+
     pub(crate) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ z >> 31
+        self.0.next_u64()
     }
 
     pub(crate) fn below(&mut self, n: usize) -> usize {
