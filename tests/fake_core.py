@@ -24,6 +24,8 @@ from pgmap._core_api import (
     HuntProgress,
     HuntReport,
     Replayed,
+    ReproduceProgress,
+    ReproduceReport,
     Revealed,
     Setting,
     StressProgress,
@@ -220,6 +222,19 @@ def hunt_report(**changes: Any) -> HuntReport:
     return base
 
 
+def reproduce_report(**changes: Any) -> ReproduceReport:
+    base: ReproduceReport = {
+        "programs": 12,
+        "schedules": 4567,
+        "seconds": 0.5,
+        "exact": False,
+        "found": None,
+        "complete": True,
+    }
+    base.update(changes)  # type: ignore[typeddict-item]
+    return base
+
+
 def replayed(**changes: Any) -> Replayed:
     base: Replayed = {
         "outcome": "reproduced",
@@ -297,6 +312,31 @@ class FakeHunt:
 
 
 @dataclass
+class FakeReproduce:
+    report: ReproduceReport
+
+    def poll(self) -> ReproduceProgress:
+        return {
+            "done": True,
+            "phase": "reproduce",
+            "seconds": 0.5,
+            "ops": 0,
+            "programs": 12,
+            "schedules": 4567,
+            "tried": 0,
+            "kept": 0,
+            "tasks": 0,
+            "steps": 0,
+        }
+
+    def stop(self) -> None:
+        self.report["complete"] = False
+
+    def finish(self) -> ReproduceReport:
+        return self.report
+
+
+@dataclass
 class FakeStress:
     report: StressReport
     polls: int | None = 3
@@ -348,6 +388,7 @@ class FakeCore:
     recordings: dict[str, Conformance | BaseException] = field(default_factory=dict)
     explores: list[FakeExplore] = field(default_factory=list)
     hunt: FakeHunt = field(default_factory=lambda: FakeHunt(hunt_report()))
+    reproduction: FakeReproduce = field(default_factory=lambda: FakeReproduce(reproduce_report()))
     again: Replayed = field(default_factory=replayed)
     raises: BaseException | None = None
     asked: list[Any] = field(default_factory=list)
@@ -381,6 +422,10 @@ class FakeCore:
     def hunt_start(self, config: dict[str, Any]) -> FakeHunt:
         self.asked.append(config)
         return self.hunt
+
+    def reproduce_start(self, config: dict[str, Any]) -> FakeReproduce:
+        self.asked.append(config)
+        return self.reproduction
 
     def replay(
         self,

@@ -20,11 +20,8 @@ from fake_core import (
     FakeCore,
     FakeExplore,
     FakeHunt,
-    FakeStress,
     bound,
     hunt_report,
-    stress_report,
-    violation,
 )
 from fake_core import explore_report as report
 from fake_core import found as a_failure
@@ -32,7 +29,6 @@ from pgmap import Exhausted, Found, Inconclusive, NotFound, _core, errors
 from pgmap._core_api import core
 from pgmap._exit import Exit
 from pgmap._explore import Explore
-from pgmap.stress import Stress
 from pgmap.verdicts import Bound, Finding
 from ran import Runner
 
@@ -158,20 +154,6 @@ def test_a_hunt_tells_what_it_caught(run: Runner) -> None:
     assert ran.exit is Exit.FOUND
     assert fake.asked[0]["words"] == []
     assert f"Token: {TOKEN}" in ran.lines
-
-
-@pytest.mark.parametrize(
-    ("broken", "explained"), [("zap-put=before-flush", True), ("zap-put=sometimes", False)]
-)
-def test_stress_names_the_search_that_explains_a_violation(
-    run: Runner, broken: str, explained: bool
-) -> None:
-    fake = FakeCore(stress=FakeStress(stress_report(violations=[violation()])))
-    ran = run(Stress(), "--break", broken, core=fake)
-    line = f"Explain: python -m pgmap.explore --break {broken}"
-    assert (line in ran.lines) is explained
-    clean = run(Stress(), "--break", broken)
-    assert "Explain" not in clean.stdout
 
 
 def test_the_fake_catalogue_is_shaped_like_the_real_one() -> None:

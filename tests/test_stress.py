@@ -9,7 +9,16 @@ from typing import Any
 
 import pytest
 
-from fake_core import FakeCore, FakeStress, stress_report, violation
+from fake_core import (
+    TOKEN,
+    FakeCore,
+    FakeReproduce,
+    FakeStress,
+    found,
+    reproduce_report,
+    stress_report,
+    violation,
+)
 from pgmap._core_api import Hang
 from pgmap._exit import Exit
 from pgmap.stress import DEFAULT_SECONDS, Stress
@@ -147,6 +156,8 @@ def test_keep_going_has_no_limit_of_failures(run: Runner) -> None:
         "--break x",
         "--max-failures 0",
         "--max-failures 2 --keep-going",
+        "--explain 0s",
+        "--explain 1s --no-explain",
         "-q -v",
         "--progress loud",
         "surplus",
@@ -174,6 +185,53 @@ def test_json_carries_the_whole_report_and_people_read_stderr(run: Runner) -> No
     assert ran.json["slow_paths"]["recheck_lost"] == 1234
     assert ran.json["ok"] is False
     assert "VIOLATION" in ran.stderr
+
+
+def test_what_was_found_is_looked_for_by_the_explorer_and_told(run: Runner) -> None:
+    core = core_with(violations=[violation(known="B31"), violation()])
+    core.reproduction = FakeReproduce(reproduce_report(found=found(), exact=True))
+    ran = run(Stress(), "--explain", "3s", core=core)
+    asked = core.asked[1]
+    assert (asked["invariant"], asked["operations"]) == ("I18", ["(w1)", "(w0)"])
+    assert asked["seconds"] == 3.0
+    assert "BUG: pgmap: stale translation" in ran.stdout
+    assert "Explorer: reproduced: found I22" in ran.stdout
+    assert f"Token: {TOKEN}" in ran.lines
+
+
+def test_what_the_explorer_calls_otherwise_is_not_said_to_be_the_same(run: Runner) -> None:
+    core = core_with(violations=[violation()])
+    core.reproduction = FakeReproduce(reproduce_report(found=found(), exact=False))
+    ran = run(Stress(), core=core)
+    assert "the ledger objects first to this" in ran.stdout
+
+
+def test_what_the_explorer_cannot_find_stands(run: Runner) -> None:
+    ran = run(Stress(), "--json", "-", core=core_with(violations=[violation()]))
+    assert ran.exit is Exit.FOUND
+    assert "not reproduced (12 programs, 4,567 schedules" in ran.stderr
+    assert ran.json["reproduced"] == reproduce_report()
+
+
+def test_a_hang_is_looked_for_without_an_invariant(run: Runner) -> None:
+    hang: Hang = {"waiters": [], "holders": []}
+    core = core_with(hang=hang)
+    run(Stress(), core=core)
+    assert (core.asked[1]["invariant"], core.asked[1]["operations"]) == (None, [])
+
+
+@pytest.mark.parametrize("changes", [{}, {"violations": [violation(known="B31")]}])
+def test_without_news_nothing_is_looked_for(run: Runner, changes: dict[str, Any]) -> None:
+    core = core_with(**changes)
+    ran = run(Stress(), "--json", "-", core=core)
+    assert len(core.asked) == 1
+    assert ran.json["reproduced"] is None
+
+
+def test_nobody_has_to_wait_for_the_explorer(run: Runner) -> None:
+    core = core_with(violations=[violation()])
+    assert run(Stress(), "--no-explain", core=core).exit is Exit.FOUND
+    assert len(core.asked) == 1
 
 
 def test_the_folder_holds_the_events_and_the_report(run: Runner, tmp_path: Path) -> None:

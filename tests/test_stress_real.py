@@ -70,6 +70,10 @@ def test_a_wrong_rule_is_found_and_named(rule: str) -> None:
     assert found["page"].startswith("0x")
     assert len(found["parties"]) == 2
     assert all(found["parties"])
+    told = report["reproduced"]["found"]
+    assert told["setting"]["broken"] == [rule]
+    assert "CPU0" in told["text"]
+    assert _core.replay(told["token"])["outcome"] == "reproduced"
 
 
 @pytest.mark.parametrize(
@@ -101,6 +105,9 @@ def test_waiting_with_the_fault_lock_held_hangs_and_says_who_waits_for_whom() ->
     assert any("page to become idle" in line for line in waiters)
     assert any("invalidate_lock" in line for line in waiters)
     assert any("held by" in line for line in waiters)
+    told = report["reproduced"]
+    assert told["exact"]
+    assert told["found"]["finding"]["sort"] == "deadlock"
 
 
 def test_ctrl_c_gives_what_there_is() -> None:

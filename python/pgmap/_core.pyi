@@ -22,6 +22,8 @@ from pgmap._core_api import (
     HuntProgress,
     HuntReport,
     Replayed,
+    ReproduceProgress,
+    ReproduceReport,
     Revealed,
     StressProgress,
     StressReport,
@@ -50,6 +52,7 @@ __all__ = [
     "explore_start",
     "hunt_start",
     "replay",
+    "reproduce_start",
     "reveal",
     "stress_start",
     "version",
@@ -84,6 +87,9 @@ class StressRun:
 
 def explore_start(config: dict[str, Any]) -> ExploreRun[ExploreProgress, ExploreReport]: ...
 def hunt_start(config: dict[str, Any]) -> ExploreRun[HuntProgress, HuntReport]: ...
+def reproduce_start(
+    config: dict[str, Any],
+) -> ExploreRun[ReproduceProgress, ReproduceReport]: ...
 def replay(
     token: str,
     era: str | None = None,

@@ -306,6 +306,32 @@ class HuntReport(TypedDict):
     complete: bool
 
 
+class ReproduceProgress(TypedDict):
+    """A glance at the search for what a stress run saw, or at the shrinking after it."""
+
+    done: bool
+    phase: Literal["reproduce", "shrink"]
+    seconds: float
+    ops: int
+    programs: int
+    schedules: int
+    tried: int
+    kept: int
+    tasks: int
+    steps: int
+
+
+class ReproduceReport(TypedDict):
+    """What the explorer made of what a stress run saw."""
+
+    programs: int
+    schedules: int
+    seconds: float
+    exact: bool
+    found: FoundReport | None
+    complete: bool
+
+
 class TracedStep(TypedDict):
     """One entry of an execution."""
 
@@ -390,6 +416,9 @@ class Core(Protocol):
 
     def hunt_start(self, config: dict[str, Any]) -> Run[HuntProgress, HuntReport]:
         """Start searching the programs of a few words."""
+
+    def reproduce_start(self, config: dict[str, Any]) -> Run[ReproduceProgress, ReproduceReport]:
+        """Start looking for what a stress run saw."""
 
     def replay(
         self,

@@ -10,6 +10,7 @@ from pgmap._core_api import (
     ExploreReport,
     FoundReport,
     HuntProgress,
+    ReproduceProgress,
     Setting,
 )
 from pgmap._output import Ink, Output
@@ -48,7 +49,7 @@ def columns(rows: Sequence[Sequence[str]]) -> list[str]:
     ]
 
 
-def shrinking(glance: ExploreProgress | HuntProgress) -> str:
+def shrinking(glance: ExploreProgress | HuntProgress | ReproduceProgress) -> str:
     return (
         f"  shrinking: {glance['kept']} of {glance['tried']} changes kept, "
         f"{glance['tasks']} tasks with {glance['steps']} steps at once"

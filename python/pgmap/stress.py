@@ -25,16 +25,18 @@ from pgmap._args import (
     show_seconds,
     show_seed,
 )
-from pgmap._core_api import StressProgress, StressReport, Violation
+from pgmap._core_api import ReproduceReport, StressProgress, StressReport, Violation
 from pgmap._drive import Records, drive
 from pgmap._exit import Exit, worst
 from pgmap._output import Ink, Output, Verbosity
 from pgmap._progress import showing
+from pgmap._reproduce import reproduce
 from pgmap._signals import Signals
 
 DEFAULT_MIX = "default"
 DEFAULT_SECONDS = 10.0
 DEFAULT_WATCHDOG = 10.0
+DEFAULT_EXPLAIN = 10.0
 HONESTY = "Absence of a report is not a proof"
 SEED_SAYS = "the seed fixes the op lists, not the interleaving"
 
@@ -143,6 +145,17 @@ class Stress:
         failures.add_argument(
             "--keep-going", action="store_true", help="do not stop at violations at all"
         )
+        explaining = world.add_mutually_exclusive_group()
+        explaining.add_argument(
+            "--explain",
+            type=duration,
+            default=DEFAULT_EXPLAIN,
+            metavar="TIME",
+            help="how long the explorer may look for what was found, to tell it (default 10s)",
+        )
+        explaining.add_argument(
+            "--no-explain", action="store_true", help="leave what was found untold"
+        )
         _cli.add_budget(parser, "10s")
 
     def run(
@@ -182,11 +195,23 @@ class Stress:
             records.write("violation", violation)
         code = verdict(report, signals)
         summarise(out, config, report, code, signals)
-        if code in (Exit.FOUND, Exit.HANG):
-            for explanation in explanations(config, core):
-                out.result(explanation)
-        records.close({**out.facts, **report, "exit": int(code)})
-        return _cli.Outcome(code, dict(report))
+        told = {**report, "reproduced": explain(args, config, report, out, core, signals)}
+        records.close({**out.facts, **told, "exit": int(code)})
+        return _cli.Outcome(code, told)
+
+
+def explain(
+    args: argparse.Namespace,
+    config: Config,
+    report: StressReport,
+    out: Output,
+    core: _core_api.Core,
+    signals: Signals,
+) -> ReproduceReport | None:
+    """Have the explorer find again what was seen, unless nobody waits for that."""
+    if args.no_explain or signals.stopped_by is not None:
+        return None
+    return reproduce(report, config.breaks, args.explain, args.progress, out, core, signals)
 
 
 def header(config: Config) -> str:
@@ -287,16 +312,6 @@ def summarise(
         )
     out.result(result_line(out, config, report, code, signals))
     out.result(f"Again: {config.command_line()}  ({SEED_SAYS})")
-
-
-def explanations(config: Config, core: _core_api.Core) -> list[str]:
-    """For each wrong rule with a known program: the command that tells its race step by step."""
-    known = {(entry["rule"], entry["value"]) for entry in core.catalogue()["known"]}
-    return [
-        f"Explain: python -m pgmap.explore --break {name}={value}"
-        for name, value in config.breaks
-        if (name, value) in known
-    ]
 
 
 def hang_lines(report: StressReport) -> list[str]:

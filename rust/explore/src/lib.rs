@@ -9,9 +9,9 @@
 //! | [`scenario`] | what is explored, checked once |
 //! | [`lab`] | a world under the scheduler, and its operations as tasks |
 //! | [`finding`] | a failed execution in the words of the protocol |
-//! | [`catalogue`], [`synth`] | programs that tell wrong rules, and programs nobody wrote |
 //! | [`verdict`] | what a search came to |
 //! | [`catalogue`], [`synth`] | programs that tell wrong rules, and programs nobody wrote |
+//! | [`mod@reproduce`] | what real threads saw, found again here |
 //! | [`mod@report`], [`names`] | the race as CPU0 beside CPU1, in kernel names |
 //! | [`token`] | a found execution as one word |
 //! | [`mod@replay`] | that execution again |
@@ -24,6 +24,7 @@ pub mod lab;
 pub mod names;
 pub mod replay;
 pub mod report;
+pub mod reproduce;
 pub mod scenario;
 pub mod shrink;
 pub mod synth;
@@ -34,6 +35,7 @@ pub use finding::{Finding, Sort};
 pub use lab::Lab;
 pub use replay::{Outcome, Replay, replay};
 pub use report::{Report, report};
+pub use reproduce::{Reproduction, Sighting, reproduce};
 pub use scenario::{Scenario, ScenarioError};
 pub use shrink::{ShrinkBudget, ShrinkProgress, shrink};
 pub use token::{Token, TokenError};

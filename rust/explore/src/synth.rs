@@ -7,9 +7,11 @@
 
 use std::fmt::Write as _;
 
-use pgmap_program::{Era, Program, Rules};
+use pgmap_mm::world::op_code;
+use pgmap_program::{Era, Invariant, Program, Rules};
 use pgmap_sched::{Control, Plan};
 
+use crate::finding::Finding;
 use crate::scenario::Scenario;
 use crate::verdict::{Found, Verdict, explore};
 
@@ -51,6 +53,16 @@ impl Word {
     pub fn find(word: &str) -> Option<Self> {
         WORDS.iter().copied().find(|known| known.word == word)
     }
+
+    /// The kind of operation it is, as [`op_code`] numbers them.
+    #[must_use]
+    pub fn code(self) -> u8 {
+        // Most can be said only by who has mapped and pinned something.
+        let before =
+            if self.word == "mmap" { "" } else { "w0 mmap 0 f 0 1 rw shared\nw0 pin 0 0\n" };
+        let program = Program::parse(&format!("file f 1\n{before}w0 {}\n", self.op));
+        program.ok().and_then(|program| Some(op_code(&program.steps.last()?.op))).unwrap_or(0)
+    }
 }
 
 /// What is looked for, and how hard.
@@ -63,6 +75,24 @@ pub struct Hunt {
     pub ops_max: usize,
     /// For each program.
     pub plan: Plan,
+    pub wanted: Wanted,
+}
+
+/// Which failures end a hunt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    Anything,
+    /// This invariant, and no race that the era is known for.
+    News(Invariant),
+}
+
+impl Wanted {
+    fn is(self, finding: &Finding) -> bool {
+        match self {
+            Self::Anything => true,
+            Self::News(invariant) => finding.invariant == invariant && finding.known.is_none(),
+        }
+    }
 }
 
 /// How far a hunt has come.
@@ -178,7 +208,9 @@ fn try_one(
             tried.programs += 1;
             tried.schedules += verdict.stats().iter().map(|stats| stats.schedules).sum::<u64>();
             match verdict {
-                Verdict::Found { found, .. } => Some((scenario, *found)),
+                Verdict::Found { found, .. } if hunt.wanted.is(&found.finding) => {
+                    Some((scenario, *found))
+                }
                 _ => None,
             }
         }

@@ -1,6 +1,6 @@
 //! Races found in programs that nobody wrote.
 
-use pgmap_explore::synth::{Caught, Hunt, Tried, WORDS, Word, hunt};
+use pgmap_explore::synth::{Caught, Hunt, Tried, WORDS, Wanted, Word, hunt};
 use pgmap_explore::{Found, Scenario, Sort};
 use pgmap_program::{Era, Invariant};
 use pgmap_sched::{Control, Plan};
@@ -10,7 +10,7 @@ const B33: &str = "mmap touch reference drop truncate";
 fn hunting(words: &str, era: Era, ops_max: usize) -> Hunt {
     let words = words.split(' ').map(|word| Word::find(word).expect("a word")).collect();
     let plan = Plan { bound: Some(0), ..Plan::default() };
-    Hunt { words, era, rules: era.rules(), ops_max, plan }
+    Hunt { words, era, rules: era.rules(), ops_max, plan, wanted: Wanted::Anything }
 }
 
 fn found(caught: Caught) -> (Scenario, Found, Tried) {
@@ -54,10 +54,6 @@ fn a_wrong_rule_is_caught_with_more_words() {
 
 #[test]
 fn every_word_is_an_operation() {
-    for word in WORDS {
-        let mapped =
-            if word.word == "mmap" { "" } else { "w0 mmap 0 f 0 1 rw shared\nw0 pin 0 0\n" };
-        let text = format!("file f 1\n{mapped}w0 {}", word.op);
-        assert!(pgmap_program::Program::parse(&text).is_ok(), "{text}");
-    }
+    let strangers: Vec<&Word> = WORDS.iter().filter(|word| word.code() == 0).collect();
+    assert!(strangers.is_empty(), "{strangers:?}");
 }

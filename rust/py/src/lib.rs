@@ -44,7 +44,9 @@ mod _core {
     #[pymodule_export]
     use crate::conform::conform;
     #[pymodule_export]
-    use crate::explore::{ExploreRun, catalogue, explore_start, hunt_start, replay, reveal};
+    use crate::explore::{
+        ExploreRun, catalogue, explore_start, hunt_start, replay, reproduce_start, reveal,
+    };
     #[pymodule_export]
     use crate::program::Program;
     #[pymodule_export]

@@ -32,11 +32,16 @@ impl Budget {
         if schedules == Some(0) {
             return Err(invalid(py, "schedules is 0; at least one has to be run"));
         }
-        let time = value::<Option<f64>>(py, config, "seconds")?;
         Ok(Self {
             plan: Plan { bound, schedules_max: schedules.unwrap_or(u64::MAX), ..Plan::default() },
-            time: time.map(|time| seconds(py, "seconds", time)).transpose()?,
+            time: Self::time(py, config)?,
         })
+    }
+
+    /// How long it may take.
+    pub(super) fn time(py: Python<'_>, config: &Bound<'_, PyDict>) -> PyResult<Option<Duration>> {
+        let time = value::<Option<f64>>(py, config, "seconds")?;
+        time.map(|time| seconds(py, "seconds", time)).transpose()
     }
 }
 

@@ -1,6 +1,6 @@
 //! `hunt_start(config)`: programs nobody wrote, shortest first (`_core_api.HuntReport`).
 
-use pgmap_explore::synth::{Caught, Hunt, Tried, WORDS, Word, hunt};
+use pgmap_explore::synth::{Caught, Hunt, Tried, WORDS, Wanted, Word, hunt};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use serde_json::{Value, json};
@@ -24,7 +24,8 @@ pub(crate) fn hunt_start(py: Python<'_>, config: &Bound<'_, PyDict>) -> PyResult
     if ops_max == 0 || ops_max > OPS_MAX {
         return Err(invalid(py, format!("ops is {ops_max}; it must be 1 to {OPS_MAX}")));
     }
-    let hunt = Hunt { words: words(py, config)?, era, rules, ops_max, plan };
+    let hunt =
+        Hunt { words: words(py, config)?, era, rules, ops_max, plan, wanted: Wanted::Anything };
     let small: bool = value(py, config, "shrink")?;
     let first = glance(&Tried::default(), 0.0);
     let work = move |watch: &Watch| go(&hunt, small, watch);

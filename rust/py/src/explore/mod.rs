@@ -5,6 +5,7 @@
 //! | `ask` | what is to be explored, read and checked |
 //! | `search` | a search, then shrinking, then the report |
 //! | `hunting` | programs nobody wrote |
+//! | `reproducing` | what real threads saw |
 //! | `again` | a token's execution |
 //! | `known` | the programs known for wrong rules |
 
@@ -12,6 +13,7 @@ mod again;
 mod ask;
 mod hunting;
 mod known;
+mod reproducing;
 mod search;
 
 use std::time::Duration;
@@ -25,6 +27,7 @@ use crate::json;
 pub(crate) use again::{replay, reveal};
 pub(crate) use hunting::hunt_start;
 pub(crate) use known::catalogue;
+pub(crate) use reproducing::reproduce_start;
 pub(crate) use search::explore_start;
 
 /// Longest single wait.

@@ -1,0 +1,94 @@
+"""What a stress run saw, found again by the explorer, where it can be told step by step.
+
+Real threads tell an invariant and two operations, but no interleaving. The same rules are put to
+the explorer for a while; what it finds is shrunk, told as CPU0 beside CPU1, and given a token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pgmap._args import show_count, show_seconds
+from pgmap._core_api import (
+    Core,
+    ReproduceProgress,
+    ReproduceReport,
+    StressReport,
+    Violation,
+)
+from pgmap._drive import drive
+from pgmap._output import Ink, Output
+from pgmap._progress import showing
+from pgmap._signals import Signals
+from pgmap._tell import ending, found_words, shrinking
+
+
+def reproduce(
+    seen: StressReport,
+    breaks: Sequence[tuple[str, str]],
+    seconds: float,
+    wanted: str,
+    out: Output,
+    core: Core,
+    signals: Signals,
+) -> ReproduceReport | None:
+    """Look for what was seen and tell it; None if nothing was seen that is news.
+
+    ``wanted`` is how progress is to be shown.
+    """
+    news = next((found for found in seen["violations"] if found["known"] is None), None)
+    if news is None and seen["hang"] is None:
+        return None
+    run = core.reproduce_start(
+        {
+            "era": seen["era"],
+            "breaks": tuple(breaks),
+            "invariant": None if news is None else news["invariant"],
+            "operations": [] if news is None else operations(news),
+            "seconds": seconds,
+        }
+    )
+    with showing(wanted, out) as progress:
+        report = drive(
+            run,
+            signals,
+            progress,
+            describe=describe,
+            observe=lambda _: None,
+            done=lambda glance: glance["done"],
+        )
+    tell(out, report)
+    return report
+
+
+def operations(violation: Violation) -> list[str]:
+    """Name what the parties were doing: ``w0 ftruncate`` was in ``ftruncate``."""
+    return [party.split(" ", 1)[1] for party in violation["parties"] if " " in party]
+
+
+def describe(glance: ReproduceProgress) -> Sequence[str]:
+    """Progress: one line that stands alone."""
+    lead = f"{show_seconds(glance['seconds']):>7}"
+    if glance["phase"] == "shrink":
+        return (lead + shrinking(glance),)
+    return (
+        f"{lead}  reproducing: {show_count(glance['programs'])} programs  "
+        f"{show_count(glance['schedules'])} schedules",
+    )
+
+
+def tell(out: Output, report: ReproduceReport) -> None:
+    """The race as the explorer sees it, or that it was not found."""
+    effort = (
+        f"{report['programs']:,} programs, {report['schedules']:,} schedules, "
+        f"{show_seconds(report['seconds'])}"
+    )
+    found = report["found"]
+    if found is None:
+        words = out.paint("not reproduced", Ink.WARN)
+        out.result(f"Explorer: {words} ({effort}); what real threads saw stands.")
+        return
+    out.result(found["text"].rstrip("\n"))
+    how = "reproduced" if report["exact"] else "under these rules the ledger objects first to this"
+    out.result(f"Explorer: {how}: {found_words(out, found)} ({effort}).")
+    ending(out, found)
