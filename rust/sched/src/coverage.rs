@@ -17,7 +17,7 @@ use crate::hash::Folding;
 const ROOM: usize = 1 << 17;
 
 /// The classes that executions have shown.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Coverage {
     /// How often each class was seen.
     seen: HashMap<u64, u32, Folding>,
@@ -27,12 +27,13 @@ pub struct Coverage {
     room: usize,
 }
 
-impl Coverage {
-    #[must_use]
-    pub fn new() -> Self {
-        Coverage { room: ROOM, ..Coverage::default() }
+impl Default for Coverage {
+    fn default() -> Self {
+        Coverage { seen: HashMap::default(), executions: 0, level: 0, room: ROOM }
     }
+}
 
+impl Coverage {
     /// Takes an execution that came to its end.
     pub(crate) fn add(&mut self, signature: u128) {
         self.executions += 1;
@@ -117,7 +118,7 @@ mod tests {
 
     /// A table with room for so many classes, told of these.
     fn told(room: usize, classes: impl IntoIterator<Item = u64>) -> Coverage {
-        let mut coverage = Coverage { room, ..Coverage::new() };
+        let mut coverage = Coverage { room, ..Coverage::default() };
         classes.into_iter().for_each(|class| coverage.add(signature(class)));
         coverage
     }
@@ -147,7 +148,7 @@ mod tests {
 
     #[test]
     fn nothing_run_leaves_everything_unseen() {
-        assert!((Coverage::new().unseen() - 1.0).abs() < 1e-12);
+        assert!((Coverage::default().unseen() - 1.0).abs() < 1e-12);
     }
 
     #[test]
@@ -164,7 +165,7 @@ mod tests {
         let classes: Vec<u64> = (0..3_000).map(|n| n * n % 1_777).collect();
         for room in [64, 10_000] {
             let whole = told(room, classes.iter().copied());
-            let mut merged = Coverage { room, ..Coverage::new() };
+            let mut merged = Coverage { room, ..Coverage::default() };
             for part in 0..3 {
                 let mine = classes.iter().copied().skip(part).step_by(3);
                 merged.merge(&told(room, mine));

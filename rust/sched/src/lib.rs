@@ -73,5 +73,5 @@ pub use script::{Divergence, Sight};
 pub use search::{Control, Doubt, Judgement, Limit, Outcome, Plan, Progress, Stats};
 pub use splitmix::SplitMix64;
 pub use step::{Effect, MOST_TASKS, Object, Step, Task, Verb, Wait};
-pub use strategy::{BadStrategy, Strategy};
+pub use strategy::{BadStrategy, Profile, Strategy};
 pub use wire::BadSchedule;

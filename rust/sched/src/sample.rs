@@ -1,7 +1,7 @@
 //! Executions drawn by a strategy, one after the other.
 //!
 //! Executions have numbers, and what one does follows from strategy, seed and number. A caller that has
-//! several OS threads gives each an [`Explorer`] and its share of the numbers; the failure with the
+//! several OS threads gives each an [`Explorer`] and shares out the numbers; the failure with the
 //! lowest number is then the same however many threads there are. Nothing is remembered between
 //! executions but the coverage, so a sample proves nothing: it finds, or it tells how much it saw.
 
@@ -20,9 +20,8 @@ use crate::strategy::{Profile, Sampler, Strategy};
 pub struct Sampling {
     pub strategy: Strategy,
     pub seed: u64,
-    /// The executions `first`, `first + stride`, … below `until` are run.
+    /// The executions from `first` up to but without `until` are run.
     pub first: u64,
-    pub stride: u64,
     pub until: u64,
     /// Events in one execution.
     pub steps_max: u32,
@@ -85,9 +84,9 @@ impl Sampled {
 impl Explorer {
     /// Samples a model's executions.
     ///
-    /// `judge` sees every failure, with the schedule that leads to it. `progress` is called about every
-    /// thirty milliseconds, between executions, with the numbers so far and the number of the next
-    /// execution.
+    /// `profile` is that of [`survey`](Explorer::survey) for the same model, strategy and seed. `judge`
+    /// sees every failure, with the schedule that leads to it. `progress` is called about every thirty
+    /// milliseconds, between executions, with the numbers so far.
     ///
     /// # Panics
     ///
@@ -96,23 +95,17 @@ impl Explorer {
         &mut self,
         model: &mut M,
         sampling: &Sampling,
+        profile: &Profile,
         judge: &mut dyn FnMut(&Failure, &Schedule) -> Judgement,
-        progress: &mut dyn FnMut(&SampleStats, u64) -> Control,
+        progress: &mut dyn FnMut(&SampleStats) -> Control,
     ) -> Sampled {
-        let Sampling { strategy, seed, first, stride, until, steps_max } = *sampling;
-        let mut stats = SampleStats { coverage: Coverage::new(), ..SampleStats::default() };
+        let Sampling { strategy, seed, first, until, .. } = *sampling;
+        let mut stats = SampleStats::default();
         let mut clock = Clock::new();
-        self.seat.with(|engine| {
-            engine.tree.clear();
-            engine.budget = u32::MAX;
-            engine.steps_max = steps_max;
-        });
-        let profile = self.profile(model, sampling);
-        let guide = |execution| {
-            Guide::Strategy(Box::new(Sampler::new(strategy, seed, execution, &profile)))
-        };
-        let mut execution = first;
-        while execution < until {
+        self.set_free(sampling);
+        let guide =
+            |execution| Guide::Strategy(Box::new(Sampler::new(strategy, seed, execution, profile)));
+        for execution in first..until {
             let end = self.execute(model, Wish { guide: guide(execution), ..Wish::default() });
             let (events, signature) =
                 self.seat.with(|engine| (engine.history.events(), engine.history.signature()));
@@ -142,17 +135,22 @@ impl Explorer {
                     return Sampled::Inconclusive { why, stats };
                 }
             }
-            execution = execution.saturating_add(stride.max(1));
-            if clock.struck(events) && progress(&stats, execution) == Control::Stop {
+            if clock.struck(events) && progress(&stats) == Control::Stop {
                 return Sampled::Stopped { stats };
             }
         }
         Sampled::Spent { stats }
     }
 
-    /// What the strategy must know beforehand: the same for every share of one sample.
-    fn profile<M: Model>(&mut self, model: &mut M, sampling: &Sampling) -> Profile {
+    /// Runs the few executions from which a strategy learns how long tasks are and what they share, if
+    /// it must know. The same for every part of one sample.
+    ///
+    /// # Panics
+    ///
+    /// As [`search`](Explorer::search).
+    pub fn survey<M: Model>(&mut self, model: &mut M, sampling: &Sampling) -> Profile {
         let Sampling { strategy, seed, .. } = *sampling;
+        self.set_free(sampling);
         let mut surveys = Vec::new();
         for execution in 0..strategy.surveyed() {
             let sampler = Sampler::new(strategy, seed, execution, &Profile::default());
@@ -165,5 +163,14 @@ impl Explorer {
             }
         }
         Profile::of(&surveys)
+    }
+
+    /// Nothing but the length of an execution is limited.
+    fn set_free(&mut self, sampling: &Sampling) {
+        self.seat.with(|engine| {
+            engine.tree.clear();
+            engine.budget = u32::MAX;
+            engine.steps_max = sampling.steps_max;
+        });
     }
 }

@@ -36,7 +36,8 @@ use crate::step::{Effect, MOST_TASKS, Object, Task, tasks_of};
 
 pub(crate) use pct::Pct;
 use pos::Pos;
-pub(crate) use profile::{Profile, Survey};
+pub use profile::Profile;
+pub(crate) use profile::Survey;
 use random::Random;
 use surw::Surw;
 use urw::Urw;

@@ -31,8 +31,8 @@ impl Survey {
 }
 
 /// What executions of a model are like.
-#[derive(Default)]
-pub(crate) struct Profile {
+#[derive(Clone, Debug, Default)]
+pub struct Profile {
     steps: [u32; MOST_TASKS],
     longest: u32,
     shared: Vec<(Object, [u32; MOST_TASKS])>,
