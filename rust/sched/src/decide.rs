@@ -1,4 +1,4 @@
-//! Who goes on.
+//! Who goes on: by a schedule that is followed, by a strategy that draws, or by the search tree.
 //!
 //! A decision falls before a step runs. Its candidates are the tasks that can run: the current one
 //! first if it is one of them, then by ascending number. To leave a current task that could take
@@ -9,7 +9,7 @@
 //! The end of a busy-wait and the step after it are one: whoever chose the spinner could have
 //! chosen another for nothing, so a second decision before that step would only repeat the first.
 //!
-//! Beyond the replayed part of the path, a decision first asks the cache, also one that has a
+//! By the tree: beyond the replayed part of the path, a decision first asks the cache, also one that has a
 //! single candidate because the current task cannot go on. Its key is the signature
 //! of the past and, inside a bound, the current task and whether leaving it is free; its value the
 //! fewest preemptions spent on the way. Equal signatures mean equal states, and the steps the
@@ -21,21 +21,16 @@
 //! allows, and is then explored nowhere.
 
 use crate::cache::Visit;
-use crate::engine::{End, Engine, Place, Stand};
+use crate::engine::Engine;
 use crate::failure::{Blocked, Failure};
+use crate::guide::{End, Guide};
 use crate::hash::mix;
+use crate::place::{Place, Stand};
 use crate::runtime::Sleep;
-use crate::step::{Step, Task};
+use crate::step::{Step, Task, tasks_of};
 use crate::storm::STREAK;
+use crate::strategy::Crossroads;
 use crate::tree::{Branch, Node};
-
-fn tasks_of(mut mask: u16) -> impl Iterator<Item = Task> {
-    core::iter::from_fn(move || {
-        let lowest = (mask != 0).then(|| Task(mask.trailing_zeros() as u8))?;
-        mask &= mask - 1;
-        Some(lowest)
-    })
-}
 
 /// What is known of the current task when a decision falls.
 #[derive(Clone, Copy)]
@@ -62,6 +57,7 @@ impl Engine {
             self.held != 0 && stays.is_some_and(|now| self.place(now).stand == Stand::Relaxing);
         let scene = Scene { stays, free: stays.is_none() || relaxing };
         if let (Some(now), true) = (stays, !relaxing && events == self.joined_at) {
+            let _ = self.sample(now.bit());
             self.launch(now);
             self.set_calm();
             return;
@@ -69,9 +65,10 @@ impl Engine {
         if events >= self.storm_check || self.storm.alone() {
             self.look_for_storm(scene);
         }
-        let chosen = match self.script.is_some() {
-            true => self.follow(scene),
-            false => self.explore(scene),
+        let chosen = match self.guide {
+            Guide::Tree => self.explore(scene),
+            Guide::Script(_) => self.follow(scene),
+            Guide::Strategy(_) => self.wander(scene),
         };
         let Some(next) = chosen else { return };
         if Some(next) != self.now {
@@ -139,15 +136,32 @@ impl Engine {
         let default = self.default(scene)?;
         let (events, rolling, runnable) =
             (self.history.events(), self.journal.rolling(), self.runnable());
-        let script = self.script.as_mut()?;
+        let Guide::Script(script) = &mut self.guide else { return None };
         Some(script.next(events, rolling, runnable, default))
+    }
+
+    /// The next task, by the strategy that leads.
+    fn wander(&mut self, scene: Scene) -> Option<Task> {
+        let _ = self.default(scene)?;
+        let runnable = self.runnable();
+        self.sample(runnable)
+    }
+
+    /// Lets the strategy, if one leads, draw one of these tasks. It hears of steps without an
+    /// alternative too, because it counts them.
+    #[inline]
+    fn sample(&mut self, runnable: u16) -> Option<Task> {
+        let Guide::Strategy(sampler) = &mut self.guide else { return None };
+        Some(sampler.next(&Crossroads::new(runnable, &self.places)))
     }
 
     /// The result of a choice among `0..n`.
     pub(crate) fn pick(&mut self, n: u32) -> u32 {
         let events = self.history.events();
-        if let Some(script) = &mut self.script {
-            return script.choose(events, n);
+        match &mut self.guide {
+            Guide::Script(script) => return script.choose(events, n),
+            Guide::Strategy(sampler) => return sampler.pick(n),
+            Guide::Tree => {}
         }
         match self.tree.upcoming() {
             Some(Node { at, branch: Branch::Choice { chosen, of }, .. })
@@ -211,7 +225,8 @@ impl Engine {
 
     /// Until when the task that now goes on need not ask.
     fn set_calm(&mut self) {
-        let until = if self.starting || self.script.is_some() || self.storm.alone() {
+        let by_tree = matches!(self.guide, Guide::Tree);
+        let until = if self.starting || !by_tree || self.storm.alone() {
             0
         } else if let Some(node) = self.tree.upcoming() {
             node.at

@@ -8,21 +8,22 @@
 //! Before the first decision every task runs up to its first point, in ascending order, so a task
 //! that can run always has an announced step, and each decision lets exactly one event happen.
 //!
-//! This file keeps the state and the bookkeeping; `decide` says who goes on.
+//! This file keeps the state and the bookkeeping; `place` says where a task is, `guide` what leads the
+//! execution and how it ends, `decide` who goes on.
 
 use core::panic::Location;
 use std::collections::HashMap;
 
 use crate::cache::Cache;
 use crate::failure::{Failure, Fault, Recurrence};
+use crate::guide::{End, Guide, Wish};
 use crate::hash::Folding;
 use crate::history::History;
 use crate::journal::Journal;
 use crate::log::{Event, Kind};
+use crate::place::{Place, Stand, Turn, spin};
 use crate::runtime::Sleep;
-use crate::schedule::Schedule;
-use crate::script::Script;
-use crate::step::{Effect, MOST_TASKS, Object, Step, Task, Verb};
+use crate::step::{Effect, MOST_TASKS, Step, Task};
 use crate::storm::{STREAK, Storm};
 use crate::tree::Tree;
 
@@ -30,83 +31,12 @@ use crate::tree::Tree;
 const RELAXED: u64 = 1;
 const CHOSEN: u64 = 2;
 
-/// What a task does after entering the engine.
-pub(crate) enum Turn {
-    /// Its step runs now.
-    Go,
-    /// It suspends itself; the name is its own.
-    Yield(Task),
-}
-
-/// What a task is at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stand {
-    /// Its own code, after a step and before the next.
-    Running,
-    /// A step that can run.
-    Ready,
-    /// A step that can run once the sleep is over.
-    Waiting,
-    /// A busy-wait; of the step only the site counts.
-    Relaxing,
-    Finished,
-}
-
-/// Where a task is: the step it stands at or has just been let run, and what it waits for.
-///
-/// The parts are written one by one and never moved as a whole: a block that is read in wider
-/// pieces than it was written in waits for the store buffer, twice the price of a point.
-#[derive(Clone, Copy)]
-pub(crate) struct Place {
-    pub(crate) stand: Stand,
-    pub(crate) step: Step,
-    pub(crate) sleep: Option<Sleep>,
-}
-
-impl Place {
-    #[track_caller]
-    const fn nowhere() -> Self {
-        let step = spin(Location::caller());
-        Place { stand: Stand::Finished, step, sleep: None }
-    }
-}
-
-/// A step that stands for none.
-const fn spin(site: &'static Location<'static>) -> Step {
-    Step { verb: Verb(0), object: Object(0), effect: Effect::Read, site }
-}
-
 /// Whether the current task's step has been let run and is not yet an event.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Flight {
     None,
     Step,
     Record,
-}
-
-/// How an execution ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum End {
-    Passed,
-    Failed(Failure),
-    /// Everything from here on has been seen.
-    Pruned,
-    TooLong,
-    /// There is no memory for stacks.
-    Unable(String),
-    /// The model did not do again what it did before.
-    Unsteady(u32),
-}
-
-/// What an execution is for, beyond its end.
-#[derive(Default)]
-pub(crate) struct Wish {
-    /// Follow this instead of the search tree.
-    pub(crate) script: Option<Schedule>,
-    /// Write down the schedule.
-    pub(crate) schedule: bool,
-    /// Write down the events.
-    pub(crate) trace: bool,
 }
 
 /// The state of one execution; it is used again for the next.
@@ -135,7 +65,7 @@ pub(crate) struct Engine {
     /// The number of events at which to look for a storm next.
     pub(crate) storm_check: u32,
 
-    pub(crate) script: Option<Script>,
+    pub(crate) guide: Guide,
     pub(crate) journal: Journal,
     /// Someone looks at events: the script, the journal or the storm watch.
     watched: bool,
@@ -166,7 +96,7 @@ impl Engine {
             joined_at: u32::MAX,
             storm: Storm::default(),
             storm_check: STREAK,
-            script: None,
+            guide: Guide::Tree,
             journal: Journal::default(),
             watched: false,
             flight: Flight::None,
@@ -194,7 +124,7 @@ impl Engine {
         self.joined_at = u32::MAX;
         self.storm.end();
         self.storm_check = STREAK;
-        self.script = wish.script.map(Script::new);
+        self.guide = wish.guide;
         self.journal.begin(wish.schedule, wish.trace);
         self.flight = Flight::None;
         if !self.interned.is_empty() {
@@ -221,7 +151,8 @@ impl Engine {
 
     /// Decides whether events are looked at one by one.
     pub(crate) fn watch(&mut self) {
-        self.watched = self.script.is_some() || self.journal.open() || self.storm.alone();
+        self.watched =
+            matches!(self.guide, Guide::Script(_)) || self.journal.open() || self.storm.alone();
     }
 
     pub(crate) fn current(&self) -> Task {

@@ -1,8 +1,9 @@
 //! The explorer: an engine, a crew of stacks, and the loop that runs one execution.
 
 use crate::coroutine::{Crew, Quiet, Rest, guarded, last_words};
-use crate::engine::{End, Engine, Wish};
+use crate::engine::Engine;
 use crate::failure::Failure;
+use crate::guide::{End, Wish};
 use crate::model::Model;
 use crate::runtime::{Entered, Seat, running};
 use crate::step::{MOST_TASKS, Task};

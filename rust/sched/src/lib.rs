@@ -13,41 +13,52 @@
 //! |---|---|
 //! | [`step`], [`failure`], [`model`] | the words |
 //! | [`runtime`], `coroutine` | what tasks call, and the stacks they run on; the only `unsafe` |
-//! | `engine`, `decide`, `journal` | one execution: its state, who goes on, what is written down |
+//! | `engine`, `place`, `guide`, `decide`, `journal` | one execution: its state, who goes on, what is written down |
 //! | `history`, `hash` | happens-before as a signature |
 //! | `tree`, `cache`, [`search`] | all executions within a bound |
 //! | [`schedule`], `wire`, `script`, [`log`], [`replay`] | one execution again |
+//! | [`strategy`], [`sample`], [`coverage`] | executions drawn at random, and how much they have shown |
 //! | `storm` | retries that get nowhere |
 
 mod cache;
+mod clock;
 mod coroutine;
+pub mod coverage;
 mod decide;
 mod engine;
 mod explorer;
 pub mod failure;
+mod guide;
 mod hash;
 mod history;
 mod journal;
 pub mod log;
 pub mod model;
+mod place;
 pub mod replay;
 pub mod runtime;
+pub mod sample;
 pub mod schedule;
 mod script;
 pub mod search;
+mod splitmix;
 pub mod step;
 mod storm;
+pub mod strategy;
 mod tree;
 mod wire;
 
 #[cfg(test)]
 extern crate self as pgmap_sched;
 #[cfg(test)]
+mod floors;
+#[cfg(test)]
 #[path = "../tests/toy/mod.rs"]
 mod toy;
 #[cfg(test)]
 mod traces;
 
+pub use coverage::Coverage;
 pub use explorer::Explorer;
 pub use failure::{Blocked, Failure, Fault, Recurrence};
 pub use log::{Event, Kind};
@@ -56,8 +67,11 @@ pub use replay::{Ended, Replayed, Trace};
 pub use runtime::{
     choose, current, fail, intern, note, point, point_when, record, relax, running, settle, value,
 };
+pub use sample::{SampleStats, Sampled, Sampling};
 pub use schedule::{Departure, Schedule};
 pub use script::{Divergence, Sight};
 pub use search::{Control, Doubt, Judgement, Limit, Outcome, Plan, Progress, Stats};
+pub use splitmix::SplitMix64;
 pub use step::{Effect, MOST_TASKS, Object, Step, Task, Verb, Wait};
+pub use strategy::{BadStrategy, Profile, Strategy};
 pub use wire::BadSchedule;

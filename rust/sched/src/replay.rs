@@ -1,9 +1,9 @@
 //! One execution again: by its schedule, with a log if wanted, or twice to see whether the model
 //! is deterministic.
 
-use crate::engine::{End, Wish};
 use crate::explorer::Explorer;
 use crate::failure::Failure;
+use crate::guide::{End, Guide, Wish};
 use crate::hash::mix64;
 use crate::log::{Event, Kind};
 use crate::model::Model;
@@ -54,12 +54,12 @@ impl Explorer {
             engine.budget = u32::MAX;
             engine.steps_max = schedule.events.saturating_add(OVERRUN);
         });
-        let wish =
-            Wish { script: Some(schedule.clone()), trace: trace == Trace::Keep, ..Wish::default() };
+        let guide = Guide::script(schedule.clone());
+        let wish = Wish { guide, trace: trace == Trace::Keep, ..Wish::default() };
         let end = self.execute(model, wish);
         self.seat.with(|engine| {
             let (events, rolling) = (engine.history.events(), engine.journal.rolling());
-            let script = engine.script.take();
+            let guide = core::mem::take(&mut engine.guide);
             Replayed {
                 end: match end {
                     End::Passed => Ended::Passed,
@@ -70,7 +70,10 @@ impl Explorer {
                         Ended::Unclear(Doubt::Unsteady { step: events })
                     }
                 },
-                diverged: script.and_then(|script| script.finish(events, rolling)),
+                diverged: match guide {
+                    Guide::Script(script) => script.finish(events, rolling),
+                    Guide::Tree | Guide::Strategy(_) => None,
+                },
                 trace: engine.journal.take_trace(),
             }
         })

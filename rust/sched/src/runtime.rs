@@ -18,8 +18,9 @@ use core::panic::Location;
 use core::ptr::{self, NonNull};
 
 use crate::coroutine;
-use crate::engine::{Engine, Turn};
+use crate::engine::Engine;
 use crate::failure::Fault;
+use crate::place::Turn;
 use crate::step::{Effect, Object, Step, Task, Wait};
 
 thread_local! {

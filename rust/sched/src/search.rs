@@ -7,20 +7,13 @@
 //! `decide` for why that loses no behaviour); a bound's numbers say how many executions were
 //! cut that way.
 
-use std::time::{Duration, Instant};
-
 use crate::cache::Cache;
-use crate::engine::{End, Wish};
+use crate::clock::Clock;
 use crate::explorer::Explorer;
 use crate::failure::Failure;
+use crate::guide::{End, Guide, Wish};
 use crate::model::Model;
 use crate::schedule::Schedule;
-
-/// How often the caller hears of progress.
-const BEAT: Duration = Duration::from_millis(30);
-/// How much work passes between two looks at the clock: executions, and points.
-const EXECUTIONS_A_LOOK: u32 = 256;
-const POINTS_A_LOOK: u64 = 1 << 16;
 
 /// What to search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -156,13 +149,6 @@ enum Cut {
     Doubt(Doubt),
 }
 
-/// Where the clock stands.
-struct Clock {
-    beat: Instant,
-    executions: u32,
-    points: u64,
-}
-
 impl Explorer {
     /// Searches a model within a plan.
     ///
@@ -184,7 +170,7 @@ impl Explorer {
             None => vec![None],
         };
         let mut stats = Vec::new();
-        let mut clock = Clock { beat: Instant::now(), executions: 0, points: 0 };
+        let mut clock = Clock::new();
         let mut left = plan.schedules_max;
         for bound in bounds {
             let mut now = Stats { bound, ..Stats::default() };
@@ -250,7 +236,7 @@ impl Explorer {
                 End::Failed(failure) => {
                     stats.schedules += 1;
                     stats.failures += 1;
-                    match self.write_down(model, &failure) {
+                    match self.write_down(model, Guide::Tree, &failure) {
                         Err(step) => return Some(Cut::Doubt(Doubt::Unsteady { step })),
                         Ok(schedule) => {
                             if judge(&failure, &schedule) == Judgement::Stop {
@@ -262,16 +248,8 @@ impl Explorer {
                 End::Unable(error) => return Some(Cut::Doubt(Doubt::NoStacks(error))),
                 End::Unsteady(step) => return Some(Cut::Doubt(Doubt::Unsteady { step })),
             }
-            clock.executions += 1;
-            clock.points += u64::from(events);
-            if clock.executions >= EXECUTIONS_A_LOOK || clock.points >= POINTS_A_LOOK {
-                (clock.executions, clock.points) = (0, 0);
-                if clock.beat.elapsed() >= BEAT {
-                    clock.beat = Instant::now();
-                    if progress(&self.progress(stats)) == Control::Stop {
-                        return Some(Cut::Limit(Limit::Asked));
-                    }
-                }
+            if clock.struck(events) && progress(&self.progress(stats)) == Control::Stop {
+                return Some(Cut::Limit(Limit::Asked));
             }
             if !self.seat.with(|engine| engine.tree.advance()) {
                 return None;
@@ -279,10 +257,15 @@ impl Explorer {
         }
     }
 
-    /// Runs the path once more, writing down its schedule; the step at which the execution was
-    /// no longer the same, if it was not.
-    fn write_down<M: Model>(&mut self, model: &mut M, failure: &Failure) -> Result<Schedule, u32> {
-        let end = self.execute(model, Wish { schedule: true, ..Wish::default() });
+    /// Runs an execution that failed once more, writing down its schedule; the step at which it
+    /// was no longer the same, if it was not.
+    pub(crate) fn write_down<M: Model>(
+        &mut self,
+        model: &mut M,
+        guide: Guide,
+        failure: &Failure,
+    ) -> Result<Schedule, u32> {
+        let end = self.execute(model, Wish { guide, schedule: true, ..Wish::default() });
         let (schedule, events) = self.seat.with(|engine| {
             let events = engine.history.events();
             (engine.journal.take_schedule(events), events)

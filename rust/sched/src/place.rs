@@ -1,0 +1,52 @@
+//! Where a task is: at which step, and whether that step can run.
+
+use core::panic::Location;
+
+use crate::runtime::Sleep;
+use crate::step::{Effect, Object, Step, Task, Verb};
+
+/// What a task does after entering the engine.
+pub(crate) enum Turn {
+    /// Its step runs now.
+    Go,
+    /// It suspends itself; the name is its own.
+    Yield(Task),
+}
+
+/// What a task is at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stand {
+    /// Its own code, after a step and before the next.
+    Running,
+    /// A step that can run.
+    Ready,
+    /// A step that can run once the sleep is over.
+    Waiting,
+    /// A busy-wait; of the step only the site counts.
+    Relaxing,
+    Finished,
+}
+
+/// Where a task is: the step it stands at or has just been let run, and what it waits for.
+///
+/// The parts are written one by one and never moved as a whole: a block that is read in wider
+/// pieces than it was written in waits for the store buffer, twice the price of a point.
+#[derive(Clone, Copy)]
+pub(crate) struct Place {
+    pub(crate) stand: Stand,
+    pub(crate) step: Step,
+    pub(crate) sleep: Option<Sleep>,
+}
+
+impl Place {
+    #[track_caller]
+    pub(crate) const fn nowhere() -> Self {
+        let step = spin(Location::caller());
+        Place { stand: Stand::Finished, step, sleep: None }
+    }
+}
+
+/// A step that stands for none.
+pub(crate) const fn spin(site: &'static Location<'static>) -> Step {
+    Step { verb: Verb(0), object: Object(0), effect: Effect::Read, site }
+}
