@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use pgmap_mm_explored::page::{Folio, Pfn};
 use pgmap_mm_explored::pagemap::Pagemaps;
-use pgmap_mm_explored::vm::{GupKind, Permission};
+use pgmap_mm_explored::vm::GupKind;
 use pgmap_mm_explored::warn::Complaint;
-use pgmap_mm_explored::world::World;
+use pgmap_mm_explored::world::{PinRequest, World};
 use prim::{Arena, Cpu, Lease, Machine, TaskId};
 use program::op::{
-    Access, Align, FdNo, FileIdx, FileRef, FileState, Layout, Longterm, MapNo, OpenMode, PageRange,
-    Prot, Target, WorkerId,
+    Access, Align, FdNo, FileIdx, FileRef, FileState, Layout, MapNo, OpenMode, PageRange, Prot,
+    Target, WorkerId,
 };
 use program::{Era, Geometry};
 
@@ -69,8 +69,7 @@ impl Rig {
 
     pub(crate) fn hold(&self, kind: GupKind, pages: u32) {
         let cpu = self.cpu();
-        let access = Permission::Read;
-        self.world.pin(&cpu, W0, M, 0, pages, kind, access, Longterm::Short).expect("held");
+        self.world.pin(&cpu, W0, PinRequest::short(kind, M, 0, pages)).expect("held");
     }
 
     pub(crate) fn complaints(&self) -> Vec<Complaint> {
