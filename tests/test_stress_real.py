@@ -110,6 +110,22 @@ def test_waiting_with_the_fault_lock_held_hangs_and_says_who_waits_for_whom() ->
     assert told["found"]["finding"]["sort"] == "deadlock"
 
 
+def test_two_locks_in_a_circle_hang_and_say_who_holds_which() -> None:
+    arguments = ("--break", "iomap-lock=until-end", "--watchdog", "1s", "--for", "60s")
+    code, report = stress("--seed", "7", *arguments)
+    assert code == Exit.HANG
+    waiters = report["hang"]["waiters"]
+    assert any("for DAX entry" in line and "held by" in line for line in waiters)
+    assert any("for extent lock" in line for line in waiters)
+
+
+def test_a_call_that_goes_round_in_circles_is_a_hang_although_nobody_waits() -> None:
+    arguments = ("--break", "busy-scan=next-index", "--watchdog", "1s", "--for", "60s")
+    code, report = stress("--seed", "7", *arguments)
+    assert code == Exit.HANG
+    assert any("in one call, never asleep" in line for line in report["hang"]["waiters"])
+
+
 def test_ctrl_c_gives_what_there_is() -> None:
     command = [sys.executable, "-m", "pgmap.stress", "--json", "-", "--for", "5m"]
     child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

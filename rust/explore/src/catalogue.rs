@@ -242,4 +242,34 @@ w0 w 0 0
 w1 w 0 1
 ",
     },
+    Known {
+        rule: "iomap-lock",
+        value: "until-end",
+        invariant: Invariant::I20,
+        preemptions: 1,
+        note: "a write waits for the DAX entry with the extent lock held; the fault that locked the entry \
+               needs the extent lock to go on",
+        program: "\
+file f 1 unwritten
+w0 mmap 0 f 0 1 rw shared
+start
+w0 r 0 0
+w1 pwrite f 0 1
+",
+    },
+    Known {
+        rule: "busy-scan",
+        value: "next-index",
+        invariant: Invariant::L3,
+        preemptions: 0,
+        note: "truncate looks for busy pages and goes from a huge entry to its next index, where it finds \
+               the same entry, for ever",
+        program: "\
+file f 4 huge
+w0 mmap 0 f 0 4 rw shared
+w0 w 0 0
+start
+w0 ftruncate f 0
+",
+    },
 ];

@@ -20,3 +20,11 @@ fn a_huge_mapping_that_is_half_gone_is_not_taken_for_idle() {
         2,
     );
 }
+
+/// Who puts takes the reference out of the driver's table first: of two puts of the last one, the second
+/// finds none. And an allocation that somebody else raises at once loses nothing.
+#[test]
+fn two_puts_of_one_driver_reference_do_not_take_it_twice() {
+    exhausted("w0 dev_alloc 0 1\nstart\nw0 dev_put 0\nw1 dev_put 0\n", 3);
+    exhausted("start\nw0 dev_alloc 0 2\nw1 dev_get 1 | w1 dev_put 1\n", 2);
+}

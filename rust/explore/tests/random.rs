@@ -116,8 +116,6 @@ fn draw(random: &mut SplitMix64) -> String {
         for _ in 0..1 + random.below(3) {
             let mut line = String::new();
             let call = CALLS[random.below(CALLS.len() as u32) as usize];
-            // Nobody owns a driver's page: to put another's reference is the caller's mistake, not a race.
-            let worker = if call.starts_with("dev_") { 0 } else { worker };
             let _ = write!(line, "w{worker} {call}");
             add(line);
         }

@@ -122,6 +122,31 @@ fn a_deadlock_ends_with_a_row_for_everybody_who_waits() {
 }
 
 #[test]
+fn a_cycle_of_locks_is_told_with_each_lock_and_its_holder() {
+    let report = told(&wrong("iomap-lock", "until-end"));
+    assert_eq!((report.sort, report.invariant.id), (Sort::Deadlock, "I20"));
+    let waits = ["w0 waits for extent lock, held by w1", "w1 waits for DAX entry, held by w0"];
+    assert_eq!(report.waits, waits);
+    // Where each took what the other wants.
+    assert_eq!(row(&report, "grab_mapping_entry", "DAX entry").task, Some(0));
+    assert_eq!(row(&report, "iomap_begin", "down_write extent lock").task, Some(1));
+    is_a_story(&report);
+    can_be_pasted(&report);
+}
+
+#[test]
+fn a_storm_is_told_with_the_step_that_comes_round() {
+    let report = told(&wrong("busy-scan", "next-index"));
+    assert_eq!((report.sort, report.invariant.id), (Sort::Livelock, "L3"));
+    let text = report.to_string();
+    assert!(text.contains("  <- retries get nowhere") && text.contains(" 256 times"), "{text}");
+    // It comes round in the middle of a truncate.
+    assert!(text.contains("held at failure: w0 { i_rwsem W, invalidate_lock W"), "{text}");
+    is_a_story(&report);
+    can_be_pasted(&report);
+}
+
+#[test]
 fn a_count_that_is_wiped_is_told_in_the_step_that_wipes_it() {
     let report = told(&wrong("free-push", "before-settled"));
     assert_eq!((report.sort, report.invariant.id), (Sort::Violation, "I02"));

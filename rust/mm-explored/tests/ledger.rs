@@ -1,87 +1,21 @@
 //! The ledger knows who owns each reference of a page, and each of its checks fires.
 
-use std::sync::Arc;
+mod rig;
 
-use pgmap_mm_explored::page::{Folio, Hold, Pfn};
-use pgmap_mm_explored::vm::{GupKind, Permission};
+use pgmap_mm_explored::page::{Hold, Pfn};
+use pgmap_mm_explored::vm::GupKind;
 use pgmap_mm_explored::warn::Complaint;
-use pgmap_mm_explored::world::World;
-use prim::{Arena, Cpu, Lease, Machine, TaskId};
-use program::op::{
-    Access, Align, FdNo, FileIdx, FileRef, FileState, Layout, Longterm, MapNo, OpenMode, PageRange,
-    PipeNo, Prot, Target, WorkerId,
-};
-use program::{Era, Geometry};
-
-const W0: WorkerId = WorkerId(0);
-const M: MapNo = MapNo(0);
-const F: FileIdx = FileIdx(0);
-
-struct Rig {
-    world: World,
-    machine: Arc<Machine>,
-    head: Pfn,
-}
+use program::Geometry;
+use program::op::{Layout, PipeNo};
+use rig::{M, Rig, W0};
 
 impl Rig {
-    /// A process that has written to the first page of a huge file, or of one without huge pages.
-    fn new(layout: Layout) -> Self {
-        let geometry = Geometry::SMALL;
-        let machine = Machine::new(geometry.cpus.into());
-        let arena = Arena::new(World::reserve(&geometry)).expect("address space");
-        let (world, head) = {
-            let cpu = lease(&machine);
-            let rules = Era::V6_15Sound.rules();
-            let world = World::new(&arena, &cpu, &geometry, rules).expect("a world");
-            world.spawn(&cpu, W0).expect("a process");
-            world.create_file(&cpu, F, 4, Some(FileState::Written), layout).expect("a file");
-            let target = Target::File(F);
-            world.open(&cpu, W0, FdNo(0), target, OpenMode::ReadWrite).expect("a descriptor");
-            let align = if layout == Layout::Huge { Align::Natural } else { Align::Odd };
-            let fd = FileRef::Fd(FdNo(0));
-            world.mmap(&cpu, W0, M, fd, 0, 4, Prot::ReadWrite, align).expect("a mapping");
-            let first = PageRange { page: 0, pages: 1 };
-            world.touch(&cpu, W0, M, Access::Write, first, |_| 7).expect("a page");
-            let inode = world.name_lookup(&cpu, F).expect("an inode");
-            let head = world.dax.extent(inode, 0).block().expect("a block");
-            (world, head)
-        };
-        Self { world, machine, head }
-    }
-
-    fn small() -> Self {
-        Self::new(Layout::Contiguous)
-    }
-
-    fn cpu(&self) -> Cpu<'_> {
-        lease(&self.machine)
-    }
-
-    fn folio(&self) -> Folio<'_> {
-        self.world.dax.vm.pagemaps.memmap.folio(self.head)
-    }
-
     /// Who owns what of a page, without who owns nothing.
     fn owners(&self, pfn: Pfn) -> Vec<(Hold, i32)> {
-        let owners = self.world.dax.vm.pagemaps.memmap.owners(pfn).expect("explored");
+        let owners = self.pagemaps().memmap.owners(pfn).expect("explored");
         let all = Hold::ALL.into_iter().map(|hold| (hold, owners.of(hold)));
         all.filter(|(_, refs)| *refs != 0).collect()
     }
-
-    fn hold(&self, kind: GupKind, pages: u32) {
-        let cpu = self.cpu();
-        let access = Permission::Read;
-        self.world.pin(&cpu, W0, M, 0, pages, kind, access, Longterm::Short).expect("held");
-    }
-
-    fn complaints(&self) -> Vec<Complaint> {
-        let known = |code| Complaint::from_code(code).expect("a complaint of the protocol");
-        self.machine.warnings().iter().map(|record| known(record.warn.code)).collect()
-    }
-}
-
-fn lease(machine: &Machine) -> Cpu<'_> {
-    machine.lease(Lease::of(TaskId(1))).expect("a free CPU")
 }
 
 #[test]

@@ -4,11 +4,15 @@
 //! folios; the last put hands them back through [`DevPagemapOps::folio_free`]. The pool remembers what
 //! was freed last and offers it first, like the kernel's LIFO, so that a page pushed too early (B04) is
 //! soon somebody else's.
+//!
+//! Every reference that the driver keeps is in the pool's table, from the moment the driver has it until
+//! somebody takes it out to put it, under the pool's lock both times. So a put is of a reference that
+//! exists: of two that race for the last one, the second finds none.
 
 use prim::{Arena, Cpu, Guarded, LockClass, NoMemory, SpinLock, Table, plain};
 use program::Errno;
 
-use crate::page::{Folio, Owner, Pfn, Span};
+use crate::page::{Folio, Hold, Owner, Pfn, Span};
 use crate::pagemap::{DevPagemapOps, PagemapId, Pagemaps};
 use crate::warn::{Complaint, warn_on};
 
@@ -17,12 +21,23 @@ pub const POOL_PAGES: u32 = 1024;
 const WORDS: usize = POOL_PAGES as usize / 64;
 
 plain! {
-    /// Which frames are out, and where the last one came back.
+    /// Which frames are out, where the last one came back, and the driver's references.
     #[derive(Clone, Copy, Debug)]
     pub struct FreePool {
         out: [u64; WORDS],
         hint: u32,
+        /// The driver's references on the folio headed at each page.
+        refs: [u16; POOL_PAGES as usize],
     }
+}
+
+/// What the pool says of a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pooled {
+    /// On the free list.
+    Free,
+    /// Out, with this many references of the driver's on the folio headed there.
+    Out(u16),
 }
 
 impl Guarded for FreePool {
@@ -134,6 +149,12 @@ impl DevMem {
         match pagemaps.alloc_folios(cpu, id, first, pages) {
             Ok(span) => {
                 span.iter().for_each(|pfn| pagemaps.memmap.shadow_assign(cpu, pfn, Owner::DRIVER));
+                let mut pool = self.pool[0].lock(cpu);
+                pagemaps.folios(span).for_each(|folio| {
+                    // Not the first, if somebody was quick to get one more.
+                    pool.refs[self.page_of(folio)] += 1;
+                    folio.owners_move(cpu, Hold::Task, Hold::Driver, 1);
+                });
                 Ok(span)
             }
             Err(errno) => {
@@ -146,6 +167,76 @@ impl DevMem {
                 Err(errno)
             }
         }
+    }
+
+    /// One more reference of the driver's on the folio around an allocated frame.
+    ///
+    /// # Errors
+    /// `ENXIO` when the frame is free, `ENOMEM` when the driver can count no more.
+    pub fn get(
+        &self,
+        cpu: &Cpu<'_>,
+        pagemaps: &Pagemaps,
+        id: PagemapId,
+        pfn: Pfn,
+    ) -> Result<(), Errno> {
+        let folio = pagemaps.folio_get(cpu, id, pfn).ok_or(Errno::ENXIO)?;
+        let kept = {
+            let mut pool = self.pool[0].lock(cpu);
+            let refs = &mut pool.refs[self.page_of(folio)];
+            let more = refs.checked_add(1);
+            if let Some(more) = more {
+                *refs = more;
+                folio.owners_move(cpu, Hold::Task, Hold::Driver, 1);
+            }
+            more
+        };
+        if kept.is_none() {
+            pagemaps.folio_put_refs(cpu, folio, 1);
+        }
+        kept.map(drop).ok_or(Errno::ENOMEM)
+    }
+
+    /// Puts one of the driver's references on the folio around a frame; the last hands it back.
+    ///
+    /// # Errors
+    /// `ENXIO` when the driver has none.
+    pub fn put(&self, cpu: &Cpu<'_>, pagemaps: &Pagemaps, pfn: Pfn) -> Result<(), Errno> {
+        let folio = self.take(cpu, pagemaps, pfn).ok_or(Errno::ENXIO)?;
+        pagemaps.folio_put_refs(cpu, folio, 1);
+        Ok(())
+    }
+
+    /// Takes a reference out of the table: from now on it is the caller's.
+    fn take<'a>(&self, cpu: &Cpu<'_>, pagemaps: &'a Pagemaps, pfn: Pfn) -> Option<Folio<'a>> {
+        if !self.span.contains(pfn) {
+            return None;
+        }
+        let mut pool = self.pool[0].lock(cpu);
+        // May be stale, but not while the driver has a reference there: then it is a folio and stays one.
+        let folio = pagemaps.memmap.folio(pfn);
+        let at = self.page_of(folio);
+        if pool.refs[at] == 0 || !folio.span().contains(pfn) {
+            return None;
+        }
+        pool.refs[at] -= 1;
+        folio.owners_move(cpu, Hold::Driver, Hold::Task, 1);
+        Some(folio)
+    }
+
+    fn page_of(&self, folio: Folio<'_>) -> usize {
+        // Folios do not reach across the first frame of a pagemap, which is a PMD boundary.
+        (folio.pfn().0 - self.span.start.0) as usize
+    }
+
+    /// What the pool says of each frame, without a step; nothing while somebody holds its lock.
+    pub(crate) fn peek(&self, mut each: impl FnMut(Pfn, Pooled)) -> Option<()> {
+        self.pool[0].peek(|pool| {
+            for (page, pfn) in (0..).zip(self.span.iter()) {
+                let refs = pool.refs[page as usize];
+                each(pfn, if pool.is_out(page) { Pooled::Out(refs) } else { Pooled::Free });
+            }
+        })
     }
 
     /// Frames that are out; 0 at quiescence.

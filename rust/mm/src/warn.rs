@@ -70,6 +70,23 @@ pub enum Complaint {
     PincountWrong = 29,
     /// The ledger and the tables differ on who owns a page. Value: what kind of owner.
     OwnerNotFound = 30,
+    /// The words of a `percpu_ref` do not add up to the references that are out. Object: the ref. Value: what
+    /// they add up to.
+    PercpuSumWrong = 31,
+    /// A pagemap's references are not the sum of their owners. Object: the pagemap. Value: the references.
+    PagemapRefsWrong = 32,
+    /// A pagemap reference was given up by somebody who did not own one. Object: the pagemap. Value: what kind of
+    /// owner.
+    PagemapNotTheOwner = 33,
+    /// The pages in use do not hold the pagemap references that they should. Object: the pagemap. Value: how many
+    /// they hold.
+    PagemapPagesWrong = 34,
+    /// A DAX entry names a folio of another file, index or order. Value: the index of the entry.
+    EntryDisagrees = 35,
+    /// A folio belongs to a file that has no entry for it. Value: the index it says.
+    FolioWithoutEntry = 36,
+    /// A page of a driver's free list is in use. Value: its count.
+    FreePageOwned = 37,
 }
 
 impl Complaint {
@@ -105,6 +122,13 @@ impl Complaint {
         Self::MapcountWrong,
         Self::PincountWrong,
         Self::OwnerNotFound,
+        Self::PercpuSumWrong,
+        Self::PagemapRefsWrong,
+        Self::PagemapNotTheOwner,
+        Self::PagemapPagesWrong,
+        Self::EntryDisagrees,
+        Self::FolioWithoutEntry,
+        Self::FreePageOwned,
     ];
 
     /// The complaint behind a recorded warning code.
@@ -131,10 +155,15 @@ impl Complaint {
             Self::UsedAfterUnplug | Self::ReleasedEarly => Invariant::I13Weak,
             Self::AllocationShared => Invariant::I10,
             Self::WrongPage => Invariant::I24,
-            Self::PercpuUnbalanced | Self::PercpuMisuse => Invariant::I14,
+            Self::PercpuUnbalanced | Self::PercpuMisuse | Self::PercpuSumWrong => Invariant::I14,
+            Self::PagemapRefsWrong | Self::PagemapNotTheOwner | Self::PagemapPagesWrong => {
+                Invariant::I12
+            }
             Self::NoPagemap => Invariant::I27,
-            Self::MappingOverwritten => Invariant::I17,
-            Self::FreePageBusy => Invariant::I09,
+            Self::MappingOverwritten | Self::EntryDisagrees | Self::FolioWithoutEntry => {
+                Invariant::I17
+            }
+            Self::FreePageBusy | Self::FreePageOwned => Invariant::I09,
             Self::EntryMisuse => Invariant::I19,
             Self::TableNotEmpty => Invariant::I23,
             Self::MappedWithoutRef | Self::OwnedAtZero => Invariant::I02,
@@ -175,6 +204,13 @@ impl Complaint {
             Self::MapcountWrong => "mapcount is not the number of mappings",
             Self::PincountWrong => "pincount is not the number of pins",
             Self::OwnerNotFound => "an owner is not where such owners are kept",
+            Self::PercpuSumWrong => "percpu_ref does not add up to its references",
+            Self::PagemapRefsWrong => "pagemap references are not the sum of their owners",
+            Self::PagemapNotTheOwner => "pagemap reference given up by who did not own it",
+            Self::PagemapPagesWrong => "pages in use do not hold their pagemap",
+            Self::EntryDisagrees => "a DAX entry and its folio do not agree",
+            Self::FolioWithoutEntry => "a page belongs to a file that has no entry for it",
+            Self::FreePageOwned => "a page of the free list is in use",
             Self::WrongPage => "reference taken on a page that was no longer mapped there",
         }
     }

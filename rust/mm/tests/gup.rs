@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use common::*;
 use pgmap_mm::tally;
 use pgmap_mm::vm::{GupKind, Permission};
-use pgmap_mm::world::{Return, World};
+use pgmap_mm::world::{PinRequest, Return, World};
 use prim::Cpu;
 use program::op::{
     Access, Align, FdNo, FileState, Layout, Longterm, OpenMode, PageRange, Prot, Target,
@@ -20,7 +20,9 @@ fn rig() -> Rig {
 }
 
 fn longterm(world: &World, cpu: &Cpu<'_>, page: u32) -> Return {
-    world.pin(cpu, W0, M, page, 1, GupKind::Pin, Permission::Write, Longterm::Long)
+    let (access, longterm) = (Permission::Write, Longterm::Long);
+    let short = PinRequest::short(GupKind::Pin, M, page, 1);
+    world.pin(cpu, W0, PinRequest { access, longterm, ..short })
 }
 
 #[test]
@@ -103,8 +105,10 @@ fn what_cannot_be_referenced_has_an_errno_of_its_own() {
     open(world, &cpu, W0, F);
     assert_eq!(rig.pin(&cpu, W0, 0, 1), Err(Errno::EFAULT.into()), "no mapping");
     world.mmap(&cpu, W0, M, fd(), 0, 16, Prot::Read, Align::Odd).expect("a mapping");
-    let write =
-        |page| world.pin(&cpu, W0, M, page, 1, GupKind::Pin, Permission::Write, Longterm::Short);
+    let write = |page| {
+        let short = PinRequest::short(GupKind::Pin, M, page, 1);
+        world.pin(&cpu, W0, PinRequest { access: Permission::Write, ..short })
+    };
     assert_eq!(write(0), Err(Errno::EFAULT.into()), "a read-only mapping");
     assert_eq!(rig.pin(&cpu, W0, 0, 0), Err(Errno::EINVAL.into()));
     assert_eq!(rig.pin(&cpu, W0, 8, 1), Err(Errno::EFAULT.into()), "beyond the end of the file");
@@ -247,9 +251,9 @@ fn references_against(take_away: impl Fn(&Rig, &Cpu<'_>) + Sync, era: Era) {
                             1 => (GupKind::Pin, Permission::Read),
                             _ => (GupKind::Pin, Permission::Write),
                         };
-                        let short = Longterm::Short;
+                        let short = PinRequest::short(kind, M, page, pages);
                         let world = &rig.world;
-                        if world.pin(&cpu, worker, M, page, pages, kind, access, short).is_ok() {
+                        if world.pin(&cpu, worker, PinRequest { access, ..short }).is_ok() {
                             world.dma(&cpu, worker, None, None).expect("a pin");
                             world.unpin(&cpu, worker, None).expect("a pin");
                         }

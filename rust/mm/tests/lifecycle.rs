@@ -8,8 +8,8 @@ use program::{Era, Geometry};
 
 use pgmap_mm::dax::Extent;
 use pgmap_mm::page::Pfn;
-use pgmap_mm::vm::{GupKind, Permission};
-use pgmap_mm::world::World;
+use pgmap_mm::vm::GupKind;
+use pgmap_mm::world::{PinRequest, World};
 use prim::{Arena, Cpu, Lease, Machine, TaskId};
 
 const W0: WorkerId = WorkerId(0);
@@ -83,16 +83,7 @@ fn a_pin_of_a_small_folio_weighs_the_bias_and_of_a_large_one_its_pages() {
     with_world(Era::V6_15Sound, |world, cpu| {
         let pfn = mapped(world, cpu, 1024, Layout::Huge, Align::Natural);
         touch(world, cpu, 0, Access::Write);
-        let pinned = world.pin(
-            cpu,
-            W0,
-            MapNo(0),
-            1,
-            4,
-            GupKind::Pin,
-            Permission::Read,
-            program::op::Longterm::Short,
-        );
+        let pinned = world.pin(cpu, W0, PinRequest::short(GupKind::Pin, MapNo(0), 1, 4));
         assert_eq!(pinned, Ok(4));
         let head = world.observe(pfn);
         assert_eq!((head.refcount, head.large.map(|l| l.pincount)), (5, Some(4)));

@@ -5,11 +5,11 @@ mod common;
 use std::sync::Barrier;
 
 use common::*;
-use pgmap_mm::vm::{GupKind, Permission};
-use pgmap_mm::world::Failure;
+use pgmap_mm::vm::GupKind;
+use pgmap_mm::world::{Failure, PinRequest};
 use program::op::{
-    Access, Align, FdNo, FileIdx, Layout, Longterm, MapNo, OpenMode, PageRange, PipeNo, Prot,
-    Target, WorkerId,
+    Access, Align, FdNo, FileIdx, Layout, MapNo, OpenMode, PageRange, PipeNo, Prot, Target,
+    WorkerId,
 };
 use program::{Died, Era, Errno, Op};
 
@@ -157,8 +157,7 @@ fn nonsense_is_refused_with_an_errno_and_never_with_a_panic() {
         }
     }
     for (page, pages) in [(far, 1), (0, far), (far, far), (far - 7, 8), (0, 0)] {
-        let kind = GupKind::Pin;
-        let pin = world.pin(&cpu, W0, M, page, pages, kind, Permission::Read, Longterm::Short);
+        let pin = world.pin(&cpu, W0, PinRequest::short(GupKind::Pin, M, page, pages));
         assert!(pin.is_err(), "{page} {pages}");
         assert!(world.munmap(&cpu, W0, M, Some(range(page, pages))).is_err());
         world.pipe(&cpu, W0, PIPE).ok();

@@ -1,8 +1,8 @@
 //! Every rule, both ways: what the right value prevents, and what the wrong one lets happen.
 //!
 //! Two rules are tested where their steps can be parted: `gup-pte-recheck` and `gup-pmd-recheck` at the
-//! foot of `vm/gup_fast.rs`, `free-push` in `tests/pagemap.rs`. `entry-wait-key` needs an entry that is
-//! locked at the right moment: the explorer's catalogue has it.
+//! foot of `vm/gup_fast.rs`, `free-push` in `tests/pagemap.rs`. `entry-wait-key` and `iomap-lock` need an
+//! entry that is locked at the right moment: the explorer's catalogue has them.
 
 mod common;
 
@@ -46,6 +46,8 @@ fn every_wrong_value_of_every_rule_has_a_test() {
         ("idle-pred", "ref-zero"),
         ("wait-drops-lock", "off"),
         ("entry-wait-key", "unrounded"),
+        ("iomap-lock", "until-end"),
+        ("busy-scan", "next-index"),
         ("share-reset", "kept-at-order-0"),
     ];
     let wrong = RULES.iter().flat_map(|rule| {
@@ -292,6 +294,40 @@ fn a_pinner_that_must_fault_deadlocks_with_a_truncate_that_keeps_the_lock() {
         assert!(waiters.iter().any(|waiter| waiter.task == TaskId(2) && waiter.class == IDLE));
         assert!(truncate.join().expect("abandoned, not panicked").is_err());
     });
+}
+
+/// Truncates a file with a huge entry, of which nothing is busy.
+fn truncate_past_a_huge_entry(rules: Rules) -> Result<Result<(), Errno>, Stopped> {
+    let rig = Rig::new(&COSY, rules);
+    let huge = COSY.pmd_pages();
+    let inode = {
+        let cpu = rig.cpu(1);
+        let inode = rig.file(&cpu, F, huge, Layout::Huge);
+        rig.start(&cpu, W0, F, huge, Align::Natural);
+        assert_eq!(rig.write(&cpu, W0, 0), Ok(0));
+        assert_eq!(rig.world.observe(rig.frame(inode, 0)).order, Some(COSY.pmd_order));
+        inode
+    };
+    catch_abandon(|| {
+        let deadline = Some(Duration::from_millis(100));
+        let lease = Lease { task: TaskId(1), deadline, poll: None };
+        let cpu = rig.machine.lease(lease).expect("a CPU");
+        rig.world.dax.truncate(&cpu, inode, 0)
+    })
+}
+
+#[test]
+fn a_scan_for_busy_pages_goes_past_a_huge_entry() {
+    assert!(matches!(truncate_past_a_huge_entry(sound()), Ok(Ok(()))));
+}
+
+#[test]
+fn a_scan_that_goes_to_the_next_index_finds_the_huge_entry_for_ever() {
+    let stopped = truncate_past_a_huge_entry(broken("busy-scan=next-index"));
+    let Err(Stopped::Poisoned(Poison::Hang { waiters, .. })) = stopped else {
+        panic!("{stopped:?}")
+    };
+    assert_eq!(waiters.iter().map(|waiter| waiter.class).collect::<Vec<_>>(), ["cond_resched"]);
 }
 
 /// What a page counts while it is unmapped and a CPU is in the middle of an access to it.

@@ -42,6 +42,7 @@ pub mod slab;
 mod sleep;
 mod slot;
 mod splitmix;
+mod turn;
 pub mod wait;
 pub mod waiter;
 pub mod warn;

@@ -8,6 +8,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+pub(crate) use crate::turn::{HowMany, Turn};
 use crate::{
     AtomicU32,
     slot::{Level, Slot},
@@ -38,22 +39,6 @@ impl Key {
             (self.address as u64 ^ u64::from(self.event)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         (mixed >> 58) as usize
     }
-}
-
-/// Kernel `WQ_FLAG_EXCLUSIVE`, or not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Turn {
-    /// Woken by every wake-up.
-    Shared,
-    /// `wake_up_one` wakes only the first of these.
-    Exclusive,
-}
-
-/// How many exclusive waiters a wake-up may wake.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum HowMany {
-    One,
-    All,
 }
 
 #[derive(Clone, Copy, Debug)]

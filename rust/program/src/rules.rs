@@ -95,6 +95,16 @@ values! {
         Rounded "rounded" "at the entry's first index, where the unlocker wakes",
         Unrounded "unrounded" "at the index it came for, where nobody wakes",
     }
+    /// How long a write keeps the file system's lock over extents.
+    IomapLock {
+        Begin "begin" "it is dropped when iomap_begin returns",
+        UntilEnd "until-end" "it is held until iomap_end, while the write waits for DAX entries",
+    }
+    /// Where the scan for busy pages goes on after a huge entry.
+    BusyScan {
+        PastEntry "past-entry" "after the last index of the entry",
+        NextIndex "next-index" "after its first index, where it finds the same entry again",
+    }
     /// What is left in the index word of an order-0 page whose last entry went.
     ShareReset {
         KeptAtOrder0 "kept-at-order-0" "the old index stays and is read as a share count later",
@@ -327,6 +337,15 @@ rules! {
     /// Where a fault sleeps that finds the huge entry of its range locked. With the index it came for,
     /// instead of the entry's first, as in v5.2, the unlocker's wake-up misses it.
     entry_wait_key: EntryWaitKey ["K§5.2, B25, I19"] { V6_15: Rounded, V6_15Sound: Rounded }
+
+    /// Whether the file system still holds its lock over extents when a write takes away what faults have
+    /// mapped there. A fault locks the DAX entry first and asks for the extent inside, so a lock that is
+    /// kept until iomap_end turns the order round: the inversion that 9f141d6ef625 (2016) was made for.
+    iomap_lock: IomapLock ["K§5.2, K§5.4, I20"] { V6_15: Begin, V6_15Sound: Begin }
+
+    /// Where dax_layout_busy_page goes on after an entry that covers several pages. At the next index, as
+    /// from v4.17 to v4.19 (d7782145e1ad), it finds the same entry for ever.
+    busy_scan: BusyScan ["K§5.5, L3"] { V6_15: PastEntry, V6_15Sound: PastEntry }
 
     /// What becomes of the index/share word when the last entry of an order-0 page goes. Up to v6.18
     /// the index stays and is later read as a share count; cleared in v7.2.

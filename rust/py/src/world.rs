@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use pgmap_mm::page::{Oracle, Pfn};
 use pgmap_mm::vm::{GupKind, Permission};
-use pgmap_mm::world::{Failure, Party, World as Emulated, op_code};
+use pgmap_mm::world::{Failure, Party, PinRequest, World as Emulated, op_code};
 use pgmap_native::lab::{Lab, Patience};
 use pgmap_prim::{Cpu, catch_abandon};
 use pgmap_program::op::{Access, FileRef, FileState, Layout, Longterm, Op, WorkerId};
@@ -152,8 +152,8 @@ impl World {
         let worker = worker.0;
         let (number, taken) = self.call(py, worker, op, |world, cpu| {
             let number = world.next_pin(cpu, worker)?;
-            let taken = world
-                .pin_numbered(cpu, worker, number, map, page, pages, kind, access, longterm)?;
+            let wanted = PinRequest { map, page, pages, kind, access, longterm };
+            let taken = world.pin_numbered(cpu, worker, number, wanted)?;
             Ok((number, taken))
         })?;
         results::build(py, "Pinned", (number - 1, taken))

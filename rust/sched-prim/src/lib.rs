@@ -55,6 +55,7 @@ mod slot;
 mod splitmix;
 mod step;
 pub mod table;
+mod turn;
 pub mod verb;
 pub mod wait;
 pub mod waiter;

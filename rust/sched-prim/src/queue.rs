@@ -8,6 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pgmap_sched::Object;
 
+pub(crate) use crate::turn::{HowMany, Turn};
 use crate::{object, plain_word::PlainWord, slot::Slot};
 
 /// What a waiter is keyed by.
@@ -24,22 +25,6 @@ impl Key {
     pub(crate) fn object(self) -> Object {
         object::queue(self.address)
     }
-}
-
-/// Kernel `WQ_FLAG_EXCLUSIVE`, or not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Turn {
-    /// Woken by every wake-up.
-    Shared,
-    /// `wake_up_one` wakes only the first of these.
-    Exclusive,
-}
-
-/// How many exclusive waiters a wake-up may wake.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum HowMany {
-    One,
-    All,
 }
 
 #[derive(Clone, Copy, Debug)]

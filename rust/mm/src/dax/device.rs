@@ -48,6 +48,11 @@ impl DaxDevice {
         self.pagemap.read().checked_sub(1).map(PagemapId)
     }
 
+    /// Whether it is being taken away, or is gone. For the ledger: no step.
+    pub(super) fn is_dead(&self) -> bool {
+        self.alive.peek() == 0
+    }
+
     /// `run_dax`.
     pub(super) fn run(&self, pagemap: PagemapId) {
         self.pagemap.set(pagemap.0 + 1);

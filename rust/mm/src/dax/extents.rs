@@ -12,8 +12,9 @@
 
 use prim::{AtomicU32, Cpu};
 use program::Errno;
+use program::rules::IomapLock;
 
-use crate::dax::{Dax, InodeId};
+use crate::dax::{Dax, ExtentsLocked, InodeId};
 use crate::page::{Oracle, Owner, Pfn};
 use crate::vm::Permission;
 use crate::warn::{Complaint, warn_on};
@@ -51,6 +52,9 @@ impl Extent {
     }
 }
 
+/// The extent lock, kept by mistake until `iomap_end`.
+pub(super) type Iomap<'a> = prim::WriteGuard<'a, ExtentsLocked>;
+
 impl Dax {
     fn extent_word(&self, inode: InodeId, index: u32) -> &AtomicU32 {
         &self.extents[self.row(inode) + index as usize]
@@ -85,16 +89,31 @@ impl Dax {
             let _lock = self.inode(inode).extents_lock.read(cpu);
             return Ok(self.extent(inode, index));
         }
-        let _lock = self.inode(inode).extents_lock.write(cpu);
-        match self.extent(inode, index) {
-            written @ Extent::Written(_) => Ok(written),
-            Extent::Unwritten(pfn) => Ok(self.write_extent(inode, index, pfn)),
+        self.iomap_begin_write(cpu, inode, index).map(|(extent, _)| extent)
+    }
+
+    /// `iomap_begin` for writing one page, and what is held until `iomap_end`.
+    ///
+    /// # Errors
+    /// `ENOSPC`.
+    pub(super) fn iomap_begin_write<'a>(
+        &'a self,
+        cpu: &'a Cpu<'_>,
+        inode: InodeId,
+        index: u32,
+    ) -> Result<(Extent, Option<Iomap<'a>>), Errno> {
+        let lock = self.inode(inode).extents_lock.write(cpu);
+        let extent = match self.extent(inode, index) {
+            written @ Extent::Written(_) => written,
+            Extent::Unwritten(pfn) => self.write_extent(inode, index, pfn),
             Extent::Hole => {
                 let block = self.blocks.alloc(cpu, 1, 1).ok_or(Errno::ENOSPC)?;
                 let pfn = self.take_block(cpu, inode, block);
-                Ok(self.write_extent(inode, index, pfn))
+                self.write_extent(inode, index, pfn)
             }
-        }
+        };
+        let keeps = self.vm.pagemaps.rules.iomap_lock == IomapLock::UntilEnd;
+        Ok((extent, keeps.then_some(lock)))
     }
 
     /// `iomap_begin` for a PMD: the first frame, if the whole range lies in one aligned piece of blocks

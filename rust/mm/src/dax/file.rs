@@ -159,7 +159,8 @@ impl Dax {
         let inode = self.inode(id);
         let _io = inode.i_rwsem.write(cpu);
         let was_written = self.extent(id, index).written().is_some();
-        let extent = self.iomap_begin(cpu, id, index, Permission::Write)?;
+        // Dropped at once by the right rule: faults ask for extents with the entry locked that is waited for below.
+        let (extent, _iomap) = self.iomap_begin_write(cpu, id, index)?;
         if let Some(pfn) = extent.written() {
             let memmap = &self.vm.pagemaps.memmap;
             memmap.contents(pfn).set(value(memmap.shadow_capture(pfn)));

@@ -10,7 +10,7 @@ use prim::{
     wake_up_one,
 };
 
-use program::rules::EntryWaitKey;
+use program::rules::{BusyScan, EntryWaitKey};
 
 use crate::dax::entry::DaxEntry;
 use crate::dax::{Dax, IPages, InodeId};
@@ -182,7 +182,14 @@ impl Dax {
             if answer.is_some() {
                 return answer;
             }
-            index = if entry.is_pmd() { at + self.pmd_order().pages() } else { index + 1 };
+            // Ends by itself, unless the rule is wrong.
+            cpu.cond_resched();
+            index = match self.vm.pagemaps.rules.busy_scan {
+                BusyScan::PastEntry if entry.is_pmd() => at + self.pmd_order().pages(),
+                BusyScan::PastEntry => index + 1,
+                // What was found is at the head of its range, and so is what comes next.
+                BusyScan::NextIndex => at + 1,
+            };
         }
         None
     }

@@ -16,6 +16,7 @@
 //! array, holes are never mapped by the huge zero page, contents are one word per page.
 
 mod associate;
+mod audit;
 mod blocks;
 mod device;
 mod entry;

@@ -105,16 +105,26 @@ impl Page {
         Pfn(this.0.wrapping_sub((word >> 1) * (word & 1)))
     }
 
+    /// `mapping` and `index` of a head as they are in memory, for the ledger: no step.
+    pub(crate) fn peek_place(&self) -> (u32, u32) {
+        (self.mapping.peek(), self.index.peek())
+    }
+
     /// [`Self::head_pfn`] for the ledger: no step.
-    pub(super) fn peek_head(&self, this: Pfn) -> Pfn {
-        match Head::unpack(self.compound_head.peek()) {
+    pub(crate) fn peek_head(&self, this: Pfn) -> Pfn {
+        match self.peek_kind_of_head() {
             Head::Tail(distance) => Pfn(this.0.wrapping_sub(distance)),
             Head::Untouched | Head::Pagemap(_) => this,
         }
     }
 
+    /// [`Self::head`] for the ledger: no step.
+    pub(crate) fn peek_kind_of_head(&self) -> Head {
+        Head::unpack(self.compound_head.peek())
+    }
+
     /// [`Self::order`] for the ledger: no step.
-    pub(super) fn peek_order(&self) -> Order {
+    pub(crate) fn peek_order(&self) -> Order {
         Order(((self.flags.peek() & ORDER_MASK) >> ORDER_SHIFT) as u8)
     }
 

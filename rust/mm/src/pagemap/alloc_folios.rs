@@ -21,7 +21,7 @@ use prim::{Cpu, WaitClass, bit_spin_lock, bit_spin_unlock};
 use program::Errno;
 
 use crate::page::{Folio, Hold, Pfn, Span};
-use crate::pagemap::{PagemapId, Pagemaps};
+use crate::pagemap::{PagemapHold, PagemapId, Pagemaps};
 use crate::tally;
 
 static CLAIM: WaitClass = WaitClass { name: "allocation claim" };
@@ -52,17 +52,20 @@ impl Pagemaps {
             cpu.count(tally::ALLOC_REFUSED);
             return Err(Errno::ENODEV);
         }
+        self.refs_add(cpu, id, PagemapHold::Task, 1);
         let regions = self.regions(span);
         self.claim(cpu, regions);
         let busy = self.memmap.any_held(span);
         if !busy {
             if per_page && length > 1 {
                 held.get_many(length as usize - 1);
+                self.refs_add(cpu, id, PagemapHold::Task, length - 1);
             }
             for (pfn, order) in span.blocks(self.pmd_order) {
                 let folio = self.memmap.prep_folio(pfn, order, id.0);
                 folio.page().refcount.publish(1);
-                folio.owners_add(cpu, Hold::Driver, 1);
+                folio.owners_add(cpu, Hold::Task, 1);
+                self.page_in_use(cpu, folio);
             }
         }
         self.unclaim(cpu, regions);

@@ -8,7 +8,7 @@ use prim::{Cpu, wake_up_var};
 use program::rules::{FreePush, IdlePred, TeardownPages};
 
 use crate::page::{Folio, Hold, Pfn};
-use crate::pagemap::{PagemapId, PagemapType, Pagemaps};
+use crate::pagemap::{PagemapHold, PagemapId, PagemapType, Pagemaps};
 use crate::refcount::{Dropped, Refused};
 use crate::tally;
 use crate::warn::{Complaint, warn_on};
@@ -58,7 +58,10 @@ impl Pagemaps {
                 wake_up_var(cpu, count)
             }
             Dropped::Live => {}
-            Dropped::Zero => self.free_zone_device_folio(cpu, folio),
+            Dropped::Zero => {
+                self.page_idle(cpu, folio);
+                self.free_zone_device_folio(cpu, folio);
+            }
             Dropped::Underflow(left) => {
                 warn_on(cpu, Complaint::RefUnderflow, folio.pfn(), left.into())
             }
@@ -81,9 +84,11 @@ impl Pagemaps {
             if !self.percpu.tryget_live(cpu, self.ref_id(id)) {
                 return false;
             }
+            self.refs_add(cpu, id, PagemapHold::Task, 1);
         }
         count.inc_from_idle();
         folio.owners_add(cpu, Hold::Task, 1);
+        self.page_in_use(cpu, folio);
         true
     }
 

@@ -7,7 +7,7 @@ use prim::{Cpu, Sleep, WaitClass, Waiting, synchronize_rcu};
 use program::{Errno, rules};
 
 use crate::page::Span;
-use crate::pagemap::{PagemapId, PagemapType, Pagemaps};
+use crate::pagemap::{PagemapHold, PagemapId, PagemapType, Pagemaps};
 use crate::percpu_ref::{Confirm, Init, Put, Switched};
 use crate::tally;
 use crate::warn::{Complaint, warn_on};
@@ -40,6 +40,7 @@ impl Pagemaps {
         map.ref_index.set(ref_id.0);
         map.start.set(span.start.0);
         map.pages.set(span.pages);
+        self.owners_begin(PagemapId(index));
         // Release: pairs with the acquire in `run_deferred`, which must not take the ref of an earlier
         // life for this one's.
         map.kind.set_release(kind as u32);
@@ -57,6 +58,7 @@ impl Pagemaps {
         }
         if kind.holds_bulk() {
             self.percpu.get_many(cpu, ref_id, span.pages as usize);
+            self.refs_add(cpu, id, PagemapHold::Bulk, span.pages);
         }
         Ok(id)
     }
@@ -70,6 +72,7 @@ impl Pagemaps {
         self.kill(cpu, id);
         let span = self.span(id);
         if self.kind(id).holds_bulk() {
+            self.refs_move(cpu, id, (PagemapHold::Bulk, PagemapHold::Task), span.pages);
             self.put_refs(cpu, id, span.pages);
         }
         self.run_deferred(cpu);

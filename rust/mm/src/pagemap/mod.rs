@@ -16,19 +16,22 @@
 
 mod alloc_folios;
 mod free;
+mod ledger;
 mod memremap;
 
 use alloc::boxed::Box;
 use core::fmt;
 
 use prim::{
-    Arena, AtomicU32, Completion, Cpu, Guarded, LockClass, NoMemory, Slab, SpinLock, Table, plain,
-    zeroed,
+    Arena, AtomicU32, Completion, Cpu, Ghost, Guarded, LockClass, NoMemory, Slab, SpinLock, Table,
+    plain, zeroed,
 };
 use program::{Geometry, Rules};
 
 use crate::page::{Folio, Head, Memmap, Order, Pfn, Span};
 use crate::percpu_ref::{PercpuRefs, Put, RefId};
+
+pub use ledger::{PagemapHold, PagemapOwners};
 
 /// Pagemaps a machine can have at once.
 const PAGEMAPS: usize = 8;
@@ -93,6 +96,7 @@ zeroed! {
         pages: AtomicU32,
         /// Completed by the ref's release.
         done: Completion,
+        owners: Ghost<PagemapOwners>,
     }
 }
 
@@ -171,11 +175,16 @@ impl Pagemaps {
         // be looked at anywhere inside this section.
         let _rcu = cpu.rcu_read_lock();
         let id = self.lookup(pfn)?;
-        self.percpu.tryget_live(cpu, self.ref_id(id)).then_some(id)
+        if !self.percpu.tryget_live(cpu, self.ref_id(id)) {
+            return None;
+        }
+        self.refs_add(cpu, id, PagemapHold::Lookup, 1);
+        Some(id)
     }
 
     /// `put_dev_pagemap`.
     pub fn put_dev_pagemap(&self, cpu: &Cpu<'_>, id: PagemapId) {
+        self.refs_move(cpu, id, (PagemapHold::Lookup, PagemapHold::Task), 1);
         self.put_refs(cpu, id, 1);
     }
 
@@ -209,10 +218,12 @@ impl Pagemaps {
         }
     }
 
-    /// Drops `nr` references and runs `release` when they were the last.
+    /// Drops `nr` references in the caller's hands and runs `release` when they were the last.
     pub(crate) fn put_refs(&self, cpu: &Cpu<'_>, id: PagemapId, nr: u32) {
         let _rcu = cpu.rcu_read_lock();
-        if self.percpu.put_many(cpu, self.ref_id(id), nr as usize) == Put::Zero {
+        let put = self.percpu.put_many(cpu, self.ref_id(id), nr as usize);
+        self.refs_sub(cpu, id, PagemapHold::Task, nr);
+        if put == Put::Zero {
             self.release(cpu, id);
         }
     }

@@ -25,12 +25,15 @@
 //! of the last put when the owner acts on [`Put::Zero`] before dropping its guard, and may be told from
 //! the grace-period callback; it must not sleep.
 
+mod ledger;
 mod switch;
 
 use prim::{
-    Arena, AtomicI64, AtomicU32, AtomicUsize, Cpu, DeferredQueue, Guarded, LeafSection, LockClass,
-    NoMemory, Slab, SpinLock, Table, plain, zeroed,
+    Arena, AtomicI64, AtomicU32, AtomicUsize, Cpu, DeferredQueue, Ghost, Guarded, LeafSection,
+    LockClass, NoMemory, Slab, SpinLock, Table, plain, zeroed,
 };
+
+use ledger::Out;
 
 /// `__PERCPU_REF_ATOMIC`: operations use the shared count.
 const ATOMIC: usize = 1;
@@ -102,6 +105,7 @@ zeroed! {
         modes: AtomicU32,
         /// Non-zero while a switch is in progress: the confirm value + 1.
         confirm_switch: AtomicU32,
+        out: Ghost<Out>,
     }
 }
 
@@ -178,6 +182,7 @@ impl PercpuRefs {
         new.confirm_switch.set(0);
         // Release: pairs with the first reader's load; counters are zero before anyone adds to them.
         new.percpu_count_ptr.set_release((self.first_cell_of(counter) << 2) | flags);
+        new.note_init(if how == Init::Dead { 0 } else { 1 });
         Ok(RefId(index))
     }
 
@@ -298,6 +303,7 @@ impl RefOnCpu<'_> {
             Some(first) => cpu.percpu_add(&cells[first], nr),
             None => this.get_shared(nr as i64),
         });
+        this.note_get(nr);
     }
 
     /// `percpu_ref_tryget_many`: succeeds on a killed ref too, as long as a reference remains.
@@ -305,13 +311,17 @@ impl RefOnCpu<'_> {
     #[must_use]
     pub fn tryget_many(&self, nr: usize) -> bool {
         let Self { this, cells, leaf, cpu } = *self;
-        leaf.run(|| match this.first_cell() {
+        let taken = leaf.run(|| match this.first_cell() {
             Some(first) => {
                 cpu.percpu_add(&cells[first], nr);
                 true
             }
             None => this.tryget_shared(nr as i64),
-        })
+        });
+        if taken {
+            this.note_get(nr);
+        }
+        taken
     }
 
     /// `percpu_ref_tryget_live`: refuses once [`DEAD`] has been seen. Only the confirmation of a kill
@@ -320,26 +330,32 @@ impl RefOnCpu<'_> {
     #[must_use]
     pub fn tryget_live(&self) -> bool {
         let Self { this, cells, leaf, cpu } = *self;
-        leaf.run(|| match this.first_cell() {
+        let taken = leaf.run(|| match this.first_cell() {
             Some(first) => {
                 cpu.percpu_add(&cells[first], 1);
                 true
             }
             None => !this.is_dying() && this.tryget_shared(1),
-        })
+        });
+        if taken {
+            this.note_get(1);
+        }
+        taken
     }
 
     /// `percpu_ref_put_many`. In percpu mode zero is never looked for.
     #[inline(always)]
     pub fn put_many(&self, nr: usize) -> Put {
         let Self { this, cells, leaf, cpu } = *self;
-        leaf.run(|| match this.first_cell() {
+        let put = leaf.run(|| match this.first_cell() {
             Some(first) => {
                 cpu.percpu_add(&cells[first], nr.wrapping_neg());
                 Put::Alive
             }
             None => this.put_shared(nr as i64),
-        })
+        });
+        this.note_put(nr);
+        put
     }
 }
 

@@ -6,6 +6,7 @@
 
 use prim::{Cpu, Sleep, SpinGuard, WaitClass, Waiting, wait_event, wake_up_all};
 
+use super::ledger::Stale;
 use super::{
     ALLOW_REINIT, ATOMIC, BIAS, BIASED, Confirm, DEAD, FORCE_ATOMIC, PercpuRefs, Put, RefId,
     SwitchCall, SwitchLocked, Switched,
@@ -26,6 +27,7 @@ impl PercpuRefs {
         this.percpu_count_ptr.or(DEAD);
         self.switch_mode(cpu, id, confirm, &mut lock);
         let put = self.put_many(cpu, id, 1);
+        this.note_own(-1);
         drop(lock);
         put
     }
@@ -62,6 +64,7 @@ impl PercpuRefs {
         }
         this.percpu_count_ptr.and(!DEAD);
         self.get_many(cpu, id, 1);
+        this.note_own(1);
         self.switch_mode(cpu, id, Confirm::NONE, &mut lock);
     }
 
@@ -130,6 +133,8 @@ impl PercpuRefs {
         this.confirm_switch.set(confirm.0 + 1);
         // ATOMIC is set, so this lands on the shared count and keeps it up until the callback's put.
         this.count.add(1);
+        this.note_get(1);
+        this.note_own(1);
         if self.switches.push(cpu, SwitchCall { ref_index: id.0 }).is_err() {
             warn_on(cpu, Complaint::PercpuMisuse, id.0, 3);
         }
@@ -142,6 +147,7 @@ impl PercpuRefs {
             // Sum first, then one add: adding slot by slot could pass through zero.
             let sum = self.sum(counter);
             this.count.add(sum.wrapping_sub(BIAS));
+            this.note_cells(Stale::Yes);
             this.modes.and(!BIASED);
         }
         let count = this.count.read();
@@ -162,7 +168,9 @@ impl PercpuRefs {
         // Release: pairs with the acquire of a switcher waiting in switch_mode.
         this.confirm_switch.set_release(0);
         wake_up_all(cpu, &this.confirm_switch);
-        if self.put_many(cpu, id, 1) == Put::Zero {
+        let put = self.put_many(cpu, id, 1);
+        this.note_own(-1);
+        if put == Put::Zero {
             done(Switched::Released(id));
         }
     }
@@ -181,6 +189,7 @@ impl PercpuRefs {
         this.count.add(BIAS);
         this.modes.or(BIASED);
         self.zero_counters(counter);
+        this.note_cells(Stale::No);
         // Release: pairs with the single read in percpu_counter; who sees percpu mode sees zeroed counters.
         this.percpu_count_ptr.set_release(this.percpu_count_ptr.read() & !ATOMIC);
     }

@@ -3,18 +3,22 @@
 //! Exact in the middle of other calls: a reference is a page table entry's, a pin's, a pipe's from the very
 //! step that stores it there until the one that takes it out, and belongs to a call in progress before and
 //! after. Only a table whose lock somebody holds is left out. No step is taken, and natively nothing is done.
+//!
+//! The driver's pool is such a table, and says more: a page on its free list is in use by nobody. It is
+//! marked there after its count came to zero, and taken off before it is allocated.
 
 use alloc::vec::Vec;
 
 use prim::{Cpu, Ghost};
 
+use crate::devmem::Pooled;
 use crate::page::{Hold, Memmap, Pfn};
 use crate::vm::{GupKind, GupRange};
 use crate::warn::{Complaint, warn_on};
 use crate::world::World;
 
 /// Owners that are kept in tables, in the order of [`Found::refs`].
-const KEPT: [Hold; 5] = [Hold::Mapping, Hold::Get, Hold::Pin, Hold::Pipe, Hold::Bio];
+const KEPT: [Hold; 6] = [Hold::Mapping, Hold::Get, Hold::Pin, Hold::Pipe, Hold::Bio, Hold::Driver];
 
 /// What the tables hold.
 struct Found<'a> {
@@ -23,6 +27,8 @@ struct Found<'a> {
     refs: Vec<[i32; KEPT.len()]>,
     /// Some table of the kind is locked.
     unsure: [bool; KEPT.len()],
+    /// A frame of the driver's free list that is in use.
+    free_in_use: Option<Pfn>,
 }
 
 impl Found<'_> {
@@ -59,16 +65,24 @@ impl World {
     pub fn audit(&self, cpu: &Cpu<'_>) {
         // A ghost of its own: what is done with it is done only when explored.
         Ghost::<()>::new().with(|()| {
-            if let Some((pfn, hold)) = self.found().difference() {
+            let found = self.found();
+            if let Some((pfn, hold)) = found.difference() {
                 warn_on(cpu, Complaint::OwnerNotFound, pfn, hold as i64);
             }
+            if let Some(pfn) = found.free_in_use {
+                let count = found.memmap.page(pfn).refcount.peek();
+                warn_on(cpu, Complaint::FreePageOwned, pfn, count.into());
+            }
+            self.pagemaps().audit(cpu);
+            self.dax.audit(cpu);
         });
     }
 
     fn found(&self) -> Found<'_> {
         let memmap = &self.dax.vm.pagemaps.memmap;
         let refs = Vec::from_iter((0..memmap.frames()).map(|_| [0; KEPT.len()]));
-        let mut found = Found { memmap, refs, unsure: [false; KEPT.len()] };
+        let unsure = [false; KEPT.len()];
+        let mut found = Found { memmap, refs, unsure, free_in_use: None };
         self.dax.vm.peek_present(|pfn| {
             let (head, refs) = memmap.peek_refs(pfn, 1, false);
             found.refs[head.as_index()][Found::place(Hold::Mapping)] += refs;
@@ -96,6 +110,14 @@ impl World {
             });
             found.unless_seen(seen, &[Hold::Bio]);
         }
+        let seen = self.devmem.peek(|pfn, says| match says {
+            Pooled::Out(refs) => {
+                found.refs[pfn.as_index()][Found::place(Hold::Driver)] += i32::from(refs);
+            }
+            Pooled::Free if memmap.page(pfn).refcount.peek() == 0 => {}
+            Pooled::Free => found.free_in_use = Some(pfn),
+        });
+        found.unless_seen(seen, &[Hold::Driver]);
         found
     }
 }

@@ -6,7 +6,7 @@
 use prim::Cpu;
 use program::Errno;
 
-use crate::page::{Hold, Pfn, Span};
+use crate::page::{Pfn, Span};
 use crate::warn::{Complaint, warn_on};
 use crate::world::{Failure, Return, World};
 
@@ -44,7 +44,9 @@ impl World {
             if count <= 0 || folio.pfn() != pfn || pagemaps.memmap.contents(pfn).read() != owner {
                 warn_on(cpu, Complaint::AllocationShared, pfn, count.into());
             }
-            pagemaps.folio_put_held(cpu, folio, 1, Hold::Driver);
+            if self.devmem.put(cpu, pagemaps, pfn).is_err() {
+                warn_on(cpu, Complaint::AllocationShared, pfn, 0);
+            }
         }
     }
 
@@ -65,27 +67,20 @@ impl World {
     /// One more reference on an allocated page (`pgmap_folio_get`).
     ///
     /// # Errors
-    /// `EINVAL` outside the device, `ENXIO` when the page is free.
+    /// `EINVAL` outside the device, `ENXIO` when the page is free, `ENOMEM` when it has too many.
     pub fn dev_get(&self, cpu: &Cpu<'_>, page: u32) -> Return {
         let pagemap = self.dev_pagemap().ok_or(Errno::ENODEV)?;
         let pfn = self.dev_page(page)?;
-        let folio = self.pagemaps().folio_get(cpu, pagemap, pfn).ok_or(Errno::ENXIO)?;
-        folio.owners_move(cpu, Hold::Task, Hold::Driver, 1);
-        Ok(0)
+        Ok(self.devmem.get(cpu, self.pagemaps(), pagemap, pfn).map(|()| 0)?)
     }
 
-    /// Drops a reference on an allocated page; the last frees its folio.
+    /// Drops one of the driver's references on a page; the last frees its folio.
     ///
     /// # Errors
-    /// `EINVAL` outside the device, `ENXIO` when the page is free.
+    /// `EINVAL` outside the device, `ENXIO` when the driver has none there.
     pub fn dev_put(&self, cpu: &Cpu<'_>, page: u32) -> Return {
         let pfn = self.dev_page(page)?;
-        let memmap = &self.pagemaps().memmap;
-        if !memmap.is_held(pfn) {
-            return Err(Errno::ENXIO.into());
-        }
-        self.pagemaps().folio_put_held(cpu, memmap.folio(pfn), 1, Hold::Driver);
-        Ok(0)
+        Ok(self.devmem.put(cpu, self.pagemaps(), pfn).map(|()| 0)?)
     }
 
     fn dev_page(&self, page: u32) -> Result<Pfn, Errno> {

@@ -1,12 +1,12 @@
 //! From an [`Op`] to the system call it names.
 
 use prim::Cpu;
-use program::op::{Access, Advice, Longterm, PageRange, WorkerId};
+use program::op::{Access, Advice, PageRange, WorkerId};
 use program::{Errno, Op};
 
 use crate::vm::{GupKind, Permission};
 use crate::world::direct_io::Completes;
-use crate::world::{Return, World};
+use crate::world::{PinRequest, Return, World};
 
 /// A small number for each kind of operation, so that a task id can carry what the task is doing.
 #[must_use]
@@ -156,18 +156,13 @@ impl World {
             Op::Pin { map, page, pages, longterm, access } => {
                 let access =
                     if access == Access::Write { Permission::Write } else { Permission::Read };
-                self.pin(cpu, worker, map, page, pages, GupKind::Pin, access, longterm)
+                let kind = GupKind::Pin;
+                let wanted = PinRequest { map, page, pages, kind, access, longterm };
+                self.pin(cpu, worker, wanted)
             }
-            Op::Get { map, page, pages } => self.pin(
-                cpu,
-                worker,
-                map,
-                page,
-                pages,
-                GupKind::Get,
-                Permission::Read,
-                Longterm::Short,
-            ),
+            Op::Get { map, page, pages } => {
+                self.pin(cpu, worker, PinRequest::short(GupKind::Get, map, page, pages))
+            }
             Op::Unpin { pin } => self.unpin(cpu, worker, pin),
             Op::DmaWrite { pin, value } => {
                 Ok(self.dma(cpu, worker, pin, Some(&|_| value)).map(|_| 0)?)

@@ -48,6 +48,7 @@ pub use direct_io::Completes;
 pub use execute::{op_code, op_code_named};
 pub use observe::{Coverage, LargeSnapshot, PageSnapshot};
 pub use oracle::{Holder, Party, Violation};
+pub use pins::PinRequest;
 pub use process::ProcId;
 
 use direct_io::Bio;

@@ -13,6 +13,7 @@ use program::Invariant;
 use program::op::WorkerId;
 
 use crate::page::{Pfn, Stamp};
+use crate::pagemap::PagemapId;
 use crate::warn::Complaint;
 use crate::world::World;
 use crate::world::execute::op_name;
@@ -96,12 +97,20 @@ impl World {
             complaint,
             Complaint::PercpuUnbalanced
                 | Complaint::PercpuMisuse
+                | Complaint::PercpuSumWrong
+                | Complaint::PagemapRefsWrong
+                | Complaint::PagemapNotTheOwner
+                | Complaint::PagemapPagesWrong
                 | Complaint::EntryMisuse
                 | Complaint::TableNotEmpty
         );
         let pfn = about_page.then_some(Pfn(record.warn.object as u32));
         let mut parties = Vec::from([format!("{noticed}")]);
         let mut detail = format!("value {}", record.warn.value);
+        if complaint.invariant() == Invariant::I12 {
+            let owners = self.pagemap_owners_told(PagemapId(record.warn.object as u32));
+            detail = format!("owned: {}; {detail}", owners.unwrap_or_default());
+        }
         if let Some(pfn) = pfn {
             let memmap = &self.pagemaps().memmap;
             let now = memmap.shadow_capture(pfn);

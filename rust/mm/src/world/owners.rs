@@ -5,6 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::page::{Hold, Owners, Pfn};
+use crate::pagemap::{PagemapHold, PagemapId};
 use crate::world::World;
 use crate::world::oracle::Party;
 
@@ -16,6 +17,15 @@ impl World {
             let (refs, last) = (owners.of(hold), Party::of(owners.last(hold)));
             format!("{refs} by {} ({last})", hold.name())
         });
+        let told: Vec<String> = told.collect();
+        Some(if told.is_empty() { "nobody".into() } else { told.join(", ") })
+    }
+
+    /// Who owns the references of a pagemap: "16 by memremap, 1 by pages in use".
+    pub(super) fn pagemap_owners_told(&self, id: PagemapId) -> Option<String> {
+        let owners = self.pagemaps().owners(id)?;
+        let owning = PagemapHold::ALL.into_iter().filter(|hold| owners.of(*hold) != 0);
+        let told = owning.map(|hold| format!("{} by {}", owners.of(hold), hold.name()));
         let told: Vec<String> = told.collect();
         Some(if told.is_empty() { "nobody".into() } else { told.join(", ") })
     }

@@ -17,6 +17,32 @@ const BATCH: usize = 32;
 /// Pages one call can ask for.
 const PAGES: u32 = 1024;
 
+/// What a worker wants references on.
+#[derive(Clone, Copy, Debug)]
+pub struct PinRequest {
+    /// Which mapping.
+    pub map: MapNo,
+    /// First page of it.
+    pub page: u32,
+    /// How many.
+    pub pages: u32,
+    /// Pins, or plain references.
+    pub kind: GupKind,
+    /// What will be done through them.
+    pub access: Permission,
+    /// For how long.
+    pub longterm: OpLongterm,
+}
+
+impl PinRequest {
+    /// References to read through, for a short time.
+    #[must_use]
+    pub fn short(kind: GupKind, map: MapNo, page: u32, pages: u32) -> Self {
+        let (access, longterm) = (Permission::Read, OpLongterm::Short);
+        Self { map, page, pages, kind, access, longterm }
+    }
+}
+
 impl World {
     /// GUP on a mapping by number.
     pub(super) fn gup(
@@ -46,20 +72,9 @@ impl World {
     ///
     /// # Errors
     /// As GUP (`EFAULT`, `EOPNOTSUPP`, `ENOMEM`), and `ENOMEM` when the worker holds too many.
-    #[expect(clippy::too_many_arguments, reason = "the system call has as many")]
-    pub fn pin(
-        &self,
-        cpu: &Cpu<'_>,
-        worker: WorkerId,
-        map: MapNo,
-        page: u32,
-        pages: u32,
-        kind: GupKind,
-        access: Permission,
-        longterm: OpLongterm,
-    ) -> Return {
+    pub fn pin(&self, cpu: &Cpu<'_>, worker: WorkerId, wanted: PinRequest) -> Return {
         let number = self.next_pin(cpu, worker)?;
-        self.pin_numbered(cpu, worker, number, map, page, pages, kind, access, longterm)
+        self.pin_numbered(cpu, worker, number, wanted)
     }
 
     /// Uses up the worker's next number, from 1. A failing call uses one up too: programs count steps,
@@ -78,19 +93,14 @@ impl World {
     ///
     /// # Errors
     /// As [`Self::pin`].
-    #[expect(clippy::too_many_arguments, reason = "the system call has as many")]
     pub fn pin_numbered(
         &self,
         cpu: &Cpu<'_>,
         worker: WorkerId,
         number: u32,
-        map: MapNo,
-        page: u32,
-        pages: u32,
-        kind: GupKind,
-        access: Permission,
-        longterm: OpLongterm,
+        wanted: PinRequest,
     ) -> Return {
+        let PinRequest { map, page, pages, kind, access, longterm } = wanted;
         let longterm = if longterm == OpLongterm::Long { Longterm::Yes } else { Longterm::No };
         let request = GupRequest { longterm, ..Self::request(pages, kind, access) };
         self.pin_as(cpu, worker, map, page, request, number)

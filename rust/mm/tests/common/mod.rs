@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use pgmap_mm::dax::{Extent, InodeId};
 use pgmap_mm::page::Pfn;
-use pgmap_mm::vm::{GupKind, Permission};
+use pgmap_mm::vm::GupKind;
 use pgmap_mm::warn::Complaint;
-use pgmap_mm::world::{Return, World};
+use pgmap_mm::world::{PinRequest, Return, World};
 use prim::{Arena, Cpu, Lease, Machine, TaskId, TaskState};
 use program::op::{
-    Access, Align, FdNo, FileIdx, FileRef, FileState, Layout, Longterm, MapNo, OpenMode, PageRange,
-    Prot, Target, WorkerId,
+    Access, Align, FdNo, FileIdx, FileRef, FileState, Layout, MapNo, OpenMode, PageRange, Prot,
+    Target, WorkerId,
 };
 use program::{Geometry, Rules};
 
@@ -133,14 +133,12 @@ impl Rig {
 
     /// A short pin of pages of map 0.
     pub(crate) fn pin(&self, cpu: &Cpu<'_>, worker: WorkerId, page: u32, pages: u32) -> Return {
-        let (kind, access) = (GupKind::Pin, Permission::Read);
-        self.world.pin(cpu, worker, M, page, pages, kind, access, Longterm::Short)
+        self.world.pin(cpu, worker, PinRequest::short(GupKind::Pin, M, page, pages))
     }
 
     /// A plain reference on pages of map 0, held like a pin.
     pub(crate) fn get(&self, cpu: &Cpu<'_>, worker: WorkerId, page: u32, pages: u32) -> Return {
-        let (kind, access) = (GupKind::Get, Permission::Read);
-        self.world.pin(cpu, worker, M, page, pages, kind, access, Longterm::Short)
+        self.world.pin(cpu, worker, PinRequest::short(GupKind::Get, M, page, pages))
     }
 }
 

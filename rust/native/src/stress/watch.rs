@@ -2,13 +2,15 @@
 //!
 //! A sleeper for an idle page whose page *is* idle, and stays so for longer than any wake-up takes to
 //! arrive, was not woken (B33): that is seen by looking at the page, not by how long the sleep is. Anything else that sleeps longer than
-//! the watchdog allows is a hang, told with its waiters and with whoever holds what they wait for.
+//! the watchdog allows is a hang, told with its waiters and with whoever holds what they wait for. So is
+//! a call that runs as long without sleeping once: it goes round in circles.
 
 use std::time::{Duration, Instant};
 
 use pgmap_mm::page::Pfn;
 use pgmap_mm::world::{Party, Violation};
-use pgmap_prim::{TaskId, Waiter, WarnRecord};
+use pgmap_prim::{SlotState, TaskId, Waiter, WarnRecord};
+use pgmap_program::op::WorkerId;
 use pgmap_program::{Era, Invariant, Rules};
 
 use super::Shared;
@@ -47,11 +49,17 @@ impl PartialEq for Hang {
     }
 }
 
-/// The monitor's memory: a sleeper whose page was idle at every glance since.
+/// The monitor's memory.
 #[derive(Debug, Default)]
 pub(super) struct Watch {
+    /// A sleeper whose page was idle at every glance since.
     suspect: Option<(Suspect, Instant)>,
+    /// What each CPU was doing at every glance since.
+    doing: Vec<(Doing, Instant)>,
 }
+
+/// A state of a CPU, and which one of those it is in the course of time.
+type Doing = (SlotState, u64);
 
 /// Who sleeps, and for which page.
 type Suspect = (TaskId, u64);
@@ -69,7 +77,33 @@ impl Watch {
         if waiters.iter().any(|waiter| waiter.for_ > watchdog) {
             return Verdict::Hung(stuck(lab, &waiters, None));
         }
+        if let Some((worker, runs)) = self.runs_on(lab, watchdog) {
+            let mut stuck = stuck(lab, &waiters, None);
+            let told =
+                format!("{worker} runs {:.1} s in one call, never asleep", runs.as_secs_f64());
+            stuck.report.waiters.insert(0, told);
+            return Verdict::Hung(stuck);
+        }
         Verdict::Fine
+    }
+
+    /// A worker that has been running all the while, in one call, for longer than `allowed`.
+    fn runs_on(&mut self, lab: &Lab, allowed: Duration) -> Option<(WorkerId, Duration)> {
+        let now = Instant::now();
+        let doing = lab.machine().scan();
+        self.doing.resize(doing.len(), ((SlotState::Idle, 0), now));
+        let mut long = None;
+        for ((before, new), cpu) in self.doing.iter_mut().zip(doing).zip(0u8..) {
+            if before.0 != new {
+                *before = (new, now);
+            }
+            let runs = now.duration_since(before.1);
+            // A worker has the CPU after its number; the first is the machine's own.
+            if new.0 == SlotState::Running && runs > allowed && cpu > 0 {
+                long = Some((WorkerId(cpu - 1), runs));
+            }
+        }
+        long
     }
 
     /// The page of a sleeper that nobody woke.

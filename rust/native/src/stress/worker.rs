@@ -9,12 +9,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use pgmap_mm::dax::InodeId;
 use pgmap_mm::page::Span;
 use pgmap_mm::vm::{GupKind, Permission};
-use pgmap_mm::world::{Completes, Party, Return, op_code_named};
+use pgmap_mm::world::{Completes, Party, PinRequest, Return, op_code_named};
 use pgmap_prim::{Cpu, Stopped};
 use pgmap_program::Errno;
 use pgmap_program::op::{
-    Align, FdNo, FileIdx, FileRef, FileState, Layout, Longterm, MapNo, OpenMode, PageRange, PipeNo,
-    Prot, Target, WorkerId,
+    Align, FdNo, FileIdx, FileRef, FileState, Layout, MapNo, OpenMode, PageRange, PipeNo, Prot,
+    Target, WorkerId,
 };
 
 use super::actions::{Action, ActionKind, FILES, MAPS, file_pages};
@@ -159,9 +159,8 @@ impl<'a> Worker<'a> {
                 let gup = if kind == ActionKind::Get { GupKind::Get } else { GupKind::Pin };
                 let count = if kind == ActionKind::PinRange { pages } else { 1 };
                 let access = if pick & 1 == 0 { Permission::Read } else { Permission::Write };
-                let taken = self.did(kind, |cpu| {
-                    world.pin(cpu, id, map, page, count, gup, access, Longterm::Short)
-                })?;
+                let wanted = PinRequest { access, ..PinRequest::short(gup, map, page, count) };
+                let taken = self.did(kind, |cpu| world.pin(cpu, id, wanted))?;
                 self.pins += usize::from(taken);
                 Ok(taken)
             }

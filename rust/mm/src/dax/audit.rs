@@ -1,0 +1,98 @@
+//! Entries against folios (K§10 I17), for a file whose blocks no other file shares.
+//!
+//! ```text
+//!   entry (file, index) -> pfn, order   <=>   folio at pfn: mapping = file, index, order
+//! ```
+//!
+//! Exact in the middle of other calls, since both sides are changed by whoever holds the entry:
+//!
+//! * a fault ties a folio to its file while its entry is locked, and unlocks the entry when they agree;
+//! * a delete unties the folio of an unlocked entry and removes the entry under one hold of `i_pages`.
+//!
+//! So an entry that is not locked, in a file whose `i_pages` nobody holds, agrees with its folio; and if none of
+//! the file's entries is locked, each folio that says it is in the file has an entry there. (With one
+//! locked, a folio may have its file already and its index not yet, as in the kernel.) Entries of the zero page
+//! and placeholders have no folio: a folio that names their index is one without an entry. An unbind may let
+//! entries go and leave the folios to the end of the struct pages (B50), so folios are asked only while the device
+//! is alive. Not looked at: the index word of a page in no file, which up to v6.18 is stale by design
+//! (B48), and misread only where files share blocks.
+//!
+//! Explored only; nothing here takes a step.
+
+use prim::{Cpu, Ghost};
+
+use crate::dax::entry::DaxEntry;
+use crate::dax::{Dax, InodeId};
+use crate::page::{Order, Pfn};
+use crate::warn::{Complaint, warn_on};
+
+/// A folio, by what it says of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Claim {
+    inode: InodeId,
+    index: u32,
+    order: Order,
+}
+
+impl Dax {
+    /// Complains when an entry and its folio disagree.
+    #[inline(always)]
+    pub(crate) fn audit(&self, cpu: &Cpu<'_>) {
+        Ghost::<()>::new().with(|()| {
+            let wrong = self.entry_without_folio().or_else(|| self.folio_without_entry());
+            if let Some((complaint, pfn, index)) = wrong {
+                warn_on(cpu, complaint, pfn, index.into());
+            }
+        });
+    }
+
+    /// The first unlocked entry whose folio says something else.
+    fn entry_without_folio(&self) -> Option<(Complaint, Pfn, u32)> {
+        (0..self.inodes.capacity() as u32).map(InodeId).find_map(|inode| {
+            let at_rest = |end: u32| (0..end).find_map(|index| self.disagrees(inode, index));
+            self.inode(inode).i_pages.peek(|i_pages| at_rest(i_pages.end)).flatten()
+        })
+    }
+
+    fn disagrees(&self, inode: InodeId, index: u32) -> Option<(Complaint, Pfn, u32)> {
+        let entry = self.peek_entry(inode, index);
+        if !entry.has_folio() || entry.is_locked() {
+            return None;
+        }
+        let order = if entry.is_pmd() { self.pmd_order() } else { Order::PAGE };
+        let agrees = self.claim_of(entry.pfn()) == Some(Claim { inode, index, order });
+        (!agrees).then_some((Complaint::EntryDisagrees, entry.pfn(), index))
+    }
+
+    /// The first folio in a file that has no entry for it, and is getting none.
+    fn folio_without_entry(&self) -> Option<(Complaint, Pfn, u32)> {
+        if self.device[0].is_dead() {
+            return None;
+        }
+        self.span.iter().find_map(|pfn| {
+            let claim = self.claim_of(pfn)?;
+            let known = self.inodes.get(claim.inode.0)?.i_pages.peek(|i_pages| {
+                let entry = self.peek_entry(claim.inode, claim.index);
+                let mut all = (0..i_pages.end).map(|index| self.peek_entry(claim.inode, index));
+                entry.has_folio() && entry.pfn() == pfn || all.any(DaxEntry::is_locked)
+            });
+            (known == Some(false)).then_some((Complaint::FolioWithoutEntry, pfn, claim.index))
+        })
+    }
+
+    /// What the folio headed at a frame says; nothing for a tail, or a page in no file.
+    fn claim_of(&self, pfn: Pfn) -> Option<Claim> {
+        let page = self.vm.pagemaps.memmap.page(pfn);
+        if page.peek_head(pfn) != pfn {
+            return None;
+        }
+        let (mapping, index) = page.peek_place();
+        let inode = InodeId(mapping.checked_sub(1)?);
+        Some(Claim { inode, index, order: page.peek_order() })
+    }
+
+    fn peek_entry(&self, inode: InodeId, index: u32) -> DaxEntry {
+        let at = self.row(inode) + index as usize;
+        self.entries.get(at).map_or(DaxEntry::NONE, |word| DaxEntry(word.peek()))
+    }
+}
