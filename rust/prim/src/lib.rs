@@ -19,6 +19,7 @@
 //! | [`wait`], [`waiter`], [`poison`], [`watch`] | sleeping, waking, hangs, who waits for whom | `kernel/sched/wait*.c` |
 //! | [`lock`] | spin locks, rw-semaphores, bit locks, completions, SRCU | `kernel/locking` |
 //! | [`ghost`] | state that exists only when explored | none |
+//! | [`strength`] | orderings that a rule weakens where that can show | none |
 //! | [`perturb`] | random delays injected by signal | none |
 //! | [`measure`] | opaque values and thread placement, for benchmarks only | `OPTIMIZER_HIDE_VAR` |
 
@@ -42,6 +43,7 @@ pub mod slab;
 mod sleep;
 mod slot;
 mod splitmix;
+pub mod strength;
 pub mod wait;
 pub mod waiter;
 pub mod warn;
@@ -68,6 +70,7 @@ pub use poison::{Abandoned, Poison, Stopped, catch_abandon};
 pub use rcu::{Crossed, sync_access, sync_irq, synchronize_rcu};
 pub use slab::Slab;
 pub use splitmix::SplitMix64;
+pub use strength::Strength;
 pub use wait::{
     Interrupted, Sleep, WaitClass, Waiting, wait_event, wait_event_exclusive, wait_var_event,
     wake_up_all, wake_up_one, wake_up_var,

@@ -54,6 +54,7 @@ mod sleep;
 mod slot;
 mod splitmix;
 mod step;
+pub mod strength;
 pub mod table;
 pub mod verb;
 pub mod wait;
@@ -82,6 +83,7 @@ pub use poison::{Abandoned, Poison, Stopped, catch_abandon};
 pub use rcu::{Crossed, sync_access, sync_irq, synchronize_rcu};
 pub use slab::Slab;
 pub use splitmix::SplitMix64;
+pub use strength::Strength;
 pub use table::Table;
 pub use verb::verb_name;
 pub use wait::{

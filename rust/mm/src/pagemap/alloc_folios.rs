@@ -17,8 +17,9 @@
 
 use core::ops::RangeInclusive;
 
-use prim::{Cpu, WaitClass, bit_spin_lock, bit_spin_unlock};
+use prim::{Cpu, Strength, WaitClass, bit_spin_lock, bit_spin_unlock};
 use program::Errno;
+use program::rules::Publication;
 
 use crate::page::{Folio, Hold, Pfn, Span};
 use crate::pagemap::{PagemapId, Pagemaps};
@@ -59,9 +60,10 @@ impl Pagemaps {
             if per_page && length > 1 {
                 held.get_many(length as usize - 1);
             }
+            let how = Strength::relaxed_if(|| self.rules.folio_publish == Publication::Relaxed);
             for (pfn, order) in span.blocks(self.pmd_order) {
                 let folio = self.memmap.prep_folio(pfn, order, id.0);
-                folio.page().refcount.publish(1);
+                folio.page().refcount.publish(how, 1);
                 folio.owners_add(cpu, Hold::Driver, 1);
             }
         }
