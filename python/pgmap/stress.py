@@ -31,6 +31,7 @@ from pgmap._exit import Exit, worst
 from pgmap._output import Ink, Output, Verbosity
 from pgmap._progress import showing
 from pgmap._signals import Signals
+from pgmap._weak import tell_silence
 
 DEFAULT_MIX = "default"
 DEFAULT_SECONDS = 10.0
@@ -182,6 +183,7 @@ class Stress:
             records.write("violation", violation)
         code = verdict(report, signals)
         summarise(out, config, report, code, signals)
+        tell_silence(out, core, config.breaks)
         if code in (Exit.FOUND, Exit.HANG):
             for explanation in explanations(config, core):
                 out.result(explanation)
