@@ -1,7 +1,7 @@
 """Wrong rules that x86 does not tell from the right ones.
 
-An ordering that is too weak is the strong one there: the same instruction. Whoever breaks such a rule
-gets a run in which nothing can go wrong, and must be told so, and where it does.
+An ordering that is too weak is the strong one there: the same instruction. Whoever breaks such a
+rule gets a run in which nothing can go wrong, and must be told so, and where it does.
 """
 
 from __future__ import annotations

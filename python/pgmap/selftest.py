@@ -122,8 +122,8 @@ class Selftest:
     ) -> _cli.Outcome:
         """Go through the catalogue."""
         catalogue = core.catalogue()
-        if silent := not_on_x86(core, args.rules):
-            raise UsageError(sentence(silent[0]))
+        if elsewhere := not_on_x86(core, args.rules):
+            raise UsageError(sentence(elsewhere[0]))
         chosen = choose(catalogue["known"], args.rules)
         names = [assignment(entry) for entry in chosen]
         facts: dict[str, Any] = {
@@ -134,9 +134,9 @@ class Selftest:
         if args.list:
             for entry in chosen:
                 out.result(f"{assignment(entry):34} {entry['invariant']:10} {entry['note']}")
-            for entry in catalogue["not_on_x86"]:
-                name = f"{entry['rule']}={entry['value']}"
-                out.result(f"{name:34} {'not on x86':10} {entry['note']}; loom: {where(entry)}")
+            for silent in catalogue["not_on_x86"]:
+                name = f"{silent['rule']}={silent['value']}"
+                out.result(f"{name:34} {'not on x86':10} {silent['note']}; loom: {where(silent)}")
             for missing in catalogue["not_shown"]:
                 name = f"{missing['rule']}={missing['value']}"
                 out.result(f"{name:34} {'not shown':10} {missing['why']}")
