@@ -53,7 +53,7 @@ pub(crate) const MODELS: &[Shown] = &[
         name: "the_release_of_a_killed_ref_comes_once_and_sees_every_use",
         rule: "percpu-put",
         value: "relaxed",
-        search: |rules| all(percpu_put::KillAndUse { rules }),
+        search: |rules| explore(percpu_put::KillAndUse { rules }, Some(percpu_put::PREEMPTIONS)),
         failure: "released before a use was seen",
     },
 ];
