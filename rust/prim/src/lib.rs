@@ -1,8 +1,9 @@
 //! The one door through which the protocol reaches the machine: atomics, locks, waiting, RCU,
 //! per-CPU slots, arena memory, ghosts. This is the *native* face, on real threads.
 //!
-//! `sched-prim` offers the same names under a controlled scheduler and shares, by link, the files in
-//! which nothing depends on how tasks run. So three rules hold here:
+//! `sched-prim` offers the same names under a controlled scheduler, `loom-prim` those that the lower rooms
+//! use on weak memory; they share, by link, the files in which nothing depends on how tasks run. So three
+//! rules hold here:
 //! every operation that another task can observe is a function or method of this crate; no `std`
 //! synchronisation type appears in a signature; there are no statics and no thread-locals, because
 //! one process holds many machines.

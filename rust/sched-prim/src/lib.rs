@@ -14,6 +14,7 @@
 //! | grace periods, IPIs, shoot-downs | a step, and another once those found inside have left |
 //! | `warn` | ends the execution with a fault |
 //! | ghosts | exist |
+//! | orderings that a rule weakens | keep their strength: this memory has no weaker one |
 //!
 //! Outside a run (set-up, checks between executions) everything is direct, and a wait that would have to
 //! wait gives the machine up, as a deadline does natively.
