@@ -124,6 +124,16 @@ CATALOGUE: Catalogue = {
             "program": PROGRAM,
         },
     ],
+    "not_on_x86": [
+        {
+            "rule": "gup-grab",
+            "value": "relaxed",
+            "invariant": "I18",
+            "note": "both miss",
+            "program": PROGRAM,
+            "models": ["pinner_and_unmapper"],
+        },
+    ],
     "not_shown": [{"rule": "share-reset", "value": "kept", "why": "files cannot share"}],
 }
 

@@ -381,6 +381,20 @@ class KnownRule(TypedDict):
     program: str
 
 
+class NotOnX86(TypedDict):
+    """A wrong rule that x86 does not tell from the right one.
+
+    The program executes it, in silence; the models are tests of `pgmap-mm-weak`, which show it.
+    """
+
+    rule: str
+    value: str
+    invariant: str
+    note: str
+    program: str
+    models: list[str]
+
+
 class NotShown(TypedDict):
     """A wrong rule that no program can show yet."""
 
@@ -393,6 +407,7 @@ class Catalogue(TypedDict):
     """The programs known for wrong rules."""
 
     known: list[KnownRule]
+    not_on_x86: list[NotOnX86]
     not_shown: list[NotShown]
 
 

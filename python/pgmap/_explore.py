@@ -23,6 +23,7 @@ from pgmap._progress import showing
 from pgmap._search import DEFAULT_PREEMPTIONS, config
 from pgmap._signals import Signals
 from pgmap._tell import MEMORY, ending, found_words, geometry, header, shrinking, table
+from pgmap._weak import not_on_x86, tell_silence
 from pgmap.verdicts import within
 
 STDIN = "-"
@@ -31,6 +32,7 @@ TEACH = (
     "or --break RULE=VALUE for the program known for that rule, "
     "or --hunt WORDS for programs nobody wrote"
 )
+OF_ITS_OWN = "each of these rules has a program of its own: name a program's file"
 
 
 class Explore:
@@ -121,7 +123,9 @@ class Explore:
                 raise UsageError("--hunt looks for programs: give either a program or --hunt")
             if args.geometry:
                 raise UsageError("--hunt fits the machine to each program: it has no --geometry")
-            return _hunt.hunt(args, out, core, signals)
+            outcome = _hunt.hunt(args, out, core, signals)
+            tell_silence(out, core, args.breaks)
+            return outcome
         if args.ops is not None:
             raise UsageError("--ops is for --hunt; a program has the operations it has")
         source, program = find_program(args, core)
@@ -150,6 +154,7 @@ class Explore:
             )
         code = exit_of(report, signals)
         tell(out, report, signals)
+        tell_silence(out, core, args.breaks)
         found = report["found"]
         token = None if found is None else found["token"]
         return _cli.Outcome(code, {**report, "token": token})
@@ -192,7 +197,12 @@ def find_program(args: argparse.Namespace, core: _core_api.Core) -> tuple[str, s
         [entry] = mine
         return f"the one known for {entry['rule']}={entry['value']}", entry["program"]
     if mine:
-        raise UsageError("each of these rules has a program of its own: name a program's file")
+        raise UsageError(OF_ITS_OWN)
+    silent = not_on_x86(core, args.breaks)
+    if len(silent) == 1:
+        return f"one that executes {silent[0]['rule']}={silent[0]['value']}", silent[0]["program"]
+    if silent:
+        raise UsageError(OF_ITS_OWN)
     for missing in catalogue["not_shown"]:
         if (missing["rule"], missing["value"]) in args.breaks:
             wrong = f"{missing['rule']}={missing['value']}"

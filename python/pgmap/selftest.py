@@ -26,6 +26,7 @@ from pgmap._progress import Progress, showing
 from pgmap._search import DEFAULT_PREEMPTIONS, config
 from pgmap._signals import Signals
 from pgmap._tell import MEMORY
+from pgmap._weak import not_on_x86, sentence, where
 
 REPLAYS = 100
 
@@ -121,12 +122,21 @@ class Selftest:
     ) -> _cli.Outcome:
         """Go through the catalogue."""
         catalogue = core.catalogue()
+        if elsewhere := not_on_x86(core, args.rules):
+            raise UsageError(sentence(elsewhere[0]))
         chosen = choose(catalogue["known"], args.rules)
         names = [assignment(entry) for entry in chosen]
-        facts: dict[str, Any] = {"wrong_rules": names, "not_shown": catalogue["not_shown"]}
+        facts: dict[str, Any] = {
+            "wrong_rules": names,
+            "not_on_x86": catalogue["not_on_x86"],
+            "not_shown": catalogue["not_shown"],
+        }
         if args.list:
             for entry in chosen:
                 out.result(f"{assignment(entry):34} {entry['invariant']:10} {entry['note']}")
+            for silent in catalogue["not_on_x86"]:
+                name = f"{silent['rule']}={silent['value']}"
+                out.result(f"{name:34} {'not on x86':10} {silent['note']}; loom: {where(silent)}")
             for missing in catalogue["not_shown"]:
                 name = f"{missing['rule']}={missing['value']}"
                 out.result(f"{name:34} {'not shown':10} {missing['why']}")

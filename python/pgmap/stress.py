@@ -32,6 +32,7 @@ from pgmap._output import Ink, Output, Verbosity
 from pgmap._progress import showing
 from pgmap._reproduce import reproduce
 from pgmap._signals import Signals
+from pgmap._weak import tell_silence
 
 DEFAULT_MIX = "default"
 DEFAULT_SECONDS = 10.0
@@ -195,6 +196,7 @@ class Stress:
             records.write("violation", violation)
         code = verdict(report, signals)
         summarise(out, config, report, code, signals)
+        tell_silence(out, core, config.breaks)
         told = {**report, "reproduced": explain(args, config, report, out, core, signals)}
         records.close({**out.facts, **told, "exit": int(code)})
         return _cli.Outcome(code, told)

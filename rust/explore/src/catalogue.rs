@@ -4,7 +4,11 @@
 //! noted here. They are what `explore --break RULE=VALUE` runs when no program is given, and what the
 //! self-test runs.
 
+mod not_on_x86;
+
 use pgmap_program::{Era, Invariant, ParseError, Program};
+
+pub use not_on_x86::{NOT_ON_X86, NotOnX86};
 
 use crate::scenario::Scenario;
 

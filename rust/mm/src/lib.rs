@@ -31,3 +31,6 @@ pub mod tally;
 pub mod vm;
 pub mod warn;
 pub mod world;
+
+// Four to a pair of cache lines, wherever an atomic is no larger than its integer.
+const _: () = assert!(size_of::<page::Page>() == 32);

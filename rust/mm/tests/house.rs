@@ -173,9 +173,38 @@ fn the_explored_package_is_these_very_sources() {
     let explored = Path::new(env!("CARGO_MANIFEST_DIR")).join("../mm-explored/src");
     let target = fs::read_link(explored).expect("a link");
     assert_eq!(target, Path::new("../mm/src"));
-    for lib in [include_str!("../Cargo.toml"), include_str!("../../mm-explored/Cargo.toml")] {
-        assert!(!lib.contains("[features]"), "one protocol, whatever it runs on");
+    let packages = [
+        include_str!("../Cargo.toml"),
+        include_str!("../../mm-explored/Cargo.toml"),
+        include_str!("../../mm-weak/Cargo.toml"),
+    ];
+    assert!(packages.iter().all(|it| !it.contains("[features]")), "one protocol, whatever runs it");
+}
+
+/// The highest room that the weak package mounts.
+const WEAK_UP_TO: &str = "pagemap";
+
+#[test]
+fn the_weak_package_mounts_these_very_rooms_from_the_lowest_up() {
+    let weak = Path::new(env!("CARGO_MANIFEST_DIR")).join("../mm-weak/src");
+    let mut mounted = Vec::new();
+    for entry in fs::read_dir(&weak).expect("a directory") {
+        let path = entry.expect("an entry").path();
+        let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+        if name != "lib.rs" {
+            let target = fs::read_link(&path).expect("a link");
+            assert_eq!(target, Path::new("../../mm/src").join(&name));
+            mounted.push(room_of(Path::new(&name)));
+        }
     }
+    mounted.sort();
+    let up_to = rank(WEAK_UP_TO).expect("a room");
+    let mut lower: Vec<_> = ROOMS[..=up_to].iter().flat_map(|row| row.iter().copied()).collect();
+    lower.sort_unstable();
+    assert_eq!(mounted, lower);
+    let lib = include_str!("../../mm-weak/src/lib.rs");
+    assert!(lib.contains("#![no_std]") && lib.contains("#![forbid(unsafe_code)]"));
+    assert!(lower.iter().all(|room| lib.contains(&format!("pub mod {room};"))));
 }
 
 #[test]

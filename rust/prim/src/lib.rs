@@ -1,8 +1,9 @@
 //! The one door through which the protocol reaches the machine: atomics, locks, waiting, RCU,
 //! per-CPU slots, arena memory, ghosts. This is the *native* face, on real threads.
 //!
-//! `sched-prim` offers the same names under a controlled scheduler and shares, by link, the files in
-//! which nothing depends on how tasks run. So three rules hold here:
+//! `sched-prim` offers the same names under a controlled scheduler, `loom-prim` those that the lower rooms
+//! use on weak memory; they share, by link, the files in which nothing depends on how tasks run. So three
+//! rules hold here:
 //! every operation that another task can observe is a function or method of this crate; no `std`
 //! synchronisation type appears in a signature; there are no statics and no thread-locals, because
 //! one process holds many machines.
@@ -19,6 +20,7 @@
 //! | [`wait`], [`waiter`], [`poison`], [`watch`] | sleeping, waking, hangs, who waits for whom | `kernel/sched/wait*.c` |
 //! | [`lock`] | spin locks, rw-semaphores, bit locks, completions, SRCU | `kernel/locking` |
 //! | [`ghost`] | state that exists only when explored | none |
+//! | [`strength`] | orderings that a rule weakens where that can show | none |
 //! | [`perturb`] | random delays injected by signal | none |
 //! | [`measure`] | opaque values and thread placement, for benchmarks only | `OPTIMIZER_HIDE_VAR` |
 
@@ -42,6 +44,7 @@ pub mod slab;
 mod sleep;
 mod slot;
 mod splitmix;
+pub mod strength;
 mod turn;
 pub mod wait;
 pub mod waiter;
@@ -69,6 +72,7 @@ pub use poison::{Abandoned, Poison, Stopped, catch_abandon};
 pub use rcu::{Crossed, sync_access, sync_irq, synchronize_rcu};
 pub use slab::Slab;
 pub use splitmix::SplitMix64;
+pub use strength::Strength;
 pub use wait::{
     Interrupted, Sleep, WaitClass, Waiting, wait_event, wait_event_exclusive, wait_var_event,
     wake_up_all, wake_up_one, wake_up_var,

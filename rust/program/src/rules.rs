@@ -60,6 +60,16 @@ values! {
         On "on" "the step is done",
         Off "off" "the step is left out",
     }
+    /// What a value-returning RMW is ordered against.
+    Barrier {
+        Full "full" "everything before it and everything after it, as in every kernel",
+        Relaxed "relaxed" "nothing; on x86 the same locked instruction, a full barrier still",
+    }
+    /// How a count that was zero is stored.
+    Publication {
+        Release "release" "whoever gets a reference sees everything stored before the count",
+        Relaxed "relaxed" "a reference may be had before what it refers to is seen; on x86 the same store",
+    }
     /// When zap drops the page reference a mapping held.
     ZapPut {
         AfterFlush "after-flush" "the gather batch is put after every CPU flushed its TLB",
@@ -350,6 +360,22 @@ rules! {
     /// What becomes of the index/share word when the last entry of an order-0 page goes. Up to v6.18
     /// the index stays and is later read as a share count; cleared in v7.2.
     share_reset: ShareReset ["K§5.3, K§14, B48, I17"] { V6_15: KeptAtOrder0, V6_15Sound: Cleared }
+
+    /// How a reference is taken without a lock. The barrier keeps lock-free GUP's second look at the
+    /// entry behind the count, where the unmapper looks; without it both can miss each other.
+    gup_grab: Barrier ["K§4.1, K§4.3, I24"] { V6_15: Full, V6_15Sound: Full }
+
+    /// How a reference on a folio is dropped. The barrier keeps every use of the page before the count,
+    /// so that whoever brings it to zero frees a page that nobody is still using.
+    folio_put: Barrier ["K§2.2, I08"] { V6_15: Full, V6_15Sound: Full }
+
+    /// How a folio's count leaves zero, once its head, order and mapping are in place: when it is
+    /// allocated and when it is unfrozen.
+    folio_publish: Publication ["K§2.2, B10, B24, B30, I27"] { V6_15: Release, V6_15Sound: Release }
+
+    /// How a reference on a pagemap is dropped in atomic mode. The barrier keeps every use of what the
+    /// reference protects before the release callback, which takes it away.
+    percpu_put: Barrier ["K§1.3, I13, I14"] { V6_15: Full, V6_15Sound: Full }
 }
 
 impl Rules {

@@ -14,6 +14,7 @@
 //! | grace periods, IPIs, shoot-downs | a step, and another once those found inside have left |
 //! | `warn` | ends the execution with a fault |
 //! | ghosts | exist |
+//! | orderings that a rule weakens | keep their strength: this memory has no weaker one |
 //!
 //! Outside a run (set-up, checks between executions) everything is direct, and a wait that would have to
 //! wait gives the machine up, as a deadline does natively.
@@ -54,6 +55,7 @@ mod sleep;
 mod slot;
 mod splitmix;
 mod step;
+pub mod strength;
 pub mod table;
 mod turn;
 pub mod verb;
@@ -83,6 +85,7 @@ pub use poison::{Abandoned, Poison, Stopped, catch_abandon};
 pub use rcu::{Crossed, sync_access, sync_irq, synchronize_rcu};
 pub use slab::Slab;
 pub use splitmix::SplitMix64;
+pub use strength::Strength;
 pub use table::Table;
 pub use verb::verb_name;
 pub use wait::{

@@ -14,6 +14,7 @@ const SHARED: &[&str] = &[
     "poison.rs",
     "slab.rs",
     "splitmix.rs",
+    "strength.rs",
     "turn.rs",
     "wait.rs",
     "waiter.rs",

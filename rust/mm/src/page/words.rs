@@ -43,8 +43,6 @@ zeroed! {
     }
 }
 
-const _: () = assert!(size_of::<Page>() == 32);
-
 /// `PG_locked`, a bit number of [`Page::flags`].
 pub const LOCKED: u32 = 0;
 const ORDER_SHIFT: u32 = 8;

@@ -17,8 +17,9 @@
 
 use core::ops::RangeInclusive;
 
-use prim::{Cpu, WaitClass, bit_spin_lock, bit_spin_unlock};
+use prim::{Cpu, Strength, WaitClass, bit_spin_lock, bit_spin_unlock};
 use program::Errno;
+use program::rules::Publication;
 
 use crate::page::{Folio, Hold, Pfn, Span};
 use crate::pagemap::{PagemapHold, PagemapId, Pagemaps};
@@ -61,9 +62,10 @@ impl Pagemaps {
                 held.get_many(length as usize - 1);
                 self.refs_add(cpu, id, PagemapHold::Task, length - 1);
             }
+            let how = Strength::relaxed_if(|| self.rules.folio_publish == Publication::Relaxed);
             for (pfn, order) in span.blocks(self.pmd_order) {
                 let folio = self.memmap.prep_folio(pfn, order, id.0);
-                folio.page().refcount.publish(1);
+                folio.page().refcount.publish(how, 1);
                 folio.owners_add(cpu, Hold::Task, 1);
                 self.page_in_use(cpu, folio);
             }

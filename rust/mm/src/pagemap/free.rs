@@ -4,8 +4,8 @@
 //! What the free path needs afterwards it copies first: once the driver's callback has the folio, some
 //! other CPU may already be building a new one out of the same words (B09, I08).
 
-use prim::{Cpu, wake_up_var};
-use program::rules::{FreePush, IdlePred, TeardownPages};
+use prim::{Cpu, Strength, wake_up_var};
+use program::rules::{Barrier, FreePush, IdlePred, TeardownPages};
 
 use crate::page::{Folio, Hold, Pfn};
 use crate::pagemap::{PagemapHold, PagemapId, PagemapType, Pagemaps};
@@ -20,9 +20,10 @@ impl Pagemaps {
     #[inline(always)]
     #[must_use]
     pub fn try_get_folio(&self, cpu: &Cpu<'_>, pfn: Pfn, refs: i32) -> Option<Folio<'_>> {
+        let how = Strength::relaxed_if(|| self.rules.gup_grab == Barrier::Relaxed);
         loop {
             let folio = self.memmap.folio(pfn);
-            match folio.page().refcount.try_add(refs) {
+            match folio.page().refcount.try_add_with(how, refs) {
                 Ok(()) => folio.owners_add(cpu, Hold::Task, refs),
                 Err(Refused::Zero) => {
                     cpu.count(tally::TRY_GET_REFUSED);
@@ -51,7 +52,8 @@ impl Pagemaps {
     #[inline(always)]
     pub fn folio_put_held(&self, cpu: &Cpu<'_>, folio: Folio<'_>, refs: i32, hold: Hold) {
         let count = &folio.page().refcount;
-        match count.sub(refs, || folio.owners_sub(cpu, hold, refs)) {
+        let how = Strength::relaxed_if(|| self.rules.folio_put == Barrier::Relaxed);
+        match count.sub(how, refs, || folio.owners_sub(cpu, hold, refs)) {
             // Busy is "refcount differs from mapcount", so any put may end a wait for idle (B33). The
             // sub above is a full barrier, pairing with the waiter's, so one load decides.
             Dropped::Live if self.rules.idle_pred == IdlePred::RefEqualsMap => {

@@ -23,9 +23,10 @@ use alloc::boxed::Box;
 use core::fmt;
 
 use prim::{
-    Arena, AtomicU32, Completion, Cpu, Ghost, Guarded, LockClass, NoMemory, Slab, SpinLock, Table,
-    plain, zeroed,
+    Arena, AtomicU32, Completion, Cpu, Ghost, Guarded, LockClass, NoMemory, Slab, SpinLock, Strength,
+    Table, plain, zeroed,
 };
+use program::rules::Barrier;
 use program::{Geometry, Rules};
 
 use crate::page::{Folio, Head, Memmap, Order, Pfn, Span};
@@ -154,9 +155,10 @@ impl Pagemaps {
         driver: Box<dyn DevPagemapOps>,
     ) -> Result<Self, NoMemory> {
         let regions = (frames >> geometry.pmd_order) as usize + 1;
+        let put_how = Strength::relaxed_if(|| rules.percpu_put == Barrier::Relaxed);
         Ok(Self {
             memmap: Memmap::new(arena, frames, geometry.pin_bias)?,
-            percpu: PercpuRefs::new(arena, geometry.cpus.into(), PAGEMAPS)?,
+            percpu: PercpuRefs::new(arena, geometry.cpus.into(), PAGEMAPS)?.putting(put_how),
             rules,
             pmd_order: Order(geometry.pmd_order),
             maps: Slab::new(arena, PAGEMAPS, "dev_pagemap")?,

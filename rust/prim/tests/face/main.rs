@@ -20,6 +20,11 @@ mod model {
     /// Long enough never to matter, short enough that a hang fails the test instead of hanging it.
     const PATIENCE: Duration = Duration::from_secs(60);
 
+    /// Runs what nobody else takes part in.
+    pub(crate) fn alone(body: impl FnOnce()) {
+        body();
+    }
+
     pub(crate) fn set_up(task: u32, machine: &Machine) -> Cpu<'_> {
         let lease = Lease { task: TaskId(task), deadline: Some(PATIENCE), poll: None };
         machine.lease(lease).expect("a free CPU")

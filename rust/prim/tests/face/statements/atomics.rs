@@ -1,27 +1,30 @@
 //! Atomics return what the kernel says and lose nothing.
 
 use super::{breaks, holds, words};
+use crate::model::alone;
 use crate::prim::{AtomicI32, AtomicU32};
 
 #[test]
 fn every_operation_returns_what_its_kernel_namesake_returns() {
-    let word = AtomicI32::new(5);
-    assert_eq!((word.add_return(2), word.sub_return(3), word.inc_return()), (7, 4, 5));
-    assert_eq!((word.dec_return(), word.xchg(6), word.read()), (4, 4, 6));
-    assert_eq!((word.fetch_or(1), word.fetch_and(3), word.read()), (6, 7, 3));
-    assert_eq!((word.cmpxchg(3, 9), word.cmpxchg(3, 1)), (Ok(3), Err(9)));
-    assert_eq!((word.cmpxchg_acquire(9, 8), word.cmpxchg_release(9, 1)), (Ok(9), Err(8)));
-    assert_eq!((word.add_unless(1, 8), word.add_unless(1, 7), word.read()), (false, true, 9));
-    assert_eq!((word.sub_and_test(8), word.dec_and_test(), word.read()), (false, true, 0));
-    word.set(i32::MAX);
-    word.inc();
-    assert_eq!((word.read(), word.read_acquire()), (i32::MIN, i32::MIN), "arithmetic wraps");
-    let flags = AtomicU32::new(1);
-    assert!(!flags.test_and_set_bit(3) && flags.test_and_set_bit(3));
-    flags.clear_bit_unlock(3);
-    flags.or(4);
-    flags.and(!1);
-    assert_eq!(flags.read(), 4);
+    alone(|| {
+        let word = AtomicI32::new(5);
+        assert_eq!((word.add_return(2), word.sub_return(3), word.inc_return()), (7, 4, 5));
+        assert_eq!((word.dec_return(), word.xchg(6), word.read()), (4, 4, 6));
+        assert_eq!((word.fetch_or(1), word.fetch_and(3), word.read()), (6, 7, 3));
+        assert_eq!((word.cmpxchg(3, 9), word.cmpxchg(3, 1)), (Ok(3), Err(9)));
+        assert_eq!((word.cmpxchg_acquire(9, 8), word.cmpxchg_release(9, 1)), (Ok(9), Err(8)));
+        assert_eq!((word.add_unless(1, 8), word.add_unless(1, 7), word.read()), (false, true, 9));
+        assert_eq!((word.sub_and_test(8), word.dec_and_test(), word.read()), (false, true, 0));
+        word.set(i32::MAX);
+        word.inc();
+        assert_eq!((word.read(), word.read_acquire()), (i32::MIN, i32::MIN), "arithmetic wraps");
+        let flags = AtomicU32::new(1);
+        assert!(!flags.test_and_set_bit(3) && flags.test_and_set_bit(3));
+        flags.clear_bit_unlock(3);
+        flags.or(4);
+        flags.and(!1);
+        assert_eq!(flags.read(), 4);
+    });
 }
 
 #[test]
@@ -33,12 +36,14 @@ fn an_increment_is_never_lost_but_a_read_and_a_write_lose_one() {
 
 #[test]
 fn one_task_brings_a_count_to_zero_and_nobody_gets_it_back() {
-    let start = || (AtomicI32::new(2), words::<1>());
-    let put = |(count, zeroes): &(AtomicI32, [AtomicU32; 1])| {
+    fn start() -> (AtomicI32, [AtomicU32; 1]) {
+        (AtomicI32::new(2), words::<1>())
+    }
+    fn put((count, zeroes): &(AtomicI32, [AtomicU32; 1])) {
         if count.dec_and_test() {
             zeroes[0].inc();
         }
-    };
+    }
     holds(
         3,
         start,

@@ -1,0 +1,34 @@
+//! Wrong orderings that x86 does not tell from the right ones: the explorer is silent, and its searches with
+//! the wrong rule and the right one are the same search.
+
+use pgmap_explore::catalogue::NOT_ON_X86;
+use pgmap_explore::{Scenario, Verdict, explore};
+use pgmap_sched::{Control, Plan};
+
+/// Schedules of the exhausted bounds.
+fn schedules(scenario: &Scenario) -> Vec<u64> {
+    let plan = Plan { bound: Some(2), ..Plan::default() };
+    let verdict = explore(scenario, &plan, &mut |_| Control::Go).expect("a scenario");
+    let Verdict::Exhausted { bound: Some(2), stats, .. } = verdict else {
+        panic!("{:?}: {verdict:?}", scenario.broken())
+    };
+    stats.iter().map(|bound| bound.schedules).collect()
+}
+
+#[test]
+fn a_wrong_ordering_is_silent_where_the_weak_instruction_is_the_strong_one() {
+    for weak in NOT_ON_X86 {
+        let right = weak.right().expect("a program");
+        let mut wrong = right.clone();
+        wrong.rules.apply(&weak.assignment()).expect("a rule");
+        assert_eq!(wrong.broken(), [(weak.rule, weak.value)], "a wrong rule");
+        assert_eq!(schedules(&wrong), schedules(&right), "{}", weak.assignment());
+    }
+}
+
+#[test]
+fn each_wrong_ordering_names_a_model() {
+    for weak in NOT_ON_X86 {
+        assert!(!weak.models.is_empty() && !weak.program().is_empty(), "{}", weak.assignment());
+    }
+}

@@ -1,0 +1,126 @@
+//! A world's memory: tables of objects that are made when the table is.
+//!
+//! An arena here is a name only. It bounds nothing, fails never and is not restored: each execution makes
+//! its own.
+
+use core::{
+    fmt,
+    ops::{Index, Range},
+};
+use std::sync::Arc;
+
+use crate::ZeroInit;
+
+/// `-ENOMEM`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoMemory;
+
+impl fmt::Display for NoMemory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("out of memory")
+    }
+}
+
+impl core::error::Error for NoMemory {}
+
+/// Where tables come from.
+#[derive(Debug)]
+pub struct Arena(());
+
+impl Arena {
+    /// An arena; how much it could hold is not asked.
+    ///
+    /// # Errors
+    /// None here.
+    pub fn new(_reserve_bytes: usize) -> Result<Self, NoMemory> {
+        Ok(Self(()))
+    }
+
+    /// Makes `len` zeroed entries.
+    ///
+    /// # Errors
+    /// None here.
+    pub fn table<T: ZeroInit>(&self, len: usize) -> Result<Table<T>, NoMemory> {
+        Ok(Table { entries: (0..len).map(|_| T::zeroed()).collect() })
+    }
+
+    pub(crate) fn faults_of<T: ZeroInit>(_table: &Table<T>) -> NoFaults {
+        NoFaults
+    }
+}
+
+/// Allocations do not fail by injection.
+pub(crate) struct NoFaults;
+
+impl NoFaults {
+    pub(crate) fn strike(&self) -> bool {
+        false
+    }
+}
+
+/// A fixed array. Clones name the same entries.
+pub struct Table<T: ZeroInit> {
+    entries: Arc<[T]>,
+}
+
+impl<T: ZeroInit> Table<T> {
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    #[must_use]
+    pub fn get(&self, index: usize) -> Option<&T> {
+        self.entries.get(index)
+    }
+
+    /// Where in the table an entry of it is; the inverse of indexing.
+    #[must_use]
+    pub fn index_of(&self, entry: &T) -> usize {
+        let distance = core::ptr::from_ref(entry).addr().wrapping_sub(self.entries.as_ptr().addr());
+        distance / size_of::<T>()
+    }
+
+    /// All entries.
+    #[must_use]
+    pub fn as_slice(&self) -> &[T] {
+        &self.entries
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        self.entries.iter()
+    }
+
+    /// Makes the entries of `range` new again: a relaxed store to every word.
+    ///
+    /// # Panics
+    /// If the range is not inside the table.
+    pub fn zero(&self, range: Range<usize>) {
+        self.entries[range].iter().for_each(T::wipe);
+    }
+}
+
+impl<T: ZeroInit> Index<usize> for Table<T> {
+    type Output = T;
+
+    fn index(&self, index: usize) -> &T {
+        &self.entries[index]
+    }
+}
+
+impl<T: ZeroInit> Clone for Table<T> {
+    fn clone(&self) -> Self {
+        Self { entries: Arc::clone(&self.entries) }
+    }
+}
+
+impl<T: ZeroInit> fmt::Debug for Table<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Table<{}>[{}]", core::any::type_name::<T>(), self.len())
+    }
+}

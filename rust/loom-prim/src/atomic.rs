@@ -1,0 +1,267 @@
+//! Atomics with the kernel's names and the kernel's ordering (`include/linux/atomic/`), on loom's.
+//!
+//! The crate's introduction says what becomes of each ordering. Arithmetic wraps. Whether a wrapped counter
+//! is an error is for its owner to say.
+
+use loom::sync::atomic::{
+    self as raw,
+    Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst},
+    fence,
+};
+
+use crate::{Strength, ZeroInit};
+
+/// Runs one value-returning RMW with kernel "fully ordered" strength.
+fn rmw_full<R>(rmw: impl FnOnce() -> R) -> R {
+    smp_mb();
+    let value = rmw();
+    smp_mb();
+    value
+}
+
+/// As [`rmw_full`], for what may fail: a failure orders nothing after it.
+fn try_full<T, E>(rmw: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+    smp_mb();
+    rmw().inspect(|_| smp_mb())
+}
+
+/// Full barrier.
+pub fn smp_mb() {
+    fence(SeqCst);
+}
+
+/// Orders earlier loads before later loads.
+pub fn smp_rmb() {
+    fence(Acquire);
+}
+
+/// Orders earlier stores before later stores.
+pub fn smp_wmb() {
+    fence(Release);
+}
+
+/// Turns the relaxed RMW just before it into a full barrier.
+pub fn smp_mb_after_atomic() {
+    fence(SeqCst);
+}
+
+macro_rules! kernel_atomic {
+    ($(#[$doc:meta])* $name:ident, $int:ty, $raw:ty) => {
+        $(#[$doc])*
+        #[derive(Default)]
+        pub struct $name($raw);
+
+        impl $name {
+            /// Only inside a model, like every use of it.
+            #[must_use]
+            pub fn new(value: $int) -> Self {
+                Self(<$raw>::new(value))
+            }
+
+            /// `READ_ONCE`, `atomic_read`: relaxed.
+            pub fn read(&self) -> $int {
+                self.0.load(Relaxed)
+            }
+
+            /// A look that is not the protocol's: relaxed. Only ledgers look so, and here there are none.
+            pub fn peek(&self) -> $int {
+                self.read()
+            }
+
+            /// `WRITE_ONCE`, `atomic_set`: relaxed. Not an RMW: it loses concurrent updates.
+            pub fn set(&self, value: $int) {
+                self.0.store(value, Relaxed);
+            }
+
+            /// `smp_load_acquire`; pairs with [`set_release`](Self::set_release) or stronger.
+            pub fn read_acquire(&self) -> $int {
+                self.0.load(Acquire)
+            }
+
+            /// `smp_store_release`; pairs with [`read_acquire`](Self::read_acquire) or stronger.
+            pub fn set_release(&self, value: $int) {
+                self.0.store(value, Release);
+            }
+
+            /// `smp_store_release`, unless a rule weakened it.
+            pub fn set_release_with(&self, how: Strength, value: $int) {
+                if how.is_relaxed() { self.set(value) } else { self.set_release(value) }
+            }
+
+            /// Relaxed.
+            pub fn add(&self, n: $int) {
+                self.0.fetch_add(n, Relaxed);
+            }
+
+            /// Relaxed.
+            pub fn sub(&self, n: $int) {
+                self.0.fetch_sub(n, Relaxed);
+            }
+
+            /// Relaxed.
+            pub fn inc(&self) {
+                self.add(1);
+            }
+
+            /// Relaxed.
+            pub fn dec(&self) {
+                self.sub(1);
+            }
+
+            /// Relaxed.
+            pub fn or(&self, bits: $int) {
+                self.0.fetch_or(bits, Relaxed);
+            }
+
+            /// Relaxed.
+            pub fn and(&self, bits: $int) {
+                self.0.fetch_and(bits, Relaxed);
+            }
+
+            /// Full; returns the **new** value.
+            pub fn add_return(&self, n: $int) -> $int {
+                rmw_full(|| self.0.fetch_add(n, AcqRel)).wrapping_add(n)
+            }
+
+            /// Full; returns the **new** value.
+            pub fn sub_return(&self, n: $int) -> $int {
+                rmw_full(|| self.0.fetch_sub(n, AcqRel)).wrapping_sub(n)
+            }
+
+            /// Full; returns the **new** value.
+            pub fn inc_return(&self) -> $int {
+                self.add_return(1)
+            }
+
+            /// Full; returns the **new** value.
+            pub fn dec_return(&self) -> $int {
+                self.sub_return(1)
+            }
+
+            /// Full; returns the **old** value.
+            pub fn fetch_or(&self, bits: $int) -> $int {
+                rmw_full(|| self.0.fetch_or(bits, AcqRel))
+            }
+
+            /// Full; returns the **old** value.
+            pub fn fetch_and(&self, bits: $int) -> $int {
+                rmw_full(|| self.0.fetch_and(bits, AcqRel))
+            }
+
+            /// Full; returns the **old** value.
+            pub fn xchg(&self, value: $int) -> $int {
+                rmw_full(|| self.0.swap(value, AcqRel))
+            }
+
+            /// Full; true iff the counter reached zero.
+            #[must_use = "whoever brings the count to zero owns what follows"]
+            pub fn sub_and_test(&self, n: $int) -> bool {
+                self.sub_return(n) == 0
+            }
+
+            /// Full, unless a rule weakened it; true iff the counter reached zero.
+            #[must_use = "whoever brings the count to zero owns what follows"]
+            pub fn sub_and_test_with(&self, how: Strength, n: $int) -> bool {
+                if how.is_relaxed() {
+                    return self.0.fetch_sub(n, Relaxed) == n;
+                }
+                self.sub_and_test(n)
+            }
+
+            /// Full; true iff the counter reached zero.
+            #[must_use = "whoever brings the count to zero owns what follows"]
+            pub fn dec_and_test(&self) -> bool {
+                self.sub_and_test(1)
+            }
+
+            /// Full on success. Both arms carry the value found.
+            pub fn cmpxchg(&self, old: $int, new: $int) -> Result<$int, $int> {
+                try_full(|| self.0.compare_exchange(old, new, AcqRel, Relaxed))
+            }
+
+            /// Full on success, unless a rule weakened it. Both arms carry the value found.
+            pub fn cmpxchg_with(&self, how: Strength, old: $int, new: $int) -> Result<$int, $int> {
+                if how.is_relaxed() {
+                    return self.0.compare_exchange(old, new, Relaxed, Relaxed);
+                }
+                self.cmpxchg(old, new)
+            }
+
+            /// Acquire on success, relaxed on failure.
+            pub fn cmpxchg_acquire(&self, old: $int, new: $int) -> Result<$int, $int> {
+                self.0.compare_exchange(old, new, Acquire, Relaxed)
+            }
+
+            /// Release on success, relaxed on failure.
+            pub fn cmpxchg_release(&self, old: $int, new: $int) -> Result<$int, $int> {
+                self.0.compare_exchange(old, new, Release, Relaxed)
+            }
+
+            /// Adds `n` unless the value is `unless`; full on success.
+            #[must_use = "false means that nothing was added"]
+            pub fn add_unless(&self, n: $int, unless: $int) -> bool {
+                let mut old = self.read();
+                loop {
+                    if old == unless {
+                        return false;
+                    }
+                    match self.cmpxchg(old, old.wrapping_add(n)) {
+                        Ok(_) => return true,
+                        Err(found) => old = found,
+                    }
+                }
+            }
+        }
+
+        impl core::fmt::Debug for $name {
+            /// Without the value: to look at it would be an access of the model's.
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                f.write_str(stringify!($name))
+            }
+        }
+
+        impl ZeroInit for $name {
+            fn zeroed() -> Self {
+                Self::new(0)
+            }
+
+            fn wipe(&self) {
+                self.set(0);
+            }
+        }
+    };
+}
+
+kernel_atomic!(
+    /// `atomic_t`: reference counts, map counts.
+    AtomicI32, i32, raw::AtomicI32
+);
+kernel_atomic!(
+    /// A 32-bit flags word or index.
+    AtomicU32, u32, raw::AtomicU32
+);
+kernel_atomic!(
+    /// `atomic64_t`.
+    AtomicI64, i64, raw::AtomicI64
+);
+kernel_atomic!(
+    /// A 64-bit word: page-table entry, packed head.
+    AtomicU64, u64, raw::AtomicU64
+);
+kernel_atomic!(
+    /// `atomic_long_t`, per-CPU counters.
+    AtomicUsize, usize, raw::AtomicUsize
+);
+
+impl AtomicU32 {
+    /// Sets one bit, full; true iff it was set before.
+    #[must_use = "true means that somebody else owns the bit"]
+    pub fn test_and_set_bit(&self, bit: u32) -> bool {
+        self.fetch_or(1 << bit) & (1 << bit) != 0
+    }
+
+    /// Clears one bit, release.
+    pub fn clear_bit_unlock(&self, bit: u32) {
+        self.0.fetch_and(!(1 << bit), Release);
+    }
+}

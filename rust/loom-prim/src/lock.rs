@@ -1,0 +1,143 @@
+//! Locks (`kernel/locking`). Spin locks are loom's mutexes, the bit spin lock is as natively: one word.
+
+use core::{
+    fmt, mem,
+    ops::{Deref, DerefMut},
+};
+use std::sync::PoisonError;
+
+use loom::sync::{Mutex, MutexGuard};
+
+use crate::{
+    AtomicU32, Cpu, Interrupted, PlainData, Sleep, WaitClass, Waiting, Warn, ZeroInit, code,
+    wait::{wait_var_event, wake_up_var},
+};
+
+/// What all locks of one kind have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LockClass {
+    pub name: &'static str,
+    /// Place in the locking order, outermost first; the explorer checks it, this face does not.
+    pub rank: u8,
+}
+
+/// Data that has a lock of its own.
+pub trait Guarded: PlainData {
+    const CLASS: LockClass;
+}
+
+/// A lock and what it guards.
+pub struct SpinLock<T: Guarded>(Mutex<T>);
+
+impl<T: Guarded> SpinLock<T> {
+    #[must_use]
+    pub fn new(data: T) -> Self {
+        Self(Mutex::new(data))
+    }
+
+    /// Waits for the lock. Acquire; pairs with the release of the guard's end.
+    pub fn lock<'a>(&'a self, _cpu: &'a Cpu<'_>) -> SpinGuard<'a, T> {
+        SpinGuard(Some(self.0.lock().unwrap_or_else(PoisonError::into_inner)))
+    }
+}
+
+impl<T: Guarded> ZeroInit for SpinLock<T> {
+    fn zeroed() -> Self {
+        Self::new(T::zeroed())
+    }
+
+    fn wipe(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = T::zeroed();
+    }
+}
+
+impl<T: Guarded> fmt::Debug for SpinLock<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SpinLock({})", T::CLASS.name)
+    }
+}
+
+/// The lock is held.
+#[must_use = "the lock is dropped with the guard"]
+pub struct SpinGuard<'a, T: Guarded>(Option<MutexGuard<'a, T>>);
+
+impl<T: Guarded> Deref for SpinGuard<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        self.0.as_deref().unwrap_or_else(|| unreachable!("emptied when dropped"))
+    }
+}
+
+impl<T: Guarded> DerefMut for SpinGuard<'_, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        self.0.as_deref_mut().unwrap_or_else(|| unreachable!("emptied when dropped"))
+    }
+}
+
+impl<T: Guarded> Drop for SpinGuard<'_, T> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            // The execution is over, and loom's state with it.
+            mem::forget(self.0.take());
+        }
+    }
+}
+
+impl<T: Guarded> fmt::Debug for SpinGuard<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SpinGuard({})", T::CLASS.name)
+    }
+}
+
+/// Spins until the word is ours. Acquire; pairs with the release of [`bit_spin_unlock`].
+pub fn bit_spin_lock(cpu: &Cpu<'_>, word: &AtomicU32, _class: &'static WaitClass) {
+    while word.cmpxchg_acquire(0, cpu.owner_word()).is_err() {
+        loom::thread::yield_now();
+    }
+}
+
+/// Gives the word back. Warns, and leaves it alone, if it is not ours.
+pub fn bit_spin_unlock(cpu: &Cpu<'_>, word: &AtomicU32) {
+    let owner = word.read();
+    if owner != cpu.owner_word() {
+        return cpu.warn(Warn { code: code::UNLOCK_OF_UNLOCKED, object: 0, value: owner.into() });
+    }
+    word.set_release(0);
+}
+
+crate::zeroed! {
+    /// Something that happens once, until [`Completion::reinit`].
+    #[derive(Debug)]
+    pub struct Completion {
+        done: AtomicU32,
+    }
+}
+
+impl Completion {
+    /// It happened. What came before it happened before what those do next who waited.
+    pub fn complete_all(&self, cpu: &Cpu<'_>) {
+        // The release half of the full RMW pairs with the acquire in `done`.
+        self.done.xchg(1);
+        wake_up_var(cpu, self);
+    }
+
+    /// Waits for it.
+    ///
+    /// # Errors
+    /// None here.
+    pub fn wait(&self, cpu: &Cpu<'_>, sleep: Sleep, waiting: Waiting) -> Result<(), Interrupted> {
+        wait_var_event(cpu, self, sleep, waiting, || self.done())
+    }
+
+    /// Has it happened?
+    #[must_use]
+    pub fn done(&self) -> bool {
+        self.done.read_acquire() != 0
+    }
+
+    /// Starts over. Nobody may be waiting or completing.
+    pub fn reinit(&self) {
+        self.done.set(0);
+    }
+}

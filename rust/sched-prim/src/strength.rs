@@ -1,0 +1,1 @@
+../../prim/src/strength.rs
