@@ -12,6 +12,7 @@ use pgmap_sched::{Control, Plan};
 
 use crate::catalogue::{CATALOGUE, Known};
 use crate::finding::{Finding, Sort};
+use crate::parallel::processors;
 use crate::scenario::Scenario;
 use crate::synth::{Caught, Hunt, Tried, WORDS, Wanted, Word, hunt};
 use crate::verdict::{Found, Verdict, explore};
@@ -140,6 +141,7 @@ fn search(
         rules: sighting.rules,
         ops_max: OPS_MAX,
         plan: Sighting::plan(1),
+        threads: processors(),
         wanted: Wanted::News(invariant),
     };
     let all = |tried: &Tried| Tried {

@@ -23,8 +23,8 @@ use alloc::boxed::Box;
 use core::fmt;
 
 use prim::{
-    Arena, AtomicU32, Completion, Cpu, Ghost, Guarded, LockClass, NoMemory, Slab, SpinLock, Strength,
-    Table, plain, zeroed,
+    Arena, AtomicU32, Completion, Cpu, Ghost, Guarded, LockClass, NoMemory, Slab, SpinLock,
+    Strength, Table, plain, zeroed,
 };
 use program::rules::Barrier;
 use program::{Geometry, Rules};
