@@ -2,7 +2,8 @@
 //!
 //! Two rules are tested where their steps can be parted: `gup-pte-recheck` and `gup-pmd-recheck` at the
 //! foot of `vm/gup_fast.rs`, `free-push` in `tests/pagemap.rs`. `entry-wait-key` and `iomap-lock` need an
-//! entry that is locked at the right moment: the explorer's catalogue has them.
+//! entry that is locked at the right moment, `request-folio` a mapping that goes at one: the explorer's
+//! catalogue has them.
 
 mod common;
 
@@ -42,6 +43,7 @@ fn every_wrong_value_of_every_rule_has_a_test() {
         ("evict-wait", "none"),
         ("memunmap-wait", "off"),
         ("teardown-pages", "ignore"),
+        ("request-folio", "by-inspection"),
         ("free-push", "before-settled"),
         ("idle-pred", "ref-zero"),
         ("wait-drops-lock", "off"),
