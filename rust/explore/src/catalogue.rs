@@ -186,6 +186,23 @@ w1 unbind
 ",
     },
     Known {
+        rule: "request-folio",
+        value: "by-inspection",
+        invariant: Invariant::I12,
+        preemptions: 1,
+        note: "a fault raises the count of a page that is mapped elsewhere; that mapping goes, the count reads \
+               one, and the page takes a second reference on its pagemap (B07)",
+        program: "\
+file f 1
+w0 mmap 0 f 0 1 rw shared
+w1 mmap 0 f 0 1 rw shared
+w1 w 0 0
+start
+w0 w 0 0
+w1 munmap 0
+",
+    },
+    Known {
         rule: "free-push",
         value: "before-settled",
         invariant: Invariant::I02,

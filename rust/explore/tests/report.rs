@@ -147,6 +147,16 @@ fn a_storm_is_told_with_the_step_that_comes_round() {
 }
 
 #[test]
+fn a_pagemap_held_twice_by_one_page_is_told_with_who_holds_it() {
+    let report = told(&wrong("request-folio", "by-inspection"));
+    assert_eq!((report.sort, report.invariant.id), (Sort::Violation, "I12"));
+    let text = report.to_string();
+    assert!(text.contains("16 by memremap, 2 by pages in use"), "{text}");
+    is_a_story(&report);
+    can_be_pasted(&report);
+}
+
+#[test]
 fn a_count_that_is_wiped_is_told_in_the_step_that_wipes_it() {
     let report = told(&wrong("free-push", "before-settled"));
     assert_eq!((report.sort, report.invariant.id), (Sort::Violation, "I02"));

@@ -2,8 +2,9 @@
 //!
 //! Two rules are tested where their steps can be parted: `gup-pte-recheck` and `gup-pmd-recheck` at the
 //! foot of `vm/gup_fast.rs`, `free-push` in `tests/pagemap.rs`. `entry-wait-key` and `iomap-lock` need an
-//! entry that is locked at the right moment: the explorer's catalogue has them. The four orderings have no
-//! wrong value on this machine: the models of `pgmap-mm-weak` have them.
+//! entry that is locked at the right moment, `request-folio` a mapping that goes at one: the explorer's
+//! catalogue has them.
+//! The four orderings have no wrong value on this machine: the models of `pgmap-mm-weak` have them.
 
 mod common;
 
@@ -43,6 +44,7 @@ fn every_wrong_value_of_every_rule_has_a_test() {
         ("evict-wait", "none"),
         ("memunmap-wait", "off"),
         ("teardown-pages", "ignore"),
+        ("request-folio", "by-inspection"),
         ("free-push", "before-settled"),
         ("idle-pred", "ref-zero"),
         ("wait-drops-lock", "off"),

@@ -90,6 +90,11 @@ values! {
         Ignore "ignore" "the struct pages go although somebody holds a reference",
         WaitIdle "wait-idle" "unbind sleeps until every page has its free count",
     }
+    /// How a page that comes into use knows that it must take its pagemap reference.
+    RequestFolio {
+        OnTransition "on-transition" "by the step that takes its count from zero to one",
+        ByInspection "by-inspection" "by a look at the count after raising it: one means first",
+    }
     /// When a freed page is pushed on the driver's free list.
     FreePush {
         AfterSettled "after-settled" "the page reaches the list with its final count",
@@ -331,6 +336,13 @@ rules! {
     /// Whether unbind waits for page references. Since v5.18 no kernel does for file system DAX and
     /// generic pages: struct pages vanish under a pin (recorded on 6.1, 6.12, 6.16 and 7.2).
     teardown_pages: TeardownPages ["K§3.3, K§14, B31, I13"] { V6_15: Ignore, V6_15Sound: WaitIdle }
+
+    /// How a page's pagemap reference, where pages hold one, is tied to its count. Raising the count first
+    /// and looking at it then was proposed in October 2022 (pgmap_request_folios) and refused in
+    /// review: what others do in between is taken for one's own. Says something with teardown-pages=wait-idle only.
+    request_folio: RequestFolio ["K§3.7 Era B, B07, I12"] {
+        V6_15: OnTransition, V6_15Sound: OnTransition
+    }
 
     /// Whether the count of a freed driver page is final before an allocator can find the page.
     /// Wrong from 27674ef6c73f (v5.18) to ef233450898f (v6.1).

@@ -5,7 +5,7 @@
 //! other CPU may already be building a new one out of the same words (B09, I08).
 
 use prim::{Cpu, Strength, wake_up_var};
-use program::rules::{Barrier, FreePush, IdlePred, TeardownPages};
+use program::rules::{Barrier, FreePush, IdlePred, RequestFolio, TeardownPages};
 
 use crate::page::{Folio, Hold, Pfn};
 use crate::pagemap::{PagemapHold, PagemapId, PagemapType, Pagemaps};
@@ -79,6 +79,9 @@ impl Pagemaps {
     pub fn folio_get_owned(&self, cpu: &Cpu<'_>, id: PagemapId, folio: Folio<'_>) -> bool {
         let count = &folio.page().refcount;
         if self.rules.teardown_pages == TeardownPages::WaitIdle {
+            if self.rules.request_folio == RequestFolio::ByInspection {
+                return self.request_by_inspection(cpu, id, folio);
+            }
             if count.try_add(1).is_ok() {
                 folio.owners_add(cpu, Hold::Task, 1);
                 return true;
@@ -92,6 +95,26 @@ impl Pagemaps {
         folio.owners_add(cpu, Hold::Task, 1);
         self.page_in_use(cpu, folio);
         true
+    }
+
+    /// `pgmap_request_folios` as it was posted first (B07). Whoever else comes or goes between the two looks
+    /// makes it take a reference too many, or none.
+    #[cold]
+    fn request_by_inspection(&self, cpu: &Cpu<'_>, id: PagemapId, folio: Folio<'_>) -> bool {
+        let count = &folio.page().refcount;
+        count.add(1);
+        folio.owners_add(cpu, Hold::Task, 1);
+        if count.count() != 1 {
+            return true;
+        }
+        let live = self.percpu.tryget_live(cpu, self.ref_id(id));
+        if live {
+            self.refs_add(cpu, id, PagemapHold::Task, 1);
+            self.page_in_use(cpu, folio);
+        } else {
+            self.folio_put_refs(cpu, folio, 1);
+        }
+        live
     }
 
     /// `free_zone_device_folio`: the 1 -> 0 transition just happened here.
