@@ -2,27 +2,37 @@
 //!
 //! The crate's introduction says what becomes of each ordering. Arithmetic wraps. Whether a wrapped counter
 //! is an error is for its owner to say.
+//!
+//! # Points
+//! Loom's reduction remembers one access of each location, and two loads are independent. So a task that
+//! reads a word and then writes it hides that another had read it before, and orders in which the write
+//! comes first are left out. Here every word has a condition variable on which nobody waits, and notifying it
+//! comes before each access: that orders no memory, and all of them depend on each other, which is what a
+//! memory of one is enough for.
 
-use loom::sync::atomic::{
-    self as raw,
-    Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst},
-    fence,
+use loom::sync::{
+    Condvar,
+    atomic::{
+        self as raw,
+        Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst},
+        fence,
+    },
 };
 
 use crate::{Strength, ZeroInit};
 
 /// Runs one value-returning RMW with kernel "fully ordered" strength.
-fn rmw_full<R>(rmw: impl FnOnce() -> R) -> R {
+fn rmw_full<A, R>(raw: &A, rmw: impl FnOnce(&A) -> R) -> R {
     smp_mb();
-    let value = rmw();
+    let value = rmw(raw);
     smp_mb();
     value
 }
 
 /// As [`rmw_full`], for what may fail: a failure orders nothing after it.
-fn try_full<T, E>(rmw: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+fn try_full<A, T, E>(raw: &A, rmw: impl FnOnce(&A) -> Result<T, E>) -> Result<T, E> {
     smp_mb();
-    rmw().inspect(|_| smp_mb())
+    rmw(raw).inspect(|_| smp_mb())
 }
 
 /// Full barrier.
@@ -48,19 +58,27 @@ pub fn smp_mb_after_atomic() {
 macro_rules! kernel_atomic {
     ($(#[$doc:meta])* $name:ident, $int:ty, $raw:ty) => {
         $(#[$doc])*
-        #[derive(Default)]
-        pub struct $name($raw);
+        pub struct $name {
+            word: $raw,
+            point: Condvar,
+        }
 
         impl $name {
             /// Only inside a model, like every use of it.
             #[must_use]
             pub fn new(value: $int) -> Self {
-                Self(<$raw>::new(value))
+                Self { word: <$raw>::new(value), point: Condvar::new() }
+            }
+
+            /// The word, after a point at which every other task that uses it may come first.
+            fn at(&self) -> &$raw {
+                self.point.notify_one();
+                &self.word
             }
 
             /// `READ_ONCE`, `atomic_read`: relaxed.
             pub fn read(&self) -> $int {
-                self.0.load(Relaxed)
+                self.at().load(Relaxed)
             }
 
             /// A look that is not the protocol's: relaxed. Only ledgers look so, and here there are none.
@@ -70,17 +88,17 @@ macro_rules! kernel_atomic {
 
             /// `WRITE_ONCE`, `atomic_set`: relaxed. Not an RMW: it loses concurrent updates.
             pub fn set(&self, value: $int) {
-                self.0.store(value, Relaxed);
+                self.at().store(value, Relaxed);
             }
 
             /// `smp_load_acquire`; pairs with [`set_release`](Self::set_release) or stronger.
             pub fn read_acquire(&self) -> $int {
-                self.0.load(Acquire)
+                self.at().load(Acquire)
             }
 
             /// `smp_store_release`; pairs with [`read_acquire`](Self::read_acquire) or stronger.
             pub fn set_release(&self, value: $int) {
-                self.0.store(value, Release);
+                self.at().store(value, Release);
             }
 
             /// `smp_store_release`, unless a rule weakened it.
@@ -90,12 +108,12 @@ macro_rules! kernel_atomic {
 
             /// Relaxed.
             pub fn add(&self, n: $int) {
-                self.0.fetch_add(n, Relaxed);
+                self.at().fetch_add(n, Relaxed);
             }
 
             /// Relaxed.
             pub fn sub(&self, n: $int) {
-                self.0.fetch_sub(n, Relaxed);
+                self.at().fetch_sub(n, Relaxed);
             }
 
             /// Relaxed.
@@ -110,22 +128,22 @@ macro_rules! kernel_atomic {
 
             /// Relaxed.
             pub fn or(&self, bits: $int) {
-                self.0.fetch_or(bits, Relaxed);
+                self.at().fetch_or(bits, Relaxed);
             }
 
             /// Relaxed.
             pub fn and(&self, bits: $int) {
-                self.0.fetch_and(bits, Relaxed);
+                self.at().fetch_and(bits, Relaxed);
             }
 
             /// Full; returns the **new** value.
             pub fn add_return(&self, n: $int) -> $int {
-                rmw_full(|| self.0.fetch_add(n, AcqRel)).wrapping_add(n)
+                rmw_full(self.at(), |raw| raw.fetch_add(n, AcqRel)).wrapping_add(n)
             }
 
             /// Full; returns the **new** value.
             pub fn sub_return(&self, n: $int) -> $int {
-                rmw_full(|| self.0.fetch_sub(n, AcqRel)).wrapping_sub(n)
+                rmw_full(self.at(), |raw| raw.fetch_sub(n, AcqRel)).wrapping_sub(n)
             }
 
             /// Full; returns the **new** value.
@@ -140,17 +158,17 @@ macro_rules! kernel_atomic {
 
             /// Full; returns the **old** value.
             pub fn fetch_or(&self, bits: $int) -> $int {
-                rmw_full(|| self.0.fetch_or(bits, AcqRel))
+                rmw_full(self.at(), |raw| raw.fetch_or(bits, AcqRel))
             }
 
             /// Full; returns the **old** value.
             pub fn fetch_and(&self, bits: $int) -> $int {
-                rmw_full(|| self.0.fetch_and(bits, AcqRel))
+                rmw_full(self.at(), |raw| raw.fetch_and(bits, AcqRel))
             }
 
             /// Full; returns the **old** value.
             pub fn xchg(&self, value: $int) -> $int {
-                rmw_full(|| self.0.swap(value, AcqRel))
+                rmw_full(self.at(), |raw| raw.swap(value, AcqRel))
             }
 
             /// Full; true iff the counter reached zero.
@@ -163,7 +181,7 @@ macro_rules! kernel_atomic {
             #[must_use = "whoever brings the count to zero owns what follows"]
             pub fn sub_and_test_with(&self, how: Strength, n: $int) -> bool {
                 if how.is_relaxed() {
-                    return self.0.fetch_sub(n, Relaxed) == n;
+                    return self.at().fetch_sub(n, Relaxed) == n;
                 }
                 self.sub_and_test(n)
             }
@@ -176,25 +194,25 @@ macro_rules! kernel_atomic {
 
             /// Full on success. Both arms carry the value found.
             pub fn cmpxchg(&self, old: $int, new: $int) -> Result<$int, $int> {
-                try_full(|| self.0.compare_exchange(old, new, AcqRel, Relaxed))
+                try_full(self.at(), |raw| raw.compare_exchange(old, new, AcqRel, Relaxed))
             }
 
             /// Full on success, unless a rule weakened it. Both arms carry the value found.
             pub fn cmpxchg_with(&self, how: Strength, old: $int, new: $int) -> Result<$int, $int> {
                 if how.is_relaxed() {
-                    return self.0.compare_exchange(old, new, Relaxed, Relaxed);
+                    return self.at().compare_exchange(old, new, Relaxed, Relaxed);
                 }
                 self.cmpxchg(old, new)
             }
 
             /// Acquire on success, relaxed on failure.
             pub fn cmpxchg_acquire(&self, old: $int, new: $int) -> Result<$int, $int> {
-                self.0.compare_exchange(old, new, Acquire, Relaxed)
+                self.at().compare_exchange(old, new, Acquire, Relaxed)
             }
 
             /// Release on success, relaxed on failure.
             pub fn cmpxchg_release(&self, old: $int, new: $int) -> Result<$int, $int> {
-                self.0.compare_exchange(old, new, Release, Relaxed)
+                self.at().compare_exchange(old, new, Release, Relaxed)
             }
 
             /// Adds `n` unless the value is `unless`; full on success.
@@ -210,6 +228,12 @@ macro_rules! kernel_atomic {
                         Err(found) => old = found,
                     }
                 }
+            }
+        }
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self::new(0)
             }
         }
 
@@ -262,6 +286,6 @@ impl AtomicU32 {
 
     /// Clears one bit, release.
     pub fn clear_bit_unlock(&self, bit: u32) {
-        self.0.fetch_and(!(1 << bit), Release);
+        self.at().fetch_and(!(1 << bit), Release);
     }
 }

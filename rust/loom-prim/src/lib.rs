@@ -27,9 +27,9 @@
 //! Where loom departs from C11: an access marked `SeqCst` is `AcqRel` to it, so none is used, and two
 //! `fence(SeqCst)` order everything around them, as `smp_mb` does in the kernel and not quite in C11; an RMW,
 //! failed or not, reads the newest store; a load never sees a store that is yet to be made (no load
-//! buffering); a location remembers its seven latest stores; fences are no scheduling points of their own; and
-//! some orders are left out ([`model`] says which, and what is done about it). So what loom finds, C11
-//! allows, and what it does not find is no proof.
+//! buffering); a location remembers its seven latest stores; fences are no scheduling points of their own.
+//! So what loom finds, C11 allows, and what it does not find is no proof. Orders that loom's reduction leaves
+//! out are put back in: see [`atomic`].
 //!
 //! # Memory
 //!

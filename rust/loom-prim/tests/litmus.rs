@@ -153,6 +153,20 @@ fn what_a_rule_weakens_is_relaxed_and_what_it_does_not_is_not() {
 }
 
 #[test]
+fn a_read_before_a_write_does_not_hide_that_another_task_reads() {
+    fn read(words: &Words) -> u32 {
+        words[0].read()
+    }
+    fn read_and_write(words: &Words) -> u32 {
+        let seen = words[0].read();
+        words[0].set(1);
+        seen
+    }
+    assert_eq!(two([read, read_and_write]), [[0, 0], [1, 0]]);
+    assert_eq!(two([read_and_write, read]), [[0, 0], [0, 1]]);
+}
+
+#[test]
 fn an_increment_is_never_lost_but_a_read_and_a_write_lose_one() {
     fn inc(words: &Words) -> u32 {
         words[0].inc_return()

@@ -5,8 +5,7 @@
 //! are those that x86 does not tell from the right ones: `pgmap-explore`'s catalogue lists them with the
 //! names of these models, and a test here holds the two lists against each other.
 //!
-//! Models of two tasks have no bound on preemptions, those of three say their own; what loom leaves out
-//! all the same, its face of `prim` says.
+//! Models of two tasks have no bound on preemptions, those of three say their own.
 
 mod catalogue;
 mod folio_publish;

@@ -10,7 +10,7 @@ use program::rules::Barrier;
 use crate::rig::Happened;
 
 /// Three tasks: all orders are too many.
-pub(crate) const PREEMPTIONS: usize = 3;
+pub(crate) const PREEMPTIONS: usize = 2;
 
 /// Task 0 kills the ref and finishes the switch; task 1 takes a reference, uses the object, and puts; task 2
 /// uses the object under a reference that was taken on the CPU of task 0, and puts it on its own.
