@@ -9,16 +9,16 @@
 //! The end of a busy-wait and the step after it are one: whoever chose the spinner could have
 //! chosen another for nothing, so a second decision before that step would only repeat the first.
 //!
-//! Beyond the replayed part of the path, a decision first asks the cache, also one that has a
-//! single candidate because the current task cannot go on. Its key is the signature
-//! of the past and, inside a bound, the current task and whether leaving it is free; its value the
-//! fewest preemptions spent on the way. Equal signatures mean equal states, and the steps the
-//! tasks stand at are a function of the state, so they need not be in the key. From equal keys the
-//! same continuations are open to whoever has spent as little or less, hence the second visitor
-//! can be cut: any execution through it has a twin, with the same events in an order that differs
-//! only by commuting ones, through the first. Sleep sets would not do here. They omit an order because
-//! an equivalent one is explored elsewhere, but that one may need more preemptions than the bound
-//! allows, and is then explored nowhere.
+//! Inside a bound, beyond the replayed part of the path, a decision first asks the cache, also one
+//! that has a single candidate because the current task cannot go on. Its key is the signature
+//! of the past, the current task and whether leaving it is free; its value the fewest preemptions
+//! spent on the way. Equal signatures mean equal states, and the steps the tasks stand at are a
+//! function of the state, so they need not be in the key. From equal keys the same continuations
+//! are open to whoever has spent as little or less, hence the second visitor can be cut: any
+//! execution through it has a twin, with the same events in an order that differs only by commuting
+//! ones, through the first. Sleep sets would not do here. They omit an order because an equivalent
+//! one is explored elsewhere, but that one may need more preemptions than the bound allows, and is
+//! then explored nowhere. Without a bound they do, and there is no cache: see `dpor`.
 
 use crate::cache::Visit;
 use crate::engine::{End, Engine, Place, Stand};
@@ -29,7 +29,7 @@ use crate::step::{Step, Task};
 use crate::storm::STREAK;
 use crate::tree::{Branch, Node};
 
-fn tasks_of(mut mask: u16) -> impl Iterator<Item = Task> {
+pub(crate) fn tasks_of(mut mask: u16) -> impl Iterator<Item = Task> {
     core::iter::from_fn(move || {
         let lowest = (mask != 0).then(|| Task(mask.trailing_zeros() as u8))?;
         mask &= mask - 1;
@@ -39,9 +39,9 @@ fn tasks_of(mut mask: u16) -> impl Iterator<Item = Task> {
 
 /// What is known of the current task when a decision falls.
 #[derive(Clone, Copy)]
-struct Scene {
+pub(crate) struct Scene {
     /// The current task, if it can go on.
-    stays: Option<Task>,
+    pub(crate) stays: Option<Task>,
     /// Leaving it costs nothing.
     free: bool,
 }
@@ -69,9 +69,12 @@ impl Engine {
         if events >= self.storm_check || self.storm.alone() {
             self.look_for_storm(scene);
         }
-        let chosen = match self.script.is_some() {
-            true => self.follow(scene),
-            false => self.explore(scene),
+        let chosen = if self.script.is_some() {
+            self.follow(scene)
+        } else if self.by_class {
+            self.reduce(scene)
+        } else {
+            self.explore(scene)
         };
         let Some(next) = chosen else { return };
         if Some(next) != self.now {
@@ -143,11 +146,29 @@ impl Engine {
         Some(script.next(events, rolling, runnable, default))
     }
 
+    /// Moves to the next execution; `false` when the search is exhausted.
+    pub(crate) fn advance(&mut self) -> bool {
+        if self.by_class { self.path.advance() } else { self.tree.advance() }
+    }
+
+    /// Whether the execution has ended before the path that it followed.
+    pub(crate) fn is_left(&self) -> bool {
+        if self.by_class { self.path.is_left() } else { self.tree.upcoming().is_some() }
+    }
+
+    /// Which share of the search is done, by estimate.
+    pub(crate) fn fraction(&self, longest: u32) -> f64 {
+        if self.by_class { self.path.fraction() } else { self.tree.fraction(longest) }
+    }
+
     /// The result of a choice among `0..n`.
     pub(crate) fn pick(&mut self, n: u32) -> u32 {
         let events = self.history.events();
         if let Some(script) = &mut self.script {
             return script.choose(events, n);
+        }
+        if self.by_class {
+            return self.reduce_choice(n);
         }
         match self.tree.upcoming() {
             Some(Node { at, branch: Branch::Choice { chosen, of }, .. })
@@ -180,13 +201,9 @@ impl Engine {
         self.cache.visit(state, spent) == Visit::Known
     }
 
-    /// What goes into the cache: the state, and what was spent to reach it. Without a bound it does
-    /// not matter who is current, nor what was spent.
+    /// What goes into the cache: the state, and what was spent to reach it.
     fn key(&self, scene: Scene) -> (u128, u32) {
         let signature = self.history.signature();
-        if self.budget == u32::MAX {
-            return (mix(signature, 0, 0), 0);
-        }
         let current = match (scene.stays, scene.free) {
             (Some(now), free) => u128::from(now.0) << 1 | u128::from(free),
             (None, _) => u128::from(u8::MAX),
@@ -200,7 +217,7 @@ impl Engine {
 
     /// Who goes on unless the search or a schedule says otherwise. `None`: nobody, and the
     /// execution has ended.
-    fn default(&mut self, scene: Scene) -> Option<Task> {
+    pub(crate) fn default(&mut self, scene: Scene) -> Option<Task> {
         let default = scene.stays.or_else(|| tasks_of(self.runnable()).next());
         if default.is_none() {
             let end = self.standstill();
@@ -213,6 +230,8 @@ impl Engine {
     fn set_calm(&mut self) {
         let until = if self.starting || self.script.is_some() || self.storm.alone() {
             0
+        } else if self.by_class {
+            self.path.calm_until(self.now)
         } else if let Some(node) = self.tree.upcoming() {
             node.at
         } else if self.preemptions >= self.budget {
@@ -224,7 +243,7 @@ impl Engine {
     }
 
     #[inline]
-    fn can_run(&mut self, task: Task) -> bool {
+    pub(crate) fn can_run(&mut self, task: Task) -> bool {
         self.ready & task.bit() != 0 || self.held & task.bit() != 0 && self.released(task)
     }
 
@@ -240,7 +259,7 @@ impl Engine {
     }
 
     #[inline]
-    fn runnable(&mut self) -> u16 {
+    pub(crate) fn runnable(&mut self) -> u16 {
         let mut mask = self.ready;
         for task in tasks_of(self.held) {
             if self.released(task) {

@@ -14,6 +14,7 @@ use core::panic::Location;
 use std::collections::HashMap;
 
 use crate::cache::Cache;
+use crate::dpor::Path;
 use crate::failure::{Failure, Fault, Recurrence};
 use crate::hash::Folding;
 use crate::history::History;
@@ -124,6 +125,9 @@ pub(crate) struct Engine {
 
     pub(crate) tree: Tree,
     pub(crate) cache: Cache,
+    /// The search is by classes, along `path`; else it is in `tree`.
+    pub(crate) by_class: bool,
+    pub(crate) path: Path,
     pub(crate) budget: u32,
     pub(crate) preemptions: u32,
     pub(crate) steps_max: u32,
@@ -159,6 +163,8 @@ impl Engine {
             end: None,
             tree: Tree::default(),
             cache: Cache::new(0),
+            by_class: false,
+            path: Path::new(),
             budget: 0,
             preemptions: 0,
             steps_max: u32::MAX,
@@ -189,6 +195,7 @@ impl Engine {
         self.history.clear(tasks);
         self.end = None;
         self.tree.cursor = 0;
+        self.path.begin(wish.schedule);
         self.preemptions = 0;
         self.calm_until = 0;
         self.joined_at = u32::MAX;
@@ -221,7 +228,10 @@ impl Engine {
 
     /// Decides whether events are looked at one by one.
     pub(crate) fn watch(&mut self) {
-        self.watched = self.script.is_some() || self.journal.open() || self.storm.alone();
+        self.watched = self.script.is_some()
+            || self.journal.open()
+            || self.storm.alone()
+            || self.path.recording();
     }
 
     pub(crate) fn current(&self) -> Task {
@@ -413,6 +423,7 @@ impl Engine {
     #[cold]
     fn observe(&mut self, task: Task) {
         let step = self.place(task).step;
+        self.path.event(&step);
         let index = self.history.events() - 1;
         let kind = if self.flight == Flight::Record { Kind::Record } else { Kind::Step };
         let values = self.journal.step(index, task, &step, kind);
