@@ -9,16 +9,16 @@
 //! The end of a busy-wait and the step after it are one: whoever chose the spinner could have
 //! chosen another for nothing, so a second decision before that step would only repeat the first.
 //!
-//! By the tree: beyond the replayed part of the path, a decision first asks the cache, also one that has a
-//! single candidate because the current task cannot go on. Its key is the signature
-//! of the past and, inside a bound, the current task and whether leaving it is free; its value the
-//! fewest preemptions spent on the way. Equal signatures mean equal states, and the steps the
-//! tasks stand at are a function of the state, so they need not be in the key. From equal keys the
-//! same continuations are open to whoever has spent as little or less, hence the second visitor
-//! can be cut: any execution through it has a twin, with the same events in an order that differs
-//! only by commuting ones, through the first. Sleep sets would not do here. They omit an order because
-//! an equivalent one is explored elsewhere, but that one may need more preemptions than the bound
-//! allows, and is then explored nowhere.
+//! By the tree: beyond the replayed part of the path, a decision first asks the cache, also one
+//! that has a single candidate because the current task cannot go on. Its key is the signature
+//! of the past, the current task and whether leaving it is free; its value the fewest preemptions
+//! spent on the way. Equal signatures mean equal states, and the steps the tasks stand at are a
+//! function of the state, so they need not be in the key. From equal keys the same continuations
+//! are open to whoever has spent as little or less, hence the second visitor can be cut: any
+//! execution through it has a twin, with the same events in an order that differs only by commuting
+//! ones, through the first. Sleep sets would not do here. They omit an order because an equivalent
+//! one is explored elsewhere, but that one may need more preemptions than the bound allows, and is
+//! then explored nowhere. Without a bound they do, and there is no cache: see `dpor`.
 
 use crate::cache::Visit;
 use crate::engine::Engine;
@@ -34,9 +34,9 @@ use crate::tree::{Branch, Node};
 
 /// What is known of the current task when a decision falls.
 #[derive(Clone, Copy)]
-struct Scene {
+pub(crate) struct Scene {
     /// The current task, if it can go on.
-    stays: Option<Task>,
+    pub(crate) stays: Option<Task>,
     /// Leaving it costs nothing.
     free: bool,
 }
@@ -67,6 +67,7 @@ impl Engine {
         }
         let chosen = match self.guide {
             Guide::Tree => self.explore(scene),
+            Guide::Classes => self.reduce(scene),
             Guide::Script(_) => self.follow(scene),
             Guide::Strategy(_) => self.wander(scene),
         };
@@ -155,12 +156,28 @@ impl Engine {
         Some(sampler.next(&Crossroads::new(runnable, &self.places)))
     }
 
+    /// Moves to the next execution; `false` when the search is exhausted.
+    pub(crate) fn advance(&mut self) -> bool {
+        if self.by_class() { self.path.advance() } else { self.tree.advance() }
+    }
+
+    /// Whether the execution has ended before the path that it followed.
+    pub(crate) fn is_left(&self) -> bool {
+        if self.by_class() { self.path.is_left() } else { self.tree.upcoming().is_some() }
+    }
+
+    /// Which share of the search is done, by estimate.
+    pub(crate) fn fraction(&self, longest: u32) -> f64 {
+        if self.by_class() { self.path.fraction() } else { self.tree.fraction(longest) }
+    }
+
     /// The result of a choice among `0..n`.
     pub(crate) fn pick(&mut self, n: u32) -> u32 {
         let events = self.history.events();
         match &mut self.guide {
             Guide::Script(script) => return script.choose(events, n),
             Guide::Strategy(sampler) => return sampler.pick(n),
+            Guide::Classes => return self.reduce_choice(n),
             Guide::Tree => {}
         }
         match self.tree.upcoming() {
@@ -194,13 +211,9 @@ impl Engine {
         self.cache.visit(state, spent) == Visit::Known
     }
 
-    /// What goes into the cache: the state, and what was spent to reach it. Without a bound it does
-    /// not matter who is current, nor what was spent.
+    /// What goes into the cache: the state, and what was spent to reach it.
     fn key(&self, scene: Scene) -> (u128, u32) {
         let signature = self.history.signature();
-        if self.budget == u32::MAX {
-            return (mix(signature, 0, 0), 0);
-        }
         let current = match (scene.stays, scene.free) {
             (Some(now), free) => u128::from(now.0) << 1 | u128::from(free),
             (None, _) => u128::from(u8::MAX),
@@ -214,7 +227,7 @@ impl Engine {
 
     /// Who goes on unless the search or a schedule says otherwise. `None`: nobody, and the
     /// execution has ended.
-    fn default(&mut self, scene: Scene) -> Option<Task> {
+    pub(crate) fn default(&mut self, scene: Scene) -> Option<Task> {
         let default = scene.stays.or_else(|| tasks_of(self.runnable()).next());
         if default.is_none() {
             let end = self.standstill();
@@ -225,9 +238,11 @@ impl Engine {
 
     /// Until when the task that now goes on need not ask.
     fn set_calm(&mut self) {
-        let by_tree = matches!(self.guide, Guide::Tree);
+        let by_tree = matches!(self.guide, Guide::Tree | Guide::Classes);
         let until = if self.starting || !by_tree || self.storm.alone() {
             0
+        } else if self.by_class() {
+            self.path.calm_until(self.now)
         } else if let Some(node) = self.tree.upcoming() {
             node.at
         } else if self.preemptions >= self.budget {
@@ -239,7 +254,7 @@ impl Engine {
     }
 
     #[inline]
-    fn can_run(&mut self, task: Task) -> bool {
+    pub(crate) fn can_run(&mut self, task: Task) -> bool {
         self.ready & task.bit() != 0 || self.held & task.bit() != 0 && self.released(task)
     }
 
@@ -255,7 +270,7 @@ impl Engine {
     }
 
     #[inline]
-    fn runnable(&mut self) -> u16 {
+    pub(crate) fn runnable(&mut self) -> u16 {
         let mut mask = self.ready;
         for task in tasks_of(self.held) {
             if self.released(task) {

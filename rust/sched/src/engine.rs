@@ -15,6 +15,7 @@ use core::panic::Location;
 use std::collections::HashMap;
 
 use crate::cache::Cache;
+use crate::dpor::Path;
 use crate::failure::{Failure, Fault, Recurrence};
 use crate::guide::{End, Guide, Wish};
 use crate::hash::Folding;
@@ -54,6 +55,7 @@ pub(crate) struct Engine {
 
     pub(crate) tree: Tree,
     pub(crate) cache: Cache,
+    pub(crate) path: Path,
     pub(crate) budget: u32,
     pub(crate) preemptions: u32,
     pub(crate) steps_max: u32,
@@ -89,6 +91,7 @@ impl Engine {
             end: None,
             tree: Tree::default(),
             cache: Cache::new(0),
+            path: Path::new(),
             budget: 0,
             preemptions: 0,
             steps_max: u32::MAX,
@@ -119,6 +122,7 @@ impl Engine {
         self.history.clear(tasks);
         self.end = None;
         self.tree.cursor = 0;
+        self.path.begin(wish.schedule);
         self.preemptions = 0;
         self.calm_until = 0;
         self.joined_at = u32::MAX;
@@ -151,8 +155,15 @@ impl Engine {
 
     /// Decides whether events are looked at one by one.
     pub(crate) fn watch(&mut self) {
-        self.watched =
-            matches!(self.guide, Guide::Script(_)) || self.journal.open() || self.storm.alone();
+        self.watched = matches!(self.guide, Guide::Script(_))
+            || self.journal.open()
+            || self.storm.alone()
+            || self.path.recording();
+    }
+
+    /// Whether one execution of each class is run.
+    pub(crate) fn by_class(&self) -> bool {
+        matches!(self.guide, Guide::Classes)
     }
 
     pub(crate) fn current(&self) -> Task {
@@ -344,6 +355,7 @@ impl Engine {
     #[cold]
     fn observe(&mut self, task: Task) {
         let step = self.place(task).step;
+        self.path.event(&step);
         let index = self.history.events() - 1;
         let kind = if self.flight == Flight::Record { Kind::Record } else { Kind::Step };
         let values = self.journal.step(index, task, &step, kind);

@@ -11,6 +11,8 @@ pub(crate) enum Guide {
     /// The search tree: what it prescribes, then the default, leaving a node at each decision.
     #[default]
     Tree,
+    /// The path of a search that runs one execution of each class (`dpor`).
+    Classes,
     /// A schedule that was found before.
     Script(Script),
     /// A strategy that draws at random.

@@ -142,6 +142,11 @@ impl History {
         self.since_relax[usize::from(task.0)].clear();
     }
 
+    /// What the next [`relax`](crate::relax) of a task watches.
+    pub(crate) fn watched(&self, task: Task) -> impl Iterator<Item = u64> {
+        self.since_relax[usize::from(task.0)].iter().map(|access| access.object)
+    }
+
     /// Whether another task has written an object since this one first touched it in its present
     /// turn. The first touch counts, not the last: the value that made the task wait may be
     /// the older one.

@@ -3,8 +3,10 @@
 //! A [`Model`] is a handful of tasks over shared state. Each task announces every shared operation
 //! *before* it runs ([`point`] and its relatives), so the scheduler decides the order of all of
 //! them: an execution is a value, a [`Schedule`], that can be kept, sent and run again. An
-//! [`Explorer`] runs a model under every schedule within a bound on preemptions, or says why it could
-//! not; what goes wrong is a [`Failure`], never a panic and never a line on standard error.
+//! [`Explorer`] runs a model under every schedule within a bound on preemptions, or without a bound
+//! one schedule of each class of those that differ only by the order of steps that commute, or says
+//! why it could not; what goes wrong is a [`Failure`], never a panic and never a line on standard
+//! error.
 //!
 //! The scheduler knows no kernel and no memory model: operations are numbers with an effect, and
 //! they take place one at a time (sequential consistency).
@@ -16,6 +18,7 @@
 //! | `engine`, `place`, `guide`, `decide`, `journal` | one execution: its state, who goes on, what is written down |
 //! | `history`, `hash` | happens-before as a signature |
 //! | `tree`, `cache`, [`search`] | all executions within a bound |
+//! | `dpor` | one execution of each class, without a bound |
 //! | [`schedule`], `wire`, `script`, [`log`], [`replay`] | one execution again |
 //! | [`strategy`], [`sample`], [`coverage`] | executions drawn at random, and how much they have shown |
 //! | `storm` | retries that get nowhere |
@@ -25,6 +28,7 @@ mod clock;
 mod coroutine;
 pub mod coverage;
 mod decide;
+mod dpor;
 mod engine;
 mod explorer;
 pub mod failure;

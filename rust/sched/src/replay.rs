@@ -72,7 +72,7 @@ impl Explorer {
                 },
                 diverged: match guide {
                     Guide::Script(script) => script.finish(events, rolling),
-                    Guide::Tree | Guide::Strategy(_) => None,
+                    Guide::Tree | Guide::Classes | Guide::Strategy(_) => None,
                 },
                 trace: engine.journal.take_trace(),
             }

@@ -118,8 +118,9 @@ pub fn point(step: Step) {
 /// A scheduling point of a step that cannot run yet: the task is not enabled until `ready()`.
 ///
 /// The scheduler asks `ready` at its decisions, possibly often and from any stack; it must only
-/// look (points inside it do nothing) and depend on shared state alone. Outside a run this does
-/// nothing, whatever `ready` says.
+/// look (points inside it do nothing) and depend on shared state alone. What it looks at besides the
+/// step's object is to be [`record`]ed after the step, and others must not make it false again: the
+/// search without a bound relies on that. Outside a run this does nothing, whatever `ready` says.
 #[inline]
 pub fn point_when(step: Step, wait: Wait<'_>, ready: &dyn Fn() -> bool) {
     let sleep = Sleep::new(wait, ready);

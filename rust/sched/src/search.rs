@@ -5,10 +5,13 @@
 //! stateless: each execution begins anew, repeats the choices of the path and goes on from there.
 //! A state that has been reached before with as few preemptions is not entered again (see
 //! `decide` for why that loses no behaviour); a bound's numbers say how many executions were
-//! cut that way.
+//! cut that way. Without a bound one execution of each class is run (`dpor`): that needs a
+//! hundredth to a thousandth of the executions that the cache would leave, but a representative may
+//! need more preemptions than its class, so it is of no use inside a bound.
 
 use crate::cache::Cache;
 use crate::clock::Clock;
+use crate::engine::Engine;
 use crate::explorer::Explorer;
 use crate::failure::Failure;
 use crate::guide::{End, Guide, Wish};
@@ -18,13 +21,15 @@ use crate::schedule::Schedule;
 /// What to search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Plan {
-    /// The bounds `0..=bound` are searched; `None` searches once, without any bound.
+    /// The bounds `0..=bound` are searched; `None` searches once, without any bound, one execution of
+    /// each class of those that differ only by the order of steps that commute.
     pub bound: Option<u32>,
     /// Executions in all, cut ones included.
     pub schedules_max: u64,
     /// Events in one execution.
     pub steps_max: u32,
-    /// Memory for the cache of visited states; 0: no cache, every execution is run to its end.
+    /// Memory for the cache of visited states; 0: nothing is cut, every execution is run to its end.
+    /// Without a bound there is no cache, and one execution of each class is run unless this is 0.
     pub cache_bytes: usize,
 }
 
@@ -67,9 +72,10 @@ pub struct Progress {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
     pub bound: Option<u32>,
-    /// Executions that were not cut by the cache, failed ones included.
+    /// Executions that were not cut, failed ones included.
     pub schedules: u64,
-    /// Executions cut because they came to a known state.
+    /// Executions cut because they came to a known state; without a bound, because whoever could go on
+    /// was asleep.
     pub pruned: u64,
     /// Executions that failed.
     pub failures: u64,
@@ -203,9 +209,13 @@ impl Explorer {
         judge: &mut dyn FnMut(&Failure, &Schedule) -> Judgement,
         progress: &mut dyn FnMut(&Progress) -> Control,
     ) -> Option<Cut> {
+        // Without a cache every execution is run: that is what others are compared with.
+        let by_class = stats.bound.is_none() && plan.cache_bytes > 0;
+        let guide = || if by_class { Guide::Classes } else { Guide::Tree };
         self.seat.with(|engine| {
             engine.tree.clear();
-            engine.cache = Cache::new(plan.cache_bytes);
+            engine.path.clear();
+            engine.cache = Cache::new(if by_class { 0 } else { plan.cache_bytes });
             engine.budget = stats.bound.unwrap_or(u32::MAX);
             engine.steps_max = plan.steps_max;
         });
@@ -214,11 +224,11 @@ impl Explorer {
                 return Some(Cut::Limit(Limit::Schedules));
             }
             *left -= 1;
-            let mut end = self.execute(model, Wish::default());
+            let mut end = self.execute(model, Wish { guide: guide(), ..Wish::default() });
             let (events, stray) = self.seat.with(|engine| {
                 stats.states = engine.cache.len() as u64;
                 stats.refused = engine.cache.refused();
-                (engine.history.events(), engine.tree.upcoming().is_some())
+                (engine.history.events(), engine.is_left())
             });
             stats.points += u64::from(events);
             stats.longest = stats.longest.max(events);
@@ -226,6 +236,7 @@ impl Explorer {
                 // The path goes on where the execution has ended.
                 end = End::Unsteady(events);
             }
+            self.seat.with(|engine| engine.learn(&end));
             match end {
                 End::Pruned => stats.pruned += 1,
                 End::Passed => stats.schedules += 1,
@@ -236,7 +247,7 @@ impl Explorer {
                 End::Failed(failure) => {
                     stats.schedules += 1;
                     stats.failures += 1;
-                    match self.write_down(model, Guide::Tree, &failure) {
+                    match self.write_down(model, guide(), &failure) {
                         Err(step) => return Some(Cut::Doubt(Doubt::Unsteady { step })),
                         Ok(schedule) => {
                             if judge(&failure, &schedule) == Judgement::Stop {
@@ -251,7 +262,7 @@ impl Explorer {
             if clock.struck(events) && progress(&self.progress(stats)) == Control::Stop {
                 return Some(Cut::Limit(Limit::Asked));
             }
-            if !self.seat.with(|engine| engine.tree.advance()) {
+            if !self.seat.with(Engine::advance) {
                 return None;
             }
         }
@@ -283,7 +294,7 @@ impl Explorer {
             pruned: stats.pruned,
             points: stats.points,
             longest: stats.longest,
-            fraction: self.seat.with(|engine| engine.tree.fraction(stats.longest)),
+            fraction: self.seat.with(|engine| engine.fraction(stats.longest)),
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::toy::random::random_toy;
 use crate::toy::{brute, cached};
 
 const PROGRAMS: u64 = 90;
-const BOUNDS: [Option<u32>; 5] = [Some(0), Some(1), Some(2), Some(3), None];
+const BOUNDS: [Option<u32>; 4] = [Some(0), Some(1), Some(2), Some(3)];
 
 /// What a search showed: traces, final states, and the numbers of its last bound.
 struct Shown {

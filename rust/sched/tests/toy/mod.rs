@@ -8,6 +8,7 @@
 )]
 
 pub mod random;
+pub mod wide;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
@@ -183,13 +184,18 @@ impl Model for Toy {
     }
 }
 
-/// A plan without the cache: every execution counts.
+/// A plan that cuts nothing: every execution counts.
 pub fn brute(bound: Option<u32>) -> Plan {
     Plan { bound, cache_bytes: 0, steps_max: 10_000, ..Plan::default() }
 }
 
 pub fn cached(bound: Option<u32>) -> Plan {
     Plan { bound, cache_bytes: 1 << 24, steps_max: 10_000, ..Plan::default() }
+}
+
+/// One execution of each class.
+pub fn by_class() -> Plan {
+    cached(None)
 }
 
 /// Searches and stops at the first failure.

@@ -1,0 +1,38 @@
+//! Without a bound: what the catalogue's programs show when every class of their executions is seen.
+
+use pgmap_explore::catalogue::CATALOGUE;
+use pgmap_explore::{Verdict, explore};
+use pgmap_sched::{Control, Plan};
+
+/// Programs with more classes than anyone waits for.
+const LARGE: [&str; 2] = ["gup-pte-recheck", "gup-pmd-recheck"];
+
+fn plan() -> Plan {
+    Plan { bound: None, schedules_max: 20_000, ..Plan::default() }
+}
+
+#[test]
+fn each_wrong_rule_is_found_without_a_bound() {
+    for known in CATALOGUE {
+        let mut scenario = known.right().expect("a program");
+        scenario.rules.apply(&known.assignment()).expect("a rule");
+        let verdict = explore(&scenario, &plan(), &mut |_| Control::Go).expect("a scenario");
+        let Verdict::Found { found, .. } = verdict else {
+            panic!("{}: {verdict:?}", known.assignment());
+        };
+        assert_eq!(found.finding.invariant, known.invariant, "{}", known.assignment());
+    }
+}
+
+#[test]
+fn the_sound_era_is_exhausted_without_a_bound() {
+    for known in CATALOGUE.iter().filter(|known| !LARGE.contains(&known.rule)) {
+        let scenario = known.right().expect("a program");
+        let verdict = explore(&scenario, &plan(), &mut |_| Control::Go).expect("a scenario");
+        assert!(
+            matches!(verdict, Verdict::Exhausted { bound: None, .. }),
+            "{}: {verdict:?}",
+            known.assignment()
+        );
+    }
+}
