@@ -13,7 +13,7 @@
 //! |---|---|
 //! | [`step`], [`failure`], [`model`] | the words |
 //! | [`runtime`], `coroutine` | what tasks call, and the stacks they run on; the only `unsafe` |
-//! | `engine`, `decide`, `journal` | one execution: its state, who goes on, what is written down |
+//! | `engine`, `decide`, `paid`, `journal` | one execution: its state, who goes on, what is written down |
 //! | `history`, `hash` | happens-before as a signature |
 //! | `tree`, `cache`, [`search`] | all executions within a bound |
 //! | [`schedule`], `wire`, `script`, [`log`], [`replay`] | one execution again |
@@ -30,6 +30,7 @@ mod history;
 mod journal;
 pub mod log;
 pub mod model;
+mod paid;
 pub mod replay;
 pub mod runtime;
 pub mod schedule;
@@ -54,9 +55,10 @@ pub use log::{Event, Kind};
 pub use model::Model;
 pub use replay::{Ended, Replayed, Trace};
 pub use runtime::{
-    choose, current, fail, intern, note, point, point_when, record, relax, running, settle, value,
+    choose, choose_paid, current, fail, foretell, intern, note, point, point_when, record, relax,
+    running, settle, value,
 };
-pub use schedule::{Departure, Schedule};
+pub use schedule::{Departure, Payment, Schedule};
 pub use script::{Divergence, Sight};
 pub use search::{Control, Doubt, Judgement, Limit, Outcome, Plan, Progress, Stats};
 pub use step::{Effect, MOST_TASKS, Object, Step, Task, Verb, Wait};
