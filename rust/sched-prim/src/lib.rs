@@ -7,7 +7,7 @@
 //!
 //! | what | how it is explored |
 //! |---|---|
-//! | atomics | one step a call; memory is sequentially consistent |
+//! | atomics | one step a call; memory is sequentially consistent, or x86's: `store_buffer.rs` |
 //! | locks | a step to take, enabled when the lock is free; a step to give back |
 //! | sleeping and waking | steps on the queue: a lost wake-up is lost here too |
 //! | read-side sections | no points of their own: `section.rs` says why none is needed |
@@ -54,6 +54,7 @@ mod sleep;
 mod slot;
 mod splitmix;
 mod step;
+pub mod store_buffer;
 pub mod table;
 pub mod verb;
 pub mod wait;
@@ -82,6 +83,7 @@ pub use poison::{Abandoned, Poison, Stopped, catch_abandon};
 pub use rcu::{Crossed, sync_access, sync_irq, synchronize_rcu};
 pub use slab::Slab;
 pub use splitmix::SplitMix64;
+pub use store_buffer::by_hardware;
 pub use table::Table;
 pub use verb::verb_name;
 pub use wait::{
