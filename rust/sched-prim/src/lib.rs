@@ -37,6 +37,7 @@ mod dirty;
 pub mod faults;
 pub mod ghost;
 pub mod guard;
+pub mod hardware;
 mod in_use;
 pub mod lease;
 pub mod lock;
@@ -70,6 +71,7 @@ pub use deferred::{DeferredQueue, Full};
 pub use faults::Faults;
 pub use ghost::Ghost;
 pub use guard::{AccessGuard, IrqGuard, LeafSection, RcuGuard};
+pub use hardware::{by_hardware, may_speculate};
 pub use in_use::Entered;
 pub use lease::{CpuId, Lease, NoCpu, Poll, Signal, TaskId};
 pub use lock::{
@@ -83,7 +85,6 @@ pub use poison::{Abandoned, Poison, Stopped, catch_abandon};
 pub use rcu::{Crossed, sync_access, sync_irq, synchronize_rcu};
 pub use slab::Slab;
 pub use splitmix::SplitMix64;
-pub use store_buffer::by_hardware;
 pub use table::Table;
 pub use verb::verb_name;
 pub use wait::{

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use pgmap_sched::{self as sched, Effect};
 
 use crate::{
-    Cpu, Lease, NoCpu, Poison, TaskId, object,
+    Cpu, Lease, NoCpu, Poison, TaskId, hardware, object,
     plain_word::PlainWord,
     queue::Queues,
     section,
@@ -35,6 +35,8 @@ pub struct Machine {
     poisoned: PlainWord,
     /// How many of the engine's tasks have a store buffer.
     buffers: PlainWord,
+    /// Whether hardware does things unasked.
+    speculates: PlainWord,
 }
 
 impl Machine {
@@ -48,6 +50,7 @@ impl Machine {
             poison: Mutex::new(None),
             poisoned: PlainWord::new(0),
             buffers: PlainWord::new(0),
+            speculates: PlainWord::new(0),
         })
     }
 
@@ -65,6 +68,13 @@ impl Machine {
         self.clear_warnings();
         section::reset();
         store_buffer::reset(self.buffers.get() as usize);
+        hardware::reset(self.speculates.get() != 0);
+    }
+
+    /// From the next [`reset`](Self::reset) on, hardware may do things unasked
+    /// ([`may_speculate`](crate::may_speculate)).
+    pub fn speculate(&self) {
+        self.speculates.set(1);
     }
 
     /// From the next [`reset`](Self::reset) on, memory is x86's: the engine's tasks below `tasks` have a store

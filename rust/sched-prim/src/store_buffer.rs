@@ -24,7 +24,8 @@
 //! others had stored when it began, or before they left the section that was waited for, is visible (`rcu.rs`).
 //!
 //! Only words of the arena in use can wait. What lies elsewhere may be gone when its store's turn comes; for
-//! it the buffer drains first. And what hardware writes ([`by_hardware`]) never was in a store buffer.
+//! it the buffer drains first. And what hardware writes never was in a store buffer
+//! ([`by_hardware`](crate::by_hardware)).
 //!
 //! # History
 //! Whether a buffer is empty is something that its task and its drainer share, so putting in, taking out, and
@@ -38,7 +39,7 @@ use std::collections::VecDeque;
 use pgmap_sched::{self as sched, Effect, MOST_TASKS, Step, Task, Verb};
 
 use crate::{
-    in_use, object,
+    hardware, in_use, object,
     step::{self, Site},
     table, verb,
 };
@@ -129,13 +130,11 @@ struct Outline {
     tasks: Cell<u8>,
     /// Whose holds something, as a mask.
     pending: Cell<u16>,
-    /// Who is in the middle of what hardware does.
-    hardware: Cell<u16>,
 }
 
 thread_local! {
     static OUTLINE: Outline = const {
-        Outline { tasks: Cell::new(0), pending: Cell::new(0), hardware: Cell::new(0) }
+        Outline { tasks: Cell::new(0), pending: Cell::new(0) }
     };
     static BUFFERS: [Buffer; MOST_TASKS] = const { [const { Buffer::new() }; MOST_TASKS] };
 }
@@ -144,7 +143,6 @@ thread_local! {
 pub(crate) fn reset(tasks: usize) {
     let before = OUTLINE.with(|outline| {
         outline.pending.set(0);
-        outline.hardware.set(0);
         outline.tasks.replace(tasks as u8)
     });
     if before != 0 || tasks != 0 {
@@ -177,15 +175,6 @@ fn me() -> Option<usize> {
     OUTLINE.with(|outline| me < outline.tasks.get().into()).then_some(me)
 }
 
-/// What a device or the MMU does inside `act` goes to memory without passing a store buffer.
-pub fn by_hardware<R>(act: impl FnOnce() -> R) -> R {
-    let Some(bit) = is_on().then(me).flatten().map(|me| 1 << me) else { return act() };
-    OUTLINE.with(|outline| outline.hardware.set(outline.hardware.get() | bit));
-    let done = act();
-    OUTLINE.with(|outline| outline.hardware.set(outline.hardware.get() & !bit));
-    done
-}
-
 /// A store to a word: true if it waits, and is done as far as its task is concerned.
 #[inline]
 pub(crate) fn takes(verb: Verb, site: Site, address: usize, bytes: usize, value: u64) -> bool {
@@ -200,7 +189,7 @@ pub(crate) fn takes_zeros(verb: Verb, site: Site, address: usize, bytes: usize) 
 #[cold]
 fn offer(verb: Verb, site: Site, address: usize, what: What) -> bool {
     let Some(me) = me() else { return false };
-    if OUTLINE.with(|outline| outline.hardware.get() & 1 << me != 0) {
+    if hardware::is_busy() {
         return false;
     }
     let Some(offset) = in_use::offset(address) else {
