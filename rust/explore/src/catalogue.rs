@@ -4,7 +4,7 @@
 //! noted here. They are what `explore --break RULE=VALUE` runs when no program is given, and what the
 //! self-test runs.
 
-use pgmap_program::{Era, Invariant, ParseError, Program};
+use pgmap_program::{Era, Invariant, Memory, ParseError, Program};
 
 use crate::scenario::Scenario;
 
@@ -16,8 +16,10 @@ pub struct Known {
     pub value: &'static str,
     /// What breaks.
     pub invariant: Invariant,
-    /// Fewest preemptions that a failing schedule has.
+    /// Fewest preemptions that a failing schedule has; a store that waits counts as one.
     pub preemptions: u32,
+    /// The weakest claim that is refuted: with the memory before it in [`Memory::ALL`] nothing is found.
+    pub needs: Memory,
     /// What happens.
     pub note: &'static str,
     pub program: &'static str,
@@ -30,12 +32,13 @@ impl Known {
         format!("{}={}", self.rule, self.value)
     }
 
-    /// The program under the sound era's rules: what must be exhausted.
+    /// The program under the sound era's rules and the memory it needs: what must be exhausted.
     ///
     /// # Errors
     /// When the program does not parse; a test says that all do.
     pub fn right(&self) -> Result<Scenario, ParseError> {
-        Ok(Scenario::new(Program::parse(self.program)?, Era::V6_15Sound))
+        let scenario = Scenario::new(Program::parse(self.program)?, Era::V6_15Sound);
+        Ok(Scenario { memory: self.needs, ..scenario })
     }
 
     /// The entry for a wrong rule.
@@ -59,6 +62,7 @@ pub const CATALOGUE: &[Known] = &[
         value: "off",
         invariant: Invariant::I24,
         preemptions: 1,
+        needs: Memory::Sc,
         note: "lock-free GUP read the entry before truncate gave the block away, and takes its reference in \
                the page's next life",
         program: "\
@@ -77,6 +81,7 @@ w1 ftruncate f 0 | w1 ftruncate f 1 | w1 w 0 0
         value: "off",
         invariant: Invariant::I24,
         preemptions: 1,
+        needs: Memory::Sc,
         note: "as above, through a huge leaf: its block comes back as single pages of the same file",
         program: "\
 file f 4 huge
@@ -95,6 +100,7 @@ w1 ftruncate f 0 | w1 ftruncate f 4 | w1 w 0 0 2
         value: "before-flush",
         invariant: Invariant::I22,
         preemptions: 1,
+        needs: Memory::Sc,
         note: "munmap puts the page before it flushes; truncate finds it idle and frees it while the CPU \
                still has a translation",
         program: "\
@@ -107,10 +113,29 @@ w1 ftruncate f 0
 ",
     },
     Known {
+        rule: "zap-clear",
+        value: "load-store",
+        invariant: Invariant::I18,
+        preemptions: 2,
+        needs: Memory::Tso,
+        note: "the cleared entry waits in a store buffer while the counts are read; lock-free GUP pins the page, \
+               finds its entry unchanged, and keeps a page that moves away",
+        program: "\
+file f 1
+w0 mmap 0 f 0 1 rw shared
+w1 mmap 0 f 0 1 rw shared
+w0 w 0 0
+start
+w0 pin 0 0 | w0 unpin
+w1 madvise 0 soft_offline 0
+",
+    },
+    Known {
         rule: "truncate-break-layout",
         value: "off",
         invariant: Invariant::I18,
         preemptions: 0,
+        needs: Memory::Sc,
         note: "truncate does not wait for the pin and takes the page out of the file under DMA",
         program: "\
 file f 1
@@ -126,6 +151,7 @@ w1 ftruncate f 0
         value: "before-idle",
         invariant: Invariant::I18,
         preemptions: 0,
+        needs: Memory::Sc,
         note: "the block goes back to the allocator first, and its page is waited for afterwards",
         program: "\
 file f 1
@@ -141,6 +167,7 @@ w1 ftruncate f 0
         value: "none",
         invariant: Invariant::I18,
         preemptions: 0,
+        needs: Memory::Sc,
         note: "the last link goes, and eviction frees the blocks under a pin",
         program: "\
 file f 1
@@ -156,6 +183,7 @@ w1 unlink f
         value: "off",
         invariant: Invariant::I13Weak,
         preemptions: 0,
+        needs: Memory::Sc,
         note: "unbind goes on while a reference on the pagemap is out",
         program: "\
 file f 1
@@ -171,6 +199,7 @@ w1 unbind
         value: "ignore",
         invariant: Invariant::I13Strong,
         preemptions: 0,
+        needs: Memory::Sc,
         note: "the struct pages go away under a pin (B31)",
         program: "\
 file f 1
@@ -186,6 +215,7 @@ w1 unbind
         value: "before-settled",
         invariant: Invariant::I02,
         preemptions: 1,
+        needs: Memory::Sc,
         note: "the page is on the free list before its count is stored; who allocates it in between has the \
                count wiped, and owns a reference on a page whose count is zero",
         program: "\
@@ -200,6 +230,7 @@ w1 dev_alloc 0 1
         value: "ref-zero",
         invariant: Invariant::L2,
         preemptions: 0,
+        needs: Memory::Sc,
         note: "the page is faulted in again while truncate sleeps; when the pin goes it is idle, and nobody \
                says so (B33)",
         program: "\
@@ -216,6 +247,7 @@ w1 ftruncate f 0
         value: "off",
         invariant: Invariant::I20,
         preemptions: 0,
+        needs: Memory::Sc,
         note: "truncate sleeps for the page with the invalidate lock held; its holder needs that lock for a \
                fault before it can unpin (B40)",
         program: "\
@@ -232,6 +264,7 @@ w1 ftruncate f 0
         value: "unrounded",
         invariant: Invariant::L4,
         preemptions: 1,
+        needs: Memory::Sc,
         note: "a fault waits for a huge entry at the index it came for; the unlocker wakes at the first (B25)",
         program: "\
 file f 4 huge

@@ -2,9 +2,9 @@
 //! `mm/memory-failure.c`; the shape of K§6.6 and K§8.2).
 //!
 //! ```text
-//!   i_rwsem, mmap_lock read, invalidate_lock exclusively: nobody maps the page meanwhile
+//!   i_rwsem, invalidate_lock exclusively: nobody maps the page meanwhile
 //!   take a new block
-//!   unmap the page unless somebody refers to it       `vm/offline.rs`
+//!   unmap the page everywhere unless somebody refers to it       `vm/offline.rs`
 //!   from here on the page is no longer the file's
 //!   wait until lock-free walkers, who find their entry changed, have given it back
 //!   entry, contents, block: the new for the old
@@ -24,35 +24,35 @@ use crate::page::{Owner, Pfn};
 use crate::vm::{MmId, Vpn};
 
 impl Dax {
-    /// Moves the page at an address of a process to another block.
+    /// Moves the page of the file that is mapped at an address to another block.
     ///
     /// # Errors
-    /// `EBUSY` while anybody but this mapping holds the page, `ENOENT` where none is mapped, `EINVAL` for a part of
-    /// a huge one, `ENOSPC`, `EFAULT` outside any mapping.
+    /// `EBUSY` while anything but mappings holds the page, `ENOENT` for a hole, `EINVAL` for a part of a huge page,
+    /// `ENOSPC`, `EFAULT` outside any mapping.
     pub(crate) fn soft_offline(&self, cpu: &Cpu<'_>, mm: MmId, vpn: Vpn) -> Result<(), Errno> {
-        let id = {
+        let (id, index) = {
             let layout = self.vm.mm_layout(cpu, mm);
             let vma = layout.find(vpn).ok_or(Errno::EFAULT)?;
             // The mapping keeps its file as long as the layout is locked.
             let id = InodeId(vma.mapping);
             self.igrab(id);
-            id
+            (id, vma.pgoff_of(vpn))
         };
-        let moved = self.move_page(cpu, id, mm, vpn);
+        let moved = self.move_page(cpu, id, index);
         self.iput(cpu, id);
         moved
     }
 
-    fn move_page(&self, cpu: &Cpu<'_>, id: InodeId, mm: MmId, vpn: Vpn) -> Result<(), Errno> {
+    fn move_page(&self, cpu: &Cpu<'_>, id: InodeId, index: u32) -> Result<(), Errno> {
         let _io = self.inode(id).i_rwsem.write(cpu);
-        let layout = self.vm.mm_layout(cpu, mm);
-        let vma = layout.find(vpn).filter(|vma| vma.mapping == id.0).ok_or(Errno::EFAULT)?;
-        let index = vma.pgoff_of(vpn);
         let _faults = self.shut_out_faults(cpu, id);
+        let old = self.extent(id, index).written().ok_or(Errno::ENOENT)?;
+        if self.vm.pagemaps.memmap.folio(old).is_large() {
+            return Err(Errno::EINVAL);
+        }
         let block = self.blocks.alloc(cpu, 1, 1).ok_or(Errno::ENOSPC)?;
-        let old = self
-            .vm
-            .unmap_unreferenced(cpu, mm, vpn)
+        self.vm
+            .unmap_unreferenced(cpu, id.mapping(), index, old)
             .inspect_err(|_| self.blocks.free(cpu, block))?;
         let memmap = &self.vm.pagemaps.memmap;
         let life = memmap.shadow_capture(old);

@@ -2,7 +2,7 @@
 //! `mm/ksm.c`; K§4.1, K§6.6).
 //!
 //! Here the unmapper's half of K§4.1 decides something. Under the page-table lock: clear the entry, then read the
-//! counts; only if nothing but this mapping holds the page is it let go, else the entry is put back. Between the two
+//! counts; only if nothing but mappings holds the page is it let go, else the entry is put back. Between the two
 //! there is no lock, no flush and no other locked instruction: the exchange of the clear is the barrier. GUP-fast
 //! takes its reference and re-reads the entry, so either the count shows the reference or the re-read shows the clear.
 //! (The kernel has places that rely on the exchange alone, and others with an `smp_mb` of their own.)
@@ -16,7 +16,7 @@ use program::rules::ZapClear;
 
 use crate::page::{Hold, Pfn};
 use crate::vm::gather::MmuGather;
-use crate::vm::{Entry, MmId, Vm, Vpn};
+use crate::vm::{Entry, MappingId, Vm, Vpn};
 
 impl Vm {
     /// `ptep_get_and_clear`.
@@ -32,46 +32,52 @@ impl Vm {
         }
     }
 
-    /// Unmaps a page of `mm` if this mapping is all that holds it. When it returns the mapping's reference has been
-    /// put; lock-free walkers that are about to find their entry changed may hold others for a moment. The caller
-    /// keeps faults out, and holds `mmap_lock` for reading.
+    /// Unmaps one page of a file from everybody, mapping after mapping, as long as only mappings hold it. When it
+    /// returns their references have been put; lock-free walkers that are about to find their entry changed may hold
+    /// others for a moment. The caller keeps faults out.
     ///
     /// # Errors
-    /// `ENOENT` where no page is mapped, `EINVAL` for a huge one, `EBUSY` when somebody refers to it.
+    /// `EBUSY` when somebody else refers to it, `EINVAL` when a huge entry maps it: what was unmapped by then stays so.
     pub(crate) fn unmap_unreferenced(
         &self,
         cpu: &Cpu<'_>,
-        mm: MmId,
-        vpn: Vpn,
-    ) -> Result<Pfn, Errno> {
-        let mut gather = MmuGather::new(self, cpu, mm);
-        let unmapped = self.clear_unreferenced(&mut gather, vpn);
-        gather.finish();
-        unmapped
+        mapping: MappingId,
+        index: u32,
+        pfn: Pfn,
+    ) -> Result<(), Errno> {
+        let list = self.mapping(mapping).map_list(cpu);
+        for (mm, vpn) in list.addresses_of(index) {
+            let mut gather = MmuGather::new(self, cpu, mm);
+            let cleared = self.clear_unreferenced(&mut gather, vpn, pfn);
+            gather.finish();
+            cleared?;
+        }
+        Ok(())
     }
 
-    fn clear_unreferenced(&self, gather: &mut MmuGather<'_>, vpn: Vpn) -> Result<Pfn, Errno> {
+    fn clear_unreferenced(
+        &self,
+        gather: &mut MmuGather<'_>,
+        vpn: Vpn,
+        pfn: Pfn,
+    ) -> Result<(), Errno> {
         let cpu = gather.cpu;
         let pmd = Entry(self.tables.pmd(gather.mm, vpn).read());
         if pmd.is_huge() {
             return Err(Errno::EINVAL);
         }
-        let table = pmd.as_table().ok_or(Errno::ENOENT)?;
+        let Some(table) = pmd.as_table() else { return Ok(()) };
         let _ptl = self.tables.lock(cpu, table);
         let word = self.tables.pte(table, vpn);
         let seen = Entry(word.read());
-        if !seen.is_present() || seen.pfn() == Pfn::ZERO_PAGE {
-            return Err(Errno::ENOENT);
+        if !seen.is_present() || seen.pfn() != pfn {
+            return Ok(());
         }
-        let pfn = seen.pfn();
         let folio = self.pagemaps.memmap.folio(pfn);
-        if folio.is_large() {
-            return Err(Errno::EINVAL);
-        }
         self.speculate(gather.mm, vpn, seen);
         let pte = self.get_and_clear(word);
         self.entry_owns(cpu, pfn, Hold::Mapping, Hold::Task);
-        if folio.refcount() != 1 || folio.mapcount() != 1 {
+        if folio.refcount() != folio.mapcount() {
             // Release: pairs with the lock-free walk, as when it was first set.
             word.set_release(pte.0);
             self.entry_owns(cpu, pfn, Hold::Task, Hold::Mapping);
@@ -82,6 +88,6 @@ impl Vm {
         self.remove_rmap_pte(cpu, folio, pfn);
         // Full or not, the gather ends next.
         let _ = gather.remove_folio(folio);
-        Ok(pfn)
+        Ok(())
     }
 }

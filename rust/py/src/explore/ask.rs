@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use pgmap_explore::Scenario;
-use pgmap_program::{Geometry, Program};
+use pgmap_program::{Geometry, MemoryError, Program, TlbRefill};
 use pgmap_sched::Plan;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
@@ -47,7 +47,13 @@ pub(super) fn scenario(py: Python<'_>, config: &Bound<'_, PyDict>) -> PyResult<S
     let era = config::era(py, &value::<String>(py, config, "era")?)?;
     let rules = config::rules(py, era, &value::<Vec<_>>(py, config, "breaks")?)?;
     let geometry = geometry(py, config, Scenario::cosy(&program))?;
-    let scenario = Scenario { program, era, rules, geometry };
+    let memory: String = value(py, config, "memory")?;
+    let memory = memory.parse().map_err(|wrong: MemoryError| invalid(py, wrong.to_string()))?;
+    let tlb = match value::<bool>(py, config, "tlb_refill")? {
+        true => TlbRefill::Speculative,
+        false => TlbRefill::OnAccess,
+    };
+    let scenario = Scenario { program, era, rules, geometry, memory, tlb };
     scenario.validate().map_err(|wrong| raise::scenario_error(py, &wrong))?;
     Ok(scenario)
 }
