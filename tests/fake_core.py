@@ -110,6 +110,7 @@ CATALOGUE: Catalogue = {
             "value": "before-flush",
             "invariant": "I22",
             "preemptions": 1,
+            "needs": "sc",
             "note": "the page is put before the flush",
             "program": PROGRAM,
         },
@@ -118,6 +119,7 @@ CATALOGUE: Catalogue = {
             "value": "none",
             "invariant": "I18",
             "preemptions": 0,
+            "needs": "sc",
             "note": "eviction does not wait",
             "program": PROGRAM,
         },
@@ -132,7 +134,8 @@ def setting(**changes: Any) -> Setting:
         "broken": [],
         "geometry": {"pmd_order": 2, "cpus": 2, "pages": 16},
         "tasks": 2,
-        "memory": "sequentially consistent",
+        "memory": "sc",
+        "tlb": "on-access",
     }
     base.update(changes)  # type: ignore[typeddict-item]
     return base

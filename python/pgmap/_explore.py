@@ -20,9 +20,18 @@ from pgmap._drive import drive
 from pgmap._exit import Exit, worst
 from pgmap._output import Ink, Output
 from pgmap._progress import showing
-from pgmap._search import DEFAULT_PREEMPTIONS, config
+from pgmap._search import DEFAULT_MEMORY, DEFAULT_PREEMPTIONS, config
 from pgmap._signals import Signals
-from pgmap._tell import MEMORY, ending, found_words, geometry, header, shrinking, table
+from pgmap._tell import (
+    MEMORIES,
+    ending,
+    found_words,
+    geometry,
+    header,
+    memory,
+    shrinking,
+    table,
+)
 from pgmap.verdicts import within
 
 STDIN = "-"
@@ -72,6 +81,17 @@ class Explore:
             default={},
             metavar="SIZE=N,...",
             help="sizes of the machine, such as pages=32,pmd_order=3 (default: fit the program)",
+        )
+        world.add_argument(
+            "--memory",
+            choices=tuple(MEMORIES),
+            help="sc, sequentially consistent, or tso, as on x86: a store may be seen late, which "
+            f"costs as a preemption does (default {DEFAULT_MEMORY}, or what a known program needs)",
+        )
+        world.add_argument(
+            "--speculative-tlb",
+            action="store_true",
+            help="CPUs may load translations ahead of any access, which costs as a preemption does",
         )
         world.add_argument(
             "--hunt",
@@ -124,7 +144,10 @@ class Explore:
             return _hunt.hunt(args, out, core, signals)
         if args.ops is not None:
             raise UsageError("--ops is for --hunt; a program has the operations it has")
-        source, program = find_program(args, core)
+        source, program, needs = find_program(args, core)
+        chosen = args.memory or needs
+        if needs not in (chosen, DEFAULT_MEMORY):
+            out.note(f"{source} needs --memory {needs}")
         bound = DEFAULT_PREEMPTIONS if args.preemptions is None else args.preemptions[0]
         asked = config(
             program,
@@ -135,10 +158,16 @@ class Explore:
             schedules=args.schedules,
             seconds=args.seconds,
             shrink=not args.no_shrink,
+            memory=chosen,
+            speculative_tlb=args.speculative_tlb,
         )
         out.facts.update(config=asked, source=source)
         run = core.explore_start(asked)
-        out.detail(header("explore", args.era, args.breaks, f"program: {source}"))
+        what = f"program: {source}"
+        if chosen != DEFAULT_MEMORY:
+            why = "" if args.memory else ", which it needs"
+            what = f"memory={chosen}{why}  {what}"
+        out.detail(header("explore", args.era, args.breaks, what))
         with showing(args.progress, out) as progress:
             report = drive(
                 run,
@@ -179,10 +208,10 @@ def preemptions(text: str) -> tuple[int | None]:
     return (None if text == "all" else count(0, 64)(text),)
 
 
-def find_program(args: argparse.Namespace, core: _core_api.Core) -> tuple[str, str]:
-    """Return where the program comes from, and its text."""
+def find_program(args: argparse.Namespace, core: _core_api.Core) -> tuple[str, str, str]:
+    """Return where the program comes from, its text, and the memory that it needs to show anything."""
     if args.program is not None:
-        return args.program, read(args.program)
+        return args.program, read(args.program), DEFAULT_MEMORY
     if not args.breaks:
         raise UsageError(TEACH)
     catalogue = core.catalogue()
@@ -190,7 +219,8 @@ def find_program(args: argparse.Namespace, core: _core_api.Core) -> tuple[str, s
     mine = [known[pair] for pair in args.breaks if pair in known]
     if len(mine) == 1:
         [entry] = mine
-        return f"the one known for {entry['rule']}={entry['value']}", entry["program"]
+        name = f"the one known for {entry['rule']}={entry['value']}"
+        return name, entry["program"], entry["needs"]
     if mine:
         raise UsageError("each of these rules has a program of its own: name a program's file")
     for missing in catalogue["not_shown"]:
@@ -264,7 +294,7 @@ def result_line(out: Output, report: ExploreReport, signals: Signals) -> str:
         f"{schedules:,} schedules, {pruned:,} cut as seen before, "
         f"{show_seconds(report['search_seconds'])}"
     )
-    holds = f"On {MEMORY}; {geometry(report['setting'])}."
+    holds = f"On {memory(report['setting'])}; {geometry(report['setting'])}."
     partial = "" if signals.stopped_by is None else f" Interrupted by {signals.stopped_by.name}."
     refused = any(bound["refused"] for bound in report["bounds"])
     full = " The cache was full, so some schedules ran twice." if refused else ""

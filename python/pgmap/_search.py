@@ -21,6 +21,7 @@ from pgmap.verdicts import (
 )
 
 DEFAULT_PREEMPTIONS = 2
+DEFAULT_MEMORY = "sc"
 SLICE_SECONDS = 0.05
 
 Rules = Mapping[str, str]
@@ -36,6 +37,8 @@ def config(
     schedules: int | None = None,
     seconds: float | None = None,
     shrink: bool = True,
+    memory: str = DEFAULT_MEMORY,
+    speculative_tlb: bool = False,
 ) -> dict[str, Any]:
     """A search, as the core is told."""
     return {
@@ -47,6 +50,8 @@ def config(
         "schedules": schedules,
         "seconds": seconds,
         "shrink": shrink,
+        "memory": memory,
+        "speculative_tlb": speculative_tlb,
     }
 
 
@@ -60,12 +65,16 @@ def explore(
     schedules: int | None = None,
     seconds: float | None = None,
     shrink: bool = True,
+    memory: str = DEFAULT_MEMORY,
+    speculative_tlb: bool = False,
     progress: Callable[[ExploreProgress], object] | None = None,
 ) -> Verdict:
     """Search the schedules of `program` for one that breaks it.
 
     `rules` changes rules of `era`; `geometry` changes sizes of a machine just large enough.
     `preemptions` bounds the search (`None`: no bound), `schedules` and `seconds` are its budget.
+    `memory` is ``sc``, sequentially consistent, or ``tso``, as on x86, where a store may be seen late;
+    with `speculative_tlb` CPUs load translations ahead of any access. Both cost as preemptions do.
     What is found is shrunk unless `shrink` is false. `progress` is called about twenty times a
     second, in this thread, with a dictionary of how far the search is; an exception there, or
     Ctrl-C, ends the search.
@@ -82,6 +91,8 @@ def explore(
             schedules=schedules,
             seconds=seconds,
             shrink=shrink,
+            memory=memory,
+            speculative_tlb=speculative_tlb,
         )
     )
     try:
@@ -154,6 +165,7 @@ def found_of(found: FoundReport, bounds: tuple[Bound, ...] = ()) -> Found:
         era=setting["era"],
         rules=tuple(setting["broken"]),
         geometry=setting["geometry"],
+        memory=setting["memory"],
         bounds=bounds,
         data=found["report"],
     )
@@ -166,7 +178,7 @@ def verdict(report: ExploreReport) -> Verdict:
         return found_of(report["found"], bounds)
     setting = report["setting"]
     program, era, rules = report["program"], setting["era"], tuple(setting["broken"])
-    geometry = setting["geometry"]
+    geometry, memory = setting["geometry"], setting["memory"]
     schedules = sum(bound.schedules for bound in bounds)
     pruned = sum(bound.pruned for bound in bounds)
     match report["verdict"], report["why"]:
@@ -180,6 +192,7 @@ def verdict(report: ExploreReport) -> Verdict:
                 program=program,
                 era=era,
                 rules=rules,
+                memory=memory,
                 bounds=bounds,
             )
         case "not-found", ("schedules" | "time" | "asked") as budget:
@@ -192,6 +205,7 @@ def verdict(report: ExploreReport) -> Verdict:
                 program=program,
                 era=era,
                 rules=rules,
+                memory=memory,
                 bounds=bounds,
             )
         case _, why:
@@ -201,6 +215,7 @@ def verdict(report: ExploreReport) -> Verdict:
                 program=program,
                 era=era,
                 rules=rules,
+                memory=memory,
                 bounds=bounds,
             )
 
@@ -218,5 +233,6 @@ def replayed(token: str, told: Replayed) -> Replay:
         program=told["program"],
         era=setting["era"],
         rules=tuple(setting["broken"]),
+        memory=setting["memory"],
         data={} if found is None else found["report"],
     )

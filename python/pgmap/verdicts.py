@@ -1,7 +1,8 @@
 """What a search came to: frozen values that say what they hold for, never a bare true.
 
-``match`` on them. Each holds for sequentially consistent memory, the era and rules it names and the
-sizes in ``geometry``; `Exhausted` also only up to its bound of preemptions.
+``match`` on them. Each holds for the memory, the era and the rules it names and the sizes in
+``geometry``; `Exhausted` also only up to its bound of preemptions. ``memory`` is ``sc``, sequentially
+consistent, or ``tso``, as on x86.
 """
 
 from __future__ import annotations
@@ -85,6 +86,7 @@ class Found(_NeverBare):
     rules: tuple[str, ...]
     """Rules that differ from the era's, as ``RULE=VALUE``."""
     geometry: Mapping[str, int] = field(hash=False)
+    memory: str = "sc"
     bounds: tuple[Bound, ...] = ()
     data: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
     """The report as data."""
@@ -107,6 +109,7 @@ class Exhausted(_NeverBare):
     program: str
     era: str
     rules: tuple[str, ...]
+    memory: str = "sc"
     bounds: tuple[Bound, ...] = ()
 
     def __str__(self) -> str:
@@ -129,6 +132,7 @@ class NotFound(_NeverBare):
     program: str
     era: str
     rules: tuple[str, ...]
+    memory: str = "sc"
     bounds: tuple[Bound, ...] = ()
     """The last one is not complete."""
 
@@ -145,6 +149,7 @@ class Inconclusive(_NeverBare):
     program: str
     era: str
     rules: tuple[str, ...]
+    memory: str = "sc"
     bounds: tuple[Bound, ...] = ()
 
     def __str__(self) -> str:
@@ -170,6 +175,7 @@ class Replay(_NeverBare):
     program: str
     era: str
     rules: tuple[str, ...]
+    memory: str = "sc"
     data: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def __str__(self) -> str:

@@ -7,7 +7,7 @@
 
 use std::fmt::Write as _;
 
-use pgmap_program::{Era, Program, Rules};
+use pgmap_program::{Era, Memory, Program, Rules, TlbRefill};
 use pgmap_sched::{Control, Plan};
 
 use crate::scenario::Scenario;
@@ -59,6 +59,8 @@ pub struct Hunt {
     pub words: Vec<Word>,
     pub era: Era,
     pub rules: Rules,
+    pub memory: Memory,
+    pub tlb: TlbRefill,
     /// Longest program, in operations.
     pub ops_max: usize,
     /// For each program.
@@ -166,7 +168,8 @@ fn try_one(
         tried.senseless += 1;
         return None;
     };
-    let scenario = Scenario { rules: hunt.rules, ..Scenario::new(program, hunt.era) };
+    let Hunt { rules, memory, tlb, .. } = *hunt;
+    let scenario = Scenario { rules, memory, tlb, ..Scenario::new(program, hunt.era) };
     // A long search must hear of a wish to stop as well; the next program does, too.
     let before = *tried;
     match explore(&scenario, &hunt.plan, &mut |_| progress(&before)) {

@@ -2,7 +2,7 @@
 
 use pgmap_explore::synth::{Caught, Hunt, Tried, WORDS, Word, hunt};
 use pgmap_explore::{Found, Scenario, Sort};
-use pgmap_program::{Era, Invariant};
+use pgmap_program::{Era, Invariant, Memory, TlbRefill};
 use pgmap_sched::{Control, Plan};
 
 const B33: &str = "mmap touch reference drop truncate";
@@ -10,7 +10,8 @@ const B33: &str = "mmap touch reference drop truncate";
 fn hunting(words: &str, era: Era, ops_max: usize) -> Hunt {
     let words = words.split(' ').map(|word| Word::find(word).expect("a word")).collect();
     let plan = Plan { bound: Some(0), ..Plan::default() };
-    Hunt { words, era, rules: era.rules(), ops_max, plan }
+    let (memory, tlb) = (Memory::Sc, TlbRefill::OnAccess);
+    Hunt { words, era, rules: era.rules(), memory, tlb, ops_max, plan }
 }
 
 fn found(caught: Caught) -> (Scenario, Found, Tried) {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use pgmap_explore::Scenario;
-use pgmap_program::{Geometry, MemoryError, Program, TlbRefill};
+use pgmap_program::{Geometry, Memory, MemoryError, Program, TlbRefill};
 use pgmap_sched::Plan;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
@@ -47,15 +47,22 @@ pub(super) fn scenario(py: Python<'_>, config: &Bound<'_, PyDict>) -> PyResult<S
     let era = config::era(py, &value::<String>(py, config, "era")?)?;
     let rules = config::rules(py, era, &value::<Vec<_>>(py, config, "breaks")?)?;
     let geometry = geometry(py, config, Scenario::cosy(&program))?;
-    let memory: String = value(py, config, "memory")?;
-    let memory = memory.parse().map_err(|wrong: MemoryError| invalid(py, wrong.to_string()))?;
-    let tlb = match value::<bool>(py, config, "tlb_refill")? {
-        true => TlbRefill::Speculative,
-        false => TlbRefill::OnAccess,
-    };
+    let (memory, tlb) = (memory(py, config)?, tlb(py, config)?);
     let scenario = Scenario { program, era, rules, geometry, memory, tlb };
     scenario.validate().map_err(|wrong| raise::scenario_error(py, &wrong))?;
     Ok(scenario)
+}
+
+/// Which memory the CPUs see.
+pub(super) fn memory(py: Python<'_>, config: &Bound<'_, PyDict>) -> PyResult<Memory> {
+    let name: String = value(py, config, "memory")?;
+    name.parse().map_err(|wrong: MemoryError| invalid(py, wrong.to_string()))
+}
+
+/// When TLBs are filled.
+pub(super) fn tlb(py: Python<'_>, config: &Bound<'_, PyDict>) -> PyResult<TlbRefill> {
+    let speculative: bool = value(py, config, "speculative_tlb")?;
+    Ok(if speculative { TlbRefill::Speculative } else { TlbRefill::OnAccess })
 }
 
 /// The sizes that were asked for; the others fit the program.

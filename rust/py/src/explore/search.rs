@@ -113,7 +113,7 @@ pub(super) fn setting(scenario: &Scenario) -> Value {
         "broken": broken.collect::<Vec<_>>(),
         "geometry": scenario.geometry,
         "tasks": scenario.roles().len(),
-        "memory": scenario.memory.describe(),
+        "memory": scenario.memory,
         "tlb": scenario.tlb,
     })
 }
