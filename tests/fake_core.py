@@ -123,6 +123,15 @@ CATALOGUE: Catalogue = {
             "note": "eviction does not wait",
             "program": PROGRAM,
         },
+        {
+            "rule": "zap-clear",
+            "value": "load-store",
+            "invariant": "I22",
+            "preemptions": 1,
+            "needs": "tso",
+            "note": "the clear is seen late",
+            "program": PROGRAM,
+        },
     ],
     "not_shown": [{"rule": "share-reset", "value": "kept", "why": "files cannot share"}],
 }

@@ -209,7 +209,7 @@ def preemptions(text: str) -> tuple[int | None]:
 
 
 def find_program(args: argparse.Namespace, core: _core_api.Core) -> tuple[str, str, str]:
-    """Return where the program comes from, its text, and the memory that it needs to show anything."""
+    """Return where the program comes from, its text, and which memory it needs."""
     if args.program is not None:
         return args.program, read(args.program), DEFAULT_MEMORY
     if not args.breaks:

@@ -73,8 +73,8 @@ def explore(
 
     `rules` changes rules of `era`; `geometry` changes sizes of a machine just large enough.
     `preemptions` bounds the search (`None`: no bound), `schedules` and `seconds` are its budget.
-    `memory` is ``sc``, sequentially consistent, or ``tso``, as on x86, where a store may be seen late;
-    with `speculative_tlb` CPUs load translations ahead of any access. Both cost as preemptions do.
+    `memory` is ``sc``, sequentially consistent, or ``tso``, as on x86: a store may be seen late.
+    With `speculative_tlb` CPUs load translations ahead of any access. Both cost as preemptions do.
     What is found is shrunk unless `shrink` is false. `progress` is called about twenty times a
     second, in this thread, with a dictionary of how far the search is; an exception there, or
     Ctrl-C, ends the search.

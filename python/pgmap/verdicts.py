@@ -1,8 +1,8 @@
 """What a search came to: frozen values that say what they hold for, never a bare true.
 
 ``match`` on them. Each holds for the memory, the era and the rules it names and the sizes in
-``geometry``; `Exhausted` also only up to its bound of preemptions. ``memory`` is ``sc``, sequentially
-consistent, or ``tso``, as on x86.
+``geometry``; `Exhausted` also only up to its bound of preemptions. ``memory`` is ``sc``,
+sequentially consistent, or ``tso``, as on x86.
 """
 
 from __future__ import annotations
