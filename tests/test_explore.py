@@ -395,6 +395,7 @@ def test_a_result_is_given_once() -> None:
         {
             **{"program": ZAP["program"], "era": "v6.15-sound", "breaks": (), "geometry": {}},
             **{"preemptions": 0, "schedules": None, "seconds": None, "shrink": True},
+            **{"memory": "sc", "speculative_tlb": False},
         }
     )
     assert run.finish()["verdict"] == "exhausted"

@@ -8,12 +8,14 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use pgmap_sched::{
-    Control, Explorer, Failure, Fault, Judgement, Model, Outcome, Plan, Schedule, Task,
+    Control, Effect, Explorer, Failure, Fault, Judgement, Kind, Model, Outcome, Plan, Schedule,
+    Task, Trace,
 };
 use pgmap_sched_prim::{
     Arena, AtomicU32, AtomicUsize, Cpu, Entered, Guarded, Lease, LockClass, Machine, Sleep,
-    Snapshot, SpinLock, SplitMix64, Table, TaskId, WaitClass, Waiting, by_hardware, plain, smp_mb,
-    store_buffer, synchronize_rcu, wait_var_event, wake_up_all, wake_up_var,
+    Snapshot, SpinLock, SplitMix64, Table, TaskId, WaitClass, Waiting, by_hardware, may_speculate,
+    plain, smp_mb, store_buffer, synchronize_rcu, verb_name, wait_var_event, wake_up_all,
+    wake_up_var,
 };
 
 plain! {
@@ -373,6 +375,79 @@ fn n6_a_task_sees_its_own_store_before_anybody_else_does() {
     assert!(can(Tso, None, &[one, other], n6));
     assert!(!can(Sc, None, &[one, other], n6));
     assert!(!can(Tso, None, &[one], |result| result[0] != 1), "forwarding never fails");
+}
+
+#[test]
+fn what_hardware_does_unasked_costs_and_is_one_event() {
+    let hardware: Body<'_> = &|shared, _| {
+        // What is done unasked happens with this.
+        shared.words[2].read();
+        may_speculate(|| {
+            shared.x().set(1);
+            shared.y().set(1);
+        });
+    };
+    let look: Body<'_> = &|shared, _| {
+        shared.report(0, shared.x().read());
+        shared.report(1, shared.y().read());
+    };
+    let results = |bound, told: bool| {
+        let tasks = [hardware, look];
+        let mut litmus = Litmus::new(Sc, &tasks);
+        if told {
+            litmus.machine.speculate();
+        }
+        litmus.search(bound, 1 << 20);
+        let seen = litmus.seen.take();
+        seen.into_iter().map(|all| (all[0], all[1])).collect::<BTreeSet<_>>()
+    };
+    assert_eq!(results(None, false), [(0, 0)].into());
+    assert_eq!(results(Some(0), true), [(0, 0)].into());
+    // The other task looks before, after, or between its two looks; never in the middle of it.
+    assert_eq!(results(None, true), [(0, 0), (0, 1), (1, 1)].into());
+}
+
+/// The schedule of one task whose first store waits until it must not.
+fn waiting_at_once() -> Schedule {
+    // Version with payments; no departures, no choices; one payment: the first asked, 1; no hash.
+    let mut bytes = vec![2, 0, 0, 0, 1, 0, 1];
+    bytes.extend([0; 8]);
+    Schedule::from_bytes(&bytes).expect("a schedule")
+}
+
+#[test]
+fn what_goes_into_a_buffer_and_comes_out_is_in_the_history() {
+    let writes: Body<'_> = &|shared, _| {
+        shared.x().set(1);
+        shared.y().read();
+        shared.x().set(2);
+        shared.x().xchg(3);
+        shared.y().set(4);
+    };
+    let tasks = [writes];
+    let mut litmus = Litmus::new(Tso, &tasks);
+    let schedule = waiting_at_once();
+    let trace = Explorer::new().replay(&mut litmus, &schedule, Trace::Keep).trace;
+    let events = trace.iter().filter(|event| matches!(event.kind, Kind::Step | Kind::Record));
+    let told: Vec<_> = events
+        .map(|event| (event.task.0, verb_name(event.verb), event.effect == Effect::Write))
+        .collect();
+    let buffer = "store buffer";
+    let expected = [
+        (0, buffer, true),
+        (0, "READ_ONCE", false),
+        (0, buffer, true),
+        (1, "WRITE_ONCE", true),
+        (1, buffer, true),
+        (1, "WRITE_ONCE", true),
+        (1, buffer, true),
+        (0, "smp_mb", false),
+        (0, "xchg", true),
+        (0, "WRITE_ONCE", true),
+    ];
+    let seen: Vec<_> =
+        told.into_iter().filter(|event| event.1 != "get_cpu" && event.1 != "put_cpu").collect();
+    assert_eq!(seen, expected);
 }
 
 #[test]
