@@ -113,6 +113,7 @@ CATALOGUE: Catalogue = {
             "value": "before-flush",
             "invariant": "I22",
             "preemptions": 1,
+            "needs": "sc",
             "note": "the page is put before the flush",
             "program": PROGRAM,
         },
@@ -121,7 +122,17 @@ CATALOGUE: Catalogue = {
             "value": "none",
             "invariant": "I18",
             "preemptions": 0,
+            "needs": "sc",
             "note": "eviction does not wait",
+            "program": PROGRAM,
+        },
+        {
+            "rule": "zap-clear",
+            "value": "load-store",
+            "invariant": "I22",
+            "preemptions": 1,
+            "needs": "tso",
+            "note": "the clear is seen late",
             "program": PROGRAM,
         },
     ],
@@ -145,7 +156,8 @@ def setting(**changes: Any) -> Setting:
         "broken": [],
         "geometry": {"pmd_order": 2, "cpus": 2, "pages": 16},
         "tasks": 2,
-        "memory": "sequentially consistent",
+        "memory": "sc",
+        "tlb": "on-access",
     }
     base.update(changes)  # type: ignore[typeddict-item]
     return base

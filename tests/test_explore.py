@@ -203,6 +203,16 @@ def test_a_file_that_is_no_text_is_refused(run: Runner, tmp_path: Path) -> None:
     assert "not UTF-8" in ran.stderr
 
 
+def test_memory_and_tlbs_are_asked_for(run: Runner) -> None:
+    fake = FakeCore()
+    run(Explore(), "--break", "zap-put=before-flush", core=fake)
+    run(Explore(), "--break", "zap-put=before-flush", "--memory", "tso", core=fake)
+    run(Explore(), "--hunt", "mmap", "--memory", "tso", "--speculative-tlb", core=fake)
+    asked = [(one["memory"], one["speculative_tlb"]) for one in fake.asked]
+    assert asked == [("sc", False), ("tso", False), ("tso", True)]
+    assert run(Explore(), "--memory", "arm", "--hunt", "mmap").exit is Exit.USAGE
+
+
 def test_a_hunt_asks_for_its_words(run: Runner) -> None:
     fake = FakeCore()
     ran = run(Explore(), "--hunt", "mmap, touch", "--ops", "3", core=fake)
@@ -320,6 +330,43 @@ def test_the_json_of_a_sample_carries_its_coverage(run: Runner, tmp_path: Path) 
     assert ran.json["bounds"] == []
 
 
+def test_a_rule_that_is_wrong_on_x86_only_is_explored_there_by_itself(run: Runner) -> None:
+    entry = KNOWN["zap-clear"]
+    asked = f"{entry['rule']}={entry['value']}"
+    ran = run(Explore(), "--break", asked, core=core())
+    assert ran.exit is Exit.FOUND
+    assert "memory=tso, which it needs" in ran.lines[0]
+    assert "On x86-TSO memory" in ran.stdout
+    assert "with 2 preemptions or delays" in ran.stdout
+    silent = run(Explore(), "--break", asked, "--memory", "sc", "--json", "-", core=core())
+    assert (silent.exit, silent.json["verdict"]) == (Exit.OK, "exhausted")
+    assert silent.json["setting"]["memory"] == "sc"
+    assert "needs --memory tso" in silent.stderr
+
+
+def test_a_verdict_says_for_which_memory_it_holds() -> None:
+    entry = KNOWN["zap-clear"]
+    rules = {entry["rule"]: entry["value"]}
+    found = pgmap.explore(entry["program"], rules=rules, memory="tso", shrink=False)
+    silent = pgmap.explore(entry["program"], rules=rules)
+    assert isinstance(found, Found)
+    assert isinstance(silent, Exhausted)
+    assert (found.memory, silent.memory) == ("tso", "sc")
+    assert found.token.startswith("pgm2:")
+    assert pgmap.replay(found.token).memory == "tso"
+
+
+def test_a_translation_may_be_loaded_ahead() -> None:
+    touched_by_nobody = (
+        "file f 1\nw0 mmap 0 f 0 1 rw shared\nw0 pin 0 0 | w0 unpin\nstart\n"
+        "w0 munmap 0\nw1 ftruncate f 0\n"
+    )
+    ahead = pgmap.explore(touched_by_nobody, rules=WRONG, speculative_tlb=True)
+    assert isinstance(ahead, Found)
+    assert "TLBs load ahead" in ahead.report
+    assert isinstance(pgmap.explore(touched_by_nobody, rules=WRONG), Exhausted)
+
+
 def test_a_budget_of_schedules_or_time_is_not_found() -> None:
     by_schedules = pgmap.explore(LARGE, schedules=20)
     by_time = pgmap.explore(LARGE, preemptions=8, seconds=0.1)
@@ -392,6 +439,8 @@ def test_progress_is_called_and_may_end_the_search() -> None:
             {"program": "file f 1\nw0 mmap 0 f 0 1 rw shared\nw0 r 0 0\nstart\n"},
             errors.ScenarioError,
         ),
+        ({"memory": "arm"}, errors.InvalidArgument),
+        ({"memory": 1}, errors.InvalidArgument),
         ({"program": 7}, TypeError),
         ({"program": None}, TypeError),
     ],
@@ -457,6 +506,7 @@ def test_a_result_is_given_once() -> None:
             **{"program": ZAP["program"], "era": "v6.15-sound", "breaks": (), "geometry": {}},
             **{"preemptions": 0, "schedules": None, "seconds": None, "shrink": True},
             **{"strategy": "bounds", "seed": 1, "threads": 1},
+            **{"memory": "sc", "speculative_tlb": False},
         }
     )
     assert run.finish()["verdict"] == "exhausted"

@@ -62,13 +62,28 @@ def test_whatever_is_not_as_known_is_a_failure(run: Runner, fake: FakeCore, fail
     assert "FAILED" in ran.stdout
 
 
+def test_what_needs_weaker_memory_must_be_silent_without(run: Runner) -> None:
+    fake = FakeCore(explores=[wrong(), right(), right()])
+    ran = run(Selftest(), "zap-clear=load-store", "--json", "-", core=fake)
+    assert ran.exit is Exit.OK
+    asked = [it["memory"] for it in fake.asked if isinstance(it, dict)]
+    assert asked == ["tso", "tso", "sc"]
+    assert ran.json["rows"][0]["silent"]["verdict"] == "exhausted"
+    loud = FakeCore(explores=[wrong(), right(), wrong()])
+    ran = run(Selftest(), "zap-clear=load-store", core=loud)
+    assert ran.exit is Exit.FOUND
+    assert "not silent on sc: found" in ran.stdout
+
+
 def test_an_unknown_rule_lists_those_there_are(run: Runner) -> None:
     ran = run(Selftest(), "zap-put=sometimes")
     assert ran.exit is Exit.USAGE
     assert RULE in ran.stderr
 
 
-@pytest.mark.parametrize("name", [RULE, "free-push=before-settled", "idle-pred=ref-zero"])
+@pytest.mark.parametrize(
+    "name", [RULE, "free-push=before-settled", "idle-pred=ref-zero", "zap-clear=load-store"]
+)
 def test_a_wrong_rule_is_found_and_a_right_one_exhausted(run: Runner, name: str) -> None:
     ran = run(Selftest(), name, "--json", "-", core=core())
     assert ran.exit is Exit.OK

@@ -172,7 +172,8 @@ class Setting(TypedDict):
     broken: list[str]
     geometry: dict[str, int]
     tasks: int
-    memory: str
+    memory: Literal["sc", "tso"]
+    tlb: Literal["on-access", "speculative"]
 
 
 class BoundReport(TypedDict):
@@ -407,6 +408,7 @@ class KnownRule(TypedDict):
     value: str
     invariant: str
     preemptions: int
+    needs: Literal["sc", "tso"]
     note: str
     program: str
 

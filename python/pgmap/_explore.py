@@ -33,9 +33,18 @@ from pgmap._drive import drive
 from pgmap._exit import Exit, worst
 from pgmap._output import Ink, Output
 from pgmap._progress import showing
-from pgmap._search import DEFAULT_PREEMPTIONS, config
+from pgmap._search import DEFAULT_MEMORY, DEFAULT_PREEMPTIONS, config
 from pgmap._signals import Signals
-from pgmap._tell import MEMORY, ending, found_words, geometry, header, shrinking, table
+from pgmap._tell import (
+    MEMORIES,
+    ending,
+    found_words,
+    geometry,
+    header,
+    memory,
+    shrinking,
+    table,
+)
 from pgmap._weak import not_on_x86, tell_silence
 from pgmap.verdicts import classes_words, unseen_words, within
 
@@ -92,6 +101,17 @@ class Explore:
             default={},
             metavar="SIZE=N,...",
             help="sizes of the machine, such as pages=32,pmd_order=3 (default: fit the program)",
+        )
+        world.add_argument(
+            "--memory",
+            choices=tuple(MEMORIES),
+            help="sc, sequentially consistent, or tso, as on x86: a store may be seen late, which "
+            f"costs as a preemption does (default {DEFAULT_MEMORY}, or what a known program needs)",
+        )
+        world.add_argument(
+            "--speculative-tlb",
+            action="store_true",
+            help="CPUs may load translations ahead of any access, which costs as a preemption does",
         )
         world.add_argument(
             "--hunt",
@@ -157,8 +177,11 @@ class Explore:
         bounded = strategy in STRATEGIES_WITH_BOUNDS
         if args.preemptions is not None and not bounded:
             raise UsageError(f"--strategy {strategy} draws schedules: --preemptions bounds nothing")
-        source, program = find_program(args, core)
+        source, program, needs = find_program(args, core)
         seed = DEFAULT_EXPLORE_SEED if args.seed is None else args.seed
+        chosen = args.memory or needs
+        if needs not in (chosen, DEFAULT_MEMORY):
+            out.note(f"{source} needs --memory {needs}")
         bound = DEFAULT_PREEMPTIONS if args.preemptions is None else args.preemptions[0]
         asked = config(
             program,
@@ -172,11 +195,17 @@ class Explore:
             strategy=strategy,
             seed=seed,
             threads=args.threads,
+            memory=chosen,
+            speculative_tlb=args.speculative_tlb,
         )
         out.facts.update(config={**asked, "seed": show_seed(seed)}, source=source)
         run = core.explore_start(asked)
         way = "" if strategy == "bounds" else f"  {strategy} seed={show_seed(seed)}"
-        out.detail(header("explore", args.era, args.breaks, f"program: {source}{way}"))
+        what = f"program: {source}{way}"
+        if chosen != DEFAULT_MEMORY:
+            why = "" if args.memory else ", which it needs"
+            what = f"memory={chosen}{why}  {what}"
+        out.detail(header("explore", args.era, args.breaks, what))
         with showing(args.progress, out) as progress:
             report = drive(
                 run,
@@ -218,10 +247,10 @@ def preemptions(text: str) -> tuple[int | None]:
     return (None if text == "all" else count(0, 64)(text),)
 
 
-def find_program(args: argparse.Namespace, core: _core_api.Core) -> tuple[str, str]:
-    """Return where the program comes from, and its text."""
+def find_program(args: argparse.Namespace, core: _core_api.Core) -> tuple[str, str, str]:
+    """Return where the program comes from, its text, and which memory it needs."""
     if args.program is not None:
-        return args.program, read(args.program)
+        return args.program, read(args.program), DEFAULT_MEMORY
     if not args.breaks:
         raise UsageError(TEACH)
     catalogue = core.catalogue()
@@ -229,7 +258,8 @@ def find_program(args: argparse.Namespace, core: _core_api.Core) -> tuple[str, s
     mine = [known[pair] for pair in args.breaks if pair in known]
     if len(mine) == 1:
         [entry] = mine
-        return f"the one known for {entry['rule']}={entry['value']}", entry["program"]
+        name = f"the one known for {entry['rule']}={entry['value']}"
+        return name, entry["program"], entry["needs"]
     if mine:
         raise UsageError(OF_ITS_OWN)
     silent = not_on_x86(core, args.breaks)
@@ -311,7 +341,7 @@ def tell(out: Output, report: ExploreReport, signals: Signals) -> None:
 def result_line(out: Output, report: ExploreReport, signals: Signals) -> str:
     """One honest sentence: the verdict, and what it holds for."""
     facts = f"{schedules_words(report)}, {show_seconds(report['search_seconds'])}"
-    holds = f"On {MEMORY}; {geometry(report['setting'])}."
+    holds = f"On {memory(report['setting'])}; {geometry(report['setting'])}."
     partial = "" if signals.stopped_by is None else f" Interrupted by {signals.stopped_by.name}."
     refused = any(bound["refused"] for bound in report["bounds"])
     full = " The cache was full, so some schedules ran twice." if refused else ""

@@ -13,8 +13,9 @@ from pgmap._drive import drive
 from pgmap._exit import Exit, worst
 from pgmap._output import Ink, Output
 from pgmap._progress import showing
+from pgmap._search import DEFAULT_MEMORY
 from pgmap._signals import Signals
-from pgmap._tell import MEMORY, ending, found_words, header, shrinking
+from pgmap._tell import MEMORIES, ending, found_words, header, shrinking
 from pgmap.verdicts import within
 
 PREEMPTIONS = 1
@@ -36,6 +37,8 @@ def hunt(
         "seconds": args.seconds,
         "shrink": not args.no_shrink,
         "threads": args.threads,
+        "memory": args.memory or DEFAULT_MEMORY,
+        "speculative_tlb": args.speculative_tlb,
     }
     out.facts.update(config=asked)
     run = core.hunt_start(asked)
@@ -92,7 +95,7 @@ def hunt_line(out: Output, asked: dict[str, Any], report: HuntReport, signals: S
     if report["verdict"] == "exhausted":
         words = out.paint(f"no program of at most {report['ops']} operations fails", Ink.GOOD)
         most = f"{asked['schedules']:,} schedules each at most"
-        return f"Result: {words} {bound}, {most} ({facts}). On {MEMORY}."
+        return f"Result: {words} {bound}, {most} ({facts}). On {MEMORIES[asked['memory']]}."
     why = "its time is up" if report["why"] == "time" else "somebody stopped it"
     words = out.paint("not found", Ink.WARN)
     return f"Result: {words}, but not all was seen: {why} ({facts}). Not a proof.{partial}"

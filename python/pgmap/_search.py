@@ -30,6 +30,7 @@ from pgmap.verdicts import (
 )
 
 DEFAULT_PREEMPTIONS = 2
+DEFAULT_MEMORY = "sc"
 SLICE_SECONDS = 0.05
 
 Rules = Mapping[str, str]
@@ -48,6 +49,8 @@ def config(
     strategy: str = DEFAULT_STRATEGY,
     seed: int = DEFAULT_EXPLORE_SEED,
     threads: int | None = None,
+    memory: str = DEFAULT_MEMORY,
+    speculative_tlb: bool = False,
 ) -> dict[str, Any]:
     """A search, as the core is told."""
     return {
@@ -62,6 +65,8 @@ def config(
         "strategy": strategy,
         "seed": seed,
         "threads": threads,
+        "memory": memory,
+        "speculative_tlb": speculative_tlb,
     }
 
 
@@ -78,12 +83,16 @@ def explore(
     strategy: str = DEFAULT_STRATEGY,
     seed: int = DEFAULT_EXPLORE_SEED,
     threads: int | None = None,
+    memory: str = DEFAULT_MEMORY,
+    speculative_tlb: bool = False,
     progress: Callable[[ExploreProgress], object] | None = None,
 ) -> Verdict:
     """Search the schedules of `program` for one that breaks it.
 
     `rules` changes rules of `era`; `geometry` changes sizes of a machine just large enough.
     `preemptions` bounds the search (`None`: no bound), `schedules` and `seconds` are its budget.
+    `memory` is ``sc``, sequentially consistent, or ``tso``, as on x86: a store may be seen late.
+    With `speculative_tlb` CPUs load translations ahead of any access. Both cost as preemptions do.
     What is found is shrunk unless `shrink` is false.
 
     With the `strategy` ``portfolio``, executions beyond an exhausted bound are drawn at random: a
@@ -110,6 +119,8 @@ def explore(
             strategy=strategy,
             seed=seed,
             threads=threads,
+            memory=memory,
+            speculative_tlb=speculative_tlb,
         )
     )
     try:
@@ -195,6 +206,7 @@ def found_of(found: FoundReport, bounds: tuple[Bound, ...] = ()) -> Found:
         era=setting["era"],
         rules=tuple(setting["broken"]),
         geometry=setting["geometry"],
+        memory=setting["memory"],
         bounds=bounds,
         drawn=None if found["drawn"] is None else Drawn(**found["drawn"]),
         data=found["report"],
@@ -208,7 +220,7 @@ def verdict(report: ExploreReport) -> Verdict:
         return found_of(report["found"], bounds)
     setting = report["setting"]
     program, era, rules = report["program"], setting["era"], tuple(setting["broken"])
-    geometry = setting["geometry"]
+    geometry, memory = setting["geometry"], setting["memory"]
     coverage = coverage_of(report["coverage"])
     schedules = sum(bound.schedules for bound in bounds)
     pruned = sum(bound.pruned for bound in bounds)
@@ -223,6 +235,7 @@ def verdict(report: ExploreReport) -> Verdict:
                 program=program,
                 era=era,
                 rules=rules,
+                memory=memory,
                 bounds=bounds,
                 beyond=coverage,
             )
@@ -236,6 +249,7 @@ def verdict(report: ExploreReport) -> Verdict:
                 program=program,
                 era=era,
                 rules=rules,
+                memory=memory,
                 bounds=bounds,
                 coverage=coverage,
             )
@@ -246,6 +260,7 @@ def verdict(report: ExploreReport) -> Verdict:
                 program=program,
                 era=era,
                 rules=rules,
+                memory=memory,
                 bounds=bounds,
             )
 
@@ -263,5 +278,6 @@ def replayed(token: str, told: Replayed) -> Replay:
         program=told["program"],
         era=setting["era"],
         rules=tuple(setting["broken"]),
+        memory=setting["memory"],
         data={} if found is None else found["report"],
     )

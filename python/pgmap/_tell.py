@@ -15,13 +15,19 @@ from pgmap._core_api import (
 )
 from pgmap._output import Ink, Output
 
-MEMORY = "sequentially consistent memory"
+MEMORIES = {"sc": "sequentially consistent memory", "tso": "x86-TSO memory"}
 
 
 def header(command: str, era: str, breaks: Sequence[tuple[str, str]], what: str) -> str:
     """The first line: what is searched, under which rules."""
     broken = "".join(f"  {name}={value}" for name, value in breaks)
     return f"pgmap {pgmap.__version__} {command}  era={era}{broken}  {what}"
+
+
+def memory(setting: Setting) -> str:
+    """What memory and TLBs may do, in words."""
+    ahead = ", TLBs load ahead" if setting["tlb"] == "speculative" else ""
+    return MEMORIES[setting["memory"]] + ahead
 
 
 def table(report: ExploreReport) -> list[str]:
@@ -63,7 +69,11 @@ def shrinking(glance: ExploreProgress | HuntProgress | ReproduceProgress) -> str
 def found_words(out: Output, found: FoundReport) -> str:
     finding = found["finding"]
     needed, drawn = found["preemptions"], found["drawn"]
-    much = "" if needed is None else f" with {needed} preemption{'' if needed == 1 else 's'}"
+    setting = found["setting"]
+    delays = setting["memory"] != "sc" or setting["tlb"] != "on-access"
+    plural = "" if needed == 1 else "s"
+    what = f"preemption{plural} or delay{plural}" if delays else f"preemption{plural}"
+    much = "" if needed is None else f" with {needed} {what}"
     if drawn is not None:
         much += (
             f", drawn by {drawn['by']} as execution {drawn['execution']:,} of seed {drawn['seed']}"

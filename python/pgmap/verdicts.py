@@ -1,7 +1,8 @@
 """What a search came to: frozen values that say what they hold for, never a bare true.
 
-``match`` on them. Each holds for sequentially consistent memory, the era and rules it names and the
-sizes in ``geometry``; `Exhausted` also only up to its bound of preemptions.
+``match`` on them. Each holds for the memory, the era and the rules it names and the sizes in
+``geometry``; `Exhausted` also only up to its bound of preemptions. ``memory`` is ``sc``,
+sequentially consistent, or ``tso``, as on x86.
 """
 
 from __future__ import annotations
@@ -123,6 +124,7 @@ class Found(_NeverBare):
     rules: tuple[str, ...]
     """Rules that differ from the era's, as ``RULE=VALUE``."""
     geometry: Mapping[str, int] = field(hash=False)
+    memory: str = "sc"
     bounds: tuple[Bound, ...] = ()
     drawn: Drawn | None = None
     """Where it came from, if it was drawn at random and no search within bounds reaches it."""
@@ -147,6 +149,7 @@ class Exhausted(_NeverBare):
     program: str
     era: str
     rules: tuple[str, ...]
+    memory: str = "sc"
     bounds: tuple[Bound, ...] = ()
     beyond: Coverage | None = None
     """What was drawn beyond the bound, where nothing failed either. No proof, unlike the bound."""
@@ -172,6 +175,7 @@ class NotFound(_NeverBare):
     program: str
     era: str
     rules: tuple[str, ...]
+    memory: str = "sc"
     bounds: tuple[Bound, ...] = ()
     """The last one is not complete."""
     coverage: Coverage | None = None
@@ -192,6 +196,7 @@ class Inconclusive(_NeverBare):
     program: str
     era: str
     rules: tuple[str, ...]
+    memory: str = "sc"
     bounds: tuple[Bound, ...] = ()
 
     def __str__(self) -> str:
@@ -217,6 +222,7 @@ class Replay(_NeverBare):
     program: str
     era: str
     rules: tuple[str, ...]
+    memory: str = "sc"
     data: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def __str__(self) -> str:

@@ -6,7 +6,7 @@
 
 mod not_on_x86;
 
-use pgmap_program::{Era, Invariant, ParseError, Program};
+use pgmap_program::{Era, Invariant, Memory, ParseError, Program};
 
 pub use not_on_x86::{NOT_ON_X86, NotOnX86};
 
@@ -20,8 +20,10 @@ pub struct Known {
     pub value: &'static str,
     /// What breaks.
     pub invariant: Invariant,
-    /// Fewest preemptions that a failing schedule has.
+    /// Fewest preemptions that a failing schedule has; a store that waits counts as one.
     pub preemptions: u32,
+    /// The weakest claim that is refuted: with the memory before it in [`Memory::ALL`] nothing is found.
+    pub needs: Memory,
     /// What happens.
     pub note: &'static str,
     pub program: &'static str,
@@ -34,12 +36,13 @@ impl Known {
         format!("{}={}", self.rule, self.value)
     }
 
-    /// The program under the sound era's rules: what must be exhausted.
+    /// The program under the sound era's rules and the memory it needs: what must be exhausted.
     ///
     /// # Errors
     /// When the program does not parse; a test says that all do.
     pub fn right(&self) -> Result<Scenario, ParseError> {
-        Ok(Scenario::new(Program::parse(self.program)?, Era::V6_15Sound))
+        let scenario = Scenario::new(Program::parse(self.program)?, Era::V6_15Sound);
+        Ok(Scenario { memory: self.needs, ..scenario })
     }
 
     /// The entry for a wrong rule.
@@ -63,6 +66,7 @@ pub const CATALOGUE: &[Known] = &[
         value: "off",
         invariant: Invariant::I24,
         preemptions: 1,
+        needs: Memory::Sc,
         note: "lock-free GUP read the entry before truncate gave the block away, and takes its reference in \
                the page's next life",
         program: "\
@@ -81,6 +85,7 @@ w1 ftruncate f 0 | w1 ftruncate f 1 | w1 w 0 0
         value: "off",
         invariant: Invariant::I24,
         preemptions: 1,
+        needs: Memory::Sc,
         note: "as above, through a huge leaf: its block comes back as single pages of the same file",
         program: "\
 file f 4 huge
@@ -99,6 +104,7 @@ w1 ftruncate f 0 | w1 ftruncate f 4 | w1 w 0 0 2
         value: "before-flush",
         invariant: Invariant::I22,
         preemptions: 1,
+        needs: Memory::Sc,
         note: "munmap puts the page before it flushes; truncate finds it idle and frees it while the CPU \
                still has a translation",
         program: "\
@@ -111,10 +117,29 @@ w1 ftruncate f 0
 ",
     },
     Known {
+        rule: "zap-clear",
+        value: "load-store",
+        invariant: Invariant::I18,
+        preemptions: 2,
+        needs: Memory::Tso,
+        note: "the cleared entry waits in a store buffer while the counts are read; lock-free GUP pins the page, \
+               finds its entry unchanged, and keeps a page that moves away",
+        program: "\
+file f 1
+w0 mmap 0 f 0 1 rw shared
+w1 mmap 0 f 0 1 rw shared
+w0 w 0 0
+start
+w0 pin 0 0 | w0 unpin
+w1 madvise 0 soft_offline 0
+",
+    },
+    Known {
         rule: "truncate-break-layout",
         value: "off",
         invariant: Invariant::I18,
         preemptions: 0,
+        needs: Memory::Sc,
         note: "truncate does not wait for the pin and takes the page out of the file under DMA",
         program: "\
 file f 1
@@ -130,6 +155,7 @@ w1 ftruncate f 0
         value: "before-idle",
         invariant: Invariant::I18,
         preemptions: 0,
+        needs: Memory::Sc,
         note: "the block goes back to the allocator first, and its page is waited for afterwards",
         program: "\
 file f 1
@@ -145,6 +171,7 @@ w1 ftruncate f 0
         value: "none",
         invariant: Invariant::I18,
         preemptions: 0,
+        needs: Memory::Sc,
         note: "the last link goes, and eviction frees the blocks under a pin",
         program: "\
 file f 1
@@ -160,6 +187,7 @@ w1 unlink f
         value: "off",
         invariant: Invariant::I13Weak,
         preemptions: 0,
+        needs: Memory::Sc,
         note: "unbind goes on while a reference on the pagemap is out",
         program: "\
 file f 1
@@ -175,6 +203,7 @@ w1 unbind
         value: "ignore",
         invariant: Invariant::I13Strong,
         preemptions: 0,
+        needs: Memory::Sc,
         note: "the struct pages go away under a pin (B31)",
         program: "\
 file f 1
@@ -190,6 +219,7 @@ w1 unbind
         value: "by-inspection",
         invariant: Invariant::I12,
         preemptions: 1,
+        needs: Memory::Sc,
         note: "a fault raises the count of a page that is mapped elsewhere; that mapping goes, the count reads \
                one, and the page takes a second reference on its pagemap (B07)",
         program: "\
@@ -207,6 +237,7 @@ w1 munmap 0
         value: "before-settled",
         invariant: Invariant::I02,
         preemptions: 1,
+        needs: Memory::Sc,
         note: "the page is on the free list before its count is stored; who allocates it in between has the \
                count wiped, and owns a reference on a page whose count is zero",
         program: "\
@@ -221,6 +252,7 @@ w1 dev_alloc 0 1
         value: "ref-zero",
         invariant: Invariant::L2,
         preemptions: 0,
+        needs: Memory::Sc,
         note: "the page is faulted in again while truncate sleeps; when the pin goes it is idle, and nobody \
                says so (B33)",
         program: "\
@@ -237,6 +269,7 @@ w1 ftruncate f 0
         value: "off",
         invariant: Invariant::I20,
         preemptions: 0,
+        needs: Memory::Sc,
         note: "truncate sleeps for the page with the invalidate lock held; its holder needs that lock for a \
                fault before it can unpin (B40)",
         program: "\
@@ -253,6 +286,7 @@ w1 ftruncate f 0
         value: "unrounded",
         invariant: Invariant::L4,
         preemptions: 1,
+        needs: Memory::Sc,
         note: "a fault waits for a huge entry at the index it came for; the unlocker wakes at the first (B25)",
         program: "\
 file f 4 huge
@@ -268,6 +302,7 @@ w1 w 0 1
         value: "until-end",
         invariant: Invariant::I20,
         preemptions: 1,
+        needs: Memory::Sc,
         note: "a write waits for the DAX entry with the extent lock held; the fault that locked the entry \
                needs the extent lock to go on",
         program: "\
@@ -283,6 +318,7 @@ w1 pwrite f 0 1
         value: "next-index",
         invariant: Invariant::L3,
         preemptions: 0,
+        needs: Memory::Sc,
         note: "truncate looks for busy pages and goes from a huge entry to its next index, where it finds \
                the same entry, for ever",
         program: "\

@@ -1,7 +1,8 @@
 //! A world under the scheduler: set up once, put back before every execution, its workers as tasks.
 //!
 //! The program's set-up runs outside the scheduler; what memory holds then is the start of every execution.
-//! Each worker that has steps after `start` is a task, and so is the environment. At the end of an execution,
+//! Each worker that has steps after `start` is a task, and so is the environment; with store buffers, the
+//! draining of each of theirs is a task, too. At the end of an execution,
 //! outside the scheduler again, every process leaves and the books must balance.
 
 use std::cell::{Cell, Ref, RefCell};
@@ -10,9 +11,10 @@ use std::sync::Arc;
 use pgmap_mm::world::{Failure as Return, Party, World, op_code};
 use pgmap_prim::{
     Arena, Cpu, Entered, Lease, Machine, NoMemory, Snapshot, Stopped, TaskId, catch_abandon,
+    store_buffer,
 };
 use pgmap_program::op::{PipeNo, WorkerId};
-use pgmap_program::{Op, Step};
+use pgmap_program::{Memory, Op, Step, TlbRefill};
 use pgmap_sched::{Fault, Model, Task};
 
 use crate::scenario::{Role, Scenario, ScenarioError};
@@ -42,6 +44,8 @@ pub struct Lab {
     arena: RefCell<Arena>,
     start: Snapshot,
     roles: Vec<Role>,
+    /// Tasks after those, one to empty the store buffer of each; none where memory has no store buffers.
+    drainers: usize,
     /// The operation each task is in, or was in last, for who asks after an execution.
     doing: Box<[Cell<u8>]>,
     _entered: Entered,
@@ -54,7 +58,7 @@ impl Lab {
     /// Why it cannot.
     pub fn new(scenario: &Scenario) -> Result<Self, ScenarioError> {
         scenario.validate()?;
-        let Scenario { program, rules, geometry, .. } = scenario;
+        let Scenario { program, rules, geometry, memory, tlb, .. } = scenario;
         let no_memory = |_: NoMemory| ScenarioError::NoMemory;
         let machine = Machine::new(geometry.cpus.into());
         let arena = Arena::new(World::reserve(geometry)).map_err(no_memory)?;
@@ -67,12 +71,20 @@ impl Lab {
         setting.files()?;
         setting.workers()?;
         program.halves().0.iter().try_for_each(|step| setting.step(step))?;
+        let roles = scenario.roles();
+        let drainers = match memory {
+            Memory::Sc => 0,
+            Memory::Tso => roles.len(),
+        };
+        machine.buffer_stores(drainers);
+        if *tlb == TlbRefill::Speculative {
+            machine.speculate();
+        }
         machine.reset();
         let start = arena.snapshot();
         let arena = RefCell::new(arena);
-        let roles = scenario.roles();
         let doing = roles.iter().map(|_| Cell::new(0)).collect();
-        Ok(Self { world, machine, arena, start, roles, doing, _entered: entered })
+        Ok(Self { world, machine, arena, start, roles, drainers, doing, _entered: entered })
     }
 
     /// The world, as the last execution left it.
@@ -91,16 +103,16 @@ impl Lab {
         self.arena.borrow()
     }
 
-    /// Who a task is.
+    /// Who a task is, or whose store buffer it empties.
     #[must_use]
     pub fn role(&self, task: Task) -> &Role {
-        &self.roles[usize::from(task.0)]
+        &self.roles[usize::from(task.0) % self.roles.len()]
     }
 
     /// A task in the middle of what it did last.
     #[must_use]
     pub fn party(&self, task: Task) -> u32 {
-        let code = self.doing[usize::from(task.0)].get();
+        let code = self.doing[usize::from(task.0) % self.doing.len()].get();
         match self.role(task).worker {
             Some(worker) => Party::task(worker, code),
             None => u32::from(code) << 8,
@@ -161,7 +173,11 @@ impl Lab {
 
 impl Model for &Lab {
     fn tasks(&self) -> usize {
-        self.roles.len()
+        self.roles.len() + self.drainers
+    }
+
+    fn daemons(&self) -> usize {
+        self.drainers
     }
 
     fn reset(&mut self) {
@@ -170,6 +186,9 @@ impl Model for &Lab {
     }
 
     fn run(&self, task: Task) {
+        if let Some(owner) = usize::from(task.0).checked_sub(self.roles.len()) {
+            return store_buffer::drain(Task(owner as u8));
+        }
         let Role { worker, steps } = self.role(task);
         // The environment's calls need somebody to make them; nobody's handles are touched.
         let who = worker.unwrap_or(WorkerId(0));

@@ -7,7 +7,7 @@
 //! for a program that is known for a rule in force, and says that it is not exact.
 
 use pgmap_mm::world::op_code_named;
-use pgmap_program::{Era, Invariant, Program, Rules};
+use pgmap_program::{Era, Invariant, Memory, Program, Rules, TlbRefill};
 use pgmap_sched::{Control, Plan};
 
 use crate::catalogue::{CATALOGUE, Known};
@@ -114,7 +114,8 @@ fn try_known(
         return None;
     }
     let program = Program::parse(known.program).ok()?;
-    let scenario = Scenario { rules: sighting.rules, ..Scenario::new(program, sighting.era) };
+    let Sighting { era, rules, .. } = *sighting;
+    let scenario = Scenario { rules, memory: known.needs, ..Scenario::new(program, era) };
     let plan = Sighting::plan(known.preemptions.max(1));
     let before = *tried;
     // A program that cannot be set up under these rules tells nothing about them.
@@ -139,6 +140,8 @@ fn search(
         words: sighting.words(),
         era: sighting.era,
         rules: sighting.rules,
+        memory: Memory::Sc,
+        tlb: TlbRefill::OnAccess,
         ops_max: OPS_MAX,
         plan: Sighting::plan(1),
         threads: processors(),

@@ -1,7 +1,7 @@
 //! What is explored: a program, rules and sizes, checked once.
 
 use pgmap_program::op::WorkerId;
-use pgmap_program::{Era, Geometry, GeometryError, Op, Program, Rules};
+use pgmap_program::{Era, Geometry, GeometryError, Memory, Op, Program, Rules, TlbRefill};
 use pgmap_sched::MOST_TASKS;
 use thiserror::Error;
 
@@ -13,6 +13,9 @@ pub struct Scenario {
     pub era: Era,
     pub rules: Rules,
     pub geometry: Geometry,
+    /// Which memory the CPUs see; claims hold for this one.
+    pub memory: Memory,
+    pub tlb: TlbRefill,
 }
 
 /// Pages of a device. Each execution puts all of them back, and a token from anybody may ask for more.
@@ -27,6 +30,11 @@ pub enum ScenarioError {
     Nothing,
     #[error("{0} tasks at once: the explorer runs at most {MOST_TASKS}")]
     TooMany(usize),
+    #[error(
+        "{0} tasks at once: with store buffers the explorer runs at most {most}, for draining each takes a task, too",
+        most = MOST_TASKS / 2
+    )]
+    TooManyBuffers(usize),
     #[error("{cpus} CPUs for {tasks} tasks at once: each needs one of its own")]
     Cpus { cpus: u16, tasks: usize },
     #[error("a machine of {0} pages: the explorer takes at most {PAGES_MAX}")]
@@ -55,7 +63,8 @@ impl Scenario {
     #[must_use]
     pub fn new(program: Program, era: Era) -> Self {
         let geometry = Self::cosy(&program);
-        Self { program, era, rules: era.rules(), geometry }
+        let rules = era.rules();
+        Self { program, era, rules, geometry, memory: Memory::Sc, tlb: TlbRefill::OnAccess }
     }
 
     /// The small sizes, with a CPU for each task and room for the program's files.
@@ -107,6 +116,9 @@ impl Scenario {
         match self.roles().len() {
             0 => Err(ScenarioError::Nothing),
             tasks if tasks > MOST_TASKS => Err(ScenarioError::TooMany(tasks)),
+            tasks if self.memory == Memory::Tso && tasks > MOST_TASKS / 2 => {
+                Err(ScenarioError::TooManyBuffers(tasks))
+            }
             tasks if tasks > self.geometry.cpus.into() => {
                 Err(ScenarioError::Cpus { cpus: self.geometry.cpus, tasks })
             }

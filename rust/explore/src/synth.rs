@@ -10,7 +10,7 @@ use std::iter::successors;
 use std::num::NonZeroUsize;
 
 use pgmap_mm::world::op_code;
-use pgmap_program::{Era, Invariant, Program, Rules};
+use pgmap_program::{Era, Invariant, Memory, Program, Rules, TlbRefill};
 use pgmap_sched::{Control, Plan};
 
 use crate::finding::Finding;
@@ -74,6 +74,8 @@ pub struct Hunt {
     pub words: Vec<Word>,
     pub era: Era,
     pub rules: Rules,
+    pub memory: Memory,
+    pub tlb: TlbRefill,
     /// Longest program, in operations.
     pub ops_max: usize,
     /// For each program.
@@ -228,7 +230,8 @@ enum Trial {
 
 fn try_one(hunt: &Hunt, text: &str, enough: &Enough) -> Trial {
     let Ok(program) = Program::parse(text) else { return Trial::Senseless };
-    let scenario = Scenario { rules: hunt.rules, ..Scenario::new(program, hunt.era) };
+    let Hunt { rules, memory, tlb, .. } = *hunt;
+    let scenario = Scenario { rules, memory, tlb, ..Scenario::new(program, hunt.era) };
     match explore(&scenario, &hunt.plan, &mut |_| enough.control()) {
         Err(_) => Trial::Senseless,
         Ok(verdict) => {

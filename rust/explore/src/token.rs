@@ -1,7 +1,8 @@
 //! Tokens: a found execution as one word that can be pasted, mailed, and run again anywhere.
 //!
-//! `pgm1:` and then, in the letters of URLs, a binary form: the era by name, the rules that differ from
-//! it, the sizes, the program's text, the schedule, and a checksum over all that. The schedule carries a
+//! `pgm1:`, or `pgm2:` where memory or TLBs are not those of format 1 (sequentially consistent, filled on
+//! access), and then, in the letters of URLs, a binary form: the era by name, the rules that differ from
+//! it, the sizes, in format 2 what memory and TLBs may do, the program's text, the schedule, and a checksum over all that. The schedule carries a
 //! rolling hash of what its execution did, so a token also tells when a machine no longer does the same.
 //!
 //! A token may come from anybody. Reading one checks everything that a scenario is checked for; whatever
@@ -12,7 +13,7 @@ use std::str::FromStr;
 
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use base64::{DecodeError, Engine as _};
-use pgmap_program::{Era, EraError, Geometry, ParseError, Program, RuleError};
+use pgmap_program::{Era, EraError, Geometry, Memory, ParseError, Program, RuleError, TlbRefill};
 use pgmap_sched::Schedule;
 use thiserror::Error;
 
@@ -21,8 +22,12 @@ use crate::verdict::Found;
 
 /// What every token begins with, up to the number of its format.
 const KIND: &str = "pgm";
-/// The format written here, and the only one read.
+/// The formats written here, and the only ones read.
 const FORMAT: &str = "1";
+const FORMAT_MEMORY: &str = "2";
+/// In format 2: x86-TSO, and speculative TLBs.
+const TSO: u32 = 1;
+const SPECULATIVE: u32 = 2;
 /// Bytes of the checksum, which is last.
 const CHECKSUM: usize = 4;
 
@@ -38,7 +43,9 @@ pub struct Token {
 pub enum TokenError {
     #[error("this is no token: tokens begin with {KIND}{FORMAT}:")]
     NotAToken,
-    #[error("the token has format {KIND}{0}, and this version reads {KIND}{FORMAT} only")]
+    #[error(
+        "the token has format {KIND}{0}, and this version reads {KIND}{FORMAT} and {KIND}{FORMAT_MEMORY} only"
+    )]
     Format(String),
     #[error("the token has a character that no token has, at position {0}")]
     Letter(usize),
@@ -90,6 +97,9 @@ impl Token {
             put_text(&mut out, &format!("{rule}={value}"));
         }
         numbers_of(geometry).into_iter().for_each(|size| put_number(&mut out, size as usize));
+        if self.format() == FORMAT_MEMORY {
+            put_number(&mut out, self.habits() as usize);
+        }
         put_text(&mut out, &program.to_string());
         out.extend(self.schedule.to_bytes());
         let checksum = crc32fast::hash(&out);
@@ -97,7 +107,18 @@ impl Token {
         out
     }
 
-    fn from_bytes(bytes: &[u8]) -> Result<Self, TokenError> {
+    /// What memory and TLBs may do beyond format 1.
+    fn habits(&self) -> u32 {
+        let tso = if self.scenario.memory == Memory::Tso { TSO } else { 0 };
+        let speculative = self.scenario.tlb == TlbRefill::Speculative;
+        tso | if speculative { SPECULATIVE } else { 0 }
+    }
+
+    fn format(&self) -> &'static str {
+        if self.habits() == 0 { FORMAT } else { FORMAT_MEMORY }
+    }
+
+    fn from_bytes(bytes: &[u8], format: &str) -> Result<Self, TokenError> {
         let (body, checksum) = bytes.split_last_chunk::<CHECKSUM>().ok_or(TokenError::Short)?;
         if crc32fast::hash(body) != u32::from_le_bytes(*checksum) {
             return Err(TokenError::Checksum);
@@ -113,12 +134,22 @@ impl Token {
             *size = input.number()?;
         }
         let geometry = geometry_of(sizes).ok_or(TokenError::Malformed("a size is out of range"))?;
+        let habits = if format == FORMAT_MEMORY { input.number()? } else { 0 };
+        let memory = if habits & TSO != 0 { Memory::Tso } else { Memory::Sc };
+        let tlb = match habits & SPECULATIVE {
+            0 => TlbRefill::OnAccess,
+            _ => TlbRefill::Speculative,
+        };
+        if habits & !(TSO | SPECULATIVE) != 0 || (habits == 0) != (format == FORMAT) {
+            return Err(TokenError::Malformed("memory does what this version does not know"));
+        }
         let program = Program::parse(input.text()?)?;
-        let scenario = Scenario { program, era, rules, geometry };
+        let scenario = Scenario { program, era, rules, geometry, memory, tlb };
         scenario.validate()?;
         let schedule =
             Schedule::from_bytes(input.0).map_err(|bad| TokenError::Schedule(bad.to_string()))?;
-        let tasks = scenario.roles().len();
+        let drainers = if memory == Memory::Tso { scenario.roles().len() } else { 0 };
+        let tasks = scenario.roles().len() + drainers;
         let stray = schedule.departures().iter().find(|to| usize::from(to.task.0) >= tasks);
         match stray {
             Some(departure) => Err(TokenError::Task(departure.task.0, tasks)),
@@ -129,7 +160,7 @@ impl Token {
 
 impl fmt::Display for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{KIND}{FORMAT}:{}", URL_SAFE_NO_PAD.encode(self.to_bytes()))
+        write!(f, "{KIND}{}:{}", self.format(), URL_SAFE_NO_PAD.encode(self.to_bytes()))
     }
 }
 
@@ -140,7 +171,7 @@ impl FromStr for Token {
         let word = word.trim();
         let (head, letters) = word.split_once(':').ok_or(TokenError::NotAToken)?;
         match head.strip_prefix(KIND) {
-            Some(FORMAT) => {}
+            Some(FORMAT | FORMAT_MEMORY) => {}
             Some(other) if !other.is_empty() && other.bytes().all(|b| b.is_ascii_digit()) => {
                 return Err(TokenError::Format(other.to_owned()));
             }
@@ -151,7 +182,7 @@ impl FromStr for Token {
             // The last letter of a whole token leaves no bits over.
             _ => TokenError::Short,
         })?;
-        Self::from_bytes(&bytes)
+        Self::from_bytes(&bytes, &head[KIND.len()..])
     }
 }
 

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 
 use pgmap_explore::synth::{Caught, Hunt, Tried, WORDS, Wanted, Word, hunt};
 use pgmap_explore::{Found, Scenario, Sort, processors};
-use pgmap_program::{Era, Invariant};
+use pgmap_program::{Era, Invariant, Memory, TlbRefill};
 use pgmap_sched::{Control, Plan};
 
 const B33: &str = "mmap touch reference drop truncate";
@@ -13,7 +13,8 @@ fn hunting(words: &str, era: Era, ops_max: usize) -> Hunt {
     let words = words.split(' ').map(|word| Word::find(word).expect("a word")).collect();
     let plan = Plan { bound: Some(0), ..Plan::default() };
     let (threads, wanted) = (processors(), Wanted::Anything);
-    Hunt { words, era, rules: era.rules(), ops_max, plan, threads, wanted }
+    let (memory, tlb) = (Memory::Sc, TlbRefill::OnAccess);
+    Hunt { words, era, rules: era.rules(), memory, tlb, ops_max, plan, threads, wanted }
 }
 
 fn found(caught: Caught) -> (Scenario, Found, Tried) {

@@ -67,7 +67,7 @@ fn a_torn_page_is_told_from_the_pin_to_the_truncate_that_does_not_wait() {
     // The pin's own reference, what it adds, and the mapping's that truncate takes away.
     let taken = row(&report, "folio_ref_add", "refcount");
     assert_eq!((taken.task, taken.margin.as_deref()), (Some(0), Some("[2 -> 1025]")));
-    let cleared = row(&report, "zap_pte", "PTE");
+    let cleared = row(&report, "ptep_get_and_clear", "PTE");
     assert_eq!(cleared.task, Some(1));
     assert_eq!(cleared.margin, Some(format!("[pfn {:#x} -> none]", page.pfn)));
     let put = row(&report, "folio_put_refs", "refcount");

@@ -229,8 +229,12 @@ fn each_way_to_be_wrong_has_its_own_sentence() {
     assert_eq!(says(""), "this is no token: tokens begin with pgm1:");
     assert_eq!(says("pgmap:AAAA"), "this is no token: tokens begin with pgm1:");
     assert_eq!(
+        says(&word.replace("pgm1:", "pgm3:")),
+        "the token has format pgm3, and this version reads pgm1 and pgm2 only"
+    );
+    assert_eq!(
         says(&word.replace("pgm1:", "pgm2:")),
-        "the token has format pgm2, and this version reads pgm1 only"
+        "the token is malformed: memory does what this version does not know"
     );
     assert_eq!(
         says(&word.replacen("pgm1:", "pgm1:+", 1)),

@@ -52,7 +52,10 @@ fn random_op(dice: &mut Dice) -> Op {
         14 => Op::Munmap { map, range: None },
         15 => Op::Munmap { map, range: Some(PageRange { page: dice.roll(8), pages }) },
         16 | 17 => Op::Touch { map, access, page: dice.roll(16), pages },
-        18 => Op::Madvise { map, advice: Advice::DontNeed, page: dice.roll(16) },
+        18 => {
+            let advice = [Advice::DontNeed, Advice::SoftOffline][dice.roll(2) as usize];
+            Op::Madvise { map, advice, page: dice.roll(16) }
+        }
         19 => Op::Pipe { pipe },
         20 => Op::Vmsplice { pipe, map, page: dice.roll(16), pages },
         21 => Op::Tee { from: PipeNo(0), to: PipeNo(1), pages },

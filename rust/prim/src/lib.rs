@@ -21,6 +21,7 @@
 //! | [`lock`] | spin locks, rw-semaphores, bit locks, completions, SRCU | `kernel/locking` |
 //! | [`ghost`] | state that exists only when explored | none |
 //! | [`strength`] | orderings that a rule weakens where that can show | none |
+//! | [`hardware`] | what devices and the MMU do, asked or not | none |
 //! | [`perturb`] | random delays injected by signal | none |
 //! | [`measure`] | opaque values and thread placement, for benchmarks only | `OPTIMIZER_HIDE_VAR` |
 
@@ -30,6 +31,7 @@ pub mod cpu;
 pub mod deferred;
 pub mod faults;
 pub mod ghost;
+pub mod hardware;
 pub mod lease;
 pub mod lock;
 pub mod machine;
@@ -61,6 +63,7 @@ pub use cpu::{AccessGuard, Cpu, IrqGuard, LeafSection, RcuGuard};
 pub use deferred::{DeferredQueue, Full};
 pub use faults::Faults;
 pub use ghost::Ghost;
+pub use hardware::{by_hardware, may_speculate};
 pub use lease::{CpuId, Lease, NoCpu, Poll, Signal, TaskId};
 pub use lock::{
     Completion, Guarded, LockClass, ReadGuard, RwSem, SpinGuard, SpinLock, Srcu, SrcuGuard,

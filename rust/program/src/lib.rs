@@ -10,6 +10,7 @@
 //! | [`rules`] | each decision on which kernels and proposals differ, written once |
 //! | [`era`] | a named preset of rules, with the races it is known to have |
 //! | [`geometry`] | the sizes of a world |
+//! | [`memory`] | what memory and TLBs may do unasked |
 //! | [`invariant`] | what must hold, by number |
 //! | [`op`] | what one worker can do in one step |
 //! | [`program`] | set-up plus steps |
@@ -22,6 +23,7 @@ pub mod era;
 pub mod errno;
 pub mod geometry;
 pub mod invariant;
+pub mod memory;
 mod nearest;
 pub mod op;
 pub mod parse;
@@ -33,6 +35,7 @@ pub use era::{Era, EraError, KnownRace};
 pub use errno::{Died, Errno};
 pub use geometry::{Geometry, GeometryError};
 pub use invariant::Invariant;
+pub use memory::{Memory, MemoryError, TlbRefill};
 pub use op::Op;
 pub use parse::ParseError;
 pub use program::{FileSpec, Issue, Program, Step};

@@ -118,6 +118,8 @@ words! {
     Advice {
         /// MADV_DONTNEED.
         DontNeed "4",
+        /// MADV_SOFT_OFFLINE.
+        SoftOffline "101",
     }
     /// Whether a pin is kept for long (FOLL_LONGTERM).
     Longterm {

@@ -75,6 +75,11 @@ values! {
         AfterFlush "after-flush" "the gather batch is put after every CPU flushed its TLB",
         BeforeFlush "before-flush" "the page is put as soon as the entry is cleared",
     }
+    /// How an entry is read and cleared.
+    ZapClear {
+        Xchg "xchg" "one exchange, which is a full barrier",
+        LoadStore "load-store" "a load and a plain store, which may be seen late",
+    }
     /// When truncate gives a block back to the allocator.
     BlockFree {
         AfterIdle "after-idle" "the block is freed once its pages are idle",
@@ -317,6 +322,10 @@ rules! {
 
     /// Whether zap flushes TLBs before it drops the references of the mappings it removed.
     zap_put: ZapPut ["K§6.1, K§6.2, I22"] { V6_15: AfterFlush, V6_15Sound: AfterFlush }
+
+    /// How an unmapper reads and clears an entry (ptep_get_and_clear). An exchange everywhere that more than one
+    /// CPU may look; a load and a store on x86 without SMP. Whoever reads the page's counts next relies on it.
+    zap_clear: ZapClear ["K§4.1, K§6.1, K§14"] { V6_15: Xchg, V6_15Sound: Xchg }
 
     /// Truncate and hole punch unmap the file and wait for references on its pages before blocks go.
     /// Missing on DAX until v4.17-4.19.

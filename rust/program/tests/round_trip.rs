@@ -122,7 +122,7 @@ impl Draw {
             29 => Op::Load { map, page },
             30 => Op::Store { map, page, value: self.0.next_u64() },
             31 => Op::Msync { map },
-            32 => Op::Madvise { map, advice: Advice::DontNeed, page },
+            32 => Op::Madvise { map, advice: self.pick(Advice::ALL), page },
             33..=35 => Op::Pipe { pipe },
             36 => Op::Vmsplice { pipe, map, page, pages },
             37 => Op::Tee { from: pipe, to: PipeNo(self.small()), pages },

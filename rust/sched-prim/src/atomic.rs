@@ -1,7 +1,8 @@
 //! Atomics with the kernel's names (`include/linux/atomic/`); every call is one step.
 //!
-//! Under this scheduler one task runs at a time, so memory is sequentially consistent: the orderings
-//! natively promised hold trivially, and barriers are no steps. A step is announced before it runs and is
+//! Under this scheduler one task runs at a time, so memory is sequentially consistent, the orderings
+//! natively promised hold trivially, and barriers are no steps; unless the machine has store buffers, through
+//! which plain stores then go (`store_buffer.rs`). A step is announced before it runs and is
 //! a write unless its name says that it only reads; a `cmpxchg` or `add_unless` that fails turns out to be a
 //! read.
 //!
@@ -15,9 +16,9 @@ use core::{
 use pgmap_sched::{self as sched, Effect, Verb};
 
 use crate::{
-    in_use,
+    in_use, object,
     step::{self, Site},
-    verb,
+    store_buffer, verb,
 };
 
 macro_rules! kernel_atomic {
@@ -41,27 +42,45 @@ macro_rules! kernel_atomic {
             #[inline]
             fn load(&self, verb: Verb, site: Site) -> $int {
                 step::on_word(verb, Effect::Read, self.address(), site);
-                let value = self.0.load(Relaxed);
+                let found = self.0.load(Relaxed);
+                let bytes = size_of::<$int>();
+                let value = store_buffer::forward(self.address(), bytes, found as u64) as $int;
                 sched::value(value as u64, value as u64);
                 value
             }
 
-            /// Announces a write, then does it. `write` returns what was there and what is.
+            /// A plain store: it may wait in the task's store buffer.
             #[inline]
-            fn write(
-                &self,
-                verb: Verb,
-                site: Site,
-                write: impl FnOnce(&$raw) -> ($int, $int),
-            ) -> ($int, $int) {
-                step::on_word(verb, Effect::Write, self.address(), site);
+            fn store(&self, verb: Verb, site: Site, value: $int) {
+                let (address, bytes) = (self.address(), size_of::<$int>());
+                if !store_buffer::takes(verb, site, address, bytes, value as u64) {
+                    step::on_word(verb, Effect::Write, address, site);
+                    self.write(|word| (word.swap(value, Relaxed), value));
+                }
+            }
+
+            /// Does a write that was announced. `write` returns what was there and what is.
+            #[inline]
+            fn write(&self, write: impl FnOnce(&$raw) -> ($int, $int)) -> ($int, $int) {
                 in_use::mark(self.address(), size_of::<$int>());
                 let (before, after) = write(&self.0);
                 sched::value(before as u64, after as u64);
                 (before, after)
             }
 
-            /// As `write`; None leaves the word alone and makes the step a read.
+            /// Announces a locked instruction, then does it.
+            #[inline]
+            fn locked(
+                &self,
+                verb: Verb,
+                site: Site,
+                write: impl FnOnce(&$raw) -> ($int, $int),
+            ) -> ($int, $int) {
+                step::locked(verb, self.address(), site);
+                self.write(write)
+            }
+
+            /// As `locked`; None leaves the word alone and makes the step a read.
             #[inline]
             fn update(
                 &self,
@@ -69,7 +88,7 @@ macro_rules! kernel_atomic {
                 site: Site,
                 next: impl Fn($int) -> Option<$int>,
             ) -> Result<$int, $int> {
-                step::on_word(verb, Effect::Write, self.address(), site);
+                step::locked(verb, self.address(), site);
                 in_use::mark(self.address(), size_of::<$int>());
                 let result = self.0.fetch_update(Relaxed, Relaxed, &next);
                 match result {
@@ -91,17 +110,19 @@ macro_rules! kernel_atomic {
 
             /// A look that is not the protocol's, and no step: it belongs to the step before it. Nothing is
             /// lost by that, if all it can lead to is a complaint: what it sees depends on the state before
-            /// that step and on the step, and every step is taken in every state that is reached.
+            /// that step and on the step, and every step is taken in every state that is reached. A store that
+            /// waits in a buffer counts as done.
             #[inline]
             pub fn peek(&self) -> $int {
-                self.0.load(Relaxed)
+                let found = self.0.load(Relaxed) as u64;
+                store_buffer::settled(self.address(), size_of::<$int>(), found) as $int
             }
 
             /// `WRITE_ONCE`, `atomic_set`. Not an RMW: it loses concurrent updates.
             #[inline]
             #[track_caller]
             pub fn set(&self, value: $int) {
-                self.write($set, Location::caller(), |word| (word.swap(value, Relaxed), value));
+                self.store($set, Location::caller(), value);
             }
 
             /// `smp_load_acquire`.
@@ -115,8 +136,7 @@ macro_rules! kernel_atomic {
             #[inline]
             #[track_caller]
             pub fn set_release(&self, value: $int) {
-                let site = Location::caller();
-                self.write(verb::SET_RELEASE, site, |word| (word.swap(value, Relaxed), value));
+                self.store(verb::SET_RELEASE, Location::caller(), value);
             }
 
             #[inline]
@@ -125,7 +145,7 @@ macro_rules! kernel_atomic {
                     let old = word.fetch_add(n, Relaxed);
                     (old, old.wrapping_add(n))
                 };
-                self.write(verb, site, add).1
+                self.locked(verb, site, add).1
             }
 
             #[inline]
@@ -170,7 +190,7 @@ macro_rules! kernel_atomic {
                     let old = word.fetch_or(bits, Relaxed);
                     (old, old | bits)
                 };
-                self.write(verb, site, or).0
+                self.locked(verb, site, or).0
             }
 
             #[inline]
@@ -179,7 +199,7 @@ macro_rules! kernel_atomic {
                     let old = word.fetch_and(bits, Relaxed);
                     (old, old & bits)
                 };
-                self.write(verb, site, and).0
+                self.locked(verb, site, and).0
             }
 
             /// Returns the **new** value.
@@ -229,7 +249,7 @@ macro_rules! kernel_atomic {
             #[track_caller]
             pub fn xchg(&self, value: $int) -> $int {
                 let site = Location::caller();
-                self.write(verb::XCHG, site, |word| (word.swap(value, Relaxed), value)).0
+                self.locked(verb::XCHG, site, |word| (word.swap(value, Relaxed), value)).0
             }
 
             /// True iff the counter reached zero.
@@ -278,6 +298,10 @@ macro_rules! kernel_atomic {
             #[inline]
             #[track_caller]
             pub fn add_unless(&self, n: $int, unless: $int) -> bool {
+                if store_buffer::holds_own() && self.load(verb::ADD_UNLESS, Location::caller()) == unless {
+                    // The native loop gives up before its locked instruction, which would drain.
+                    return false;
+                }
                 let next = |found: $int| (found != unless).then(|| found.wrapping_add(n));
                 self.update(verb::ADD_UNLESS, Location::caller(), next).is_ok()
             }
@@ -319,7 +343,19 @@ kernel_atomic!(
 impl AtomicUsize {
     /// `this_cpu_add`: one step, for it is one instruction.
     pub(crate) fn percpu_add(&self, n: usize, site: Site) {
-        self.plus(verb::PERCPU_ADD, site, n);
+        let (address, bytes) = (self.address(), size_of::<usize>());
+        let seen = store_buffer::forward(address, bytes, self.0.load(Relaxed) as u64) as usize;
+        let next = seen.wrapping_add(n);
+        if store_buffer::takes(verb::PERCPU_ADD, site, address, bytes, next as u64) {
+            // What it adds to was read at once.
+            step::record(verb::PERCPU_ADD, Effect::Read, object::word(address), site);
+            return;
+        }
+        step::on_word(verb::PERCPU_ADD, Effect::Write, address, site);
+        self.write(|word| {
+            let old = word.fetch_add(n, Relaxed);
+            (old, old.wrapping_add(n))
+        });
     }
 }
 
@@ -367,7 +403,7 @@ impl AtomicU32 {
     /// Stores 0.
     #[inline]
     pub(crate) fn give_word(&self, site: Site) {
-        self.write(verb::BIT_SPIN_UNLOCK, site, |word| (word.swap(0, raw::Ordering::Release), 0));
+        self.locked(verb::BIT_SPIN_UNLOCK, site, |word| (word.swap(0, raw::Ordering::Release), 0));
     }
 
     /// Clears one bit; true iff it was set.

@@ -1,39 +1,30 @@
 //! Barriers, and the busy-wait's turn.
 //!
-//! Memory is sequentially consistent under this scheduler, so a barrier orders nothing that is not in order
-//! already and is no step.
+//! Where memory is sequentially consistent a barrier orders nothing that is not in order already and is no step.
+//! With store buffers a full barrier waits until the task's own is empty; the others order nothing on x86.
 
 use core::panic::Location;
 
-use crate::step;
+use crate::{step, store_buffer};
 
-/// Full barrier. Store buffers are not modelled: no step.
+/// Full barrier.
 #[inline]
+#[track_caller]
 pub fn smp_mb() {
-    barrier();
+    store_buffer::drain_own(Location::caller());
 }
 
 /// Orders earlier loads before later loads.
 #[inline]
-pub fn smp_rmb() {
-    barrier();
-}
+pub fn smp_rmb() {}
 
 /// Orders earlier stores before later stores.
 #[inline]
-pub fn smp_wmb() {
-    barrier();
-}
+pub fn smp_wmb() {}
 
-/// Turns the relaxed RMW just before it into a full barrier.
+/// Turns the relaxed RMW just before it into a full barrier, which a locked instruction is already.
 #[inline]
-pub fn smp_mb_after_atomic() {
-    barrier();
-}
-
-/// Where a model of store buffers will have its say.
-#[inline]
-fn barrier() {}
+pub fn smp_mb_after_atomic() {}
 
 /// One turn of a busy-wait that another task must end.
 #[track_caller]

@@ -7,7 +7,7 @@
 //!
 //! | what | how it is explored |
 //! |---|---|
-//! | atomics | one step a call; memory is sequentially consistent |
+//! | atomics | one step a call; memory is sequentially consistent, or x86's: `store_buffer.rs` |
 //! | locks | a step to take, enabled when the lock is free; a step to give back |
 //! | sleeping and waking | steps on the queue: a lost wake-up is lost here too |
 //! | read-side sections | no points of their own: `section.rs` says why none is needed |
@@ -38,6 +38,7 @@ mod dirty;
 pub mod faults;
 pub mod ghost;
 pub mod guard;
+pub mod hardware;
 mod in_use;
 pub mod lease;
 pub mod lock;
@@ -55,6 +56,7 @@ mod sleep;
 mod slot;
 mod splitmix;
 mod step;
+pub mod store_buffer;
 pub mod strength;
 pub mod table;
 mod turn;
@@ -72,6 +74,7 @@ pub use deferred::{DeferredQueue, Full};
 pub use faults::Faults;
 pub use ghost::Ghost;
 pub use guard::{AccessGuard, IrqGuard, LeafSection, RcuGuard};
+pub use hardware::{by_hardware, may_speculate};
 pub use in_use::Entered;
 pub use lease::{CpuId, Lease, NoCpu, Poll, Signal, TaskId};
 pub use lock::{

@@ -12,12 +12,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use pgmap_sched::{self as sched, Effect};
 
 use crate::{
-    Cpu, Lease, NoCpu, Poison, TaskId, object,
+    Cpu, Lease, NoCpu, Poison, TaskId, hardware, object,
     plain_word::PlainWord,
     queue::Queues,
     section,
     slot::{Slot, TALLIES},
-    step, verb,
+    step, store_buffer, verb,
     warn::WarnLog,
 };
 
@@ -33,6 +33,10 @@ pub struct Machine {
     pub(crate) warnings: WarnLog,
     poison: Mutex<Option<Poison>>,
     poisoned: PlainWord,
+    /// How many of the engine's tasks have a store buffer.
+    buffers: PlainWord,
+    /// Whether hardware does things unasked.
+    speculates: PlainWord,
 }
 
 impl Machine {
@@ -45,6 +49,8 @@ impl Machine {
             warnings: WarnLog::default(),
             poison: Mutex::new(None),
             poisoned: PlainWord::new(0),
+            buffers: PlainWord::new(0),
+            speculates: PlainWord::new(0),
         })
     }
 
@@ -61,6 +67,27 @@ impl Machine {
         self.queues.reset();
         self.clear_warnings();
         section::reset();
+        store_buffer::reset(self.buffers.get() as usize);
+        hardware::reset(self.speculates.get() != 0);
+    }
+
+    /// From the next [`reset`](Self::reset) on, hardware may do things unasked
+    /// ([`may_speculate`](crate::may_speculate)).
+    pub fn speculate(&self) {
+        self.speculates.set(1);
+    }
+
+    /// From the next [`reset`](Self::reset) on, memory is x86's: the engine's tasks below `tasks` have a store
+    /// buffer each, and as many daemons after them empty these, with
+    /// [`store_buffer::drain`](crate::store_buffer::drain) for a body. 0: memory is sequentially consistent,
+    /// as on a new machine.
+    ///
+    /// # Panics
+    /// If the engine has no room for so many tasks and their daemons.
+    pub fn buffer_stores(&self, tasks: usize) {
+        let most = sched::MOST_TASKS / 2;
+        assert!(tasks <= most, "{tasks} tasks with a store buffer, of at most {most}");
+        self.buffers.set(tasks as u64);
     }
 
     /// Leases a slot, by preference the one numbered like the task.
@@ -101,6 +128,7 @@ impl Machine {
         for (id, slot) in self.slots.iter().enumerate() {
             if slot.task.get() == u64::from(task.0) {
                 if step::in_task() {
+                    store_buffer::drain_own(site);
                     step::point(verb::SIGNAL, Effect::Write, object::signal(id), site);
                 }
                 slot.signalled.set(1);

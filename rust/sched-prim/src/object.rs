@@ -24,6 +24,7 @@ const SLOT: u64 = 3;
 const SIGNAL: u64 = 4;
 const FAULTS: u64 = 5;
 const RANGE: u64 = 6;
+const BUFFER: u64 = 7;
 
 /// An [`Object`] taken apart, for reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +41,8 @@ pub enum Subject {
     Slot(u64),
     /// The signal that is pending for the task on this CPU.
     Signal(u64),
+    /// The store buffer of this task.
+    Buffer(u64),
     /// The plan of allocation failures.
     Faults,
     /// Something that is not in the arena, in the order of first touch.
@@ -60,6 +63,7 @@ impl Subject {
             SLOT => Self::Slot(number),
             SIGNAL => Self::Signal(number),
             FAULTS => Self::Faults,
+            BUFFER => Self::Buffer(number),
             _ => Self::Word(number),
         }
     }
@@ -69,9 +73,22 @@ impl Subject {
 #[inline]
 pub(crate) fn word(address: usize) -> Object {
     match in_use::offset(address) {
-        Some(offset) => Object(WORD << TAG | offset as u64),
+        Some(at) => offset(at),
         None => sched::intern(address),
     }
+}
+
+/// The word at this offset of the arena in use.
+pub(crate) fn offset(at: usize) -> Object {
+    Object(WORD << TAG | at as u64)
+}
+
+pub(crate) fn range_at(offset: usize) -> Object {
+    Object(RANGE << TAG | offset as u64)
+}
+
+pub(crate) const fn buffer(task: usize) -> Object {
+    Object(BUFFER << TAG | task as u64)
 }
 
 pub(crate) fn queue(address: usize) -> Object {

@@ -72,6 +72,11 @@ impl Queues {
         at.is_some()
     }
 
+    /// `waitqueue_active`.
+    pub(crate) fn any(&self, key: Key) -> bool {
+        self.lock().iter().any(|entry| entry.key == key)
+    }
+
     /// Wakes and unqueues (`autoremove_wake_function`), oldest first; tells how many.
     pub(crate) fn wake(&self, slots: &[Slot], key: Key, how_many: HowMany) -> u64 {
         if self.waiters.get() == 0 {

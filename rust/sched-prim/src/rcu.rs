@@ -6,6 +6,12 @@
 //! (`section.rs`). A grace period may thus last as long as the scheduler likes, and a section that begins after
 //! the first step is not waited for. That [`Crossed`] is true only if the first step found somebody between
 //! its first and last step is the one visible difference to a real machine.
+//!
+//! Where there are store buffers, each of these is also a full barrier on every CPU, somewhere between its
+//! beginning and its end: a grace period because every CPU passes through the scheduler or a barrier of RCU's, an
+//! IPI because the answer is a store behind all earlier ones. So what a task has stored when the wait begins, or, if
+//! it was found inside, when its section has been waited for, must have drained before the wait ends; which is a
+//! third step, taken only if something is in flight.
 
 use core::panic::Location;
 
@@ -16,6 +22,7 @@ use crate::{
     section::{self, Kind, Waiters},
     slot::Slot,
     step::{self, Site, Until},
+    store_buffer::{self, InFlight},
     verb,
 };
 
@@ -47,15 +54,17 @@ struct Inside {
     slot: usize,
     kind: Kind,
     marker: u64,
+    runner: Option<sched::Task>,
 }
 
 /// Each of the engine's tasks in each kind of section that one waiter waits for.
 const MOST: usize = sched::MOST_TASKS * 3;
-const NOBODY: Inside = Inside { slot: 0, kind: Kind::Rcu, marker: 0 };
+const NOBODY: Inside = Inside { slot: 0, kind: Kind::Rcu, marker: 0, runner: None };
 
 fn wait(cpu: &Cpu<'_>, verb: Verb, whom: &Waiters, site: Site) -> Crossed {
     let step = Step { verb, object: whom.object, effect: Effect::Write, site };
     if step::in_task() {
+        store_buffer::drain_own(site);
         step::point(verb, Effect::Write, whom.object, site);
     }
     // On the task's own stack: an abandoned task must own nothing else.
@@ -66,11 +75,13 @@ fn wait(cpu: &Cpu<'_>, verb: Verb, whom: &Waiters, site: Site) -> Crossed {
             let value = marker.cast_signed();
             cpu.warn(Warn { code: code::WAIT_INSIDE_SECTION, object: slot as u64, value });
         } else if inside < MOST {
-            found[inside] = Inside { slot, kind, marker };
+            let runner = cpu.machine.runner(slot as u32 + 1);
+            found[inside] = Inside { slot, kind, marker, runner };
             inside += 1;
         }
     }
     let found = &found[..inside];
+    let mut stores = InFlight::now();
     if !found.is_empty() {
         let first = || found.iter().find(|it| it.lasts(cpu.machine));
         let until = Until {
@@ -80,6 +91,10 @@ fn wait(cpu: &Cpu<'_>, verb: Verb, whom: &Waiters, site: Site) -> Crossed {
             ready: &|| first().is_none(),
         };
         step::point_when(cpu, step, &until);
+        found.iter().filter_map(|it| it.runner).for_each(|task| stores.note(task));
+    }
+    if step::in_task() && !stores.landed() {
+        step::wait_for(step, "stores in flight", &|| stores.landed());
     }
     Crossed(!found.is_empty())
 }

@@ -79,7 +79,7 @@ struct Pending {
 const NONE: Pending = Pending { entering: 0, arriving: 0, site: None };
 
 struct Sections {
-    /// Tasks with something pending, as a mask.
+    /// Tasks with something pending, as a mask; above, those whose steps are no points ([`at_once`]).
     tasks: Cell<u32>,
     pending: [Cell<Pending>; sched::MOST_TASKS],
 }
@@ -93,14 +93,32 @@ thread_local! {
     };
 }
 
+/// What becomes of the step that a task is about to take.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// It is a scheduling point.
+    Step,
+    /// It happens together with the one before it.
+    AtOnce,
+}
+
+const AT_ONCE: u32 = sched::MOST_TASKS as u32;
+
 /// The task is about to do something else.
 #[inline]
-pub(crate) fn advance() {
-    SECTIONS.with(|sections| {
-        if sections.tasks.get() != 0 {
-            sections.advance();
-        }
-    });
+pub(crate) fn advance() -> Pace {
+    SECTIONS.with(|sections| match sections.tasks.get() {
+        0 => Pace::Step,
+        _ => sections.advance(),
+    })
+}
+
+/// The steps of `act` are one event with the one before, and nobody comes in between. It must not wait.
+pub(crate) fn at_once(act: impl FnOnce()) {
+    let Some(bit) = me().map(|task| 1 << (AT_ONCE + task as u32)) else { return act() };
+    SECTIONS.with(|sections| sections.tasks.set(sections.tasks.get() | bit));
+    act();
+    SECTIONS.with(|sections| sections.tasks.set(sections.tasks.get() & !bit));
 }
 
 /// The outermost section of this kind begins.
@@ -168,12 +186,16 @@ impl Sections {
     }
 
     #[cold]
-    fn advance(&self) {
-        let Some(task) = me() else { return };
+    fn advance(&self) -> Pace {
+        let Some(task) = me() else { return Pace::Step };
+        if self.tasks.get() & 1 << (AT_ONCE + task as u32) != 0 {
+            return Pace::AtOnce;
+        }
         let Pending { entering, arriving, site } = self.pending[task].get();
         self.set(task, Pending { entering: 0, arriving: entering, site });
         for kind in Kind::ALL.into_iter().filter(|kind| arriving & kind.bit() != 0) {
             record(kind, verb::SECTION_ENTER, site.unwrap_or(Location::caller()));
         }
+        Pace::Step
     }
 }

@@ -22,12 +22,21 @@ use crate::{
     Cpu, Interrupted, Sleep, Waiting,
     queue::{HowMany, Key, Turn},
     step::{self, Site, Until},
-    verb,
+    store_buffer, verb,
 };
 
 /// Wakes those who are queued on `key`.
 #[track_caller]
 pub(crate) fn wake(cpu: &Cpu<'_>, key: Key, how_many: HowMany) {
+    if store_buffer::holds_own() {
+        // `waitqueue_active`, a load: only with somebody there is the queue's lock taken, which drains. Whoever
+        // stored without a barrier what the sleeper waits for may come too early here.
+        step::point(verb::WAKE_UP, Effect::Read, key.object(), Location::caller());
+        if !cpu.machine.queues.any(key) {
+            sched::value(0, 0);
+            return;
+        }
+    }
     announce(verb::WAKE_UP, key, Location::caller());
     let woken = cpu.machine.queues.wake(&cpu.machine.slots, key, how_many);
     turned_out(woken > 0);
@@ -36,6 +45,7 @@ pub(crate) fn wake(cpu: &Cpu<'_>, key: Key, how_many: HowMany) {
 
 fn announce(verb: Verb, key: Key, site: Site) {
     if step::in_task() {
+        store_buffer::drain_own(site);
         step::point(verb, Effect::Write, key.object(), site);
     }
 }

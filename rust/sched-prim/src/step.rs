@@ -7,7 +7,11 @@ use core::panic::Location;
 
 use pgmap_sched::{self as sched, Effect, Object, Step, Task, Verb, Wait};
 
-use crate::{Cpu, object, section};
+use crate::{
+    Cpu, object,
+    section::{self, Pace},
+    store_buffer,
+};
 
 pub(crate) type Site = &'static Location<'static>;
 
@@ -20,8 +24,19 @@ pub(crate) fn in_task() -> bool {
 /// A scheduling point. Caller: [`in_task`].
 #[inline]
 pub(crate) fn point(verb: Verb, effect: Effect, object: Object, site: Site) {
-    section::advance();
-    sched::point(Step { verb, object, effect, site });
+    match section::advance() {
+        Pace::Step => sched::point(Step { verb, object, effect, site }),
+        Pace::AtOnce => record(verb, effect, object, site),
+    }
+}
+
+/// A scheduling point of a locked instruction on the word at this address, in a task.
+#[inline]
+pub(crate) fn locked(verb: Verb, address: usize, site: Site) {
+    if in_task() {
+        store_buffer::drain_own(site);
+        point(verb, Effect::Write, object::word(address), site);
+    }
 }
 
 /// A scheduling point about the word at this address, in a task.
@@ -50,7 +65,8 @@ pub(crate) struct Until<'a> {
 /// machine is then given up, and this returns only to a thread that unwinds already.
 pub(crate) fn point_when(cpu: &Cpu<'_>, step: Step, until: &Until<'_>) {
     if in_task() {
-        section::advance();
+        store_buffer::drain_own(step.site);
+        let _ = section::advance();
         let owner: &dyn Fn() -> Option<Task> = &|| cpu.machine().runner((until.owner)());
         let wait = Wait { class: until.class, object: until.object, owner };
         sched::point_when(step, wait, until.ready);
@@ -59,8 +75,19 @@ pub(crate) fn point_when(cpu: &Cpu<'_>, step: Step, until: &Until<'_>) {
     }
 }
 
+/// A step about store buffers that is not enabled until its condition holds.
+pub(crate) fn wait_for(step: Step, class: &'static str, ready: &dyn Fn() -> bool) {
+    let _ = section::advance();
+    sched::point_when(step, Wait::unowned(class, step.object.0), ready);
+}
+
+/// What a task that waits will do. Caller: [`in_task`].
+pub(crate) fn foretell(task: Task, step: Step) {
+    sched::foretell(task, step);
+}
+
 /// A turn of a busy-wait: the task goes on once somebody wrote what it read. Caller: [`in_task`].
 pub(crate) fn relax(site: Site) {
-    section::advance();
+    let _ = section::advance();
     sched::relax(site);
 }

@@ -74,6 +74,9 @@ verbs! {
     SYNCHRONIZE_RCU = "synchronize_rcu",
     SYNC_IRQ = "tlb_remove_table_sync_one",
     FLUSH_TLB = "flush_tlb",
+    SMP_MB = "smp_mb",
+    /// A store goes into a buffer, or comes out.
+    STORE_BUFFER = "store buffer",
     CPU_GET = "get_cpu",
     CPU_PUT = "put_cpu",
 }

@@ -4,7 +4,7 @@
 //! first if it is one of them, then by ascending number. To leave a current task that could take
 //! a normal step is a *preemption* and costs one of the budget; to leave one that is blocked, has
 //! ended, or is in a busy-wait costs nothing. With the budget spent, a current task that can go on
-//! goes on.
+//! goes on. Choices that cost (`paid`) come out of the same budget.
 //!
 //! The end of a busy-wait and the step after it are one: whoever chose the spinner could have
 //! chosen another for nothing, so a second decision before that step would only repeat the first.
@@ -181,7 +181,7 @@ impl Engine {
             Guide::Tree => {}
         }
         match self.tree.upcoming() {
-            Some(Node { at, branch: Branch::Choice { chosen, of }, .. })
+            Some(Node { at, branch: Branch::Choice { chosen, of, paid: false }, .. })
                 if at == events && of == n =>
             {
                 self.tree.cursor += 1;
@@ -193,7 +193,7 @@ impl Engine {
                 0
             }
             None => {
-                let branch = Branch::Choice { chosen: 0, of: n };
+                let branch = Branch::Choice { chosen: 0, of: n, paid: false };
                 let left = self.budget.saturating_sub(self.preemptions);
                 self.tree.push(Node { at: events, left, branch });
                 0
@@ -237,7 +237,7 @@ impl Engine {
     }
 
     /// Until when the task that now goes on need not ask.
-    fn set_calm(&mut self) {
+    pub(crate) fn set_calm(&mut self) {
         let by_tree = matches!(self.guide, Guide::Tree | Guide::Classes);
         let until = if self.starting || !by_tree || self.storm.alone() {
             0
@@ -317,9 +317,10 @@ impl Engine {
         }
     }
 
-    /// The end of an execution in which nobody can run.
+    /// The end of an execution in which nobody can run. A daemon that waits has nothing to do.
     fn standstill(&self) -> End {
         let waits: Vec<Blocked> = (0..self.tasks as u8)
+            .filter(|id| self.daemons & Task(*id).bit() == 0)
             .filter_map(|id| {
                 let blocked = self.obstacle(Task(id))?;
                 let owner = self.place(Task(id)).sleep.and_then(|sleep| sleep.owner());

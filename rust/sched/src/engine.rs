@@ -30,7 +30,7 @@ use crate::tree::Tree;
 
 /// Events of a task's own, as words for its hash.
 const RELAXED: u64 = 1;
-const CHOSEN: u64 = 2;
+pub(crate) const CHOSEN: u64 = 2;
 
 /// Whether the current task's step has been let run and is not yet an event.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -48,6 +48,8 @@ pub(crate) struct Engine {
     /// Tasks of which it must be asked whether they can go on: at a sleep or in a busy-wait.
     pub(crate) held: u16,
     pub(crate) tasks: usize,
+    /// Tasks that need not end, as a mask.
+    pub(crate) daemons: u16,
     pub(crate) now: Option<Task>,
     pub(crate) starting: bool,
     pub(crate) history: History,
@@ -57,7 +59,11 @@ pub(crate) struct Engine {
     pub(crate) cache: Cache,
     pub(crate) path: Path,
     pub(crate) budget: u32,
+    /// What has been spent: on preemptions, and on choices that cost.
     pub(crate) preemptions: u32,
+    /// Choices that can cost, those that did not included.
+    pub(crate) asked: u32,
+    pub(crate) asked_by: [u32; MOST_TASKS],
     pub(crate) steps_max: u32,
     /// Before this many events a task that can go on does, without a thought.
     pub(crate) calm_until: u32,
@@ -85,6 +91,7 @@ impl Engine {
             ready: 0,
             held: 0,
             tasks: 0,
+            daemons: 0,
             now: None,
             starting: false,
             history: History::new(),
@@ -94,6 +101,8 @@ impl Engine {
             path: Path::new(),
             budget: 0,
             preemptions: 0,
+            asked: 0,
+            asked_by: [0; MOST_TASKS],
             steps_max: u32::MAX,
             calm_until: 0,
             joined_at: u32::MAX,
@@ -109,21 +118,24 @@ impl Engine {
         }
     }
 
-    /// Gets ready for one execution of `tasks` tasks.
-    pub(crate) fn begin(&mut self, tasks: usize, wish: Wish) {
+    /// Gets ready for one execution of `tasks` tasks, the last `daemons` of which need not end.
+    pub(crate) fn begin(&mut self, tasks: usize, daemons: usize, wish: Wish) {
         for place in &mut self.places[..tasks] {
             place.stand = Stand::Running;
             place.sleep = None;
         }
         (self.ready, self.held) = (0, 0);
         self.tasks = tasks;
+        let below = |count: usize| ((1u32 << count) - 1) as u16;
+        self.daemons = below(tasks) & !below(tasks.saturating_sub(daemons));
         self.now = None;
         self.starting = true;
         self.history.clear(tasks);
         self.end = None;
         self.tree.cursor = 0;
         self.path.begin(wish.schedule);
-        self.preemptions = 0;
+        (self.preemptions, self.asked) = (0, 0);
+        self.asked_by[..tasks].fill(0);
         self.calm_until = 0;
         self.joined_at = u32::MAX;
         self.storm.end();
@@ -190,6 +202,14 @@ impl Engine {
         place.step = step;
         place.sleep = Some(sleep);
         self.arrive(me, Stand::Waiting)
+    }
+
+    /// A task that waits will take this step when it goes on.
+    pub(crate) fn foretell(&mut self, task: Task, step: Step) {
+        let place = self.place_mut(task);
+        if place.stand == Stand::Waiting {
+            place.step = step;
+        }
     }
 
     pub(crate) fn relax(&mut self, site: &'static Location<'static>) -> Turn {
@@ -338,7 +358,7 @@ impl Engine {
         self.flight = Flight::None;
     }
 
-    fn local(
+    pub(crate) fn local(
         &mut self,
         task: Task,
         what: u64,

@@ -65,11 +65,11 @@ impl Explorer {
 
     /// Runs one execution to its end.
     pub(crate) fn execute<M: Model>(&mut self, model: &mut M, wish: Wish) -> End {
-        let tasks = model.tasks();
+        let (tasks, daemons) = (model.tasks(), model.daemons());
         assert!(tasks <= MOST_TASKS, "a model has at most {MOST_TASKS} tasks, not {tasks}");
         assert!(!running(), "an execution inside an execution");
         let quiet = Quiet::new();
-        self.seat.with(|engine| engine.begin(tasks, wish));
+        self.seat.with(|engine| engine.begin(tasks, daemons, wish));
         if let Err(message) = guarded(|| model.reset()) {
             return End::Failed(Failure::Panic { task: None, message });
         }

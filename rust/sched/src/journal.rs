@@ -5,7 +5,7 @@ use core::panic::Location;
 
 use crate::failure::Blocked;
 use crate::log::{Event, Kind};
-use crate::schedule::{Departure, Schedule, roll, roll_local};
+use crate::schedule::{Departure, Payment, Schedule, roll, roll_local};
 use crate::step::{Step, Task};
 
 /// The written side of one execution.
@@ -77,8 +77,12 @@ impl Journal {
         site: Option<&'static Location<'static>>,
     ) {
         self.rolling = roll_local(self.rolling, task, what);
-        if let (Some(schedule), Kind::Choice { value, .. }) = (&mut self.schedule, kind) {
-            schedule.choices.push(value);
+        match (&mut self.schedule, kind) {
+            (Some(schedule), Kind::Choice { value, .. }) => schedule.choices.push(value),
+            (Some(schedule), Kind::Paid { value, nth, .. }) => {
+                schedule.payments.push(Payment { nth, value });
+            }
+            _ => {}
         }
         self.tell(Event { site, ..Event::bare(index, task, kind) });
     }

@@ -15,7 +15,7 @@
 //! |---|---|
 //! | [`step`], [`failure`], [`model`] | the words |
 //! | [`runtime`], `coroutine` | what tasks call, and the stacks they run on; the only `unsafe` |
-//! | `engine`, `place`, `guide`, `decide`, `journal` | one execution: its state, who goes on, what is written down |
+//! | `engine`, `place`, `guide`, `decide`, `paid`, `journal` | one execution: its state, who goes on, what is written down |
 //! | `history`, `hash` | happens-before as a signature |
 //! | `tree`, `cache`, [`search`] | all executions within a bound |
 //! | `dpor` | one execution of each class, without a bound |
@@ -38,6 +38,7 @@ mod history;
 mod journal;
 pub mod log;
 pub mod model;
+mod paid;
 mod place;
 pub mod replay;
 pub mod runtime;
@@ -69,10 +70,11 @@ pub use log::{Event, Kind};
 pub use model::Model;
 pub use replay::{Ended, Replayed, Trace};
 pub use runtime::{
-    choose, current, fail, intern, note, point, point_when, record, relax, running, settle, value,
+    choose, choose_paid, current, fail, foretell, intern, note, point, point_when, record, relax,
+    running, settle, value,
 };
 pub use sample::{SampleStats, Sampled, Sampling};
-pub use schedule::{Departure, Schedule};
+pub use schedule::{Departure, Payment, Schedule};
 pub use script::{Divergence, Sight};
 pub use search::{Control, Doubt, Judgement, Limit, Outcome, Plan, Progress, Stats};
 pub use splitmix::SplitMix64;

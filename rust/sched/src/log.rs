@@ -15,6 +15,8 @@ pub enum Kind {
     Relax,
     /// A choice among `of`.
     Choice { value: u32, of: u32 },
+    /// A choice among `of` that cost: the `nth` that could have.
+    Paid { value: u32, of: u32, nth: u32 },
     /// The caller's remark; not an event.
     Note { code: u32, a: u64, b: u64 },
     /// The task cannot run its next step now; not an event. `class` is `"relax"` for a busy-wait.
@@ -62,6 +64,9 @@ impl Event {
     /// Whether the entry is an event: it has an index of its own and a place in the schedule.
     #[must_use]
     pub fn is_event(&self) -> bool {
-        matches!(self.kind, Kind::Step | Kind::Record | Kind::Relax | Kind::Choice { .. })
+        matches!(
+            self.kind,
+            Kind::Step | Kind::Record | Kind::Relax | Kind::Choice { .. } | Kind::Paid { .. }
+        )
     }
 }

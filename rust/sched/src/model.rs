@@ -12,6 +12,12 @@ pub trait Model {
     /// How many tasks there are, at most [`MOST_TASKS`](crate::MOST_TASKS).
     fn tasks(&self) -> usize;
 
+    /// How many of them, the last ones, are daemons: they need not end. An execution is over when all others
+    /// have ended and no daemon can go on; a daemon that waits is no part of a deadlock.
+    fn daemons(&self) -> usize {
+        0
+    }
+
     /// Puts the state back to the start. Called before each execution, outside any task.
     fn reset(&mut self);
 

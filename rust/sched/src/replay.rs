@@ -117,6 +117,9 @@ fn digest(event: &Event) -> u64 {
         Kind::Record => 2,
         Kind::Relax => 3,
         Kind::Choice { value, of } => 4 | u64::from(value) << 8 | u64::from(of) << 36,
+        Kind::Paid { value, of, nth } => {
+            mix64(u64::from(value) << 8 | 8, mix64(of.into(), nth.into()))
+        }
         Kind::Note { code, a, b } => mix64(u64::from(code) << 8 | 5, mix64(a, b)),
         Kind::Blocked { object, .. } => mix64(6, object),
         Kind::Switch { to } => 7 | u64::from(to.0) << 8,

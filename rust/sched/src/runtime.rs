@@ -177,6 +177,25 @@ pub fn choose(n: u32) -> u32 {
     }
 }
 
+/// A choice among `0..n` whose results other than 0 cost one of the budget that preemptions are paid from;
+/// with the budget spent, and where [`choose`] is 0, it is 0. The ordinary result is no event.
+#[inline]
+#[must_use]
+pub fn choose_paid(n: u32) -> u32 {
+    match with(|engine| engine.choose_paid(n)) {
+        None => 0,
+        Some(Ok(value)) => value,
+        Some(Err(me)) => coroutine::leave(me),
+    }
+}
+
+/// A task that waits in [`point_when`] will take this step when it goes on, not the one that it announced.
+/// For a wait that ends by being given something to do.
+#[inline]
+pub fn foretell(task: Task, step: Step) {
+    let _ = with(|engine| engine.foretell(task, step));
+}
+
 /// Ends the execution with a defect. The task does not unwind: it stops here for ever.
 ///
 /// # Panics

@@ -1,8 +1,8 @@
 //! What identifies one execution of a model: where it left the default path.
 //!
 //! The default is to go on with the current task while it can run, and else with the lowest task
-//! that can. Only departures are kept, each with the number of events before it, and the results of
-//! choices. A rolling hash of (task, verb, object) over all events, with a checkpoint at each
+//! that can. Only departures are kept, each with the number of events before it, the results of
+//! choices, and of choices that can cost those that did. A rolling hash of (task, verb, object) over all events, with a checkpoint at each
 //! departure and at the end, tells whether a model still does what it did when the schedule was
 //! found.
 
@@ -20,11 +20,21 @@ pub struct Departure {
     pub hash: u64,
 }
 
+/// One choice that cost something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Payment {
+    /// How many choices that could have cost were asked before it.
+    pub nth: u32,
+    /// Its result, which is not 0.
+    pub value: u32,
+}
+
 /// One execution.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Schedule {
     pub(crate) departures: Vec<Departure>,
     pub(crate) choices: Vec<u32>,
+    pub(crate) payments: Vec<Payment>,
     pub(crate) events: u32,
     pub(crate) hash: u64,
 }
@@ -40,6 +50,12 @@ impl Schedule {
     #[must_use]
     pub fn choices(&self) -> &[u32] {
         &self.choices
+    }
+
+    /// The choices that cost, in order.
+    #[must_use]
+    pub fn payments(&self) -> &[Payment] {
+        &self.payments
     }
 
     /// How many events it has.

@@ -37,12 +37,13 @@ pub(crate) struct Script {
     schedule: Schedule,
     departure: usize,
     choice: usize,
+    payment: usize,
     diverged: Option<Divergence>,
 }
 
 impl Script {
     pub(crate) fn new(schedule: Schedule) -> Self {
-        Script { schedule, departure: 0, choice: 0, diverged: None }
+        Script { schedule, departure: 0, choice: 0, payment: 0, diverged: None }
     }
 
     /// Which task goes on, of those in `runnable`, when the default would be `default`.
@@ -82,6 +83,21 @@ impl Script {
         value
     }
 
+    /// The result of the `nth` choice that can cost, among `0..n`.
+    pub(crate) fn pay(&mut self, events: u32, nth: u32, n: u32) -> u32 {
+        match self.schedule.payments.get(self.payment).copied() {
+            Some(payment) if payment.nth == nth => {
+                self.payment += 1;
+                if payment.value >= n {
+                    self.differs(events, Sight::Choice(payment.value), Sight::ChoiceOf(n));
+                    return 0;
+                }
+                payment.value
+            }
+            _ => 0,
+        }
+    }
+
     /// The verdict, once the execution has ended after `events` events.
     pub(crate) fn finish(mut self, events: u32, hash: u64) -> Option<Divergence> {
         if let Some(missed) = self.schedule.departures.get(self.departure).copied() {
@@ -89,6 +105,9 @@ impl Script {
         }
         if let Some(missed) = self.schedule.choices.get(self.choice).copied() {
             self.differs(events, Sight::Choice(missed), Sight::End(events));
+        }
+        if let Some(missed) = self.schedule.payments.get(self.payment).copied() {
+            self.differs(events, Sight::Choice(missed.value), Sight::End(events));
         }
         if self.schedule.events != events {
             let step = self.schedule.events.min(events);

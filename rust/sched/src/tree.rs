@@ -8,8 +8,8 @@ use crate::step::Task;
 pub(crate) enum Branch {
     /// Which task goes on; `untried` is a mask. `paid`: all but the first cost a preemption.
     Task { chosen: Task, untried: u16, tried: u8, paid: bool },
-    /// A choice among `of`; the values up to `chosen` have been tried.
-    Choice { chosen: u32, of: u32 },
+    /// A choice among `of`; the values up to `chosen` have been tried. `paid`: all but 0 cost.
+    Choice { chosen: u32, of: u32, paid: bool },
 }
 
 /// One decision, by the number of events before it.
@@ -57,7 +57,7 @@ impl Tree {
                     *tried += 1;
                     return true;
                 }
-                Branch::Choice { chosen, of } if *chosen + 1 < *of => {
+                Branch::Choice { chosen, of, .. } if *chosen + 1 < *of => {
                     *chosen += 1;
                     return true;
                 }
@@ -78,28 +78,25 @@ impl Tree {
     pub(crate) fn fraction(&self, longest: u32) -> f64 {
         let (mut behind, mut share) = (0.0, 1.0);
         for node in &self.nodes {
-            match node.branch {
+            let (tried, others, paid) = match node.branch {
                 Branch::Task { untried, tried, paid, .. } => {
-                    let others = f64::from(u32::from(tried) + untried.count_ones());
-                    let ahead = f64::from(longest.saturating_sub(node.at).max(1));
-                    let left = f64::from(node.left);
-                    let staying = if paid && node.left < u32::MAX {
-                        ((ahead - left + 1.0) / left.max(1.0)).max(1.0)
-                    } else {
-                        1.0
-                    };
-                    let whole = staying + others;
-                    if tried == 0 {
-                        share *= staying / whole;
-                    } else {
-                        behind += share * (staying + f64::from(tried) - 1.0) / whole;
-                        share /= whole;
-                    }
+                    (u32::from(tried), u32::from(tried) + untried.count_ones(), paid)
                 }
-                Branch::Choice { chosen, of } => {
-                    behind += share * f64::from(chosen) / f64::from(of);
-                    share /= f64::from(of);
-                }
+                Branch::Choice { chosen, of, paid } => (chosen, of - 1, paid),
+            };
+            let ahead = f64::from(longest.saturating_sub(node.at).max(1));
+            let left = f64::from(node.left);
+            let staying = if paid && node.left < u32::MAX {
+                ((ahead - left + 1.0) / left.max(1.0)).max(1.0)
+            } else {
+                1.0
+            };
+            let whole = staying + f64::from(others);
+            if tried == 0 {
+                share *= staying / whole;
+            } else {
+                behind += share * (staying + f64::from(tried) - 1.0) / whole;
+                share /= whole;
             }
         }
         behind.clamp(0.0, 1.0)

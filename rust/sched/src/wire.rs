@@ -1,13 +1,15 @@
-//! Schedules as bytes: a version, then LEB128 numbers, then eight bytes for each hash.
+//! Schedules as bytes: a version (2 when there are choices that cost, which come last), then LEB128 numbers, then eight bytes for each hash.
 //!
 //! Departures keep the distance from the one before. A byte string is a schedule only if it could
 //! have been written by [`Schedule::to_bytes`]: numbers in their shortest form, departures in order
 //! and not past the end, nothing left over. Whatever else comes is an error, not a panic.
 
-use crate::schedule::{Departure, Schedule};
+use crate::schedule::{Departure, Payment, Schedule};
 use crate::step::{MOST_TASKS, Task};
 
 const VERSION: u8 = 1;
+/// With payments.
+const PAID: u8 = 2;
 
 /// Why bytes are not a schedule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +26,8 @@ pub enum BadSchedule {
     Task(u8),
     /// Departures out of order or past the end.
     Order,
+    /// Choices that cost out of order, or that cost nothing.
+    Payment,
 }
 
 impl core::fmt::Display for BadSchedule {
@@ -35,6 +39,7 @@ impl core::fmt::Display for BadSchedule {
             BadSchedule::Number => f.write_str("a number of the schedule is malformed"),
             BadSchedule::Task(task) => write!(f, "the schedule names a task {task}"),
             BadSchedule::Order => f.write_str("the schedule's switches are out of order"),
+            BadSchedule::Payment => f.write_str("the schedule's paid choices are malformed"),
         }
     }
 }
@@ -45,7 +50,7 @@ impl Schedule {
     /// The compact form.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut out = vec![VERSION];
+        let mut out = vec![if self.payments.is_empty() { VERSION } else { PAID }];
         number(&mut out, self.events);
         number(&mut out, self.departures.len() as u32);
         let mut last = 0;
@@ -57,6 +62,13 @@ impl Schedule {
         }
         number(&mut out, self.choices.len() as u32);
         self.choices.iter().for_each(|&choice| number(&mut out, choice));
+        if !self.payments.is_empty() {
+            number(&mut out, self.payments.len() as u32);
+            for payment in &self.payments {
+                number(&mut out, payment.nth);
+                number(&mut out, payment.value);
+            }
+        }
         out.extend_from_slice(&self.hash.to_le_bytes());
         out
     }
@@ -68,10 +80,11 @@ impl Schedule {
     /// When the bytes are not what [`Schedule::to_bytes`] writes.
     pub fn from_bytes(bytes: &[u8]) -> Result<Schedule, BadSchedule> {
         let mut input = Input(bytes);
-        match input.byte()? {
-            VERSION => {}
+        let paid = match input.byte()? {
+            VERSION => false,
+            PAID => true,
             other => return Err(BadSchedule::Version(other)),
-        }
+        };
         let mut schedule = Schedule { events: input.number()?, ..Schedule::default() };
         let mut last = 0u32;
         for n in 0..input.number()? {
@@ -93,6 +106,9 @@ impl Schedule {
         for _ in 0..input.number()? {
             let choice = input.number()?;
             schedule.choices.push(choice);
+        }
+        if paid {
+            schedule.payments = input.payments()?;
         }
         schedule.hash = input.hash()?;
         if input.0.is_empty() { Ok(schedule) } else { Err(BadSchedule::Long) }
@@ -131,6 +147,20 @@ impl Input<'_> {
             }
         }
         Err(BadSchedule::Number)
+    }
+
+    /// At least one, in ascending order, none of them free.
+    fn payments(&mut self) -> Result<Vec<Payment>, BadSchedule> {
+        let mut payments: Vec<Payment> = Vec::new();
+        for _ in 0..self.number()? {
+            let payment = Payment { nth: self.number()?, value: self.number()? };
+            let follows = payments.last().is_none_or(|last| last.nth < payment.nth);
+            if payment.value == 0 || !follows {
+                return Err(BadSchedule::Payment);
+            }
+            payments.push(payment);
+        }
+        if payments.is_empty() { Err(BadSchedule::Payment) } else { Ok(payments) }
     }
 
     fn hash(&mut self) -> Result<u64, BadSchedule> {

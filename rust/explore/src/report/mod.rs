@@ -8,6 +8,7 @@
 //! | `accesses` | who touches what, and where tasks meet |
 //! | `subject` | what steps are about |
 //! | `held` | locks and sections |
+//! | `late` | stores that were seen late |
 //! | `rows` | which steps are told |
 //! | `steps` | all of them, one by one |
 //! | `blame` | the places in the trace that matter most |
@@ -17,6 +18,7 @@
 mod accesses;
 mod blame;
 mod held;
+mod late;
 mod rows;
 mod steps;
 mod story;
@@ -25,7 +27,7 @@ mod text;
 
 use std::fmt;
 
-use pgmap_program::{Era, Geometry};
+use pgmap_program::{Era, Geometry, Memory, TlbRefill};
 use pgmap_sched::{Ended, Explorer, Trace};
 use serde::{Serialize, Serializer};
 
@@ -142,6 +144,8 @@ pub struct Setting {
     /// Rules that differ from the era's.
     pub rules: Vec<Rule>,
     pub geometry: Geometry,
+    pub memory: Memory,
+    pub tlb: TlbRefill,
     pub program: String,
     /// Preemptions that the execution needs; none if the search had no bound.
     pub preemptions: Option<u32>,
@@ -168,7 +172,8 @@ pub fn report(scenario: &Scenario, found: &Found) -> Result<Report, ScenarioErro
         // Told as far as it goes: whoever wants to know whether it can be reproduced replays it.
         Ended::Passed | Ended::Unclear(_) => None,
     };
-    Ok(story::tell(scenario, found, &lab, &replayed.trace, failure))
+    let told = late::told(&replayed.trace, scenario.roles().len());
+    Ok(story::tell(scenario, found, &lab, &told, failure))
 }
 
 impl fmt::Display for Report {
@@ -195,6 +200,8 @@ impl Setting {
             era: scenario.era,
             rules: scenario.broken().into_iter().map(rule).collect(),
             geometry: scenario.geometry,
+            memory: scenario.memory,
+            tlb: scenario.tlb,
             program: scenario.program.to_string(),
             preemptions: found.preemptions,
         }

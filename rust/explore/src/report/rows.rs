@@ -14,6 +14,7 @@ use serde::Serialize;
 
 use super::accesses::Accesses;
 use super::held;
+use super::late;
 use super::subject::{self, Focus, Thing, Word};
 use crate::lab::remark;
 use crate::names;
@@ -86,6 +87,8 @@ pub(super) struct Teller<'a> {
     pub(super) scenario: &'a Scenario,
     pub(super) roles: &'a [Role],
     pub(super) trace: &'a [Event],
+    /// The same, and which of its steps are stores that drained.
+    pub(super) told: &'a late::Trace,
     pub(super) accesses: &'a Accesses<'a>,
     pub(super) focus: Option<Focus>,
 }
@@ -116,6 +119,21 @@ impl Teller<'_> {
                         class => format!("waits for {class}"),
                     };
                     (Rank::Counts, self.row(at, Tells::Wait, text))
+                }
+                Kind::Step if self.told.drained(at) => match self.rank(at) {
+                    Some(rank) => (rank.min(Rank::Meeting), self.step(at)),
+                    None => continue,
+                },
+                // What is stored is told where it drains.
+                Kind::Record
+                    if event.verb == verb::STORE_BUFFER && event.effect == Effect::Write =>
+                {
+                    let text = format!("{}: its store waits", self.function(at));
+                    let pushed = !self.told.drained(at.wrapping_sub(1));
+                    match pushed {
+                        true => (Rank::Meeting, self.row(at, Tells::Step, text)),
+                        false => continue,
+                    }
                 }
                 Kind::Step if waiting.remove(&event.task) == Some(event.object) => {
                     let text = match event.verb {
@@ -231,6 +249,9 @@ impl Teller<'_> {
             (_, Some((before, _))) => format!("{function}: {} stays {}", what(), told(before)),
             (_, None) => format!("{function}: {}", what()),
         };
+        if self.told.drained(at) {
+            row.text = format!("(store drains) {}", row.text);
+        }
         row
     }
 

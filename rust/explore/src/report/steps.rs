@@ -1,10 +1,11 @@
 //! Every step of an execution, for a reader who wants to walk through it: nothing is left out.
 
-use pgmap_prim::{Subject, verb_name};
+use pgmap_prim::{Subject, verb, verb_name};
 use pgmap_program::errno::describe_return;
 use pgmap_sched::{Event, Explorer, Kind, Schedule, Trace};
 use serde::Serialize;
 
+use super::late;
 use super::subject::{self, Tables, Thing};
 use crate::lab::{Lab, remark};
 use crate::names;
@@ -18,7 +19,8 @@ pub struct Told {
     /// The CPU, which is the task.
     pub cpu: u8,
     pub who: String,
-    /// `call`, `return`, `step`, `waits`, `switch`, and the emulator's own `section`, `spin` and `choice`.
+    /// `call`, `return`, `step`, `waits`, `switch`, and the emulator's own `section`, `store buffer`, `spin` and
+    /// `choice`.
     pub kind: &'static str,
     /// The function that takes the step.
     pub function: &'static str,
@@ -49,17 +51,19 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     fn who(&self, task: u8) -> String {
-        match self.roles.get(usize::from(task)) {
+        let (owner, drains) = late::owner(task, self.roles.len());
+        let who = match self.roles.get(usize::from(owner)) {
             Some(Role { worker: Some(worker), .. }) => worker.to_string(),
             Some(Role { worker: None, .. }) => "environment".to_owned(),
-            None => String::new(),
-        }
+            None => return String::new(),
+        };
+        if drains { format!("{who}'s store buffer") } else { who }
     }
 
     fn told(&self, event: &Event) -> Told {
         let mut told = Told {
             n: event.index,
-            cpu: event.task.0,
+            cpu: late::owner(event.task.0, self.roles.len()).0,
             who: self.who(event.task.0),
             kind: "step",
             function: event.site.and_then(names::function).unwrap_or(""),
@@ -70,9 +74,13 @@ impl Walk<'_> {
         };
         match event.kind {
             Kind::Step => self.access(event, &mut told),
+            Kind::Record if event.verb == verb::STORE_BUFFER => told.kind = "store buffer",
             Kind::Record => told.kind = "section",
             Kind::Relax => (told.kind, told.operation) = ("spin", "cpu_relax".to_owned()),
             Kind::Choice { value, of } => {
+                (told.kind, told.operation) = ("choice", format!("{value} of {of}"));
+            }
+            Kind::Paid { value, of, .. } => {
                 (told.kind, told.operation) = ("choice", format!("{value} of {of}"));
             }
             Kind::Blocked { class, .. } => {

@@ -10,6 +10,7 @@ use pgmap_sched::{Event, Failure, Task};
 use super::accesses::Accesses;
 use super::blame::last_counted;
 use super::held::{self, Hold};
+use super::late;
 use super::rows::{Candidate, Rank, Row, Teller, Tells};
 use super::subject::{self, Focus, Tables};
 use super::{BrokenInvariant, Change, Column, Culprit, Holds, PageNow, Report, Setting};
@@ -24,9 +25,10 @@ pub(super) fn tell(
     scenario: &Scenario,
     found: &Found,
     lab: &Lab,
-    trace: &[Event],
+    told: &late::Trace,
     failure: Option<&Failure>,
 ) -> Report {
+    let trace = &told.events[..];
     let arena = lab.arena();
     let accesses = Accesses::of(trace, &Tables::of(&arena));
     let finding = &found.finding;
@@ -35,7 +37,7 @@ pub(super) fn tell(
     let focus =
         page.as_ref().map(|page| Focus { pfn: page.pfn, head: page.head, large: page.order > 0 });
     let roles = scenario.roles();
-    let teller = Teller { scenario, roles: &roles, trace, accesses: &accesses, focus };
+    let teller = Teller { scenario, roles: &roles, trace, told, accesses: &accesses, focus };
     let story = Story { teller, found, held: held::at_the_end(trace, &accesses) };
     story.report(page, failure)
 }

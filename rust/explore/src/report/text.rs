@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use pgmap_program::{Memory, TlbRefill};
+
 use super::{Column, Culprit, PageNow, Report, Row, Setting, Tells, WIDTH};
 use crate::finding::Sort;
 
@@ -180,9 +182,13 @@ fn setting(setting: &Setting, page: &mut Sheet) {
     let rule =
         |rule: &super::Rule| format!(", rule {}={} (era: {})", rule.name, rule.value, rule.era);
     let rules: String = setting.rules.iter().map(rule).collect();
+    // A store that waits and a translation that is loaded ahead count as preemptions do.
+    let unusual = setting.memory != Memory::Sc || setting.tlb != TlbRefill::OnAccess;
+    let what = if unusual { "preemption or delay" } else { "preemption" };
+    let whats = if unusual { "preemptions and delays" } else { "preemptions" };
     let preemptions = match setting.preemptions {
-        Some(1) => ", 1 preemption".to_owned(),
-        Some(n) => format!(", {n} preemptions"),
+        Some(1) => format!(", 1 {what}"),
+        Some(n) => format!(", {n} {whats}"),
         None => String::new(),
     };
     page.paragraph("era ", &format!("{}{rules}{preemptions}", setting.era));
@@ -192,6 +198,11 @@ fn setting(setting: &Setting, page: &mut Sheet) {
         geometry.pmd_order, geometry.gather_batch, geometry.pin_bias, geometry.cpus, geometry.pages,
     );
     page.paragraph("machine: ", &sizes);
+    let tlb = match setting.tlb {
+        TlbRefill::OnAccess => "",
+        TlbRefill::Speculative => ", TLBs load ahead",
+    };
+    page.paragraph("memory: ", &format!("{}{tlb}", setting.memory.describe()));
 }
 
 /// Finished lines.

@@ -202,6 +202,14 @@ impl Dax {
         pfn
     }
 
+    /// A block that its caller took from the allocator starts a life at a hole of a file.
+    pub(super) fn give_block(&self, cpu: &Cpu<'_>, inode: InodeId, index: u32, block: u32) -> Pfn {
+        let _lock = self.inode(inode).extents_lock.write(cpu);
+        let pfn = self.take_block(cpu, inode, block);
+        self.write_extent(inode, index, pfn);
+        pfn
+    }
+
     fn write_extent(&self, inode: InodeId, index: u32, pfn: Pfn) -> Extent {
         self.extent_word(inode, index).set(pfn.0 - self.span.start.0 + 1);
         Extent::Written(pfn)

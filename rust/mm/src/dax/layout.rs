@@ -69,7 +69,12 @@ impl Dax {
     }
 
     /// `wait_page_idle`.
-    fn wait_page_idle(&self, cpu: &Cpu<'_>, page: Pfn, sleep: Sleep) -> Result<(), Interrupted> {
+    pub(super) fn wait_page_idle(
+        &self,
+        cpu: &Cpu<'_>,
+        page: Pfn,
+        sleep: Sleep,
+    ) -> Result<(), Interrupted> {
         let pagemaps = &self.vm.pagemaps;
         let count = &pagemaps.memmap.page(page).refcount;
         let waiting = Waiting { class: &IDLE, object: page.0.into(), owner: 0 };

@@ -26,6 +26,7 @@ mod fault;
 mod file;
 mod i_pages;
 mod layout;
+mod offline;
 
 use prim::{
     Arena, AtomicU32, AtomicU64, Cpu, Guarded, LockClass, NoMemory, RwSem, Slab, SpinLock, Table,

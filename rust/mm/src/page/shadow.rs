@@ -6,7 +6,7 @@
 //! shows one, because access rights are gone before the page changes hands. Plain loads and stores
 //! only: the check must not add the fence whose absence it is to catch.
 
-use prim::{Arena, AtomicU32, AtomicU64, Cpu, NoMemory, Table};
+use prim::{Arena, AtomicU32, AtomicU64, Cpu, NoMemory, Table, by_hardware};
 
 use crate::page::Pfn;
 
@@ -100,7 +100,9 @@ impl Shadow {
         let word = &self.words[pfn.as_index()];
         let generation = (word.read() as u32).wrapping_add(1);
         let task = u64::from(cpu.task().0.wrapping_add(1)) & 0xffff;
-        word.set((task << 48) | (u64::from(owner.0 & 0xffff) << 32) | u64::from(generation));
+        let life = u64::from(owner.0 & 0xffff) << 32 | u64::from(generation);
+        // What watches sees things as they are: no store of the protocol's.
+        by_hardware(|| word.set(task << 48 | life));
     }
 
     #[inline(always)]

@@ -4,7 +4,7 @@
 //! pages in. If only part of the range can be had, the part is returned: an error is an error only when
 //! nothing was taken.
 
-use prim::{Cpu, plain, smp_mb_after_atomic};
+use prim::{Cpu, by_hardware, plain, smp_mb_after_atomic};
 use program::Errno;
 
 use crate::page::{Folio, Hold, Pfn, Stamp};
@@ -309,7 +309,7 @@ impl Vm {
         let contents = self.pagemaps.memmap.contents(range.first());
         let before = contents.read();
         if let Some(value) = store {
-            contents.set(value(range.stamp()));
+            by_hardware(|| contents.set(value(range.stamp())));
         }
         self.check_stamp(cpu, Complaint::StalePin, range.first(), range.stamp());
         before

@@ -8,7 +8,7 @@
 //! the caller, who puts it after `mmap_lock` is released, as the kernel's task work does: the put may
 //! evict an inode and sleep for its pages.
 
-use prim::{AtomicU32, Cpu, Guarded, LockClass, RwSem, SpinLock, plain, zeroed};
+use prim::{AtomicU32, Cpu, Ghost, Guarded, LockClass, ReadGuard, RwSem, SpinLock, plain, zeroed};
 use program::Errno;
 
 use crate::vm::gather::MmuGather;
@@ -96,7 +96,7 @@ impl Layout {
     }
 
     /// `find_vma`, exact.
-    pub(super) fn find(&self, vpn: Vpn) -> Option<Vma> {
+    pub(crate) fn find(&self, vpn: Vpn) -> Option<Vma> {
         self.vmas().iter().copied().find(|vma| vma.contains(vpn))
     }
 
@@ -138,6 +138,9 @@ zeroed! {
         pub(super) tlb_generations: [AtomicU32; TLB_GROUPS],
         /// Gathers running on this mm (`tlb_flush_pending`).
         pub(super) gathers: AtomicU32,
+        /// `mm_cpumask`: CPUs that run the process, a bit each: those that made a mapping. Only explored machines
+        /// need to know. Written under `layout`.
+        pub(super) cpumask: Ghost<u64>,
         pub(super) pmd_lock: SpinLock<PtLocked>,
         /// `mmap_lock`.
         pub(super) layout: RwSem<Layout>,
@@ -193,6 +196,7 @@ impl Vm {
         let start = layout.gap(wanted.pages, modulus, remainder, limit).ok_or(Errno::ENOMEM)?;
         let vma = Vma { start, ..wanted };
         layout.push(vma)?;
+        self.mm(mm).cpumask.with(|mask| *mask |= 1 << (cpu.id().0 % 64));
         if let Err(full) = self.mapping(MappingId(vma.mapping)).link(cpu, vma.as_map_entry(mm)) {
             let last = layout.vmas().len() - 1;
             layout.remove(last);
@@ -283,6 +287,11 @@ impl Vm {
         // Nothing is split, so nothing can fail.
         let _ = self.munmap(cpu, mm, Vpn(0), self.tables.address_space(), file);
         self.mms.free(cpu, mm.0);
+    }
+
+    /// `mmap_read_lock`.
+    pub(crate) fn mm_layout<'a>(&'a self, cpu: &'a Cpu<'_>, mm: MmId) -> ReadGuard<'a, Layout> {
+        self.mm(mm).layout.read(cpu)
     }
 
     /// The VMA at an address, as it is now.

@@ -28,6 +28,7 @@ mod gather;
 mod gup;
 mod gup_fast;
 mod mm;
+mod offline;
 mod rmap;
 mod tables;
 mod tlb;

@@ -4,7 +4,7 @@
 //! `i_mmap` for reading, one gather per VMA, so when it returns every reference of the cleared entries
 //! has been put. Nothing here stops a fault from mapping the page again: that is the caller's lock.
 
-use prim::{Cpu, Guarded, LockClass, RwSem, plain, zeroed};
+use prim::{Cpu, Guarded, LockClass, ReadGuard, RwSem, plain, zeroed};
 use program::Errno;
 
 use crate::page::{Folio, Pfn};
@@ -48,6 +48,14 @@ impl MapList {
         &self.entries[..self.count as usize]
     }
 
+    /// Where one page of the file may be mapped.
+    pub(super) fn addresses_of(&self, index: u32) -> impl Iterator<Item = (MmId, Vpn)> {
+        let covers = move |entry: &&MapEntry| index.wrapping_sub(entry.pgoff) < entry.pages;
+        let address =
+            move |entry: &MapEntry| (MmId(entry.mm), Vpn(entry.start + (index - entry.pgoff)));
+        self.entries().iter().filter(covers).map(address)
+    }
+
     fn push(&mut self, entry: MapEntry) -> Result<(), Errno> {
         *self.entries.get_mut(self.count as usize).ok_or(Errno::ENOMEM)? = entry;
         self.count += 1;
@@ -66,6 +74,11 @@ zeroed! {
 impl AddressSpace {
     pub(super) fn link(&self, cpu: &Cpu<'_>, entry: MapEntry) -> Result<(), Errno> {
         self.i_mmap.write(cpu).push(entry)
+    }
+
+    /// `i_mmap_lock_read`.
+    pub(super) fn map_list<'a>(&'a self, cpu: &'a Cpu<'_>) -> ReadGuard<'a, MapList> {
+        self.i_mmap.read(cpu)
     }
 
     /// Replaces one VMA by the first part that munmap left of it, or by nothing. A second part was

@@ -8,7 +8,9 @@
 //! The entry also carries the page's [`Stamp`] at fill. If it differs at a later hit, the page changed
 //! hands while this CPU could still reach it: I22. Only the owner CPU touches its TLB.
 
-use prim::{Arena, AtomicU32, AtomicU64, Cpu, CpuId, NoMemory, Table, zeroed};
+use prim::{
+    Arena, AtomicU32, AtomicU64, Cpu, CpuId, NoMemory, Table, by_hardware, may_speculate, zeroed,
+};
 
 use crate::page::{Pfn, Stamp};
 use crate::vm::mm::TLB_GROUPS;
@@ -109,8 +111,8 @@ impl Tlb {
     }
 
     #[inline]
-    fn slot(cpu: &Cpu<'_>, mm: MmId, vpn: Vpn) -> usize {
-        cpu.id().0 * ENTRIES + (vpn.0 ^ (mm.0 << 3)) as usize % ENTRIES
+    fn slot(cpu: CpuId, mm: MmId, vpn: Vpn) -> usize {
+        cpu.0 * ENTRIES + (vpn.0 ^ (mm.0 << 3)) as usize % ENTRIES
     }
 }
 
@@ -185,7 +187,7 @@ impl Vm {
         // Inside the section, before the walk: see flush_tlb_mm.
         let group = self.tlb_group(vpn);
         let generation = self.mm(mm).tlb_generations[group].read();
-        let at = Tlb::slot(cpu, mm, vpn);
+        let at = Tlb::slot(cpu.id(), mm, vpn);
         let slot = &self.tlb.entries[at];
         let (entry, stamp) =
             match slot.hit(mm, vpn, generation).filter(|(entry, _)| entry.allows(wanted)) {
@@ -199,9 +201,7 @@ impl Vm {
                         return None;
                     }
                     let stamp = self.pagemaps.memmap.shadow_capture(entry.pfn());
-                    slot.fill(mm, vpn, generation, entry, stamp);
-                    let summary = Summary::new(mm, group, generation, entry.pfn());
-                    self.tlb.summaries[at].set(summary.0);
+                    self.tlb_fill(at, (mm, vpn), generation, entry, stamp);
                     (entry, stamp)
                 }
             };
@@ -216,6 +216,48 @@ impl Vm {
         }
         self.check_stamp(cpu, Complaint::StaleTranslation, pfn, stamp);
         Some(before)
+    }
+
+    /// The MMU remembers a translation.
+    #[inline]
+    fn tlb_fill(
+        &self,
+        at: usize,
+        (mm, vpn): (MmId, Vpn),
+        generation: u32,
+        entry: Entry,
+        stamp: Stamp,
+    ) {
+        by_hardware(|| {
+            self.tlb.entries[at].fill(mm, vpn, generation, entry, stamp);
+            let summary = Summary::new(mm, self.tlb_group(vpn), generation, entry.pfn());
+            self.tlb.summaries[at].set(summary.0);
+        });
+    }
+
+    /// A CPU that runs a process may load a translation at any moment, whether or not its program asks for
+    /// it. That can be seen only if the entry changes later, so it is enough to ask here, where a present
+    /// entry is about to be cleared, whether one of them had just done so. Of a huge entry the page at `vpn`
+    /// stands for all: every check is about single pages.
+    #[inline(always)]
+    pub(super) fn speculate(&self, mm: MmId, vpn: Vpn, entry: Entry) {
+        let mut cpumask = 0;
+        self.mm(mm).cpumask.with(|mask| cpumask = *mask);
+        if cpumask == 0 {
+            return;
+        }
+        for cpu in (0..u64::BITS).filter(|cpu| cpumask & 1 << cpu != 0) {
+            let at = Tlb::slot(CpuId(cpu as usize), mm, vpn);
+            may_speculate(|| self.load_translation(at, mm, vpn, entry));
+        }
+    }
+
+    fn load_translation(&self, at: usize, mm: MmId, vpn: Vpn, entry: Entry) {
+        let generation = self.mm(mm).tlb_generations[self.tlb_group(vpn)].read();
+        if self.tlb.entries[at].hit(mm, vpn, generation).is_none() {
+            let stamp = self.pagemaps.memmap.shadow_capture(entry.pfn());
+            self.tlb_fill(at, (mm, vpn), generation, entry, stamp);
+        }
     }
 
     /// The hardware page walk: no lock, entries read once. Acquire pairs with the release that

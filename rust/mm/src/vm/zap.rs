@@ -1,7 +1,7 @@
 //! Clearing entries (`zap_pte_range`, `zap_huge_pmd`; K§6.1).
 //!
 //! Under the page-table lock: exchange the entry with none (a full barrier: the unmapper's half of
-//! K§4.1), drop the rmap, hand the page's reference to the gather. The reference outlives the entry
+//! K§4.1; `offline.rs`), drop the rmap, hand the page's reference to the gather. The reference outlives the entry
 //! until the flush, so between the two the page reads as busy, which is right.
 //!
 //! Whoever finds nothing to clear still waits for the lock under which it may just have been cleared:
@@ -59,10 +59,12 @@ impl Vm {
     /// kernel flushes TLBs before and frees after, which differs only with delayed rmap (K§6.1 step 7).
     fn zap_pte(&self, gather: &mut MmuGather<'_>, table: TableId, vpn: Vpn) -> Batch {
         let word = self.tables.pte(table, vpn);
-        if Entry(word.read()).is_none() {
+        let seen = Entry(word.read());
+        if seen.is_none() {
             return Batch::Room;
         }
-        let pte = Entry(word.xchg(Entry::NONE.0));
+        self.speculate(gather.mm, vpn, seen);
+        let pte = self.get_and_clear(word);
         self.entry_owns(gather.cpu, pte.pfn(), Hold::Mapping, Hold::Batch);
         gather.note_cleared(vpn);
         if pte.pfn() == Pfn::ZERO_PAGE {
@@ -80,7 +82,8 @@ impl Vm {
         if !pmd.is_huge() {
             return;
         }
-        word.xchg(Entry::NONE.0);
+        self.speculate(gather.mm, vpn, Entry::page(self.huge_page(pmd, vpn), pmd.permission()));
+        self.get_and_clear(word);
         self.entry_owns(gather.cpu, pmd.pfn(), Hold::Mapping, Hold::Batch);
         gather.note_cleared(vpn);
         let folio: Folio<'_> = self.pagemaps.memmap.folio(pmd.pfn());

@@ -136,6 +136,9 @@ impl World {
             Op::Madvise { map, advice: Advice::DontNeed, page } => {
                 self.dontneed(cpu, worker, map, page)
             }
+            Op::Madvise { map, advice: Advice::SoftOffline, page } => {
+                self.soft_offline(cpu, worker, map, page)
+            }
             Op::Pipe { pipe } => self.pipe(cpu, worker, pipe),
             Op::Vmsplice { pipe, map, page, pages } => {
                 self.vmsplice(cpu, worker, pipe, map, page, pages)

@@ -209,6 +209,18 @@ impl World {
         Ok(0)
     }
 
+    /// `madvise(MADV_SOFT_OFFLINE)` of one page: it moves to another block.
+    ///
+    /// # Errors
+    /// `EINVAL` for a number not mapped or a page outside it; otherwise as the file system says.
+    pub fn soft_offline(&self, cpu: &Cpu<'_>, worker: WorkerId, map: MapNo, page: u32) -> Return {
+        let slot = self.map_slot(cpu, worker, map)?;
+        if page >= slot.pages {
+            return Err(Errno::EINVAL.into());
+        }
+        Ok(self.dax.soft_offline(cpu, self.mm_of(worker)?, Vpn(slot.start + page)).map(|()| 0)?)
+    }
+
     /// The mapping behind a number.
     pub(super) fn map_slot(
         &self,

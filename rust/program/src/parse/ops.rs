@@ -259,6 +259,8 @@ fn memory(name: Word<'_>, a: &mut Words<'_>) -> Result<Op, Complaint> {
             let map = a.map()?;
             let advice = if a.keyword("dontneed") {
                 Advice::DontNeed
+            } else if a.keyword("soft_offline") {
+                Advice::SoftOffline
             } else {
                 a.one_of("ADVICE", Advice::ALL, Advice::word)?
             };

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use pgmap_explore::{Beyond, Scenario, Search, processors};
-use pgmap_program::{Geometry, Program};
+use pgmap_program::{Geometry, Memory, MemoryError, Program, TlbRefill};
 use pgmap_sched::{Plan, Strategy};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
@@ -111,9 +111,22 @@ pub(super) fn scenario(py: Python<'_>, config: &Bound<'_, PyDict>) -> PyResult<S
     let era = config::era(py, &value::<String>(py, config, "era")?)?;
     let rules = config::rules(py, era, &value::<Vec<_>>(py, config, "breaks")?)?;
     let geometry = geometry(py, config, Scenario::cosy(&program))?;
-    let scenario = Scenario { program, era, rules, geometry };
+    let (memory, tlb) = (memory(py, config)?, tlb(py, config)?);
+    let scenario = Scenario { program, era, rules, geometry, memory, tlb };
     scenario.validate().map_err(|wrong| raise::scenario_error(py, &wrong))?;
     Ok(scenario)
+}
+
+/// Which memory the CPUs see.
+pub(super) fn memory(py: Python<'_>, config: &Bound<'_, PyDict>) -> PyResult<Memory> {
+    let name: String = value(py, config, "memory")?;
+    name.parse().map_err(|wrong: MemoryError| invalid(py, wrong.to_string()))
+}
+
+/// When TLBs are filled.
+pub(super) fn tlb(py: Python<'_>, config: &Bound<'_, PyDict>) -> PyResult<TlbRefill> {
+    let speculative: bool = value(py, config, "speculative_tlb")?;
+    Ok(if speculative { TlbRefill::Speculative } else { TlbRefill::OnAccess })
 }
 
 /// The sizes that were asked for; the others fit the program.

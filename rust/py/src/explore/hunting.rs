@@ -6,7 +6,7 @@ use pyo3::types::PyDict;
 use serde_json::{Value, json};
 
 use super::ExploreRun;
-use super::ask::Budget;
+use super::ask::{self, Budget};
 use super::search::reveal;
 use crate::config::{self, invalid, value};
 use crate::job::{Failed, Halt, Job, Watch};
@@ -25,7 +25,9 @@ pub(crate) fn hunt_start(py: Python<'_>, config: &Bound<'_, PyDict>) -> PyResult
         return Err(invalid(py, format!("ops is {ops_max}; it must be 1 to {OPS_MAX}")));
     }
     let wanted = Wanted::Anything;
-    let hunt = Hunt { words: words(py, config)?, era, rules, ops_max, plan, threads, wanted };
+    let (memory, tlb) = (ask::memory(py, config)?, ask::tlb(py, config)?);
+    let words = words(py, config)?;
+    let hunt = Hunt { words, era, rules, memory, tlb, ops_max, plan, threads, wanted };
     let small: bool = value(py, config, "shrink")?;
     let first = glance(&Tried::default(), 0.0);
     let work = move |watch: &Watch| go(&hunt, small, watch);

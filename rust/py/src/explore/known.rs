@@ -14,7 +14,7 @@ pub(crate) fn catalogue(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
     let known = |known: &Known| {
         json!({
             "rule": known.rule, "value": known.value, "invariant": known.invariant,
-            "preemptions": known.preemptions, "note": known.note, "program": known.program,
+            "preemptions": known.preemptions, "needs": known.needs, "note": known.note, "program": known.program,
         })
     };
     let weak = |weak: &NotOnX86| {

@@ -150,7 +150,8 @@ pub(super) fn setting(scenario: &Scenario) -> Value {
         "broken": broken.collect::<Vec<_>>(),
         "geometry": scenario.geometry,
         "tasks": scenario.roles().len(),
-        "memory": "sequentially consistent",
+        "memory": scenario.memory,
+        "tlb": scenario.tlb,
     })
 }
 

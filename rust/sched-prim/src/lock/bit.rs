@@ -50,7 +50,7 @@ pub fn bit_lock(cpu: &Cpu<'_>, word: &AtomicU32, bit: u32, class: &'static WaitC
 #[must_use = "false means that somebody else holds the bit"]
 #[track_caller]
 pub fn bit_trylock(_cpu: &Cpu<'_>, word: &AtomicU32, bit: u32) -> bool {
-    step::on_word(verb::BIT_TRYLOCK, Effect::Write, address(word), Location::caller());
+    step::locked(verb::BIT_TRYLOCK, address(word), Location::caller());
     let taken = word.take_bit(bit);
     if !taken {
         sched::settle(Effect::Read);

@@ -77,7 +77,7 @@ impl<T: Guarded> RwSem<T> {
     #[track_caller]
     pub fn try_read<'a>(&'a self, cpu: &'a Cpu<'_>) -> Option<ReadGuard<'a, T>> {
         let site = Location::caller();
-        step::on_word(verb::DOWN_READ_TRYLOCK, Effect::Write, self.address(), site);
+        step::locked(verb::DOWN_READ_TRYLOCK, self.address(), site);
         self.take_or_settle(READER_STOPS, READER).then(|| ReadGuard::new(self, cpu, site))
     }
 
@@ -86,7 +86,7 @@ impl<T: Guarded> RwSem<T> {
     pub fn write<'a>(&'a self, cpu: &'a Cpu<'_>) -> WriteGuard<'a, T> {
         let site = Location::caller();
         cpu.might_sleep(self.object().0);
-        step::on_word(verb::DOWN_WRITE, Effect::Write, self.address(), site);
+        step::locked(verb::DOWN_WRITE, self.address(), site);
         let me = signature(cpu);
         if !self.update(WRITER_STOPS, me) {
             self.update(0, WAITING_WRITER);
@@ -103,7 +103,7 @@ impl<T: Guarded> RwSem<T> {
     #[track_caller]
     pub fn try_write<'a>(&'a self, cpu: &'a Cpu<'_>) -> Option<WriteGuard<'a, T>> {
         let site = Location::caller();
-        step::on_word(verb::DOWN_WRITE_TRYLOCK, Effect::Write, self.address(), site);
+        step::locked(verb::DOWN_WRITE_TRYLOCK, self.address(), site);
         let taken = self.take_or_settle(WRITER_STOPS, signature(cpu));
         taken.then(|| WriteGuard::new(self, cpu, site))
     }
@@ -185,7 +185,7 @@ impl<T: Guarded> RwSem<T> {
     }
 
     fn release(&self, cpu: &Cpu<'_>, verb: Verb, held: u64, site: Site) {
-        step::on_word(verb, Effect::Write, self.address(), site);
+        step::locked(verb, self.address(), site);
         cpu.slot.unhold(self.object().0);
         let old = self.word.fetch_sub(held, Release);
         sched::value(old, old.wrapping_sub(held));

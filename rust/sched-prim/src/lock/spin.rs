@@ -77,7 +77,7 @@ impl<T: Guarded> SpinLock<T> {
     #[track_caller]
     pub fn try_lock<'a>(&'a self, cpu: &'a Cpu<'_>) -> Option<SpinGuard<'a, T>> {
         let site = Location::caller();
-        step::on_word(verb::SPIN_TRYLOCK, Effect::Write, self.address(), site);
+        step::locked(verb::SPIN_TRYLOCK, self.address(), site);
         if self.take(cpu.owner_word()) {
             return Some(SpinGuard::new(self, cpu, site));
         }
@@ -164,7 +164,7 @@ impl<T: Guarded> DerefMut for SpinGuard<'_, T> {
 impl<T: Guarded> Drop for SpinGuard<'_, T> {
     fn drop(&mut self) {
         let address = self.lock.address();
-        step::on_word(verb::SPIN_UNLOCK, Effect::Write, address, self.site);
+        step::locked(verb::SPIN_UNLOCK, address, self.site);
         self.cpu.spin_lock_dropped(object::word(address).0);
         self.lock.word.store(0, Release);
         sched::value(self.cpu.owner_word().into(), 0);

@@ -44,6 +44,8 @@ use urw::Urw;
 
 /// The deepest bug that PCT can be set on.
 pub const DEEPEST: u8 = 16;
+/// One of so many choices that cost has an extraordinary result.
+const SELDOM: u32 = 8;
 /// So many executions come before those of a strategy that needs a profile.
 pub(crate) const SURVEYED: u64 = 8;
 
@@ -231,6 +233,14 @@ impl Sampler {
     /// The result of a choice among `0..n`, each as likely as the others.
     pub(crate) fn pick(&mut self, n: u32) -> u32 {
         self.random.below(n)
+    }
+
+    /// The same of a choice that costs: seldom anything but the ordinary result.
+    pub(crate) fn pay(&mut self, n: u32) -> u32 {
+        match self.random.below(SELDOM) {
+            0 => 1 + self.random.below(n - 1),
+            _ => 0,
+        }
     }
 }
 

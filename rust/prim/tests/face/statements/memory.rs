@@ -4,7 +4,7 @@ use super::{Pair, Published, breaks, codes, holds, words};
 use crate::model::set_up;
 use crate::prim::{
     Arena, AtomicI32, AtomicU32, AtomicU64, DeferredQueue, Full, Ghost, Machine, NoMemory, Slab,
-    SpinLock, code, zeroed,
+    SpinLock, by_hardware, code, may_speculate, zeroed,
 };
 
 #[test]
@@ -138,4 +138,16 @@ fn a_restore_brings_back_every_byte_and_every_allocation() {
     }
     table.zero(7..8);
     assert_eq!(table[7].count.read(), 0);
+}
+
+#[test]
+fn what_hardware_does_is_done_and_nothing_unasked() {
+    let word = AtomicU32::new(0);
+    let set = |value: u32| {
+        word.set(value);
+        value
+    };
+    assert_eq!((by_hardware(|| set(7)), word.read()), (7, 7));
+    may_speculate(|| _ = set(8));
+    assert_eq!(word.read(), 7);
 }

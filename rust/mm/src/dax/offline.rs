@@ -1,0 +1,80 @@
+//! `madvise(MADV_SOFT_OFFLINE)`: what a page holds goes on in another block (`soft_offline_page`,
+//! `mm/memory-failure.c`; the shape of K§6.6 and K§8.2).
+//!
+//! ```text
+//!   i_rwsem, invalidate_lock exclusively: nobody maps the page meanwhile
+//!   take a new block
+//!   unmap the page everywhere unless somebody refers to it       `vm/offline.rs`
+//!   from here on the page is no longer the file's
+//!   wait until lock-free walkers, who find their entry changed, have given it back
+//!   entry, contents, block: the new for the old
+//! ```
+//!
+//! Whoever holds the page for good had it before it was unmapped, so it was busy and stays. That is what decides
+//! here: a pin that was missed is left with a page that is not the file's any more (I18).
+//!
+//! Departure: Linux moves pages of ordinary memory so, and device-coherent ones; of a file system's DAX pages
+//! it refuses (`EIO`). They stand in for them here until there is anonymous memory.
+
+use prim::{Cpu, Sleep};
+use program::Errno;
+
+use crate::dax::{Dax, InodeId};
+use crate::page::{Owner, Pfn};
+use crate::vm::{MmId, Vpn};
+
+impl Dax {
+    /// Moves the page of the file that is mapped at an address to another block.
+    ///
+    /// # Errors
+    /// `EBUSY` while anything but mappings holds the page, `ENOENT` for a hole, `EINVAL` for a part of a huge page,
+    /// `ENOSPC`, `EFAULT` outside any mapping.
+    pub(crate) fn soft_offline(&self, cpu: &Cpu<'_>, mm: MmId, vpn: Vpn) -> Result<(), Errno> {
+        let (id, index) = {
+            let layout = self.vm.mm_layout(cpu, mm);
+            let vma = layout.find(vpn).ok_or(Errno::EFAULT)?;
+            // The mapping keeps its file as long as the layout is locked.
+            let id = InodeId(vma.mapping);
+            self.igrab(id);
+            (id, vma.pgoff_of(vpn))
+        };
+        let moved = self.move_page(cpu, id, index);
+        self.iput(cpu, id);
+        moved
+    }
+
+    fn move_page(&self, cpu: &Cpu<'_>, id: InodeId, index: u32) -> Result<(), Errno> {
+        let _io = self.inode(id).i_rwsem.write(cpu);
+        let _faults = self.shut_out_faults(cpu, id);
+        let old = self.extent(id, index).written().ok_or(Errno::ENOENT)?;
+        if self.vm.pagemaps.memmap.folio(old).is_large() {
+            return Err(Errno::EINVAL);
+        }
+        let block = self.blocks.alloc(cpu, 1, 1).ok_or(Errno::ENOSPC)?;
+        self.vm
+            .unmap_unreferenced(cpu, id.mapping(), index, old)
+            .inspect_err(|_| self.blocks.free(cpu, block))?;
+        let memmap = &self.vm.pagemaps.memmap;
+        let life = memmap.shadow_capture(old);
+        memmap.shadow_assign(cpu, old, Owner::NOBODY);
+        // Uninterruptible: nobody sleeps with a reference that its owner must give back at once.
+        let _ = self.wait_page_idle(cpu, old, Sleep::Uninterruptible);
+        self.delete_entries(cpu, id, index, index + 1);
+        let held = memmap.contents(old).read();
+        let new = self.replace_block(cpu, id, index, block);
+        // A mark is of the life of its page.
+        let marked = held == life.as_contents();
+        memmap.contents(new).set(if marked {
+            memmap.shadow_capture(new).as_contents()
+        } else {
+            held
+        });
+        Ok(())
+    }
+
+    /// The page's new frame, after its old block was given back.
+    fn replace_block(&self, cpu: &Cpu<'_>, id: InodeId, index: u32, block: u32) -> Pfn {
+        self.free_blocks(cpu, id, index, index + 1);
+        self.give_block(cpu, id, index, block)
+    }
+}

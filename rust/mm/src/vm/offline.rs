@@ -1,0 +1,93 @@
+//! Taking a page out of a mapping unless somebody else refers to it (`try_to_unmap_one`, `write_protect_page` of
+//! `mm/ksm.c`; K§4.1, K§6.6).
+//!
+//! Here the unmapper's half of K§4.1 decides something. Under the page-table lock: clear the entry, then read the
+//! counts; only if nothing but mappings holds the page is it let go, else the entry is put back. Between the two
+//! there is no lock, no flush and no other locked instruction: the exchange of the clear is the barrier. GUP-fast
+//! takes its reference and re-reads the entry, so either the count shows the reference or the re-read shows the clear.
+//! (The kernel has places that rely on the exchange alone, and others with an `smp_mb` of their own.)
+//!
+//! Zap may use the same clear without the barrier and not be wrong on x86: it drops the mapcount next, with
+//! a locked instruction, before anybody asks whether the page is busy.
+
+use prim::{AtomicU64, Cpu};
+use program::Errno;
+use program::rules::ZapClear;
+
+use crate::page::{Hold, Pfn};
+use crate::vm::gather::MmuGather;
+use crate::vm::{Entry, MappingId, Vm, Vpn};
+
+impl Vm {
+    /// `ptep_get_and_clear`.
+    pub(super) fn get_and_clear(&self, word: &AtomicU64) -> Entry {
+        match self.pagemaps.rules.zap_clear {
+            // Full order: pairs with the grab of GUP-fast (K§4.1).
+            ZapClear::Xchg => Entry(word.xchg(Entry::NONE.0)),
+            ZapClear::LoadStore => {
+                let seen = Entry(word.read());
+                word.set(Entry::NONE.0);
+                seen
+            }
+        }
+    }
+
+    /// Unmaps one page of a file from everybody, mapping after mapping, as long as only mappings hold it. When it
+    /// returns their references have been put; lock-free walkers that are about to find their entry changed may hold
+    /// others for a moment. The caller keeps faults out.
+    ///
+    /// # Errors
+    /// `EBUSY` when somebody else refers to it, `EINVAL` when a huge entry maps it: what was unmapped by then stays so.
+    pub(crate) fn unmap_unreferenced(
+        &self,
+        cpu: &Cpu<'_>,
+        mapping: MappingId,
+        index: u32,
+        pfn: Pfn,
+    ) -> Result<(), Errno> {
+        let list = self.mapping(mapping).map_list(cpu);
+        for (mm, vpn) in list.addresses_of(index) {
+            let mut gather = MmuGather::new(self, cpu, mm);
+            let cleared = self.clear_unreferenced(&mut gather, vpn, pfn);
+            gather.finish();
+            cleared?;
+        }
+        Ok(())
+    }
+
+    fn clear_unreferenced(
+        &self,
+        gather: &mut MmuGather<'_>,
+        vpn: Vpn,
+        pfn: Pfn,
+    ) -> Result<(), Errno> {
+        let cpu = gather.cpu;
+        let pmd = Entry(self.tables.pmd(gather.mm, vpn).read());
+        if pmd.is_huge() {
+            return Err(Errno::EINVAL);
+        }
+        let Some(table) = pmd.as_table() else { return Ok(()) };
+        let _ptl = self.tables.lock(cpu, table);
+        let word = self.tables.pte(table, vpn);
+        let seen = Entry(word.read());
+        if !seen.is_present() || seen.pfn() != pfn {
+            return Ok(());
+        }
+        let folio = self.pagemaps.memmap.folio(pfn);
+        self.speculate(gather.mm, vpn, seen);
+        let pte = self.get_and_clear(word);
+        self.entry_owns(cpu, pfn, Hold::Mapping, Hold::Task);
+        if folio.refcount() != folio.mapcount() {
+            // Release: pairs with the lock-free walk, as when it was first set.
+            word.set_release(pte.0);
+            self.entry_owns(cpu, pfn, Hold::Task, Hold::Mapping);
+            return Err(Errno::EBUSY);
+        }
+        self.entry_owns(cpu, pfn, Hold::Task, Hold::Batch);
+        gather.note_cleared(vpn);
+        self.remove_rmap_pte(cpu, folio, pfn);
+        // Full or not, the gather ends next.
+        let _ = gather.remove_folio(folio);
+        Ok(())
+    }
+}

@@ -1,0 +1,92 @@
+//! `madvise(MADV_SOFT_OFFLINE)`: a page moves to another block unless somebody refers to it.
+
+mod common;
+
+use common::*;
+use pgmap_mm::dax::InodeId;
+use program::op::{Align, Layout};
+use program::{Era, Errno, Rules};
+
+fn rules(clear: &str) -> Rules {
+    let mut rules = Era::V6_15Sound.rules();
+    rules.apply(&format!("zap-clear={clear}")).expect("a rule");
+    rules
+}
+
+/// A file of four pages, mapped by W0 and W1, with page 1 written and mapped by both.
+fn shared(rules: Rules) -> (Rig, InodeId) {
+    let rig = Rig::new(&COSY, rules);
+    let inode = {
+        let cpu = rig.cpu(1);
+        let inode = rig.file(&cpu, F, 4, Layout::Contiguous);
+        rig.start(&cpu, W0, F, 4, Align::Odd);
+        rig.start(&cpu, W1, F, 4, Align::Odd);
+        assert_eq!(rig.write(&cpu, W0, 1), Ok(0));
+        assert_eq!(rig.read(&cpu, W1, 1), Ok(0));
+        inode
+    };
+    (rig, inode)
+}
+
+fn offline(rig: &Rig, page: u32) -> Result<i64, pgmap_mm::world::Failure> {
+    rig.world.soft_offline(&rig.cpu(2), W1, M, page)
+}
+
+#[test]
+fn a_page_that_only_mappings_hold_moves_and_keeps_its_contents() {
+    for clear in ["xchg", "load-store"] {
+        let (rig, inode) = shared(rules(clear));
+        let old = rig.frame(inode, 1);
+        let held = rig.world.load(&rig.cpu(1), W0, M, 1).expect("mapped");
+        assert_eq!(offline(&rig, 1), Ok(0));
+        let new = rig.frame(inode, 1);
+        assert_ne!(new, old, "{clear}");
+        let left = rig.world.observe(old);
+        assert_eq!((left.refcount, left.mapcount, left.mapping), (0, 0, false), "{clear}");
+        assert_eq!(rig.world.load(&rig.cpu(1), W0, M, 1), Ok(held), "{clear}");
+        assert_eq!(rig.complaints(), []);
+        rig.exit_all(&rig.cpu(1));
+        rig.assert_at_rest();
+    }
+}
+
+#[test]
+fn a_page_that_somebody_refers_to_stays_where_it_is() {
+    for clear in ["xchg", "load-store"] {
+        let (rig, inode) = shared(rules(clear));
+        let page = rig.frame(inode, 1);
+        assert_eq!(rig.pin(&rig.cpu(1), W0, 1, 1), Ok(1));
+        let used = rig.world.dax.blocks.used(&rig.cpu(1));
+        assert_eq!(offline(&rig, 1), Err(Errno::EBUSY.into()), "{clear}");
+        assert_eq!(rig.frame(inode, 1), page);
+        assert_eq!(rig.world.observe(page).refcount, 1024 + 2, "a pin and two mappings");
+        assert_eq!(rig.world.dax.blocks.used(&rig.cpu(1)), used, "no block is lost");
+        assert_eq!(rig.world.unpin(&rig.cpu(1), W0, None), Ok(1));
+        assert_eq!(offline(&rig, 1), Ok(0), "and moves when it is let go");
+        rig.exit_all(&rig.cpu(1));
+        rig.assert_at_rest();
+    }
+}
+
+#[test]
+fn what_is_no_page_cannot_move() {
+    let (rig, _) = shared(rules("xchg"));
+    assert_eq!(offline(&rig, 4), Err(Errno::EINVAL.into()), "outside the mapping");
+    rig.exit_all(&rig.cpu(1));
+    rig.assert_at_rest();
+}
+
+#[test]
+fn a_huge_page_does_not_move() {
+    let rig = Rig::new(&COSY, rules("xchg"));
+    let pages = 1 << COSY.pmd_order;
+    {
+        let cpu = rig.cpu(1);
+        rig.file(&cpu, F, pages, Layout::Huge);
+        rig.start(&cpu, W1, F, pages, Align::Natural);
+        assert_eq!(rig.write(&cpu, W1, 0), Ok(0));
+    }
+    assert_eq!(offline(&rig, 1), Err(Errno::EINVAL.into()));
+    rig.exit_all(&rig.cpu(1));
+    rig.assert_at_rest();
+}

@@ -1,0 +1,58 @@
+//! What a device or the MMU does to memory, as opposed to a CPU's instructions.
+//!
+//! It passes no store buffer. And where the machine was told so ([`Machine::speculate`](crate::Machine::speculate))
+//! the MMU may do things unasked: that is a choice which costs, and what it does is one event, with the
+//! step before it.
+
+use core::cell::Cell;
+
+use pgmap_sched as sched;
+
+use crate::{section, step};
+
+struct Hardware {
+    /// Whether anything is done unasked.
+    unasked: Cell<bool>,
+    /// Tasks in the middle of what hardware does.
+    busy: Cell<u16>,
+}
+
+thread_local! {
+    static HARDWARE: Hardware =
+        const { Hardware { unasked: Cell::new(false), busy: Cell::new(0) } };
+}
+
+/// A new execution begins.
+pub(crate) fn reset(unasked: bool) {
+    HARDWARE.with(|hardware| {
+        hardware.unasked.set(unasked);
+        hardware.busy.set(0);
+    });
+}
+
+fn me() -> Option<u16> {
+    sched::current().filter(|_| step::in_task()).map(|task| 1 << task.0)
+}
+
+/// Whether the calling task stands for hardware at the moment.
+pub(crate) fn is_busy() -> bool {
+    me().is_some_and(|me| HARDWARE.with(|hardware| hardware.busy.get() & me != 0))
+}
+
+/// What hardware does inside `act` passes no store buffer.
+pub fn by_hardware<R>(act: impl FnOnce() -> R) -> R {
+    let before = HARDWARE.with(|hardware| hardware.busy.get());
+    let Some(me) = me() else { return act() };
+    HARDWARE.with(|hardware| hardware.busy.set(before | me));
+    let done = act();
+    HARDWARE.with(|hardware| hardware.busy.set(hardware.busy.get() & !me | before & me));
+    done
+}
+
+/// Hardware may do this here, unasked, as one event. `act` must not wait.
+pub fn may_speculate(act: impl FnOnce()) {
+    let unasked = HARDWARE.with(|hardware| hardware.unasked.get());
+    if unasked && step::in_task() && sched::choose_paid(2) != 0 {
+        section::at_once(|| by_hardware(act));
+    }
+}

@@ -1,0 +1,84 @@
+//! Choices that cost: what a machine may do but seldom does, a store that waits for instance.
+//!
+//! The first result is the ordinary one and costs nothing; every other costs one of the budget that
+//! preemptions are paid from, so a bound limits both together. With the budget spent only the ordinary
+//! one is left.
+//!
+//! An ordinary result is no event and leaves nothing in the history: a program with a hundred such choices
+//! is no longer for them, and an execution in which nothing extraordinary happened has the signature that
+//! it would have without them. That is sound because nobody can come between such a choice and the task's
+//! next point. A schedule therefore names the extraordinary ones by number, counted over all that were asked.
+
+use crate::engine::{CHOSEN, Engine};
+use crate::guide::{End, Guide};
+use crate::log::Kind;
+use crate::step::Task;
+use crate::tree::{Branch, Node};
+
+impl Engine {
+    /// The result of a choice of which all results but 0 are paid for, or the task that must stop because
+    /// the execution is over.
+    pub(crate) fn choose_paid(&mut self, n: u32) -> Result<u32, Task> {
+        if n <= 1 {
+            return Ok(0);
+        }
+        self.commit();
+        let me = self.current();
+        if self.end.is_some() {
+            return Err(me);
+        }
+        let value = self.pick_paid(n);
+        self.asked += 1;
+        let mine = &mut self.asked_by[usize::from(me.0)];
+        *mine += 1;
+        // Which of a task's choices it was is part of its past; how many others asked is not.
+        let what = CHOSEN | u64::from(value) << 8 | u64::from(*mine) << 32;
+        if self.end.is_some() {
+            return Err(me);
+        }
+        if value != 0 {
+            self.preemptions += 1;
+            let nth = self.asked - 1;
+            self.local(me, what, Kind::Paid { value, of: n, nth }, None);
+            self.set_calm();
+        }
+        Ok(value)
+    }
+
+    fn pick_paid(&mut self, n: u32) -> u32 {
+        let events = self.history.events();
+        if events >= self.steps_max {
+            self.close(End::TooLong);
+            return 0;
+        }
+        let nth = self.asked;
+        match &mut self.guide {
+            Guide::Script(script) => return script.pay(events, nth, n),
+            Guide::Strategy(sampler) => return sampler.pay(n),
+            Guide::Classes => return self.reduce_choice(n),
+            Guide::Tree => {}
+        }
+        if self.preemptions >= self.budget {
+            return 0;
+        }
+        match self.tree.upcoming() {
+            Some(Node { at, branch: Branch::Choice { chosen, of, paid: true }, .. })
+                if at == events && of == n =>
+            {
+                self.tree.cursor += 1;
+                self.set_calm();
+                chosen
+            }
+            Some(_) => {
+                self.close(End::Unsteady(events));
+                0
+            }
+            None => {
+                let branch = Branch::Choice { chosen: 0, of: n, paid: true };
+                let left = self.budget.saturating_sub(self.preemptions);
+                self.tree.push(Node { at: events, left, branch });
+                0
+            }
+        }
+    }
+}
