@@ -248,6 +248,18 @@ fn limits_hold_without_a_bound_too() {
 }
 
 #[test]
+fn a_loop_without_end_does_not_hide_what_comes_after_it() {
+    let spinner = |memory: &Memory| {
+        while memory.load(0) == 0 {}
+        memory.refuse(1, 0);
+    };
+    let mut toy = Toy::new().task(spinner).task(|memory| memory.store(0, 1));
+    let (outcome, failures) = search_all(&mut toy, &Plan { steps_max: 50, ..by_class() });
+    assert!(matches!(outcome, Outcome::Inconclusive { why: Doubt::TooLong, .. }), "{outcome:?}");
+    assert!(failures.iter().any(|(failure, _)| matches!(failure, Failure::Fault { .. })));
+}
+
+#[test]
 fn the_share_that_is_done_is_a_share() {
     let mut shares = Vec::new();
     let mut toy = all(8, |memory| memory.store(0, 1));

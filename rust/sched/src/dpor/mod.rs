@@ -24,8 +24,9 @@
 //! * A deadlock might be due to a condition over several objects, none of which alone changed it.
 //!   Who waits in one is therefore held to race with everything that happened.
 //! * A failure in the midst of an execution hides what the others would have done, so all are tried in
-//!   the failing block's place. It sleeps meanwhile like any block: a failure is shown once for all
-//!   that others could have done beside it.
+//!   the failing block's place. (So it is with the last block within the limit of events.) It
+//!   sleeps meanwhile like any block: a failure is shown once for all that others could have done
+//!   beside it.
 //! * `choose` splits a block: each value is tried in turn, and the sleeping block is all of them.
 //!
 //! This asks more of a model than the cache does, and what is missing is lost silently:
@@ -120,9 +121,7 @@ impl Engine {
                     node.footprint.add(Access { thing: Thing::Object(object), write: false });
                 }
                 #[cfg(test)]
-                if node.footprint.accesses().len() > 1 {
-                    self.path.faults.watched_several = true;
-                }
+                self.path.met_spinner();
             }
             Stand::Ready | Stand::Running | Stand::Finished => {}
         }

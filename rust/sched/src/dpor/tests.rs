@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
+use super::Path;
 use crate::explorer::Explorer;
 use crate::failure::Failure;
 use crate::search::{Control, Judgement, Outcome, Plan, Stats};
@@ -19,6 +20,8 @@ pub(crate) struct Faults {
     pub(crate) ignores_races: bool,
     /// A step that waits at the end is not held to race with anything.
     pub(crate) forgets_waiters: bool,
+    /// The end of a busy-wait depends on nothing.
+    pub(crate) forgets_watches: bool,
     /// Some busy-wait watched several objects, so classes may be repeated.
     pub(crate) watched_several: bool,
 }
@@ -30,6 +33,17 @@ pub(crate) enum Sleep {
     /// A sleeping task sleeps on whatever the others do.
     NobodyWakes,
     NobodySleeps,
+}
+
+impl Path {
+    /// The last block ends a busy-wait.
+    pub(super) fn met_spinner(&mut self) {
+        let Some(node) = self.nodes.last_mut() else { return };
+        self.faults.watched_several |= node.footprint.accesses().len() > 1;
+        if self.faults.forgets_watches {
+            node.footprint.clear();
+        }
+    }
 }
 
 /// What a search showed.
@@ -158,5 +172,11 @@ fn a_search_that_ignores_races_loses_classes() {
 #[test]
 fn a_search_that_forgets_who_waits_at_the_end_loses_classes() {
     let (lost, _) = harm(Faults { forgets_waiters: true, ..Faults::default() });
+    assert!(lost > 0);
+}
+
+#[test]
+fn a_search_that_forgets_what_a_busy_wait_watches_loses_classes() {
+    let (lost, _) = harm(Faults { forgets_watches: true, ..Faults::default() });
     assert!(lost > 0);
 }
