@@ -126,6 +126,15 @@ def test_a_call_that_goes_round_in_circles_is_a_hang_although_nobody_waits() -> 
     assert any("in one call, never asleep" in line for line in report["hang"]["waiters"])
 
 
+def test_a_pagemap_reference_too_many_hangs_unbind_or_unbalances_the_books() -> None:
+    arguments = ("--break", "request-folio=by-inspection", "--watchdog", "1s", "--for", "240s")
+    code, report = stress("--seed", "1", "--mix", "gup", *arguments)
+    assert code in {Exit.HANG, Exit.FOUND}
+    told = (report["hang"] or {}).get("waiters", [])
+    told += [found["detail"] for found in report["violations"]]
+    assert any("pagemap" in line for line in told)
+
+
 def test_ctrl_c_gives_what_there_is() -> None:
     command = [sys.executable, "-m", "pgmap.stress", "--json", "-", "--for", "5m"]
     child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
