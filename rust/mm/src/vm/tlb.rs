@@ -241,21 +241,22 @@ impl Vm {
     /// I02 at the moment a page is given away: a CPU that could still reach it, if there is one.
     ///
     /// Exact: an entry valid under the current generation was walked to after the last flush, so the
-    /// page table still had it then, and a page that is mapped is not given away.
+    /// page table still had it then, and a page that is mapped is not given away. A look and no step: as
+    /// steps these would be most of a program's.
     #[must_use]
     pub fn tlb_still_maps(&self, pfn: Pfn) -> Option<CpuId> {
         let reaches = |at: &usize| {
-            let summary = Summary(self.tlb.summaries[*at].read());
+            let summary = Summary(self.tlb.summaries[*at].peek());
             if summary.pfn() != pfn {
                 return false;
             }
             // The summary's generation is short: the entry itself has the last word.
             let entry = &self.tlb.entries[*at];
-            let now = self.mm(summary.mm()).tlb_generations[summary.group()].read();
+            let now = self.mm(summary.mm()).tlb_generations[summary.group()].peek();
             now & Summary::GENERATION == summary.generation()
-                && now == entry.generation.read()
-                && Entry(entry.entry.read()).pfn() == pfn
-                && Summary(self.tlb.summaries[*at].read()) == summary
+                && now == entry.generation.peek()
+                && Entry(entry.entry.peek()).pfn() == pfn
+                && Summary(self.tlb.summaries[*at].peek()) == summary
         };
         let stale = (0..self.tlb.summaries.len()).find(reaches);
         stale.map(|at| CpuId(at / ENTRIES))
