@@ -241,8 +241,11 @@ impl Vm {
     /// I02 at the moment a page is given away: a CPU that could still reach it, if there is one.
     ///
     /// Exact: an entry valid under the current generation was walked to after the last flush, so the
-    /// page table still had it then, and a page that is mapped is not given away. A look and no step: as
-    /// steps these would be most of a program's.
+    /// page table still had it then, and a page that is mapped is not given away.
+    ///
+    /// Entries of other pages are passed over with a look and no step: as steps these would be most of a
+    /// program's. What is asked of an entry of this page are steps, so that a flush that comes before or after
+    /// them makes a difference to whoever orders steps.
     #[must_use]
     pub fn tlb_still_maps(&self, pfn: Pfn) -> Option<CpuId> {
         let reaches = |at: &usize| {
@@ -252,11 +255,11 @@ impl Vm {
             }
             // The summary's generation is short: the entry itself has the last word.
             let entry = &self.tlb.entries[*at];
-            let now = self.mm(summary.mm()).tlb_generations[summary.group()].peek();
+            let now = self.mm(summary.mm()).tlb_generations[summary.group()].read();
             now & Summary::GENERATION == summary.generation()
-                && now == entry.generation.peek()
-                && Entry(entry.entry.peek()).pfn() == pfn
-                && Summary(self.tlb.summaries[*at].peek()) == summary
+                && now == entry.generation.read()
+                && Entry(entry.entry.read()).pfn() == pfn
+                && Summary(self.tlb.summaries[*at].read()) == summary
         };
         let stale = (0..self.tlb.summaries.len()).find(reaches);
         stale.map(|at| CpuId(at / ENTRIES))
