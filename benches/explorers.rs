@@ -5,15 +5,17 @@
 //! three times in the same shape, over each engine's own atomics (ours: plain cells, with a point before each
 //! use). With shuttle and loom the third task is the one that spawns and joins the other two.
 //!
-//! **Pin against truncation**, in points a second. Nothing over pgmap's `mm` exists for shuttle or loom, so
-//! what is compared is how fast engines pass scheduling points: ours while it explores the real program,
-//! protocol code, oracle, happens-before and all; theirs on two tasks that do nothing but load and add,
-//! with as many atomics as an execution of the real program has points. Ours on that bare model is
-//! given too, like for like.
+//! **Pin against truncation**, in executions a second: the real program, protocol code, oracle and all, from
+//! the same sources on each engine (`yard/sched` says how). Ours is searched with every schedule open and
+//! within two preemptions, each execution to its end.
+//!
+//! **Points alone**, in points a second: two tasks that do nothing but load and add, with as many atomics as
+//! an execution of the real program has points.
 //!
 //! Before anything is measured each engine must find the get/put/free model wrong when references are taken
 //! without looking at the count. It does so in a process of its own (`--find ENGINE`), since the other engines
-//! find by panicking, write about it, and leave their threads behind.
+//! find by panicking, write about it, and leave their threads behind. There shuttle and loom must also find a
+//! wrong rule of the catalogue in its program.
 //!
 //! Options: `--rounds N` (31), `--json FILE` (rates of every round). Exit code 1 when an aim is missed, 2 when
 //! nothing could be measured.
@@ -27,6 +29,8 @@ mod ours;
 mod rounds;
 #[path = "explorers/shuttles.rs"]
 mod shuttles;
+#[path = "explorers/yard.rs"]
+mod yard;
 
 use std::env;
 use std::fmt::Write as _;
@@ -48,6 +52,11 @@ const OVER_SHUTTLE: Option<f64> = Some(5.0);
 const OVER_LOOM: Option<f64> = Some(50.0);
 /// Engines that must find a mistake, and how many executions they have for it.
 const ENGINES: [&str; 4] = ["ours", "shuttle-dfs", "shuttle-random", "loom"];
+/// Those that must find a wrong rule with the real program, and say so.
+const REAL: [&str; 2] = ["real-shuttle-random", "real-loom"];
+/// What they must find: a mistake that any switch shows, and one that takes a preemption between two steps.
+const NO_WAIT: (&str, &str) = ("truncate-break-layout", "off");
+const NO_FLUSH: (&str, &str) = ("zap-put", "before-flush");
 const ENOUGH: u64 = 100_000;
 
 /// How a reference is taken.
@@ -62,7 +71,8 @@ fn main() -> ExitCode {
     let done = Options::parse(env::args().skip(1)).and_then(|options| match &options.find {
         Some(engine) => find(engine),
         None => {
-            ENGINES.iter().try_for_each(|engine| must_find(engine)).and_then(|()| measure(&options))
+            let mut engines = ENGINES.iter().chain(&REAL);
+            engines.try_for_each(|engine| must_find(engine)).and_then(|()| measure(&options))
         }
     });
     match done {
@@ -119,6 +129,12 @@ fn find(engine: &str) -> Result<bool, String> {
         "shuttle-dfs" => shuttles::run(Kind::Dfs, ENOUGH, || shuttles::get_put(Inc::Blind)),
         "shuttle-random" => shuttles::run(Kind::Random, ENOUGH, || shuttles::get_put(Inc::Blind)),
         "loom" => looms::run(None, ENOUGH, 0, || looms::get_put(Inc::Blind)),
+        "real-shuttle-random" => {
+            return yard::passes(NO_WAIT, |lab| yard::on_shuttle(Kind::Random, ENOUGH, lab));
+        }
+        "real-loom" => {
+            return yard::passes(NO_FLUSH, |lab| yard::on_loom(Some(1), ENOUGH, lab));
+        }
         _ => return Err(format!("there is no engine {engine}")),
     };
     Ok(true)
@@ -129,11 +145,12 @@ fn must_find(engine: &str) -> Result<(), String> {
     let this = env::current_exe().map_err(|error| error.to_string())?;
     let mut child = Command::new(this);
     child.args(["--find", engine]).stdout(Stdio::null()).stderr(Stdio::null());
-    // 1 is ours; 101, or none after an abort within a panic, is a panic.
+    // 101, or none after an abort within a panic, is a panic.
     match child.status().map_err(|error| error.to_string())?.code() {
-        Some(1 | 101) | None => Ok(()),
+        Some(1) => Ok(()),
+        Some(101) | None if !REAL.contains(&engine) => Ok(()),
         Some(0) => Err(format!("{engine} passes a model with a mistake")),
-        Some(code) => Err(format!("{engine} could not look for a mistake (exit code {code})")),
+        code => Err(format!("{engine} could not look for a mistake (exit code {code:?})")),
     }
 }
 
@@ -161,32 +178,53 @@ fn get_put() -> (Vec<Contestant>, Vec<Row>) {
         Contestant::new("loom", of, loom(None)),
         Contestant::new("loom, 2 preemptions", of, loom(Some(2))),
     ];
-    let rows = [(0, 2), (0, 3), (1, 2), (1, 3)].map(|(ours, theirs)| Row {
-        ours,
-        theirs,
-        aim: OVER_SHUTTLE,
-    });
-    let loom = [(0, 4), (1, 5)].map(|(ours, theirs)| Row { ours, theirs, aim: OVER_LOOM });
-    (contestants, rows.into_iter().chain(loom).collect())
+    (contestants, everybody())
 }
 
-/// The real program against bare models with as many points.
-fn pin_truncate() -> Result<(String, Vec<Contestant>, Vec<Row>), String> {
-    let lab = ours::pin_truncate()?;
+/// What is compared where there are two of ours, then two of shuttle's, then two of loom's.
+fn everybody() -> Vec<Row> {
+    let of_shuttle = [(0, 2), (0, 3), (1, 2), (1, 3)].map(|places| (places, OVER_SHUTTLE));
+    let of_loom = [(0, 4), (1, 5)].map(|places| (places, OVER_LOOM));
+    let all = of_shuttle.into_iter().chain(of_loom);
+    all.map(|((ours, theirs), aim)| Row { ours, theirs, aim }).collect()
+}
+
+/// Everybody on the real program. Where the first execution has so many points is told too.
+fn pin_truncate() -> Result<(String, usize, Vec<Contestant>, Vec<Row>), String> {
+    let (lab, theirs) = (ours::pin_truncate()?, yard::pin_truncate()?);
     let straight = Plan { bound: Some(0), ..ours::exhaustive() };
-    let whole = ours::run(&mut Explorer::new(), &mut &lab, straight, 1);
-    let atomics = usize::try_from(whole.points).map_err(|error| error.to_string())?;
-    let title = format!("pin against truncation; bare: two tasks, {atomics} atomics in all");
-    let of = Unit::Points;
+    let whole = ours::run(&mut Explorer::new(), &mut &*lab, straight, 1);
+    let points = usize::try_from(whole.points).map_err(|error| error.to_string())?;
+    let title =
+        format!("pin against truncation, the real program; points without a switch: {points}");
+    let of = Unit::Executions;
     let (mut explorer, mut other) = (Explorer::new(), Explorer::new());
-    let mut bare = ours::TwoTasks::new(atomics);
+    let shuttle = |kind| move |n| yard::on_shuttle(kind, n, theirs);
+    let loom = |bound| move |n| yard::on_loom(bound, n, theirs);
+    let contestants = vec![
+        Contestant::new("pgmap, every schedule", of, move |n| {
+            ours::run(&mut explorer, &mut &*lab, ours::exhaustive(), n)
+        }),
+        Contestant::new("pgmap, 2 preemptions", of, move |n| {
+            ours::run(&mut other, &mut &*lab, ours::to_the_end(), n)
+        }),
+        Contestant::new("shuttle DFS", of, shuttle(Kind::Dfs)),
+        Contestant::new("shuttle random", of, shuttle(Kind::Random)),
+        Contestant::new("loom", of, loom(None)),
+        Contestant::new("loom, 2 preemptions", of, loom(Some(2))),
+    ];
+    Ok((title, points, contestants, everybody()))
+}
+
+/// Nothing but points: two tasks with as many atomics.
+fn bare(atomics: usize) -> (String, Vec<Contestant>, Vec<Row>) {
+    let title = format!("two tasks that load and add, {atomics} atomics in all");
+    let of = Unit::Points;
+    let (mut explorer, mut bare) = (Explorer::new(), ours::TwoTasks::new(atomics));
     let shuttle = |kind| move |n| shuttles::run(kind, n, move || shuttles::two_tasks(atomics));
     let contestants = vec![
-        Contestant::new("pgmap, the real program", of, move |n| {
-            ours::run(&mut explorer, &mut &lab, ours::bounded(), n)
-        }),
         Contestant::new("pgmap, bare", of, move |n| {
-            ours::run(&mut other, &mut bare, ours::bounded(), n)
+            ours::run(&mut explorer, &mut bare, ours::bounded(), n)
         }),
         Contestant::new("shuttle DFS, bare", of, shuttle(Kind::Dfs)),
         Contestant::new("shuttle random, bare", of, shuttle(Kind::Random)),
@@ -194,17 +232,18 @@ fn pin_truncate() -> Result<(String, Vec<Contestant>, Vec<Row>), String> {
             looms::run(Some(2), n, atomics, move || looms::two_tasks(atomics))
         }),
     ];
-    let places = [(0, 2), (0, 3), (0, 4), (1, 2), (1, 3), (1, 4)];
-    let rows = places.map(|(ours, theirs)| Row { ours, theirs, aim: None });
-    Ok((title, contestants, rows.into()))
+    let rows = [1, 2, 3].map(|theirs| Row { ours: 0, theirs, aim: None });
+    (title, contestants, rows.into())
 }
 
-/// Both comparisons in one run; whether the aims are reached.
+/// All comparisons in one run; whether the aims are reached.
 fn measure(options: &Options) -> Result<bool, String> {
     let (mut all, rows) = get_put();
-    let (title, real, real_rows) = pin_truncate()?;
-    let first = all.len();
+    let (title, points, real, real_rows) = pin_truncate()?;
+    let (bare_title, bare, bare_rows) = bare(points);
+    let (first, second) = (all.len(), all.len() + real.len());
     all.extend(real);
+    all.extend(bare);
     (0..options.rounds).for_each(|_| round(&mut all));
     let mut text = String::new();
     let trees = format!(
@@ -216,7 +255,8 @@ fn measure(options: &Options) -> Result<bool, String> {
         looms::tree(Some(2)),
     );
     let a = table(&mut text, &trees, &all[..first], &rows);
-    let b = table(&mut text, &title, &all[first..], &real_rows);
+    let b = table(&mut text, &title, &all[first..second], &real_rows);
+    let c = table(&mut text, &bare_title, &all[second..], &bare_rows);
     io::stdout().write_all(text.as_bytes()).map_err(|error| error.to_string())?;
     if let Some(file) = &options.json {
         let rates = all.iter().map(|one| {
@@ -228,12 +268,12 @@ fn measure(options: &Options) -> Result<bool, String> {
             "suite": "explorers",
             "environment": {"cpu": cpu, "processors": processors, "kernel": kernel},
             "rounds": options.rounds,
-            "models": [trees, title],
+            "models": [trees, title, bare_title],
             "contestants": serde_json::Map::from_iter(rates),
         });
         std::fs::write(file, format!("{raw}\n")).map_err(|error| format!("{file}: {error}"))?;
     }
-    Ok(a && b)
+    Ok(a && b && c)
 }
 
 /// Writes rates and ratios; whether the aims are reached.
