@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// In these nothing depends on how tasks run, so all faces use one file.
-const SHARED: &[&str] = &["deferred.rs", "lease.rs", "slab.rs", "warn.rs"];
+const SHARED: &[&str] = &["deferred.rs", "hardware.rs", "lease.rs", "slab.rs", "warn.rs"];
 
 fn src() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src")

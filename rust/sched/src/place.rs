@@ -50,3 +50,12 @@ impl Place {
 pub(crate) const fn spin(site: &'static Location<'static>) -> Step {
     Step { verb: Verb(0), object: Object(0), effect: Effect::Read, site }
 }
+
+/// The tasks of a mask, in ascending order.
+pub(crate) fn tasks_of(mut mask: u16) -> impl Iterator<Item = Task> {
+    core::iter::from_fn(move || {
+        let lowest = (mask != 0).then(|| Task(mask.trailing_zeros() as u8))?;
+        mask &= mask - 1;
+        Some(lowest)
+    })
+}

@@ -21,15 +21,6 @@ impl Task {
     }
 }
 
-/// The tasks of a mask, in ascending order.
-pub(crate) fn tasks_of(mut mask: u16) -> impl Iterator<Item = Task> {
-    core::iter::from_fn(move || {
-        let lowest = (mask != 0).then(|| Task(mask.trailing_zeros() as u8))?;
-        mask &= mask - 1;
-        Some(lowest)
-    })
-}
-
 /// What a step touches: an identity that does not depend on addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Object(pub u64);

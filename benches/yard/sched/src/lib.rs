@@ -12,7 +12,8 @@
 //! | `stage` | where each task of the execution is; the only `unsafe` |
 //! | [`shuttles`], [`looms`] | how each engine runs a [`Model`] |
 //!
-//! What only a history or a log wants is nothing here (`record`, `value`, `note`): neither engine keeps one.
+//! What only a history or a log wants is nothing here (`record`, `value`, `note`,
+//! `foretell`): neither engine keeps one.
 
 pub mod failure;
 pub mod looms;
@@ -25,6 +26,7 @@ pub mod step;
 pub use failure::{Blocked, Failure, Fault, Recurrence};
 pub use model::Model;
 pub use runtime::{
-    current, fail, intern, note, point, point_when, record, relax, running, settle, value,
+    choose_paid, current, fail, foretell, intern, note, point, point_when, record, relax, running,
+    settle, value,
 };
 pub use step::{Effect, MOST_TASKS, Object, Step, Task, Verb, Wait};

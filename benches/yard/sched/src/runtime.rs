@@ -94,6 +94,17 @@ pub fn value(_: u64, _: u64) {}
 #[inline]
 pub fn note(_: u32, _: u64, _: u64) {}
 
+/// A choice that costs. Machines here do nothing out of the ordinary, so there is nothing to pay for.
+#[inline]
+#[must_use]
+pub fn choose_paid(_: u32) -> u32 {
+    0
+}
+
+/// What a waiting task will do, for a history.
+#[inline]
+pub fn foretell(_: Task, _: Step) {}
+
 /// Ends the execution with a defect.
 ///
 /// # Panics

@@ -3,7 +3,7 @@
 #[cfg(test)]
 use super::tests;
 use super::{Footprint, Path};
-use crate::step::tasks_of;
+use crate::place::tasks_of;
 use crate::step::{MOST_TASKS, Task};
 
 /// Who sleeps at a decision, and the decisions at which their own blocks were seen.

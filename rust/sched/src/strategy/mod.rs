@@ -30,9 +30,9 @@ use core::fmt;
 use core::str::FromStr;
 
 use crate::hash::mix64;
-use crate::place::{Place, Stand};
+use crate::place::{Place, Stand, tasks_of};
 use crate::splitmix::SplitMix64;
-use crate::step::{Effect, MOST_TASKS, Object, Task, tasks_of};
+use crate::step::{Effect, MOST_TASKS, Object, Task};
 
 pub(crate) use pct::Pct;
 use pos::Pos;

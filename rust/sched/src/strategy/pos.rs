@@ -7,8 +7,9 @@
 //! Every operation draws anew, so nobody starves.
 
 use super::{Crossroads, Walk};
+use crate::place::tasks_of;
 use crate::splitmix::SplitMix64;
-use crate::step::{MOST_TASKS, Task, tasks_of};
+use crate::step::{MOST_TASKS, Task};
 
 #[derive(Default)]
 pub(super) struct Pos {

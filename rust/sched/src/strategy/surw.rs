@@ -10,8 +10,9 @@
 //! the profile said) the intention is drawn again among them.
 
 use super::{Crossroads, Profile, Walk, draw};
+use crate::place::tasks_of;
 use crate::splitmix::SplitMix64;
-use crate::step::{MOST_TASKS, Object, Task, tasks_of};
+use crate::step::{MOST_TASKS, Object, Task};
 
 pub(super) struct Surw {
     selected: Vec<Object>,
