@@ -190,11 +190,14 @@ fn draw(
         let until = first.saturating_add(BLOCK).min(executions);
         Sampling { strategy, seed, first, until, steps_max }
     };
-    let blocks = (0..executions.div_ceil(BLOCK)).map(|nth| block(nth * BLOCK));
+    let count = executions.div_ceil(BLOCK);
+    let blocks = (0..count).map(|nth| block(nth * BLOCK));
+    // Each thread sets up a lab, so none is made for nothing.
+    let most = usize::try_from(count).ok().and_then(NonZeroUsize::new).unwrap_or(threads);
     let (mut stats, mut waiting) = (SampleStats::default(), 0);
     let (mut why, mut end) = (Limit::Schedules, Ok(End::Through));
     in_order(
-        threads,
+        threads.min(most),
         blocks,
         || Bench::new(scenario, &block(0)),
         |bench, sampling, enough| match bench {
