@@ -17,7 +17,8 @@ pub struct Found {
     pub preemptions: Option<u32>,
 }
 
-/// What a search came to. All of them hold for sequentially consistent memory and the scenario's sizes.
+/// What a search came to. All of them hold for the scenario's memory and sizes. Where that memory has store buffers
+/// or TLBs load ahead, each store that waits and each such load counts as a preemption.
 #[derive(Clone, Debug)]
 pub enum Verdict {
     /// This is broken.
