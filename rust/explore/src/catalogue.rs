@@ -1,7 +1,7 @@
 //! Programs that are known to tell a right rule from a wrong one.
 //!
 //! Under the sound era each is exhausted; with the one rule changed it fails, with the fewest preemptions
-//! noted here. They are what `explore --break RULE=VALUE` runs when no program is given, and what the
+//! noted here, on the memory noted here. They are what `explore --break RULE=VALUE` runs when no program is given, and what the
 //! self-test runs.
 
 mod not_on_x86;
@@ -22,7 +22,7 @@ pub struct Known {
     pub invariant: Invariant,
     /// Fewest preemptions that a failing schedule has; a store that waits counts as one.
     pub preemptions: u32,
-    /// The weakest claim that is refuted: with the memory before it in [`Memory::ALL`] nothing is found.
+    /// The memory on which it is found; on a stronger one, earlier in [`Memory::ALL`], it is silent.
     pub needs: Memory,
     /// What happens.
     pub note: &'static str,

@@ -21,7 +21,8 @@ pub struct Found {
     pub drawn: Option<Drawn>,
 }
 
-/// What a search came to. All of them hold for sequentially consistent memory and the scenario's sizes.
+/// What a search came to. All of them hold for the scenario's memory and sizes. Where that memory has store buffers
+/// or TLBs load ahead, each store that waits and each such load counts as a preemption.
 /// `sample` tells of executions that were drawn at random, beyond the bounds or in their place.
 #[derive(Clone, Debug)]
 pub enum Verdict {

@@ -1,9 +1,9 @@
 //! Every wrong rule is found with its program, at its least bound; the sound era is exhausted with the same.
 
 use pgmap_explore::catalogue::{CATALOGUE, Known, NOT_SHOWN, NotOnX86};
-use pgmap_explore::{Verdict, explore};
-use pgmap_program::Era;
+use pgmap_explore::{Scenario, Verdict, explore};
 use pgmap_program::rules::RULES;
+use pgmap_program::{Era, Memory};
 use pgmap_sched::{Control, Plan};
 
 fn within(bound: u32) -> Plan {
@@ -35,6 +35,19 @@ fn the_sound_era_is_exhausted_with_the_same_programs() {
             "{}: {verdict:?}",
             known.assignment()
         );
+    }
+}
+
+#[test]
+fn a_wrong_rule_that_needs_weaker_memory_is_silent_without() {
+    let weak: Vec<_> = CATALOGUE.iter().filter(|known| known.needs != Memory::Sc).collect();
+    assert!(!weak.is_empty());
+    for known in weak {
+        let right = known.right().expect("a program");
+        let mut scenario = Scenario { memory: Memory::Sc, ..right };
+        scenario.rules.apply(&known.assignment()).expect("a rule");
+        let verdict = explore(&scenario, &within(2), &mut |_| Control::Go).expect("a scenario");
+        assert!(matches!(verdict, Verdict::Exhausted { .. }), "{}", known.assignment());
     }
 }
 

@@ -343,19 +343,28 @@ kernel_atomic!(
 impl AtomicUsize {
     /// `this_cpu_add`: one step, for it is one instruction.
     pub(crate) fn percpu_add(&self, n: usize, site: Site) {
-        let (address, bytes) = (self.address(), size_of::<usize>());
-        let seen = store_buffer::forward(address, bytes, self.0.load(Relaxed) as u64) as usize;
-        let next = seen.wrapping_add(n);
-        if store_buffer::takes(verb::PERCPU_ADD, site, address, bytes, next as u64) {
-            // What it adds to was read at once.
-            step::record(verb::PERCPU_ADD, Effect::Read, object::word(address), site);
+        if store_buffer::is_on() && self.percpu_add_waits(n, site) {
             return;
         }
-        step::on_word(verb::PERCPU_ADD, Effect::Write, address, site);
+        step::on_word(verb::PERCPU_ADD, Effect::Write, self.address(), site);
         self.write(|word| {
             let old = word.fetch_add(n, Relaxed);
             (old, old.wrapping_add(n))
         });
+    }
+
+    /// It is a load and a plain store, which may wait.
+    #[cold]
+    fn percpu_add_waits(&self, n: usize, site: Site) -> bool {
+        let (address, bytes) = (self.address(), size_of::<usize>());
+        let found = self.0.load(Relaxed) as u64;
+        let next = (store_buffer::forward(address, bytes, found) as usize).wrapping_add(n);
+        let waits = store_buffer::takes(verb::PERCPU_ADD, site, address, bytes, next as u64);
+        if waits {
+            // What it adds to was read at once.
+            step::record(verb::PERCPU_ADD, Effect::Read, object::word(address), site);
+        }
+        waits
     }
 }
 

@@ -8,7 +8,7 @@ use core::cell::Cell;
 
 use pgmap_sched as sched;
 
-use crate::{section, step};
+use crate::{section, step, store_buffer};
 
 struct Hardware {
     /// Whether anything is done unasked.
@@ -40,7 +40,13 @@ pub(crate) fn is_busy() -> bool {
 }
 
 /// What hardware does inside `act` passes no store buffer.
+#[inline]
 pub fn by_hardware<R>(act: impl FnOnce() -> R) -> R {
+    // Without store buffers there is nothing to pass.
+    if store_buffer::is_on() { past_buffers(act) } else { act() }
+}
+
+fn past_buffers<R>(act: impl FnOnce() -> R) -> R {
     let before = HARDWARE.with(|hardware| hardware.busy.get());
     let Some(me) = me() else { return act() };
     HARDWARE.with(|hardware| hardware.busy.set(before | me));
@@ -50,6 +56,7 @@ pub fn by_hardware<R>(act: impl FnOnce() -> R) -> R {
 }
 
 /// Hardware may do this here, unasked, as one event. `act` must not wait.
+#[inline]
 pub fn may_speculate(act: impl FnOnce()) {
     let unasked = HARDWARE.with(|hardware| hardware.unasked.get());
     if unasked && step::in_task() && sched::choose_paid(2) != 0 {

@@ -152,7 +152,7 @@ pub(crate) fn reset(tasks: usize) {
 
 /// Whether stores can wait at all.
 #[inline]
-fn is_on() -> bool {
+pub(crate) fn is_on() -> bool {
     OUTLINE.with(|outline| outline.tasks.get() != 0)
 }
 
