@@ -27,6 +27,8 @@ mod ours;
 mod rounds;
 #[path = "explorers/shuttles.rs"]
 mod shuttles;
+#[path = "explorers/yard.rs"]
+mod yard;
 
 use std::env;
 use std::fmt::Write as _;
@@ -170,23 +172,41 @@ fn get_put() -> (Vec<Contestant>, Vec<Row>) {
     (contestants, rows.into_iter().chain(loom).collect())
 }
 
-/// The real program against bare models with as many points.
-fn pin_truncate() -> Result<(String, Vec<Contestant>, Vec<Row>), String> {
-    let lab = ours::pin_truncate()?;
+/// Everybody on the real program. Where the first execution has so many points is told too.
+fn pin_truncate() -> Result<(String, usize, Vec<Contestant>, Vec<Row>), String> {
+    let (lab, theirs) = (ours::pin_truncate()?, yard::pin_truncate()?);
     let straight = Plan { bound: Some(0), ..ours::exhaustive() };
     let whole = ours::run(&mut Explorer::new(), &mut &lab, straight, 1);
-    let atomics = usize::try_from(whole.points).map_err(|error| error.to_string())?;
-    let title = format!("pin against truncation; bare: two tasks, {atomics} atomics in all");
+    let points = usize::try_from(whole.points).map_err(|error| error.to_string())?;
+    let title =
+        format!("pin against truncation, the real program; points without a switch: {points}");
+    let of = Unit::Executions;
+    let mut explorer = Explorer::new();
+    let shuttle = |kind| move |n| yard::on_shuttle(kind, n, theirs);
+    let loom = |bound| move |n| yard::on_loom(bound, n, theirs);
+    let contestants = vec![
+        Contestant::new("pgmap, real", of, move |n| {
+            ours::run(&mut explorer, &mut &lab, ours::exhaustive(), n)
+        }),
+        Contestant::new("shuttle DFS, real", of, shuttle(Kind::Dfs)),
+        Contestant::new("shuttle random, real", of, shuttle(Kind::Random)),
+        Contestant::new("loom, real", of, loom(None)),
+        Contestant::new("loom, real, 2 preemptions", of, loom(Some(2))),
+    ];
+    let rows = [(1, OVER_SHUTTLE), (2, OVER_SHUTTLE), (3, OVER_LOOM), (4, OVER_LOOM)];
+    let rows = rows.map(|(theirs, aim)| Row { ours: 0, theirs, aim });
+    Ok((title, points, contestants, rows.into()))
+}
+
+/// Nothing but points: two tasks with as many atomics.
+fn bare(atomics: usize) -> (String, Vec<Contestant>, Vec<Row>) {
+    let title = format!("two tasks that load and add, {atomics} atomics in all");
     let of = Unit::Points;
-    let (mut explorer, mut other) = (Explorer::new(), Explorer::new());
-    let mut bare = ours::TwoTasks::new(atomics);
+    let (mut explorer, mut bare) = (Explorer::new(), ours::TwoTasks::new(atomics));
     let shuttle = |kind| move |n| shuttles::run(kind, n, move || shuttles::two_tasks(atomics));
     let contestants = vec![
-        Contestant::new("pgmap, the real program", of, move |n| {
-            ours::run(&mut explorer, &mut &lab, ours::bounded(), n)
-        }),
         Contestant::new("pgmap, bare", of, move |n| {
-            ours::run(&mut other, &mut bare, ours::bounded(), n)
+            ours::run(&mut explorer, &mut bare, ours::bounded(), n)
         }),
         Contestant::new("shuttle DFS, bare", of, shuttle(Kind::Dfs)),
         Contestant::new("shuttle random, bare", of, shuttle(Kind::Random)),
@@ -194,17 +214,18 @@ fn pin_truncate() -> Result<(String, Vec<Contestant>, Vec<Row>), String> {
             looms::run(Some(2), n, atomics, move || looms::two_tasks(atomics))
         }),
     ];
-    let places = [(0, 2), (0, 3), (0, 4), (1, 2), (1, 3), (1, 4)];
-    let rows = places.map(|(ours, theirs)| Row { ours, theirs, aim: None });
-    Ok((title, contestants, rows.into()))
+    let rows = [1, 2, 3].map(|theirs| Row { ours: 0, theirs, aim: None });
+    (title, contestants, rows.into())
 }
 
-/// Both comparisons in one run; whether the aims are reached.
+/// All comparisons in one run; whether the aims are reached.
 fn measure(options: &Options) -> Result<bool, String> {
     let (mut all, rows) = get_put();
-    let (title, real, real_rows) = pin_truncate()?;
-    let first = all.len();
+    let (title, points, real, real_rows) = pin_truncate()?;
+    let (bare_title, bare, bare_rows) = bare(points);
+    let (first, second) = (all.len(), all.len() + real.len());
     all.extend(real);
+    all.extend(bare);
     (0..options.rounds).for_each(|_| round(&mut all));
     let mut text = String::new();
     let trees = format!(
@@ -216,7 +237,8 @@ fn measure(options: &Options) -> Result<bool, String> {
         looms::tree(Some(2)),
     );
     let a = table(&mut text, &trees, &all[..first], &rows);
-    let b = table(&mut text, &title, &all[first..], &real_rows);
+    let b = table(&mut text, &title, &all[first..second], &real_rows);
+    let c = table(&mut text, &bare_title, &all[second..], &bare_rows);
     io::stdout().write_all(text.as_bytes()).map_err(|error| error.to_string())?;
     if let Some(file) = &options.json {
         let rates = all.iter().map(|one| {
@@ -228,12 +250,12 @@ fn measure(options: &Options) -> Result<bool, String> {
             "suite": "explorers",
             "environment": {"cpu": cpu, "processors": processors, "kernel": kernel},
             "rounds": options.rounds,
-            "models": [trees, title],
+            "models": [trees, title, bare_title],
             "contestants": serde_json::Map::from_iter(rates),
         });
         std::fs::write(file, format!("{raw}\n")).map_err(|error| format!("{file}: {error}"))?;
     }
-    Ok(a && b)
+    Ok(a && b && c)
 }
 
 /// Writes rates and ratios; whether the aims are reached.

@@ -111,6 +111,16 @@ pub(crate) fn run(
 /// At most so many executions; how many there were.
 fn check(bound: Option<usize>, most: usize, model: impl Fn() + Send + Sync + 'static) -> u64 {
     let done = Arc::new(Counter::new(0));
+    let count = Arc::clone(&done);
+    builder(bound, most).check(move || {
+        count.fetch_add(1, Relaxed);
+        model();
+    });
+    done.load(Relaxed)
+}
+
+/// At most so many preemptions, and executions.
+pub(crate) fn builder(bound: Option<usize>, most: usize) -> Builder {
     let mut builder = Builder::new();
     builder.preemption_bound = bound;
     builder.max_branches = 100_000;
@@ -120,10 +130,5 @@ fn check(bound: Option<usize>, most: usize, model: impl Fn() + Send + Sync + 'st
     // The limit is looked at when execution `checkpoint_interval` is about to begin.
     builder.checkpoint_interval = most + 1;
     builder.max_permutations = Some(1);
-    let count = Arc::clone(&done);
-    builder.check(move || {
-        count.fetch_add(1, Relaxed);
-        model();
-    });
-    done.load(Relaxed)
+    builder
 }

@@ -151,7 +151,7 @@ impl Model for TwoTasks {
 }
 
 /// The real thing: a pin taken by address against a truncation of the file, over all of `mm`.
-const PIN_TRUNCATE: &str = "file f 1 written\n\
+pub(crate) const PIN_TRUNCATE: &str = "file f 1 written\n\
     w0 mmap 0 f 0 1 rw shared\n\
     w0 w 0 0\n\
     start\n\

@@ -95,50 +95,59 @@ pub(crate) fn two_tasks(atomics: usize) {
 
 /// Executions of the whole tree of the get/put/free model.
 pub(crate) fn tree() -> u64 {
-    explore(DfsScheduler::new(None, false), || get_put(Inc::NotZero)) as u64
+    let model = || get_put(Inc::NotZero);
+    Runner::new(DfsScheduler::new(None, false), config()).run(model) as u64
 }
 
-/// Runs that many executions, from the start again whenever the tree is exhausted.
+/// Runs that many executions of a model.
 pub(crate) fn run(
     kind: Kind,
     executions: u64,
     model: impl Fn() + Copy + Send + Sync + 'static,
 ) -> Work {
+    repeat(kind, executions, |scheduler| Runner::new(scheduler, config()).run(model))
+}
+
+/// Runs that many executions, from the start again whenever the tree is exhausted.
+pub(crate) fn repeat(kind: Kind, executions: u64, run: impl Fn(Counted) -> usize) -> Work {
     let points = Arc::new(Counter::new(0));
     let mut work = Work::default();
     while work.executions < executions {
         let left = usize::try_from(executions - work.executions).unwrap_or(usize::MAX);
-        let points = Arc::clone(&points);
-        let done = match kind {
-            Kind::Dfs => {
-                explore(Counted { of: DfsScheduler::new(Some(left), false), points }, model)
-            }
-            Kind::Random => {
-                explore(Counted { of: RandomScheduler::new_from_seed(SEED, left), points }, model)
-            }
+        let of = match kind {
+            Kind::Dfs => Chosen::Dfs(DfsScheduler::new(Some(left), false)),
+            Kind::Random => Chosen::Random(RandomScheduler::new_from_seed(SEED, left)),
         };
-        work.executions += done as u64;
+        work.executions += run(Counted { of, points: Arc::clone(&points) }) as u64;
     }
     work.points = points.load(Relaxed);
     work
 }
 
-fn explore(scheduler: impl Scheduler + 'static, model: impl Fn() + Send + Sync + 'static) -> usize {
+pub(crate) fn config() -> Config {
     let mut config = Config::new();
     config.silence_warnings = true;
     config.failure_persistence = FailurePersistence::None;
-    Runner::new(scheduler, config).run(model)
+    config
+}
+
+enum Chosen {
+    Dfs(DfsScheduler),
+    Random(RandomScheduler),
 }
 
 /// A scheduler whose decisions are counted: those are shuttle's scheduling points.
-struct Counted<S> {
-    of: S,
+pub(crate) struct Counted {
+    of: Chosen,
     points: Arc<Counter>,
 }
 
-impl<S: Scheduler> Scheduler for Counted<S> {
+impl Scheduler for Counted {
     fn new_execution(&mut self) -> Option<Schedule> {
-        self.of.new_execution()
+        match &mut self.of {
+            Chosen::Dfs(of) => of.new_execution(),
+            Chosen::Random(of) => of.new_execution(),
+        }
     }
 
     fn next_task(
@@ -149,10 +158,16 @@ impl<S: Scheduler> Scheduler for Counted<S> {
     ) -> Option<TaskId> {
         // One thread at a time: a load and a store are a count.
         self.points.store(self.points.load(Relaxed) + 1, Relaxed);
-        self.of.next_task(runnable, current, yielding)
+        match &mut self.of {
+            Chosen::Dfs(of) => of.next_task(runnable, current, yielding),
+            Chosen::Random(of) => of.next_task(runnable, current, yielding),
+        }
     }
 
     fn next_u64(&mut self) -> u64 {
-        self.of.next_u64()
+        match &mut self.of {
+            Chosen::Dfs(of) => of.next_u64(),
+            Chosen::Random(of) => of.next_u64(),
+        }
     }
 }

@@ -1,0 +1,30 @@
+//! The names of `pgmap-sched` over shuttle and loom: what lets the protocol's own sources run there.
+//!
+//! `sched-prim` reaches our scheduler through a handful of functions. They are offered here again, and
+//! behind them stands whichever engine [`shuttles::explore`] or [`looms::explore`] has begun an execution
+//! with. So all three run the same protocol, the same oracle and the same reset; what differs is how
+//! a point is passed and who decides. This is for comparison alone; nothing of the product depends on it.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`step`], [`failure`], [`model`] | the words: links to those of `pgmap-sched` |
+//! | [`runtime`] | what tasks call |
+//! | `stage` | where each task of the execution is; the only `unsafe` |
+//! | [`shuttles`], [`looms`] | how each engine runs a [`Model`] |
+//!
+//! What only a history or a log wants is nothing here (`record`, `value`, `note`): neither engine keeps one.
+
+pub mod failure;
+pub mod looms;
+pub mod model;
+pub mod runtime;
+pub mod shuttles;
+mod stage;
+pub mod step;
+
+pub use failure::{Blocked, Failure, Fault, Recurrence};
+pub use model::Model;
+pub use runtime::{
+    current, fail, intern, note, point, point_when, record, relax, running, settle, value,
+};
+pub use step::{Effect, MOST_TASKS, Object, Step, Task, Verb, Wait};
