@@ -57,6 +57,12 @@ impl Guarded for Handles {
 }
 
 impl Handles {
+    const NONE: Self = Self {
+        fds: [Descriptor::CLOSED; HANDLES],
+        maps: [MapSlot::UNUSED; HANDLES],
+        pipes: [0; HANDLES],
+    };
+
     /// What a child inherits: not what other threads of the parent are in the middle of.
     fn of_child(mut self) -> Self {
         for map in &mut self.maps {
@@ -280,13 +286,10 @@ impl World {
 
     /// Closes everything by number; what was the last use of a thing ends it here, and may sleep.
     fn close_handles(&self, cpu: &Cpu<'_>, proc: &Proc) {
-        for number in 0..HANDLES {
-            let (fd, pipe) = {
-                let mut handles = proc.handles.lock(cpu);
-                handles.maps[number] = MapSlot::UNUSED;
-                let fd = core::mem::replace(&mut handles.fds[number], Descriptor::CLOSED);
-                (fd, core::mem::take(&mut handles.pipes[number]))
-            };
+        // Nobody else uses the numbers of a process without workers: one step takes them all.
+        let Handles { fds, pipes, .. } =
+            core::mem::replace(&mut *proc.handles.lock(cpu), Handles::NONE);
+        for (fd, pipe) in fds.into_iter().zip(pipes) {
             self.close_descriptor(cpu, fd);
             if let Some(pipe) = pipe.checked_sub(1) {
                 self.put_pipe(cpu, pipe);
