@@ -7,6 +7,7 @@
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt::Display;
 
 use prim::{Cpu, WarnRecord};
 use program::Invariant;
@@ -218,41 +219,41 @@ impl World {
         let vm = &self.dax.vm;
         let pagemaps = self.pagemaps();
         pagemaps.run_deferred(cpu);
-        let mut expect = |what: &str, found: i64, wanted: i64| {
+        let mut expect = |what: &dyn Display, found: i64, wanted: i64| {
             if found != wanted {
                 wrong.push(format!("{what}: {found}, expected {wanted}"));
             }
         };
-        expect("processes", self.procs.live() as i64, 0);
-        expect("address spaces", vm.live_mms() as i64, 0);
-        expect("page tables", vm.live_tables() as i64, 0);
-        expect("open files", self.open_files.live() as i64, 0);
-        expect("pipes", self.pipes.live() as i64, 0);
-        expect("I/O in flight", self.bios.live() as i64, 0);
-        expect("driver pages out", self.devmem.allocated(cpu).into(), 0);
-        expect("percpu switches pending", pagemaps.percpu.pending_switches() as i64, 0);
+        expect(&"processes", self.procs.live() as i64, 0);
+        expect(&"address spaces", vm.live_mms() as i64, 0);
+        expect(&"page tables", vm.live_tables() as i64, 0);
+        expect(&"open files", self.open_files.live() as i64, 0);
+        expect(&"pipes", self.pipes.live() as i64, 0);
+        expect(&"I/O in flight", self.bios.live() as i64, 0);
+        expect(&"driver pages out", self.devmem.allocated(cpu).into(), 0);
+        expect(&"percpu switches pending", pagemaps.percpu.pending_switches() as i64, 0);
         let bulk = |id| i64::from(pagemaps.span(id).pages) + 1;
         if let Some(id) = self.dax.pagemap() {
-            expect("references on the pmem pagemap", pagemaps.ledger(id), bulk(id));
+            expect(&"references on the pmem pagemap", pagemaps.ledger(id), bulk(id));
         }
         if let Some(id) = self.dev_pagemap() {
-            expect("references on the driver's pagemap", pagemaps.ledger(id), 1);
+            expect(&"references on the driver's pagemap", pagemaps.ledger(id), 1);
         }
         expect(
-            "references on the zero page",
+            &"references on the zero page",
             pagemaps.memmap.page(Pfn::ZERO_PAGE).refcount.count().into(),
             1,
         );
         let mut entries = 0;
         for inode in self.dax.live_inodes() {
-            expect("users of a file", self.dax.inode(inode).users().into(), 0);
+            expect(&"users of a file", self.dax.inode(inode).users().into(), 0);
             entries += i64::from(self.dax.nrpages(cpu, inode));
         }
         for span in [self.dax.span, self.devmem.span()] {
             for pfn in pagemaps.memmap.used(span) {
                 let page = pagemaps.memmap.page(pfn);
-                expect(&format!("refcount of {pfn}"), page.refcount.count().into(), 0);
-                expect(&format!("mapcount of {pfn}"), page.mapcount.read().into(), 0);
+                expect(&format_args!("refcount of {pfn}"), page.refcount.count().into(), 0);
+                expect(&format_args!("mapcount of {pfn}"), page.mapcount.read().into(), 0);
             }
         }
         // Not at rest: umount would sleep for whoever holds a page, and nobody asked for that.
