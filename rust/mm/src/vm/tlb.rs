@@ -242,10 +242,14 @@ impl Vm {
     ///
     /// Exact: an entry valid under the current generation was walked to after the last flush, so the
     /// page table still had it then, and a page that is mapped is not given away.
+    ///
+    /// Entries of other pages are passed over with a look and no step: as steps these would be most of a
+    /// program's. What is asked of an entry of this page are steps, so that a flush that comes before or after
+    /// them makes a difference to whoever orders steps.
     #[must_use]
     pub fn tlb_still_maps(&self, pfn: Pfn) -> Option<CpuId> {
         let reaches = |at: &usize| {
-            let summary = Summary(self.tlb.summaries[*at].read());
+            let summary = Summary(self.tlb.summaries[*at].peek());
             if summary.pfn() != pfn {
                 return false;
             }
