@@ -17,11 +17,17 @@ const LOAD: Verb = Verb(0);
 const STORE: Verb = Verb(1);
 const RMW: Verb = Verb(2);
 
-/// The plan of the product, and the one that runs each execution to its end.
+/// The plan of the product.
 pub(crate) fn bounded() -> Plan {
     Plan::default()
 }
 
+/// As bounded as that of the product, but each execution runs to its end.
+pub(crate) fn to_the_end() -> Plan {
+    Plan { cache_bytes: 0, ..bounded() }
+}
+
+/// Every schedule, to its end.
 pub(crate) fn exhaustive() -> Plan {
     Plan { bound: None, cache_bytes: 0, ..Plan::default() }
 }
@@ -158,10 +164,10 @@ pub(crate) const PIN_TRUNCATE: &str = "file f 1 written\n\
     w0 pin 0 0 | w0 unpin\n\
     w1 ftruncate f 0\n";
 
-pub(crate) fn pin_truncate() -> Result<Lab, String> {
+pub(crate) fn pin_truncate() -> Result<&'static Lab, String> {
     let program = Program::parse(PIN_TRUNCATE).map_err(|error| error.to_string())?;
     let scenario = Scenario::new(program, Era::V6_15Sound);
-    Lab::new(&scenario).map_err(|error| error.to_string())
+    Lab::new(&scenario).map(|lab| &*Box::leak(Box::new(lab))).map_err(|error| error.to_string())
 }
 
 /// Runs that many executions, from the start again whenever a plan is exhausted. Executions that a

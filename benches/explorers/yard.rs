@@ -1,6 +1,9 @@
 //! The real program on shuttle and loom: the protocol's own sources over `yard/sched`.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use pgmap_program::{Era, Program};
+use pgmap_yard_lab::catalogue::Known;
 use pgmap_yard_lab::{Lab, Scenario};
 use pgmap_yard_sched::{looms, shuttles};
 
@@ -34,4 +37,23 @@ pub(crate) fn on_loom(bound: Option<usize>, executions: u64, lab: &'static Lab) 
         work.points += points;
     }
     work
+}
+
+/// Whether an engine passes a wrong rule of the catalogue with its program; an error when it stumbles over
+/// something else.
+pub(crate) fn passes(
+    (rule, value): (&str, &str),
+    run: impl FnOnce(&'static Lab) -> Work,
+) -> Result<bool, String> {
+    let known = Known::find(rule, value).ok_or("no such rule in the catalogue")?;
+    let mut scenario = known.right().map_err(|error| error.to_string())?;
+    scenario.rules.apply(&known.assignment()).map_err(|error| error.to_string())?;
+    let lab = enter(&scenario)?;
+    match catch_unwind(AssertUnwindSafe(|| run(lab))) {
+        Ok(_) => Ok(true),
+        Err(said) => match said.downcast::<String>() {
+            Ok(said) if said.starts_with("found: ") => Ok(false),
+            _ => Err("another panic".to_owned()),
+        },
+    }
 }
