@@ -5,15 +5,17 @@
 //! three times in the same shape, over each engine's own atomics (ours: plain cells, with a point before each
 //! use). With shuttle and loom the third task is the one that spawns and joins the other two.
 //!
-//! **Pin against truncation**, in points a second. Nothing over pgmap's `mm` exists for shuttle or loom, so
-//! what is compared is how fast engines pass scheduling points: ours while it explores the real program,
-//! protocol code, oracle, happens-before and all; theirs on two tasks that do nothing but load and add,
-//! with as many atomics as an execution of the real program has points. Ours on that bare model is
-//! given too, like for like.
+//! **Pin against truncation**, in executions a second: the real program, protocol code, oracle and all, from
+//! the same sources on each engine (`yard/sched` says how). Ours is searched with every schedule open and
+//! within two preemptions, each execution to its end.
+//!
+//! **Points alone**, in points a second: two tasks that do nothing but load and add, with as many atomics as
+//! an execution of the real program has points.
 //!
 //! Before anything is measured each engine must find the get/put/free model wrong when references are taken
 //! without looking at the count. It does so in a process of its own (`--find ENGINE`), since the other engines
-//! find by panicking, write about it, and leave their threads behind.
+//! find by panicking, write about it, and leave their threads behind. There shuttle and loom must also find a
+//! wrong rule of the catalogue in its program.
 //!
 //! Options: `--rounds N` (31), `--json FILE` (rates of every round). Exit code 1 when an aim is missed, 2 when
 //! nothing could be measured.
