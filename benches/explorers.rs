@@ -7,7 +7,8 @@
 //!
 //! **Pin against truncation**, in executions a second: the real program, protocol code, oracle and all, from
 //! the same sources on each engine (`yard/sched` says how). Ours is searched with every schedule open and
-//! within two preemptions, each execution to its end.
+//! within two preemptions, each execution to its end; and the program is run without any scheduler, which is
+//! what no engine can be faster than.
 //!
 //! **Points alone**, in points a second: two tasks that do nothing but load and add, with as many atomics as
 //! an execution of the real program has points.
@@ -189,31 +190,37 @@ fn everybody() -> Vec<Row> {
     all.map(|((ours, theirs), aim)| Row { ours, theirs, aim }).collect()
 }
 
-/// Everybody on the real program. Where the first execution has so many points is told too.
+/// Everybody on the real program, and how many points it has when nobody is preempted.
 fn pin_truncate() -> Result<(String, usize, Vec<Contestant>, Vec<Row>), String> {
     let (lab, theirs) = (ours::pin_truncate()?, yard::pin_truncate()?);
     let straight = Plan { bound: Some(0), ..ours::exhaustive() };
     let whole = ours::run(&mut Explorer::new(), &mut &*lab, straight, 1);
     let points = usize::try_from(whole.points).map_err(|error| error.to_string())?;
-    let title =
-        format!("pin against truncation, the real program; points without a switch: {points}");
+    let (every, _) = ours::tree(&mut &*lab, &ours::to_the_end());
+    let (whole, cut) = ours::tree(&mut &*lab, &ours::bounded());
+    let title = format!(
+        "pin against truncation, the real program; {points} points without a preemption; executions \
+         within 2 preemptions: {every}, or with the cache {whole} and {cut} cut short"
+    );
     let of = Unit::Executions;
     let (mut explorer, mut other) = (Explorer::new(), Explorer::new());
     let shuttle = |kind| move |n| yard::on_shuttle(kind, n, theirs);
     let loom = |bound| move |n| yard::on_loom(bound, n, theirs);
     let contestants = vec![
-        Contestant::new("pgmap, every schedule", of, move |n| {
+        Contestant::new("pgmap, every schedule, real", of, move |n| {
             ours::run(&mut explorer, &mut &*lab, ours::exhaustive(), n)
         }),
-        Contestant::new("pgmap, 2 preemptions", of, move |n| {
+        Contestant::new("pgmap, 2 preemptions, real", of, move |n| {
             ours::run(&mut other, &mut &*lab, ours::to_the_end(), n)
         }),
-        Contestant::new("shuttle DFS", of, shuttle(Kind::Dfs)),
-        Contestant::new("shuttle random", of, shuttle(Kind::Random)),
-        Contestant::new("loom", of, loom(None)),
-        Contestant::new("loom, 2 preemptions", of, loom(Some(2))),
+        Contestant::new("shuttle DFS, real", of, shuttle(Kind::Dfs)),
+        Contestant::new("shuttle random, real", of, shuttle(Kind::Random)),
+        Contestant::new("loom, real", of, loom(None)),
+        Contestant::new("loom, 2 preemptions, real", of, loom(Some(2))),
+        Contestant::new("no scheduler, real", of, |n| ours::alone(lab, n)),
     ];
-    Ok((title, points, contestants, everybody()))
+    let floor = [0, 1, 2, 3, 4, 5].map(|theirs| Row { ours: 6, theirs, aim: None });
+    Ok((title, points, contestants, everybody().into_iter().chain(floor).collect()))
 }
 
 /// Nothing but points: two tasks with as many atomics.
@@ -248,8 +255,8 @@ fn measure(options: &Options) -> Result<bool, String> {
     let mut text = String::new();
     let trees = format!(
         "get/put/free; executions in all: pgmap {}, {} with 2 preemptions; shuttle DFS {}; loom {}, {} with 2",
-        ours::tree(&ours::exhaustive()),
-        ours::tree(&ours::bounded()),
+        ours::tree(&mut ours::GetPut::new(Inc::NotZero), &ours::exhaustive()).0,
+        ours::tree(&mut ours::GetPut::new(Inc::NotZero), &ours::bounded()).0,
         shuttles::tree(),
         looms::tree(None),
         looms::tree(Some(2)),
@@ -300,7 +307,7 @@ fn table(text: &mut String, title: &str, who: &[Contestant], rows: &[Row]) -> bo
         });
         let _ = writeln!(
             text,
-            "  {:<24} over {:<26}{:>8.2}x  ({:.2}..{:.2}){aim}",
+            "  {:<28} over {:<27}{:>8.2}x  ({:.2}..{:.2}){aim}",
             ours.name, theirs.name, ratio.median, ratio.low, ratio.high
         );
     }

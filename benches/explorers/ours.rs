@@ -193,10 +193,20 @@ pub(crate) fn run<M: Model>(
     work
 }
 
-/// Executions of the whole tree of the get/put/free model, under a plan.
-pub(crate) fn tree(plan: &Plan) -> u64 {
-    let outcome = search(&mut Explorer::new(), &mut GetPut::new(Inc::NotZero), plan);
-    sum(&outcome, |stats| stats.schedules)
+/// The real program without any scheduler, one task after the other, so many times.
+pub(crate) fn alone(mut lab: &Lab, executions: u64) -> Work {
+    for _ in 0..executions {
+        lab.reset();
+        (0..lab.tasks() as u8).for_each(|task| lab.run(Task(task)));
+        assert!(lab.finish().is_ok(), "a right program was found wrong");
+    }
+    Work { executions, points: 0 }
+}
+
+/// Executions of a model's whole tree under a plan, and those that the cache cut short.
+pub(crate) fn tree<M: Model>(model: &mut M, plan: &Plan) -> (u64, u64) {
+    let outcome = search(&mut Explorer::new(), model, plan);
+    (sum(&outcome, |stats| stats.schedules), sum(&outcome, |stats| stats.pruned))
 }
 
 /// One search, whatever it comes to.
