@@ -205,8 +205,8 @@ fn what_no_search_reaches_shrinks_by_drawing() {
         start\nw0 w 1 0 | w0 munmap 0 | w0 r 1 0\nw1 pread g 0 1 | w1 ftruncate f 0\n";
     let scenario = scenario(text, Era::V6_15Sound, &["zap-put=before-flush"]);
     let drawn = found(run(&scenario, &only(beyond(Strategy::Portfolio, 20_000, 1))));
-    // So few schedules that the bounds do not get to the failure, not even of the smallest program.
-    let budget = ShrinkBudget { schedules_max: 4, ..ShrinkBudget::default() };
+    // So few schedules that the bounds do not get to the failure of the whole program.
+    let budget = ShrinkBudget { schedules_max: 20, ..ShrinkBudget::default() };
     let (found, least) =
         shrink(&scenario, &drawn, &budget, &mut |_| Control::Go).expect("a scenario");
     assert!(least.finding.is_same(&drawn.finding));
@@ -214,9 +214,11 @@ fn what_no_search_reaches_shrinks_by_drawing() {
     assert!(steps(&found) < steps(&scenario), "{}", found.program);
     let (again, same) = shrink(&scenario, &drawn, &budget, &mut |_| Control::Go).expect("again");
     assert_eq!((again, same.schedule), (found, least.schedule));
+    // It was drawn: nobody counted its preemptions.
     assert_eq!(least.preemptions, None);
-    // Without where it came from, so small a budget gets nowhere.
+    // Without where it came from, a budget that does not reach the smallest program either gets nowhere.
     let lost = Found { drawn: None, ..drawn };
+    let budget = ShrinkBudget { schedules_max: 4, ..ShrinkBudget::default() };
     let (stuck, _) = shrink(&scenario, &lost, &budget, &mut |_| Control::Go).expect("a scenario");
     assert_eq!(stuck, scenario);
 }
