@@ -79,6 +79,7 @@ pub(crate) fn word(address: usize) -> Object {
 }
 
 /// The word at this offset of the arena in use.
+#[inline]
 pub(crate) fn offset(at: usize) -> Object {
     Object(WORD << TAG | at as u64)
 }

@@ -26,7 +26,7 @@ pub(crate) fn in_task() -> bool {
 pub(crate) fn point(verb: Verb, effect: Effect, object: Object, site: Site) {
     match section::advance() {
         Pace::Step => sched::point(Step { verb, object, effect, site }),
-        Pace::AtOnce => record(verb, effect, object, site),
+        Pace::AtOnce => together(verb, effect, object, site),
     }
 }
 
@@ -45,6 +45,13 @@ pub(crate) fn on_word(verb: Verb, effect: Effect, address: usize, site: Site) {
     if in_task() {
         point(verb, effect, object::word(address), site);
     }
+}
+
+/// A step that happens with the one before it.
+#[cold]
+#[inline(never)]
+fn together(verb: Verb, effect: Effect, object: Object, site: Site) {
+    record(verb, effect, object, site);
 }
 
 /// An event without a decision. Caller: [`in_task`].

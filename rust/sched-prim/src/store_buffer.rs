@@ -350,6 +350,9 @@ impl InFlight {
     /// What waits now in the buffers of all but the calling task.
     pub(crate) fn now() -> Self {
         let mut all = Self([0; MOST_TASKS]);
+        if !any() {
+            return all;
+        }
         (0..MOST_TASKS).for_each(|task| all.note(Task(task as u8)));
         if let Some(me) = me() {
             all.0[me] = 0;

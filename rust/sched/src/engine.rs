@@ -63,7 +63,6 @@ pub(crate) struct Engine {
     pub(crate) preemptions: u32,
     /// Choices that can cost, those that did not included.
     pub(crate) asked: u32,
-    pub(crate) asked_by: [u32; MOST_TASKS],
     pub(crate) steps_max: u32,
     /// Before this many events a task that can go on does, without a thought.
     pub(crate) calm_until: u32,
@@ -80,6 +79,8 @@ pub(crate) struct Engine {
 
     flight: Flight,
     interned: HashMap<usize, u64, Folding>,
+    /// Of the choices that can cost, how many each task asked; last, for nobody else looks at it.
+    pub(crate) asked_by: [u32; MOST_TASKS],
     #[cfg(test)]
     pub(crate) forgets_preemptions: bool,
 }
@@ -102,7 +103,6 @@ impl Engine {
             budget: 0,
             preemptions: 0,
             asked: 0,
-            asked_by: [0; MOST_TASKS],
             steps_max: u32::MAX,
             calm_until: 0,
             joined_at: u32::MAX,
@@ -113,6 +113,7 @@ impl Engine {
             watched: false,
             flight: Flight::None,
             interned: HashMap::default(),
+            asked_by: [0; MOST_TASKS],
             #[cfg(test)]
             forgets_preemptions: false,
         }

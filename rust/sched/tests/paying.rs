@@ -59,15 +59,10 @@ fn bad_payment() -> Toy {
         memory.add(0, 1);
         memory.store(1, if memory.load(0) == 2 { paid.into() } else { 0 });
     };
-    Toy::new()
-        .task(body)
-        .task(|memory| {
-            let _ = memory.add(0, 1);
-        })
-        .check(|memory| match memory.peek(1) {
-            8 => Err(Fault { code: 1, object: 0, value: 8 }),
-            _ => Ok(()),
-        })
+    Toy::new().task(body).task(|memory| _ = memory.add(0, 1)).check(|memory| match memory.peek(1) {
+        8 => Err(Fault { code: 1, object: 0, value: 8 }),
+        _ => Ok(()),
+    })
 }
 
 #[test]
@@ -90,9 +85,7 @@ fn a_schedule_whose_payment_is_never_asked_has_diverged() {
     let Outcome::Found { schedule, .. } = search(&mut bad_payment(), &cached(Some(3))) else {
         panic!("nothing found")
     };
-    let mut other = Toy::new().task(|memory| {
-        let _ = memory.add(0, 1);
-    });
+    let mut other = Toy::new().task(|memory| _ = memory.add(0, 1));
     assert!(Explorer::new().replay(&mut other, &schedule, Trace::Skip).diverged.is_some());
 }
 
