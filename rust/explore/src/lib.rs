@@ -9,8 +9,8 @@
 //! | [`scenario`] | what is explored, checked once |
 //! | [`lab`] | a world under the scheduler, and its operations as tasks |
 //! | [`finding`] | a failed execution in the words of the protocol |
-//! | [`catalogue`], [`synth`] | programs that tell wrong rules, and programs nobody wrote |
-//! | [`verdict`] | what a search came to |
+//! | [`verdict`] | what a search came to, and the search within bounds |
+//! | [`beyond`], `parallel` | executions drawn at random beyond the bounds, on several OS threads |
 //! | [`catalogue`], [`synth`] | programs that tell wrong rules, and programs nobody wrote |
 //! | [`mod@report`], [`names`] | the race as CPU0 beside CPU1, in kernel names |
 //! | [`token`] | a found execution as one word |
@@ -18,10 +18,12 @@
 //! | [`mod@shrink`] | a smaller program with the same failure |
 #![forbid(unsafe_code)]
 
+pub mod beyond;
 pub mod catalogue;
 pub mod finding;
 pub mod lab;
 pub mod names;
+mod parallel;
 pub mod replay;
 pub mod report;
 pub mod scenario;
@@ -30,8 +32,10 @@ pub mod synth;
 pub mod token;
 pub mod verdict;
 
+pub use beyond::{Beyond, Drawn, Look, Search, search};
 pub use finding::{Finding, Sort};
 pub use lab::Lab;
+pub use parallel::processors;
 pub use replay::{Outcome, Replay, replay};
 pub use report::{Report, report};
 pub use scenario::{Scenario, ScenarioError};

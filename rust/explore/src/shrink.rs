@@ -3,7 +3,8 @@
 //! Program and schedule shrink together: a change to the program is kept if a search of the changed
 //! program, with no more preemptions than before, finds the [same](crate::Finding::is_same) failure; its schedule
 //! is then the schedule. Searches go from few preemptions to many, so the schedule needs the fewest that
-//! the program allows.
+//! the program allows. A failure that was drawn at random may need more preemptions than can be searched;
+//! then the changed programs are drawn from likewise, until what is left is small enough for a search.
 //!
 //! Changes are tried from coarse to fine until none is kept: workers go, runs of steps go, steps move into
 //! the set-up, numbers and files get smaller, unneeded files go. What a dropped step made takes along the
@@ -17,12 +18,14 @@
 mod edit;
 
 use std::collections::HashSet;
+use std::num::NonZeroUsize;
 
 use pgmap_program::{Geometry, Program};
 use pgmap_sched::{Control, Plan};
 
+use crate::beyond::{Beyond, Drawn, Search, search};
 use crate::scenario::{Scenario, ScenarioError};
-use crate::verdict::{Found, Verdict, explore};
+use crate::verdict::{Found, Verdict};
 use edit::Edit;
 
 /// How much work a shrink may be.
@@ -56,8 +59,20 @@ pub struct ShrinkProgress {
     pub steps: usize,
 }
 
-/// An unbounded search is repeated with so many preemptions at most, to learn how many are needed.
+/// A failure of which it is not known how many preemptions it needs is searched for with so many at most.
 const BOUND_OF_THE_UNBOUNDED: u32 = 3;
+/// Of a changed program at least so many executions are drawn, and so many times as many as the failure took
+/// to find.
+const LEAST_DRAWN: u64 = 1000;
+const MORE_DRAWN: u64 = 4;
+
+/// How a changed program is searched.
+#[derive(Clone, Copy, Debug)]
+enum Means {
+    /// With so many preemptions at most; none: no bound.
+    Bounds(Option<u32>),
+    Draws(Drawn),
+}
 
 /// Shrinks a failure that [`explore`] found in `scenario`. The result fails in the same way; when `progress` says
 /// stop, or the budget is spent, it is the smallest program so far.
@@ -73,7 +88,7 @@ pub fn shrink(
     scenario.validate()?;
     let mut shrinker = Shrinker {
         best: (scenario.clone(), found.clone()),
-        bound: found.preemptions,
+        means: Means::Bounds(found.preemptions.or(Some(BOUND_OF_THE_UNBOUNDED))),
         cosy: Scenario::cosy(&scenario.program) == scenario.geometry,
         seen: HashSet::new(),
         left: *budget,
@@ -82,20 +97,23 @@ pub fn shrink(
         progress,
     };
     shrinker.tell();
-    if shrinker.bound.is_none() {
-        shrinker.bound = Some(BOUND_OF_THE_UNBOUNDED);
-        if !shrinker.search(scenario) {
-            shrinker.bound = None;
-        }
+    if found.preemptions.is_none() && !shrinker.search(scenario) {
+        shrinker.means = found.drawn.map_or(Means::Bounds(None), Means::Draws);
     }
     shrinker.run();
+    if let Means::Draws(_) = shrinker.means {
+        shrinker.means = Means::Bounds(Some(BOUND_OF_THE_UNBOUNDED));
+        shrinker.seen.clear();
+        if shrinker.search(&shrinker.best.0.clone()) {
+            shrinker.run();
+        }
+    }
     Ok(shrinker.best)
 }
 
 struct Shrinker<'a> {
     best: (Scenario, Found),
-    /// Preemptions that a change may need; none: no bound.
-    bound: Option<u32>,
+    means: Means,
     /// The machine is as large as the program needs, and stays so.
     cosy: bool,
     /// Texts that were searched already.
@@ -227,14 +245,9 @@ impl Shrinker<'_> {
         }
         self.left.candidates_max -= 1;
         self.at.tried += 1;
-        let plan = Plan {
-            bound: self.bound,
-            schedules_max: self.left.schedules_max,
-            steps_max: self.left.steps_max,
-            cache_bytes: self.left.cache_bytes,
-        };
+        let wanted = self.wanted();
         let Self { progress, at, stopped, .. } = self;
-        let verdict = explore(candidate, &plan, &mut |_| {
+        let verdict = search(candidate, &wanted, &mut |_| {
             *stopped |= progress(at) == Control::Stop;
             if *stopped { Control::Stop } else { Control::Go }
         });
@@ -245,12 +258,30 @@ impl Shrinker<'_> {
         };
         let same = found.finding.is_same(&self.best.1.finding);
         if same {
-            self.bound = found.preemptions.or(self.bound);
+            if let (Means::Bounds(_), needed @ Some(_)) = (self.means, found.preemptions) {
+                self.means = Means::Bounds(needed);
+            }
             self.best = (candidate.clone(), *found);
             self.at.kept += 1;
         }
         self.tell();
         same
+    }
+
+    /// The search of a changed program.
+    fn wanted(&self) -> Search {
+        let ShrinkBudget { schedules_max, steps_max, cache_bytes, .. } = self.left;
+        let (bounds, beyond) = match self.means {
+            Means::Bounds(bound) => {
+                (Some(Plan { bound, schedules_max, steps_max, cache_bytes }), None)
+            }
+            Means::Draws(Drawn { strategy, seed, execution }) => {
+                let executions = execution.saturating_mul(MORE_DRAWN).max(LEAST_DRAWN);
+                let threads = NonZeroUsize::MIN;
+                (None, Some(Beyond { strategy, seed, executions, steps_max, threads }))
+            }
+        };
+        Search { bounds, beyond, schedules_max }
     }
 
     fn tell(&mut self) {

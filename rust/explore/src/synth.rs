@@ -6,10 +6,13 @@
 //! worker 0; and between workers only the order of the set-up matters, the rest being the scheduler's.
 
 use std::fmt::Write as _;
+use std::iter::successors;
+use std::num::NonZeroUsize;
 
 use pgmap_program::{Era, Program, Rules};
 use pgmap_sched::{Control, Plan};
 
+use crate::parallel::{Enough, in_order};
 use crate::scenario::Scenario;
 use crate::verdict::{Found, Verdict, explore};
 
@@ -63,6 +66,8 @@ pub struct Hunt {
     pub ops_max: usize,
     /// For each program.
     pub plan: Plan,
+    /// OS threads; what is found does not depend on them.
+    pub threads: NonZeroUsize,
 }
 
 /// How far a hunt has come.
@@ -96,28 +101,53 @@ const WORKERS: usize = 2;
 #[must_use]
 pub fn hunt(hunt: &Hunt, progress: &mut dyn FnMut(&Tried) -> Control) -> Caught {
     let mut tried = Tried::default();
-    for ops in 1..=hunt.ops_max {
-        tried.ops = ops;
-        // Longest set-up first: fewest operations at once, hence the cheapest to explore.
-        for set_up in (0..ops).rev() {
-            let mut digits = vec![0; ops];
-            loop {
-                if let Some(text) = program(&hunt.words, &digits, set_up) {
-                    if progress(&tried) == Control::Stop {
-                        return Caught::Stopped { tried };
+    let mut caught = None;
+    let mut stopped = false;
+    in_order(
+        hunt.threads,
+        programs(hunt),
+        || (),
+        |(), (ops, text), enough| (ops, try_one(hunt, &text, enough)),
+        &mut |one| {
+            if let Some((ops, trial)) = one {
+                tried.ops = ops;
+                match trial {
+                    Trial::Senseless => tried.senseless += 1,
+                    Trial::Explored { schedules, found } => {
+                        tried.programs += 1;
+                        tried.schedules += schedules;
+                        caught = found;
                     }
-                    if let Some((scenario, found)) = try_one(hunt, &text, &mut tried, progress) {
-                        let (scenario, found) = (Box::new(scenario), Box::new(found));
-                        return Caught::Found { scenario, found, tried };
-                    }
-                }
-                if !next(&mut digits, hunt.words.len() * WORKERS) {
-                    break;
                 }
             }
-        }
+            if caught.is_some() {
+                return Control::Stop;
+            }
+            let control = progress(&tried);
+            stopped = control == Control::Stop;
+            control
+        },
+    );
+    match caught {
+        Some((scenario, found)) => Caught::Found { scenario, found, tried },
+        None if stopped => Caught::Stopped { tried },
+        None => Caught::Nothing { tried },
     }
-    Caught::Nothing { tried }
+}
+
+/// The texts of all programs, each with its number of operations.
+fn programs(hunt: &Hunt) -> impl Iterator<Item = (usize, String)> + Send {
+    let words = &hunt.words;
+    // Longest set-up first: fewest operations at once, hence the cheapest to explore.
+    let shapes = (1..=hunt.ops_max).flat_map(|ops| (0..ops).rev().map(move |set_up| (ops, set_up)));
+    shapes.flat_map(move |(ops, set_up)| {
+        let up = |digits: &Vec<usize>| {
+            let mut digits = digits.clone();
+            next(&mut digits, words.len() * WORKERS).then_some(digits)
+        };
+        let all = successors(Some(vec![0; ops]), up);
+        all.filter_map(move |digits| Some((ops, program(words, &digits, set_up)?)))
+    })
 }
 
 /// Counts up; false after the last.
@@ -156,31 +186,28 @@ fn program(words: &[Word], digits: &[usize], set_up: usize) -> Option<String> {
     Some(text)
 }
 
-fn try_one(
-    hunt: &Hunt,
-    text: &str,
-    tried: &mut Tried,
-    progress: &mut dyn FnMut(&Tried) -> Control,
-) -> Option<(Scenario, Found)> {
-    let Ok(program) = Program::parse(text) else {
-        tried.senseless += 1;
-        return None;
-    };
+/// What came of one program.
+enum Trial {
+    /// It is no program, or its set-up fails.
+    Senseless,
+    Explored {
+        schedules: u64,
+        found: Option<(Box<Scenario>, Box<Found>)>,
+    },
+}
+
+fn try_one(hunt: &Hunt, text: &str, enough: &Enough) -> Trial {
+    let Ok(program) = Program::parse(text) else { return Trial::Senseless };
     let scenario = Scenario { rules: hunt.rules, ..Scenario::new(program, hunt.era) };
-    // A long search must hear of a wish to stop as well; the next program does, too.
-    let before = *tried;
-    match explore(&scenario, &hunt.plan, &mut |_| progress(&before)) {
-        Err(_) => {
-            tried.senseless += 1;
-            None
-        }
+    match explore(&scenario, &hunt.plan, &mut |_| enough.control()) {
+        Err(_) => Trial::Senseless,
         Ok(verdict) => {
-            tried.programs += 1;
-            tried.schedules += verdict.stats().iter().map(|stats| stats.schedules).sum::<u64>();
-            match verdict {
-                Verdict::Found { found, .. } => Some((scenario, *found)),
+            let schedules = verdict.stats().iter().map(|stats| stats.schedules).sum();
+            let found = match verdict {
+                Verdict::Found { found, .. } => Some((Box::new(scenario), found)),
                 _ => None,
-            }
+            };
+            Trial::Explored { schedules, found }
         }
     }
 }

@@ -1,9 +1,11 @@
 //! What a search came to, and the search itself.
 
 use pgmap_sched::{
-    Control, Doubt, Explorer, Judgement, Limit, Outcome, Plan, Progress, Schedule, Stats,
+    Control, Doubt, Explorer, Judgement, Limit, Outcome, Plan, Progress, SampleStats, Schedule,
+    Stats,
 };
 
+use crate::beyond::Drawn;
 use crate::finding::Finding;
 use crate::lab::Lab;
 use crate::scenario::{Scenario, ScenarioError};
@@ -15,17 +17,20 @@ pub struct Found {
     pub schedule: Schedule,
     /// Preemptions it needs; none if the search had no bound.
     pub preemptions: Option<u32>,
+    /// Where it came from, if it was drawn at random.
+    pub drawn: Option<Drawn>,
 }
 
 /// What a search came to. All of them hold for sequentially consistent memory and the scenario's sizes.
+/// `sample` tells of executions that were drawn at random, beyond the bounds or in their place.
 #[derive(Clone, Debug)]
 pub enum Verdict {
     /// This is broken.
-    Found { found: Box<Found>, stats: Vec<Stats> },
+    Found { found: Box<Found>, stats: Vec<Stats>, sample: Option<SampleStats> },
     /// Nothing is, in any schedule of the program with at most so many preemptions.
-    Exhausted { bound: Option<u32>, stats: Vec<Stats>, waiting: u64 },
+    Exhausted { bound: Option<u32>, stats: Vec<Stats>, waiting: u64, sample: Option<SampleStats> },
     /// Nothing was found before the budget was spent.
-    NotFound { why: Limit, stats: Vec<Stats>, waiting: u64 },
+    NotFound { why: Limit, stats: Vec<Stats>, waiting: u64, sample: Option<SampleStats> },
     /// The search proves nothing, and says why.
     Inconclusive { why: Doubt, stats: Vec<Stats> },
 }
@@ -41,9 +46,20 @@ impl Verdict {
             | Self::Inconclusive { stats, .. } => stats,
         }
     }
+
+    /// The numbers of what was drawn at random, if anything was.
+    #[must_use]
+    pub fn sample(&self) -> Option<&SampleStats> {
+        match self {
+            Self::Found { sample, .. }
+            | Self::Exhausted { sample, .. }
+            | Self::NotFound { sample, .. } => sample.as_ref(),
+            Self::Inconclusive { .. } => None,
+        }
+    }
 }
 
-/// Searches the schedules of a scenario. Executions that end with everybody waiting for what the program holds
+/// Searches the schedules of a scenario, bound after bound. Executions that end with everybody waiting for what the program holds
 /// on purpose are counted as `waiting`.
 ///
 /// # Errors
@@ -67,17 +83,19 @@ pub fn explore(
     let outcome = Explorer::new().search(&mut &lab, plan, &mut judge, progress);
     Ok(match (outcome, finding) {
         (Outcome::Found { schedule, bound, stats, .. }, Some(finding)) => {
-            let found = Box::new(Found { finding, schedule, preemptions: bound });
-            Verdict::Found { found, stats }
+            let found = Box::new(Found { finding, schedule, preemptions: bound, drawn: None });
+            Verdict::Found { found, stats, sample: None }
         }
         (Outcome::Found { stats, .. }, None) => {
             // The judge stops only at a finding.
             Verdict::Inconclusive { why: Doubt::Unsteady { step: 0 }, stats }
         }
         (Outcome::Exhausted { stats }, _) => {
-            Verdict::Exhausted { bound: plan.bound, stats, waiting }
+            Verdict::Exhausted { bound: plan.bound, stats, waiting, sample: None }
         }
-        (Outcome::Stopped { limit, stats }, _) => Verdict::NotFound { why: limit, stats, waiting },
+        (Outcome::Stopped { limit, stats }, _) => {
+            Verdict::NotFound { why: limit, stats, waiting, sample: None }
+        }
         (Outcome::Inconclusive { why, stats }, _) => Verdict::Inconclusive { why, stats },
     })
 }

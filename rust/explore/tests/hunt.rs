@@ -1,7 +1,9 @@
 //! Races found in programs that nobody wrote.
 
+use std::num::NonZeroUsize;
+
 use pgmap_explore::synth::{Caught, Hunt, Tried, WORDS, Word, hunt};
-use pgmap_explore::{Found, Scenario, Sort};
+use pgmap_explore::{Found, Scenario, Sort, processors};
 use pgmap_program::{Era, Invariant};
 use pgmap_sched::{Control, Plan};
 
@@ -10,7 +12,7 @@ const B33: &str = "mmap touch reference drop truncate";
 fn hunting(words: &str, era: Era, ops_max: usize) -> Hunt {
     let words = words.split(' ').map(|word| Word::find(word).expect("a word")).collect();
     let plan = Plan { bound: Some(0), ..Plan::default() };
-    Hunt { words, era, rules: era.rules(), ops_max, plan }
+    Hunt { words, era, rules: era.rules(), ops_max, plan, threads: processors() }
 }
 
 fn found(caught: Caught) -> (Scenario, Found, Tried) {
@@ -27,6 +29,19 @@ fn the_refault_during_a_truncation_is_found_without_being_given() {
     assert_eq!((finding.sort, finding.invariant), (Sort::LostWakeup, Invariant::L2));
     assert_eq!((finding.known, found.preemptions), (Some("B33"), Some(0)));
     assert_eq!((tried.ops, scenario.program.steps.len()), (5, 6), "{}", scenario.program);
+}
+
+#[test]
+fn a_hunt_catches_the_same_whatever_the_number_of_threads() {
+    let told = |threads| {
+        let threads = NonZeroUsize::new(threads).expect("a number above 0");
+        let (scenario, caught, tried) =
+            found(hunt(&Hunt { threads, ..hunting(B33, Era::V6_15, 6) }, &mut |_| Control::Go));
+        (caught.token(&scenario).to_string(), tried)
+    };
+    let alone = told(1);
+    assert_eq!(told(2), alone);
+    assert_eq!(told(4), alone);
 }
 
 #[test]

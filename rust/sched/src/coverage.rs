@@ -17,7 +17,7 @@ use crate::hash::Folding;
 const ROOM: usize = 1 << 17;
 
 /// The classes that executions have shown.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Coverage {
     /// How often each class was seen.
     seen: HashMap<u64, u32, Folding>,
@@ -30,6 +30,13 @@ pub struct Coverage {
 impl Default for Coverage {
     fn default() -> Self {
         Coverage { seen: HashMap::default(), executions: 0, level: 0, room: ROOM }
+    }
+}
+
+impl core::fmt::Debug for Coverage {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let (executions, classes) = (self.executions(), self.classes());
+        write!(f, "Coverage({classes} classes in {executions}, {} once)", self.singletons())
     }
 }
 

@@ -16,7 +16,7 @@
 //! Executions are numbered, and the n-th of a strategy and a seed is a function of those three alone:
 //! one that failed can be run again, and several OS threads may share the numbers among them. Strategies
 //! that must know how long tasks are take it from a [`Profile`], of the first few executions; those are
-//! plain random walks under every such strategy.
+//! drawn by `pos`, which need not know, under every such strategy.
 
 mod pct;
 mod portfolio;
@@ -72,7 +72,7 @@ impl Strategy {
             Strategy::Portfolio => portfolio::member(execution),
             alone => alone,
         };
-        if execution < self.surveyed() { Strategy::Random } else { member }
+        if execution < self.surveyed() { Strategy::Pos } else { member }
     }
 
     /// How many executions, from the first, are run to learn the profile.

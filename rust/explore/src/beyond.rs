@@ -1,0 +1,226 @@
+//! Beyond the bounds: executions drawn at random, and the search that comes to them after the bounds.
+//!
+//! What is drawn depends on strategy and seed alone, not on the number of threads: executions are numbered,
+//! threads take them by the block, each with a [`Lab`] of its own, and the blocks are looked at in
+//! order. So the failure reported is the one with the lowest number.
+
+use std::num::NonZeroUsize;
+
+use pgmap_sched::{
+    Control, Doubt, Explorer, Judgement, Limit, Plan, Profile, Progress, SampleStats, Sampled,
+    Sampling, Schedule, Strategy,
+};
+
+use crate::finding::Finding;
+use crate::lab::Lab;
+use crate::parallel::{Enough, in_order};
+use crate::scenario::{Scenario, ScenarioError};
+use crate::verdict::{Found, Verdict, explore};
+
+/// Executions that a thread takes at a time.
+const BLOCK: u64 = 64;
+
+/// What to draw.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Beyond {
+    pub strategy: Strategy,
+    pub seed: u64,
+    /// Executions at most.
+    pub executions: u64,
+    /// Events in one execution.
+    pub steps_max: u32,
+    pub threads: NonZeroUsize,
+}
+
+/// Where a drawn execution comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Drawn {
+    /// What was asked for.
+    pub strategy: Strategy,
+    pub seed: u64,
+    /// Its number. So many executions came before it.
+    pub execution: u64,
+}
+
+impl Drawn {
+    /// The strategy that drew it: a portfolio's member, or the one asked for.
+    #[must_use]
+    pub fn by(&self) -> Strategy {
+        self.strategy.of(self.execution)
+    }
+}
+
+/// A search: within bounds, beyond them, or first the one and then the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Search {
+    pub bounds: Option<Plan>,
+    pub beyond: Option<Beyond>,
+    /// Executions in all, cut ones included.
+    pub schedules_max: u64,
+}
+
+/// How far a search has come.
+#[derive(Clone, Copy, Debug)]
+pub enum Look<'a> {
+    Bounds(&'a Progress),
+    Beyond(&'a SampleStats),
+}
+
+/// Searches the schedules of a scenario: the bounds, and, if nothing fails within them and there is something
+/// beyond, a sample of that.
+///
+/// # Errors
+/// Why there is nothing to explore.
+pub fn search(
+    scenario: &Scenario,
+    search: &Search,
+    progress: &mut dyn FnMut(&Look<'_>) -> Control,
+) -> Result<Verdict, ScenarioError> {
+    let mut left = search.schedules_max;
+    let within = match search.bounds {
+        None => None,
+        Some(plan) => {
+            let plan = Plan { schedules_max: plan.schedules_max.min(left), ..plan };
+            let verdict = explore(scenario, &plan, &mut |at| progress(&Look::Bounds(at)))?;
+            let used: u64 = verdict.stats().iter().map(|now| now.schedules + now.pruned).sum();
+            left = left.saturating_sub(used);
+            // Without a bound there is nothing beyond.
+            let Verdict::Exhausted { bound: Some(_), .. } = verdict else { return Ok(verdict) };
+            Some(verdict)
+        }
+    };
+    let executions = search.beyond.map_or(0, |beyond| beyond.executions.min(left));
+    let beyond = match search.beyond {
+        Some(beyond) if executions > 0 => {
+            let beyond = Beyond { executions, ..beyond };
+            sample(scenario, &beyond, &mut |stats| progress(&Look::Beyond(stats)))?
+        }
+        _ => {
+            let nothing = || Verdict::NotFound {
+                why: Limit::Schedules,
+                stats: Vec::new(),
+                waiting: 0,
+                sample: None,
+            };
+            return Ok(within.unwrap_or_else(nothing));
+        }
+    };
+    let Some(Verdict::Exhausted { bound, stats, waiting: before, .. }) = within else {
+        return Ok(beyond);
+    };
+    Ok(match beyond {
+        Verdict::NotFound { waiting, sample, .. } => {
+            Verdict::Exhausted { bound, stats, waiting: before + waiting, sample }
+        }
+        Verdict::Found { found, sample, .. } => Verdict::Found { found, stats, sample },
+        other => other,
+    })
+}
+
+/// What came of one block.
+struct Block {
+    stats: SampleStats,
+    waiting: u64,
+    end: End,
+}
+
+enum End {
+    Through,
+    Found(Box<Found>),
+    Doubt(Doubt),
+}
+
+/// What a thread needs for its blocks.
+struct Bench {
+    lab: Lab,
+    explorer: Explorer,
+    profile: Profile,
+}
+
+impl Bench {
+    fn new(scenario: &Scenario, sampling: &Sampling) -> Result<Self, ScenarioError> {
+        let lab = Lab::new(scenario)?;
+        let mut explorer = Explorer::new();
+        let profile = explorer.survey(&mut &lab, sampling);
+        Ok(Self { lab, explorer, profile })
+    }
+
+    fn run(&mut self, scenario: &Scenario, sampling: &Sampling, enough: &Enough) -> Block {
+        let Self { lab, explorer, profile } = self;
+        let lab = &*lab;
+        let mut finding = None;
+        let mut waiting = 0;
+        let mut judge = |failure: &_, _: &Schedule| {
+            finding = Finding::of(scenario, lab, failure);
+            if finding.is_some() {
+                return Judgement::Stop;
+            }
+            waiting += 1;
+            Judgement::Continue
+        };
+        let mut progress = |_: &_| enough.control();
+        let sampled = explorer.sample(&mut &*lab, sampling, profile, &mut judge, &mut progress);
+        let (stats, end) = match (sampled, finding) {
+            (Sampled::Found { schedule, execution, stats, .. }, Some(finding)) => {
+                let Sampling { strategy, seed, .. } = *sampling;
+                let drawn = Some(Drawn { strategy, seed, execution });
+                (stats, End::Found(Box::new(Found { finding, schedule, preemptions: None, drawn })))
+            }
+            (Sampled::Found { stats, .. }, None) => {
+                // The judge stops only at a finding.
+                (stats, End::Doubt(Doubt::Unsteady { step: 0 }))
+            }
+            (Sampled::Spent { stats } | Sampled::Stopped { stats }, _) => (stats, End::Through),
+            (Sampled::Inconclusive { why, stats }, _) => (stats, End::Doubt(why)),
+        };
+        Block { stats, waiting, end }
+    }
+}
+
+/// Draws executions of a scenario.
+fn sample(
+    scenario: &Scenario,
+    beyond: &Beyond,
+    progress: &mut dyn FnMut(&SampleStats) -> Control,
+) -> Result<Verdict, ScenarioError> {
+    let Beyond { strategy, seed, executions, steps_max, threads } = *beyond;
+    let block = |first: u64| {
+        let until = first.saturating_add(BLOCK).min(executions);
+        Sampling { strategy, seed, first, until, steps_max }
+    };
+    let blocks = (0..executions.div_ceil(BLOCK)).map(|nth| block(nth * BLOCK));
+    let (mut all, mut waiting) = (SampleStats::default(), 0);
+    let (mut why, mut end) = (Limit::Schedules, Ok(End::Through));
+    in_order(
+        threads,
+        blocks,
+        || Bench::new(scenario, &block(0)),
+        |bench, sampling, enough| match bench {
+            Ok(bench) => Ok(bench.run(scenario, &sampling, enough)),
+            Err(wrong) => Err(wrong.clone()),
+        },
+        &mut |block: Option<Result<Block, ScenarioError>>| {
+            if let Some(block) = block {
+                end = block.map(|block| {
+                    all.merge(&block.stats);
+                    waiting += block.waiting;
+                    block.end
+                });
+                if !matches!(end, Ok(End::Through)) {
+                    return Control::Stop;
+                }
+            }
+            let control = progress(&all);
+            if control == Control::Stop {
+                why = Limit::Asked;
+            }
+            control
+        },
+    );
+    let stats = Vec::new();
+    Ok(match end? {
+        End::Through => Verdict::NotFound { why, stats, waiting, sample: Some(all) },
+        End::Found(found) => Verdict::Found { found, stats, sample: Some(all) },
+        End::Doubt(why) => Verdict::Inconclusive { why, stats },
+    })
+}

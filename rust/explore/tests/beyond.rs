@@ -1,0 +1,222 @@
+//! Past the bound: what is drawn is found, whatever the number of threads; what is not found is told.
+
+mod scenes;
+
+use std::num::NonZeroUsize;
+
+use pgmap_explore::{
+    Beyond, Found, Look, Outcome, Scenario, Search, ShrinkBudget, Verdict, explore, replay, search,
+    shrink,
+};
+use pgmap_program::Era;
+use pgmap_sched::{Control, Limit, Plan, Strategy};
+use scenes::{lost, scenario, torn};
+
+const ALL: [Strategy; 6] = [
+    Strategy::Portfolio,
+    Strategy::Random,
+    Strategy::Pct { depth: 3 },
+    Strategy::Pos,
+    Strategy::Urw,
+    Strategy::Surw,
+];
+
+fn beyond(strategy: Strategy, executions: u64, threads: usize) -> Beyond {
+    let threads = NonZeroUsize::new(threads).expect("a number above 0");
+    Beyond { strategy, seed: 1, executions, steps_max: 100_000, threads }
+}
+
+/// A sample alone.
+fn only(beyond: Beyond) -> Search {
+    Search { bounds: None, beyond: Some(beyond), schedules_max: u64::MAX }
+}
+
+/// Bounds, then a sample.
+fn both(bound: u32, beyond: Beyond) -> Search {
+    let bounds = Some(Plan { bound: Some(bound), ..Plan::default() });
+    Search { bounds, ..only(beyond) }
+}
+
+fn run(scenario: &Scenario, wanted: &Search) -> Verdict {
+    search(scenario, wanted, &mut |_| Control::Go).expect("a scenario")
+}
+
+fn found(verdict: Verdict) -> Found {
+    match verdict {
+        Verdict::Found { found, .. } => *found,
+        other => panic!("nothing found: {other:?}"),
+    }
+}
+
+fn sound() -> Scenario {
+    scenario(scenes::TORN, Era::V6_15Sound, &[])
+}
+
+/// A race that needs a preemption at one place, between two of three tasks that do much else.
+fn hidden() -> Scenario {
+    let text = "file f 1 written\nfile g 2 written\nw0 mmap 0 f 0 1 rw shared\nw0 w 0 0\n\
+        w0 mmap 2 g 0 2 rw shared\nw2 mmap 3 g 0 2 rw shared\nstart\n\
+        w0 r 2 0 | w0 w 2 0 | w0 pin 0 0 | w0 dma_write | w0 unpin | w0 w 2 1\n\
+        w1 pread g 0 1 | w1 ftruncate f 0\nw2 w 3 1 | w2 r 3 1\n";
+    scenario(text, Era::V6_15Sound, &["truncate-break-layout=off"])
+}
+
+#[test]
+fn every_strategy_finds_the_same_whatever_the_number_of_threads() {
+    let mut caught = 0;
+    for scenario in [torn(), hidden()] {
+        for strategy in ALL {
+            let told = |threads| {
+                let verdict = run(&scenario, &only(beyond(strategy, 2_000, threads)));
+                let stats = verdict.sample().expect("a sample").clone();
+                let Verdict::Found { found, .. } = verdict else { return None };
+                let drawn = found.drawn.expect("drawn");
+                let token = found.token(&scenario).to_string();
+                assert_eq!((drawn.strategy, found.preemptions), (strategy, None));
+                let classes = stats.coverage.classes();
+                Some((token, drawn.execution, stats.executions, stats.points, classes))
+            };
+            let alone = told(1);
+            caught += u32::from(alone.is_some());
+            assert_eq!(told(2), alone, "{strategy}");
+            assert_eq!(told(4), alone, "{strategy}");
+        }
+    }
+    assert!(caught >= 10, "{caught}");
+}
+
+#[test]
+fn what_is_drawn_replays() {
+    for scenario in [torn(), lost(), hidden()] {
+        let found = found(run(&scenario, &only(beyond(Strategy::Portfolio, 20_000, 2))));
+        let token = found.token(&scenario).to_string().parse().expect("a token");
+        let outcome = replay(&token, None).expect("a scenario").outcome;
+        assert_eq!(outcome, Outcome::Reproduced(found.finding.clone()));
+    }
+}
+
+#[test]
+fn a_sample_that_finds_nothing_says_how_much_it_saw_whatever_the_number_of_threads() {
+    let told = |threads| {
+        let verdict = run(&sound(), &only(beyond(Strategy::Portfolio, 1_000, threads)));
+        let Verdict::NotFound { why: Limit::Schedules, stats, sample: Some(sample), .. } = verdict
+        else {
+            panic!("{verdict:?}");
+        };
+        assert!(stats.is_empty());
+        let coverage = &sample.coverage;
+        assert_eq!((sample.executions, coverage.executions()), (1_000, 1_000));
+        (sample.points, sample.longest, coverage.classes(), coverage.singletons())
+    };
+    let alone = told(1);
+    assert!(alone.2 > 20, "{alone:?}");
+    assert_eq!(told(2), alone);
+    assert_eq!(told(3), alone);
+}
+
+#[test]
+fn another_seed_draws_others() {
+    let told = |seed| {
+        let wanted = only(Beyond { seed, ..beyond(Strategy::Random, 20_000, 1) });
+        found(run(&torn(), &wanted)).schedule
+    };
+    assert!((2..10).any(|seed| told(seed) != told(1)));
+}
+
+#[test]
+fn an_exhausted_bound_stays_exhausted_and_tells_of_what_lies_beyond() {
+    let mut looks = [0, 0];
+    let wanted = both(1, beyond(Strategy::Portfolio, 700, 2));
+    let verdict = search(&sound(), &wanted, &mut |look| {
+        looks[usize::from(matches!(look, Look::Beyond(_)))] += 1;
+        Control::Go
+    });
+    let Ok(Verdict::Exhausted { bound: Some(1), stats, sample: Some(sample), .. }) = verdict else {
+        panic!("{verdict:?}");
+    };
+    assert_eq!((stats.len(), sample.executions), (2, 700));
+    assert!(looks[1] > 0, "{looks:?}");
+}
+
+#[test]
+fn what_needs_more_than_the_bound_is_found_beyond_it() {
+    let Verdict::Exhausted { .. } = run(&torn(), &both(0, beyond(Strategy::Portfolio, 0, 1)))
+    else {
+        panic!("it needs no preemption");
+    };
+    let verdict = run(&torn(), &both(0, beyond(Strategy::Portfolio, 5_000, 2)));
+    // The bound that was exhausted is told as well.
+    assert_eq!(verdict.stats().len(), 1);
+    let found = found(verdict);
+    assert!(found.drawn.is_some());
+}
+
+#[test]
+fn the_budget_is_for_the_bounds_and_what_is_beyond_together() {
+    let wanted = both(1, beyond(Strategy::Portfolio, u64::MAX, 1));
+    let bounds = run(&sound(), &Search { beyond: None, ..wanted });
+    let used: u64 = bounds.stats().iter().map(|now| now.schedules + now.pruned).sum();
+    let left = run(&sound(), &Search { schedules_max: used + 300, ..wanted });
+    assert_eq!(left.sample().map(|sample| sample.executions), Some(300));
+    let none = run(&sound(), &Search { schedules_max: used, ..wanted });
+    assert!(matches!(none, Verdict::Exhausted { sample: None, .. }), "{none:?}");
+    let short = run(&sound(), &Search { schedules_max: used - 1, ..wanted });
+    assert!(matches!(short, Verdict::NotFound { sample: None, .. }), "{short:?}");
+}
+
+#[test]
+fn beyond_no_bound_there_is_nothing() {
+    let small = "file f 1 written\nw0 mmap 0 f 0 1 rw shared\nw0 w 0 0\nstart\nw0 r 0 0\nw1 nop\n";
+    let bounds = Some(Plan { bound: None, ..Plan::default() });
+    let wanted = Search { bounds, ..only(beyond(Strategy::Random, 100, 1)) };
+    let verdict = run(&scenario(small, Era::V6_15Sound, &[]), &wanted);
+    assert!(matches!(verdict, Verdict::Exhausted { bound: None, sample: None, .. }), "{verdict:?}");
+}
+
+#[test]
+fn a_sample_ends_when_it_is_told_to() {
+    let wanted = only(beyond(Strategy::Pos, u64::MAX, 2));
+    let verdict = search(&sound(), &wanted, &mut |look| match look {
+        Look::Beyond(stats) if stats.executions > 500 => Control::Stop,
+        _ => Control::Go,
+    });
+    assert!(matches!(verdict, Ok(Verdict::NotFound { why: Limit::Asked, .. })), "{verdict:?}");
+}
+
+#[test]
+fn what_was_drawn_shrinks_to_what_a_search_would_find() {
+    let scenario = hidden();
+    let drawn = found(run(&scenario, &only(beyond(Strategy::Portfolio, 20_000, 1))));
+    let budget = ShrinkBudget::default();
+    let (small, least) =
+        shrink(&scenario, &drawn, &budget, &mut |_| Control::Go).expect("a scenario");
+    assert!(least.finding.is_same(&drawn.finding));
+    assert_eq!(small.roles().len(), 2);
+    let plan = Plan { bound: Some(3), ..Plan::default() };
+    let Ok(Verdict::Found { found, .. }) = explore(&small, &plan, &mut |_| Control::Go) else {
+        panic!("not in {}", small.program);
+    };
+    assert_eq!(least.preemptions, found.preemptions);
+}
+
+#[test]
+fn what_no_search_reaches_shrinks_by_drawing() {
+    let text = "file f 1\nfile g 2\nw0 mmap 0 f 0 1 rw shared\nw0 mmap 1 g 0 2 rw shared\nw0 w 0 0\n\
+        start\nw0 w 1 0 | w0 munmap 0 | w0 r 1 0\nw1 pread g 0 1 | w1 ftruncate f 0\n";
+    let scenario = scenario(text, Era::V6_15Sound, &["zap-put=before-flush"]);
+    let drawn = found(run(&scenario, &only(beyond(Strategy::Portfolio, 20_000, 1))));
+    // So few schedules that the bounds do not get to the failure.
+    let budget = ShrinkBudget { schedules_max: 20, ..ShrinkBudget::default() };
+    let (found, least) =
+        shrink(&scenario, &drawn, &budget, &mut |_| Control::Go).expect("a scenario");
+    assert!(least.finding.is_same(&drawn.finding));
+    let steps = |scenario: &Scenario| scenario.program.steps.len();
+    assert!(steps(&found) < steps(&scenario), "{}", found.program);
+    let (again, same) = shrink(&scenario, &drawn, &budget, &mut |_| Control::Go).expect("again");
+    assert_eq!((again, same.schedule), (found, least.schedule));
+    assert_eq!(least.preemptions, None);
+    // Without where it came from, so small a budget gets nowhere.
+    let lost = Found { drawn: None, ..drawn };
+    let (stuck, _) = shrink(&scenario, &lost, &budget, &mut |_| Control::Go).expect("a scenario");
+    assert_eq!(stuck, scenario);
+}
