@@ -22,10 +22,9 @@ mod table;
 
 use std::env;
 use std::io::{self, Write};
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Child, Command, ExitCode, Stdio};
 
 use pgmap_explore::catalogue::CATALOGUE;
-use pgmap_native::bench::Host;
 use pgmap_shapes::{Form, Stage, all};
 use serde_json::{Value, json};
 use table::{Row, Table};
@@ -99,12 +98,18 @@ fn shuttle(options: &Options) -> Result<(), String> {
     io::stdout().write_all(text.as_bytes()).map_err(|error| error.to_string())
 }
 
-/// Shuttle's half, by another process.
-fn shuttle_elsewhere(options: &Options) -> Result<Value, String> {
+/// Shuttle's half, by another process, while this one does the other.
+fn shuttle_elsewhere(options: &Options) -> Result<Child, String> {
     let this = env::current_exe().map_err(|error| error.to_string())?;
     let mut child = Command::new(this);
     child.args(["--shuttle", "--only", &options.only, "--seeds", &options.seeds.to_string()]);
-    let output = child.stderr(Stdio::null()).output().map_err(|error| error.to_string())?;
+    child.env("RUST_BACKTRACE", "0").stdout(Stdio::piped()).stderr(Stdio::null());
+    child.spawn().map_err(|error| error.to_string())
+}
+
+/// What came of it.
+fn shuttle_done(child: Child) -> Result<Value, String> {
+    let output = child.wait_with_output().map_err(|error| error.to_string())?;
     if !output.status.success() {
         return Err(format!("shuttle could not be measured ({})", output.status));
     }
@@ -112,31 +117,34 @@ fn shuttle_elsewhere(options: &Options) -> Result<Value, String> {
 }
 
 fn measure(options: &Options) -> Result<bool, String> {
-    let theirs = shuttle_elsewhere(options)?;
+    let elsewhere = shuttle_elsewhere(options)?;
     let mut shapes = Table::new("shapes");
     for shape in all().filter(|shape| options.wants(shape.name)) {
         let mut stage = Stage::new(shape, Form::Wrong);
-        let mut row = ours::row(&mut stage, options.seeds, &|_| true)?;
-        row.extend(Row::from_json(&theirs[shape.name])?);
+        let row = ours::row(&mut stage, options.seeds, &|_| true)?;
         shapes.push(shape.name.to_owned(), row);
     }
     let mut rules = Table::new("wrong rules of pgmap");
     for known in CATALOGUE.iter().filter(|known| options.wants(&known.assignment())) {
         rules.push(known.assignment(), ours::rule(known, options.seeds)?);
     }
+    let theirs = shuttle_done(elsewhere)?;
+    for (name, row) in shapes.rows_mut() {
+        row.extend(Row::from_json(&theirs[name.as_str()])?);
+    }
     let (summary, reached) = table::summary(&[&shapes, &rules], AIM);
     let text = format!("{}\n{}\n{summary}", shapes.text(), rules.text());
     io::stdout().write_all(text.as_bytes()).map_err(|error| error.to_string())?;
     if let Some(file) = &options.json {
-        let Host { cpu, processors, kernel, .. } = Host::here();
         let raw = json!({
             "suite": "strategies",
-            "environment": {"cpu": cpu, "processors": processors, "kernel": kernel},
             "seeds": options.seeds,
             "limit": LIMIT,
             "executions": {"shapes": shapes.to_json(), "rules": rules.to_json()},
         });
-        std::fs::write(file, format!("{raw}\n")).map_err(|error| format!("{file}: {error}"))?;
+        // A subject's contestant a line, so that a difference can be read.
+        let lines = raw.to_string().replace("],", "],\n");
+        std::fs::write(file, format!("{lines}\n")).map_err(|error| format!("{file}: {error}"))?;
     }
     Ok(reached)
 }

@@ -1,5 +1,7 @@
 //! Executions to the first failure on pgmap's own explorer.
 
+use std::iter::{repeat, successors};
+
 use pgmap_explore::catalogue::Known;
 use pgmap_explore::{Finding, Lab};
 use pgmap_sched::{
@@ -7,12 +9,14 @@ use pgmap_sched::{
 };
 
 use crate::LIMIT;
-use crate::table::{ALTERNATING, BOUNDS, DEFAULT, First, PORTFOLIO, Row, SINGLE};
+use crate::table::{BOUNDS, DEFAULT, DOUBLING, First, ONE_EACH, PORTFOLIO, Row, SINGLE};
 
 /// What `explore` covers before it samples.
 const BOUND: u32 = 2;
 /// Bounds beyond which nobody looks.
 const HIGHEST: u32 = 8;
+/// The bounds' first turn, where turns double.
+const HEAD_START: u64 = 256;
 /// Events in one execution. The longest of any subject is a tenth of it.
 const STEPS: u32 = 5_000;
 
@@ -34,7 +38,12 @@ pub(crate) fn row<M: Model>(model: &mut M, seeds: u64, counts: Counts<'_>) -> Re
     }
     row.push(BOUNDS, vec![bounds.first; portfolio.len()]);
     row.push(DEFAULT, portfolio.iter().map(|&first| bounds.then(first)).collect());
-    row.push(ALTERNATING, portfolio.iter().map(|&first| bounds.alternating_with(first)).collect());
+    let one_each = |&first: &First| bounds.in_turns_with(first, repeat(1));
+    row.push(ONE_EACH, portfolio.iter().map(one_each).collect());
+    let doubling = |&first: &First| {
+        bounds.in_turns_with(first, successors(Some(HEAD_START), |slice| Some(slice * 2)))
+    };
+    row.push(DOUBLING, portfolio.iter().map(doubling).collect());
     Ok(row)
 }
 
@@ -119,13 +128,26 @@ impl Bounds {
         limited(self.within.or_else(after))
     }
 
-    /// What it takes when the two take turns, an execution each, until the bounds are spent.
-    fn alternating_with(&self, first: First) -> First {
-        let by_bounds = self.within.map(|within| 2 * within - 1);
-        let by_strategy =
-            first.map(|first| first + self.whole.map_or(first, |whole| whole.min(first)));
-        let both = by_bounds.into_iter().chain(by_strategy).min();
-        limited(both)
+    /// What it takes when the two take turns, each going on where it was: the bounds first, with as many
+    /// executions as the iterator says, then the strategy with as many, and so on. Who is through is passed over.
+    fn in_turns_with(&self, first: First, slices: impl Iterator<Item = u64>) -> First {
+        let end = self.within.or(self.whole).unwrap_or(u64::MAX);
+        let (mut bounds, mut strategy) = (0, 0);
+        for slice in slices {
+            let next = end.min(bounds + slice);
+            if self.within == Some(next) {
+                return limited(Some(next + strategy));
+            }
+            bounds = next;
+            if first.is_some_and(|first| first <= strategy + slice) {
+                return limited(first.map(|first| bounds + first));
+            }
+            strategy += slice;
+            if bounds + strategy > LIMIT {
+                break;
+            }
+        }
+        None
     }
 }
 

@@ -1,14 +1,15 @@
 //! Executions to the first failure on shuttle: the shapes over its own types, under its own schedulers.
 //!
 //! Shuttle runs the first task, which spawns the others, so tasks do not all begin at once as ours do; spawns,
-//! starts and joins are scheduling points too. It finds a mistake by panicking: because a claim did not hold,
-//! because nobody can go on, or, where tasks spin for ever, because an execution has become too long.
+//! starts and joins are scheduling points too. A claim that does not hold raises a flag, and the scheduler, which
+//! is ours around theirs, then says that it is over; shuttle itself panics when nobody can go on or, where
+//! tasks spin for ever, when an execution has become too long.
 
 use std::cell::RefCell;
-use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64 as Counter;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool as Flag, AtomicU64 as Counter};
 
 use pgmap_shapes::face::{CONDS, LOCKS, WORDS};
 use pgmap_shapes::{Cond, Face, Form, Lock, Shape, Word};
@@ -25,14 +26,19 @@ use crate::table::{First, Row, SHUTTLE};
 /// Scheduling points of one execution; the longest of a right form has a few hundred.
 const STEPS: usize = 20_000;
 
-/// What a claim that does not hold panics with.
-struct Broken;
+/// What a run has come to, for its executions and its scheduler.
+#[derive(Default)]
+struct Run {
+    begun: Counter,
+    broken: Flag,
+}
 
 /// The state of one execution.
 struct World {
     words: [AtomicI64; WORDS],
     locks: [Mutex<()>; LOCKS],
     conds: [Condvar; CONDS],
+    run: Arc<Run>,
 }
 
 /// The world as one task sees it, with the locks that it holds.
@@ -108,17 +114,22 @@ impl Face for Seen<'_> {
     }
 
     fn broken(&self, _: &'static str) -> ! {
-        panic_any(Broken)
+        self.world.run.broken.store(true, Relaxed);
+        loop {
+            // The scheduler does not come back here.
+            thread::yield_now();
+        }
     }
 }
 
 /// One execution.
-fn play(shape: &'static Shape, form: Form) {
+fn play(run: &Arc<Run>, shape: &'static Shape, form: Form) {
     let word = |n| AtomicI64::new(shape.start.get(n).copied().unwrap_or(0));
     let world = Arc::new(World {
         words: std::array::from_fn(word),
         locks: std::array::from_fn(|_| Mutex::new(())),
         conds: std::array::from_fn(|_| Condvar::new()),
+        run: Arc::clone(run),
     });
     let others: Vec<_> = (1..shape.tasks)
         .map(|task| {
@@ -127,25 +138,25 @@ fn play(shape: &'static Shape, form: Form) {
         })
         .collect();
     (shape.run)(&Seen::new(&world), 0, form);
-    for other in others {
-        // A task that panics ends the execution.
-        let _ = other.join();
-    }
+    others.into_iter().for_each(|other| other.join().expect("a task that returned"));
     if (shape.check)(&|word: Word| world.words[word.0].load(SeqCst)).is_err() {
-        panic_any(Broken);
+        run.broken.store(true, Relaxed);
     }
 }
 
-/// A scheduler whose executions are counted.
+/// A scheduler whose executions are counted, up to and with the first that is broken.
 struct Counted {
     of: Box<dyn Scheduler>,
-    begun: Arc<Counter>,
+    run: Arc<Run>,
 }
 
 impl Scheduler for Counted {
     fn new_execution(&mut self) -> Option<Schedule> {
+        if self.run.broken.load(Relaxed) {
+            return None;
+        }
         let schedule = self.of.new_execution()?;
-        self.begun.fetch_add(1, Relaxed);
+        self.run.begun.fetch_add(1, Relaxed);
         Some(schedule)
     }
 
@@ -155,6 +166,9 @@ impl Scheduler for Counted {
         current: Option<TaskId>,
         yielding: bool,
     ) -> Option<TaskId> {
+        if self.run.broken.load(Relaxed) {
+            return None;
+        }
         self.of.next_task(runnable, current, yielding)
     }
 
@@ -165,22 +179,26 @@ impl Scheduler for Counted {
 
 /// One run of a scheduler over a shape.
 fn run(of: Box<dyn Scheduler>, shape: &'static Shape, form: Form) -> Result<First, String> {
-    let begun = Arc::new(Counter::new(0));
     let mut config = Config::new();
     config.silence_warnings = true;
     config.failure_persistence = FailurePersistence::None;
     config.max_steps = MaxSteps::FailAfter(STEPS);
-    let runner = Runner::new(Counted { of, begun: Arc::clone(&begun) }, config);
-    let Err(payload) = catch_unwind(AssertUnwindSafe(|| runner.run(move || play(shape, form))))
-    else {
-        return Ok(None);
-    };
-    let said = payload.downcast_ref::<String>().map_or("", String::as_str);
-    let stuck = said.starts_with("deadlock!") || said.starts_with("exceeded max_steps");
-    if payload.is::<Broken>() || stuck {
-        return Ok(Some(begun.load(Relaxed)));
-    }
-    Err(format!("{}: shuttle panics: {said}", shape.name))
+    let run = Arc::new(Run::default());
+    let theirs = Arc::clone(&run);
+    let runner = Runner::new(Counted { of, run: Arc::clone(&run) }, config);
+    let stuck =
+        match catch_unwind(AssertUnwindSafe(|| runner.run(move || play(&theirs, shape, form)))) {
+            Ok(_) => false,
+            Err(payload) => {
+                let said = payload.downcast_ref::<String>().map_or("", String::as_str);
+                if !said.starts_with("deadlock!") && !said.starts_with("exceeded max_steps") {
+                    return Err(format!("{}: shuttle panics: {said}", shape.name));
+                }
+                true
+            }
+        };
+    let found = stuck || run.broken.load(Relaxed);
+    Ok(found.then(|| run.begun.load(Relaxed)))
 }
 
 fn schedulers(seed: u64) -> [Box<dyn Scheduler>; 3] {

@@ -25,8 +25,10 @@ pub(crate) const PORTFOLIO: &str = "portfolio";
 pub(crate) const BOUNDS: &str = "bounds";
 /// The bounds that `explore` covers, then the portfolio.
 pub(crate) const DEFAULT: &str = "default";
-/// The same two, an execution each in turns.
-pub(crate) const ALTERNATING: &str = "in turns";
+/// The same two in turns, an execution each.
+pub(crate) const ONE_EACH: &str = "one each";
+/// The same two in turns, of 256 executions, then 512, and so on.
+pub(crate) const DOUBLING: &str = "doubling";
 /// Shuttle's schedulers.
 pub(crate) const SHUTTLE: [&str; 3] = ["s/random", "s/pct:3", "s/urw"];
 
@@ -93,6 +95,10 @@ impl Table {
         self.rows.push((subject, row));
     }
 
+    pub(crate) fn rows_mut(&mut self) -> impl Iterator<Item = (&String, &mut Row)> {
+        self.rows.iter_mut().map(|(subject, row)| (&*subject, row))
+    }
+
     pub(crate) fn to_json(&self) -> Value {
         let rows = self.rows.iter().map(|(subject, row)| (subject.clone(), row.to_json()));
         Value::Object(rows.collect())
@@ -121,7 +127,7 @@ impl Table {
 
 fn names() -> impl Iterator<Item = &'static str> {
     let single = SINGLE.into_iter().map(|(name, _)| name);
-    single.chain([PORTFOLIO, BOUNDS, DEFAULT, ALTERNATING]).chain(SHUTTLE)
+    single.chain([PORTFOLIO, BOUNDS, DEFAULT, ONE_EACH, DOUBLING]).chain(SHUTTLE)
 }
 
 fn figure(median: f64) -> String {
@@ -140,7 +146,7 @@ pub(crate) fn summary(tables: &[&Table], aim: f64) -> (String, bool) {
     }
     text.push('\n');
     let mut reached = true;
-    for name in [PORTFOLIO, BOUNDS, DEFAULT, ALTERNATING] {
+    for name in [PORTFOLIO, BOUNDS, DEFAULT, ONE_EACH, DOUBLING] {
         // Where no single strategy finds anything there is nothing to compare with.
         let found = rows.iter().filter(|row| row.best().is_finite());
         let mut ratios: Vec<f64> =
