@@ -6,8 +6,8 @@
 //! run that has shown nothing after [`LIMIT`] executions is *censored*: it counts as larger than any other, and
 //! a median that falls on one is written `>10000`.
 //!
-//! The executions from which a strategy learns the program (ours: eight random ones; shuttle's PCT and URW: one)
-//! are the first ones of its run, so they are counted.
+//! The executions from which a strategy learns the program (ours: eight, by POS; shuttle's PCT and URW: one) are the
+//! first ones of its run, so they are counted.
 //!
 //! Options: `--seeds N` (30), `--only TEXT` (subjects whose name has it), `--json FILE` (every run). Exit code 1
 //! when the portfolio's aim is missed, 2 when nothing could be measured.

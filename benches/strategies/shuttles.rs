@@ -1,7 +1,7 @@
 //! Executions to the first failure on shuttle: the shapes over its own types, under its own schedulers.
 //!
-//! Shuttle runs the first task, which spawns the others, so tasks do not all begin at once as ours do; spawns,
-//! starts and joins are scheduling points too. A claim that does not hold raises a flag, and the scheduler, which
+//! Shuttle runs the first task, which spawns the others. So that tasks begin together, as ours do, all of them first
+//! meet at a barrier; spawns, the barrier and joins are scheduling points too. A claim that does not hold raises a flag, and the scheduler, which
 //! is ours around theirs, then says that it is over; shuttle itself panics when nobody can go on or, where
 //! tasks spin for ever, when an execution has become too long.
 
@@ -17,7 +17,7 @@ use shuttle::scheduler::{
     PctScheduler, RandomScheduler, Schedule, Scheduler, Task, TaskId, UrwRandomScheduler,
 };
 use shuttle::sync::atomic::{AtomicI64, Ordering::SeqCst};
-use shuttle::sync::{Condvar, LockResult, Mutex, MutexGuard, PoisonError};
+use shuttle::sync::{Barrier, Condvar, LockResult, Mutex, MutexGuard, PoisonError};
 use shuttle::{Config, FailurePersistence, MaxSteps, Runner, hint, thread};
 
 use crate::LIMIT;
@@ -25,6 +25,9 @@ use crate::table::{First, Row, SHUTTLE};
 
 /// Scheduling points of one execution; the longest of a right form has a few hundred.
 const STEPS: usize = 20_000;
+
+/// Executions of a right form that must show nothing.
+const RIGHT: u64 = 1_000;
 
 /// What a run has come to, for its executions and its scheduler.
 #[derive(Default)]
@@ -38,6 +41,7 @@ struct World {
     words: [AtomicI64; WORDS],
     locks: [Mutex<()>; LOCKS],
     conds: [Condvar; CONDS],
+    start: Barrier,
     run: Arc<Run>,
 }
 
@@ -129,15 +133,20 @@ fn play(run: &Arc<Run>, shape: &'static Shape, form: Form) {
         words: std::array::from_fn(word),
         locks: std::array::from_fn(|_| Mutex::new(())),
         conds: std::array::from_fn(|_| Condvar::new()),
+        start: Barrier::new(shape.tasks),
         run: Arc::clone(run),
     });
+    let begin = move |world: &World, task| {
+        world.start.wait();
+        (shape.run)(&Seen::new(world), task, form);
+    };
     let others: Vec<_> = (1..shape.tasks)
         .map(|task| {
             let world = Arc::clone(&world);
-            thread::spawn(move || (shape.run)(&Seen::new(&world), task, form))
+            thread::spawn(move || begin(&world, task))
         })
         .collect();
-    (shape.run)(&Seen::new(&world), 0, form);
+    begin(&world, 0);
     others.into_iter().for_each(|other| other.join().expect("a task that returned"));
     if (shape.check)(&|word: Word| world.words[word.0].load(SeqCst)).is_err() {
         run.broken.store(true, Relaxed);
@@ -201,8 +210,8 @@ fn run(of: Box<dyn Scheduler>, shape: &'static Shape, form: Form) -> Result<Firs
     Ok(found.then(|| run.begun.load(Relaxed)))
 }
 
-fn schedulers(seed: u64) -> [Box<dyn Scheduler>; 3] {
-    let limit = LIMIT as usize;
+fn schedulers(seed: u64, limit: u64) -> [Box<dyn Scheduler>; 3] {
+    let limit = limit as usize;
     [
         Box::new(RandomScheduler::new_from_seed(seed, limit)),
         Box::new(PctScheduler::new_from_seed(seed, 3, limit)),
@@ -212,7 +221,7 @@ fn schedulers(seed: u64) -> [Box<dyn Scheduler>; 3] {
 
 /// All its schedulers on one shape.
 pub(crate) fn row(shape: &'static Shape, seeds: u64) -> Result<Row, String> {
-    for scheduler in schedulers(0) {
+    for scheduler in schedulers(0, RIGHT) {
         if let Some(first) = run(scheduler, shape, Form::Right)? {
             return Err(format!("{}: shuttle fails the right form, at {first}", shape.name));
         }
@@ -220,7 +229,7 @@ pub(crate) fn row(shape: &'static Shape, seeds: u64) -> Result<Row, String> {
     let mut row = Row::default();
     for (which, name) in SHUTTLE.into_iter().enumerate() {
         let runs = (0..seeds).map(|seed| {
-            let [random, pct, urw] = schedulers(seed);
+            let [random, pct, urw] = schedulers(seed, LIMIT);
             run([random, pct, urw].into_iter().nth(which).expect("three"), shape, Form::Wrong)
         });
         row.push(name, runs.collect::<Result<_, _>>()?);
