@@ -44,8 +44,8 @@ fn peterson(face: &dyn Face, task: usize, form: Form) {
     face.store(WISH.at(task), 0);
 }
 
-/// A ticket lock whose tickets are drawn by load and store: two draw the same, and who comes last has a number
-/// that is never called, or both are inside.
+/// A ticket lock (Reed and Kanodia 1979) whose tickets are drawn by load and store: two draw the same, and either
+/// both are inside, or the number of who comes last is never called.
 fn ticket(face: &dyn Face, _: usize, form: Form) {
     const NEXT: Word = Word(0);
     const SERVED: Word = Word(1);
@@ -61,7 +61,7 @@ fn ticket(face: &dyn Face, _: usize, form: Form) {
     face.store(SERVED, mine + 1);
 }
 
-/// Lamport's bakery without the word that says that a number is being chosen.
+/// Lamport's bakery (1974) without the word that says that a number is being chosen.
 fn bakery(face: &dyn Face, task: usize, form: Form) {
     const NUMBER: Word = Word(0);
     const CHOOSING: Word = Word(2);
@@ -114,7 +114,8 @@ fn bluetooth(face: &dyn Face, task: usize, form: Form) {
     done();
 }
 
-/// Double-checked initialisation that raises the flag before the object is made.
+/// Double-checked initialisation (Schmidt and Harrison 1996) that raises the flag before the object is made, as
+/// compilers were found to do.
 fn double_checked(face: &dyn Face, _: usize, form: Form) {
     const READY: Word = Word(0);
     const DATA: Word = Word(1);
@@ -138,7 +139,8 @@ fn double_checked(face: &dyn Face, _: usize, form: Form) {
 const FREED: Word = Word(1);
 
 /// A count that starts at one; two tasks look whether it is zero and, if not, add one and use the object, while
-/// the third drops the first reference. The look and the addition are two steps.
+/// the third drops the first reference. The look and the addition are two steps (a kernel's `kref_get` where it
+/// should be `kref_get_unless_zero`).
 fn refcount(face: &dyn Face, task: usize, form: Form) {
     const COUNT: Word = Word(0);
     let put = || {
@@ -188,7 +190,8 @@ fn hazard(face: &dyn Face, task: usize, form: Form) {
     face.store(USED, 0);
 }
 
-/// A reader of two words that change together looks at the sequence number before, and not after.
+/// A reader of two words that change together looks at the sequence number before, and not after (the sequence
+/// lock of Linux 2.5).
 fn seqlock(face: &dyn Face, task: usize, form: Form) {
     const SEQUENCE: Word = Word(0);
     const A: Word = Word(1);
