@@ -18,6 +18,7 @@ from pgmap._core_api import (
     BoundReport,
     Catalogue,
     Conformance,
+    CoverageReport,
     ExploreProgress,
     ExploreReport,
     FoundReport,
@@ -167,6 +168,7 @@ def found(**changes: Any) -> FoundReport:
             "known": None,
         },
         "preemptions": 1,
+        "drawn": None,
         "token": TOKEN,
         "program": PROGRAM,
         "setting": setting(broken=["zap-put=before-flush"]),
@@ -194,10 +196,30 @@ def explore_report(**changes: Any) -> ExploreReport:
         "program": PROGRAM,
         "setting": setting(),
         "bounds": [bound(0), bound(1), bound(2)],
+        "strategy": "portfolio",
+        "seed": "0x0000000000000001",
+        "threads": 2,
+        "coverage": None,
         "asked": {"preemptions": 2, "schedules": None},
         "search_seconds": 0.5,
         "found": None,
         "complete": True,
+    }
+    base.update(changes)  # type: ignore[typeddict-item]
+    return base
+
+
+def drawn(**changes: Any) -> CoverageReport:
+    base: CoverageReport = {
+        "executions": 1000,
+        "failures": 0,
+        "too_long": 0,
+        "points": 144_000,
+        "longest": 160,
+        "classes": 345,
+        "singletons": 123,
+        "unseen": 0.123,
+        "exact": True,
     }
     base.update(changes)  # type: ignore[typeddict-item]
     return base
@@ -256,6 +278,8 @@ class FakeExplore:
             "points": 78_900,
             "longest": 144,
             "fraction": 0.4,
+            "classes": 0,
+            "unseen": 1.0,
             "tried": 0,
             "kept": 0,
             "tasks": 2,

@@ -22,6 +22,7 @@ from fake_core import (
     FakeHunt,
     FakeStress,
     bound,
+    drawn,
     hunt_report,
     stress_report,
     violation,
@@ -31,9 +32,9 @@ from fake_core import found as a_failure
 from pgmap import Exhausted, Found, Inconclusive, NotFound, _core, errors
 from pgmap._core_api import core
 from pgmap._exit import Exit
-from pgmap._explore import Explore
+from pgmap._explore import Explore, describe
 from pgmap.stress import Stress
-from pgmap.verdicts import Bound, Finding
+from pgmap.verdicts import Bound, Coverage, Drawn, Finding
 from ran import Runner
 
 KNOWN = {entry["rule"]: entry for entry in _core.catalogue()["known"]}
@@ -91,6 +92,61 @@ def test_a_spent_budget_is_no_proof(run: Runner, why: str) -> None:
     assert "exhausted so far: bound 0, 1" in ran.lines[-1]
 
 
+def test_what_was_drawn_beyond_the_bound_is_told_apart_from_the_bound(run: Runner) -> None:
+    ran = run(Explore(), "--break", "zap-put=before-flush", core=core_with(coverage=drawn()))
+    assert ran.exit is Exit.OK
+    last = ran.lines[-1]
+    assert "at most 2 preemptions (3,702" in last
+    assert "Beyond the bound: 1,000 more schedules by portfolio" in last
+    assert "345 distinct classes, unseen share about 12.3%" in last
+    assert ran.lines[5].split() == ["drawn", "1,000", "0", "144,000", "160"]
+    assert "seed=0x0000000000000001" in ran.lines[0]
+
+
+def test_what_only_was_drawn_is_no_proof_and_says_how_much_was_seen(run: Runner) -> None:
+    seen = drawn(classes=1, singletons=0, unseen=0.0, exact=False)
+    fake = core_with(verdict="not-found", why="schedules", bounds=[], strategy="pos", coverage=seen)
+    ran = run(Explore(), "--break", "zap-put=before-flush", "--strategy", "pos", core=fake)
+    assert ran.exit is Exit.OK
+    last = ran.lines[-1]
+    for words in (
+        "not found",
+        "1,000 drawn by pos, seed 0x",
+        "about 1 distinct class,",
+        "Not a proof",
+    ):
+        assert words in last
+    assert "unseen share below 0.10%" in last
+
+
+def test_what_was_drawn_and_found_says_where_it_came_from(run: Runner) -> None:
+    origin = {"strategy": "portfolio", "by": "pct:2", "seed": "0x07", "execution": 1234}
+    failure = a_failure(preemptions=None, drawn=origin)
+    fake = core_with(verdict="found", found=failure, coverage=drawn())
+    ran = run(Explore(), "--break", "zap-put=before-flush", core=fake)
+    assert ran.exit is Exit.FOUND
+    assert "drawn by pct:2 as execution 1,234 of seed 0x07" in ran.stdout
+
+
+def test_strategy_seed_and_threads_reach_the_core(run: Runner) -> None:
+    fake = FakeCore()
+    run(Explore(), "--break", "zap-put=before-flush", core=fake)
+    words = ["--strategy", "pct:4", "--seed", "0x10", "--threads", "3"]
+    ran = run(Explore(), "--break", "zap-put=before-flush", *words, "--json", "-", core=fake)
+    told = [(asked["strategy"], asked["seed"], asked["threads"]) for asked in fake.asked]
+    assert told == [("portfolio", 1, None), ("pct:4", 16, 3)]
+    assert ran.json["config"]["seed"] == "0x0000000000000010"
+    run(Explore(), "--hunt", "mmap", "--threads", "3", core=fake)
+    assert fake.asked[-1]["threads"] == 3
+
+
+def test_progress_shows_how_many_classes_were_drawn() -> None:
+    glance = FakeExplore(report()).poll()
+    [line] = describe({**glance, "phase": "sample", "classes": 12_345, "unseen": 0.25})
+    assert "12.3k classes" in line
+    assert "unseen ~25.0%" in line
+
+
 def test_inconclusive_has_an_exit_code_of_its_own(run: Runner) -> None:
     fake = core_with(verdict="inconclusive", why="too long")
     ran = run(Explore(), "--break", "zap-put=before-flush", core=fake)
@@ -99,8 +155,10 @@ def test_inconclusive_has_an_exit_code_of_its_own(run: Runner) -> None:
 
 
 def test_a_search_that_ran_nothing_is_never_green(run: Runner) -> None:
-    fake = core_with(bounds=[bound(0, schedules=0, pruned=0)])
-    assert run(Explore(), "--break", "zap-put=before-flush", core=fake).exit is Exit.NOTHING_RAN
+    for coverage in (None, drawn(executions=0)):
+        fake = core_with(bounds=[bound(0, schedules=0, pruned=0)], coverage=coverage)
+        ran = run(Explore(), "--break", "zap-put=before-flush", core=fake)
+        assert ran.exit is Exit.NOTHING_RAN
 
 
 def test_without_a_program_the_one_known_for_the_rule_runs(run: Runner) -> None:
@@ -128,6 +186,11 @@ def test_without_a_program_the_one_known_for_the_rule_runs(run: Runner) -> None:
         (["--preemptions", "-1", "--break", "a=b"], "not between 0 and 64"),
         (["--schedules", "0", "--break", "a=b"], "at least 1"),
         (["--for", "soon", "--break", "a=b"], "not a duration"),
+        (["--seed", "-1", "--break", "a=b"], "unsigned 64-bit"),
+        (["--threads", "0", "--break", "a=b"], "not between 1 and 256"),
+        (["--strategy", "pos", "--preemptions", "1", "--break", "a=b"], "bounds nothing"),
+        (["--hunt", "mmap", "--strategy", "pos"], "no --strategy"),
+        (["--hunt", "mmap", "--seed", "1"], "no --seed"),
     ],
 )
 def test_a_bad_command_line_is_a_sentence(run: Runner, words: list[str], sentence: str) -> None:
@@ -192,6 +255,7 @@ def test_a_wrong_rule_is_found_from_the_command_line(run: Runner) -> None:
     assert ran.json["token"].startswith("pgm1:")
     assert set(ran.json) >= set(report())
     assert set(found) == set(a_failure())
+    assert ran.json["coverage"] is None
     assert all(len(line) <= 72 for line in found["text"].splitlines())
 
 
@@ -213,7 +277,64 @@ def test_right_rules_are_exhausted_and_say_within_what() -> None:
     assert [entry.bound for entry in verdict.bounds] == [0, 1]
     assert verdict.schedules == sum(entry.schedules for entry in verdict.bounds) > 0
     assert verdict.geometry["pmd_order"] == 2
-    assert eval(repr(verdict), vars(pgmap) | {"Bound": Bound}) == verdict
+    names = {"Bound": Bound, "Coverage": Coverage}
+    assert eval(repr(verdict), vars(pgmap) | names) == verdict
+
+
+def test_beyond_an_exhausted_bound_a_sample_is_told_and_proves_nothing() -> None:
+    verdict = pgmap.explore(ZAP["program"], preemptions=0)
+    assert isinstance(verdict, Exhausted)
+    assert isinstance(verdict.beyond, Coverage)
+    assert verdict.beyond.executions == 1000
+    assert 0 < verdict.beyond.singletons <= verdict.beyond.classes <= 1000
+    assert verdict.beyond.unseen == verdict.beyond.singletons / 1000
+    assert str(verdict.beyond) in str(verdict)
+    assert eval(repr(verdict), vars(pgmap) | {"Bound": Bound, "Coverage": Coverage}) == verdict
+    bounds = pgmap.explore(ZAP["program"], preemptions=0, strategy="bounds")
+    assert isinstance(bounds, Exhausted)
+    assert bounds.beyond is None
+
+
+def test_what_needs_more_than_the_bound_is_found_beyond_it() -> None:
+    verdict = pgmap.explore(ZAP["program"], rules=WRONG, preemptions=0)
+    assert isinstance(verdict, Found)
+    # Shrinking has found out how many preemptions it needs.
+    assert (verdict.preemptions, verdict.drawn) == (1, None)
+
+
+@pytest.mark.parametrize("strategy", ["portfolio", "pct", "pct:2", "pos", "surw"])
+def test_a_strategy_finds_the_same_with_any_number_of_threads(strategy: str) -> None:
+    def told(threads: int) -> tuple[str, Drawn]:
+        verdict = pgmap.explore(
+            ZAP["program"],
+            rules=WRONG,
+            preemptions=0,
+            strategy=strategy,
+            threads=threads,
+            shrink=False,
+        )
+        assert isinstance(verdict, Found)
+        assert verdict.drawn is not None
+        assert pgmap.replay(verdict.token).outcome == "reproduced"
+        return verdict.token, verdict.drawn
+
+    alone = told(1)
+    assert [told(2), told(4)] == [alone, alone]
+    assert alone[1].seed == "0x0000000000000001"
+    assert pickle.loads(pickle.dumps(alone[1])) == alone[1]
+
+
+def test_the_json_of_a_sample_carries_its_coverage(run: Runner, tmp_path: Path) -> None:
+    words = ["--strategy", "pos", "--schedules", "300", "--seed", "7", "--json", "-"]
+    path = tmp_path / "program.txt"
+    path.write_text(ZAP["program"])
+    ran = run(Explore(), str(path), *words, core=core())
+    assert ran.exit is Exit.OK
+    assert (ran.json["verdict"], ran.json["why"]) == ("not-found", "schedules")
+    assert (ran.json["strategy"], ran.json["seed"]) == ("pos", "0x0000000000000007")
+    assert set(ran.json["coverage"]) == set(drawn())
+    assert ran.json["coverage"]["executions"] == 300
+    assert ran.json["bounds"] == []
 
 
 def test_a_budget_of_schedules_or_time_is_not_found() -> None:
@@ -275,6 +396,12 @@ def test_progress_is_called_and_may_end_the_search() -> None:
         ({"preemptions": 1000}, errors.InvalidArgument),
         ({"schedules": 0}, errors.InvalidArgument),
         ({"seconds": -1.0}, errors.InvalidArgument),
+        ({"strategy": "luck"}, errors.InvalidArgument),
+        ({"strategy": "pct:99"}, errors.InvalidArgument),
+        ({"seed": -1}, errors.InvalidArgument),
+        ({"seed": 1 << 64}, errors.InvalidArgument),
+        ({"threads": 0}, errors.InvalidArgument),
+        ({"threads": 1000}, errors.InvalidArgument),
         ({"seconds": float("nan")}, errors.InvalidArgument),
         ({"program": "w0 nonsense"}, errors.ProgramError),
         ({"program": ""}, errors.ScenarioError),
@@ -346,6 +473,7 @@ def test_a_result_is_given_once() -> None:
         {
             **{"program": ZAP["program"], "era": "v6.15-sound", "breaks": (), "geometry": {}},
             **{"preemptions": 0, "schedules": None, "seconds": None, "shrink": True},
+            **{"strategy": "bounds", "seed": 1, "threads": 1},
         }
     )
     assert run.finish()["verdict"] == "exhausted"

@@ -17,6 +17,9 @@ _PLAIN = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
 _LONGEST = 365 * 24 * 3600.0
 SEED_LIMIT = 1 << 64
 DEFAULT_ERA = "v6.15-sound"
+DEFAULT_STRATEGY = "portfolio"
+STRATEGIES_WITH_BOUNDS = ("portfolio", "bounds")
+DEFAULT_EXPLORE_SEED = 1
 
 
 def duration(text: str) -> float:
@@ -93,6 +96,34 @@ def add_rules(group: _ArgumentGroup) -> None:
         type=rule,
         metavar="RULE=VALUE",
         help="change one rule; may be repeated (an unknown name lists them)",
+    )
+
+
+def add_strategy(group: _ArgumentGroup) -> None:
+    """Add the options that choose how executions are drawn: ``--strategy`` and ``--seed``."""
+    group.add_argument(
+        "--strategy",
+        metavar="NAME",
+        help=f"{DEFAULT_STRATEGY} (default): the bounds, then executions drawn at random beyond "
+        "them; bounds: nothing beyond; random, pct[:DEPTH], pos, urw, surw: draw only, by this one",
+    )
+    group.add_argument(
+        "--seed",
+        type=seed,
+        metavar="N",
+        help=f"what is drawn (default {show_seed(DEFAULT_EXPLORE_SEED)}); "
+        "the same seed draws the same executions",
+    )
+
+
+def add_threads(group: _ArgumentGroup) -> None:
+    """Add ``--threads`` to a search; what it finds does not depend on them."""
+    group.add_argument(
+        "--threads",
+        type=count(1, 256),
+        metavar="N",
+        help="OS threads that draw, or hunt (default: one for each processor); "
+        "any number finds the same",
     )
 
 

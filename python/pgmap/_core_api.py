@@ -189,6 +189,29 @@ class BoundReport(TypedDict):
     refused: int
 
 
+class CoverageReport(TypedDict):
+    """Executions drawn at random, and how much of the program's behaviour they showed."""
+
+    executions: int
+    failures: int
+    too_long: int
+    points: int
+    longest: int
+    classes: int
+    singletons: int
+    unseen: float
+    exact: bool
+
+
+class DrawnReport(TypedDict):
+    """Where a drawn execution comes from: what was asked for, who of it drew, and its number."""
+
+    strategy: str
+    by: str
+    seed: str
+    execution: int
+
+
 class Finding(TypedDict):
     """A failed execution in the words of the protocol."""
 
@@ -226,6 +249,7 @@ class FoundReport(_Shrunk):
 
     finding: Finding
     preemptions: int | None
+    drawn: DrawnReport | None
     token: str
     program: str
     setting: Setting
@@ -239,7 +263,7 @@ class ExploreProgress(TypedDict):
     """A glance at a search, or at the shrinking after it."""
 
     done: bool
-    phase: Literal["search", "shrink"]
+    phase: Literal["search", "sample", "shrink"]
     seconds: float
     bound: int | None
     schedules: int
@@ -247,6 +271,8 @@ class ExploreProgress(TypedDict):
     points: int
     longest: int
     fraction: float
+    classes: int
+    unseen: float
     tried: int
     kept: int
     tasks: int
@@ -269,6 +295,10 @@ class ExploreReport(TypedDict):
     program: str
     setting: Setting
     bounds: list[BoundReport]
+    strategy: str
+    seed: str
+    threads: int
+    coverage: CoverageReport | None
     asked: Asked
     search_seconds: float
     found: FoundReport | None

@@ -13,9 +13,22 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pgmap import _cli, _core_api, _hunt
-from pgmap._args import add_rules, count, duration, integer, show_count, show_seconds
+from pgmap._args import (
+    DEFAULT_EXPLORE_SEED,
+    DEFAULT_STRATEGY,
+    STRATEGIES_WITH_BOUNDS,
+    add_rules,
+    add_strategy,
+    add_threads,
+    count,
+    duration,
+    integer,
+    show_count,
+    show_seconds,
+    show_seed,
+)
 from pgmap._cli import UsageError
-from pgmap._core_api import ExploreProgress, ExploreReport
+from pgmap._core_api import CoverageReport, ExploreProgress, ExploreReport
 from pgmap._drive import drive
 from pgmap._exit import Exit, worst
 from pgmap._output import Ink, Output
@@ -23,7 +36,7 @@ from pgmap._progress import showing
 from pgmap._search import DEFAULT_PREEMPTIONS, config
 from pgmap._signals import Signals
 from pgmap._tell import MEMORY, ending, found_words, geometry, header, shrinking, table
-from pgmap.verdicts import within
+from pgmap.verdicts import classes_words, unseen_words, within
 
 STDIN = "-"
 TEACH = (
@@ -40,8 +53,9 @@ class Explore:
     summary = "search every interleaving of a small program, up to a bound of preemptions"
     about = (
         "Runs a program under a scheduler that decides at every shared step who goes on, and\n"
-        "searches the schedules bound by bound: without a preemption, with one, with two. What\n"
-        "fails is shrunk, told as CPU0 beside CPU1, and given a token that runs it again.\n"
+        "searches the schedules bound by bound: without a preemption, with one, with two. Beyond\n"
+        "the last bound it draws some at random. What fails is shrunk, told as CPU0 beside CPU1,\n"
+        "and given a token that runs it again.\n"
         "Without a program, --break RULE=VALUE explores the one known for that rule."
     )
     examples = (
@@ -52,6 +66,10 @@ class Explore:
         (
             "python -m pgmap.explore program.txt --preemptions 3",
             "is there any schedule with at most 3 preemptions that breaks my program?",
+        ),
+        (
+            "python -m pgmap.explore program.txt --strategy pos --for 10m",
+            "too large for bounds: draw schedules for ten minutes, and tell how much they showed",
         ),
         (
             "python -m pgmap.explore --hunt 'mmap touch reference drop truncate' --era v6.15",
@@ -85,6 +103,9 @@ class Explore:
             metavar="N",
             help=f"longest program of a hunt (default {_hunt.OPS})",
         )
+        way = parser.add_argument_group("how")
+        add_strategy(way)
+        add_threads(way)
         budget = parser.add_argument_group("budget (the first limit reached ends the search)")
         budget.add_argument(
             "--preemptions",
@@ -121,10 +142,19 @@ class Explore:
                 raise UsageError("--hunt looks for programs: give either a program or --hunt")
             if args.geometry:
                 raise UsageError("--hunt fits the machine to each program: it has no --geometry")
+            if args.strategy is not None or args.seed is not None:
+                raise UsageError(
+                    "--hunt searches within bounds: it has no --strategy and no --seed"
+                )
             return _hunt.hunt(args, out, core, signals)
         if args.ops is not None:
             raise UsageError("--ops is for --hunt; a program has the operations it has")
+        strategy = DEFAULT_STRATEGY if args.strategy is None else args.strategy
+        bounded = strategy in STRATEGIES_WITH_BOUNDS
+        if args.preemptions is not None and not bounded:
+            raise UsageError(f"--strategy {strategy} draws schedules: --preemptions bounds nothing")
         source, program = find_program(args, core)
+        seed = DEFAULT_EXPLORE_SEED if args.seed is None else args.seed
         bound = DEFAULT_PREEMPTIONS if args.preemptions is None else args.preemptions[0]
         asked = config(
             program,
@@ -135,10 +165,14 @@ class Explore:
             schedules=args.schedules,
             seconds=args.seconds,
             shrink=not args.no_shrink,
+            strategy=strategy,
+            seed=seed,
+            threads=args.threads,
         )
-        out.facts.update(config=asked, source=source)
+        out.facts.update(config={**asked, "seed": show_seed(seed)}, source=source)
         run = core.explore_start(asked)
-        out.detail(header("explore", args.era, args.breaks, f"program: {source}"))
+        way = "" if strategy == "bounds" else f"  {strategy} seed={show_seed(seed)}"
+        out.detail(header("explore", args.era, args.breaks, f"program: {source}{way}"))
         with showing(args.progress, out) as progress:
             report = drive(
                 run,
@@ -219,6 +253,12 @@ def describe(glance: ExploreProgress) -> Sequence[str]:
     lead = f"{show_seconds(glance['seconds']):>7}"
     if glance["phase"] == "shrink":
         return (lead + shrinking(glance),)
+    if glance["phase"] == "sample":
+        return (
+            f"{lead}  drawn  {show_count(glance['schedules'])} schedules  "
+            f"{show_count(glance['classes'])} classes  {show_count(glance['points'])} points  "
+            f"unseen ~{glance['unseen']:.1%}",
+        )
     bound = "no bound" if glance["bound"] is None else f"bound {glance['bound']}"
     share = f"  ~{glance['fraction']:.0%}" if glance["fraction"] > 0 else ""
     return (
@@ -234,7 +274,9 @@ def exit_of(report: ExploreReport, signals: Signals) -> Exit:
         "found": Exit.FOUND,
         "inconclusive": Exit.INCONCLUSIVE,
     }
-    if not any(bound["schedules"] + bound["pruned"] for bound in report["bounds"]):
+    drawn = report["coverage"]
+    within_bounds = any(bound["schedules"] + bound["pruned"] for bound in report["bounds"])
+    if not within_bounds and (drawn is None or not drawn["executions"]):
         ran = Exit.NOTHING_RAN
     else:
         ran = codes.get(report["verdict"], Exit.OK)
@@ -258,12 +300,7 @@ def tell(out: Output, report: ExploreReport, signals: Signals) -> None:
 
 def result_line(out: Output, report: ExploreReport, signals: Signals) -> str:
     """One honest sentence: the verdict, and what it holds for."""
-    schedules = sum(bound["schedules"] for bound in report["bounds"])
-    pruned = sum(bound["pruned"] for bound in report["bounds"])
-    facts = (
-        f"{schedules:,} schedules, {pruned:,} cut as seen before, "
-        f"{show_seconds(report['search_seconds'])}"
-    )
+    facts = f"{schedules_words(report)}, {show_seconds(report['search_seconds'])}"
     holds = f"On {MEMORY}; {geometry(report['setting'])}."
     partial = "" if signals.stopped_by is None else f" Interrupted by {signals.stopped_by.name}."
     refused = any(bound["refused"] for bound in report["bounds"])
@@ -281,7 +318,7 @@ def result_line(out: Output, report: ExploreReport, signals: Signals) -> str:
                 )
             bound = within(report["asked"]["preemptions"])
             words = out.paint(f"exhausted: nothing fails {bound}", Ink.GOOD)
-            return f"Result: {words} ({facts}).{waiting}{full} {holds}"
+            return f"Result: {words} ({facts}).{beyond(report)}{waiting}{full} {holds}"
         case "not-found":
             why = {
                 "schedules": "the schedules it was allowed are used up",
@@ -290,6 +327,8 @@ def result_line(out: Output, report: ExploreReport, signals: Signals) -> str:
             }.get(report["why"] or "", str(report["why"]))
             finished = [str(bound["bound"]) for bound in report["bounds"][:-1]]
             so_far = f"; exhausted so far: bound {', '.join(finished)}" if finished else ""
+            if report["coverage"] is not None:
+                so_far += f"; {seen_words(report['coverage'])}"
             words = out.paint("not found", Ink.WARN)
             return (
                 f"Result: {words}, but not all was seen: {why} ({facts}{so_far}). "
@@ -298,6 +337,36 @@ def result_line(out: Output, report: ExploreReport, signals: Signals) -> str:
         case _:
             words = out.paint("inconclusive", Ink.BAD)
             return f"Result: {words}: {report['why']} ({facts}). {holds}"
+
+
+def schedules_words(report: ExploreReport) -> str:
+    """How many schedules were run: searched, and drawn where that is not told apart."""
+    words = []
+    if report["bounds"]:
+        schedules = sum(bound["schedules"] for bound in report["bounds"])
+        pruned = sum(bound["pruned"] for bound in report["bounds"])
+        words += [f"{schedules:,} schedules, {pruned:,} cut as seen before"]
+    drawn = report["coverage"]
+    if drawn is not None and report["verdict"] != "exhausted":
+        words += [f"{drawn['executions']:,} drawn by {report['strategy']}, seed {report['seed']}"]
+    return ", ".join(words)
+
+
+def seen_words(drawn: CoverageReport) -> str:
+    """How much of the program's behaviour drawn schedules have shown."""
+    unseen = unseen_words(drawn["unseen"], drawn["executions"])
+    return f"{classes_words(drawn['classes'], exact=drawn['exact'])}, unseen share {unseen}"
+
+
+def beyond(report: ExploreReport) -> str:
+    """What was drawn beyond an exhausted bound; a sentence of its own, for it proves nothing."""
+    drawn = report["coverage"]
+    if drawn is None:
+        return ""
+    return (
+        f" Beyond the bound: {drawn['executions']:,} more schedules by {report['strategy']} "
+        f"(seed {report['seed']}), {seen_words(drawn)}."
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> int:

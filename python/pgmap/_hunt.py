@@ -35,6 +35,7 @@ def hunt(
         "schedules": SCHEDULES if args.schedules is None else args.schedules,
         "seconds": args.seconds,
         "shrink": not args.no_shrink,
+        "threads": args.threads,
     }
     out.facts.update(config=asked)
     run = core.hunt_start(asked)

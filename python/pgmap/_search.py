@@ -6,11 +6,20 @@ from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 from pgmap import _core
-from pgmap._args import DEFAULT_ERA
-from pgmap._core_api import BoundReport, ExploreProgress, ExploreReport, FoundReport, Replayed
+from pgmap._args import DEFAULT_ERA, DEFAULT_EXPLORE_SEED, DEFAULT_STRATEGY
+from pgmap._core_api import (
+    BoundReport,
+    CoverageReport,
+    ExploreProgress,
+    ExploreReport,
+    FoundReport,
+    Replayed,
+)
 from pgmap._core_api import Finding as FindingDict
 from pgmap.verdicts import (
     Bound,
+    Coverage,
+    Drawn,
     Exhausted,
     Finding,
     Found,
@@ -36,6 +45,9 @@ def config(
     schedules: int | None = None,
     seconds: float | None = None,
     shrink: bool = True,
+    strategy: str = DEFAULT_STRATEGY,
+    seed: int = DEFAULT_EXPLORE_SEED,
+    threads: int | None = None,
 ) -> dict[str, Any]:
     """A search, as the core is told."""
     return {
@@ -47,6 +59,9 @@ def config(
         "schedules": schedules,
         "seconds": seconds,
         "shrink": shrink,
+        "strategy": strategy,
+        "seed": seed,
+        "threads": threads,
     }
 
 
@@ -60,13 +75,23 @@ def explore(
     schedules: int | None = None,
     seconds: float | None = None,
     shrink: bool = True,
+    strategy: str = DEFAULT_STRATEGY,
+    seed: int = DEFAULT_EXPLORE_SEED,
+    threads: int | None = None,
     progress: Callable[[ExploreProgress], object] | None = None,
 ) -> Verdict:
     """Search the schedules of `program` for one that breaks it.
 
     `rules` changes rules of `era`; `geometry` changes sizes of a machine just large enough.
     `preemptions` bounds the search (`None`: no bound), `schedules` and `seconds` are its budget.
-    What is found is shrunk unless `shrink` is false. `progress` is called about twenty times a
+    What is found is shrunk unless `shrink` is false.
+
+    With the `strategy` ``portfolio``, executions beyond an exhausted bound are drawn at random: a
+    thousand, or what the budget leaves. ``bounds`` draws nothing; ``random``, ``pct:DEPTH``,
+    ``pos``, ``urw`` and ``surw`` draw only, each by itself, whatever `preemptions` says. What is
+    drawn depends on `seed` and not on `threads` (`None`: one for each processor).
+
+    `progress` is called about twenty times a
     second, in this thread, with a dictionary of how far the search is; an exception there, or
     Ctrl-C, ends the search.
     """
@@ -82,6 +107,9 @@ def explore(
             schedules=schedules,
             seconds=seconds,
             shrink=shrink,
+            strategy=strategy,
+            seed=seed,
+            threads=threads,
         )
     )
     try:
@@ -130,6 +158,19 @@ def bound_of(report: BoundReport) -> Bound:
     )
 
 
+def coverage_of(report: CoverageReport | None) -> Coverage | None:
+    if report is None:
+        return None
+    return Coverage(
+        executions=report["executions"],
+        classes=report["classes"],
+        singletons=report["singletons"],
+        unseen=report["unseen"],
+        points=report["points"],
+        exact=report["exact"],
+    )
+
+
 def finding_of(told: FindingDict) -> Finding:
     return Finding(
         sort=told["sort"],
@@ -155,6 +196,7 @@ def found_of(found: FoundReport, bounds: tuple[Bound, ...] = ()) -> Found:
         rules=tuple(setting["broken"]),
         geometry=setting["geometry"],
         bounds=bounds,
+        drawn=None if found["drawn"] is None else Drawn(**found["drawn"]),
         data=found["report"],
     )
 
@@ -167,6 +209,7 @@ def verdict(report: ExploreReport) -> Verdict:
     setting = report["setting"]
     program, era, rules = report["program"], setting["era"], tuple(setting["broken"])
     geometry = setting["geometry"]
+    coverage = coverage_of(report["coverage"])
     schedules = sum(bound.schedules for bound in bounds)
     pruned = sum(bound.pruned for bound in bounds)
     match report["verdict"], report["why"]:
@@ -181,18 +224,20 @@ def verdict(report: ExploreReport) -> Verdict:
                 era=era,
                 rules=rules,
                 bounds=bounds,
+                beyond=coverage,
             )
         case "not-found", ("schedules" | "time" | "asked") as budget:
             return NotFound(
                 budget=budget,
                 geometry=geometry,
-                schedules=schedules,
+                schedules=schedules + (0 if coverage is None else coverage.executions),
                 pruned=pruned,
                 waiting=report["waiting"],
                 program=program,
                 era=era,
                 rules=rules,
                 bounds=bounds,
+                coverage=coverage,
             )
         case _, why:
             return Inconclusive(

@@ -24,7 +24,7 @@ def header(command: str, era: str, breaks: Sequence[tuple[str, str]], what: str)
 
 
 def table(report: ExploreReport) -> list[str]:
-    """The numbers of each bound."""
+    """The numbers of each bound, and of what was drawn."""
     rows = [("bound", "schedules", "cut", "points", "longest")]
     rows += [
         (
@@ -36,6 +36,10 @@ def table(report: ExploreReport) -> list[str]:
         )
         for bound in report["bounds"]
     ]
+    drawn = report["coverage"]
+    if drawn is not None:
+        schedules, points, longest = drawn["executions"], drawn["points"], drawn["longest"]
+        rows.append(("drawn", f"{schedules:,}", "0", f"{points:,}", f"{longest:,}"))
     return columns(rows)
 
 
@@ -57,8 +61,12 @@ def shrinking(glance: ExploreProgress | HuntProgress) -> str:
 
 def found_words(out: Output, found: FoundReport) -> str:
     finding = found["finding"]
-    needed = found["preemptions"]
+    needed, drawn = found["preemptions"], found["drawn"]
     much = "" if needed is None else f" with {needed} preemption{'' if needed == 1 else 's'}"
+    if drawn is not None:
+        much += (
+            f", drawn by {drawn['by']} as execution {drawn['execution']:,} of seed {drawn['seed']}"
+        )
     known = "" if finding["known"] is None else f" (known: {finding['known']})"
     return out.paint(f"found {finding['invariant']}", Ink.BAD) + f" {finding['title']}{much}{known}"
 

@@ -179,7 +179,8 @@ def one(
     row = Row(assignment(entry), entry["invariant"], entry["preemptions"])
 
     def search(breaks: tuple[tuple[str, str], ...], bound: int) -> ExploreReport:
-        run = core.explore_start(config(entry["program"], breaks=breaks, preemptions=bound))
+        asked = config(entry["program"], breaks=breaks, preemptions=bound, strategy="bounds")
+        run = core.explore_start(asked)
         return drive(
             run,
             signals,

@@ -12,6 +12,8 @@ from typing import Any, Literal, NoReturn, TypeAlias
 
 __all__ = [
     "Bound",
+    "Coverage",
+    "Drawn",
     "Exhausted",
     "Finding",
     "Found",
@@ -36,6 +38,42 @@ class Bound:
     """Steps in all of them."""
     longest: int
     """Steps of the longest one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """Executions drawn at random, and how much of the program's behaviour they showed."""
+
+    executions: int
+    classes: int
+    """Kinds of execution seen: those that order their dependent steps alike are one."""
+    singletons: int
+    """Classes seen once."""
+    unseen: float
+    """The estimated chance that one more execution, drawn likewise, shows a new class."""
+    points: int
+    """Steps in all of them."""
+    exact: bool = True
+    """Whether the classes were counted, rather than estimated from a part."""
+
+    def __str__(self) -> str:
+        return (
+            f"{self.executions:,} schedules, {classes_words(self.classes, exact=self.exact)}, "
+            + (f"unseen share {unseen_words(self.unseen, self.executions)}")
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """Where a drawn execution comes from; strategy and seed draw it again."""
+
+    strategy: str
+    """What was asked for."""
+    by: str
+    """Who of it drew: a portfolio's member."""
+    seed: str
+    execution: int
+    """So many came before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +124,8 @@ class Found(_NeverBare):
     """Rules that differ from the era's, as ``RULE=VALUE``."""
     geometry: Mapping[str, int] = field(hash=False)
     bounds: tuple[Bound, ...] = ()
+    drawn: Drawn | None = None
+    """Where it came from, if it was drawn at random and no search within bounds reaches it."""
     data: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
     """The report as data."""
 
@@ -108,11 +148,14 @@ class Exhausted(_NeverBare):
     era: str
     rules: tuple[str, ...]
     bounds: tuple[Bound, ...] = ()
+    beyond: Coverage | None = None
+    """What was drawn beyond the bound, where nothing failed either. No proof, unlike the bound."""
 
     def __str__(self) -> str:
+        beyond = "" if self.beyond is None else f"; beyond the bound: {self.beyond}"
         return (
             f"exhausted: nothing fails {within(self.bound)} "
-            f"({self.schedules:,} schedules, {self.pruned:,} cut as seen before)"
+            f"({self.schedules:,} schedules, {self.pruned:,} cut as seen before){beyond}"
         )
 
 
@@ -131,9 +174,13 @@ class NotFound(_NeverBare):
     rules: tuple[str, ...]
     bounds: tuple[Bound, ...] = ()
     """The last one is not complete."""
+    coverage: Coverage | None = None
+    """What was drawn at random, if anything was."""
 
     def __str__(self) -> str:
-        return f"not found in {self.schedules:,} schedules, and not all were seen ({self.budget})"
+        ended = f"and not all were seen ({self.budget})"
+        drawn = "" if self.coverage is None else f"; drawn: {self.coverage}"
+        return f"not found in {self.schedules:,} schedules, {ended}{drawn}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +226,19 @@ class Replay(_NeverBare):
             "cannot": f"cannot be replayed: {self.why}",
         }[self.outcome]
         return words if self.report is None else f"{words}\n{self.report}"
+
+
+def classes_words(classes: int, *, exact: bool) -> str:
+    """How many classes, in words."""
+    about = "" if exact else "about "
+    return f"{about}{classes:,} distinct class{'' if classes == 1 else 'es'}"
+
+
+def unseen_words(unseen: float, executions: int) -> str:
+    """The unseen share in words: an estimate, and below what so many executions can tell."""
+    if unseen == 0 and executions > 0:
+        return f"below {1 / executions:.2%}"
+    return f"about {unseen:.1%}"
 
 
 def within(bound: int | None) -> str:

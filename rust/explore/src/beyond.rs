@@ -77,43 +77,36 @@ pub fn search(
     progress: &mut dyn FnMut(&Look<'_>) -> Control,
 ) -> Result<Verdict, ScenarioError> {
     let mut left = search.schedules_max;
-    let within = match search.bounds {
-        None => None,
+    let (exhausted, stats, mut waiting) = match search.bounds {
+        None => (None, Vec::new(), 0),
         Some(plan) => {
             let plan = Plan { schedules_max: plan.schedules_max.min(left), ..plan };
             let verdict = explore(scenario, &plan, &mut |at| progress(&Look::Bounds(at)))?;
             let used: u64 = verdict.stats().iter().map(|now| now.schedules + now.pruned).sum();
             left = left.saturating_sub(used);
             // Without a bound there is nothing beyond.
-            let Verdict::Exhausted { bound: Some(_), .. } = verdict else { return Ok(verdict) };
-            Some(verdict)
-        }
-    };
-    let executions = search.beyond.map_or(0, |beyond| beyond.executions.min(left));
-    let beyond = match search.beyond {
-        Some(beyond) if executions > 0 => {
-            let beyond = Beyond { executions, ..beyond };
-            sample(scenario, &beyond, &mut |stats| progress(&Look::Beyond(stats)))?
-        }
-        _ => {
-            let nothing = || Verdict::NotFound {
-                why: Limit::Schedules,
-                stats: Vec::new(),
-                waiting: 0,
-                sample: None,
+            let Verdict::Exhausted { bound: bound @ Some(_), stats, waiting, .. } = verdict else {
+                return Ok(verdict);
             };
-            return Ok(within.unwrap_or_else(nothing));
+            (Some(bound), stats, waiting)
         }
     };
-    let Some(Verdict::Exhausted { bound, stats, waiting: before, .. }) = within else {
-        return Ok(beyond);
-    };
-    Ok(match beyond {
-        Verdict::NotFound { waiting, sample, .. } => {
-            Verdict::Exhausted { bound, stats, waiting: before + waiting, sample }
+    let (mut why, mut sample) = (Limit::Schedules, None);
+    let beyond = search.beyond.map(|all| Beyond { executions: all.executions.min(left), ..all });
+    if let Some(beyond) = beyond.filter(|beyond| beyond.executions > 0) {
+        let drawn = draw(scenario, &beyond, &mut |stats| progress(&Look::Beyond(stats)))?;
+        let seen = Some(drawn.stats);
+        match drawn.end {
+            End::Through => {}
+            End::Found(found) => return Ok(Verdict::Found { found, stats, sample: seen }),
+            End::Doubt(why) => return Ok(Verdict::Inconclusive { why, stats }),
         }
-        Verdict::Found { found, sample, .. } => Verdict::Found { found, stats, sample },
-        other => other,
+        (why, sample) = (drawn.why, seen);
+        waiting += drawn.waiting;
+    }
+    Ok(match exhausted {
+        Some(bound) => Verdict::Exhausted { bound, stats, waiting, sample },
+        None => Verdict::NotFound { why, stats, waiting, sample },
     })
 }
 
@@ -177,22 +170,34 @@ impl Bench {
     }
 }
 
+/// What came of all blocks.
+struct Sample {
+    stats: SampleStats,
+    waiting: u64,
+    end: End,
+    /// Why it ended, if by nothing else.
+    why: Limit,
+}
+
 /// Draws executions of a scenario.
-fn sample(
+fn draw(
     scenario: &Scenario,
     beyond: &Beyond,
     progress: &mut dyn FnMut(&SampleStats) -> Control,
-) -> Result<Verdict, ScenarioError> {
+) -> Result<Sample, ScenarioError> {
     let Beyond { strategy, seed, executions, steps_max, threads } = *beyond;
     let block = |first: u64| {
         let until = first.saturating_add(BLOCK).min(executions);
         Sampling { strategy, seed, first, until, steps_max }
     };
-    let blocks = (0..executions.div_ceil(BLOCK)).map(|nth| block(nth * BLOCK));
-    let (mut all, mut waiting) = (SampleStats::default(), 0);
+    let count = executions.div_ceil(BLOCK);
+    let blocks = (0..count).map(|nth| block(nth * BLOCK));
+    // Each thread sets up a lab, so none is made for nothing.
+    let most = usize::try_from(count).ok().and_then(NonZeroUsize::new).unwrap_or(threads);
+    let (mut stats, mut waiting) = (SampleStats::default(), 0);
     let (mut why, mut end) = (Limit::Schedules, Ok(End::Through));
     in_order(
-        threads,
+        threads.min(most),
         blocks,
         || Bench::new(scenario, &block(0)),
         |bench, sampling, enough| match bench {
@@ -202,7 +207,7 @@ fn sample(
         &mut |block: Option<Result<Block, ScenarioError>>| {
             if let Some(block) = block {
                 end = block.map(|block| {
-                    all.merge(&block.stats);
+                    stats.merge(&block.stats);
                     waiting += block.waiting;
                     block.end
                 });
@@ -210,17 +215,12 @@ fn sample(
                     return Control::Stop;
                 }
             }
-            let control = progress(&all);
+            let control = progress(&stats);
             if control == Control::Stop {
                 why = Limit::Asked;
             }
             control
         },
     );
-    let stats = Vec::new();
-    Ok(match end? {
-        End::Through => Verdict::NotFound { why, stats, waiting, sample: Some(all) },
-        End::Found(found) => Verdict::Found { found, stats, sample: Some(all) },
-        End::Doubt(why) => Verdict::Inconclusive { why, stats },
-    })
+    Ok(Sample { stats, waiting, end: end?, why })
 }

@@ -88,6 +88,7 @@ fn again(token: &Token, other: Option<(Era, Rules)>, every_step: bool) -> Result
         finding,
         schedule: token.schedule.clone(),
         preemptions: None,
+        drawn: None,
     });
     let mut told = json!({ "outcome": outcome, "step": step, "why": why });
     told["own_rules"] = ((era, rules) == (token.scenario.era, token.scenario.rules)).into();

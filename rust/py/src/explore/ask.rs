@@ -1,10 +1,11 @@
 //! What is to be explored: a program, an era with some rules changed, sizes, and a budget.
 
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use pgmap_explore::Scenario;
+use pgmap_explore::{Beyond, Scenario, Search, processors};
 use pgmap_program::{Geometry, Program};
-use pgmap_sched::Plan;
+use pgmap_sched::{Plan, Strategy};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
@@ -14,10 +15,19 @@ use crate::{raise, sizes};
 /// More preemptions than an execution of a small program has steps.
 const PREEMPTIONS_MAX: u32 = 64;
 
+/// Executions that are drawn after the bounds, and instead of them, if no budget says otherwise.
+const AFTER_BOUNDS: u64 = 1_000;
+const ALONE: u64 = 10_000;
+/// The strategy that stays within bounds.
+const BOUNDS: &str = "bounds";
+/// More OS threads than anybody has use for.
+const THREADS_MAX: usize = 256;
+
 /// How much a search may be.
 pub(super) struct Budget {
     pub(super) plan: Plan,
     pub(super) time: Option<Duration>,
+    pub(super) threads: NonZeroUsize,
 }
 
 impl Budget {
@@ -36,7 +46,56 @@ impl Budget {
         Ok(Self {
             plan: Plan { bound, schedules_max: schedules.unwrap_or(u64::MAX), ..Plan::default() },
             time: time.map(|time| seconds(py, "seconds", time)).transpose()?,
+            threads: threads(py, config)?,
         })
+    }
+}
+
+/// OS threads; none said are as many as there are processors.
+fn threads(py: Python<'_>, config: &Bound<'_, PyDict>) -> PyResult<NonZeroUsize> {
+    let Some(asked) = value::<Option<usize>>(py, config, "threads")? else {
+        return Ok(processors());
+    };
+    NonZeroUsize::new(asked)
+        .filter(|threads| threads.get() <= THREADS_MAX)
+        .ok_or_else(|| invalid(py, format!("threads is {asked}; it must be 1 to {THREADS_MAX}")))
+}
+
+/// A search as it was asked for.
+pub(super) struct Wanted {
+    pub(super) search: Search,
+    /// The word for how it goes about.
+    pub(super) strategy: String,
+    pub(super) seed: u64,
+    pub(super) budget: Budget,
+}
+
+impl Wanted {
+    pub(super) fn read(py: Python<'_>, config: &Bound<'_, PyDict>) -> PyResult<Self> {
+        let budget = Budget::read(py, config)?;
+        let strategy: String = value(py, config, "strategy")?;
+        let seed: u64 = value(py, config, "seed")?;
+        let drawn = match strategy.as_str() {
+            BOUNDS => None,
+            word => Some(word.parse::<Strategy>().map_err(|wrong| {
+                let what = format!("{wrong}; and {BOUNDS}, which draws nothing");
+                invalid(py, what)
+            })?),
+        };
+        let bounded = drawn.is_none_or(|strategy| strategy == Strategy::Portfolio);
+        let Budget { plan, time, threads } = budget;
+        let free = plan.schedules_max == u64::MAX && time.is_none();
+        let beyond = drawn.map(|strategy| {
+            let executions = match (free, bounded) {
+                (false, _) => u64::MAX,
+                (true, true) => AFTER_BOUNDS,
+                (true, false) => ALONE,
+            };
+            Beyond { strategy, seed, executions, steps_max: plan.steps_max, threads }
+        });
+        let search =
+            Search { bounds: bounded.then_some(plan), beyond, schedules_max: plan.schedules_max };
+        Ok(Self { search, strategy, seed, budget })
     }
 }
 

@@ -19,12 +19,12 @@ const OPS_MAX: usize = 12;
 pub(crate) fn hunt_start(py: Python<'_>, config: &Bound<'_, PyDict>) -> PyResult<ExploreRun> {
     let era = config::era(py, &value::<String>(py, config, "era")?)?;
     let rules = config::rules(py, era, &value::<Vec<_>>(py, config, "breaks")?)?;
-    let Budget { plan, time } = Budget::read(py, config)?;
+    let Budget { plan, time, threads } = Budget::read(py, config)?;
     let ops_max: usize = value(py, config, "ops")?;
     if ops_max == 0 || ops_max > OPS_MAX {
         return Err(invalid(py, format!("ops is {ops_max}; it must be 1 to {OPS_MAX}")));
     }
-    let hunt = Hunt { words: words(py, config)?, era, rules, ops_max, plan };
+    let hunt = Hunt { words: words(py, config)?, era, rules, ops_max, plan, threads };
     let small: bool = value(py, config, "shrink")?;
     let first = glance(&Tried::default(), 0.0);
     let work = move |watch: &Watch| go(&hunt, small, watch);

@@ -1,15 +1,16 @@
 //! `explore_start(config)`: a search, then shrinking, then the report (`_core_api.ExploreReport`).
 
 use pgmap_explore::{
-    Found, Scenario, ScenarioError, ShrinkBudget, ShrinkProgress, Verdict, explore, report, shrink,
+    Found, Look, Scenario, ScenarioError, ShrinkBudget, ShrinkProgress, Verdict, report, search,
+    shrink,
 };
-use pgmap_sched::{Doubt, Limit, Plan, Progress, Stats};
+use pgmap_sched::{Doubt, Limit, SampleStats, Stats};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use serde_json::{Value, json};
 
 use super::ExploreRun;
-use super::ask::{self, Budget};
+use super::ask::{self, Wanted};
 use crate::config::value;
 use crate::job::{Failed, Halt, Job, Watch};
 
@@ -17,15 +18,19 @@ use crate::job::{Failed, Halt, Job, Watch};
 #[pyfunction]
 pub(crate) fn explore_start(py: Python<'_>, config: &Bound<'_, PyDict>) -> PyResult<ExploreRun> {
     let scenario = ask::scenario(py, config)?;
-    let Budget { plan, time } = Budget::read(py, config)?;
+    let wanted = Wanted::read(py, config)?;
     let small: bool = value(py, config, "shrink")?;
+    let (phase, bound) = match wanted.search.bounds {
+        Some(plan) => ("search", plan.bound.map(|_| 0)),
+        None => ("sample", None),
+    };
     let begin = json!({
-        "phase": "search", "seconds": 0.0, "bound": plan.bound.map(|_| 0), "schedules": 0, "pruned": 0,
-        "points": 0, "longest": 0, "fraction": 0.0, "tried": 0, "kept": 0, "tasks": scenario.roles().len(),
-        "steps": steps(&scenario),
+        "phase": phase, "seconds": 0.0, "bound": bound, "schedules": 0, "pruned": 0,
+        "points": 0, "longest": 0, "fraction": 0.0, "classes": 0, "unseen": 1.0, "tried": 0, "kept": 0,
+        "tasks": scenario.roles().len(), "steps": steps(&scenario),
     });
-    let first = begin.clone();
-    let work = move |watch: &Watch| search(&scenario, &plan, small, &begin, watch);
+    let (first, time) = (begin.clone(), wanted.budget.time);
+    let work = move |watch: &Watch| work(&scenario, &wanted, small, &begin, watch);
     Ok(ExploreRun { job: Job::start(time, first, work)? })
 }
 
@@ -34,16 +39,16 @@ fn steps(scenario: &Scenario) -> usize {
     scenario.roles().iter().map(|role| role.steps.len()).sum()
 }
 
-fn search(
+fn work(
     scenario: &Scenario,
-    plan: &Plan,
+    wanted: &Wanted,
     small: bool,
     begin: &Value,
     watch: &Watch,
 ) -> Result<Value, Failed> {
     let mut last = begin.clone();
-    let verdict = explore(scenario, plan, &mut |progress| {
-        last = glance(begin, progress, watch);
+    let verdict = search(scenario, &wanted.search, &mut |look| {
+        last = glance(begin, look, watch);
         watch.tell(last.clone())
     })?;
     let seconds = watch.seconds();
@@ -51,10 +56,14 @@ fn search(
     told["program"] = scenario.program.to_string().into();
     told["setting"] = setting(scenario);
     told["bounds"] = bounds(verdict.stats());
+    told["strategy"] = wanted.strategy.as_str().into();
+    told["seed"] = show_seed(wanted.seed).into();
+    told["threads"] = wanted.budget.threads.get().into();
+    told["coverage"] = verdict.sample().map(coverage).into();
     told["search_seconds"] = seconds.into();
     told["asked"] = json!({
-        "preemptions": plan.bound,
-        "schedules": Some(plan.schedules_max).filter(|most| *most != u64::MAX),
+        "preemptions": wanted.search.bounds.and_then(|plan| plan.bound),
+        "schedules": Some(wanted.search.schedules_max).filter(|most| *most != u64::MAX),
     });
     told["found"] = Value::Null;
     if let Verdict::Found { found, .. } = verdict {
@@ -64,16 +73,44 @@ fn search(
     Ok(told)
 }
 
-fn glance(begin: &Value, progress: &Progress, watch: &Watch) -> Value {
+fn glance(begin: &Value, look: &Look<'_>, watch: &Watch) -> Value {
     let mut glance = begin.clone();
     glance["seconds"] = watch.seconds().into();
-    glance["bound"] = progress.bound.into();
-    glance["schedules"] = progress.schedules.into();
-    glance["pruned"] = progress.pruned.into();
-    glance["points"] = progress.points.into();
-    glance["longest"] = progress.longest.into();
-    glance["fraction"] = progress.fraction.into();
+    match look {
+        Look::Bounds(progress) => {
+            glance["bound"] = progress.bound.into();
+            glance["schedules"] = progress.schedules.into();
+            glance["pruned"] = progress.pruned.into();
+            glance["points"] = progress.points.into();
+            glance["longest"] = progress.longest.into();
+            glance["fraction"] = progress.fraction.into();
+        }
+        Look::Beyond(stats) => {
+            glance["phase"] = "sample".into();
+            glance["bound"] = Value::Null;
+            glance["schedules"] = stats.executions.into();
+            glance["points"] = stats.points.into();
+            glance["longest"] = stats.longest.into();
+            glance["classes"] = stats.coverage.classes().into();
+            glance["unseen"] = stats.coverage.unseen().into();
+        }
+    }
     glance
+}
+
+/// The one way a seed is written.
+fn show_seed(seed: u64) -> String {
+    format!("{seed:#018x}")
+}
+
+/// What was drawn at random, and how much of the program's behaviour it showed.
+fn coverage(stats: &SampleStats) -> Value {
+    let coverage = &stats.coverage;
+    json!({
+        "executions": stats.executions, "failures": stats.failures, "too_long": stats.too_long,
+        "points": stats.points, "longest": stats.longest, "classes": coverage.classes(),
+        "singletons": coverage.singletons(), "unseen": coverage.unseen(), "exact": coverage.is_exact(),
+    })
 }
 
 /// The verdict's word, and why it is not another.
@@ -168,9 +205,16 @@ pub(super) fn reveal(
 /// A failed execution in full.
 pub(super) fn tell(scenario: &Scenario, found: &Found) -> Result<Value, ScenarioError> {
     let report = report(scenario, found)?;
+    let drawn = found.drawn.map(|drawn| {
+        json!({
+            "strategy": drawn.strategy.to_string(), "by": drawn.by().to_string(),
+            "seed": show_seed(drawn.seed), "execution": drawn.execution,
+        })
+    });
     Ok(json!({
         "finding": found.finding,
         "preemptions": found.preemptions,
+        "drawn": drawn,
         "token": found.token(scenario).to_string(),
         "program": scenario.program.to_string(),
         "setting": setting(scenario),

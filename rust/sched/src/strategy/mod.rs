@@ -65,7 +65,8 @@ pub enum Strategy {
 }
 
 impl Strategy {
-    /// The strategy of one execution of this one.
+    /// Who draws an execution: a portfolio's member, or the strategy itself; `pos`, if it is one of those
+    /// from which the profile is learnt.
     #[must_use]
     pub fn of(self, execution: u64) -> Strategy {
         let member = match self {
