@@ -24,7 +24,7 @@ use std::env;
 use std::io::{self, Write};
 use std::process::{Child, Command, ExitCode, Stdio};
 
-use pgmap_explore::catalogue::CATALOGUE;
+use pgmap_explore::catalogue::{CATALOGUE, Known};
 use pgmap_shapes::{Form, Stage, all};
 use serde_json::{Value, json};
 use table::{Row, Table};
@@ -117,6 +117,11 @@ fn shuttle_done(child: Child) -> Result<Value, String> {
 }
 
 fn measure(options: &Options) -> Result<bool, String> {
+    let subjects = all().map(|shape| shape.name.to_owned());
+    let mut subjects = subjects.chain(CATALOGUE.iter().map(Known::assignment));
+    if !subjects.any(|name| options.wants(&name)) {
+        return Err(format!("no subject has {} in its name", options.only));
+    }
     let elsewhere = shuttle_elsewhere(options)?;
     let mut shapes = Table::new("shapes");
     for shape in all().filter(|shape| options.wants(shape.name)) {

@@ -71,7 +71,7 @@ impl Row {
     }
 }
 
-/// The middle, or the middle of the two in the middle: infinite if one of them is.
+/// The middle of some values, or of the two in the middle: infinite if one of them is.
 fn median(values: impl Iterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
@@ -151,6 +151,9 @@ pub(crate) fn summary(tables: &[&Table], aim: f64) -> (String, bool) {
         let found = rows.iter().filter(|row| row.best().is_finite());
         let mut ratios: Vec<f64> =
             found.map(|row| row.median(name).unwrap_or(f64::INFINITY) / row.best()).collect();
+        if ratios.is_empty() {
+            continue;
+        }
         ratios.sort_by(f64::total_cmp);
         let at = |share: usize| ratios.get(ratios.len() * share / 100).copied().unwrap_or(f64::NAN);
         let middle = median(ratios.iter().copied());
