@@ -1,21 +1,22 @@
-//! Beyond the bounds: executions drawn at random, and the search that comes to them after the bounds.
+//! Executions drawn at random.
 //!
 //! What is drawn depends on strategy and seed alone, not on the number of threads: executions are numbered,
 //! threads take them by the block, each with a [`Lab`] of its own, and the blocks are looked at in
 //! order. So the failure reported is the one with the lowest number.
 
 use std::num::NonZeroUsize;
+use std::ops::Range;
 
 use pgmap_sched::{
-    Control, Doubt, Explorer, Judgement, Limit, Plan, Profile, Progress, SampleStats, Sampled,
-    Sampling, Schedule, Strategy,
+    Control, Doubt, Explorer, Judgement, Limit, Profile, SampleStats, Sampled, Sampling, Schedule,
+    Strategy,
 };
 
 use crate::finding::Finding;
 use crate::lab::Lab;
 use crate::parallel::{Enough, in_order};
 use crate::scenario::{Scenario, ScenarioError};
-use crate::verdict::{Found, Verdict, explore};
+use crate::verdict::Found;
 
 /// Executions that a thread takes at a time.
 const BLOCK: u64 = 64;
@@ -50,66 +51,6 @@ impl Drawn {
     }
 }
 
-/// A search: within bounds, beyond them, or first the one and then the other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Search {
-    pub bounds: Option<Plan>,
-    pub beyond: Option<Beyond>,
-    /// Executions in all, cut ones included.
-    pub schedules_max: u64,
-}
-
-/// How far a search has come.
-#[derive(Clone, Copy, Debug)]
-pub enum Look<'a> {
-    Bounds(&'a Progress),
-    Beyond(&'a SampleStats),
-}
-
-/// Searches the schedules of a scenario: the bounds, and, if nothing fails within them and there is something
-/// beyond, a sample of that.
-///
-/// # Errors
-/// Why there is nothing to explore.
-pub fn search(
-    scenario: &Scenario,
-    search: &Search,
-    progress: &mut dyn FnMut(&Look<'_>) -> Control,
-) -> Result<Verdict, ScenarioError> {
-    let mut left = search.schedules_max;
-    let (exhausted, stats, mut waiting) = match search.bounds {
-        None => (None, Vec::new(), 0),
-        Some(plan) => {
-            let plan = Plan { schedules_max: plan.schedules_max.min(left), ..plan };
-            let verdict = explore(scenario, &plan, &mut |at| progress(&Look::Bounds(at)))?;
-            let used: u64 = verdict.stats().iter().map(|now| now.schedules + now.pruned).sum();
-            left = left.saturating_sub(used);
-            // Without a bound there is nothing beyond.
-            let Verdict::Exhausted { bound: bound @ Some(_), stats, waiting, .. } = verdict else {
-                return Ok(verdict);
-            };
-            (Some(bound), stats, waiting)
-        }
-    };
-    let (mut why, mut sample) = (Limit::Schedules, None);
-    let beyond = search.beyond.map(|all| Beyond { executions: all.executions.min(left), ..all });
-    if let Some(beyond) = beyond.filter(|beyond| beyond.executions > 0) {
-        let drawn = draw(scenario, &beyond, &mut |stats| progress(&Look::Beyond(stats)))?;
-        let seen = Some(drawn.stats);
-        match drawn.end {
-            End::Through => {}
-            End::Found(found) => return Ok(Verdict::Found { found, stats, sample: seen }),
-            End::Doubt(why) => return Ok(Verdict::Inconclusive { why, stats }),
-        }
-        (why, sample) = (drawn.why, seen);
-        waiting += drawn.waiting;
-    }
-    Ok(match exhausted {
-        Some(bound) => Verdict::Exhausted { bound, stats, waiting, sample },
-        None => Verdict::NotFound { why, stats, waiting, sample },
-    })
-}
-
 /// What came of one block.
 struct Block {
     stats: SampleStats,
@@ -117,7 +58,7 @@ struct Block {
     end: End,
 }
 
-enum End {
+pub(crate) enum End {
     Through,
     Found(Box<Found>),
     Doubt(Doubt),
@@ -171,35 +112,37 @@ impl Bench {
 }
 
 /// What came of all blocks.
-struct Sample {
-    stats: SampleStats,
-    waiting: u64,
-    end: End,
+pub(crate) struct Sample {
+    pub(crate) stats: SampleStats,
+    pub(crate) waiting: u64,
+    pub(crate) end: End,
     /// Why it ended, if by nothing else.
-    why: Limit,
+    pub(crate) why: Limit,
 }
 
-/// Draws executions of a scenario.
-fn draw(
+/// Draws these executions of a scenario; their numbers are added to those of earlier ones.
+pub(crate) fn draw(
     scenario: &Scenario,
     beyond: &Beyond,
+    numbers: Range<u64>,
+    mut stats: SampleStats,
     progress: &mut dyn FnMut(&SampleStats) -> Control,
 ) -> Result<Sample, ScenarioError> {
-    let Beyond { strategy, seed, executions, steps_max, threads } = *beyond;
+    let Beyond { strategy, seed, steps_max, threads, .. } = *beyond;
     let block = |first: u64| {
-        let until = first.saturating_add(BLOCK).min(executions);
+        let until = first.saturating_add(BLOCK).min(numbers.end);
         Sampling { strategy, seed, first, until, steps_max }
     };
-    let count = executions.div_ceil(BLOCK);
-    let blocks = (0..count).map(|nth| block(nth * BLOCK));
+    let count = (numbers.end - numbers.start).div_ceil(BLOCK);
+    let blocks = (0..count).map(|nth| block(numbers.start + nth * BLOCK));
     // Each thread sets up a lab, so none is made for nothing.
     let most = usize::try_from(count).ok().and_then(NonZeroUsize::new).unwrap_or(threads);
-    let (mut stats, mut waiting) = (SampleStats::default(), 0);
+    let mut waiting = 0;
     let (mut why, mut end) = (Limit::Schedules, Ok(End::Through));
     in_order(
         threads.min(most),
         blocks,
-        || Bench::new(scenario, &block(0)),
+        || Bench::new(scenario, &block(numbers.start)),
         |bench, sampling, enough| match bench {
             Ok(bench) => Ok(bench.run(scenario, &sampling, enough)),
             Err(wrong) => Err(wrong.clone()),

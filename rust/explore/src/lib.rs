@@ -10,7 +10,8 @@
 //! | [`lab`] | a world under the scheduler, and its operations as tasks |
 //! | [`finding`] | a failed execution in the words of the protocol |
 //! | [`verdict`] | what a search came to, and the search within bounds |
-//! | [`beyond`], `parallel` | executions drawn at random beyond the bounds, on several OS threads |
+//! | [`beyond`], `parallel` | executions drawn at random, on several OS threads |
+//! | [`turns`] | bounds and what is beyond them, in turns |
 //! | [`catalogue`], [`synth`] | programs that tell wrong rules, and programs nobody wrote |
 //! | [`mod@reproduce`] | what real threads saw, found again here |
 //! | [`mod@report`], [`names`] | the race as CPU0 beside CPU1, in kernel names |
@@ -32,9 +33,10 @@ pub mod scenario;
 pub mod shrink;
 pub mod synth;
 pub mod token;
+pub mod turns;
 pub mod verdict;
 
-pub use beyond::{Beyond, Drawn, Look, Search, search};
+pub use beyond::{Beyond, Drawn};
 pub use finding::{Finding, Sort};
 pub use lab::Lab;
 pub use parallel::processors;
@@ -44,4 +46,5 @@ pub use reproduce::{Reproduction, Sighting, reproduce};
 pub use scenario::{Scenario, ScenarioError};
 pub use shrink::{ShrinkBudget, ShrinkProgress, shrink};
 pub use token::{Token, TokenError};
+pub use turns::{Look, Search, search};
 pub use verdict::{Found, Verdict, explore};

@@ -23,8 +23,9 @@ use std::num::NonZeroUsize;
 use pgmap_program::{Geometry, Program};
 use pgmap_sched::{Control, Plan};
 
-use crate::beyond::{Beyond, Drawn, Search, search};
+use crate::beyond::{Beyond, Drawn};
 use crate::scenario::{Scenario, ScenarioError};
+use crate::turns::{Search, search};
 use crate::verdict::{Found, Verdict};
 use edit::Edit;
 

@@ -58,6 +58,17 @@ impl Verdict {
             Self::Inconclusive { .. } => None,
         }
     }
+
+    /// The verdict on bounds, with what was drawn before it fell.
+    pub(crate) fn after(mut self, drawn: Option<SampleStats>) -> Self {
+        match &mut self {
+            Self::Found { sample, .. }
+            | Self::Exhausted { sample, .. }
+            | Self::NotFound { sample, .. } => *sample = drawn,
+            Self::Inconclusive { .. } => {}
+        }
+        self
+    }
 }
 
 /// Searches the schedules of a scenario, bound after bound. Executions that end with everybody waiting for what the program holds

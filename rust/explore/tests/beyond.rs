@@ -222,3 +222,47 @@ fn what_no_search_reaches_shrinks_by_drawing() {
     let (stuck, _) = shrink(&scenario, &lost, &budget, &mut |_| Control::Go).expect("a scenario");
     assert_eq!(stuck, scenario);
 }
+
+/// Four tasks with so much to do that one preemption can fall in more places than a first turn has executions.
+fn large(wrong: &[&str]) -> Scenario {
+    let much = |who: &str, map: u8| {
+        format!("w{who} w {map} 1 | w{who} r {map} 0 | w{who} pread g 0 1 | w{who} r {map} 1 | ")
+            .repeat(3)
+            + &format!("w{who} r {map} 0\n")
+    };
+    let text = format!(
+        "file f 2 written\nfile g 2 written\nw0 mmap 0 f 0 2 rw shared\nw0 w 0 0\n\
+         w2 mmap 2 g 0 2 rw shared\nw3 mmap 3 g 0 2 rw shared\nstart\n\
+         w0 w 0 1 | w0 munmap 0 | w0 pread g 0 1\nw1 pread g 0 1 | w1 ftruncate f 0\n{}{}",
+        much("2", 2),
+        much("3", 3),
+    );
+    scenario(&text, Era::V6_15Sound, wrong)
+}
+
+#[test]
+fn bounds_that_are_not_exhausted_share_what_is_left_with_the_sample() {
+    let wanted = both(6, beyond(Strategy::Portfolio, u64::MAX, 2));
+    let spent = |schedules_max| {
+        let verdict = run(&large(&[]), &Search { schedules_max, ..wanted });
+        let Verdict::NotFound { why: Limit::Schedules, stats, sample, .. } = verdict else {
+            panic!("{verdict:?}");
+        };
+        let bounded: u64 = stats.iter().map(|now| now.schedules + now.pruned).sum();
+        (bounded, sample.map_or(0, |sample| sample.executions))
+    };
+    assert_eq!(spent(4_000), (4_000, 0));
+    assert_eq!(spent(4_096 + 700), (4_096, 700));
+    // The bounds begin again, and what was drawn is not drawn again.
+    assert_eq!(spent(2 * 4_096 + 500), (500, 4_096));
+}
+
+#[test]
+fn what_is_far_from_the_first_bounds_is_drawn_before_they_reach_it() {
+    let scenario = large(&["zap-put=before-flush"]);
+    let plan = Plan { bound: Some(6), schedules_max: 4_096, ..Plan::default() };
+    let by_bounds = explore(&scenario, &plan, &mut |_| Control::Go);
+    assert!(matches!(by_bounds, Ok(Verdict::NotFound { .. })), "{by_bounds:?}");
+    let found = found(run(&scenario, &both(6, beyond(Strategy::Portfolio, u64::MAX, 2))));
+    assert!(found.drawn.is_some());
+}
