@@ -404,7 +404,7 @@ def test_progress_is_called_and_may_end_the_search() -> None:
             raise StopIteration
 
     with pytest.raises(StopIteration):
-        pgmap.explore(LARGE, preemptions=8, progress=enough)
+        pgmap.explore(LARGE, preemptions=8, strategy="bounds", progress=enough)
     assert seen == ["search"] * 3
 
 

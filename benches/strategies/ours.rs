@@ -1,6 +1,6 @@
 //! Executions to the first failure on pgmap's own explorer.
 
-use std::iter::{repeat, successors};
+use std::iter::successors;
 
 use pgmap_explore::catalogue::Known;
 use pgmap_explore::{Finding, Lab};
@@ -9,14 +9,15 @@ use pgmap_sched::{
 };
 
 use crate::LIMIT;
-use crate::table::{BOUNDS, DEFAULT, DOUBLING, First, ONE_EACH, PORTFOLIO, Row, SINGLE};
+use crate::table::{BOUNDS, DEFAULT, First, ONE_EACH, PORTFOLIO, Row, SINGLE};
 
 /// What `explore` covers before it samples.
 const BOUND: u32 = 2;
 /// Bounds beyond which nobody looks.
 const HIGHEST: u32 = 8;
-/// The bounds' first turn, where turns double.
-const HEAD_START: u64 = 256;
+/// The turns that `explore` takes: the first, and how much longer each next one is.
+const FIRST_TURN: u64 = 256;
+const LONGER: u64 = 16;
 /// Events in one execution. The longest of any subject is a tenth of it.
 const STEPS: u32 = 5_000;
 
@@ -37,13 +38,8 @@ pub(crate) fn row<M: Model>(model: &mut M, seeds: u64, counts: Counts<'_>) -> Re
         row.push(name, runs);
     }
     row.push(BOUNDS, vec![bounds.first; portfolio.len()]);
-    row.push(DEFAULT, portfolio.iter().map(|&first| bounds.then(first)).collect());
-    let one_each = |&first: &First| bounds.in_turns_with(first, repeat(1));
-    row.push(ONE_EACH, portfolio.iter().map(one_each).collect());
-    let doubling = |&first: &First| {
-        bounds.in_turns_with(first, successors(Some(HEAD_START), |slice| Some(slice * 2)))
-    };
-    row.push(DOUBLING, portfolio.iter().map(doubling).collect());
+    row.push(DEFAULT, portfolio.iter().map(|&first| bounds.in_turns_with(first)).collect());
+    row.push(ONE_EACH, portfolio.iter().map(|&first| bounds.one_each_with(first)).collect());
     Ok(row)
 }
 
@@ -122,32 +118,38 @@ impl Bounds {
         }
     }
 
-    /// What it takes when a strategy begins once the bounds are spent.
-    fn then(&self, first: First) -> First {
-        let after = || Some(self.whole? + first?);
-        limited(self.within.or_else(after))
-    }
-
-    /// What it takes when the two take turns, each going on where it was: the bounds first, with as many
-    /// executions as the iterator says, then the strategy with as many, and so on. Who is through is passed over.
-    fn in_turns_with(&self, first: First, slices: impl Iterator<Item = u64>) -> First {
-        let end = self.within.or(self.whole).unwrap_or(u64::MAX);
-        let (mut bounds, mut strategy) = (0, 0);
-        for slice in slices {
-            let next = end.min(bounds + slice);
-            if self.within == Some(next) {
-                return limited(Some(next + strategy));
+    /// What it takes when the bounds, each time from the start, and a strategy take turns that grow. Bounds that are
+    /// spent leave the rest to the strategy.
+    fn in_turns_with(&self, first: First) -> First {
+        let (mut bounded, mut drawn) = (0, 0);
+        for turn in successors(Some(FIRST_TURN), |turn| Some(turn * LONGER)) {
+            if let Some(within) = self.within.filter(|&within| within <= turn) {
+                return limited(Some(bounded + drawn + within));
             }
-            bounds = next;
-            if first.is_some_and(|first| first <= strategy + slice) {
-                return limited(first.map(|first| bounds + first));
+            if let Some(whole) = self.whole.filter(|&whole| whole <= turn) {
+                return limited(first.map(|first| bounded + whole + first));
             }
-            strategy += slice;
-            if bounds + strategy > LIMIT {
+            bounded += turn;
+            if first.is_some_and(|first| first <= drawn + turn) {
+                return limited(first.map(|first| bounded + first));
+            }
+            drawn += turn;
+            if bounded + drawn > LIMIT {
                 break;
             }
         }
         None
+    }
+
+    /// What it takes when the two take turns of one execution, the bounds first, each going on where it was.
+    fn one_each_with(&self, first: First) -> First {
+        let by_bounds = self.within.map(|within| within + (within - 1));
+        let spent = self.within.or(self.whole).unwrap_or(u64::MAX);
+        let by_strategy = first.map(|first| first + first.min(spent));
+        limited(match (by_bounds, by_strategy) {
+            (Some(bounds), Some(strategy)) => Some(bounds.min(strategy)),
+            (one, other) => one.or(other),
+        })
     }
 }
 

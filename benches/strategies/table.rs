@@ -23,12 +23,10 @@ pub(crate) const SINGLE: [(&str, Strategy); 7] = [
 pub(crate) const PORTFOLIO: &str = "portfolio";
 /// Bound after bound.
 pub(crate) const BOUNDS: &str = "bounds";
-/// The bounds that `explore` covers, then the portfolio.
+/// What `explore` does: the bounds it covers and the portfolio, in turns that grow.
 pub(crate) const DEFAULT: &str = "default";
 /// The same two in turns, an execution each.
 pub(crate) const ONE_EACH: &str = "one each";
-/// The same two in turns, of 256 executions, then 512, and so on.
-pub(crate) const DOUBLING: &str = "doubling";
 /// Shuttle's schedulers.
 pub(crate) const SHUTTLE: [&str; 3] = ["s/random", "s/pct:3", "s/urw"];
 
@@ -127,7 +125,7 @@ impl Table {
 
 fn names() -> impl Iterator<Item = &'static str> {
     let single = SINGLE.into_iter().map(|(name, _)| name);
-    single.chain([PORTFOLIO, BOUNDS, DEFAULT, ONE_EACH, DOUBLING]).chain(SHUTTLE)
+    single.chain([PORTFOLIO, BOUNDS, DEFAULT, ONE_EACH]).chain(SHUTTLE)
 }
 
 fn figure(median: f64) -> String {
@@ -146,7 +144,7 @@ pub(crate) fn summary(tables: &[&Table], aim: f64) -> (String, bool) {
     }
     text.push('\n');
     let mut reached = true;
-    for name in [PORTFOLIO, BOUNDS, DEFAULT, ONE_EACH, DOUBLING] {
+    for name in [PORTFOLIO, BOUNDS, DEFAULT, ONE_EACH] {
         // Where no single strategy finds anything there is nothing to compare with.
         let found = rows.iter().filter(|row| row.best().is_finite());
         let mut ratios: Vec<f64> =

@@ -96,13 +96,13 @@ def explore(
     What is found is shrunk unless `shrink` is false.
 
     With the `strategy` ``portfolio``, executions beyond an exhausted bound are drawn at random: a
-    thousand, or what the budget leaves. ``bounds`` draws nothing; ``random``, ``pct:DEPTH``,
-    ``pos``, ``urw`` and ``surw`` draw only, each by itself, whatever `preemptions` says. What is
-    drawn depends on `seed` and not on `threads` (`None`: one for each processor).
+    thousand, or what the budget leaves; bounds that go on for long take turns with them. ``bounds``
+    draws nothing; ``random``, ``pct:DEPTH``, ``pos``, ``urw`` and ``surw`` draw only, each by
+    itself, whatever `preemptions` says. What is drawn depends on `seed` and not on `threads`
+    (`None`: one for each processor).
 
-    `progress` is called about twenty times a
-    second, in this thread, with a dictionary of how far the search is; an exception there, or
-    Ctrl-C, ends the search.
+    `progress` is called about twenty times a second, in this thread, with a dictionary of how far
+    the search is; an exception there, or Ctrl-C, ends the search.
     """
     if not isinstance(program, str | _core.Program):
         raise TypeError(f"program must be a str or a Program, not {type(program).__name__}")

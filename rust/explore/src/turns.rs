@@ -12,7 +12,7 @@ use crate::scenario::{Scenario, ScenarioError};
 use crate::verdict::{Verdict, explore};
 
 /// Executions of the first turn, and how much longer each next one is.
-const FIRST_TURN: u64 = 4_096;
+const FIRST_TURN: u64 = 256;
 const LONGER: u64 = 16;
 
 /// A search: within bounds, beyond them, or both.

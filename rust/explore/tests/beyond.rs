@@ -251,16 +251,17 @@ fn bounds_that_are_not_exhausted_share_what_is_left_with_the_sample() {
         let bounded: u64 = stats.iter().map(|now| now.schedules + now.pruned).sum();
         (bounded, sample.map_or(0, |sample| sample.executions))
     };
-    assert_eq!(spent(4_000), (4_000, 0));
-    assert_eq!(spent(4_096 + 700), (4_096, 700));
+    assert_eq!(spent(200), (200, 0));
+    assert_eq!(spent(256 + 100), (256, 100));
     // The bounds begin again, and what was drawn is not drawn again.
-    assert_eq!(spent(2 * 4_096 + 500), (500, 4_096));
+    assert_eq!(spent(2 * 256 + 500), (500, 256));
+    assert_eq!(spent(2 * 256 + 4_096 + 100), (4_096, 256 + 100));
 }
 
 #[test]
 fn what_is_far_from_the_first_bounds_is_drawn_before_they_reach_it() {
     let scenario = large(&["zap-put=before-flush"]);
-    let plan = Plan { bound: Some(6), schedules_max: 4_096, ..Plan::default() };
+    let plan = Plan { bound: Some(6), schedules_max: 256, ..Plan::default() };
     let by_bounds = explore(&scenario, &plan, &mut |_| Control::Go);
     assert!(matches!(by_bounds, Ok(Verdict::NotFound { .. })), "{by_bounds:?}");
     let found = found(run(&scenario, &both(6, beyond(Strategy::Portfolio, u64::MAX, 2))));
