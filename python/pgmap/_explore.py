@@ -264,7 +264,8 @@ def find_program(args: argparse.Namespace, core: _core_api.Core) -> tuple[str, s
         raise UsageError(OF_ITS_OWN)
     silent = not_on_x86(core, args.breaks)
     if len(silent) == 1:
-        return f"one that executes {silent[0]['rule']}={silent[0]['value']}", silent[0]["program"]
+        name = f"one that executes {silent[0]['rule']}={silent[0]['value']}"
+        return name, silent[0]["program"], DEFAULT_MEMORY
     if silent:
         raise UsageError(OF_ITS_OWN)
     for missing in catalogue["not_shown"]:

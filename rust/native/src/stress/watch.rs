@@ -74,17 +74,19 @@ impl Watch {
         if let Some(page) = self.not_woken(lab, &waiters) {
             return Verdict::Hung(stuck(lab, &waiters, Some(page)));
         }
-        if waiters.iter().any(|waiter| waiter.for_ > watchdog) {
-            return Verdict::Hung(stuck(lab, &waiters, None));
+        // Whoever waits for a call that never ends began to wait after it began to run.
+        let runner = self.runs_on(lab, watchdog / 2);
+        let waits = waiters.iter().any(|waiter| waiter.for_ > watchdog);
+        if !waits && runner.is_none_or(|(_, runs)| runs <= watchdog) {
+            return Verdict::Fine;
         }
-        if let Some((worker, runs)) = self.runs_on(lab, watchdog) {
-            let mut stuck = stuck(lab, &waiters, None);
+        let mut stuck = stuck(lab, &waiters, None);
+        if let Some((worker, runs)) = runner {
             let told =
                 format!("{worker} runs {:.1} s in one call, never asleep", runs.as_secs_f64());
             stuck.report.waiters.insert(0, told);
-            return Verdict::Hung(stuck);
         }
-        Verdict::Fine
+        Verdict::Hung(stuck)
     }
 
     /// A worker that has been running all the while, in one call, for longer than `allowed`.
