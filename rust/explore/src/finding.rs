@@ -13,6 +13,7 @@ use pgmap_sched::{Blocked, Failure, Fault, Task};
 use serde::Serialize;
 
 use crate::lab::{Lab, code};
+use crate::names::function;
 use crate::scenario::Scenario;
 
 /// What kind of thing went wrong.
@@ -69,7 +70,9 @@ impl Finding {
             Failure::Deadlock { waits, cycle } => teller.stuck(waits, cycle.as_deref())?,
             Failure::Livelock { tasks, recurrence } => {
                 let again = recurrence.map_or_else(String::new, |again| {
-                    format!("{} {} times", again.step.site, again.times)
+                    let site = again.step.site;
+                    let place = function(site).map_or_else(|| site.to_string(), str::to_owned);
+                    format!("{place} {} times, with nothing changed in between", again.times)
                 });
                 Finding {
                     parties: tasks.iter().map(|&task| teller.name(task)).collect(),

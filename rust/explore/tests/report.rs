@@ -139,7 +139,10 @@ fn a_storm_is_told_with_the_step_that_comes_round() {
     let report = told(&wrong("busy-scan", "next-index"));
     assert_eq!((report.sort, report.invariant.id), (Sort::Livelock, "L3"));
     let text = report.to_string();
-    assert!(text.contains("  <- retries get nowhere") && text.contains(" 256 times"), "{text}");
+    assert!(
+        text.contains("  <- retries get nowhere") && text.contains("folio_mapcount 256 times"),
+        "{text}"
+    );
     // It comes round in the middle of a truncate.
     assert!(text.contains("held at failure: w0 { i_rwsem W, invalidate_lock W"), "{text}");
     is_a_story(&report);
