@@ -3,6 +3,7 @@
 
 use pgmap_explore::catalogue::NOT_ON_X86;
 use pgmap_explore::{Scenario, Verdict, explore};
+use pgmap_program::Memory;
 use pgmap_sched::{Control, Plan};
 
 /// Schedules of the exhausted bounds.
@@ -17,12 +18,13 @@ fn schedules(scenario: &Scenario) -> Vec<u64> {
 
 #[test]
 fn a_wrong_ordering_is_silent_where_the_weak_instruction_is_the_strong_one() {
-    for weak in NOT_ON_X86 {
-        let right = weak.right().expect("a program");
+    let on_each = |weak| Memory::ALL.iter().map(move |memory| (weak, *memory));
+    for (weak, memory) in NOT_ON_X86.iter().flat_map(on_each) {
+        let right = Scenario { memory, ..weak.right().expect("a program") };
         let mut wrong = right.clone();
         wrong.rules.apply(&weak.assignment()).expect("a rule");
         assert_eq!(wrong.broken(), [(weak.rule, weak.value)], "a wrong rule");
-        assert_eq!(schedules(&wrong), schedules(&right), "{}", weak.assignment());
+        assert_eq!(schedules(&wrong), schedules(&right), "{} on {memory}", weak.assignment());
     }
 }
 
