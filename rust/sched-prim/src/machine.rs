@@ -61,11 +61,16 @@ impl Machine {
     }
 
     /// As after boot: no leases, no sections, nobody queued, tallies and warnings at zero. For between
-    /// executions; leases that abandoned tasks left behind end here. A poisoned machine stays dead.
+    /// executions; leases that abandoned tasks left behind end here, and so does the death of
+    /// a machine: it was that of an execution.
     pub fn reset(&self) {
         self.slots.iter().for_each(Slot::reset);
         self.queues.reset();
         self.clear_warnings();
+        if self.is_poisoned() {
+            *self.poison.lock().unwrap_or_else(PoisonError::into_inner) = None;
+            self.poisoned.set(0);
+        }
         section::reset();
         store_buffer::reset(self.buffers.get() as usize);
         hardware::reset(self.speculates.get() != 0);

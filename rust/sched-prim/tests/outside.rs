@@ -43,6 +43,24 @@ fn a_wait_that_nobody_can_end_gives_the_machine_up() {
 }
 
 #[test]
+fn a_machine_that_was_given_up_lives_again_in_the_next_execution() {
+    let machine = Machine::new(1);
+    let wait = || {
+        let cpu = cpu(&machine, 0);
+        wait_event(&cpu, &0, Sleep::Uninterruptible, WAITING, || false)
+    };
+    assert!(catch_abandon(wait).is_err());
+    assert!(machine.poisoned().is_some());
+    machine.reset();
+    assert!(machine.poisoned().is_none());
+    let slept = catch_abandon(|| {
+        let cpu = cpu(&machine, 0);
+        wait_event(&cpu, &0, Sleep::Uninterruptible, WAITING, || true)
+    });
+    assert_eq!(slept.unwrap(), Ok(()));
+}
+
+#[test]
 fn an_interruptible_sleep_with_a_deadline_is_interrupted_at_once() {
     let machine = Machine::new(1);
     let deadline = Some(Duration::from_secs(60));
