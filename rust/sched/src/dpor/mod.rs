@@ -16,6 +16,10 @@
 //!
 //! Where this model departs from the paper's:
 //!
+//! * What a block touches may depend on what it finds: an exchange that fails is a read, and a block that goes on
+//!   to write elsewhere if a flag is up does not if it is down. So a sleeper that is woken by the flag's
+//!   writer may no longer conflict with what it slept for. Blocks that conflict with what it would have done,
+//!   and not with what it did, are tried in place of the block that woke it (`sleep`).
 //! * A step may be enabled by others. Whether a waiting step could have come before an earlier
 //!   block cannot always be told from one execution; then the attempt is made, and is cut when it
 //!   fails. Only if the step is seen to be disabled where it would have to run is the next earlier
