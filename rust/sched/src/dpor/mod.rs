@@ -35,8 +35,9 @@
 //!
 //! This asks more of a model than the cache does, and what is missing is lost silently:
 //!
-//! * A block *touches* (by its step or by [`record`](crate::record)) every object that others may write and
-//!   that decides its course, also where nothing is changed and nothing was found.
+//! * A block *touches* (by its step, by [`record`](crate::record), or by [`touch`](crate::touch), which is no event)
+//!   every object that others may write and that decides its course, also where nothing is changed and
+//!   nothing was found. A look that may lead to a complaint decides, too.
 //! * A step that waited touches all that its condition looked at, by records after it if need be. If
 //!   that is more than the step's own object, others only ever help it: once it holds, it holds until
 //!   the task has gone on. (A condition that others can make false again is followed as far as
