@@ -273,9 +273,9 @@ fn no_result_is_lost_with_store_buffers() {
     }
 }
 
-/// Two tasks come to so many ends, whichever way they are searched.
+/// The tasks come to so many ends, whichever way they are searched.
 #[track_caller]
-fn ends(kind: Kind, bodies: [Body<'_>; 2], expected: usize) {
+fn ends<const N: usize>(kind: Kind, bodies: [Body<'_>; N], expected: usize) {
     for cache_bytes in [0, 1 << 20] {
         let (shown, _) = search(kind, &bodies, cache_bytes).expect("a small program");
         assert_eq!((shown.results.len(), shown.failures.len()), (expected, 0), "{shown:?}");
@@ -333,4 +333,22 @@ fn who_finds_stores_in_flight_touches_their_buffers() {
         2 * shared.words[0].peek() + now
     };
     ends(Kind::Tso, [looker, stores], 3);
+}
+
+#[test]
+fn a_sleeper_that_is_woken_touches_the_signal_that_could_have_come() {
+    let wakes: Body<'_> = &|shared, cpu| {
+        shared.words[0].set(1);
+        wake_up_var(cpu, &shared.words[0]);
+        shared.words[2].read()
+    };
+    let sleeps: Body<'_> = &|shared, cpu| {
+        let go = || shared.words[0].read() == 1;
+        wait_event(cpu, &shared.words[0], Sleep::Interruptible, GOING, go).is_err().into()
+    };
+    let signals: Body<'_> = &|_, cpu| {
+        cpu.machine().signal(TaskId(1));
+        cpu.signal_pending().into()
+    };
+    ends(Kind::Sc, [wakes, sleeps, signals], 2);
 }
