@@ -1,17 +1,19 @@
 //! Programs drawn at random, twenty schedules of each: nothing crashes, nothing leaks, every execution
-//! replays to the same end, and the sound era has no finding.
+//! replays to the same end, and the sound era has no finding. And what bounds find is found without one.
 //!
 //! `PGMAP_RANDOM_PROGRAMS=100000` draws that many instead of the few that a test run can afford.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use pgmap_explore::{Finding, Lab, Scenario};
 use pgmap_prim::SplitMix64;
 use pgmap_program::rules::RULES;
-use pgmap_program::{Era, Program};
+use pgmap_program::{Era, Memory, Program, TlbRefill};
 use pgmap_sched::{
-    Control, Ended, Explorer, Failure, Fault, Judgement, Model, Plan, Schedule, Task, Trace,
+    Control, Ended, Explorer, Failure, Fault, Judgement, Model, Outcome, Plan, Schedule, Task,
+    Trace,
 };
 
 /// A lab in which every execution that passes fails with [`PASSED`], so that its schedule is seen too.
@@ -94,8 +96,8 @@ const CALLS: &[&str] = &[
     "fork 3",
 ];
 
-/// A program that parses, from the lines that do.
-fn draw(random: &mut SplitMix64) -> String {
+/// A program that parses, from the lines that do; each worker calls at most so often.
+fn draw(random: &mut SplitMix64, most: u32) -> String {
     let workers = 2 + random.below(2);
     let mut text = String::from("file f 2\nfile h 4 huge\n");
     if random.below(2) == 0 {
@@ -113,7 +115,7 @@ fn draw(random: &mut SplitMix64) -> String {
     }
     add("start".to_owned());
     for worker in 0..workers {
-        for _ in 0..1 + random.below(3) {
+        for _ in 0..1 + random.below(most) {
             let mut line = String::new();
             let call = CALLS[random.below(CALLS.len() as u32) as usize];
             let _ = write!(line, "w{worker} {call}");
@@ -130,13 +132,15 @@ fn rules(scenario: &mut Scenario, random: &mut SplitMix64) {
             scenario.era = Era::V6_15;
             scenario.rules = Era::V6_15.rules();
         }
-        1 => {
-            let rule = &RULES[random.below(RULES.len() as u32) as usize];
-            let value = rule.values[random.below(rule.values.len() as u32) as usize].name;
-            scenario.rules.set(rule.name, value).expect("a value of the rule");
-        }
+        1 => change_a_rule(scenario, random),
         _ => {}
     }
+}
+
+fn change_a_rule(scenario: &mut Scenario, random: &mut SplitMix64) {
+    let rule = &RULES[random.below(RULES.len() as u32) as usize];
+    let value = rule.values[random.below(rule.values.len() as u32) as usize].name;
+    scenario.rules.set(rule.name, value).expect("a value of the rule");
 }
 
 fn resident_kib() -> u64 {
@@ -160,7 +164,7 @@ fn random_programs_neither_crash_nor_leak_and_replay_alike() {
     let plan = Plan { bound: Some(2), schedules_max: 20, ..Plan::default() };
     let (mut programs, mut schedules, mut findings, mut early) = (0u64, 0u64, 0u64, 0);
     while programs < wanted {
-        let text = draw(&mut random);
+        let text = draw(&mut random, 3);
         let program = Program::parse(&text).expect("every line was tried");
         let mut scenario = Scenario::new(program, Era::V6_15Sound);
         rules(&mut scenario, &mut random);
@@ -205,4 +209,48 @@ fn random_programs_neither_crash_nor_leak_and_replay_alike() {
     assert!(schedules > 5 * programs, "{schedules} schedules of {programs} programs");
     assert!(findings > 0);
     assert!(grown < 16 << 10, "{grown} KiB more than after a fifth of the programs");
+}
+
+/// All that a search finds, by invariant and title; None if it was stopped.
+fn findings(scenario: &Scenario, lab: &Lab, bound: Option<u32>) -> Option<BTreeSet<String>> {
+    let mut all = BTreeSet::new();
+    let mut judge = |failure: &Failure, _: &Schedule| {
+        let finding = Finding::of(scenario, lab, failure);
+        all.extend(finding.map(|finding| format!("{:?} {}", finding.invariant, finding.title)));
+        Judgement::Continue
+    };
+    let plan = Plan { bound, schedules_max: 300, ..Plan::default() };
+    let outcome = Explorer::new().search(&mut &*lab, &plan, &mut judge, &mut |_| Control::Go);
+    matches!(outcome, Outcome::Exhausted { .. }).then_some(all)
+}
+
+#[test]
+fn what_bounds_find_is_found_without_a_bound() {
+    let wanted: u64 = std::env::var("PGMAP_RANDOM_PROGRAMS")
+        .map_or(200, |count| count.parse().expect("a number of programs"));
+    let seed = std::env::var("PGMAP_RANDOM_SEED").map_or(1, |seed| seed.parse().expect("a seed"));
+    let mut random = SplitMix64::new(seed);
+    // By memory: programs, and those with findings.
+    let mut compared = [(0u64, 0u64); 3];
+    for _ in 0..wanted {
+        let text = draw(&mut random, 1);
+        let program = Program::parse(&text).expect("every line was tried");
+        let mut scenario = Scenario::new(program, Era::V6_15Sound);
+        (0..6).for_each(|_| change_a_rule(&mut scenario, &mut random));
+        for (kind, figures) in (0..).zip(&mut compared) {
+            scenario.memory = if kind == 1 { Memory::Tso } else { Memory::Sc };
+            scenario.tlb = if kind == 2 { TlbRefill::Speculative } else { TlbRefill::OnAccess };
+            let Ok(lab) = Lab::new(&scenario) else { continue };
+            let Some(all) = findings(&scenario, &lab, None) else { continue };
+            let Some(few) = findings(&scenario, &lab, Some(2)) else { continue };
+            let at = || format!("{text}{:?} {kind}", scenario.broken());
+            assert!(few.is_subset(&all), "{}: {few:?} and not {all:?}", at());
+            figures.0 += 1;
+            figures.1 += u64::from(!few.is_empty());
+        }
+    }
+    report(&format!("one order, store buffers, TLBs that load ahead: {compared:?}"));
+    for (programs, found) in compared {
+        assert!(programs > wanted / 20 && found > 0, "{compared:?}");
+    }
 }

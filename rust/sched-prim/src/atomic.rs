@@ -110,10 +110,12 @@ macro_rules! kernel_atomic {
 
             /// A look that is not the protocol's, and no step: it belongs to the step before it. Nothing is
             /// lost by that, if all it can lead to is a complaint: what it sees depends on the state before
-            /// that step and on the step, and every step is taken in every state that is reached. A store that
-            /// waits in a buffer counts as done.
+            /// that step and on the step, and every step is taken in every state that is reached. (Without a bound
+            /// it is not; there the look is touched, and orders of it and of writes are told apart.) A store
+            /// that waits in a buffer counts as done.
             #[inline]
             pub fn peek(&self) -> $int {
+                step::touch_word(self.address(), Effect::Read);
                 let found = self.0.load(Relaxed) as u64;
                 store_buffer::settled(self.address(), size_of::<$int>(), found) as $int
             }

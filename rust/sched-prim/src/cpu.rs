@@ -252,6 +252,11 @@ impl<'m> Cpu<'m> {
         }
     }
 
+    /// A sleep that a signal could have ended looked for one.
+    pub(crate) fn touch_signal(&self) {
+        step::touch(object::signal(self.id), Effect::Read);
+    }
+
     /// Would poll or deadline end an interruptible sleep that begins outside a run?
     pub(crate) fn interrupted_outside(&self) -> bool {
         let polled = self.terms.poll.is_some_and(|poll| poll.poll() == Signal::Interrupt);

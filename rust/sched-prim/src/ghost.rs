@@ -2,6 +2,9 @@
 //!
 //! Here a ghost holds a `T`, in the memory that a restore puts back. An update is no step: it belongs to
 //! what surrounds it. It must not take steps itself, and nothing in the protocol may depend on it.
+//!
+//! The search without a bound does not know of it. So a change of a ghost rides on a step that writes a word at
+//! which whoever judges the ghost peeks: that word orders the two.
 
 use core::{
     cell::UnsafeCell,

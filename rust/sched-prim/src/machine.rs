@@ -131,6 +131,8 @@ impl Machine {
     pub fn signal(&self, task: TaskId) {
         let site = Location::caller();
         for (id, slot) in self.slots.iter().enumerate() {
+            // Who leases it decides whether there is a step.
+            step::touch(object::slot(id), Effect::Read);
             if slot.task.get() == u64::from(task.0) {
                 if step::in_task() {
                     store_buffer::drain_own(site);

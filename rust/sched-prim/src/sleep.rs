@@ -109,6 +109,9 @@ fn go_to_sleep(
         ready: &ready,
     };
     step::point_when(cpu, step, &until);
+    if interruptible {
+        cpu.touch_signal();
+    }
     if woken() {
         return Ok(());
     }

@@ -8,7 +8,7 @@ use core::panic::Location;
 use pgmap_sched::{self as sched, Effect, Object, Step, Task, Verb, Wait};
 
 use crate::{
-    Cpu, object,
+    Cpu, in_use, object,
     section::{self, Pace},
     store_buffer,
 };
@@ -57,6 +57,24 @@ fn together(verb: Verb, effect: Effect, object: Object, site: Site) {
 /// An event without a decision. Caller: [`in_task`].
 pub(crate) fn record(verb: Verb, effect: Effect, object: Object, site: Site) {
     sched::record(Step { verb, object, effect, site });
+}
+
+/// The step before did this, too, and it leaves no trace: for the search without a bound.
+#[inline]
+pub(crate) fn touch(object: Object, effect: Effect) {
+    if in_task() {
+        sched::touch(object, effect);
+    }
+}
+
+/// As [`touch`], for the word at an address, if it is in the arena in use.
+#[inline]
+pub(crate) fn touch_word(address: usize, effect: Effect) {
+    if sched::touches_count()
+        && let Some(at) = in_use::offset(address)
+    {
+        touch(object::offset(at), effect);
+    }
 }
 
 /// What a task waits for before a step.

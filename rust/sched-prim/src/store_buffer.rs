@@ -223,6 +223,10 @@ fn find_empty(me: usize, site: Site) {
 
 fn push(me: usize, store: Store) {
     step::record(verb::STORE_BUFFER, Effect::Write, object::buffer(me), store.site);
+    // Who peeks sees it from now on.
+    for word in (store.offset..store.offset + store.bytes()).step_by(4) {
+        step::touch(object::offset(word), Effect::Write);
+    }
     let first = BUFFERS.with(|buffers| {
         let buffer = &buffers[me];
         buffer.pushed.set(buffer.pushed.get() + 1);
@@ -350,10 +354,8 @@ impl InFlight {
     /// What waits now in the buffers of all but the calling task.
     pub(crate) fn now() -> Self {
         let mut all = Self([0; MOST_TASKS]);
-        if !any() {
-            return all;
-        }
-        (0..MOST_TASKS).for_each(|task| all.note(Task(task as u8)));
+        let tasks = OUTLINE.with(|outline| outline.tasks.get());
+        (0..tasks).for_each(|task| all.note(Task(task)));
         if let Some(me) = me() {
             all.0[me] = 0;
         }
@@ -363,6 +365,8 @@ impl InFlight {
     /// What a task has stored by now counts.
     pub(crate) fn note(&mut self, task: Task) {
         let task = usize::from(task.0);
+        // That nothing waits is something seen, too.
+        step::touch(object::buffer(task), Effect::Read);
         if pending(task) {
             self.0[task] = BUFFERS.with(|buffers| buffers[task].pushed.get());
         }

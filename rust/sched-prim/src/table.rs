@@ -128,6 +128,11 @@ pub(crate) fn wipe(first: NonNull<u8>, bytes: usize, site: Site) {
                     step::record(verb::MEMSET, Effect::Write, object::word(word), site);
                 }
             }
+        } else {
+            // Had another task come first, it would have been wiped.
+            for word in (start + at..start + at + length).step_by(4) {
+                step::touch_word(word, Effect::Read);
+            }
         }
         at += length;
     }

@@ -71,7 +71,7 @@ pub use model::Model;
 pub use replay::{Ended, Replayed, Trace};
 pub use runtime::{
     choose, choose_paid, current, fail, foretell, intern, note, point, point_when, record, relax,
-    running, settle, value,
+    running, settle, touch, touches_count, value,
 };
 pub use sample::{SampleStats, Sampled, Sampling};
 pub use schedule::{Departure, Payment, Schedule};

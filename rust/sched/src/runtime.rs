@@ -119,7 +119,7 @@ pub fn point(step: Step) {
 ///
 /// The scheduler asks `ready` at its decisions, possibly often and from any stack; it must only
 /// look (points inside it do nothing) and depend on shared state alone. What it looks at besides the
-/// step's object is to be [`record`]ed after the step, and others must not make it false again: the
+/// step's object is to be [`record`]ed or [`touch`]ed after the step, and others must not make it false again: the
 /// search without a bound relies on that. Outside a run this does nothing, whatever `ready` says.
 #[inline]
 pub fn point_when(step: Step, wait: Wait<'_>, ready: &dyn Fn() -> bool) {
@@ -136,6 +136,21 @@ pub fn point_when(step: Step, wait: Wait<'_>, ready: &dyn Fn() -> bool) {
 #[inline]
 pub fn record(step: Step) {
     let _ = with(|engine| engine.record(step));
+}
+
+/// The step that just ran looked at this object, or changed it, without leaving a trace: no event, and nothing
+/// in the history. For what a step does besides that others may undo or bring about, and that leads to the same
+/// state as long as nothing came of it. Only the search without a bound asks.
+#[inline]
+pub fn touch(object: Object, effect: Effect) {
+    let _ = with(|engine| engine.path.touch(object, effect));
+}
+
+/// Whether anybody asks what is [`touch`]ed.
+#[inline]
+#[must_use]
+pub fn touches_count() -> bool {
+    with(|engine| engine.path.recording()).unwrap_or(false)
 }
 
 /// The step that just ran turned out to have this effect: a compare-and-exchange that failed is

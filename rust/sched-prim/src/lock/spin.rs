@@ -96,6 +96,7 @@ impl<T: Guarded> SpinLock<T> {
     /// A look at what the lock guards that is not the protocol's, and no step: it may lead to a complaint and
     /// to nothing else. Nothing while somebody holds the lock.
     pub fn peek<R>(&self, look: impl FnOnce(&T) -> R) -> Option<R> {
+        step::touch_word(self.address(), Effect::Read);
         if self.word.compare_exchange(0, PEEKING, Acquire, Relaxed).is_err() {
             return None;
         }

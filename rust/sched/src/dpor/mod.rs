@@ -16,6 +16,10 @@
 //!
 //! Where this model departs from the paper's:
 //!
+//! * What a block touches may depend on what it finds: an exchange that fails is a read, and a block that goes on
+//!   to write elsewhere if a flag is up does not if it is down. So a sleeper that is woken by the flag's
+//!   writer may no longer conflict with what it slept for. Blocks that conflict with what it would have done,
+//!   and not with what it did, are tried in place of the block that woke it (`sleep`).
 //! * A step may be enabled by others. Whether a waiting step could have come before an earlier
 //!   block cannot always be told from one execution; then the attempt is made, and is cut when it
 //!   fails. Only if the step is seen to be disabled where it would have to run is the next earlier
@@ -31,8 +35,9 @@
 //!
 //! This asks more of a model than the cache does, and what is missing is lost silently:
 //!
-//! * A block *touches* (by its step or by [`record`](crate::record)) every object that others may write and
-//!   that decides its course, also where nothing is changed and nothing was found.
+//! * A block *touches* (by its step, by [`record`](crate::record), or by [`touch`](crate::touch), which is no event)
+//!   every object that others may write and that decides its course, also where nothing is changed and
+//!   nothing was found. A look that may lead to a complaint decides, too.
 //! * A step that waited touches all that its condition looked at, by records after it if need be. If
 //!   that is more than the step's own object, others only ever help it: once it holds, it holds until
 //!   the task has gone on. (A condition that others can make false again is followed as far as

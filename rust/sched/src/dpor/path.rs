@@ -7,7 +7,7 @@ use super::sleep::Sleepers;
 use super::tests;
 use super::trail::Trails;
 use super::{Access, Footprint, Thing};
-use crate::step::{Effect, MOST_TASKS, Step, Task};
+use crate::step::{Effect, MOST_TASKS, Object, Step, Task};
 
 /// One decision of the path and the block that it let happen.
 pub(super) struct Node {
@@ -23,6 +23,8 @@ pub(super) struct Node {
     /// Who slept when the decision fell, and the decisions at which their blocks were seen.
     pub(super) asleep: u16,
     pub(super) origins: [u32; MOST_TASKS],
+    /// Whom of these the block woke.
+    pub(super) woken: u16,
     /// One more than the number of the task's block before this one; 0: there is none.
     pub(super) previous: u32,
     pub(super) footprint: Footprint,
@@ -125,9 +127,14 @@ impl Path {
 
     /// Takes an event of the block in progress.
     pub(crate) fn event(&mut self, step: &Step) {
+        self.touch(step.object, step.effect);
+    }
+
+    /// Takes what the block in progress does to an object, event or not.
+    pub(crate) fn touch(&mut self, object: Object, effect: Effect) {
         if let (true, Some(node)) = (self.recording, self.nodes.last_mut()) {
-            let write = step.effect == Effect::Write;
-            node.footprint.add(Access { thing: Thing::Object(step.object.0), write });
+            let write = effect == Effect::Write;
+            node.footprint.add(Access { thing: Thing::Object(object.0), write });
         }
     }
 
@@ -192,6 +199,7 @@ impl Path {
             tried: task.bit(),
             asleep,
             origins,
+            woken: 0,
             previous,
             footprint: Footprint::default(),
             clock: Clock::default(),

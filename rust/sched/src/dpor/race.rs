@@ -11,7 +11,7 @@ use crate::step::{Effect, MOST_TASKS, Task};
 pub(super) struct Clock([u32; MOST_TASKS]);
 
 impl Clock {
-    fn knows(&self, task: Task, block: usize) -> bool {
+    pub(super) fn knows(&self, task: Task, block: usize) -> bool {
         self.0[usize::from(task.0)] > block as u32
     }
 
@@ -53,7 +53,13 @@ impl Path {
             node.clock = clock;
             self.trails.enter(at, &footprint);
             self.nodes[at].footprint = footprint;
+            self.nodes[at].woken = self.woken_at(at);
         }
+        #[cfg(test)]
+        if self.faults.trusts_dreams {
+            return;
+        }
+        self.changed_sleepers();
     }
 
     /// Wants the other order of each race of one block; gives back its past.
@@ -109,6 +115,15 @@ impl Path {
         let first = self.nodes[early].task;
         let later = (early + 1..).zip(&self.nodes[early + 1..end]);
         later.filter(move |(_, node)| !node.clock.knows(first, early))
+    }
+
+    /// As [`Self::want`], for a block that does not depend on the earlier one.
+    pub(super) fn want_before(&mut self, early: usize, at: usize) {
+        let node = &mut self.nodes[at];
+        let footprint = core::mem::take(&mut node.footprint);
+        let (task, previous) = (node.task, node.previous);
+        self.want(early, &Late { task, at, previous, footprint: &footprint, waits: false });
+        self.nodes[at].footprint = footprint;
     }
 
     /// Sees to it that something is tried in place of the block `early` that leads to where `late` comes

@@ -40,6 +40,52 @@ impl Path {
         Sleepers { asleep, origins }
     }
 
+    /// Those who slept at a decision and are woken by its block.
+    pub(super) fn woken_at(&self, at: usize) -> u16 {
+        let node = &self.nodes[at];
+        let wakes = |task: &Task| {
+            let dream = self.dream(*task, node.origins[usize::from(task.0)]);
+            dream.is_none_or(|dream| dream.conflicts(&node.footprint))
+        };
+        tasks_of(node.asleep).filter(wakes).fold(0, |mask, task| mask | task.bit())
+    }
+
+    /// Who was woken may do something else than it dreamt of: what it finds has changed. Then blocks that would
+    /// have woken it had they come first are no longer seen to conflict with it, and no race asks for them. Yet a
+    /// class in which one of them comes first, then the sleeper as it was, and only then the block that
+    /// woke it begins with no sleeper. So these are tried in that block's place.
+    pub(super) fn changed_sleepers(&mut self) {
+        for early in 0..self.nodes.len() {
+            for task in tasks_of(self.nodes[early].woken) {
+                let awake = (early + 1..).zip(&self.nodes[early + 1..]);
+                let mut awake = awake.filter(|(_, node)| node.task == task);
+                let next = awake.next().map(|(at, _)| at);
+                // Of blocks that are known, only what is new says something new.
+                let first = match next {
+                    Some(next) if next < self.fresh => self.fresh,
+                    _ => early + 1,
+                };
+                for at in first.max(early + 1)..self.nodes.len() {
+                    if self.is_shut_out(early, task, next, at) {
+                        self.want_before(early, at);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether a block conflicts with a sleeper's dream, and with neither the block that woke it nor what it did
+    /// then.
+    fn is_shut_out(&self, early: usize, task: Task, next: Option<usize>, at: usize) -> bool {
+        let (first, node) = (&self.nodes[early], &self.nodes[at]);
+        let dream = self.dream(task, first.origins[usize::from(task.0)]);
+        let did = next.map(|next| &self.nodes[next].footprint);
+        node.task != task
+            && dream.is_none_or(|dream| dream.conflicts(&node.footprint))
+            && !did.is_some_and(|did| did.conflicts(&node.footprint))
+            && !node.clock.knows(first.task, early)
+    }
+
     /// What a sleeping task would do.
     fn dream(&self, task: Task, origin: u32) -> Option<&Footprint> {
         let done = &self.nodes.get(origin as usize)?.done;

@@ -10,6 +10,7 @@ use super::{AWAIT, MARK, Memory, READ, Toy, WRITE, step};
 const FLAGS: [usize; 2] = [4, 5];
 const SUM: u64 = 12;
 const SCATTER: u64 = 13;
+const RAISE: u64 = 22;
 
 impl Memory {
     /// Exchanges two words in one step.
@@ -26,6 +27,16 @@ impl Memory {
         point(step(READ, a, Effect::Read));
         record(step(MARK, b, Effect::Read));
         self.words[a].get().wrapping_add(self.words[b].get())
+    }
+
+    /// Raises a word in the step that finds another at zero.
+    #[track_caller]
+    pub fn raise_unless(&self, at: usize, to: usize) {
+        point(step(READ, at, Effect::Read));
+        if self.words[at].get() == 0 {
+            record(step(MARK, to, Effect::Write));
+            self.words[to].set(7);
+        }
     }
 
     /// Sleeps until two words satisfy a condition; the step's own is a third.
@@ -72,7 +83,7 @@ pub fn wide_toy(seed: u64) -> Toy {
     };
     lengths.iter().fold(Toy::new(), |toy, &n| {
         let ops: Vec<(u64, usize, u64)> =
-            (0..n).map(|_| (random.below(22), random.below(3) as usize, random.below(3))).collect();
+            (0..n).map(|_| (random.below(24), random.below(3) as usize, random.below(3))).collect();
         toy.task(move |memory| {
             let mut seen = 1;
             for &(op, at, value) in &ops {
@@ -94,6 +105,7 @@ fn run(memory: &Memory, op: u64, at: usize, value: u64) -> u64 {
         10..12 => memory.swap(at, next),
         SUM => return memory.sum(at, other),
         SCATTER => memory.scatter(at),
+        RAISE.. => memory.raise_unless(at, next),
         14..17 => memory.store(FLAGS[at % 2], 1),
         18 => memory.sleep_for(at, FLAGS, |a, b| a + b > 0),
         19 => memory.sleep_for(at, FLAGS, |a, b| a + b == 2),
