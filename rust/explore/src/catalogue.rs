@@ -1,8 +1,8 @@
 //! Programs that are known to tell a right rule from a wrong one.
 //!
 //! Under the sound era each is exhausted; with the one rule changed it fails, with the fewest preemptions
-//! noted here, on the memory noted here. They are what `explore --break RULE=VALUE` runs when no program is given, and what the
-//! self-test runs.
+//! noted here, on the memory noted here. They are what `explore --break RULE=VALUE` runs when no program is
+//! given, what `selftest` runs, and where the search for what real threads saw begins (`reproduce`).
 
 mod not_on_x86;
 

@@ -2,8 +2,9 @@
 //!
 //! `pgm1:`, or `pgm2:` where memory or TLBs are not those of format 1 (sequentially consistent, filled on
 //! access), and then, in the letters of URLs, a binary form: the era by name, the rules that differ from
-//! it, the sizes, in format 2 what memory and TLBs may do, the program's text, the schedule, and a checksum over all that. The schedule carries a
-//! rolling hash of what its execution did, so a token also tells when a machine no longer does the same.
+//! it, the sizes, in format 2 what memory and TLBs may do, the program's text, the schedule, and a checksum
+//! over all that. The schedule carries a rolling hash of what its execution did, so a token also tells when
+//! a machine no longer does the same.
 //!
 //! A token may come from anybody. Reading one checks everything that a scenario is checked for; whatever
 //! is wrong with it is a [`TokenError`] of one sentence, never a panic.

@@ -108,7 +108,7 @@ impl SoFar {
                 (self.stats, self.waiting) = (stats, waiting);
                 Ok(None)
             }
-            other => Ok(Some(other.after(self.sample.take()))),
+            other => Ok(Some(other.after(self.sample.take(), self.waiting_beyond))),
         }
     }
 

@@ -21,9 +21,11 @@ pub struct Found {
     pub drawn: Option<Drawn>,
 }
 
-/// What a search came to. All of them hold for the scenario's memory and sizes. Where that memory has store buffers
-/// or TLBs load ahead, each store that waits and each such load counts as a preemption.
-/// `sample` tells of executions that were drawn at random, beyond the bounds or in their place.
+/// What a search came to. All of them hold for the scenario's memory and sizes. Where that memory has store
+/// buffers or TLBs load ahead, each store that waits and each such load counts as a preemption.
+///
+/// `sample` tells of executions that were drawn at random, beyond the bounds or in their place. `waiting`
+/// counts those, drawn or not, that end with everybody waiting for what the program holds on purpose.
 #[derive(Clone, Debug)]
 pub enum Verdict {
     /// This is broken.
@@ -59,20 +61,21 @@ impl Verdict {
         }
     }
 
-    /// The verdict on bounds, with what was drawn before it fell.
-    pub(crate) fn after(mut self, drawn: Option<SampleStats>) -> Self {
+    /// The verdict on bounds, with what was drawn before it fell, and how many of that were waiting.
+    pub(crate) fn after(mut self, drawn: Option<SampleStats>, waiting_beyond: u64) -> Self {
         match &mut self {
-            Self::Found { sample, .. }
-            | Self::Exhausted { sample, .. }
-            | Self::NotFound { sample, .. } => *sample = drawn,
+            Self::Found { sample, .. } => *sample = drawn,
+            Self::Exhausted { sample, waiting, .. } | Self::NotFound { sample, waiting, .. } => {
+                *sample = drawn;
+                *waiting += waiting_beyond;
+            }
             Self::Inconclusive { .. } => {}
         }
         self
     }
 }
 
-/// Searches the schedules of a scenario, bound after bound. Executions that end with everybody waiting for what the program holds
-/// on purpose are counted as `waiting`.
+/// Searches the schedules of a scenario, bound after bound.
 ///
 /// # Errors
 /// Why there is nothing to explore.

@@ -267,3 +267,20 @@ fn what_is_far_from_the_first_bounds_is_drawn_before_they_reach_it() {
     let found = found(run(&scenario, &both(6, beyond(Strategy::Portfolio, u64::MAX, 2))));
     assert!(found.drawn.is_some());
 }
+
+#[test]
+fn executions_that_wait_on_purpose_are_counted_whether_bounded_or_drawn() {
+    // Nobody takes the pin back, so truncate waits for ever, whatever the order.
+    let mut held = large(&[]);
+    let text = held.program.to_string().replace("start\n", "w0 pin 0 0\nstart\n");
+    held.program = pgmap_program::Program::parse(&text).expect("a program");
+    // The sample is spent after the first turn, and then the bounds go on alone.
+    let wanted = both(6, beyond(Strategy::Portfolio, 100, 2));
+    let verdict = run(&held, &Search { schedules_max: 256 + 100 + 300, ..wanted });
+    let Verdict::NotFound { why: Limit::Schedules, stats, waiting, sample: Some(sample) } = verdict
+    else {
+        panic!("{verdict:?}");
+    };
+    let bounded: u64 = stats.iter().map(|now| now.schedules).sum();
+    assert_eq!((sample.executions, waiting), (100, bounded + 100));
+}

@@ -1,5 +1,9 @@
 //! Locks (`kernel/locking`). Spin locks are loom's mutexes, the bit spin lock is as natively: one word.
 
+mod completion;
+
+pub use completion::Completion;
+
 use core::{
     fmt, mem,
     ops::{Deref, DerefMut},
@@ -8,10 +12,7 @@ use std::sync::PoisonError;
 
 use loom::sync::{Mutex, MutexGuard};
 
-use crate::{
-    AtomicU32, Cpu, Interrupted, PlainData, Sleep, WaitClass, Waiting, Warn, ZeroInit, code,
-    wait::{wait_var_event, wake_up_var},
-};
+use crate::{AtomicU32, Cpu, PlainData, WaitClass, Warn, ZeroInit, code};
 
 /// What all locks of one kind have in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,40 +105,4 @@ pub fn bit_spin_unlock(cpu: &Cpu<'_>, word: &AtomicU32) {
         return cpu.warn(Warn { code: code::UNLOCK_OF_UNLOCKED, object: 0, value: owner.into() });
     }
     word.set_release(0);
-}
-
-crate::zeroed! {
-    /// Something that happens once, until [`Completion::reinit`].
-    #[derive(Debug)]
-    pub struct Completion {
-        done: AtomicU32,
-    }
-}
-
-impl Completion {
-    /// It happened. What came before it happened before what those do next who waited.
-    pub fn complete_all(&self, cpu: &Cpu<'_>) {
-        // The release half of the full RMW pairs with the acquire in `done`.
-        self.done.xchg(1);
-        wake_up_var(cpu, self);
-    }
-
-    /// Waits for it.
-    ///
-    /// # Errors
-    /// None here.
-    pub fn wait(&self, cpu: &Cpu<'_>, sleep: Sleep, waiting: Waiting) -> Result<(), Interrupted> {
-        wait_var_event(cpu, self, sleep, waiting, || self.done())
-    }
-
-    /// Has it happened?
-    #[must_use]
-    pub fn done(&self) -> bool {
-        self.done.read_acquire() != 0
-    }
-
-    /// Starts over. Nobody may be waiting or completing.
-    pub fn reinit(&self) {
-        self.done.set(0);
-    }
 }

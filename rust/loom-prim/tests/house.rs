@@ -5,15 +5,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// In these nothing depends on how tasks run, so all faces use one file.
-const SHARED: &[&str] = &["deferred.rs", "hardware.rs", "lease.rs", "slab.rs", "warn.rs"];
+const SHARED: &[&str] =
+    &["deferred.rs", "hardware.rs", "lease.rs", "lock/completion.rs", "slab.rs", "warn.rs"];
 
 fn src() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
 }
 
 fn files() -> BTreeSet<PathBuf> {
-    let entries = fs::read_dir(src()).expect("a directory");
-    entries.map(|entry| entry.expect("an entry").path()).collect()
+    let lists = [src(), src().join("lock")].map(|dir| fs::read_dir(dir).expect("a directory"));
+    let all = lists.into_iter().flatten().map(|entry| entry.expect("an entry").path());
+    all.filter(|path| path.is_file()).collect()
 }
 
 fn name(path: &Path) -> String {

@@ -90,7 +90,7 @@ impl DevMem {
     /// Takes a free run of `pages` frames and makes folios of it, one reference each.
     ///
     /// # Errors
-    /// `ENOMEM` when no run is free, `ENODEV` when the pagemap is dying.
+    /// `ENOMEM` when no run is free, `EINVAL` for none or more than there are, `ENODEV` when the pagemap is dying.
     pub fn alloc(
         &self,
         cpu: &Cpu<'_>,
@@ -113,7 +113,7 @@ impl DevMem {
     /// Takes exactly the range `[first, first + pages)`.
     ///
     /// # Errors
-    /// `EBUSY` when part of it is out; otherwise as [`Self::alloc`].
+    /// `EBUSY` when part of it is out, `EINVAL` when part of it is not the driver's; otherwise as [`Self::alloc`].
     pub fn claim_range(
         &self,
         cpu: &Cpu<'_>,

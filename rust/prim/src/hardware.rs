@@ -4,7 +4,7 @@
 //! emulated hardware writes is written like everything else. The explored face keeps it out of store buffers, and
 //! may load a translation when no instruction asked for one.
 
-/// What hardware does inside `act` passes no store buffer.
+/// What hardware does inside `act` goes past the store buffers.
 #[inline(always)]
 pub fn by_hardware<R>(act: impl FnOnce() -> R) -> R {
     act()

@@ -258,7 +258,7 @@ fn a_condition_may_take_a_contended_spin_lock() {
 #[test]
 fn a_completion_lets_everybody_through_until_it_is_reinitialised() {
     let machine = Machine::new(3);
-    let done = Completion::new();
+    let done = Completion::default();
     std::thread::scope(|s| {
         for task in [1, 2] {
             let (machine, done) = (&machine, &done);

@@ -1,8 +1,8 @@
 //! What a device or the MMU does to memory, as opposed to a CPU's instructions.
 //!
-//! It passes no store buffer. And where the machine was told so ([`Machine::speculate`](crate::Machine::speculate))
-//! the MMU may do things unasked: that is a choice which costs, and what it does is one event, with the
-//! step before it.
+//! It goes past the store buffers: what it writes never was in one. And where the machine was told so
+//! ([`Machine::speculate`](crate::Machine::speculate)) the MMU may do things unasked: that is a choice which
+//! costs, and what it does is one event, with the step before it.
 
 use core::cell::Cell;
 
@@ -39,7 +39,7 @@ pub(crate) fn is_busy() -> bool {
     me().is_some_and(|me| HARDWARE.with(|hardware| hardware.busy.get() & me != 0))
 }
 
-/// What hardware does inside `act` passes no store buffer.
+/// What hardware does inside `act` goes past the store buffers.
 #[inline]
 pub fn by_hardware<R>(act: impl FnOnce() -> R) -> R {
     // Without store buffers there is nothing to pass.

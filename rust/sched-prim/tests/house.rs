@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// In these nothing depends on how tasks run, so both faces use one file.
+/// In these nothing depends on how tasks run, so the native face's file is used.
 const SHARED: &[&str] = &[
     "deferred.rs",
     "lease.rs",

@@ -175,14 +175,20 @@ impl Engine {
     pub(crate) fn pick(&mut self, n: u32) -> u32 {
         let events = self.history.events();
         match &mut self.guide {
-            Guide::Script(script) => return script.choose(events, n),
-            Guide::Strategy(sampler) => return sampler.pick(n),
-            Guide::Classes => return self.reduce_choice(n),
-            Guide::Tree => {}
+            Guide::Script(script) => script.choose(events, n),
+            Guide::Strategy(sampler) => sampler.pick(n),
+            Guide::Classes => self.reduce_choice(n),
+            Guide::Tree => self.branch(n, false),
         }
+    }
+
+    /// The result of a choice among `0..n`, by the search tree: its node's, or 0 with a new node.
+    pub(crate) fn branch(&mut self, n: u32, paid: bool) -> u32 {
+        let events = self.history.events();
+        let fresh = Branch::Choice { chosen: 0, of: n, paid };
         match self.tree.upcoming() {
-            Some(Node { at, branch: Branch::Choice { chosen, of, paid: false }, .. })
-                if at == events && of == n =>
+            Some(Node { at, branch: Branch::Choice { chosen, of, paid: costs }, .. })
+                if (at, of, costs) == (events, n, paid) =>
             {
                 self.tree.cursor += 1;
                 self.set_calm();
@@ -193,9 +199,8 @@ impl Engine {
                 0
             }
             None => {
-                let branch = Branch::Choice { chosen: 0, of: n, paid: false };
                 let left = self.budget.saturating_sub(self.preemptions);
-                self.tree.push(Node { at: events, left, branch });
+                self.tree.push(Node { at: events, left, branch: fresh });
                 0
             }
         }

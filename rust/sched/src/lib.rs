@@ -9,12 +9,14 @@
 //! error.
 //!
 //! The scheduler knows no kernel and no memory model: operations are numbers with an effect, and
-//! they take place one at a time (sequential consistency).
+//! they take place one at a time (sequential consistency). A model of weaker memory brings what it needs
+//! as tasks that need not end ([`Model::daemons`]) and choices that cost ([`choose_paid`]).
 //!
 //! | module | what it is |
 //! |---|---|
 //! | [`step`], [`failure`], [`model`] | the words |
 //! | [`runtime`], `coroutine` | what tasks call, and the stacks they run on; the only `unsafe` |
+//! | `explorer` | runs one execution, for all who want executions |
 //! | `engine`, `place`, `guide`, `decide`, `paid`, `journal` | one execution: its state, who goes on, what is written down |
 //! | `history`, `hash` | happens-before as a signature |
 //! | `tree`, `cache`, [`search`] | all executions within a bound |
@@ -22,6 +24,7 @@
 //! | [`schedule`], `wire`, `script`, [`log`], [`replay`] | one execution again |
 //! | [`strategy`], [`sample`], [`coverage`] | executions drawn at random, and how much they have shown |
 //! | `storm` | retries that get nowhere |
+//! | `clock`, `splitmix` | when the caller hears of progress; luck that can be repeated |
 
 mod cache;
 mod clock;

@@ -13,7 +13,6 @@ use crate::engine::{CHOSEN, Engine};
 use crate::guide::{End, Guide};
 use crate::log::Kind;
 use crate::step::Task;
-use crate::tree::{Branch, Node};
 
 impl Engine {
     /// The result of a choice of which all results but 0 are paid for, or the task that must stop because
@@ -61,24 +60,6 @@ impl Engine {
         if self.preemptions >= self.budget {
             return 0;
         }
-        match self.tree.upcoming() {
-            Some(Node { at, branch: Branch::Choice { chosen, of, paid: true }, .. })
-                if at == events && of == n =>
-            {
-                self.tree.cursor += 1;
-                self.set_calm();
-                chosen
-            }
-            Some(_) => {
-                self.close(End::Unsteady(events));
-                0
-            }
-            None => {
-                let branch = Branch::Choice { chosen: 0, of: n, paid: true };
-                let left = self.budget.saturating_sub(self.preemptions);
-                self.tree.push(Node { at: events, left, branch });
-                0
-            }
-        }
+        self.branch(n, true)
     }
 }

@@ -70,6 +70,7 @@ pub enum Sampled {
 }
 
 impl Sampled {
+    /// The numbers, however it ended.
     #[must_use]
     pub fn stats(&self) -> &SampleStats {
         match self {

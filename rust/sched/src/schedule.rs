@@ -2,9 +2,9 @@
 //!
 //! The default is to go on with the current task while it can run, and else with the lowest task
 //! that can. Only departures are kept, each with the number of events before it, the results of
-//! choices, and of choices that can cost those that did. A rolling hash of (task, verb, object) over all events, with a checkpoint at each
-//! departure and at the end, tells whether a model still does what it did when the schedule was
-//! found.
+//! choices, and of choices that can cost those that did. A rolling hash of (task, verb, object) over
+//! all events, with a checkpoint at each departure and at the end, tells whether a model still does
+//! what it did when the schedule was found.
 
 use crate::hash::mix64;
 use crate::step::{Step, Task};

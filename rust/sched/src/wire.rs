@@ -1,4 +1,5 @@
-//! Schedules as bytes: a version (2 when there are choices that cost, which come last), then LEB128 numbers, then eight bytes for each hash.
+//! Schedules as bytes: a version (2 when there are choices that cost, which come last), then LEB128
+//! numbers, then eight bytes for each hash.
 //!
 //! Departures keep the distance from the one before. A byte string is a schedule only if it could
 //! have been written by [`Schedule::to_bytes`]: numbers in their shortest form, departures in order

@@ -17,6 +17,7 @@
 //! | `gather` | mmu_gather.c | flush, then put |
 //! | `rmap` | rmap.c | mapcounts, address_space, `unmap_mapping_range` |
 //! | `zap` | memory.c | clearing entries |
+//! | `offline` | rmap.c, ksm.c | clearing an entry unless somebody else refers to its page |
 //! | `fault` | memory.c | `handle_mm_fault`, installing entries |
 //! | `gup_fast`, `gup` | gup.c | taking references by address |
 //!

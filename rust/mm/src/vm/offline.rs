@@ -1,11 +1,12 @@
 //! Taking a page out of a mapping unless somebody else refers to it (`try_to_unmap_one`, `write_protect_page` of
 //! `mm/ksm.c`; K§4.1, K§6.6).
 //!
-//! Here the unmapper's half of K§4.1 decides something. Under the page-table lock: clear the entry, then read the
-//! counts; only if nothing but mappings holds the page is it let go, else the entry is put back. Between the two
-//! there is no lock, no flush and no other locked instruction: the exchange of the clear is the barrier. GUP-fast
-//! takes its reference and re-reads the entry, so either the count shows the reference or the re-read shows the clear.
-//! (The kernel has places that rely on the exchange alone, and others with an `smp_mb` of their own.)
+//! Here the unmapper's half of K§4.1 decides something. Under the page-table lock: clear the entry, then read
+//! the counts; only if nothing but mappings holds the page is it let go, else the entry is put back. Between
+//! the two there is no lock, no flush and no other locked instruction: the exchange of the clear is the
+//! barrier. GUP-fast takes its reference and re-reads the entry, so either the count shows the reference or
+//! the re-read shows the clear. (The kernel has places that rely on the exchange alone, and others with an
+//! `smp_mb` of their own.)
 //!
 //! Zap may use the same clear without the barrier and not be wrong on x86: it drops the mapcount next, with
 //! a locked instruction, before anybody asks whether the page is busy.

@@ -6,7 +6,8 @@
 //! Until a flush, a cleared entry may well be used: that is what a TLB is.
 //!
 //! The entry also carries the page's [`Stamp`] at fill. If it differs at a later hit, the page changed
-//! hands while this CPU could still reach it: I22. Only the owner CPU touches its TLB.
+//! hands while this CPU could still reach it: I22. Only the owner CPU touches its TLB; but where TLBs load
+//! ahead, whoever is about to clear a page-table entry loads in the others' stead (`Vm::speculate`).
 
 use prim::{
     Arena, AtomicU32, AtomicU64, Cpu, CpuId, NoMemory, Table, by_hardware, may_speculate, zeroed,
@@ -280,7 +281,7 @@ impl Vm {
         (vpn.0 >> self.tables.pmd_order.0) as usize % TLB_GROUPS
     }
 
-    /// I02 at the moment a page is given away: a CPU that could still reach it, if there is one.
+    /// I22 at the moment a page is given away: a CPU that could still reach it, if there is one.
     ///
     /// Exact: an entry valid under the current generation was walked to after the last flush, so the
     /// page table still had it then, and a page that is mapped is not given away.

@@ -16,11 +16,6 @@ crate::zeroed! {
 }
 
 impl Completion {
-    #[must_use]
-    pub const fn new() -> Self {
-        Self { done: AtomicU32::new(0) }
-    }
-
     /// It happened: everybody who waits or will wait goes on. What came before it happened before
     /// what they do next.
     pub fn complete_all(&self, cpu: &Cpu<'_>) {

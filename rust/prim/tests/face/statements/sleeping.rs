@@ -195,7 +195,7 @@ fn a_signal_ends_an_interruptible_sleep_and_no_other() {
 fn a_completion_lets_everybody_through_until_it_is_reinitialised() {
     holds(
         3,
-        || (Completion::new(), words::<1>()),
+        || (Completion::default(), words::<1>()),
         |(done, words), cpu, task| match task {
             2 => {
                 words[0].set(1);
