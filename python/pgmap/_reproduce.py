@@ -21,6 +21,7 @@ from pgmap._output import Ink, Output
 from pgmap._progress import showing
 from pgmap._signals import Signals
 from pgmap._tell import ending, found_words, shrinking
+from pgmap.verdicts import counted
 
 
 def reproduce(
@@ -80,7 +81,7 @@ def describe(glance: ReproduceProgress) -> Sequence[str]:
 def tell(out: Output, report: ReproduceReport) -> None:
     """The race as the explorer sees it, or that it was not found."""
     effort = (
-        f"{report['programs']:,} programs, {report['schedules']:,} schedules, "
+        f"{counted(report['programs'], 'program')}, {counted(report['schedules'], 'schedule')}, "
         f"{show_seconds(report['seconds'])}"
     )
     found = report["found"]
