@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pgmap._args import (
+    add_rules,
     count,
     duration,
     fresh_seed,
@@ -19,6 +20,7 @@ from pgmap._args import (
     show_seconds,
     show_seed,
 )
+from pgmap._cli import Parser, UsageError
 
 
 @pytest.mark.parametrize(
@@ -100,3 +102,12 @@ def test_numbers_are_shown_for_people() -> None:
         "28.9M",
         "3.0G",
     ]
+
+
+def test_one_rule_has_one_value() -> None:
+    parser = Parser()
+    add_rules(parser.add_argument_group())
+    asked = parser.parse_args(["--break", "a=b", "--break", "c=d"])
+    assert asked.breaks == [("a", "b"), ("c", "d")]
+    with pytest.raises(UsageError, match="a is given twice"):
+        parser.parse_args(["--break", "a=b", "--break", "a=c"])

@@ -23,13 +23,16 @@ from fake_core import (
     bound,
     drawn,
     hunt_report,
+    setting,
 )
 from fake_core import explore_report as report
 from fake_core import found as a_failure
 from pgmap import Exhausted, Found, Inconclusive, NotFound, _core, errors
 from pgmap._core_api import core
 from pgmap._exit import Exit
-from pgmap._explore import Explore, describe
+from pgmap._explore import Explore, describe, exit_of, result_line
+from pgmap._output import Output
+from pgmap._signals import Signals
 from pgmap.verdicts import Bound, Coverage, Drawn, Finding
 from ran import Runner
 
@@ -179,8 +182,12 @@ def test_without_a_program_the_one_known_for_the_rule_runs(run: Runner) -> None:
         (["--ops", "3", "--break", "zap-put=before-flush"], "--ops is for --hunt"),
         (["--geometry", "pages", "--break", "a=b"], "not SIZE=N"),
         (["--geometry", "pages=x", "--break", "a=b"], "not an integer"),
-        (["--preemptions", "-1", "--break", "a=b"], "not between 0 and 64"),
+        (["--geometry", "pages=8,pages=9", "--break", "a=b"], "pages is given twice"),
+        (["--preemptions", "-1", "--break", "a=b"], "not between 0 and 64, nor 'all'"),
+        (["--preemptions", "al", "--break", "a=b"], "not an integer, nor 'all'"),
         (["--schedules", "0", "--break", "a=b"], "at least 1"),
+        (["--schedules", str(1 << 64), "--break", "a=b"], "64 bits"),
+        (["--break", "a=b", "--break", "a=c"], "a is given twice"),
         (["--for", "soon", "--break", "a=b"], "not a duration"),
         (["--seed", "-1", "--break", "a=b"], "unsigned 64-bit"),
         (["--threads", "0", "--break", "a=b"], "not between 1 and 256"),
@@ -211,6 +218,38 @@ def test_memory_and_tlbs_are_asked_for(run: Runner) -> None:
     asked = [(one["memory"], one["speculative_tlb"]) for one in fake.asked]
     assert asked == [("sc", False), ("tso", False), ("tso", True)]
     assert run(Explore(), "--memory", "arm", "--hunt", "mmap").exit is Exit.USAGE
+
+
+def test_where_delays_count_the_bound_says_so(run: Runner) -> None:
+    usual = run(Explore(), "--break", "zap-put=before-flush")
+    assert "at most 2 preemptions (" in usual.lines[-1]
+    for late in ({"memory": "tso"}, {"tlb": "speculative"}):
+        fake = core_with(setting=setting(**late))
+        ran = run(Explore(), "--break", "zap-put=before-flush", core=fake)
+        assert "at most 2 preemptions or delays (" in ran.lines[-1]
+    hunt = run(Explore(), "--hunt", "mmap", "--memory", "tso", "--speculative-tlb")
+    assert "memory=tso  speculative-tlb  hunt: mmap" in hunt.lines[0]
+    assert "at most 1 preemption or delay, " in hunt.lines[-1]
+    assert "x86-TSO memory, TLBs load ahead." in hunt.lines[-1]
+
+
+def test_one_of_a_thing_is_told_as_one(run: Runner) -> None:
+    fake = core_with(bounds=[bound(0, schedules=1)], setting=setting(tasks=1), waiting=1)
+    last = run(Explore(), "--break", "zap-put=before-flush", core=fake).lines[-1]
+    for words in ("(1 schedule,", " 1 task,", " 1 schedule ended", " 2 CPUs,"):
+        assert words in last
+
+
+def test_an_interrupted_sample_leaves_the_bound_and_says_so() -> None:
+    signals = Signals()
+    signals.stopped_by = signal.SIGINT
+    done, cut = report(coverage=drawn()), report(coverage=drawn(), complete=False)
+    assert exit_of(done, signals) is Exit.OK
+    assert exit_of(cut, signals) is Exit.INTERRUPTED
+    told = result_line(Output(None), cut, signals)
+    assert "exhausted: nothing fails" in told
+    assert "Interrupted by SIGINT" in told
+    assert "Interrupted" not in result_line(Output(None), done, signals)
 
 
 def test_a_hunt_asks_for_its_words(run: Runner) -> None:
@@ -364,7 +403,13 @@ def test_a_translation_may_be_loaded_ahead() -> None:
     ahead = pgmap.explore(touched_by_nobody, rules=WRONG, speculative_tlb=True)
     assert isinstance(ahead, Found)
     assert "TLBs load ahead" in ahead.report
-    assert isinstance(pgmap.explore(touched_by_nobody, rules=WRONG), Exhausted)
+    usual = pgmap.explore(touched_by_nobody, rules=WRONG)
+    assert isinstance(usual, Exhausted)
+    assert (ahead.tlb, usual.tlb) == ("speculative", "on-access")
+    assert pgmap.replay(ahead.token).tlb == "speculative"
+    sound = pgmap.explore(touched_by_nobody, strategy="bounds", speculative_tlb=True)
+    assert "at most 2 preemptions or delays" in str(sound)
+    assert "at most 2 preemptions (" in str(usual)
 
 
 def test_a_budget_of_schedules_or_time_is_not_found() -> None:
@@ -416,6 +461,7 @@ def test_progress_is_called_and_may_end_the_search() -> None:
         ({"rules": {"zap-put": "never"}}, errors.RuleError),
         ({"rules": "zap-put=never"}, TypeError),
         ({"rules": {1: 2}}, TypeError),
+        ({"geometry": 7}, TypeError),
         ({"geometry": {"cpus": 0}}, errors.ScenarioError),
         ({"geometry": {"cpus": 1}}, errors.ScenarioError),
         ({"geometry": {"pages": 1 << 28}}, errors.ScenarioError),
@@ -449,6 +495,7 @@ def test_bad_input_starts_nothing(change: dict[str, Any], error: type[Exception]
     with pytest.raises(error) as raised:
         pgmap.explore(**{"program": ZAP["program"], **change})
     assert len(str(raised.value)) > 10
+    assert "iterable" not in str(raised.value)
     assert not isinstance(raised.value, errors.InternalError)
 
 

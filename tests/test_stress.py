@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from fake_core import (
     stress_report,
     violation,
 )
-from pgmap._core_api import Hang
+from pgmap._core_api import Hang, ReproduceProgress
 from pgmap._exit import Exit
 from pgmap.stress import DEFAULT_SECONDS, Stress
 from ran import Runner
@@ -211,6 +212,40 @@ def test_what_the_explorer_cannot_find_stands(run: Runner) -> None:
     assert ran.exit is Exit.FOUND
     assert "not reproduced (12 programs, 4,567 schedules" in ran.stderr
     assert ran.json["reproduced"] == reproduce_report()
+
+
+def test_an_explanation_that_fails_does_not_take_the_finding_with_it(run: Runner) -> None:
+    class Broken(FakeCore):
+        def reproduce_start(self, config: dict[str, Any]) -> FakeReproduce:
+            raise RuntimeError("lost")
+
+    core = Broken(stress=FakeStress(stress_report(violations=[violation()])))
+    ran = run(Stress(), "--json", "-", core=core)
+    assert ran.exit is Exit.INTERNAL
+    assert ran.json["violations"] == [violation()]
+
+
+def test_an_explanation_that_is_interrupted_says_so(run: Runner) -> None:
+    class Interrupting(FakeReproduce):
+        def poll(self) -> ReproduceProgress:
+            signal.raise_signal(signal.SIGINT)
+            return {**super().poll(), "done": False}
+
+    core = core_with(violations=[violation()])
+    core.reproduction = Interrupting(reproduce_report())
+    ran = run(Stress(), core=core)
+    assert ran.exit is Exit.FOUND
+    assert ran.lines[-1].startswith("Explorer: not reproduced")
+    assert "Interrupted by SIGINT" in ran.lines[-1]
+
+
+def test_a_wrong_rule_that_was_not_met_is_not_let_off(run: Runner) -> None:
+    words = ("--break", "zap-put=before-flush")
+    missed = run(Stress(), *words)
+    assert missed.exit is Exit.OK
+    assert missed.lines[-1].endswith("python -m pgmap.explore --break zap-put=before-flush")
+    assert "Not met" not in run(Stress(), *words, core=core_with(violations=[violation()])).stdout
+    assert "Not met" not in run(Stress()).stdout
 
 
 def test_a_hang_is_looked_for_without_an_invariant(run: Runner) -> None:

@@ -8,8 +8,16 @@ from __future__ import annotations
 
 import re
 import secrets
-from argparse import ArgumentTypeError, _ArgumentGroup
+from argparse import (
+    Action,
+    ArgumentError,
+    ArgumentParser,
+    ArgumentTypeError,
+    Namespace,
+    _ArgumentGroup,
+)
 from collections.abc import Callable
+from typing import Any
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)", re.ASCII)
@@ -81,6 +89,23 @@ def rule(text: str) -> tuple[str, str]:
     return name, value
 
 
+class EachRuleOnce(Action):
+    """Collect ``RULE=VALUE`` pairs; of two values for one rule neither is what was asked for."""
+
+    def __call__(
+        self,
+        parser: ArgumentParser,
+        namespace: Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        """Add a pair, if its rule has none yet."""
+        before: list[tuple[str, str]] = getattr(namespace, self.dest)
+        if values[0] in dict(before):
+            raise ArgumentError(self, f"{values[0]} is given twice")
+        setattr(namespace, self.dest, [*before, values])
+
+
 def add_rules(group: _ArgumentGroup) -> None:
     """Add the options that choose the rules of the machine: ``--era`` and ``--break``."""
     group.add_argument(
@@ -91,7 +116,7 @@ def add_rules(group: _ArgumentGroup) -> None:
     group.add_argument(
         "--break",
         dest="breaks",
-        action="append",
+        action=EachRuleOnce,
         default=[],
         type=rule,
         metavar="RULE=VALUE",

@@ -142,6 +142,8 @@ def positive(text: str) -> int:
     value = integer(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text!r} must be at least 1")
+    if value >= 1 << 64:
+        raise argparse.ArgumentTypeError(f"{text!r} must fit into 64 bits")
     return value
 
 

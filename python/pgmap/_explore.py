@@ -41,12 +41,13 @@ from pgmap._tell import (
     found_words,
     geometry,
     header,
+    machine,
     memory,
     shrinking,
     table,
 )
 from pgmap._weak import not_on_x86, tell_silence
-from pgmap.verdicts import classes_words, unseen_words, within
+from pgmap.verdicts import classes_words, counted, delays, unseen_words, within
 
 STDIN = "-"
 TEACH = (
@@ -201,11 +202,8 @@ class Explore:
         out.facts.update(config={**asked, "seed": show_seed(seed)}, source=source)
         run = core.explore_start(asked)
         way = "" if strategy == "bounds" else f"  {strategy} seed={show_seed(seed)}"
-        what = f"program: {source}{way}"
-        if chosen != DEFAULT_MEMORY:
-            why = "" if args.memory else ", which it needs"
-            what = f"memory={chosen}{why}  {what}"
-        out.detail(header("explore", args.era, args.breaks, what))
+        on = machine(args.memory, chosen, speculative_tlb=args.speculative_tlb)
+        out.detail(header("explore", args.era, args.breaks, f"{on}program: {source}{way}"))
         with showing(args.progress, out) as progress:
             report = drive(
                 run,
@@ -230,6 +228,8 @@ def sizes(text: str) -> dict[str, int]:
         name, equals, value = part.strip().partition("=")
         if not (name and equals and value):
             raise argparse.ArgumentTypeError(f"{part!r} is not SIZE=N, such as pages=32")
+        if name in pairs:
+            raise argparse.ArgumentTypeError(f"{name} is given twice")
         pairs[name] = integer(value)
     return pairs
 
@@ -244,7 +244,10 @@ def words(text: str) -> list[str]:
 
 def preemptions(text: str) -> tuple[int | None]:
     """A bound, wrapped so that ``all`` (no bound) is not the same as nothing said."""
-    return (None if text == "all" else count(0, 64)(text),)
+    try:
+        return (None if text == "all" else count(0, 64)(text),)
+    except argparse.ArgumentTypeError as error:
+        raise argparse.ArgumentTypeError(f"{error}, nor 'all'") from None
 
 
 def find_program(args: argparse.Namespace, core: _core_api.Core) -> tuple[str, str, str]:
@@ -321,7 +324,7 @@ def exit_of(report: ExploreReport, signals: Signals) -> Exit:
         ran = Exit.NOTHING_RAN
     else:
         ran = codes.get(report["verdict"], Exit.OK)
-    if signals.exit is not None and report["verdict"] != "exhausted":
+    if signals.exit is not None and not report["complete"]:
         return worst([ran, signals.exit])
     return ran
 
@@ -354,12 +357,13 @@ def result_line(out: Output, report: ExploreReport, signals: Signals) -> str:
             waiting = ""
             if report["waiting"]:
                 waiting = (
-                    f" {report['waiting']:,} schedules ended with everybody waiting for what the "
-                    "program holds on purpose."
+                    f" {counted(report['waiting'], 'schedule')} ended with everybody waiting for "
+                    "what the program holds on purpose."
                 )
-            bound = within(report["asked"]["preemptions"])
+            late = delays(report["setting"]["memory"], report["setting"]["tlb"])
+            bound = within(report["asked"]["preemptions"], delays=late)
             words = out.paint(f"exhausted: nothing fails {bound}", Ink.GOOD)
-            return f"Result: {words} ({facts}).{beyond(report)}{waiting}{full} {holds}"
+            return f"Result: {words} ({facts}).{beyond(report, partial)}{waiting}{full} {holds}"
         case "not-found":
             why = {
                 "schedules": "the schedules it was allowed are used up",
@@ -386,7 +390,7 @@ def schedules_words(report: ExploreReport) -> str:
     if report["bounds"]:
         schedules = sum(bound["schedules"] for bound in report["bounds"])
         pruned = sum(bound["pruned"] for bound in report["bounds"])
-        words += [f"{schedules:,} schedules, {pruned:,} cut as seen before"]
+        words += [f"{counted(schedules, 'schedule')}, {pruned:,} cut as seen before"]
     drawn = report["coverage"]
     if drawn is not None and report["verdict"] != "exhausted":
         words += [f"{drawn['executions']:,} drawn by {report['strategy']}, seed {report['seed']}"]
@@ -399,14 +403,17 @@ def seen_words(drawn: CoverageReport) -> str:
     return f"{classes_words(drawn['classes'], exact=drawn['exact'])}, unseen share {unseen}"
 
 
-def beyond(report: ExploreReport) -> str:
-    """What was drawn beyond an exhausted bound; a sentence of its own, for it proves nothing."""
+def beyond(report: ExploreReport, partial: str) -> str:
+    """What was drawn beyond an exhausted bound; a sentence of its own, for it proves nothing.
+
+    ``partial`` says if somebody ended that; the bound stands all the same.
+    """
     drawn = report["coverage"]
     if drawn is None:
         return ""
     return (
         f" Beyond the bound: {drawn['executions']:,} more schedules by {report['strategy']} "
-        f"(seed {report['seed']}), {seen_words(drawn)}."
+        f"(seed {report['seed']}), {seen_words(drawn)}.{'' if report['complete'] else partial}"
     )
 
 

@@ -15,8 +15,8 @@ from pgmap._output import Ink, Output
 from pgmap._progress import showing
 from pgmap._search import DEFAULT_MEMORY
 from pgmap._signals import Signals
-from pgmap._tell import MEMORIES, ending, found_words, header, shrinking
-from pgmap.verdicts import within
+from pgmap._tell import MEMORIES, ending, found_words, header, machine, shrinking
+from pgmap.verdicts import counted, within
 
 PREEMPTIONS = 1
 SCHEDULES = 20_000
@@ -43,7 +43,8 @@ def hunt(
     out.facts.update(config=asked)
     run = core.hunt_start(asked)
     vocabulary = " ".join(args.hunt) or "all words"
-    out.detail(header("explore", args.era, args.breaks, f"hunt: {vocabulary}"))
+    on = machine(args.memory, asked["memory"], speculative_tlb=args.speculative_tlb)
+    out.detail(header("explore", args.era, args.breaks, f"{on}hunt: {vocabulary}"))
     with showing(args.progress, out) as progress:
         report = drive(
             run,
@@ -82,10 +83,12 @@ def describe_hunt(glance: HuntProgress) -> Sequence[str]:
 def hunt_line(out: Output, asked: dict[str, Any], report: HuntReport, signals: Signals) -> str:
     """One honest sentence."""
     facts = (
-        f"{report['programs']:,} programs, {report['schedules']:,} schedules, "
+        f"{counted(report['programs'], 'program')}, {counted(report['schedules'], 'schedule')}, "
         f"{show_seconds(report['seconds'])}"
     )
-    bound = within(asked["preemptions"])
+    ahead = asked["speculative_tlb"]
+    late = ahead or asked["memory"] != DEFAULT_MEMORY
+    bound = within(asked["preemptions"], delays=late)
     partial = "" if signals.stopped_by is None else f" Interrupted by {signals.stopped_by.name}."
     if report["found"] is not None:
         words = found_words(out, report["found"])
@@ -93,9 +96,12 @@ def hunt_line(out: Output, asked: dict[str, Any], report: HuntReport, signals: S
             f"Result: {words}; no shorter program of these words fails {bound} ({facts}).{partial}"
         )
     if report["verdict"] == "exhausted":
-        words = out.paint(f"no program of at most {report['ops']} operations fails", Ink.GOOD)
-        most = f"{asked['schedules']:,} schedules each at most"
-        return f"Result: {words} {bound}, {most} ({facts}). On {MEMORIES[asked['memory']]}."
+        words = out.paint(
+            f"no program of at most {counted(report['ops'], 'operation')} fails", Ink.GOOD
+        )
+        most = f"{counted(asked['schedules'], 'schedule')} each at most"
+        tlbs = ", TLBs load ahead" if ahead else ""
+        return f"Result: {words} {bound}, {most} ({facts}). On {MEMORIES[asked['memory']]}{tlbs}."
     why = "its time is up" if report["why"] == "time" else "somebody stopped it"
     words = out.paint("not found", Ink.WARN)
     return f"Result: {words}, but not all was seen: {why} ({facts}). Not a proof.{partial}"

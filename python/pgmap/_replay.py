@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pgmap
 from pgmap import _cli, _core_api
-from pgmap._args import rule
+from pgmap._args import EachRuleOnce, rule
 from pgmap._cli import UsageError
 from pgmap._core_api import Replayed, TracedStep
 from pgmap._exit import Exit, worst
@@ -63,7 +63,7 @@ class Replay:
         rules.add_argument(
             "--break",
             dest="breaks",
-            action="append",
+            action=EachRuleOnce,
             default=[],
             type=rule,
             metavar="RULE=VALUE",

@@ -21,6 +21,7 @@ from pgmap._output import Ink, Output
 from pgmap._progress import showing
 from pgmap._signals import Signals
 from pgmap._tell import ending, found_words, shrinking
+from pgmap.verdicts import counted
 
 
 def reproduce(
@@ -57,7 +58,7 @@ def reproduce(
             observe=lambda _: None,
             done=lambda glance: glance["done"],
         )
-    tell(out, report)
+    tell(out, report, signals)
     return report
 
 
@@ -77,16 +78,30 @@ def describe(glance: ReproduceProgress) -> Sequence[str]:
     )
 
 
-def tell(out: Output, report: ReproduceReport) -> None:
+def tell_unmet(out: Output, core: Core, breaks: Sequence[tuple[str, str]]) -> None:
+    """Where a wrong rule shows that real threads did not meet: its window may be too small."""
+    for known in core.catalogue()["known"]:
+        if (known["rule"], known["value"]) in breaks:
+            wrong = f"{known['rule']}={known['value']}"
+            out.result(
+                f"Not met by real threads: {wrong} is wrong all the same. "
+                f"The explorer shows how: python -m pgmap.explore --break {wrong}"
+            )
+
+
+def tell(out: Output, report: ReproduceReport, signals: Signals) -> None:
     """The race as the explorer sees it, or that it was not found."""
     effort = (
-        f"{report['programs']:,} programs, {report['schedules']:,} schedules, "
+        f"{counted(report['programs'], 'program')}, {counted(report['schedules'], 'schedule')}, "
         f"{show_seconds(report['seconds'])}"
     )
     found = report["found"]
     if found is None:
         words = out.paint("not reproduced", Ink.WARN)
-        out.result(f"Explorer: {words} ({effort}); what real threads saw stands.")
+        partial = (
+            "" if signals.stopped_by is None else f" Interrupted by {signals.stopped_by.name}."
+        )
+        out.result(f"Explorer: {words} ({effort}); what real threads saw stands.{partial}")
         return
     out.result(found["text"].rstrip("\n"))
     how = "reproduced" if report["exact"] else "under these rules the ledger objects first to this"

@@ -106,6 +106,8 @@ def explore(
     """
     if not isinstance(program, str | _core.Program):
         raise TypeError(f"program must be a str or a Program, not {type(program).__name__}")
+    if geometry is not None and not isinstance(geometry, Mapping):
+        _refuse("geometry", geometry)
     run = _core.explore_start(
         config(
             program if isinstance(program, str) else program.text,
@@ -147,7 +149,7 @@ def _breaks(rules: Rules | None) -> tuple[tuple[str, str], ...]:
     if rules is None:
         return ()
     if not isinstance(rules, Mapping):
-        _refuse_rules(rules)
+        _refuse("rules", rules)
     pairs: tuple[tuple[Any, Any], ...] = tuple(rules.items())
     for name, value in pairs:
         if not (isinstance(name, str) and isinstance(value, str)):
@@ -155,8 +157,8 @@ def _breaks(rules: Rules | None) -> tuple[tuple[str, str], ...]:
     return pairs
 
 
-def _refuse_rules(rules: object) -> NoReturn:
-    raise TypeError(f"rules must be a dict, not {type(rules).__name__}")
+def _refuse(name: str, value: object) -> NoReturn:
+    raise TypeError(f"{name} must be a dict, not {type(value).__name__}")
 
 
 def bound_of(report: BoundReport) -> Bound:
@@ -207,6 +209,7 @@ def found_of(found: FoundReport, bounds: tuple[Bound, ...] = ()) -> Found:
         rules=tuple(setting["broken"]),
         geometry=setting["geometry"],
         memory=setting["memory"],
+        tlb=setting["tlb"],
         bounds=bounds,
         drawn=None if found["drawn"] is None else Drawn(**found["drawn"]),
         data=found["report"],
@@ -220,7 +223,7 @@ def verdict(report: ExploreReport) -> Verdict:
         return found_of(report["found"], bounds)
     setting = report["setting"]
     program, era, rules = report["program"], setting["era"], tuple(setting["broken"])
-    geometry, memory = setting["geometry"], setting["memory"]
+    geometry, memory, tlb = setting["geometry"], setting["memory"], setting["tlb"]
     coverage = coverage_of(report["coverage"])
     schedules = sum(bound.schedules for bound in bounds)
     pruned = sum(bound.pruned for bound in bounds)
@@ -236,6 +239,7 @@ def verdict(report: ExploreReport) -> Verdict:
                 era=era,
                 rules=rules,
                 memory=memory,
+                tlb=tlb,
                 bounds=bounds,
                 beyond=coverage,
             )
@@ -250,6 +254,7 @@ def verdict(report: ExploreReport) -> Verdict:
                 era=era,
                 rules=rules,
                 memory=memory,
+                tlb=tlb,
                 bounds=bounds,
                 coverage=coverage,
             )
@@ -261,6 +266,7 @@ def verdict(report: ExploreReport) -> Verdict:
                 era=era,
                 rules=rules,
                 memory=memory,
+                tlb=tlb,
                 bounds=bounds,
             )
 
@@ -279,5 +285,6 @@ def replayed(token: str, told: Replayed) -> Replay:
         era=setting["era"],
         rules=tuple(setting["broken"]),
         memory=setting["memory"],
+        tlb=setting["tlb"],
         data={} if found is None else found["report"],
     )

@@ -14,6 +14,8 @@ from pgmap._core_api import (
     Setting,
 )
 from pgmap._output import Ink, Output
+from pgmap._search import DEFAULT_MEMORY
+from pgmap.verdicts import costs, counted, delays
 
 MEMORIES = {"sc": "sequentially consistent memory", "tso": "x86-TSO memory"}
 
@@ -22,6 +24,14 @@ def header(command: str, era: str, breaks: Sequence[tuple[str, str]], what: str)
     """The first line: what is searched, under which rules."""
     broken = "".join(f"  {name}={value}" for name, value in breaks)
     return f"pgmap {pgmap.__version__} {command}  era={era}{broken}  {what}"
+
+
+def machine(asked: str | None, chosen: str, *, speculative_tlb: bool) -> str:
+    """For the first line: the memory and the TLBs, where they are not as usual."""
+    words = ""
+    if chosen != DEFAULT_MEMORY:
+        words += f"memory={chosen}{'' if asked else ', which it needs'}  "
+    return words + ("speculative-tlb  " if speculative_tlb else "")
 
 
 def memory(setting: Setting) -> str:
@@ -69,11 +79,8 @@ def shrinking(glance: ExploreProgress | HuntProgress | ReproduceProgress) -> str
 def found_words(out: Output, found: FoundReport) -> str:
     finding = found["finding"]
     needed, drawn = found["preemptions"], found["drawn"]
-    setting = found["setting"]
-    delays = setting["memory"] != "sc" or setting["tlb"] != "on-access"
-    plural = "" if needed == 1 else "s"
-    what = f"preemption{plural} or delay{plural}" if delays else f"preemption{plural}"
-    much = "" if needed is None else f" with {needed} {what}"
+    late = delays(found["setting"]["memory"], found["setting"]["tlb"])
+    much = "" if needed is None else f" with {costs(needed, delays=late)}"
     if drawn is not None:
         much += (
             f", drawn by {drawn['by']} as execution {drawn['execution']:,} of seed {drawn['seed']}"
@@ -85,8 +92,9 @@ def found_words(out: Output, found: FoundReport) -> str:
 def geometry(setting: Setting) -> str:
     sizes = setting["geometry"]
     return (
-        f"era {setting['era']}, {setting['tasks']} tasks, {sizes['cpus']} CPUs, "
-        f"{sizes['pages']} pages, PMD order {sizes['pmd_order']}"
+        f"era {setting['era']}, {counted(setting['tasks'], 'task')}, "
+        f"{counted(sizes['cpus'], 'CPU')}, {counted(sizes['pages'], 'page')}, "
+        f"PMD order {sizes['pmd_order']}"
     )
 
 
@@ -97,8 +105,9 @@ def ending(out: Output, found: FoundReport) -> None:
         before, after = shrunk["from"], shrunk["to"]
         stopped = "" if shrunk["complete"] else "; ended early"
         out.detail(
-            f"Shrunk: {before['tasks']} -> {after['tasks']} tasks, {before['steps']} -> "
-            f"{after['steps']} steps ({shrunk['kept']} of {shrunk['tried']} changes kept{stopped})"
+            f"Shrunk: {before['tasks']} -> {counted(after['tasks'], 'task')}, "
+            f"{before['steps']} -> {counted(after['steps'], 'step')} "
+            f"({shrunk['kept']} of {shrunk['tried']} changes kept{stopped})"
         )
     out.result(f"Token: {found['token']}")
     out.result(f"Again: python -m pgmap.replay {found['token']}")

@@ -28,6 +28,7 @@ from pgmap._search import DEFAULT_MEMORY, DEFAULT_PREEMPTIONS, config
 from pgmap._signals import Signals
 from pgmap._tell import MEMORIES
 from pgmap._weak import not_on_x86, sentence, where
+from pgmap.verdicts import counted
 
 REPLAYS = 100
 
@@ -150,8 +151,8 @@ class Selftest:
             return _cli.Outcome(Exit.OK, facts)
         out.facts.update(facts, build=dict(core.build_info()))
         out.detail(
-            f"pgmap {pgmap.__version__} selftest  {len(chosen)} wrong rules, "
-            f"{args.replays} replays each, right rules to bound {args.preemptions}"
+            f"pgmap {pgmap.__version__} selftest  {counted(len(chosen), 'wrong rule')}, "
+            f"{counted(args.replays, 'replay')} each, right rules to bound {args.preemptions}"
         )
         rows: list[Row] = []
         with showing(args.progress, out) as progress:

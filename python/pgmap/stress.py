@@ -30,9 +30,10 @@ from pgmap._drive import Records, drive
 from pgmap._exit import Exit, worst
 from pgmap._output import Ink, Output, Verbosity
 from pgmap._progress import showing
-from pgmap._reproduce import reproduce
+from pgmap._reproduce import reproduce, tell_unmet
 from pgmap._signals import Signals
 from pgmap._weak import tell_silence
+from pgmap.verdicts import counted
 
 DEFAULT_MIX = "default"
 DEFAULT_SECONDS = 10.0
@@ -197,6 +198,9 @@ class Stress:
         code = verdict(report, signals)
         summarise(out, config, report, code, signals)
         tell_silence(out, core, config.breaks)
+        if code is Exit.OK:
+            tell_unmet(out, core, config.breaks)
+        out.facts.update(report)  # whatever becomes of the explanation
         told = {**report, "reproduced": explain(args, config, report, out, core, signals)}
         records.close({**out.facts, **told, "exit": int(code)})
         return _cli.Outcome(code, told)
@@ -344,12 +348,13 @@ def result_line(
     news = sum(1 for v in report["violations"] if v["known"] is None)
     seconds = report["rss"][-1][0] if report["rss"] else 0.0
     facts = (
-        f"in {show_seconds(seconds)} ({report['ops']:,} ops, {report['rounds']:,} rounds, "
-        f"{report['threads']} threads, seed {show_seed(config.seed)})"
+        f"in {show_seconds(seconds)} ({counted(report['ops'], 'op')}, "
+        f"{counted(report['rounds'], 'round')}, {counted(report['threads'], 'thread')}, "
+        f"seed {show_seed(config.seed)})"
     )
     match code:
         case Exit.FOUND if news:
-            words = out.paint(f"{news} violation{'s' if news > 1 else ''}", Ink.BAD)
+            words = out.paint(counted(news, "violation"), Ink.BAD)
         case Exit.FOUND:
             words = out.paint("not quiescent", Ink.BAD)
         case Exit.HANG:

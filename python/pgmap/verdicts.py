@@ -2,7 +2,8 @@
 
 ``match`` on them. Each holds for the memory, the era and the rules it names and the sizes in
 ``geometry``; `Exhausted` also only up to its bound of preemptions. ``memory`` is ``sc``,
-sequentially consistent, or ``tso``, as on x86.
+sequentially consistent, or ``tso``, as on x86; ``tlb`` is ``on-access``, or ``speculative`` where
+CPUs may load translations ahead. A bound counts such delays as it counts preemptions.
 """
 
 from __future__ import annotations
@@ -58,10 +59,9 @@ class Coverage:
     """Whether the classes were counted, rather than estimated from a part."""
 
     def __str__(self) -> str:
-        return (
-            f"{self.executions:,} schedules, {classes_words(self.classes, exact=self.exact)}, "
-            + (f"unseen share {unseen_words(self.unseen, self.executions)}")
-        )
+        classes = classes_words(self.classes, exact=self.exact)
+        unseen = unseen_words(self.unseen, self.executions)
+        return f"{counted(self.executions, 'schedule')}, {classes}, unseen share {unseen}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +125,7 @@ class Found(_NeverBare):
     """Rules that differ from the era's, as ``RULE=VALUE``."""
     geometry: Mapping[str, int] = field(hash=False)
     memory: str = "sc"
+    tlb: str = "on-access"
     bounds: tuple[Bound, ...] = ()
     drawn: Drawn | None = None
     """Where it came from, if it was drawn at random and no search within bounds reaches it."""
@@ -150,6 +151,7 @@ class Exhausted(_NeverBare):
     era: str
     rules: tuple[str, ...]
     memory: str = "sc"
+    tlb: str = "on-access"
     bounds: tuple[Bound, ...] = ()
     beyond: Coverage | None = None
     """What was drawn beyond the bound, where nothing failed either. No proof, unlike the bound."""
@@ -157,8 +159,8 @@ class Exhausted(_NeverBare):
     def __str__(self) -> str:
         beyond = "" if self.beyond is None else f"; beyond the bound: {self.beyond}"
         return (
-            f"exhausted: nothing fails {within(self.bound)} "
-            f"({self.schedules:,} schedules, {self.pruned:,} cut as seen before){beyond}"
+            f"exhausted: nothing fails {within(self.bound, delays=delays(self.memory, self.tlb))} "
+            f"({counted(self.schedules, 'schedule')}, {self.pruned:,} cut as seen before){beyond}"
         )
 
 
@@ -176,6 +178,7 @@ class NotFound(_NeverBare):
     era: str
     rules: tuple[str, ...]
     memory: str = "sc"
+    tlb: str = "on-access"
     bounds: tuple[Bound, ...] = ()
     """The last one is not complete."""
     coverage: Coverage | None = None
@@ -184,7 +187,7 @@ class NotFound(_NeverBare):
     def __str__(self) -> str:
         ended = f"and not all were seen ({self.budget})"
         drawn = "" if self.coverage is None else f"; drawn: {self.coverage}"
-        return f"not found in {self.schedules:,} schedules, {ended}{drawn}"
+        return f"not found in {counted(self.schedules, 'schedule')}, {ended}{drawn}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +200,7 @@ class Inconclusive(_NeverBare):
     era: str
     rules: tuple[str, ...]
     memory: str = "sc"
+    tlb: str = "on-access"
     bounds: tuple[Bound, ...] = ()
 
     def __str__(self) -> str:
@@ -223,6 +227,7 @@ class Replay(_NeverBare):
     era: str
     rules: tuple[str, ...]
     memory: str = "sc"
+    tlb: str = "on-access"
     data: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def __str__(self) -> str:
@@ -247,14 +252,28 @@ def unseen_words(unseen: float, executions: int) -> str:
     return f"about {unseen:.1%}"
 
 
-def within(bound: int | None) -> str:
+def costs(bound: int, *, delays: bool) -> str:
+    """So many preemptions in words; where stores or translations come late, those count too."""
+    words = counted(bound, "preemption")
+    return f"{words} or {'delay' if bound == 1 else 'delays'}" if delays else words
+
+
+def within(bound: int | None, *, delays: bool = False) -> str:
     """A bound in words."""
     match bound:
         case None:
             return "in any schedule"
         case 0:
-            return "in any schedule without a preemption"
-        case 1:
-            return "in any schedule with at most 1 preemption"
+            return f"in any schedule without a preemption{' or a delay' if delays else ''}"
         case _:
-            return f"in any schedule with at most {bound} preemptions"
+            return f"in any schedule with at most {costs(bound, delays=delays)}"
+
+
+def delays(memory: str, tlb: str) -> bool:
+    """Whether a bound counts more than preemptions."""
+    return memory != "sc" or tlb != "on-access"
+
+
+def counted(n: int, noun: str) -> str:
+    """``1 schedule``, ``1,234 schedules``."""
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"

@@ -13,7 +13,7 @@
 //! | [`shuttles`], [`looms`] | how each engine runs a [`Model`] |
 //!
 //! What only a history or a log wants is nothing here (`record`, `value`, `note`,
-//! `foretell`): neither engine keeps one.
+//! `foretell`, `touch`): neither engine keeps one.
 
 pub mod failure;
 pub mod looms;
@@ -27,6 +27,6 @@ pub use failure::{Blocked, Failure, Fault, Recurrence};
 pub use model::Model;
 pub use runtime::{
     choose_paid, current, fail, foretell, intern, note, point, point_when, record, relax, running,
-    settle, value,
+    settle, touch, touches_count, value,
 };
 pub use step::{Effect, MOST_TASKS, Object, Step, Task, Verb, Wait};

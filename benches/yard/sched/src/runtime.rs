@@ -105,6 +105,17 @@ pub fn choose_paid(_: u32) -> u32 {
 #[inline]
 pub fn foretell(_: Task, _: Step) {}
 
+/// What a step did besides, for a search by classes: nobody asks.
+#[inline]
+pub fn touch(_: Object, _: Effect) {}
+
+/// Whether anybody asks what is [`touch`]ed.
+#[inline]
+#[must_use]
+pub fn touches_count() -> bool {
+    false
+}
+
 /// Ends the execution with a defect.
 ///
 /// # Panics
