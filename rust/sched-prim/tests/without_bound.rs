@@ -132,13 +132,7 @@ fn search(kind: Kind, bodies: &[Body<'_>], cache_bytes: usize) -> Option<(Shown,
         failures.insert(format!("{failure:?}"));
         Judgement::Continue
     };
-    let plan = Plan {
-        bound: None,
-        cache_bytes,
-        steps_max: 1_000,
-        schedules_max: 3_000,
-        ..Plan::default()
-    };
+    let plan = Plan { bound: None, cache_bytes, steps_max: 1_000, schedules_max: 3_000 };
     let outcome = Explorer::new().search(&mut program, &plan, &mut judge, &mut |_| Control::Go);
     if matches!(outcome, Outcome::Stopped { limit: Limit::Schedules, .. }) {
         return None;
