@@ -75,7 +75,7 @@ enum Means {
     Draws(Drawn),
 }
 
-/// Shrinks a failure that [`explore`] found in `scenario`. The result fails in the same way; when `progress` says
+/// Shrinks a failure that a search found in `scenario`. The result fails in the same way; when `progress` says
 /// stop, or the budget is spent, it is the smallest program so far.
 ///
 /// # Errors

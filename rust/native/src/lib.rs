@@ -5,7 +5,7 @@
 //! | [`lab`] | a world with its machine and memory, and a safe way in |
 //! | [`stress`] | does it survive real threads? |
 //! | [`conform`] | does the model do what a recorded kernel did? |
-//! | [`bench`] | what does it cost, against a floor measured in the same round? |
+//! | [`mod@bench`] | what does it cost, against a floor measured in the same round? |
 #![forbid(unsafe_code)]
 
 pub mod bench;

@@ -69,7 +69,7 @@ impl<T: ZeroInit> Slab<T> {
     /// Takes an object, whose contents are those of its last life, or zero.
     ///
     /// # Errors
-    /// [`NoMemory`] if all are live, or by injection ([`Arena::faults`]).
+    /// [`NoMemory`] if all are live, or by injection (`Arena::faults`).
     pub fn alloc(&self, cpu: &Cpu<'_>) -> Result<u32, NoMemory> {
         if Arena::faults_of(&self.objects).strike() {
             return Err(NoMemory);

@@ -84,7 +84,7 @@ impl Machine {
 
     /// From the next [`reset`](Self::reset) on, memory is x86's: the engine's tasks below `tasks` have a store
     /// buffer each, and as many daemons after them empty these, with
-    /// [`store_buffer::drain`](crate::store_buffer::drain) for a body. 0: memory is sequentially consistent,
+    /// [`store_buffer::drain`] for a body. 0: memory is sequentially consistent,
     /// as on a new machine.
     ///
     /// # Panics

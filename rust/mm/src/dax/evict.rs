@@ -2,9 +2,9 @@
 //!
 //! A file lives while it has a name or a user, and a name counts as a user: one word says who was the
 //! last, so a close and an unlink that race cannot both think they were. Departure: the kernel's two
-//! words are kept together by `i_lock`. When the last one goes, eviction waits for every page of it (`dax_break_layout_final`), uninterruptibly and in the context of whoever dropped the last
-//! user: a close, a munmap, an exit. Nothing can fault any more then, so no lock is needed to keep
-//! faults out.
+//! words are kept together by `i_lock`. When the last one goes, eviction waits for every page of it
+//! (`dax_break_layout_final`), uninterruptibly and in the context of whoever dropped the last user: a
+//! close, a munmap, an exit. Nothing can fault any more then, so no lock is needed to keep faults out.
 
 use prim::{Cpu, Sleep};
 use program::Errno;

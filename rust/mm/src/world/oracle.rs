@@ -1,8 +1,8 @@
 //! Complaints as violations, quiescence, and who holds a page.
 //!
-//! On real threads there is no ledger (`owners` tells what the explorer's says). What there is: the shadow, checked at each access; counters that
-//! saturate and complain; and join points, where nothing is in flight and the books must balance
-//! exactly (K§10 "Quiescence").
+//! On real threads there is no ledger (`owners` tells what the explorer's says). What there is: the
+//! shadow, checked at each access; counters that saturate and complain; and join points, where nothing is
+//! in flight and the books must balance exactly (K§10 "Quiescence").
 
 use alloc::format;
 use alloc::string::String;

@@ -1,9 +1,10 @@
 //! Who waits for what: hangs, and wake-ups lost by the state of things rather than by a clock.
 //!
 //! A sleeper for an idle page whose page *is* idle, and stays so for longer than any wake-up takes to
-//! arrive, was not woken (B33): that is seen by looking at the page, not by how long the sleep is. Anything else that sleeps longer than
-//! the watchdog allows is a hang, told with its waiters and with whoever holds what they wait for. So is
-//! a call that runs as long without sleeping once: it goes round in circles.
+//! arrive, was not woken (B33): that is seen by looking at the page, not by how long the sleep is.
+//! Anything else that sleeps longer than the watchdog allows is a hang, told with its waiters and with
+//! whoever holds what they wait for. So is a call that runs as long without sleeping once: it goes round
+//! in circles.
 
 use std::time::{Duration, Instant};
 
