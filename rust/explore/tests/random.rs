@@ -1,7 +1,8 @@
 //! Programs drawn at random, twenty schedules of each: nothing crashes, nothing leaks, every execution
 //! replays to the same end, and the sound era has no finding. And what bounds find is found without one.
 //!
-//! `PGMAP_RANDOM_PROGRAMS=100000` draws that many instead of the few that a test run can afford.
+//! `PGMAP_RANDOM_PROGRAMS=100000` draws that many instead of the few that a test run can afford,
+//! `PGMAP_COMPARED_PROGRAMS=2000` compares that many.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -226,7 +227,7 @@ fn findings(scenario: &Scenario, lab: &Lab, bound: Option<u32>) -> Option<BTreeS
 
 #[test]
 fn what_bounds_find_is_found_without_a_bound() {
-    let wanted: u64 = std::env::var("PGMAP_RANDOM_PROGRAMS")
+    let wanted: u64 = std::env::var("PGMAP_COMPARED_PROGRAMS")
         .map_or(200, |count| count.parse().expect("a number of programs"));
     let seed = std::env::var("PGMAP_RANDOM_SEED").map_or(1, |seed| seed.parse().expect("a seed"));
     let mut random = SplitMix64::new(seed);
