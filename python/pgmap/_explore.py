@@ -134,8 +134,9 @@ class Explore:
             "--preemptions",
             type=preemptions,
             metavar="N",
-            help=f"bounds 0 to N, or 'all' (default {DEFAULT_PREEMPTIONS}; "
-            f"{_hunt.PREEMPTIONS} with --hunt)",
+            help="bounds 0 to N, or 'all': no bound, one schedule of each class, which may take "
+            f"very long on TSO memory (default {DEFAULT_PREEMPTIONS}, "
+            f"with --hunt {_hunt.PREEMPTIONS})",
         )
         budget.add_argument(
             "--schedules",

@@ -104,7 +104,7 @@ def find_token(text: str) -> str:
         raise UsageError(f"{text[:80]!r} is neither a token (pgm1:...) nor a file")
     found = list(dict.fromkeys(tokens(read(text))))
     if not found:
-        raise UsageError(f"{text}: no token (pgm1:...) in this file")
+        raise UsageError(f"{text}: no token (pgm1:... or pgm2:...) in this file")
     if len(found) > 1:
         raise UsageError(f"{text}: {len(found)} different tokens in this file; pass one of them")
     return str(found[0])

@@ -42,7 +42,7 @@ pub struct Token {
 /// Why a word is not a token that can be run.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum TokenError {
-    #[error("this is no token: tokens begin with {KIND}{FORMAT}:")]
+    #[error("this is no token: tokens begin with {KIND}{FORMAT}: or {KIND}{FORMAT_MEMORY}:")]
     NotAToken,
     #[error(
         "the token has format {KIND}{0}, and this version reads {KIND}{FORMAT} and {KIND}{FORMAT_MEMORY} only"

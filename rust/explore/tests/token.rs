@@ -226,8 +226,8 @@ fn each_way_to_be_wrong_has_its_own_sentence() {
     let token = find(&torn()).token(&torn());
     let word = token.to_string();
     let says = |word: &str| word.parse::<Token>().expect_err("must be refused").to_string();
-    assert_eq!(says(""), "this is no token: tokens begin with pgm1:");
-    assert_eq!(says("pgmap:AAAA"), "this is no token: tokens begin with pgm1:");
+    assert_eq!(says(""), "this is no token: tokens begin with pgm1: or pgm2:");
+    assert_eq!(says("pgmap:AAAA"), "this is no token: tokens begin with pgm1: or pgm2:");
     assert_eq!(
         says(&word.replace("pgm1:", "pgm3:")),
         "the token has format pgm3, and this version reads pgm1 and pgm2 only"
