@@ -14,11 +14,13 @@
 //! a sleep waits until its own buffer is empty: RMWs, failed ones too, `smp_mb`, taking a lock, queueing
 //! and waking. `smp_wmb`, `smp_rmb`, acquire and release order nothing that is not in order already.
 //!
-//! Three things are stronger here than on the machine, so a bug that needs them is not found:
+//! Four things are stronger here than on the machine, so a bug that needs them is not found:
 //! * **Unlocking drains.** On x86 a spin lock is given back by a plain store. What a lock guards is touched
 //!   without steps, so it must not be seen before the stores made under the lock.
 //! * A step that may have to wait drains first, also when it finds that it need not.
 //! * A buffer holds [`CAPACITY`] stores; the next one waits until it is empty.
+//! * A store that waits is made right after its task's step before it: a grace period that begins between that
+//!   step and the next waits for it, where the machine might make the store only afterwards.
 //!
 //! Grace periods, IPIs and shoot-downs run a barrier on every CPU, or hear from it: when they return, what
 //! others had stored when it began, or before they left the section that was waited for, is visible (`rcu.rs`).
