@@ -54,6 +54,7 @@ pub mod rcu;
 pub mod slab;
 pub mod strength;
 pub mod wait;
+pub mod waiting;
 pub mod warn;
 pub mod zero;
 
@@ -74,8 +75,7 @@ pub use machine::{Machine, Tally};
 pub use rcu::{Crossed, synchronize_rcu};
 pub use slab::Slab;
 pub use strength::Strength;
-pub use wait::{
-    Interrupted, Sleep, WaitClass, Waiting, wait_event, wait_var_event, wake_up_all, wake_up_var,
-};
+pub use wait::{wait_event, wait_var_event, wake_up_all, wake_up_var};
+pub use waiting::{Interrupted, Sleep, WaitClass, Waiting};
 pub use warn::{Warn, WarnRecord, code};
 pub use zero::{PlainData, ZeroInit};

@@ -1,38 +1,12 @@
 //! Sleeping until something holds, and waking those who sleep (`kernel/sched/wait.c`).
 //!
 //! The names and their contracts. A sleeper gives its turn away and looks again, wake-up or not; a waker
-//! executes the barriers of its kind and wakes nobody.
+//! executes the barriers of its kind and wakes nobody. There are no signals here.
 
-use crate::{Cpu, smp_mb};
-
-/// A kind of wait, for reports.
-#[derive(Debug, PartialEq, Eq)]
-pub struct WaitClass {
-    pub name: &'static str,
-}
-
-/// What a task waits for, for reports.
-#[derive(Clone, Copy, Debug)]
-pub struct Waiting {
-    pub class: &'static WaitClass,
-    /// Pfn, inode number, address: whatever the class says.
-    pub object: u64,
-    /// Who holds it: [`Cpu::owner_word`], or 0 if nobody knows.
-    pub owner: u32,
-}
-
-/// `TASK_INTERRUPTIBLE` or `TASK_UNINTERRUPTIBLE`; there are no signals here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sleep {
-    /// A signal would end the sleep with [`Interrupted`].
-    Interruptible,
-    /// Only the condition does.
-    Uninterruptible,
-}
-
-/// `-ERESTARTSYS`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Interrupted;
+use crate::{
+    Cpu, smp_mb,
+    waiting::{Interrupted, Sleep, Waiting},
+};
 
 /// Sleeps until `cond` holds.
 ///

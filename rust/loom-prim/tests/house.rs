@@ -5,8 +5,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// In these nothing depends on how tasks run, so all faces use one file.
-const SHARED: &[&str] =
-    &["deferred.rs", "hardware.rs", "lease.rs", "lock/completion.rs", "slab.rs", "warn.rs"];
+const SHARED: &[&str] = &[
+    "deferred.rs",
+    "hardware.rs",
+    "lease.rs",
+    "lock/completion.rs",
+    "slab.rs",
+    "waiting.rs",
+    "warn.rs",
+];
 
 fn src() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src")

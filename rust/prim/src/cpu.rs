@@ -27,7 +27,7 @@ use crate::{
     membarrier::AsymmetricFence,
     poison::{Poison, abandon},
     slot::{Level, Marker, NO_TASK, Published, Slot},
-    wait::{WaitClass, Waiting},
+    waiting::{WaitClass, Waiting},
 };
 
 /// A CPU slot leased to this thread; dropping it gives the slot back. Neither `Send` nor `Sync`:

@@ -17,7 +17,7 @@
 //! | [`arena`], [`slab`], [`faults`] | a world's memory and its failures | slab, `fault-inject` |
 //! | [`machine`], [`cpu`], [`lease`] | CPUs as slots that threads lease | `smp`, `percpu`, `sched` |
 //! | [`rcu`], [`deferred`] | grace periods, IPIs, TLB shoot-down, `call_rcu` | `kernel/rcu` |
-//! | [`wait`], [`waiter`], [`poison`], [`watch`] | sleeping, waking, hangs, who waits for whom | `kernel/sched/wait*.c` |
+//! | [`wait`], [`waiting`], [`waiter`], [`poison`], [`watch`] | sleeping, waking, hangs, who waits for whom | `kernel/sched/wait*.c` |
 //! | [`lock`] | spin locks, rw-semaphores, bit locks, completions, SRCU | `kernel/locking` |
 //! | [`ghost`] | state that exists only when explored | none |
 //! | [`strength`] | orderings that a rule weakens where that can show | none |
@@ -50,6 +50,7 @@ pub mod strength;
 mod turn;
 pub mod wait;
 pub mod waiter;
+pub mod waiting;
 pub mod warn;
 pub mod watch;
 pub mod zero;
@@ -77,10 +78,10 @@ pub use slab::Slab;
 pub use splitmix::SplitMix64;
 pub use strength::Strength;
 pub use wait::{
-    Interrupted, Sleep, WaitClass, Waiting, wait_event, wait_event_exclusive, wait_var_event,
-    wake_up_all, wake_up_one, wake_up_var,
+    wait_event, wait_event_exclusive, wait_var_event, wake_up_all, wake_up_one, wake_up_var,
 };
 pub use waiter::Waiter;
+pub use waiting::{Interrupted, Sleep, WaitClass, Waiting};
 pub use warn::{Warn, WarnRecord, code};
 pub use watch::{SlotState, TaskState};
 pub use zero::{PlainData, ZeroInit};

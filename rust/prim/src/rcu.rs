@@ -26,7 +26,7 @@ use crate::{
     poison::abandon,
     slot::{Marker, Slot},
     smp_mb,
-    wait::{WaitClass, Waiting},
+    waiting::{WaitClass, Waiting},
 };
 
 /// Whether somebody had to be waited for.

@@ -28,7 +28,7 @@ use core::sync::atomic::AtomicPtr;
 
 use crate::{
     AtomicU32, AtomicU64,
-    wait::{Sleep, WaitClass},
+    waiting::{Sleep, WaitClass},
     watch::SlotState,
 };
 

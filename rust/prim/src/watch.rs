@@ -9,7 +9,7 @@ use crate::{
     CpuId, Machine, TaskId, Waiter,
     slot::{NO_TASK, Published, Slot},
     smp_mb,
-    wait::Waiting,
+    waiting::Waiting,
 };
 
 /// What a CPU slot is doing.

@@ -63,6 +63,7 @@ mod turn;
 pub mod verb;
 pub mod wait;
 pub mod waiter;
+pub mod waiting;
 pub mod warn;
 pub mod zero;
 
@@ -92,9 +93,9 @@ pub use strength::Strength;
 pub use table::Table;
 pub use verb::verb_name;
 pub use wait::{
-    Interrupted, Sleep, WaitClass, Waiting, wait_event, wait_event_exclusive, wait_var_event,
-    wake_up_all, wake_up_one, wake_up_var,
+    wait_event, wait_event_exclusive, wait_var_event, wake_up_all, wake_up_one, wake_up_var,
 };
 pub use waiter::Waiter;
+pub use waiting::{Interrupted, Sleep, WaitClass, Waiting};
 pub use warn::{Warn, WarnRecord, code};
 pub use zero::{PlainData, ZeroInit};

@@ -18,6 +18,7 @@ const SHARED: &[&str] = &[
     "turn.rs",
     "wait.rs",
     "waiter.rs",
+    "waiting.rs",
     "warn.rs",
     "zero.rs",
 ];
