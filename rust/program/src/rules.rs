@@ -375,7 +375,7 @@ rules! {
     iomap_lock: IomapLock ["K§5.2, K§5.4, I20"] { V6_15: Begin, V6_15Sound: Begin }
 
     /// Where dax_layout_busy_page goes on after an entry that covers several pages. At the next index, as
-    /// from v4.17 to v4.19 (d7782145e1ad), it finds the same entry for ever.
+    /// from v4.17 to v4.19 [U], it finds the same entry for ever.
     busy_scan: BusyScan ["K§5.5, L3"] { V6_15: PastEntry, V6_15Sound: PastEntry }
 
     /// What becomes of the index/share word when the last entry of an order-0 page goes. Up to v6.18
