@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from io import FileIO
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,7 +22,7 @@ from pgmap._signals import Signals
 SLICE_SECONDS = 0.05
 RECORD_SECONDS = 5.0
 
-P = TypeVar("P")
+P = TypeVar("P", bound=Mapping[str, object])
 R = TypeVar("R")
 
 
@@ -88,18 +88,21 @@ def drive(
     progress: Progress,
     *,
     describe: Callable[[P], Sequence[str]],
-    observe: Callable[[P], None],
-    done: Callable[[P], bool],
+    observe: Callable[[P], None] | None = None,
 ) -> R:
-    """Watch `run` until it is done or a signal stops it, and return its report."""
+    """Watch `run` until it is done or a signal stops it, and return its report.
+
+    Each glance is described, and observed by who wants to.
+    """
     while True:
         glance = run.poll()
-        observe(glance)
+        if observe is not None:
+            observe(glance)
         lines = describe(glance)
         if signals.take_status_request():
             progress.status(lines)
         progress.update(lines)
-        if done(glance):
+        if glance["done"]:
             return run.finish()
         if signals.stopped_by is not None:
             run.stop()

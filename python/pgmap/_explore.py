@@ -211,8 +211,6 @@ class Explore:
                 signals,
                 progress,
                 describe=describe,
-                observe=lambda _: None,
-                done=lambda glance: glance["done"],
             )
         code = exit_of(report, signals)
         tell(out, report, signals)

@@ -51,8 +51,6 @@ def hunt(
             signals,
             progress,
             describe=describe_hunt,
-            observe=lambda _: None,
-            done=lambda glance: glance["done"],
         )
     found = report["found"]
     if found is not None:

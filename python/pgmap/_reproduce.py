@@ -55,8 +55,6 @@ def reproduce(
             signals,
             progress,
             describe=describe,
-            observe=lambda _: None,
-            done=lambda glance: glance["done"],
         )
     tell(out, report, signals)
     return report

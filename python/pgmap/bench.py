@@ -102,7 +102,6 @@ class Bench:
                 progress,
                 describe=describe,
                 observe=records.offer,
-                done=lambda glance: glance["done"],
             )
         if signals.exit is None and wanted(NOP, args.only) and (nop := core_nop(core)) is not None:
             report["rows"].append(nop_row(nop))

@@ -213,8 +213,6 @@ def one(
             signals,
             progress,
             describe=lambda glance: [f"{row.rule}: {text.lstrip()}" for text in describe(glance)],
-            observe=lambda _: None,
-            done=lambda glance: glance["done"],
         )
 
     row.wrong = search(wrong, entry["preemptions"])

@@ -190,7 +190,6 @@ class Stress:
                 progress,
                 describe=describe,
                 observe=observe,
-                done=lambda glance: glance["done"],
             )
         for violation in teller.take_new(report["violations"]):
             teller.tell([violation])
