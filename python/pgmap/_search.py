@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypedDict
 
 from pgmap import _core
 from pgmap._args import DEFAULT_ERA, DEFAULT_EXPLORE_SEED, DEFAULT_STRATEGY
@@ -14,6 +14,7 @@ from pgmap._core_api import (
     ExploreReport,
     FoundReport,
     Replayed,
+    Setting,
 )
 from pgmap._core_api import Finding as FindingDict
 from pgmap.verdicts import (
@@ -197,78 +198,72 @@ def finding_of(told: FindingDict) -> Finding:
     )
 
 
-def found_of(found: FoundReport, bounds: tuple[Bound, ...] = ()) -> Found:
-    setting = found["setting"]
-    return Found(
-        report=found["text"],
-        token=found["token"],
-        finding=finding_of(found["finding"]),
-        program=found["program"],
-        preemptions=found["preemptions"],
+class Shared(TypedDict):
+    """What every verdict carries."""
+
+    program: str
+    era: str
+    rules: tuple[str, ...]
+    geometry: Mapping[str, int]
+    memory: str
+    tlb: str
+    bounds: tuple[Bound, ...]
+    waiting: int
+
+
+def shared(program: str, setting: Setting, report: ExploreReport | None) -> Shared:
+    """What every verdict carries; without a search it has seen nothing."""
+    return Shared(
+        program=program,
         era=setting["era"],
         rules=tuple(setting["broken"]),
         geometry=setting["geometry"],
         memory=setting["memory"],
         tlb=setting["tlb"],
-        bounds=bounds,
+        bounds=() if report is None else tuple(bound_of(entry) for entry in report["bounds"]),
+        waiting=0 if report is None else report["waiting"],
+    )
+
+
+def found_of(found: FoundReport, report: ExploreReport | None = None) -> Found:
+    return Found(
+        report=found["text"],
+        token=found["token"],
+        finding=finding_of(found["finding"]),
+        preemptions=found["preemptions"],
         drawn=None if found["drawn"] is None else Drawn(**found["drawn"]),
         data=found["report"],
+        **shared(found["program"], found["setting"], report),
     )
 
 
 def verdict(report: ExploreReport) -> Verdict:
     """What the core says, as a value."""
-    bounds = tuple(bound_of(entry) for entry in report["bounds"])
     if report["found"] is not None:
-        return found_of(report["found"], bounds)
-    setting = report["setting"]
-    program, era, rules = report["program"], setting["era"], tuple(setting["broken"])
-    geometry, memory, tlb = setting["geometry"], setting["memory"], setting["tlb"]
+        return found_of(report["found"], report)
+    seen = shared(report["program"], report["setting"], report)
     coverage = coverage_of(report["coverage"])
-    schedules = sum(bound.schedules for bound in bounds)
-    pruned = sum(bound.pruned for bound in bounds)
+    schedules = sum(bound.schedules for bound in seen["bounds"])
+    pruned = sum(bound.pruned for bound in seen["bounds"])
     match report["verdict"], report["why"]:
         case "exhausted", _:
             return Exhausted(
                 bound=report["asked"]["preemptions"],
-                geometry=geometry,
                 schedules=schedules,
                 pruned=pruned,
-                waiting=report["waiting"],
-                program=program,
-                era=era,
-                rules=rules,
-                memory=memory,
-                tlb=tlb,
-                bounds=bounds,
                 beyond=coverage,
+                **seen,
             )
         case "not-found", ("schedules" | "time" | "asked") as budget:
             return NotFound(
                 budget=budget,
-                geometry=geometry,
                 schedules=schedules + (0 if coverage is None else coverage.executions),
                 pruned=pruned,
-                waiting=report["waiting"],
-                program=program,
-                era=era,
-                rules=rules,
-                memory=memory,
-                tlb=tlb,
-                bounds=bounds,
                 coverage=coverage,
+                **seen,
             )
         case _, why:
-            return Inconclusive(
-                why=why or "no reason given",
-                geometry=geometry,
-                program=program,
-                era=era,
-                rules=rules,
-                memory=memory,
-                tlb=tlb,
-                bounds=bounds,
-            )
+            return Inconclusive(why=why or "no reason given", **seen)
 
 
 def replayed(token: str, told: Replayed) -> Replay:

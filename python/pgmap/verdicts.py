@@ -107,19 +107,11 @@ class _NeverBare:
         raise TypeError(f"{name} is neither true nor false: look at {kinds}")
 
 
-@dataclass(frozen=True, slots=True)
-class Found(_NeverBare):
-    """It breaks: what, in a report for people, and as a token that runs it again."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Seen(_NeverBare):
+    """What every verdict carries: what it holds for, and what the search has seen."""
 
-    report: str
-    """Two columns of at most 72 characters, to be pasted into a mail or a commit message."""
-    token: str
-    """For `pgmap.replay`."""
-    finding: Finding
     program: str
-    """The program, shrunk if that was wanted."""
-    preemptions: int | None
-    """Fewest preemptions with which it fails; `None` if the search had no bound."""
     era: str
     rules: tuple[str, ...]
     """Rules that differ from the era's, as ``RULE=VALUE``."""
@@ -127,6 +119,25 @@ class Found(_NeverBare):
     memory: str = "sc"
     tlb: str = "on-access"
     bounds: tuple[Bound, ...] = ()
+    """The numbers of each bound begun; only those of `Exhausted` are all complete."""
+    waiting: int = 0
+    """Executions that ended with everybody waiting for what the program holds on purpose."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found(_Seen):
+    """It breaks: what, in a report for people, and as a token that runs it again.
+
+    ``program`` is the shrunk one if that was wanted.
+    """
+
+    report: str
+    """Two columns of at most 72 characters, to be pasted into a mail or a commit message."""
+    token: str
+    """For `pgmap.replay`."""
+    finding: Finding
+    preemptions: int | None
+    """Fewest preemptions with which it fails; `None` if the search had no bound."""
     drawn: Drawn | None = None
     """Where it came from, if it was drawn at random and no search within bounds reaches it."""
     data: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
@@ -136,23 +147,14 @@ class Found(_NeverBare):
         return self.report
 
 
-@dataclass(frozen=True, slots=True)
-class Exhausted(_NeverBare):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exhausted(_Seen):
     """Nothing breaks, in any schedule with at most ``bound`` preemptions."""
 
     bound: int | None
     """`None`: whatever the preemptions."""
-    geometry: Mapping[str, int] = field(hash=False)
     schedules: int
     pruned: int
-    waiting: int
-    """Executions that ended with everybody waiting for what the program holds on purpose."""
-    program: str
-    era: str
-    rules: tuple[str, ...]
-    memory: str = "sc"
-    tlb: str = "on-access"
-    bounds: tuple[Bound, ...] = ()
     beyond: Coverage | None = None
     """What was drawn beyond the bound, where nothing failed either. No proof, unlike the bound."""
 
@@ -164,23 +166,14 @@ class Exhausted(_NeverBare):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class NotFound(_NeverBare):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotFound(_Seen):
     """Nothing broke before the budget was spent. Not a proof."""
 
     budget: Literal["schedules", "time", "asked"]
     """What ended it."""
-    geometry: Mapping[str, int] = field(hash=False)
     schedules: int
     pruned: int
-    waiting: int
-    program: str
-    era: str
-    rules: tuple[str, ...]
-    memory: str = "sc"
-    tlb: str = "on-access"
-    bounds: tuple[Bound, ...] = ()
-    """The last one is not complete."""
     coverage: Coverage | None = None
     """What was drawn at random, if anything was."""
 
@@ -190,18 +183,11 @@ class NotFound(_NeverBare):
         return f"not found in {counted(self.schedules, 'schedule')}, {ended}{drawn}"
 
 
-@dataclass(frozen=True, slots=True)
-class Inconclusive(_NeverBare):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inconclusive(_Seen):
     """The search proves nothing."""
 
     why: str
-    geometry: Mapping[str, int] = field(hash=False)
-    program: str
-    era: str
-    rules: tuple[str, ...]
-    memory: str = "sc"
-    tlb: str = "on-access"
-    bounds: tuple[Bound, ...] = ()
 
     def __str__(self) -> str:
         return f"inconclusive: {self.why}"

@@ -16,7 +16,7 @@ use crate::finding::Finding;
 use crate::lab::Lab;
 use crate::parallel::{Enough, in_order};
 use crate::scenario::{Scenario, ScenarioError};
-use crate::verdict::Found;
+use crate::verdict::{Found, Seen};
 
 /// Executions that a thread takes at a time.
 const BLOCK: u64 = 64;
@@ -53,8 +53,7 @@ impl Drawn {
 
 /// What came of one block.
 struct Block {
-    stats: SampleStats,
-    waiting: u64,
+    seen: Seen,
     end: End,
 }
 
@@ -107,25 +106,24 @@ impl Bench {
             (Sampled::Spent { stats } | Sampled::Stopped { stats }, _) => (stats, End::Through),
             (Sampled::Inconclusive { why, stats }, _) => (stats, End::Doubt(why)),
         };
-        Block { stats, waiting, end }
+        Block { seen: Seen { sample: Some(stats), waiting, ..Seen::default() }, end }
     }
 }
 
 /// What came of all blocks.
 pub(crate) struct Sample {
-    pub(crate) stats: SampleStats,
-    pub(crate) waiting: u64,
+    pub(crate) seen: Seen,
     pub(crate) end: End,
     /// Why it ended, if by nothing else.
     pub(crate) why: Limit,
 }
 
-/// Draws these executions of a scenario; their numbers are added to those of earlier ones.
+/// Draws these executions of a scenario; what they show is added to what earlier ones did.
 pub(crate) fn draw(
     scenario: &Scenario,
     beyond: &Beyond,
     numbers: Range<u64>,
-    mut stats: SampleStats,
+    before: Seen,
     progress: &mut dyn FnMut(&SampleStats) -> Control,
 ) -> Result<Sample, ScenarioError> {
     let Beyond { strategy, seed, steps_max, threads, .. } = *beyond;
@@ -137,7 +135,7 @@ pub(crate) fn draw(
     let blocks = (0..count).map(|nth| block(numbers.start + nth * BLOCK));
     // Each thread sets up a lab, so none is made for nothing.
     let most = usize::try_from(count).ok().and_then(NonZeroUsize::new).unwrap_or(threads);
-    let mut waiting = 0;
+    let mut seen = before;
     let (mut why, mut end) = (Limit::Schedules, Ok(End::Through));
     in_order(
         threads.min(most),
@@ -150,20 +148,19 @@ pub(crate) fn draw(
         &mut |block: Option<Result<Block, ScenarioError>>| {
             if let Some(block) = block {
                 end = block.map(|block| {
-                    stats.merge(&block.stats);
-                    waiting += block.waiting;
+                    seen.absorb(block.seen);
                     block.end
                 });
                 if !matches!(end, Ok(End::Through)) {
                     return Control::Stop;
                 }
             }
-            let control = progress(&stats);
+            let control = progress(seen.sample.get_or_insert_default());
             if control == Control::Stop {
                 why = Limit::Asked;
             }
             control
         },
     );
-    Ok(Sample { stats, waiting, end: end?, why })
+    Ok(Sample { seen, end: end?, why })
 }

@@ -47,4 +47,4 @@ pub use scenario::{Scenario, ScenarioError};
 pub use shrink::{ShrinkBudget, ShrinkProgress, shrink};
 pub use token::{Token, TokenError};
 pub use turns::{Look, Search, search};
-pub use verdict::{Found, Verdict, explore};
+pub use verdict::{Found, Seen, Verdict, explore};

@@ -121,7 +121,7 @@ fn try_known(
     // A program that cannot be set up under these rules tells nothing about them.
     let verdict = explore(&scenario, &plan, &mut |_| progress(&before)).ok()?;
     tried.programs += 1;
-    tried.schedules += verdict.stats().iter().map(|stats| stats.schedules).sum::<u64>();
+    tried.schedules += verdict.seen().schedules();
     match verdict {
         // Races that the era is known for are not what somebody wants explained.
         Verdict::Found { found, .. } if found.finding.known.is_none() => Some((scenario, *found)),

@@ -235,7 +235,7 @@ fn try_one(hunt: &Hunt, text: &str, enough: &Enough) -> Trial {
     match explore(&scenario, &hunt.plan, &mut |_| enough.control()) {
         Err(_) => Trial::Senseless,
         Ok(verdict) => {
-            let schedules = verdict.stats().iter().map(|stats| stats.schedules).sum();
+            let schedules = verdict.seen().schedules();
             let found = match verdict {
                 Verdict::Found { found, .. } if hunt.wanted.is(&found.finding) => {
                     Some((Box::new(scenario), found))

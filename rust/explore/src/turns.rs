@@ -5,11 +5,11 @@
 //! because no number of executions says how far they still are from a failure that needs many preemptions. Each
 //! time the bounds are searched anew, and longer: all searches before the last together cost a fifteenth of it.
 
-use pgmap_sched::{Control, Limit, Plan, Progress, SampleStats, Stats};
+use pgmap_sched::{Control, Limit, Plan, Progress, SampleStats};
 
 use crate::beyond::{Beyond, End, draw};
 use crate::scenario::{Scenario, ScenarioError};
-use crate::verdict::{Verdict, explore};
+use crate::verdict::{Seen, Verdict, explore};
 
 /// Executions of the first turn, and how much longer each next one is.
 const FIRST_TURN: u64 = 256;
@@ -64,22 +64,17 @@ struct SoFar {
     /// The bound that is exhausted.
     exhausted: Option<u32>,
     /// Of the last search of the bounds.
-    stats: Vec<Stats>,
-    waiting: u64,
-    sample: Option<SampleStats>,
-    waiting_beyond: u64,
+    within: Seen,
+    /// Of all that was drawn.
+    beyond: Seen,
     asked: bool,
 }
 
 impl SoFar {
-    fn drawn(&self) -> u64 {
-        self.sample.as_ref().map_or(0, |sample| sample.executions)
-    }
-
     /// How many executions may be drawn all in all.
     fn to_draw(&self, search: &Search) -> u64 {
         let most = search.beyond.map_or(0, |beyond| beyond.executions);
-        most.min(self.drawn().saturating_add(self.left))
+        most.min(self.beyond.drawn().saturating_add(self.left))
     }
 
     /// The bounds, from the start, for a turn if something is to be drawn as well. A verdict, if there is one.
@@ -92,23 +87,22 @@ impl SoFar {
     ) -> Result<Option<Verdict>, ScenarioError> {
         let Some(plan) = search.bounds else { return Ok(None) };
         // Without a bound there is nothing beyond.
-        let alone = plan.bound.is_none() || self.drawn() >= self.to_draw(search);
+        let alone = plan.bound.is_none() || self.beyond.drawn() >= self.to_draw(search);
         let most = self.left.min(if alone { u64::MAX } else { turn });
         let plan = Plan { schedules_max: plan.schedules_max.min(most), ..plan };
         let verdict = explore(scenario, &plan, &mut |at| progress(&Look::Bounds(at)))?;
-        let used: u64 = verdict.stats().iter().map(|now| now.schedules + now.pruned).sum();
+        let used: u64 = verdict.seen().stats.iter().map(|now| now.schedules + now.pruned).sum();
         self.left = self.left.saturating_sub(used);
         match verdict {
-            Verdict::Exhausted { bound: Some(bound), stats, waiting, .. } => {
-                self.exhausted = Some(bound);
-                (self.stats, self.waiting) = (stats, waiting);
+            Verdict::Exhausted { bound: Some(bound), seen } => {
+                (self.exhausted, self.within) = (Some(bound), seen);
                 Ok(None)
             }
-            Verdict::NotFound { why: Limit::Schedules, stats, waiting, .. } if !alone => {
-                (self.stats, self.waiting) = (stats, waiting);
+            Verdict::NotFound { why: Limit::Schedules, seen } if !alone => {
+                self.within = seen;
                 Ok(None)
             }
-            other => Ok(Some(other.after(self.sample.take(), self.waiting_beyond))),
+            other => Ok(Some(other.after(core::mem::take(&mut self.beyond)))),
         }
     }
 
@@ -121,43 +115,44 @@ impl SoFar {
         progress: &mut dyn FnMut(&Look<'_>) -> Control,
     ) -> Result<Option<Verdict>, ScenarioError> {
         let Some(beyond) = search.beyond else { return Ok(None) };
-        let first = self.drawn();
+        let first = self.beyond.drawn();
         let shared = search.bounds.is_some() && self.exhausted.is_none();
         let until = if shared { first.saturating_add(turn) } else { u64::MAX };
         let until = until.min(self.to_draw(search));
         if until <= first {
             return Ok(None);
         }
-        let seen = self.sample.take().unwrap_or_default();
+        let before = core::mem::take(&mut self.beyond);
         let drawn =
-            draw(scenario, &beyond, first..until, seen, &mut |now| progress(&Look::Beyond(now)))?;
-        let seen = drawn.stats;
-        self.left = self.left.saturating_sub(seen.executions - first);
-        self.waiting_beyond += drawn.waiting;
+            draw(scenario, &beyond, first..until, before, &mut |now| progress(&Look::Beyond(now)))?;
+        self.beyond = drawn.seen;
+        self.left = self.left.saturating_sub(self.beyond.drawn() - first);
         self.asked = drawn.why == Limit::Asked;
-        let stats = core::mem::take(&mut self.stats);
-        match drawn.end {
-            End::Through => {
-                (self.stats, self.sample) = (stats, Some(seen));
-                Ok(None)
-            }
-            End::Found(found) => Ok(Some(Verdict::Found { found, stats, sample: Some(seen) })),
-            End::Doubt(why) => Ok(Some(Verdict::Inconclusive { why, stats })),
-        }
+        Ok(match drawn.end {
+            End::Through => None,
+            End::Found(found) => Some(Verdict::Found { found, seen: self.seen() }),
+            End::Doubt(why) => Some(Verdict::Inconclusive { why, seen: self.seen() }),
+        })
+    }
+
+    /// All that was seen, within the bounds and beyond them.
+    fn seen(&mut self) -> Seen {
+        let mut seen = core::mem::take(&mut self.within);
+        seen.absorb(core::mem::take(&mut self.beyond));
+        seen
     }
 
     fn is_over(&self, search: &Search) -> bool {
         self.asked || self.left == 0 || self.exhausted.is_some() || search.bounds.is_none()
     }
 
-    fn verdict(self) -> Verdict {
-        let Self { stats, sample, .. } = self;
-        let waiting = self.waiting + self.waiting_beyond;
+    fn verdict(mut self) -> Verdict {
+        let seen = self.seen();
         match self.exhausted {
-            Some(bound) => Verdict::Exhausted { bound: Some(bound), stats, waiting, sample },
+            Some(bound) => Verdict::Exhausted { bound: Some(bound), seen },
             None => {
                 let why = if self.asked { Limit::Asked } else { Limit::Schedules };
-                Verdict::NotFound { why, stats, waiting, sample }
+                Verdict::NotFound { why, seen }
             }
         }
     }

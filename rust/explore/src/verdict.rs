@@ -21,55 +21,76 @@ pub struct Found {
     pub drawn: Option<Drawn>,
 }
 
+/// What a search has seen, whatever it came to: what every verdict carries.
+#[derive(Clone, Debug, Default)]
+pub struct Seen {
+    /// The numbers of each bound begun.
+    pub stats: Vec<Stats>,
+    /// Executions that were drawn at random, beyond the bounds or in their place; none if none were.
+    pub sample: Option<SampleStats>,
+    /// Executions, drawn or not, that end with everybody waiting for what the program holds on purpose.
+    pub waiting: u64,
+}
+
+impl Seen {
+    /// What another search of the same scenario has seen, too.
+    pub(crate) fn absorb(&mut self, other: Self) {
+        let Self { stats, sample, waiting } = other;
+        self.stats.extend(stats);
+        match (&mut self.sample, sample) {
+            (Some(mine), Some(theirs)) => mine.merge(&theirs),
+            (mine @ None, theirs) => *mine = theirs,
+            (Some(_), None) => {}
+        }
+        self.waiting += waiting;
+    }
+
+    /// Executions that were drawn at random.
+    #[must_use]
+    pub fn drawn(&self) -> u64 {
+        self.sample.as_ref().map_or(0, |sample| sample.executions)
+    }
+
+    /// Executions within bounds.
+    #[must_use]
+    pub fn schedules(&self) -> u64 {
+        self.stats.iter().map(|stats| stats.schedules).sum()
+    }
+}
+
 /// What a search came to. All of them hold for the scenario's memory and sizes. Where that memory has store
 /// buffers or TLBs load ahead, each store that waits and each such load counts as a preemption.
-///
-/// `sample` tells of executions that were drawn at random, beyond the bounds or in their place. `waiting`
-/// counts those, drawn or not, that end with everybody waiting for what the program holds on purpose.
 #[derive(Clone, Debug)]
 pub enum Verdict {
     /// This is broken.
-    Found { found: Box<Found>, stats: Vec<Stats>, sample: Option<SampleStats> },
+    Found { found: Box<Found>, seen: Seen },
     /// Nothing is, in any schedule of the program with at most so many preemptions.
-    Exhausted { bound: Option<u32>, stats: Vec<Stats>, waiting: u64, sample: Option<SampleStats> },
+    Exhausted { bound: Option<u32>, seen: Seen },
     /// Nothing was found before the budget was spent.
-    NotFound { why: Limit, stats: Vec<Stats>, waiting: u64, sample: Option<SampleStats> },
+    NotFound { why: Limit, seen: Seen },
     /// The search proves nothing, and says why.
-    Inconclusive { why: Doubt, stats: Vec<Stats> },
+    Inconclusive { why: Doubt, seen: Seen },
 }
 
 impl Verdict {
-    /// The numbers of each bound begun.
+    /// What the search has seen.
     #[must_use]
-    pub fn stats(&self) -> &[Stats] {
+    pub fn seen(&self) -> &Seen {
         match self {
-            Self::Found { stats, .. }
-            | Self::Exhausted { stats, .. }
-            | Self::NotFound { stats, .. }
-            | Self::Inconclusive { stats, .. } => stats,
+            Self::Found { seen, .. }
+            | Self::Exhausted { seen, .. }
+            | Self::NotFound { seen, .. }
+            | Self::Inconclusive { seen, .. } => seen,
         }
     }
 
-    /// The numbers of what was drawn at random, if anything was.
-    #[must_use]
-    pub fn sample(&self) -> Option<&SampleStats> {
-        match self {
-            Self::Found { sample, .. }
-            | Self::Exhausted { sample, .. }
-            | Self::NotFound { sample, .. } => sample.as_ref(),
-            Self::Inconclusive { .. } => None,
-        }
-    }
-
-    /// The verdict on bounds, with what was drawn before it fell, and how many of that were waiting.
-    pub(crate) fn after(mut self, drawn: Option<SampleStats>, waiting_beyond: u64) -> Self {
+    /// The verdict on bounds, with what was drawn before it fell.
+    pub(crate) fn after(mut self, beyond: Seen) -> Self {
         match &mut self {
-            Self::Found { sample, .. } => *sample = drawn,
-            Self::Exhausted { sample, waiting, .. } | Self::NotFound { sample, waiting, .. } => {
-                *sample = drawn;
-                *waiting += waiting_beyond;
-            }
-            Self::Inconclusive { .. } => {}
+            Self::Found { seen, .. }
+            | Self::Exhausted { seen, .. }
+            | Self::NotFound { seen, .. }
+            | Self::Inconclusive { seen, .. } => seen.absorb(beyond),
         }
         self
     }
@@ -96,21 +117,24 @@ pub fn explore(
         Judgement::Continue
     };
     let outcome = Explorer::new().search(&mut &lab, plan, &mut judge, progress);
+    let seen = |stats| Seen { stats, sample: None, waiting };
     Ok(match (outcome, finding) {
         (Outcome::Found { schedule, bound, stats, .. }, Some(finding)) => {
             let found = Box::new(Found { finding, schedule, preemptions: bound, drawn: None });
-            Verdict::Found { found, stats, sample: None }
+            Verdict::Found { found, seen: seen(stats) }
         }
         (Outcome::Found { stats, .. }, None) => {
             // The judge stops only at a finding.
-            Verdict::Inconclusive { why: Doubt::Unsteady { step: 0 }, stats }
+            Verdict::Inconclusive { why: Doubt::Unsteady { step: 0 }, seen: seen(stats) }
         }
         (Outcome::Exhausted { stats }, _) => {
-            Verdict::Exhausted { bound: plan.bound, stats, waiting, sample: None }
+            Verdict::Exhausted { bound: plan.bound, seen: seen(stats) }
         }
         (Outcome::Stopped { limit, stats }, _) => {
-            Verdict::NotFound { why: limit, stats, waiting, sample: None }
+            Verdict::NotFound { why: limit, seen: seen(stats) }
         }
-        (Outcome::Inconclusive { why, stats }, _) => Verdict::Inconclusive { why, stats },
+        (Outcome::Inconclusive { why, stats }, _) => {
+            Verdict::Inconclusive { why, seen: seen(stats) }
+        }
     })
 }

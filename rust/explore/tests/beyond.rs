@@ -5,8 +5,8 @@ mod scenes;
 use std::num::NonZeroUsize;
 
 use pgmap_explore::{
-    Beyond, Found, Look, Outcome, Scenario, Search, ShrinkBudget, Verdict, explore, replay, search,
-    shrink,
+    Beyond, Found, Look, Outcome, Scenario, Search, Seen, ShrinkBudget, Verdict, explore, replay,
+    search, shrink,
 };
 use pgmap_program::Era;
 use pgmap_sched::{Control, Limit, Plan, Strategy};
@@ -68,7 +68,7 @@ fn every_strategy_finds_the_same_whatever_the_number_of_threads() {
         for strategy in ALL {
             let told = |threads| {
                 let verdict = run(&scenario, &only(beyond(strategy, 2_000, threads)));
-                let stats = verdict.sample().expect("a sample").clone();
+                let stats = verdict.seen().sample.clone().expect("a sample");
                 let Verdict::Found { found, .. } = verdict else { return None };
                 let drawn = found.drawn.expect("drawn");
                 let token = found.token(&scenario).to_string();
@@ -99,10 +99,11 @@ fn what_is_drawn_replays() {
 fn a_sample_that_finds_nothing_says_how_much_it_saw_whatever_the_number_of_threads() {
     let told = |threads| {
         let verdict = run(&sound(), &only(beyond(Strategy::Portfolio, 1_000, threads)));
-        let Verdict::NotFound { why: Limit::Schedules, stats, sample: Some(sample), .. } = verdict
+        let Verdict::NotFound { why: Limit::Schedules, seen: Seen { stats, sample, .. } } = verdict
         else {
             panic!("{verdict:?}");
         };
+        let sample = sample.expect("a sample");
         assert!(stats.is_empty());
         let coverage = &sample.coverage;
         assert_eq!((sample.executions, coverage.executions()), (1_000, 1_000));
@@ -131,10 +132,10 @@ fn an_exhausted_bound_stays_exhausted_and_tells_of_what_lies_beyond() {
         looks[usize::from(matches!(look, Look::Beyond(_)))] += 1;
         Control::Go
     });
-    let Ok(Verdict::Exhausted { bound: Some(1), stats, sample: Some(sample), .. }) = verdict else {
+    let Ok(Verdict::Exhausted { bound: Some(1), seen }) = verdict else {
         panic!("{verdict:?}");
     };
-    assert_eq!((stats.len(), sample.executions), (2, 700));
+    assert_eq!((seen.stats.len(), seen.drawn()), (2, 700));
     assert!(looks[1] > 0, "{looks:?}");
 }
 
@@ -146,7 +147,7 @@ fn what_needs_more_than_the_bound_is_found_beyond_it() {
     };
     let verdict = run(&torn(), &both(0, beyond(Strategy::Portfolio, 5_000, 2)));
     // The bound that was exhausted is told as well.
-    assert_eq!(verdict.stats().len(), 1);
+    assert_eq!(verdict.seen().stats.len(), 1);
     let found = found(verdict);
     assert!(found.drawn.is_some());
 }
@@ -155,13 +156,16 @@ fn what_needs_more_than_the_bound_is_found_beyond_it() {
 fn the_budget_is_for_the_bounds_and_what_is_beyond_together() {
     let wanted = both(1, beyond(Strategy::Portfolio, u64::MAX, 1));
     let bounds = run(&sound(), &Search { beyond: None, ..wanted });
-    let used: u64 = bounds.stats().iter().map(|now| now.schedules + now.pruned).sum();
+    let used: u64 = bounds.seen().stats.iter().map(|now| now.schedules + now.pruned).sum();
     let left = run(&sound(), &Search { schedules_max: used + 300, ..wanted });
-    assert_eq!(left.sample().map(|sample| sample.executions), Some(300));
+    assert_eq!(left.seen().drawn(), 300);
     let none = run(&sound(), &Search { schedules_max: used, ..wanted });
-    assert!(matches!(none, Verdict::Exhausted { sample: None, .. }), "{none:?}");
+    assert!(matches!(none, Verdict::Exhausted { seen: Seen { sample: None, .. }, .. }), "{none:?}");
     let short = run(&sound(), &Search { schedules_max: used - 1, ..wanted });
-    assert!(matches!(short, Verdict::NotFound { sample: None, .. }), "{short:?}");
+    assert!(
+        matches!(short, Verdict::NotFound { seen: Seen { sample: None, .. }, .. }),
+        "{short:?}"
+    );
 }
 
 #[test]
@@ -170,7 +174,10 @@ fn beyond_no_bound_there_is_nothing() {
     let bounds = Some(Plan { bound: None, ..Plan::default() });
     let wanted = Search { bounds, ..only(beyond(Strategy::Random, 100, 1)) };
     let verdict = run(&scenario(small, Era::V6_15Sound, &[]), &wanted);
-    assert!(matches!(verdict, Verdict::Exhausted { bound: None, sample: None, .. }), "{verdict:?}");
+    assert!(
+        matches!(verdict, Verdict::Exhausted { bound: None, seen: Seen { sample: None, .. } }),
+        "{verdict:?}"
+    );
 }
 
 #[test]
@@ -245,11 +252,11 @@ fn bounds_that_are_not_exhausted_share_what_is_left_with_the_sample() {
     let wanted = both(6, beyond(Strategy::Portfolio, u64::MAX, 2));
     let spent = |schedules_max| {
         let verdict = run(&large(&[]), &Search { schedules_max, ..wanted });
-        let Verdict::NotFound { why: Limit::Schedules, stats, sample, .. } = verdict else {
+        let Verdict::NotFound { why: Limit::Schedules, seen } = verdict else {
             panic!("{verdict:?}");
         };
-        let bounded: u64 = stats.iter().map(|now| now.schedules + now.pruned).sum();
-        (bounded, sample.map_or(0, |sample| sample.executions))
+        let bounded: u64 = seen.stats.iter().map(|now| now.schedules + now.pruned).sum();
+        (bounded, seen.drawn())
     };
     assert_eq!(spent(200), (200, 0));
     assert_eq!(spent(256 + 100), (256, 100));
@@ -277,10 +284,8 @@ fn executions_that_wait_on_purpose_are_counted_whether_bounded_or_drawn() {
     // The sample is spent after the first turn, and then the bounds go on alone.
     let wanted = both(6, beyond(Strategy::Portfolio, 100, 2));
     let verdict = run(&held, &Search { schedules_max: 256 + 100 + 300, ..wanted });
-    let Verdict::NotFound { why: Limit::Schedules, stats, waiting, sample: Some(sample) } = verdict
-    else {
+    let Verdict::NotFound { why: Limit::Schedules, seen } = verdict else {
         panic!("{verdict:?}");
     };
-    let bounded: u64 = stats.iter().map(|now| now.schedules).sum();
-    assert_eq!((sample.executions, waiting), (100, bounded + 100));
+    assert_eq!((seen.drawn(), seen.waiting), (100, seen.schedules() + 100));
 }

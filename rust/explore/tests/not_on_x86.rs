@@ -10,10 +10,10 @@ use pgmap_sched::{Control, Plan};
 fn schedules(scenario: &Scenario) -> Vec<u64> {
     let plan = Plan { bound: Some(2), ..Plan::default() };
     let verdict = explore(scenario, &plan, &mut |_| Control::Go).expect("a scenario");
-    let Verdict::Exhausted { bound: Some(2), stats, .. } = verdict else {
+    let Verdict::Exhausted { bound: Some(2), seen } = verdict else {
         panic!("{:?}: {verdict:?}", scenario.broken())
     };
-    stats.iter().map(|bound| bound.schedules).collect()
+    seen.stats.iter().map(|bound| bound.schedules).collect()
 }
 
 #[test]

@@ -55,11 +55,11 @@ fn work(
     let mut told = outcome(&verdict, watch);
     told["program"] = scenario.program.to_string().into();
     told["setting"] = setting(scenario);
-    told["bounds"] = bounds(verdict.stats());
+    told["bounds"] = bounds(&verdict.seen().stats);
     told["strategy"] = wanted.strategy.as_str().into();
     told["seed"] = show_seed(wanted.seed).into();
     told["threads"] = wanted.budget.threads.get().into();
-    told["coverage"] = verdict.sample().map(coverage).into();
+    told["coverage"] = verdict.seen().sample.as_ref().map(coverage).into();
     told["search_seconds"] = seconds.into();
     told["asked"] = json!({
         "preemptions": wanted.search.bounds.and_then(|plan| plan.bound),
@@ -115,20 +115,20 @@ fn coverage(stats: &SampleStats) -> Value {
 
 /// The verdict's word, and why it is not another.
 fn outcome(verdict: &Verdict, watch: &Watch) -> Value {
-    let (word, why, waiting) = match verdict {
-        Verdict::Found { .. } => ("found", Value::Null, 0),
-        Verdict::Exhausted { waiting, .. } => ("exhausted", Value::Null, *waiting),
-        Verdict::NotFound { why, waiting, .. } => {
+    let (word, why) = match verdict {
+        Verdict::Found { .. } => ("found", Value::Null),
+        Verdict::Exhausted { .. } => ("exhausted", Value::Null),
+        Verdict::NotFound { why, .. } => {
             let why = match (why, watch.halt()) {
                 (Limit::Schedules, _) => "schedules",
                 (Limit::Asked, Some(Halt::Time)) => "time",
                 (Limit::Asked, _) => "asked",
             };
-            ("not-found", why.into(), *waiting)
+            ("not-found", why.into())
         }
-        Verdict::Inconclusive { why, .. } => ("inconclusive", doubt(why).into(), 0),
+        Verdict::Inconclusive { why, .. } => ("inconclusive", doubt(why).into()),
     };
-    json!({ "verdict": word, "why": why, "waiting": waiting })
+    json!({ "verdict": word, "why": why, "waiting": verdict.seen().waiting })
 }
 
 fn doubt(why: &Doubt) -> String {
