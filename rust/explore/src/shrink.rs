@@ -223,7 +223,7 @@ impl Shrinker<'_> {
     /// Files that nobody uses, and words that say nothing here.
     fn files(&mut self) -> bool {
         let files = (0..self.program().files.len()).rev().map(Edit::NoFile);
-        let edits: Vec<Edit> = files.chain([Edit::Wait]).collect();
+        let edits: Vec<Edit> = files.chain([Edit::Wait, Edit::Labels]).collect();
         edits.iter().filter(|edit| self.edit(edit)).count() > 0
     }
 

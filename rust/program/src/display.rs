@@ -16,7 +16,13 @@ impl fmt::Display for Program {
             }
         }
         for step in &self.steps {
+            if let Some(label) = &step.label {
+                write!(f, "{label}: ")?;
+            }
             writeln!(f, "{}", self.step_text(step))?;
+        }
+        for it in &self.expectations {
+            writeln!(f, "{}", self.expectation_text(it))?;
         }
         Ok(())
     }

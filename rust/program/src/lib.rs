@@ -14,6 +14,7 @@
 //! | [`invariant`] | what must hold, by number |
 //! | [`op`] | what one worker can do in one step |
 //! | [`program`] | set-up plus steps |
+//! | [`expect`] | what must come of the steps |
 //! | [`parse`] | text to program, and every complaint about it |
 //! | [`recording`] | what a real kernel did, step by step |
 #![forbid(unsafe_code)]
@@ -21,6 +22,7 @@
 mod display;
 pub mod era;
 pub mod errno;
+pub mod expect;
 pub mod geometry;
 pub mod invariant;
 pub mod memory;
@@ -33,6 +35,7 @@ pub mod rules;
 
 pub use era::{Era, EraError, KnownRace};
 pub use errno::{Died, Errno};
+pub use expect::{Condition, Demand, Expectation, Outcome};
 pub use geometry::{Geometry, GeometryError};
 pub use invariant::Invariant;
 pub use memory::{Memory, MemoryError, TlbRefill};

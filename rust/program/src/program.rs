@@ -3,6 +3,7 @@
 
 use serde::Serialize;
 
+use crate::expect::Expectation;
 use crate::op::{FileIdx, FileState, Layout, Op, Sharing, WorkerId};
 use crate::parse::ops::SYNTAX;
 
@@ -43,6 +44,9 @@ pub struct Step {
     pub issue: Issue,
     /// Line of the text it came from, from 1; in a recording, the number of the recorded step.
     pub line: u32,
+    /// What expectations call it, if not by its place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
 }
 
 /// A validated program.
@@ -54,6 +58,9 @@ pub struct Program {
     pub mounts: Vec<String>,
     /// Steps, in the order of the text.
     pub steps: Vec<Step>,
+    /// What must come of them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub expectations: Vec<Expectation>,
 }
 
 impl Program {

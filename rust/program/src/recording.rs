@@ -386,7 +386,7 @@ fn read_step(at: usize, raw: RawStep, program: &mut Program) -> Result<Observed,
             .map_err(|c| c.what)?,
     };
     let issue = if raw.asynchronous { Issue::Async } else { Issue::Wait };
-    program.steps.push(Step { n, who, op, issue, line: n });
+    program.steps.push(Step { n, who, op, issue, line: n, label: None });
     let mut completed_now = Vec::with_capacity(raw.completed_now.len());
     for RawCompletion { step, actor, ret } in raw.completed_now {
         completed_now.push(Completion { step, actor: worker(&actor)?, ret });

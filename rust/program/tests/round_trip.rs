@@ -4,8 +4,11 @@
 use std::collections::BTreeMap;
 
 use pgmap_prim::SplitMix64;
+use pgmap_program::expect::{Comparison, Wanted};
 use pgmap_program::op::*;
-use pgmap_program::{FileSpec, Issue, Op, Program, Step};
+use pgmap_program::{
+    Condition, Demand, Died, Errno, Expectation, FileSpec, Issue, Op, Program, Step,
+};
 
 struct Draw(SplitMix64);
 
@@ -159,6 +162,40 @@ impl Draw {
         }
     }
 
+    fn wanted(&mut self) -> Wanted {
+        match self.below(5) {
+            0 => Wanted::Ok,
+            1 => Wanted::Waits,
+            2 => Wanted::Value(if self.chance(2) { self.below(3) } else { self.0.next_u64() }),
+            3 => Wanted::Errno(self.pick(Errno::ALL)),
+            _ => Wanted::Died(self.pick(&Died::ALL)),
+        }
+    }
+
+    /// Lists never hold a list of their own kind: that would print as one.
+    fn condition(&mut self, steps: &[u32], depth: u64) -> Condition {
+        let list = |draw: &mut Self, other: fn(&Condition) -> bool| {
+            let mut members = Vec::new();
+            while members.len() < 2 || draw.chance(2) {
+                let one = draw.condition(steps, depth - 1);
+                if other(&one) {
+                    members.push(one);
+                }
+            }
+            members
+        };
+        match self.below(4 + 3 * depth.min(2)) {
+            0..=3 => Condition::Step {
+                n: self.pick(steps),
+                is: self.pick(&[Comparison::Is, Comparison::IsNot]),
+                wanted: self.wanted(),
+            },
+            4 | 7 => Condition::Any(list(self, |one| !matches!(one, Condition::Any(_)))),
+            5 | 8 => Condition::All(list(self, |one| !matches!(one, Condition::All(_)))),
+            _ => Condition::Not(Box::new(self.condition(steps, depth - 1))),
+        }
+    }
+
     fn issue(&mut self, op: &Op) -> Issue {
         match op {
             Op::Nop | Op::Spawn | Op::Fork { .. } | Op::Exit | Op::Kill => Issue::Wait,
@@ -202,7 +239,7 @@ fn read_back(p: &Program) -> Result<Program, pgmap_program::ParseError> {
 #[test]
 fn a_program_reads_back_as_it_prints() {
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
-    let mut steps = 0;
+    let (mut steps, mut expectations) = (0, 0);
     for seed in 0..2500 {
         let mut draw = Draw(SplitMix64::new(seed));
         let mut p = Program { files: draw.files(), ..Program::default() };
@@ -214,7 +251,7 @@ fn a_program_reads_back_as_it_prints() {
                 p.mounts.push("/mnt/dax".to_owned());
             }
             let n = u32::try_from(p.steps.len()).unwrap();
-            p.steps.push(Step { n, who, op, issue, line: 0 });
+            p.steps.push(Step { n, who, op, issue, line: 0, label: None });
             match read_back(&p) {
                 Ok(read) => {
                     assert_eq!(read.steps, p.steps, "seed {seed}:\n{p}");
@@ -231,12 +268,29 @@ fn a_program_reads_back_as_it_prints() {
         if !used {
             p.mounts.clear();
         }
-        assert_eq!(read_back(&p).unwrap(), p, "seed {seed}");
+        for at in 0..p.steps.len() {
+            let step = &mut p.steps[at];
+            if draw.chance(4) && !matches!(step.op, Op::Start | Op::End) {
+                step.label = Some(format!("{}{at}", draw.pick(&["a", "_", "Pin"])));
+            }
+        }
+        let after = p.halves().1.iter().filter(|step| !matches!(step.op, Op::Start | Op::End));
+        let after: Vec<u32> = after.map(|step| step.n).collect();
+        if !after.is_empty() {
+            for _ in 0..draw.below(3) {
+                let demand = draw.pick(&Demand::ALL);
+                let condition = draw.condition(&after, 3);
+                p.expectations.push(Expectation { demand, condition });
+            }
+        }
+        expectations += p.expectations.len();
+        assert_eq!(read_back(&p).unwrap(), p, "seed {seed}:\n{p}");
         let json = serde_json::to_value(&p).unwrap();
         assert_eq!(json["steps"].as_array().map(Vec::len), Some(p.steps.len()));
         steps += p.steps.len();
     }
     assert!(steps > 10_000, "only {steps} steps were accepted");
+    assert!(expectations > 1000, "only {expectations} expectations");
     for syntax in pgmap_program::parse::SYNTAX.iter().filter(|s| s.unsupported.is_empty()) {
         let times = seen.get(syntax.name).copied().unwrap_or(0);
         assert!(times >= 3, "{} was accepted only {times} times", syntax.name);
@@ -275,6 +329,17 @@ fn noise_is_refused_or_read_but_never_a_panic() {
             "\u{0}",
             "\t",
             "longterm",
+            "\nexpect",
+            "never",
+            "a:",
+            "w0.1",
+            "a=ok",
+            "not",
+            "and",
+            "(",
+            ")",
+            "!=",
+            "EBUSY",
         ])
         .collect();
     for seed in 0..20_000 {

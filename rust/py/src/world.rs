@@ -68,7 +68,7 @@ impl World {
             layout: Layout::Contiguous,
         };
         let files = self.names.list().into_iter().map(spec).collect();
-        Parsed { files, mounts: vec!["/mnt".to_owned()], steps: Vec::new() }
+        Parsed { files, mounts: vec!["/mnt".to_owned()], ..Parsed::default() }
     }
 
     /// Executes an operation. Writes store `value`.

@@ -2,7 +2,7 @@
 //!
 //! A changed program is always printed and parsed: the parser follows the handles, so a change that leaves a
 //! reference to nothing is noticed there. Dropping repairs itself: the step that the parser
-//! complains about goes too, until nothing is wrong.
+//! complains about goes too, until nothing is wrong. An expectation goes with the steps that it names.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -35,6 +35,8 @@ pub(super) enum Edit {
     NoFile(usize),
     /// No step goes on at once; tasks run at the same time anyway.
     Wait,
+    /// Labels that no expectation speaks of go.
+    Labels,
 }
 
 impl Edit {
@@ -45,11 +47,16 @@ impl Edit {
             Self::Drop(steps) => drop_steps(program, steps)?,
             Self::IntoSetUp(step) => {
                 let step = new.steps.remove(*step);
+                if named(&new).contains(&step.n) {
+                    return None;
+                }
                 let start = new.steps.iter().position(|step| step.op == Op::Start);
                 match start {
                     Some(at) => new.steps.insert(at, step),
                     None => {
-                        let start = Step { op: Op::Start, who: None, issue: Issue::Wait, ..step };
+                        let op = Op::Start;
+                        let start =
+                            Step { op, who: None, issue: Issue::Wait, label: None, ..step.clone() };
                         new.steps.splice(0..0, [step, start]);
                     }
                 }
@@ -86,6 +93,12 @@ impl Edit {
                 new.steps.iter_mut().for_each(|step| step.issue = Issue::Wait);
                 parse(&new)?
             }
+            Self::Labels => {
+                let named = named(&new);
+                let silent = new.steps.iter_mut().filter(|step| !named.contains(&step.n));
+                silent.for_each(|step| step.label = None);
+                parse(&new)?
+            }
         };
         (changed.to_string() != program.to_string()).then_some(changed)
     }
@@ -93,6 +106,11 @@ impl Edit {
 
 fn parse(program: &Program) -> Option<Program> {
     Program::parse(&program.to_string()).ok()
+}
+
+/// The steps that expectations speak of.
+fn named(program: &Program) -> BTreeSet<u32> {
+    program.expectations.iter().flat_map(|it| it.condition.steps()).collect()
 }
 
 /// The steps of a worker, and those that fork it.
@@ -270,5 +288,8 @@ fn without(program: &Program, gone: &mut BTreeSet<usize>) -> (Program, Vec<usize
             kept.push(n);
         }
     }
+    // Names are made from the steps that are there, so what is left still means what it did.
+    let there: BTreeSet<u32> = rest.steps.iter().map(|step| step.n).collect();
+    rest.expectations.retain(|it| it.condition.steps().iter().all(|n| there.contains(n)));
     (rest, kept)
 }

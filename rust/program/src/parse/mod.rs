@@ -10,7 +10,9 @@
 //! w1 ftruncate f 0 &           # a file where a descriptor is expected; & goes on at once
 //! wait                         # the environment needs no worker
 //! start                        # what came before was set-up: from here workers run at the same time
+//! a: w0 pin 0 0                # a label, for expectations
 //! end
+//! expect a = ok or w1.1 = EBUSY    # see `expect`; never and sometimes are alike
 //! ```
 //!
 //! What is an error here and what at run time: a *reference to nothing* is an error here (a file
@@ -19,14 +21,16 @@
 //! it, however silly: unmapping twice, closing twice, touching beyond the end have an errno or a signal.
 //!
 //! `words` splits a step into words, `ops` turns them into an [`Op`], `check`
-//! follows the handles from step to step.
+//! follows the handles from step to step, `expect` reads expectations.
 
 pub(crate) mod check;
+pub(crate) mod expect;
 pub(crate) mod ops;
 pub(crate) mod words;
 
 use thiserror::Error;
 
+use crate::expect::EXPECTATIONS_MAX;
 use crate::op::{FileState, Layout, Op, PAGE_MAX, WorkerId};
 use crate::program::{FileSpec, Issue, Program, Step};
 use check::Handles;
@@ -56,14 +60,17 @@ impl Program {
     /// Reads and validates a program.
     pub fn parse(text: &str) -> Result<Program, ParseError> {
         let mut parser = Parser::default();
-        for (at, line) in text.lines().enumerate() {
-            let number = u32::try_from(at + 1).unwrap_or(u32::MAX);
-            parser.line(number, line).map_err(|Complaint { column, what }| ParseError {
-                line: number,
-                column,
-                what,
-                text: line.trim_end().to_owned(),
-            })?;
+        let told = |line, text: &str, Complaint { column, what }| ParseError {
+            line,
+            column,
+            what,
+            text: text.trim_end().to_owned(),
+        };
+        for (number, line) in (1..).zip(text.lines()) {
+            parser.line(number, line).map_err(|wrong| told(number, line, wrong))?;
+        }
+        for (number, line) in core::mem::take(&mut parser.expectations) {
+            parser.expectation(line).map_err(|wrong| told(number, line, wrong))?;
         }
         Ok(parser.program)
     }
@@ -86,8 +93,12 @@ impl Program {
         let Some((first, rest)) = statement_words.split_first() else {
             return Err(wrong(Complaint::at(1, "there is no step here")));
         };
+        if first.text.contains(':') || expect::demand(first.text).is_some() {
+            let what = "labels and expectations are for whole programs, and this is one step";
+            return Err(wrong(first.complain(what)));
+        }
         self.resolve(*first, rest, issue)
-            .map(|(who, op)| Step { n: 0, who, op, issue, line: 1 })
+            .map(|(who, op)| Step { n: 0, who, op, issue, line: 1, label: None })
             .map_err(wrong)
     }
 
@@ -132,15 +143,21 @@ impl std::str::FromStr for Program {
 }
 
 #[derive(Default)]
-struct Parser {
+struct Parser<'a> {
     program: Program,
     handles: Handles,
+    /// Lines of expectations, read when every step is known.
+    expectations: Vec<(u32, &'a str)>,
 }
 
-impl Parser {
-    fn line(&mut self, number: u32, line: &str) -> Result<(), Complaint> {
-        let code = line.split('#').next().unwrap_or("");
-        if code.trim().is_empty() {
+impl<'a> Parser<'a> {
+    fn line(&mut self, number: u32, line: &'a str) -> Result<(), Complaint> {
+        let code = code_of(line);
+        let Some(begin) = code.split_whitespace().next() else {
+            return Ok(());
+        };
+        if expect::demand(begin).is_some() {
+            self.expectations.push((number, line));
             return Ok(());
         }
         let mut column = 1;
@@ -149,17 +166,62 @@ impl Parser {
             let Some((first, rest)) = statement_words.split_first() else {
                 return Err(Complaint::at(column, "there is no step here"));
             };
+            if expect::demand(first.text).is_some() {
+                return Err(first.complain(ALONE));
+            }
             if first.text == "file" {
                 if issue == Issue::Async {
                     return Err(first.complain("a file is declared at once: & makes no sense here"));
                 }
                 self.file(*first, rest)?;
             } else {
-                self.step(number, *first, rest, issue)?;
+                self.step(number, &statement_words, issue)?;
             }
             column += u32::try_from(statement.chars().count()).unwrap_or(u32::MAX - 1) + 1;
         }
         Ok(())
+    }
+
+    /// `expect CONDITION`, when all steps are known.
+    fn expectation(&mut self, line: &str) -> Result<(), Complaint> {
+        let code = code_of(line);
+        let begin = code.len() - code.trim_start().len();
+        let column = u32::try_from(code[..begin].chars().count() + 1).unwrap_or(u32::MAX);
+        if let Some(at) = code.find(['|', '&']) {
+            let column = u32::try_from(code[..at].chars().count() + 1).unwrap_or(u32::MAX);
+            return Err(Complaint::at(column, ALONE));
+        }
+        if self.program.expectations.len() == EXPECTATIONS_MAX {
+            let what = format!("a program has at most {EXPECTATIONS_MAX} expectations");
+            return Err(Complaint::at(column, what));
+        }
+        let read = expect::parse(&code[begin..], column, &self.program)?;
+        self.program.expectations.push(read);
+        Ok(())
+    }
+
+    /// The label in front of a step, and the words behind it.
+    fn label<'w>(
+        &self,
+        words: &'w [Word<'a>],
+    ) -> Result<(Option<&'a str>, &'w [Word<'a>]), Complaint> {
+        let Some((first, rest)) = words.split_first() else { return Ok((None, words)) };
+        let Some((label, behind)) = first.text.split_once(':') else { return Ok((None, words)) };
+        expect::check_label(label).map_err(|what| first.complain(what))?;
+        if !behind.is_empty() {
+            return Err(first.complain(format!("put a space after the label: {label}: {behind}")));
+        }
+        let same = |step: &&Step| step.label.as_deref() == Some(label);
+        if let Some(step) = self.program.steps.iter().find(same) {
+            let what = format!("{label} is the label of the step on line {} already", step.line);
+            return Err(first.complain(what));
+        }
+        if rest.is_empty() {
+            return Err(
+                first.complain(format!("{label} labels nothing: a step follows on its line"))
+            );
+        }
+        Ok((Some(label), rest))
     }
 
     /// `file NAME PAGES [written|unwritten] [contiguous|huge]`
@@ -200,23 +262,30 @@ impl Parser {
         Ok(())
     }
 
-    fn step(
-        &mut self,
-        line: u32,
-        first: Word<'_>,
-        rest: &[Word<'_>],
-        issue: Issue,
-    ) -> Result<(), Complaint> {
+    fn step(&mut self, line: u32, words: &[Word<'a>], issue: Issue) -> Result<(), Complaint> {
+        let (label, words) = self.label(words)?;
+        let Some((&first, rest)) = words.split_first() else { return Ok(()) };
         if self.program.steps.len() == STEPS_MAX {
             return Err(first.complain(format!("a program has at most {STEPS_MAX} steps")));
+        }
+        if label.is_some() && ["start", "end", "file"].contains(&first.text) {
+            return Err(first.complain(format!("{} has no result to speak of", first.text)));
         }
         let (who, op) = self.program.resolve(first, rest, issue)?;
         let name = if who.is_some() { rest.first().copied().unwrap_or(first) } else { first };
         self.handles.step(who, &op, line).map_err(|what| name.complain(what))?;
         let n = u32::try_from(self.program.steps.len()).unwrap_or(u32::MAX);
-        self.program.steps.push(Step { n, who, op, issue, line });
+        let label = label.map(str::to_owned);
+        self.program.steps.push(Step { n, who, op, issue, line, label });
         Ok(())
     }
+}
+
+const ALONE: &str = "an expectation has a line of its own, and joins conditions by and, or, not";
+
+/// A line without its comment.
+fn code_of(line: &str) -> &str {
+    line.split('#').next().unwrap_or("")
 }
 
 /// Words of one step with their columns, and whether `&` ends it.
