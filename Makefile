@@ -57,8 +57,7 @@ lint: build $(VENV)/.lint ## rustfmt, clippy, ruff, mypy --strict, stubtest
 	$(PY) -m mypy.stubtest pgmap._core --mypy-config-file pyproject.toml
 
 wheel: $(VENV)/.tools ## dist/*.whl, which runs without cargo
-	@rm -f dist/*.whl
-	$(VENV)/bin/maturin build --release --locked --out dist --interpreter $(PY)
+	$(call BUILD_WHEEL,dist)
 	@ls dist/*.whl
 
 clean: ## forget everything built, .venv included
@@ -72,8 +71,10 @@ clean: ## forget everything built, .venv included
 define MISSING
 { command -v cargo >/dev/null \
 	|| echo "cargo not found: install Rust $(RUST_MIN) or newer, then run make again"; \
-  v=$$(cargo --version 2>/dev/null | cut -d' ' -f2); \
-  printf '%s\n' $(RUST_MIN) "$${v:-0}" | sort -VC \
+  said=$$(cargo --version 2>&1) \
+	|| echo "cargo is installed but does not run: repair Rust, then run make again; it says: $$said"; \
+  v=$$(echo "$$said" | sed -n 's/^cargo \([0-9.]*\).*/\1/p'); \
+  printf '%s\n' $(RUST_MIN) "$$v" | sort -VC \
 	|| echo "cargo $$v is too old: Rust $(RUST_MIN) or newer is needed"; \
   command -v cc >/dev/null \
 	|| echo "cc not found: Rust links with a C compiler (Debian: apt install gcc)"; \
@@ -90,19 +91,27 @@ endef
 toolchain:
 	$(if $(shell $(MISSING)),$(error pgmap: $(shell $(MISSING))))@:
 
+PIP := $(PY) -m pip install --disable-pip-version-check
+
+# The one wheel in a folder. Built by maturin itself, because under pip cargo has nothing to say for minutes.
+define BUILD_WHEEL
+@rm -f $(1)/*.whl
+@$(VENV)/bin/maturin build --release --locked --out $(1) --interpreter $(PY)
+endef
+
 $(VENV)/.tools: pyproject.toml | toolchain
 	@echo 'pgmap: preparing $(VENV)'
 	@$(PY) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
-	@$(PY) -m pip install --quiet --disable-pip-version-check 'pip>=25.1' '$(MATURIN)'
+	@$(PIP) 'pip>=25.1' '$(MATURIN)'
 	@touch $@
 
 $(VENV)/.installed: $(SOURCES) $(VENV)/.tools | toolchain
-	@echo 'pgmap: building (the first time takes a minute or two)'
-	@cargo metadata --quiet --locked --format-version 1 >/dev/null # cargo's own words, not pip's
-	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(PY) -m pip install --quiet \
-		--disable-pip-version-check --no-build-isolation '.[test]'
+	@echo 'pgmap: building (the first time takes some minutes, most of them on the last crate)'
+	$(call BUILD_WHEEL,target/wheels)
+	@$(PIP) --quiet --force-reinstall --no-deps target/wheels/*.whl
+	@$(PIP) $(if $(wildcard $@),--quiet) "$$(echo target/wheels/*.whl)[test]"
 	@touch $@
 
 $(VENV)/.lint: pyproject.toml $(VENV)/.tools
-	@$(PY) -m pip install --quiet --disable-pip-version-check --group lint
+	@$(PIP) --group lint
 	@touch $@

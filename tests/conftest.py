@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from pathlib import Path
+
 import pytest
 
 from fake_core import FakeCore
 from pgmap._cli import Command, run_command
 from pgmap._exit import Exit
 from ran import Ran, Runner
+
+
+@pytest.fixture(autouse=True)
+def activated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``python`` is the one that runs the tests, as in an activated environment."""
+    folders = [str(Path(sys.executable).parent), os.environ.get("PATH", "")]
+    monkeypatch.setenv("PATH", os.pathsep.join(folders))
 
 
 @pytest.fixture

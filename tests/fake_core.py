@@ -21,6 +21,7 @@ from pgmap._core_api import (
     CoverageReport,
     ExploreProgress,
     ExploreReport,
+    Facts,
     FoundReport,
     HuntProgress,
     HuntReport,
@@ -147,6 +148,52 @@ CATALOGUE: Catalogue = {
         },
     ],
     "not_shown": [{"rule": "share-reset", "value": "kept", "why": "files cannot share"}],
+}
+
+FACTS: Facts = {
+    "invariants": [
+        {"id": "I01", "sentence": "No counter goes below zero and none wraps."},
+        {"id": "I13-weak", "sentence": "Nobody touches the pagemap afterwards."},
+        {"id": "I13-strong", "sentence": "Teardown waits for references."},
+        {"id": "I22", "sentence": "A page is put by zap only after the flush."},
+        {"id": "L3", "sentence": "No retry loop runs for ever."},
+    ],
+    "eras": [
+        {
+            "name": "v6.15",
+            "summary": "As shipped.",
+            "facts": "K§3.7, K§14",
+            "known": [
+                {
+                    "id": "B31",
+                    "title": "unbind does not wait",
+                    "invariant": "I13-strong",
+                    "rule": ["teardown-pages", "ignore"],
+                    "kernels": "v5.18 and later",
+                    "source": "K§3.3, recordings *_unbind_ref",
+                    "note": "struct pages go under a pin",
+                }
+            ],
+        },
+        {"name": "v6.15-sound", "summary": "Mended.", "facts": "K§3.7", "known": []},
+    ],
+    "rules": [
+        {
+            "name": "zap-put",
+            "summary": "When zap puts.",
+            "facts": "K§6.1, B22",
+            "values": [
+                {"name": "after-flush", "meaning": "after it"},
+                {"name": "before-flush", "meaning": "before it"},
+            ],
+            "eras": {"v6.15": "after-flush", "v6.15-sound": "after-flush"},
+        }
+    ],
+    "operations": [
+        {"name": "munmap", "args": "M [PAGE N]", "by": "worker", "unsupported": ""},
+        {"name": "split", "args": "...", "by": "worker", "unsupported": "not supported yet"},
+    ],
+    "errnos": [{"name": "EFAULT", "number": 14, "meaning": "Bad address"}],
 }
 
 
@@ -488,6 +535,13 @@ class FakeCore:
     def reveal(self, token: str) -> Revealed:
         self.asked.append(token)
         return {"program": PROGRAM, "setting": setting(), "events": 144, "switches": 2}
+
+    def check_rules(self, era: str, breaks: Sequence[tuple[str, str]]) -> None:
+        if self.raises is not None:
+            raise self.raises
+
+    def facts(self) -> Facts:
+        return FACTS
 
     def catalogue(self) -> Catalogue:
         return CATALOGUE

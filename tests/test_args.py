@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from argparse import ArgumentTypeError
 from contextlib import suppress
+from dataclasses import asdict
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import pgmap
+from pgmap import errors
 from pgmap._args import (
+    THREADS_MAX,
     add_rules,
     count,
     duration,
@@ -20,7 +24,12 @@ from pgmap._args import (
     show_seconds,
     show_seed,
 )
-from pgmap._cli import Parser, UsageError
+from pgmap._cli import Command, Parser, UsageError, build_parser
+from pgmap._core_api import core
+from pgmap._exit import Exit
+from pgmap._explore import Explore
+from pgmap.stress import Config, Stress
+from ran import Runner
 
 
 @pytest.mark.parametrize(
@@ -111,3 +120,27 @@ def test_one_rule_has_one_value() -> None:
     assert asked.breaks == [("a", "b"), ("c", "d")]
     with pytest.raises(UsageError, match="a is given twice"):
         parser.parse_args(["--break", "a=b", "--break", "a=c"])
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [(Stress(), []), (Explore(), ["--break", "a=b"]), (Explore(), ["--hunt", "mmap"])],
+)
+@pytest.mark.parametrize("number", ["0", "65", "200", "100000"])
+def test_threads_have_one_limit_and_one_sentence(
+    command: Command, words: list[str], number: str, run: Runner
+) -> None:
+    ran = run(command, *words, "--threads", number)
+    assert ran.exit is Exit.USAGE
+    sentence = f"argument --threads: '{number}' is not between 1 and {THREADS_MAX}"
+    assert ran.stderr.splitlines()[0] == f"pgmap {command.name}: {sentence}"
+
+
+@pytest.mark.parametrize("number", [0, THREADS_MAX + 1, 1 << 40])
+def test_the_core_has_the_same_limit(number: int) -> None:
+    sentence = rf"threads is {number}; it must be 1 to {THREADS_MAX}$"
+    with pytest.raises(errors.InvalidArgument, match=sentence):
+        pgmap.explore("file f 1\nw0 nop\n", threads=number)
+    stress = asdict(Config.of(build_parser(Stress()).parse_args([])))
+    with pytest.raises(errors.InvalidArgument, match=sentence):
+        core().stress_start({**stress, "threads": number})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -152,6 +153,41 @@ def test_colour_follows_the_option_then_the_environment(
         monkeypatch.setenv(name, value)
     core = FakeCore(stress=FakeStress(stress_report(violations=[violation()])))
     assert ("\x1b[" in run(Stress(), "--color", option, core=core).stdout) is coloured
+
+
+@each_command
+def test_help_breaks_lines_between_words_only(
+    command: Command, run: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    words = set(run(command, "--help").stdout.split())
+    for columns in range(60, 90):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        assert set(run(command, "--help").stdout.split()) <= words, columns
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8", "cp1252"])
+def test_a_name_that_the_stream_cannot_show_is_shown_escaped(encoding: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "pgmap.conform", str(tmp_path / "h\u00e9\u4e2d.json")],
+        env={**os.environ, "PYTHONIOENCODING": encoding},
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == Exit.USAGE
+    shown = "h\u00e9\u4e2d.json".encode(encoding, "backslashreplace")
+    assert shown in done.stdout
+
+
+def test_the_overview_survives_a_reader_that_goes_away() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "pgmap"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as child:
+        assert child.stdout is not None
+        assert child.stderr is not None
+        child.stdout.close()
+        assert child.stderr.read() == b""
+        assert child.wait(60) == Exit.OK
 
 
 def test_python_m_pgmap_lists_the_commands(capsys: pytest.CaptureFixture[str]) -> None:

@@ -123,12 +123,34 @@ def test_a_folder_stands_for_its_recordings(run: Runner, tmp_path: Path) -> None
     assert core.asked == [("a", None), ("b", None)]
 
 
+def test_a_folder_stands_for_the_folders_below_it_too(run: Runner, tmp_path: Path) -> None:
+    for name in ("6.16/ext4/b", "6.18/c", "a"):
+        path = tmp_path / f"{name}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(path.stem)
+    core = FakeCore(recordings={name: conformance() for name in "abc"})
+    assert run(Conform(), str(tmp_path), core=core).exit is Exit.OK
+    assert sorted(text for text, _ in core.asked) == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("piped", [False, True])
+def test_a_byte_order_mark_is_none_of_the_text(
+    piped: bool, run: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw = b"\xef\xbb\xbfcaf\xc3\xa9"
+    (tmp_path / "a.json").write_bytes(raw)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(raw), encoding="ascii"))
+    core = FakeCore(recordings={"caf\u00e9": conformance()})
+    name = "-" if piped else str(tmp_path / "a.json")
+    assert run(Conform(), name, core=core).exit is Exit.OK
+
+
 def test_an_empty_folder_is_a_usage_error(run: Runner, tmp_path: Path) -> None:
     assert run(Conform(), str(tmp_path)).exit is Exit.USAGE
 
 
 def test_a_dash_reads_standard_input(run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.stdin", io.StringIO("piped"))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"piped"), encoding="ascii"))
     core = FakeCore(recordings={"piped": conformance()})
     assert run(Conform(), "-", core=core).exit is Exit.OK
 

@@ -190,7 +190,7 @@ def test_without_a_program_the_one_known_for_the_rule_runs(run: Runner) -> None:
         (["--break", "a=b", "--break", "a=c"], "a is given twice"),
         (["--for", "soon", "--break", "a=b"], "not a duration"),
         (["--seed", "-1", "--break", "a=b"], "unsigned 64-bit"),
-        (["--threads", "0", "--break", "a=b"], "not between 1 and 256"),
+        (["--threads", "0", "--break", "a=b"], "not between 1 and 64"),
         (["--strategy", "pos", "--preemptions", "1", "--break", "a=b"], "bounds nothing"),
         (["--hunt", "mmap", "--strategy", "pos"], "no --strategy"),
         (["--hunt", "mmap", "--seed", "1"], "no --seed"),

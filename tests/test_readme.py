@@ -8,10 +8,15 @@ from __future__ import annotations
 import contextlib
 import io
 import re
+import shlex
 import textwrap
 from pathlib import Path
 
+import pytest
+
 from pgmap import _replay
+from pgmap.__main__ import COMMANDS
+from pgmap._cli import build_parser
 from pgmap._core_api import core
 from pgmap._exit import Exit
 from pgmap._explore import Explore
@@ -23,6 +28,23 @@ README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8"
 def block(start: str, end: str) -> str:
     """What stands between two phrases, unindented."""
     return textwrap.dedent(README.split(start, 1)[1].split(end, 1)[0]).strip()
+
+
+def commands() -> list[list[str]]:
+    """The lines to paste that run pgmap."""
+    lines = re.findall(r"^    (?:\$ )?python -m pgmap\.(.+)$", README, re.MULTILINE)
+    return [shlex.split(line) for line in lines]
+
+
+@pytest.mark.parametrize("words", commands(), ids=" ".join)
+def test_each_line_is_a_command_line_that_makes_sense(
+    words: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(Path(__file__).parent.parent)
+    [command] = [command for command in COMMANDS if command.name == words[0]]
+    args = build_parser(command).parse_args(words[1:])
+    assert all(Path(name).exists() for name in getattr(args, "files", []))
+    core().check_rules(args.era or "v6.15", getattr(args, "breaks", []))
 
 
 def without_times(text: str) -> str:

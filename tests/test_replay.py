@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 import random
+import re
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,30 @@ def test_cannot_is_125_and_names_the_step(run: Runner) -> None:
     ran = run(Replay(), TOKEN, core=FakeCore(again=again))
     assert ran.exit is Exit.REPLAY_IMPOSSIBLE
     assert "step 17" in ran.lines[-1]
+
+
+def test_quiet_is_the_result_and_nothing_else(run: Runner, found: Found) -> None:
+    assert run(Replay(), found.token, core=core()).stdout.count("\n") > 20
+    ran = run(Replay(), "-q", found.token, core=core())
+    assert ran.exit is Exit.FOUND
+    assert ran.lines == [f"Result: reproduced: I22 {found.finding.title}"]
+
+
+def test_colour_is_for_the_diagram_too(run: Runner, found: Found) -> None:
+    plain = run(Replay(), found.token, core=core()).lines
+    inked = run(Replay(), "--color", "always", found.token, core=core()).lines
+    assert [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in inked] == plain
+    coloured = [line for line, was in zip(inked, plain, strict=True) if line != was]
+    for part in ("BUG: pgmap", "  <-", "... 10 steps", "folio_put_refs: refcount"):
+        assert any(part in line for line in coloured), part
+
+
+def test_a_report_with_a_byte_order_mark_is_read(run: Runner, tmp_path: Path) -> None:
+    text = json.dumps({"text": f"Reproduce: \\\n{TOKEN}", "token": TOKEN})
+    (tmp_path / "report.json").write_text(text, encoding="utf-8-sig")
+    fake = FakeCore()
+    run(Replay(), str(tmp_path / "report.json"), core=fake)
+    assert fake.asked[0][0] == TOKEN
 
 
 def test_failing_in_another_way_is_not_survival(run: Runner) -> None:

@@ -10,9 +10,11 @@ import pgmap
 from pgmap._cli import Command, run_command
 from pgmap._exit import Exit, table
 from pgmap._explore import Explore
+from pgmap._output import Output
 from pgmap._replay import Replay
 from pgmap.bench import Bench
 from pgmap.conform import Conform
+from pgmap.explain import Explain
 from pgmap.selftest import Selftest
 from pgmap.stress import Stress
 
@@ -23,6 +25,7 @@ COMMANDS: tuple[Command, ...] = (
     Selftest(),
     Conform(),
     Bench(),
+    Explain(),
 )
 
 
@@ -41,12 +44,13 @@ def overview() -> str:
 def main(argv: Sequence[str] | None = None) -> int:
     """Dispatch; returns the exit code."""
     words = sys.argv[1:] if argv is None else list(argv)
+    out = Output(json_to=None)
     match words:
         case [] | ["-h" | "--help" | "help", *_]:
-            print(overview())
+            out.result(overview())
             return int(Exit.OK)
         case ["--version", *_]:
-            print(f"pgmap {pgmap.__version__}")
+            out.result(f"pgmap {pgmap.__version__}")
             return int(Exit.OK)
         case [name, *rest]:
             for command in COMMANDS:
@@ -54,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                     return run_command(command, rest)
             near = get_close_matches(name, [command.name for command in COMMANDS], n=1)
             hint = f"did you mean {near[0]}?" if near else "python -m pgmap lists the commands"
-            print(f"pgmap: no command {name!r}; {hint}", file=sys.stderr)
+            out.note(f"pgmap: no command {name!r}; {hint}")
             return int(Exit.USAGE)
     raise AssertionError("unreachable: every list of words matches above")
 

@@ -26,6 +26,7 @@ _LONGEST = 365 * 24 * 3600.0
 SEED_LIMIT = 1 << 64
 DEFAULT_ERA = "v6.15-sound"
 DEFAULT_STRATEGY = "portfolio"
+THREADS_MAX = 64
 STRATEGIES_WITH_BOUNDS = ("portfolio", "bounds")
 DEFAULT_EXPLORE_SEED = 1
 
@@ -145,7 +146,7 @@ def add_threads(group: _ArgumentGroup) -> None:
     """Add ``--threads`` to a search; what it finds does not depend on them."""
     group.add_argument(
         "--threads",
-        type=count(1, 256),
+        type=count(1, THREADS_MAX),
         metavar="N",
         help="OS threads that draw, or hunt (default: one for each processor); "
         "any number finds the same",

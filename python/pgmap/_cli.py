@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import textwrap
 import time
 import traceback
 from collections.abc import Mapping, Sequence
@@ -88,13 +89,21 @@ class Parser(argparse.ArgumentParser):
         self.shown += message
 
 
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """Help whose lines break between words only: options and names have hyphens in them."""
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        words = " ".join(text.split())
+        return textwrap.wrap(words, width, break_on_hyphens=False, break_long_words=False)
+
+
 def build_parser(command: Command) -> Parser:
     examples = "\n".join(f"  {line}\n      {what}" for line, what in command.examples)
     parser = Parser(
         prog=f"python -m pgmap.{command.name}",
         description=command.about,
         epilog=f"examples:\n{examples}\n\nexit codes:\n{table()}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Help,
         allow_abbrev=False,
     )
     command.arguments(parser)

@@ -19,6 +19,7 @@ from pgmap._core_api import (
     Conformance,
     ExploreProgress,
     ExploreReport,
+    Facts,
     HuntProgress,
     HuntReport,
     Replayed,
@@ -48,8 +49,10 @@ __all__ = [
     "bench_core",
     "build_info",
     "catalogue",
+    "check_rules",
     "conform",
     "explore_start",
+    "facts",
     "hunt_start",
     "replay",
     "reproduce_start",
@@ -98,6 +101,8 @@ def replay(
 ) -> Replayed: ...
 def reveal(token: str) -> Revealed: ...
 def catalogue() -> Catalogue: ...
+def check_rules(era: str, breaks: Sequence[tuple[str, str]]) -> None: ...
+def facts() -> Facts: ...
 
 _P = TypeVar("_P")
 _R = TypeVar("_R")

@@ -443,6 +443,81 @@ class Catalogue(TypedDict):
     not_shown: list[NotShown]
 
 
+# --- facts ---------------------------------------------------------------------------------------
+
+
+class InvariantFact(TypedDict):
+    """What must hold, by its number."""
+
+    id: str
+    sentence: str
+
+
+class KnownRaceFact(TypedDict):
+    """A race that an era is known to have; `rule` is the rule and the value that make it."""
+
+    id: str
+    title: str
+    invariant: str
+    rule: list[str]
+    kernels: str
+    source: str
+    note: str
+
+
+class EraFact(TypedDict):
+    """An era, the facts behind it, and the races it is known to have."""
+
+    name: str
+    summary: str
+    facts: str
+    known: list[KnownRaceFact]
+
+
+class ValueFact(TypedDict):
+    """A value that a rule can take."""
+
+    name: str
+    meaning: str
+
+
+class RuleFact(TypedDict):
+    """A rule, the facts behind it, its values, and which one each era has."""
+
+    name: str
+    summary: str
+    facts: str
+    values: list[ValueFact]
+    eras: dict[str, str]
+
+
+class OperationFact(TypedDict):
+    """A word of the program language; `unsupported` says why the model cannot do it yet."""
+
+    name: str
+    args: str
+    by: Literal["worker", "environment"]
+    unsupported: str
+
+
+class ErrnoFact(TypedDict):
+    """An error number of the kernel."""
+
+    name: str
+    number: int
+    meaning: str
+
+
+class Facts(TypedDict):
+    """What the short names in outputs stand for."""
+
+    invariants: list[InvariantFact]
+    eras: list[EraFact]
+    rules: list[RuleFact]
+    operations: list[OperationFact]
+    errnos: list[ErrnoFact]
+
+
 class Core(Protocol):
     """The functions of `pgmap._core` that the commands call."""
 
@@ -481,6 +556,12 @@ class Core(Protocol):
 
     def catalogue(self) -> Catalogue:
         """Return the programs known for wrong rules."""
+
+    def check_rules(self, era: str, breaks: Sequence[tuple[str, str]]) -> None:
+        """Refuse an era or a rule that does not exist."""
+
+    def facts(self) -> Facts:
+        """Return what the short names in outputs stand for."""
 
 
 def core() -> Core:

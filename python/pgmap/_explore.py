@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import argparse
 import re
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 
-from pgmap import _cli, _core_api, _hunt
+from pgmap import _cli, _core_api, _glossary, _hunt
 from pgmap._args import (
     DEFAULT_EXPLORE_SEED,
     DEFAULT_STRATEGY,
@@ -31,12 +29,14 @@ from pgmap._cli import UsageError
 from pgmap._core_api import CoverageReport, ExploreProgress, ExploreReport
 from pgmap._drive import drive
 from pgmap._exit import Exit, worst
+from pgmap._input import read
 from pgmap._output import Ink, Output
 from pgmap._progress import showing
 from pgmap._search import DEFAULT_MEMORY, DEFAULT_PREEMPTIONS, config
 from pgmap._signals import Signals
 from pgmap._tell import (
     MEMORIES,
+    diagram,
     ending,
     found_words,
     geometry,
@@ -49,7 +49,6 @@ from pgmap._tell import (
 from pgmap._weak import not_on_x86, tell_silence
 from pgmap.verdicts import classes_words, counted, delays, unseen_words, within
 
-STDIN = "-"
 TEACH = (
     "nothing to explore: name a file with a program (or - for standard input), "
     "or --break RULE=VALUE for the program known for that rule, "
@@ -68,7 +67,8 @@ class Explore:
         "searches the schedules bound by bound: without a preemption, with one, with two. Beyond\n"
         "the last bound it draws some at random. What fails is shrunk, told as CPU0 beside CPU1,\n"
         "and given a token that runs it again.\n"
-        "Without a program, --break RULE=VALUE explores the one known for that rule."
+        "Without a program, --break RULE=VALUE explores the one known for that rule.\n\n"
+        f"words of the output (pgmap.explain knows more):\n{_glossary.lines(_glossary.SEARCHED)}"
     )
     examples = (
         (
@@ -255,6 +255,7 @@ def find_program(args: argparse.Namespace, core: _core_api.Core) -> tuple[str, s
         return args.program, read(args.program), DEFAULT_MEMORY
     if not args.breaks:
         raise UsageError(TEACH)
+    core.check_rules(args.era, args.breaks)
     catalogue = core.catalogue()
     known = {(entry["rule"], entry["value"]): entry for entry in catalogue["known"]}
     mine = [known[pair] for pair in args.breaks if pair in known]
@@ -277,18 +278,6 @@ def find_program(args: argparse.Namespace, core: _core_api.Core) -> tuple[str, s
     asked = " ".join(f"{name}={value}" for name, value in args.breaks)
     names = ", ".join(f"{name}={value}" for name, value in known)
     raise UsageError(f"no program is known for {asked}: name a file; known are {names}")
-
-
-def read(name: str) -> str:
-    """The text of a file or of standard input."""
-    try:
-        if name == STDIN:
-            return sys.stdin.read()
-        return Path(name).read_text(encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"cannot read {name}: {error.strerror}") from error
-    except (UnicodeDecodeError, ValueError) as error:
-        raise UsageError(f"cannot read {name}: not UTF-8 text") from error
 
 
 def describe(glance: ExploreProgress) -> Sequence[str]:
@@ -335,7 +324,7 @@ def tell(out: Output, report: ExploreReport, signals: Signals) -> None:
     out.detail()
     found = report["found"]
     if found is not None:
-        out.result(found["text"].rstrip("\n"))
+        out.result(diagram(out, found["text"]))
     out.result(result_line(out, report, signals))
     if found is not None:
         ending(out, found)

@@ -15,7 +15,7 @@ from pgmap._output import Ink, Output
 from pgmap._progress import showing
 from pgmap._search import DEFAULT_MEMORY
 from pgmap._signals import Signals
-from pgmap._tell import MEMORIES, ending, found_words, header, machine, shrinking
+from pgmap._tell import MEMORIES, diagram, ending, found_words, header, machine, shrinking
 from pgmap.verdicts import counted, within
 
 PREEMPTIONS = 1
@@ -54,7 +54,7 @@ def hunt(
         )
     found = report["found"]
     if found is not None:
-        out.result(found["text"].rstrip("\n"))
+        out.result(diagram(out, found["text"]))
     out.result(hunt_line(out, asked, report, signals))
     if found is not None:
         ending(out, found)

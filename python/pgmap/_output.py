@@ -2,7 +2,7 @@
 
 With ``--json -`` stdout belongs to the JSON object alone and everything for people moves to stderr.
 A reader that goes away (``| head``) silences its stream but does not change the verdict: the exit
-code is still the run's own.
+code is still the run's own. A character that a stream cannot show is shown as its escape.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from enum import Enum, IntEnum
 from typing import Any, TextIO
+
+from pgmap._here import here
 
 
 class Verbosity(IntEnum):
@@ -78,7 +80,7 @@ class Output:
 
     def result(self, line: str = "") -> None:
         """A line of the result; shown however quiet."""
-        _write(self.text, line + "\n")
+        _write(self.text, here(line) + "\n")
 
     def detail(self, line: str = "", level: Verbosity = Verbosity.NORMAL) -> None:
         """A line of the result that ``-q`` drops."""
@@ -87,7 +89,7 @@ class Output:
 
     def note(self, line: str) -> None:
         """A diagnostic."""
-        _write(sys.stderr, line + "\n")
+        _write(sys.stderr, here(line) + "\n")
 
     def paint(self, words: str, ink: Ink) -> str:
         if not wants_color(self.color, self.text):
@@ -109,11 +111,17 @@ class Output:
         self._json_file = None
 
 
+def showable(words: str, stream: TextIO) -> str:
+    """`words` as far as the stream's encoding has them, and escapes for the rest."""
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    return words.encode(encoding, "backslashreplace").decode(encoding)
+
+
 def _write(stream: TextIO | None, words: str) -> None:
     if stream is None:  # closed before Python started
         return
     try:
-        stream.write(words)
+        stream.write(showable(words, stream))
         stream.flush()
     except BrokenPipeError:
         # Nobody reads any more. Point the descriptor elsewhere so that neither later lines nor the

@@ -19,10 +19,10 @@ from pgmap._args import EachRuleOnce, rule
 from pgmap._cli import UsageError
 from pgmap._core_api import Replayed, TracedStep
 from pgmap._exit import Exit, worst
-from pgmap._explore import STDIN, read
+from pgmap._input import STDIN, read
 from pgmap._output import Ink, Output
 from pgmap._signals import Signals
-from pgmap._tell import ending
+from pgmap._tell import diagram, ending
 
 TOKEN = re.compile(r"pgm\d+:[A-Za-z0-9_-]+", re.ASCII)
 # Long commands are broken like this in reports, and mails put marks before each line.
@@ -88,7 +88,7 @@ class Replay:
         code = exit_of(told)
         found = told["found"]
         if found is not None:
-            out.result(found["text"].rstrip("\n"))
+            out.detail(diagram(out, found["text"]))
         out.result(result_line(out, told))
         if found is not None and not told["own_rules"]:
             ending(out, found)

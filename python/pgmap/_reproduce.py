@@ -20,7 +20,7 @@ from pgmap._drive import drive
 from pgmap._output import Ink, Output
 from pgmap._progress import showing
 from pgmap._signals import Signals
-from pgmap._tell import ending, found_words, shrinking
+from pgmap._tell import diagram, ending, found_words, shrinking
 from pgmap.verdicts import counted
 
 
@@ -101,7 +101,7 @@ def tell(out: Output, report: ReproduceReport, signals: Signals) -> None:
         )
         out.result(f"Explorer: {words} ({effort}); what real threads saw stands.{partial}")
         return
-    out.result(found["text"].rstrip("\n"))
+    out.result(diagram(out, found["text"]))
     how = "reproduced" if report["exact"] else "under these rules the ledger objects first to this"
     out.result(f"Explorer: {how}: {found_words(out, found)} ({effort}).")
     ending(out, found)

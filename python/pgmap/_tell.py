@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import pgmap
@@ -16,6 +17,11 @@ from pgmap._core_api import (
 from pgmap._output import Ink, Output
 from pgmap._search import DEFAULT_MEMORY
 from pgmap.verdicts import costs, counted, delays
+
+# Of the rows of a diagram: the one where it shows, one that changes a word, steps not shown.
+FAILS = re.compile(r"  <-(?: |$)")
+CHANGE = re.compile(r"\[[^\[\]]* -> [^\[\]]*\]$")
+LEFT_OUT = re.compile(r" +\.\.\. \d[\d,]* steps?")
 
 MEMORIES = {"sc": "sequentially consistent memory", "tso": "x86-TSO memory"}
 
@@ -96,6 +102,23 @@ def geometry(setting: Setting) -> str:
         f"{counted(sizes['cpus'], 'CPU')}, {counted(sizes['pages'], 'page')}, "
         f"PMD order {sizes['pmd_order']}"
     )
+
+
+def diagram(out: Output, report: str) -> str:
+    """A report with its colours: what is broken, where it shows, what is left out."""
+    return "\n".join(_inked(out, line) for line in report.rstrip("\n").splitlines())
+
+
+def _inked(out: Output, line: str) -> str:
+    change = CHANGE.search(line)
+    if line.startswith("BUG:") or FAILS.search(line):
+        return out.paint(line, Ink.BAD)
+    if change is not None:
+        at = change.start()
+        return line[:at] + out.paint(line[at:], Ink.WARN)
+    if LEFT_OUT.fullmatch(line):
+        return out.paint(line, Ink.DIM)
+    return line
 
 
 def ending(out: Output, found: FoundReport) -> None:

@@ -18,10 +18,9 @@ import pgmap
 from pgmap import _cli, _core_api, errors
 from pgmap._core_api import Conformance, Difference
 from pgmap._exit import Exit, worst
+from pgmap._input import STDIN, Unreadable, read
 from pgmap._output import Ink, Output, Verbosity
 from pgmap._signals import Signals
-
-STDIN = "-"
 
 
 class Conform:
@@ -32,7 +31,8 @@ class Conform:
     about = (
         "Replays recordings of real kernels on the model and compares refcount, mapcounts, pins,\n"
         "order, mapping, return value and blocking after every step. A folder stands for all the\n"
-        "*.json in it. With several files the most serious outcome decides the exit code."
+        "*.json in it and in the folders below. With several files the most serious outcome\n"
+        "decides the exit code."
     )
     examples = (
         (
@@ -40,8 +40,8 @@ class Conform:
             "one recording; a side-by-side table at the first difference, if there is one",
         ),
         (
-            "python -m pgmap.conform tests/fixtures/traces/6.16 --json report.json",
-            "a folder of recordings, with the comparison of each in one JSON object",
+            "python -m pgmap.conform tests/fixtures/traces --json report.json",
+            "a tree of recordings, with the comparison of each in one JSON object",
         ),
         (
             "python -m pgmap.conform --era v6.15-sound FILE",
@@ -77,11 +77,11 @@ class Conform:
 
 
 def expand(path: str) -> Iterator[str]:
-    """Yield the recordings in a folder; everything else stands for itself."""
+    """Yield the recordings in a folder and below; everything else stands for itself."""
     if path != STDIN and Path(path).is_dir():
-        inside = sorted(str(file) for file in Path(path).glob("*.json"))
+        inside = sorted(str(file) for file in Path(path).rglob("*.json"))
         if not inside:
-            raise _cli.UsageError(f"{path}: no *.json in this folder")
+            raise _cli.UsageError(f"{path}: no *.json in this folder or below")
         yield from inside
     else:
         yield path
@@ -92,13 +92,9 @@ def one_file(
 ) -> tuple[Exit, dict[str, Any]]:
     """Compare one recording and tell the outcome. A bad file does not stop the others."""
     try:
-        text = sys.stdin.read() if name == STDIN else Path(name).read_text(encoding="utf-8")
-        result = core.conform(text, era)
-    except (OSError, UnicodeDecodeError) as error:
-        if isinstance(error, errors.KernelError):
-            raise
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        return refuse(name, Exit.USAGE, error, reason or str(error), out)
+        result = core.conform(read(name), era)
+    except Unreadable as error:
+        return refuse(name, Exit.USAGE, error, error.reason, out)
     except errors.EraError:
         raise
     except (errors.PgmapError, ValueError) as error:

@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 import pgmap
 from pgmap import _cli, _core_api
 from pgmap._args import (
+    THREADS_MAX,
     add_rules,
     count,
     duration,
@@ -122,7 +123,7 @@ class Stress:
         world = parser.add_argument_group("what runs")
         add_rules(world)
         world.add_argument(
-            "--threads", type=count(1, 256), default=4, metavar="N", help="default 4"
+            "--threads", type=count(1, THREADS_MAX), default=4, metavar="N", help="default 4"
         )
         world.add_argument(
             "--mix",

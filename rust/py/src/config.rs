@@ -1,5 +1,6 @@
 //! Configurations of long runs: dictionaries from the commands, read entry by entry.
 
+use std::num::NonZeroU16;
 use std::time::Duration;
 
 use pgmap_program::{Era, EraError, Rules};
@@ -7,6 +8,10 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::raise;
+
+/// Threads of a run at most, whatever it does: a world has room for so many workers, and a search for no more
+/// processors.
+const THREADS_MAX: u16 = 64;
 
 pub(crate) fn invalid(py: Python<'_>, what: impl Into<String>) -> PyErr {
     raise::error(py, "InvalidArgument", what)
@@ -41,4 +46,13 @@ pub(crate) fn rules(py: Python<'_>, era: Era, breaks: &[(String, String)]) -> Py
             .map_err(|wrong| raise::error(py, "RuleError", wrong.to_string()))?;
     }
     Ok(rules)
+}
+
+/// A number of threads that makes sense.
+pub(crate) fn threads(py: Python<'_>, asked: u64) -> PyResult<NonZeroU16> {
+    u16::try_from(asked)
+        .ok()
+        .and_then(NonZeroU16::new)
+        .filter(|threads| threads.get() <= THREADS_MAX)
+        .ok_or_else(|| invalid(py, format!("threads is {asked}; it must be 1 to {THREADS_MAX}")))
 }

@@ -17,6 +17,7 @@ mod conform;
 mod convert;
 mod entry;
 mod explore;
+mod facts;
 mod files;
 mod job;
 mod json;
@@ -47,6 +48,8 @@ mod _core {
     use crate::explore::{
         ExploreRun, catalogue, explore_start, hunt_start, replay, reproduce_start, reveal,
     };
+    #[pymodule_export]
+    use crate::facts::{check_rules, facts};
     #[pymodule_export]
     use crate::program::Program;
     #[pymodule_export]

@@ -13,8 +13,6 @@ use crate::raise;
 
 /// Longest time without a look at Python's signals.
 const SLICE: Duration = Duration::from_millis(20);
-/// Threads that make sense at all.
-const THREADS_MAX: u16 = 64;
 
 /// A stress run under way.
 #[pyclass(frozen, module = "pgmap._core")]
@@ -59,10 +57,7 @@ impl StressRun {
 fn read(py: Python<'_>, config: &Bound<'_, PyDict>) -> PyResult<Config> {
     let era = config::era(py, &value::<String>(py, config, "era")?)?;
     let rules = config::rules(py, era, &value::<Vec<_>>(py, config, "breaks")?)?;
-    let threads: u16 = value(py, config, "threads")?;
-    if threads == 0 || threads > THREADS_MAX {
-        return Err(invalid(py, format!("threads is {threads}; it must be 1 to {THREADS_MAX}")));
-    }
+    let threads = config::threads(py, value(py, config, "threads")?)?.get();
     let mix: String = value(py, config, "mix")?;
     let mix = mix_named(&mix).ok_or_else(|| {
         let known: Vec<_> = MIXES.iter().map(|mix| mix.name).collect();

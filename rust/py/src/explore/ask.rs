@@ -20,8 +20,6 @@ const AFTER_BOUNDS: u64 = 1_000;
 const ALONE: u64 = 10_000;
 /// The strategy that stays within bounds.
 const BOUNDS: &str = "bounds";
-/// More OS threads than anybody has use for.
-const THREADS_MAX: usize = 256;
 
 /// How much a search may be.
 pub(super) struct Budget {
@@ -58,12 +56,10 @@ impl Budget {
 
 /// OS threads; none said are as many as there are processors.
 fn threads(py: Python<'_>, config: &Bound<'_, PyDict>) -> PyResult<NonZeroUsize> {
-    let Some(asked) = value::<Option<usize>>(py, config, "threads")? else {
-        return Ok(processors());
-    };
-    NonZeroUsize::new(asked)
-        .filter(|threads| threads.get() <= THREADS_MAX)
-        .ok_or_else(|| invalid(py, format!("threads is {asked}; it must be 1 to {THREADS_MAX}")))
+    match value::<Option<u64>>(py, config, "threads")? {
+        None => Ok(processors()),
+        Some(asked) => config::threads(py, asked).map(NonZeroUsize::from),
+    }
 }
 
 /// A search as it was asked for.

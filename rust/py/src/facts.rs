@@ -1,0 +1,67 @@
+//! `facts()`: what the short names in outputs stand for, as plain data (`_core_api.Facts`); and whether a name
+//! of a rule is one.
+
+use pgmap_program::parse::{By, SYNTAX};
+use pgmap_program::{Era, Errno, Invariant, RULES, RuleInfo};
+use pyo3::prelude::*;
+use serde_json::{Value, json};
+
+use crate::config;
+use crate::json::to_python;
+
+/// Refuses an era or rules that do not exist, in the words of whoever knows which do.
+#[pyfunction]
+pub(crate) fn check_rules(
+    py: Python<'_>,
+    era: &str,
+    breaks: Vec<(String, String)>,
+) -> PyResult<()> {
+    config::rules(py, config::era(py, era)?, &breaks).map(drop)
+}
+
+/// Every invariant, rule, era with its known races, operation and error number that an output can name.
+#[pyfunction]
+pub(crate) fn facts(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+    let invariants: Vec<Value> = Invariant::ALL
+        .iter()
+        .map(|it| json!({ "id": it.id(), "sentence": it.sentence() }))
+        .collect();
+    let eras: Vec<Value> = Era::ALL
+        .iter()
+        .map(|era| {
+            json!({
+                "name": era.name(), "summary": era.summary(), "facts": era.k(), "known": era.known(),
+            })
+        })
+        .collect();
+    let rules: Vec<Value> = RULES.iter().map(rule).collect();
+    let operations: Vec<Value> = SYNTAX
+        .iter()
+        .map(|it| {
+            let by = match it.by {
+                By::Worker => "worker",
+                By::Environment => "environment",
+            };
+            json!({ "name": it.name, "args": it.args, "by": by, "unsupported": it.unsupported })
+        })
+        .collect();
+    let errnos: Vec<Value> = Errno::ALL
+        .iter()
+        .map(|it| json!({ "name": it.name(), "number": *it as i32, "meaning": it.describe() }))
+        .collect();
+    to_python(
+        py,
+        &json!({
+            "invariants": invariants, "eras": eras, "rules": rules, "operations": operations,
+            "errnos": errnos,
+        }),
+    )
+}
+
+fn rule(rule: &RuleInfo) -> Value {
+    let eras = Era::ALL.map(|era| (era.name().to_owned(), rule.default_in(era).into()));
+    json!({
+        "name": rule.name, "summary": rule.summary, "facts": rule.k, "values": rule.values,
+        "eras": Value::Object(eras.into_iter().collect()),
+    })
+}
