@@ -72,7 +72,7 @@ impl Finding {
                 let again = recurrence.map_or_else(String::new, |again| {
                     let site = again.step.site;
                     let place = function(site).map_or_else(|| site.to_string(), str::to_owned);
-                    format!("{place} {} times, with nothing changed in between", again.times)
+                    format!("{place} again after {} steps, with everything as it was", again.round)
                 });
                 Finding {
                     parties: tasks.iter().map(|&task| teller.name(task)).collect(),

@@ -185,6 +185,13 @@ impl Model for &Lab {
         self.machine.reset();
     }
 
+    fn state(&self) -> Option<Vec<u64>> {
+        let mut words = Vec::new();
+        self.arena.borrow().write_state(&mut words);
+        self.machine.write_state(&mut words);
+        Some(words)
+    }
+
     fn run(&self, task: Task) {
         if let Some(owner) = usize::from(task.0).checked_sub(self.roles.len()) {
             return store_buffer::drain(Task(owner as u8));

@@ -164,6 +164,33 @@ impl Arena {
         self.equals(snapshot);
     }
 
+    /// Appends all that the arena holds now, beyond the snapshot that it was last equal to. For looks in the midst
+    /// of an execution: equal words mean that any step would find the same.
+    pub fn write_state(&self, words: &mut Vec<u64>) {
+        const WORDS: usize = GRANULE / size_of::<u64>();
+        let memory = &*self.memory;
+        if in_use::is(memory) && memory.dirty.is_complete() {
+            for granule in memory.dirty.granules() {
+                let offset = granule * GRANULE;
+                // SAFETY: a recorded write was inside a carved table; the caller looks while no task runs.
+                let block = unsafe { memory.block(offset / BLOCK).as_ref() };
+                let from = offset % BLOCK / size_of::<u64>();
+                words.push(granule as u64);
+                words.extend(&block[from..from + WORDS]);
+            }
+        } else {
+            for index in 0..memory.carved_blocks() {
+                // SAFETY: as above.
+                let block = unsafe { memory.block(index).as_ref() };
+                if *block != NOTHING {
+                    words.push(index as u64);
+                    words.extend(block);
+                }
+            }
+        }
+        words.extend(self.faults().plan().words());
+    }
+
     /// From here on, the record of writes is the difference to `snapshot`.
     fn equals(&self, snapshot: &Snapshot) {
         let known = if in_use::is(&self.memory) { snapshot.number } else { 0 };

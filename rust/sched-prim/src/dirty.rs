@@ -75,6 +75,11 @@ impl Dirty {
         self.base.set(snapshot);
     }
 
+    /// Does the list tell the difference to some snapshot?
+    pub(crate) fn is_complete(&self) -> bool {
+        self.base.get() != 0
+    }
+
     /// Does the list tell the difference to this snapshot?
     pub(crate) fn tells(&self, snapshot: u64) -> bool {
         self.base.get() == snapshot

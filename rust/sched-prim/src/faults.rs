@@ -26,6 +26,16 @@ pub(crate) enum Plan {
     Armed { left: u64, period: u64 },
 }
 
+impl Plan {
+    /// Different plans, different words.
+    pub(crate) fn words(self) -> [u64; 3] {
+        match self {
+            Self::Off => [0; 3],
+            Self::Armed { left, period } => [1, left, period],
+        }
+    }
+}
+
 impl Faults {
     /// The next `n` allocations succeed, the one after fails, later ones succeed.
     pub fn fail_after(&self, n: u64) {

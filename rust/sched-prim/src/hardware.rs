@@ -30,6 +30,13 @@ pub(crate) fn reset(unasked: bool) {
     });
 }
 
+/// Appends what there is of it.
+pub(crate) fn write_state(words: &mut Vec<u64>) {
+    HARDWARE.with(|hardware| {
+        words.extend([u64::from(hardware.unasked.get()), hardware.busy.get().into()]);
+    });
+}
+
 fn me() -> Option<u16> {
     sched::current().filter(|_| step::in_task()).map(|task| 1 << task.0)
 }

@@ -76,6 +76,17 @@ impl Machine {
         hardware::reset(self.speculates.get() != 0);
     }
 
+    /// Appends all that tasks share of the machine, in the midst of an execution: everything that
+    /// [`reset`](Self::reset) puts back, but for what only counts (tallies, and how often a section was entered) and
+    /// for what ends an execution (warnings, the machine's death).
+    pub fn write_state(&self, words: &mut Vec<u64>) {
+        self.slots.iter().for_each(|slot| slot.write_state(words));
+        self.queues.write_state(words);
+        section::write_state(words);
+        store_buffer::write_state(words);
+        hardware::write_state(words);
+    }
+
     /// From the next [`reset`](Self::reset) on, hardware may do things unasked
     /// ([`may_speculate`](crate::may_speculate)).
     pub fn speculate(&self) {

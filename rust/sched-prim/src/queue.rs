@@ -103,6 +103,19 @@ impl Queues {
         woken
     }
 
+    /// Appends who is queued, and how.
+    pub(crate) fn write_state(&self, words: &mut Vec<u64>) {
+        let entries = self.lock();
+        words.push(entries.len() as u64);
+        for &Entry { key, slot, turn } in &*entries {
+            let exclusive = match turn {
+                Turn::Shared => 0,
+                Turn::Exclusive => 1,
+            };
+            words.extend([key.address as u64, slot as u64, exclusive]);
+        }
+    }
+
     pub(crate) fn reset(&self) {
         self.lock().clear();
         self.waiters.set(0);

@@ -164,6 +164,17 @@ pub(crate) fn reset() {
     });
 }
 
+/// Appends what is pending, by task.
+pub(crate) fn write_state(words: &mut Vec<u64>) {
+    SECTIONS.with(|sections| {
+        words.push(sections.tasks.get().into());
+        words.extend(sections.pending.iter().map(|pending| {
+            let Pending { entering, arriving, site: _ } = pending.get();
+            u64::from(entering) << 8 | u64::from(arriving)
+        }));
+    });
+}
+
 fn me() -> Option<usize> {
     if !step::in_task() {
         return None;

@@ -77,6 +77,16 @@ impl Slot {
         self.end_lease();
     }
 
+    /// Appends what others can find here; of a section, whether the task is inside.
+    pub(crate) fn write_state(&self, words: &mut Vec<u64>) {
+        let Self { leased, task, runner, woken, signalled, sections, tallies: _, held: _, holds } =
+            self;
+        words.push(leased.load(Acquire).into());
+        words.extend([task, runner, woken, signalled, holds].map(PlainWord::get));
+        words.extend(sections.iter().map(|section| section.get() % 2));
+        words.extend(self.listed().iter().map(PlainWord::get));
+    }
+
     /// The task now holds the lock of this identity.
     pub(crate) fn hold(&self, lock: u64) {
         if let Some(place) = self.held.get(self.holds.get() as usize) {

@@ -152,6 +152,27 @@ pub(crate) fn reset(tasks: usize) {
     }
 }
 
+/// Appends every buffer with what waits in it.
+pub(crate) fn write_state(words: &mut Vec<u64>) {
+    let (tasks, pending) =
+        OUTLINE.with(|outline| (outline.tasks.get(), outline.pending.get()));
+    words.extend([u64::from(tasks), pending.into()]);
+    BUFFERS.with(|buffers| {
+        for buffer in &buffers[..usize::from(tasks)] {
+            let Buffer { stores, pushed, drained, known } = buffer;
+            words.extend([pushed, drained, known].map(|count| u64::from(count.get())));
+            for store in &*stores.borrow() {
+                let Store { verb: _, site: _, offset, what } = *store;
+                words.push(offset as u64);
+                words.extend(match what {
+                    What::Word { bytes, value } => [bytes as u64, value],
+                    What::Zeros { bytes } => [bytes as u64, 0],
+                });
+            }
+        }
+    });
+}
+
 /// Whether stores can wait at all.
 #[inline]
 pub(crate) fn is_on() -> bool {

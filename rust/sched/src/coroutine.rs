@@ -37,7 +37,14 @@ thread_local! {
     static PLACE: RefCell<String> = const { RefCell::new(String::new()) };
     /// What the last task that panicked said.
     static LAST_WORDS: RefCell<String> = const { RefCell::new(String::new()) };
+    /// Where the task that last showed itself did so on its stack.
+    static SHOWN: Cell<usize> = const { Cell::new(0) };
 }
+
+/// How far below the frame of [`show`] its stack is looked at: more than the switch uses.
+const BELOW: usize = 1536;
+/// So many words at the far end of that are still zero, or the switch has used more than is looked at.
+const UNUSED: usize = 16;
 
 /// A stack's size is a multiple of this, so that it is one of pages everywhere.
 const LARGEST_PAGE: usize = 64 << 10;
@@ -116,6 +123,28 @@ impl Crew {
             }
             CoroutineResult::Return(()) => Rest::Returned,
         }
+    }
+
+    /// The used part of the stack of a task that has just suspended itself by [`show`]: all that it knows
+    /// by itself, for its registers are there too. None if that cannot be told.
+    pub(crate) fn shown(&self, task: Task) -> Option<impl Iterator<Item = u64>> {
+        let base = self.members[usize::from(task.0)].base;
+        let from = SHOWN.get().checked_sub(BELOW)?;
+        if from < base - self.stack_size || from >= base {
+            return None;
+        }
+        let mut words = (from..base).step_by(size_of::<u64>()).map(|at| {
+            // SAFETY: the word lies inside the stack's mapping, above the guard; the task that is on the
+            // stack is suspended, so nobody writes the word.
+            unsafe { ptr::with_exposed_provenance::<u64>(at).read_volatile() }
+        });
+        let unused = words.by_ref().take(UNUSED).all(|word| word == 0);
+        unused.then_some(words)
+    }
+
+    /// Whether that part is the same as before.
+    pub(crate) fn shows(&self, task: Task, before: &[u64]) -> bool {
+        self.shown(task).is_some_and(|now| now.eq(before.iter().copied()))
     }
 
     /// Sends everybody home; those who are in the midst of something forget it.
@@ -211,6 +240,23 @@ pub(crate) fn suspend(me: Task) {
     // SAFETY: `me` is the task that calls, it has set its way at its start, and the yielder lives
     // at the bottom of the very stack that this call runs on.
     let _ = unsafe { (*way).suspend(Rest::Suspended) };
+}
+
+/// As [`suspend`], with nothing below the task's own frames that earlier calls left there, so that equal states
+/// of the task are equal on its stack.
+#[inline(never)]
+pub(crate) fn show(me: Task) {
+    let mark = 0u64;
+    let here = ptr::from_ref(core::hint::black_box(&mark)).expose_provenance();
+    SHOWN.set(here & !(size_of::<u64>() - 1));
+    wipe();
+    suspend(me);
+}
+
+/// Writes zeros where the switch is about to use the stack, and further down than is looked at.
+#[inline(never)]
+fn wipe() {
+    core::hint::black_box([0u64; 4 * BELOW / 3 / size_of::<u64>()]);
 }
 
 /// Goes back to the scheduler for good.

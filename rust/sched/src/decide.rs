@@ -83,6 +83,10 @@ impl Engine {
                 self.switched(scene, next);
             }
         }
+        if self.storm.alone() {
+            let step = self.place(next).step;
+            self.storm.stands(&step, events);
+        }
         self.launch(next);
         self.set_calm();
     }

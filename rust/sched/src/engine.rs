@@ -231,7 +231,7 @@ impl Engine {
         if !self.starting {
             self.decide();
             if self.end.is_none() && self.now == Some(me) {
-                return Turn::Go;
+                return if self.storm.alone() { Turn::Show(me) } else { Turn::Go };
             }
         }
         Turn::Yield(me)
@@ -369,6 +369,7 @@ impl Engine {
         let index = self.history.events();
         self.history.commit_local(task, what);
         if self.watched {
+            self.storm.disturbed();
             self.journal.local(index, task, what, kind, site);
         }
     }
@@ -380,14 +381,17 @@ impl Engine {
         let index = self.history.events() - 1;
         let kind = if self.flight == Flight::Record { Kind::Record } else { Kind::Step };
         let values = self.journal.step(index, task, &step, kind);
-        if self.storm.alone()
-            && let Some(times) = self.storm.watch(&step, values, index)
-        {
-            let recurrence = Recurrence { task, step, times };
-            self.close(End::Failed(Failure::Livelock {
-                tasks: vec![task],
-                recurrence: Some(recurrence),
-            }));
+        if self.storm.alone() {
+            self.storm.ran(&step, values, index);
         }
+    }
+
+    /// The whole state in which a lonely task stands at its step is the one that was kept.
+    pub(crate) fn recurs(&mut self, task: Task) {
+        let recurrence = Recurrence { task, step: self.place(task).step, round: self.storm.round() };
+        self.close(End::Failed(Failure::Livelock {
+            tasks: vec![task],
+            recurrence: Some(recurrence),
+        }));
     }
 }

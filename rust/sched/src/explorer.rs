@@ -7,6 +7,7 @@ use crate::guide::{End, Wish};
 use crate::model::Model;
 use crate::runtime::{Entered, Seat, running};
 use crate::step::{MOST_TASKS, Task};
+use crate::storm::{Look, Moment};
 
 const STACK_SIZE: usize = 256 << 10;
 
@@ -77,7 +78,7 @@ impl Explorer {
         let played = guarded(|| {
             crew.perform(&*model, tasks, |crew| {
                 let _entered = Entered::new(seat);
-                play(seat, crew, tasks)
+                play(seat, crew, &*model, tasks)
             })
         });
         let end = match played {
@@ -101,7 +102,7 @@ impl Explorer {
 }
 
 /// First each task up to its first point, then whoever the engine names, until it names an end.
-fn play(seat: &mut Seat, crew: &mut Crew, tasks: usize) -> End {
+fn play<M: Model>(seat: &mut Seat, crew: &mut Crew, model: &M, tasks: usize) -> End {
     for id in 0..tasks as u8 {
         seat.with(|engine| engine.now = Some(Task(id)));
         turn(seat, crew, Task(id));
@@ -114,13 +115,42 @@ fn play(seat: &mut Seat, crew: &mut Crew, tasks: usize) -> End {
         engine.now = None;
         engine.decide();
     });
+    let mut kept = None;
     loop {
-        let (end, now) = seat.with(|engine| (engine.end.take(), engine.current()));
-        match end {
-            Some(end) => return end,
-            None => turn(seat, crew, now),
+        let (end, now, look) =
+            seat.with(|engine| (engine.end.take(), engine.current(), engine.storm.look()));
+        if let Some(end) = end {
+            return end;
         }
+        if (look.compare || look.keep) && recurs(crew, model, now, look, &mut kept) {
+            seat.with(|engine| engine.recurs(now));
+            continue;
+        }
+        turn(seat, crew, now);
     }
+}
+
+/// Whether the moment in which a lonely task stands is the one that was kept.
+#[cold]
+fn recurs<M: Model>(
+    crew: &Crew,
+    model: &M,
+    task: Task,
+    look: Look,
+    kept: &mut Option<Moment>,
+) -> bool {
+    let same = |kept: &Moment| crew.shows(task, &kept.stack);
+    if !look.keep && !kept.as_ref().is_some_and(same) {
+        return false;
+    }
+    let _nothing = Entered::nothing();
+    let (Some(stack), Some(shared)) = (crew.shown(task), model.state()) else { return false };
+    let now = Moment { stack: stack.collect(), shared };
+    let recurs = look.compare && kept.as_ref() == Some(&now);
+    if look.keep {
+        *kept = Some(now);
+    }
+    recurs
 }
 
 fn turn(seat: &mut Seat, crew: &mut Crew, task: Task) {

@@ -24,12 +24,13 @@ pub struct Blocked {
     pub site: &'static Location<'static>,
 }
 
-/// A step that a task passes again and again although nothing around it can change any more.
+/// A task comes back to a step with everything as it was, and is alone: it will come back for ever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Recurrence {
     pub task: Task,
     pub step: Step,
-    pub times: u32,
+    /// Events from one time to the next.
+    pub round: u32,
 }
 
 /// Why an execution is a failure.

@@ -21,6 +21,16 @@ pub trait Model {
     /// Puts the state back to the start. Called before each execution, outside any task.
     fn reset(&mut self);
 
+    /// All that tasks share, as words: whatever a step can find or change, in the arrangement of the
+    /// model's choice, with nothing that only counts. Equal words mean that any task would find the same. Called
+    /// in the midst of an execution, outside any task: points do nothing.
+    ///
+    /// A task that is alone and comes back to the same words with the same stack is in a livelock; of a model
+    /// that cannot say (the default), none is ever told but that in which everybody waits.
+    fn state(&self) -> Option<Vec<u64>> {
+        None
+    }
+
     /// The body of one task; runs on the task's own stack.
     fn run(&self, task: Task);
 

@@ -11,6 +11,8 @@ pub(crate) enum Turn {
     Go,
     /// It suspends itself; the name is its own.
     Yield(Task),
+    /// It suspends itself so that its state can be looked at, and goes on if nothing comes of that.
+    Show(Task),
 }
 
 /// What a task is at.

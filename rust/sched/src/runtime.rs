@@ -64,7 +64,7 @@ impl Entered {
     }
 
     /// Nothing is scheduled while the value lives.
-    fn nothing() -> Self {
+    pub(crate) fn nothing() -> Self {
         Entered(ENGINE.replace(ptr::null_mut()))
     }
 }
@@ -103,8 +103,10 @@ fn with<R>(act: impl FnOnce(&mut Engine) -> R) -> Option<R> {
 
 #[inline]
 fn pass(turn: Option<Turn>) {
-    if let Some(Turn::Yield(me)) = turn {
-        coroutine::suspend(me);
+    match turn {
+        None | Some(Turn::Go) => {}
+        Some(Turn::Yield(me)) => coroutine::suspend(me),
+        Some(Turn::Show(me)) => coroutine::show(me),
     }
 }
 

@@ -232,22 +232,84 @@ fn a_long_loop_that_changes_something_is_no_storm() {
     };
     let mut toy = Toy::new().task(counter);
     assert!(matches!(search(&mut toy, &cached(BOUND)), Outcome::Exhausted { .. }));
-    // 200 passes over three words that stay as they are: short of the limit.
+}
+
+#[test]
+fn a_counted_loop_over_memory_that_stays_the_same_is_no_storm_however_long() {
     let reader = |memory: &Memory| {
-        for _ in 0..200 {
-            let _ = (memory.load(0), memory.load(1), memory.load(2), memory.load(3));
+        for _ in 0..30_000 {
+            let _ = memory.load(0);
         }
     };
+    let plan = Plan { steps_max: 100_000, ..cached(BOUND) };
     let mut toy = Toy::new().task(reader);
-    assert!(matches!(search(&mut toy, &cached(BOUND)), Outcome::Exhausted { .. }));
+    assert!(matches!(search(&mut toy, &plan), Outcome::Exhausted { .. }));
+    // In passes of several words, with a counter of passes and one of words.
+    let passes = |memory: &Memory| {
+        for _ in 0..5_000 {
+            for at in 0..4 {
+                let _ = memory.load(at);
+            }
+        }
+    };
+    let mut toy = Toy::new().task(passes);
+    assert!(matches!(search(&mut toy, &plan), Outcome::Exhausted { .. }));
+}
+
+/// The round of the storm that a lonely task is found in.
+fn round(body: impl Fn(&Memory) + 'static) -> u32 {
+    let plan = Plan { steps_max: 100_000, ..cached(Some(0)) };
+    let (failure, _) = found(&mut Toy::new().task(body), &plan);
+    match failure {
+        Failure::Livelock { recurrence: Some(recurrence), .. } => recurrence.round,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_ring_is_a_storm_whatever_its_length_and_whenever_it_is_entered() {
+    let two = |memory: &Memory| {
+        while memory.load(0) == 0 {
+            memory.store(1, 0);
+        }
+    };
+    assert_eq!(round(two), 2);
+    // Longer than anybody's patience.
+    let long = |memory: &Memory| {
+        while memory.load(0) == 0 {
+            for n in (0..5_000).chain((0..5_000).rev()) {
+                memory.store(1, n);
+            }
+        }
+    };
+    assert_eq!(round(long), 10_001);
+    // After a long way that is no part of it, at the same step.
+    let late = |memory: &Memory| {
+        let look = || memory.load(0);
+        for _ in 0..9_000 {
+            let _ = look();
+        }
+        while look() == 0 {}
+    };
+    assert_eq!(round(late), 1);
+}
+
+#[test]
+fn a_loop_that_a_choice_may_end_is_no_storm() {
+    let gambler = |memory: &Memory| {
+        while pgmap_sched::choose(2) == 0 {
+            let _ = memory.load(0);
+        }
+    };
+    let plan = Plan { steps_max: 20_000, schedules_max: 1, ..cached(Some(0)) };
+    let outcome = search(&mut Toy::new().task(gambler), &plan);
+    assert_eq!(outcome.stats()[0].too_long, 1, "{outcome:?}");
 }
 
 #[test]
 fn a_task_is_accused_of_a_storm_only_when_it_is_alone() {
     let reader = |memory: &Memory| {
-        for _ in 0..2000 {
-            let _ = memory.load(0);
-        }
+        while memory.load(0) == 0 {}
     };
     let other = |memory: &Memory| {
         memory.add(1, 1);

@@ -173,6 +173,10 @@ impl Model for Toy {
         self.memory = Memory::default();
     }
 
+    fn state(&self) -> Option<Vec<u64>> {
+        Some(self.memory.words.iter().map(Cell::get).collect())
+    }
+
     fn run(&self, task: Task) {
         self.bodies[usize::from(task.0)](&self.memory);
     }
