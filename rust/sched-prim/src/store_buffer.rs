@@ -154,8 +154,7 @@ pub(crate) fn reset(tasks: usize) {
 
 /// Appends every buffer with what waits in it.
 pub(crate) fn write_state(words: &mut Vec<u64>) {
-    let (tasks, pending) =
-        OUTLINE.with(|outline| (outline.tasks.get(), outline.pending.get()));
+    let (tasks, pending) = OUTLINE.with(|outline| (outline.tasks.get(), outline.pending.get()));
     words.extend([u64::from(tasks), pending.into()]);
     BUFFERS.with(|buffers| {
         for buffer in &buffers[..usize::from(tasks)] {

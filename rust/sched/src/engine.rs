@@ -388,7 +388,8 @@ impl Engine {
 
     /// The whole state in which a lonely task stands at its step is the one that was kept.
     pub(crate) fn recurs(&mut self, task: Task) {
-        let recurrence = Recurrence { task, step: self.place(task).step, round: self.storm.round() };
+        let recurrence =
+            Recurrence { task, step: self.place(task).step, round: self.storm.round() };
         self.close(End::Failed(Failure::Livelock {
             tasks: vec![task],
             recurrence: Some(recurrence),

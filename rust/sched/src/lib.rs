@@ -23,7 +23,7 @@
 //! | `dpor` | one execution of each class, without a bound |
 //! | [`schedule`], `wire`, `script`, [`log`], [`replay`] | one execution again |
 //! | [`strategy`], [`sample`], [`coverage`] | executions drawn at random, and how much they have shown |
-//! | `storm` | retries that get nowhere |
+//! | `storm` | retries that get nowhere: a state that comes back |
 //! | `clock`, `splitmix` | when the caller hears of progress; luck that can be repeated |
 
 mod cache;
