@@ -23,6 +23,7 @@ from pgmap._core_api import (
     ExploreReport,
     Facts,
     FoundReport,
+    Hang,
     HuntProgress,
     HuntReport,
     Replayed,
@@ -65,8 +66,21 @@ def stress_report(**changes: Any) -> StressReport:
         "quiescent": True,
         "violations": [],
         "hang": None,
+        "no_verdict": None,
         "rss": [(0.0, 10_000), (10.0, 10_100)],
         "complete": True,
+    }
+    base.update(changes)  # type: ignore[typeddict-item]
+    return base
+
+
+def hang(**changes: Any) -> Hang:
+    base: Hang = {
+        "kind": "deadlock",
+        "sleeper": None,
+        "ring": ["w0", "w1", "w0"],
+        "waiters": ["w0: page 3 idle"],
+        "holders": ["w1: pin of page 3"],
     }
     base.update(changes)  # type: ignore[typeddict-item]
     return base

@@ -16,11 +16,12 @@ from fake_core import (
     FakeReproduce,
     FakeStress,
     found,
+    hang,
     reproduce_report,
     stress_report,
     violation,
 )
-from pgmap._core_api import Hang, ReproduceProgress
+from pgmap._core_api import ReproduceProgress
 from pgmap._exit import Exit
 from pgmap.stress import DEFAULT_SECONDS, Stress
 from ran import Runner
@@ -89,17 +90,36 @@ def test_news_beside_a_known_race_is_still_news(run: Runner) -> None:
 
 
 def test_a_hang_names_who_waits_and_who_holds(run: Runner) -> None:
-    hang: Hang = {"waiters": ["w0: page 3 idle"], "holders": ["w1: pin of page 3"]}
-    ran = run(Stress(), core=core_with(hang=hang))
+    ran = run(Stress(), core=core_with(hang=hang()))
     assert ran.exit is Exit.HANG
+    assert "HANG: deadlock: " in ran.stdout
+    assert "in a ring: w0 -> w1 -> w0" in ran.stdout
     assert "waiting: w0: page 3 idle" in ran.stdout
     assert "holding: w1: pin of page 3" in ran.stdout
 
 
+def test_a_lost_wake_up_names_who_sleeps_for_what_is_true(run: Runner) -> None:
+    lost = hang(kind="lost wake-up", sleeper="w0 punch", ring=[])
+    ran = run(Stress(), core=core_with(hang=lost))
+    assert ran.exit is Exit.HANG
+    assert "HANG: lost wake-up: what w0 punch sleeps for is true, and nobody wakes it" in ran.stdout
+    assert "ring" not in ran.stdout
+
+
 def test_a_violation_wins_over_a_hang(run: Runner) -> None:
-    hang: Hang = {"waiters": [], "holders": []}
-    ran = run(Stress(), core=core_with(hang=hang, violations=[violation()]))
+    ran = run(Stress(), core=core_with(hang=hang(), violations=[violation()]))
     assert ran.exit is Exit.FOUND
+
+
+def test_what_only_a_clock_shows_is_no_verdict_and_goes_to_the_explorer(run: Runner) -> None:
+    told = "w2 has used 10.0 s of CPU time in one call, which has not ended"
+    core = core_with(no_verdict=told)
+    ran = run(Stress(), "--break", "busy-scan=next-index", core=core)
+    assert ran.exit is Exit.INCONCLUSIVE
+    assert f"NO VERDICT: {told}" in ran.stdout
+    assert "--hunt all --era v6.15-sound --break busy-scan=next-index" in ran.stdout
+    assert "no violation" not in ran.stdout
+    assert (core.asked[1]["invariant"], core.asked[1]["operations"]) == (None, [])
 
 
 def test_counts_that_do_not_add_up_are_found_even_without_a_violation(run: Runner) -> None:
@@ -249,8 +269,7 @@ def test_a_wrong_rule_that_was_not_met_is_not_let_off(run: Runner) -> None:
 
 
 def test_a_hang_is_looked_for_without_an_invariant(run: Runner) -> None:
-    hang: Hang = {"waiters": [], "holders": []}
-    core = core_with(hang=hang)
+    core = core_with(hang=hang())
     run(Stress(), core=core)
     assert (core.asked[1]["invariant"], core.asked[1]["operations"]) == (None, [])
 

@@ -102,6 +102,8 @@ def test_waiting_with_the_fault_lock_held_hangs_and_says_who_waits_for_whom() ->
     code, report = stress("--seed", "5", *arguments)
     assert code == Exit.HANG
     waiters = report["hang"]["waiters"]
+    assert report["hang"]["kind"] == "deadlock"
+    assert len(report["hang"]["ring"]) > 2
     assert any("page to become idle" in line for line in waiters)
     assert any("invalidate_lock" in line for line in waiters)
     assert any("held by" in line for line in waiters)
@@ -119,11 +121,28 @@ def test_two_locks_in_a_circle_hang_and_say_who_holds_which() -> None:
     assert any("for extent lock" in line for line in waiters)
 
 
-def test_a_call_that_goes_round_in_circles_is_a_hang_although_nobody_waits() -> None:
+def test_a_call_that_goes_round_in_circles_is_no_verdict_and_the_explorer_has_one() -> None:
     arguments = ("--break", "busy-scan=next-index", "--watchdog", "1s", "--for", "60s")
     code, report = stress("--seed", "7", *arguments)
+    assert (code, report["hang"], report["violations"]) == (Exit.INCONCLUSIVE, None, [])
+    assert "of CPU time in one call" in report["no_verdict"]
+    assert report["reproduced"]["found"]["finding"]["invariant"] == "L3"
+
+
+@pytest.mark.parametrize(
+    ("rule", "wait"),
+    [
+        ("entry-wait-key=unrounded", "for DAX entry"),
+        ("idle-pred=ref-zero", "for page to become idle"),
+    ],
+)
+def test_a_wake_up_that_nobody_sends_is_found_by_the_state_of_things(rule: str, wait: str) -> None:
+    code, report = stress("--seed", "7", "--ops", "3000000", "--no-explain", "--break", rule)
     assert code == Exit.HANG
-    assert any("in one call, never asleep" in line for line in report["hang"]["waiters"])
+    assert report["hang"]["kind"] == "lost wake-up"
+    sleeper = report["hang"]["sleeper"]
+    assert any(line.startswith(f"{sleeper} waits") and wait in line
+               for line in report["hang"]["waiters"])
 
 
 def test_a_pagemap_reference_too_many_hangs_unbind_or_unbalances_the_books() -> None:

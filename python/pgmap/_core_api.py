@@ -47,6 +47,9 @@ class Violation(TypedDict):
 class Hang(TypedDict):
     """Waits that never ended, and what holds them up."""
 
+    kind: str
+    sleeper: str | None
+    ring: list[str]
     waiters: list[str]
     holders: list[str]
 
@@ -78,6 +81,7 @@ class StressReport(TypedDict):
     quiescent: bool
     violations: list[Violation]
     hang: Hang | None
+    no_verdict: str | None
     rss: list[tuple[float, int]]
     complete: bool
 

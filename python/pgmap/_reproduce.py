@@ -38,7 +38,7 @@ def reproduce(
     ``wanted`` is how progress is to be shown.
     """
     news = next((found for found in seen["violations"] if found["known"] is None), None)
-    if news is None and seen["hang"] is None:
+    if news is None and seen["hang"] is None and seen["no_verdict"] is None:
         return None
     run = core.reproduce_start(
         {

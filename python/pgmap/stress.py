@@ -139,7 +139,7 @@ class Stress:
             type=duration,
             default=DEFAULT_WATCHDOG,
             metavar="TIME",
-            help="a wait longer than this is a hang (default 10s)",
+            help="CPU time after which a call that does not end is given up: no verdict (default 10s)",
         )
         failures = world.add_mutually_exclusive_group()
         failures.add_argument(
@@ -288,6 +288,8 @@ def verdict(report: StressReport, signals: Signals) -> Exit:
         codes.append(Exit.FOUND)
     if report["hang"] is not None:
         codes.append(Exit.HANG)
+    if report["no_verdict"] is not None:
+        codes.append(Exit.INCONCLUSIVE)
     if signals.exit is not None:
         codes.append(signals.exit)
     if report["ops"] == 0:
@@ -305,7 +307,7 @@ def summarise(
         out.detail(f"Operations: {ops}", Verbosity.VERBOSE)
     if slow:
         out.detail(f"Slow paths: {slow}")
-    for line in hang_lines(report):
+    for line in (*hang_lines(report), *no_verdict_lines(report, config)):
         out.result(line)
     known = known_counts(report)
     if known:
@@ -325,10 +327,30 @@ def hang_lines(report: StressReport) -> list[str]:
     hang = report["hang"]
     if hang is None:
         return []
+    words = {
+        "lost wake-up": f"what {hang['sleeper']} sleeps for is true, and nobody wakes it",
+        "deadlock": "those who sleep wait for each other, or for what nobody is left to do",
+    }
+    ring = " -> ".join(hang["ring"])
     return [
-        "HANG: a wait that never ended",
+        f"HANG: {hang['kind']}: {words[hang['kind']]}",
+        *([f"  in a ring: {ring}"] if ring else []),
         *(f"  waiting: {line}" for line in hang["waiters"]),
         *(f"  holding: {line}" for line in hang["holders"]),
+    ]
+
+
+def no_verdict_lines(report: StressReport, config: Config) -> list[str]:
+    """What only a clock can show, and who can show more."""
+    told = report["no_verdict"]
+    if told is None:
+        return []
+    words = ["python", "-m", "pgmap.explore", "--hunt", "all", "--era", config.era]
+    for name, value in config.breaks:
+        words += ["--break", f"{name}={value}"]
+    return [
+        f"NO VERDICT: {told}; real threads cannot tell whether it ever does.",
+        f"The explorer can: {shlex.join(words)}",
     ]
 
 
@@ -359,6 +381,8 @@ def result_line(
             words = out.paint("not quiescent", Ink.BAD)
         case Exit.HANG:
             words = out.paint("a hang", Ink.BAD)
+        case Exit.INCONCLUSIVE:
+            words = out.paint("no verdict", Ink.WARN)
         case Exit.NOTHING_RAN:
             return f"Result: {out.paint('nothing ran', Ink.BAD)} {facts}, so nothing was tested."
         case Exit.OK:

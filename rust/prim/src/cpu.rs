@@ -26,7 +26,7 @@ use crate::{
     AtomicUsize, CpuId, Lease, Machine, Signal, Tally, TaskId, Warn, WarnRecord, code,
     membarrier::AsymmetricFence,
     poison::{Poison, abandon},
-    slot::{Level, Marker, NO_TASK, Published, Slot},
+    slot::{Level, Manner, Marker, NO_TASK, Published, Slot},
     waiting::{WaitClass, Waiting},
 };
 
@@ -257,7 +257,7 @@ impl<'m> Cpu<'m> {
         if turn.is_multiple_of(TURNS_PER_LOOK) {
             self.poll();
             if self.time_left() == Some(Duration::ZERO) {
-                let _record = self.publish(Waiting { class, object: 0, owner: 0 });
+                let _record = self.publish(Waiting { class, object: 0, owner: 0 }, Manner::Busily);
                 self.hang();
             }
         }
@@ -299,13 +299,14 @@ impl<'m> Cpu<'m> {
     }
 
     /// Tells the watchdog what the task waits for, until the result is dropped.
-    pub(crate) fn publish(&self, waiting: Waiting) -> Publication<'_> {
+    pub(crate) fn publish(&self, waiting: Waiting, manner: Manner) -> Publication<'_> {
         let outer = self.slot.record.read();
         self.slot.record.publish(Some(Published {
             class: waiting.class,
             object: waiting.object,
             owner: waiting.owner,
             since: self.machine.clock(),
+            manner,
         }));
         Publication { slot: self.slot, outer }
     }

@@ -22,16 +22,18 @@
 //! | [`ghost`] | state that exists only when explored | none |
 //! | [`strength`] | orderings that a rule weakens where that can show | none |
 //! | [`hardware`] | what devices and the MMU do, asked or not | none |
-//! | [`perturb`] | random delays injected by signal | none |
+//! | [`perturb`], [`Effort`] | random delays injected by signal; CPU time used | none |
 //! | [`measure`] | opaque values and thread placement, for benchmarks only | `OPTIMIZER_HIDE_VAR` |
 
 pub mod arena;
 pub mod atomic;
 pub mod cpu;
 pub mod deferred;
+mod effort;
 pub mod faults;
 pub mod ghost;
 pub mod hardware;
+mod inquiry;
 pub mod lease;
 pub mod lock;
 pub mod machine;
@@ -62,9 +64,11 @@ pub use atomic::{
 };
 pub use cpu::{AccessGuard, Cpu, IrqGuard, LeafSection, RcuGuard};
 pub use deferred::{DeferredQueue, Full};
+pub use effort::Effort;
 pub use faults::Faults;
 pub use ghost::Ghost;
 pub use hardware::{by_hardware, may_speculate};
+pub use inquiry::Answer;
 pub use lease::{CpuId, Lease, NoCpu, Poll, Signal, TaskId};
 pub use lock::{
     Completion, Guarded, LockClass, ReadGuard, RwSem, SpinGuard, SpinLock, Srcu, SrcuGuard,

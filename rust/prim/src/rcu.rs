@@ -24,7 +24,7 @@ use core::time::Duration;
 use crate::{
     Cpu, Warn, code,
     poison::abandon,
-    slot::{Marker, Slot},
+    slot::{Manner, Marker, Slot},
     smp_mb,
     waiting::{WaitClass, Waiting},
 };
@@ -98,7 +98,7 @@ fn wait_for_change(cpu: &Cpu<'_>, marker: &Marker, seen: u64, waiting: Waiting) 
         }
         crate::cpu_relax();
     }
-    let _record = cpu.publish(waiting);
+    let _record = cpu.publish(waiting, Manner::Busily);
     let mut turn = 0u32;
     while !changed() {
         if cpu.machine.is_poisoned() {

@@ -20,7 +20,8 @@
 //! # What a waiter notices by itself
 //! A parked thread looks up every 50 ms for poll and deadline (poison unparks it at once), but it does
 //! **not** test its condition then, and it stays queued. A protocol that forgets a wake-up therefore
-//! hangs here as it hangs in the kernel, and the deadline reports it.
+//! hangs here as it hangs in the kernel, and the deadline reports it. Whoever wants to know earlier has
+//! it asked (`inquiry.rs`); only then it tests.
 //!
 //! # Nesting
 //! A condition may take spin locks; if one is contended the task sleeps at a second level, beside
@@ -31,10 +32,10 @@ use core::time::Duration;
 use std::time::Instant;
 
 use crate::{
-    Cpu, Interrupted, Sleep, SlotState, Waiting,
+    Answer, Cpu, Interrupted, Sleep, SlotState, Waiting,
     poison::abandon,
     queue::{HowMany, Key, Turn},
-    slot::{Awake, Level, Slot},
+    slot::{Awake, Level, Manner, Slot},
     smp_mb,
 };
 
@@ -65,7 +66,7 @@ pub(crate) fn wait_until(
         }
         return Ok(());
     };
-    let _record = cpu.publish(waiting);
+    let _record = cpu.publish(waiting, Manner::Asleep);
     let queued = Queued::new(cpu, key, level);
     loop {
         queued.enqueue(turn); // w1
@@ -74,8 +75,9 @@ pub(crate) fn wait_until(
         if cond() {
             return Ok(());
         }
-        match go_to_sleep(cpu, level, sleep) {
+        match go_to_sleep(cpu, level, sleep, &mut cond) {
             End::Woken => {}
+            End::Holds => return Ok(()),
             End::Interrupted => {
                 queued.dequeue();
                 if cond() {
@@ -123,19 +125,39 @@ impl Drop for Queued<'_> {
 }
 
 /// How a sleep ended.
-enum End {
+pub(crate) enum End {
     Woken,
     Interrupted,
+    /// Nobody woke us; but we were asked, and what we wait for holds.
+    Holds,
+}
+
+/// Whoever asked about a sleep that ended otherwise is told so.
+struct Sleeping<'a>(&'a Slot);
+
+impl Drop for Sleeping<'_> {
+    fn drop(&mut self) {
+        self.0.inquiry.answer(Answer::Awake);
+    }
 }
 
 /// w4 and w5, in slices. Returns Running.
-fn go_to_sleep(cpu: &Cpu<'_>, level: Level, sleep: Sleep) -> End {
+pub(crate) fn go_to_sleep(
+    cpu: &Cpu<'_>,
+    level: Level,
+    sleep: Sleep,
+    cond: &mut impl FnMut() -> bool,
+) -> End {
     let slot = cpu.slot;
-    match slot.word.fall_asleep(level, sleep) {
-        Ok(()) => {}
-        Err(Awake::Woken) => return End::Woken,
-        Err(Awake::Signalled) => return End::Interrupted,
+    let fall_asleep = || match slot.word.fall_asleep(level, sleep) {
+        Ok(()) => None,
+        Err(Awake::Woken) => Some(End::Woken),
+        Err(Awake::Signalled) => Some(End::Interrupted),
+    };
+    if let Some(end) = fall_asleep() {
+        return end;
     }
+    let _sleeping = Sleeping(slot);
     loop {
         let left = cpu.time_left();
         park(cpu, left.map_or(SLICE, |left| left.min(SLICE)));
@@ -149,6 +171,23 @@ fn go_to_sleep(cpu: &Cpu<'_>, level: Level, sleep: Sleep) -> End {
             // Woken if the wake-up came for us, else a signal. Both: the wake-up counts first, the
             // signal ends the next sleep.
             return if slot.word.was_woken(level) { End::Woken } else { End::Interrupted };
+        }
+        if slot.inquiry.is_asked() {
+            slot.word.rouse();
+            let holds = cond();
+            if slot.word.was_woken(level) {
+                // A wake-up that came after all: the asker learns nothing.
+                return if holds { End::Holds } else { End::Woken };
+            }
+            if holds {
+                slot.inquiry.answer(Answer::Holds);
+                return End::Holds;
+            }
+            let woken = fall_asleep();
+            slot.inquiry.answer(Answer::DoesNotHold);
+            if let Some(end) = woken {
+                return end;
+            }
         }
         cpu.poll();
         let interrupted = cpu.signal_pending();
@@ -172,7 +211,11 @@ fn go_to_sleep(cpu: &Cpu<'_>, level: Level, sleep: Sleep) -> End {
 fn park(cpu: &Cpu<'_>, slice: Duration) {
     let word = &cpu.slot.word;
     let until = Instant::now() + slice;
-    let still_asleep = || word.read().state() == SlotState::Asleep && !cpu.machine.is_poisoned();
+    let still_asleep = || {
+        word.read().state() == SlotState::Asleep
+            && !cpu.machine.is_poisoned()
+            && !cpu.slot.inquiry.is_asked()
+    };
     // SAFETY: the key is the address of our slot's word, which outlives the lease and which nobody
     // parks on but the thread that leases it. `validate` only reads atomics; `before_sleep` and
     // `timed_out` do nothing. None of them panics or calls into the parking lot.

@@ -28,6 +28,7 @@ use core::sync::atomic::AtomicPtr;
 
 use crate::{
     AtomicU32, AtomicU64,
+    inquiry::Inquiry,
     waiting::{Sleep, WaitClass},
     watch::SlotState,
 };
@@ -194,12 +195,23 @@ impl StateSnapshot {
     }
 }
 
+/// How a task waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Manner {
+    /// Asleep, until it is woken. A task that is Running has been, whatever its record says.
+    Asleep,
+    /// Running, and looking again and again.
+    Busily,
+}
+
 /// What a task waits for, for the watchdog. A seqlock: the owner writes, anybody reads; `seq` is odd
 /// while the fields change.
 #[derive(Debug, Default)]
 pub(crate) struct WaitRecord {
     seq: AtomicU32,
     owner: AtomicU32,
+    /// 1 for [`Manner::Busily`].
+    busily: AtomicU32,
     object: AtomicU64,
     /// Nanoseconds since the machine started.
     since: AtomicU64,
@@ -213,6 +225,7 @@ pub(crate) struct Published {
     pub(crate) object: u64,
     pub(crate) owner: u32,
     pub(crate) since: u64,
+    pub(crate) manner: Manner,
 }
 
 impl WaitRecord {
@@ -228,6 +241,7 @@ impl WaitRecord {
             self.object.set(r.object);
             self.owner.set(r.owner);
             self.since.set(r.since);
+            self.busily.set(u32::from(r.manner == Manner::Busily));
         }
         // Pairs with the reader's first read_acquire.
         self.seq.set_release(self.seq.read().wrapping_add(1));
@@ -245,11 +259,12 @@ impl WaitRecord {
             let seq = self.seq.read_acquire();
             let class = self.class.load(Relaxed);
             let (object, owner, since) = (self.object.read(), self.owner.read(), self.since.read());
+            let manner = if self.busily.read() == 0 { Manner::Asleep } else { Manner::Busily };
             crate::smp_rmb();
             if seq.is_multiple_of(2) && self.seq.read() == seq {
                 // SAFETY: null, or stored from a `&'static WaitClass` by `publish`.
                 let class = unsafe { class.as_ref() }?;
-                return Some(Published { class, object, owner, since });
+                return Some(Published { class, object, owner, since, manner });
             }
             std::thread::yield_now();
         }
@@ -275,6 +290,7 @@ pub(crate) struct Slot {
     /// `NO_TASK` whenever the slot is idle, so that a stale reading never names the wrong task.
     pub(crate) task: AtomicU32,
     pub(crate) record: WaitRecord,
+    pub(crate) inquiry: Inquiry,
     pub(crate) tallies: [AtomicU64; TALLIES],
 }
 
@@ -288,6 +304,7 @@ impl Default for Slot {
             access: Marker::default(),
             task: AtomicU32::new(NO_TASK),
             record: WaitRecord::default(),
+            inquiry: Inquiry::default(),
             tallies: [const { AtomicU64::new(0) }; TALLIES],
         }
     }

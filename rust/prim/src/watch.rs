@@ -7,7 +7,7 @@ use core::time::Duration;
 
 use crate::{
     CpuId, Machine, TaskId, Waiter,
-    slot::{NO_TASK, Published, Slot},
+    slot::{Manner, NO_TASK, Published, Slot},
     smp_mb,
     waiting::Waiting,
 };
@@ -33,15 +33,22 @@ pub enum TaskState {
 }
 
 impl Machine {
-    /// Everybody who waits now: asleep, or busy-waiting for a grace period. Each entry is true of
-    /// one moment; together they are a snapshot only if the machine is at rest.
+    /// Everybody who waits now: asleep, or busy-waiting for a grace period or a bit. Who was woken does not
+    /// wait any more, also before it has got round to noticing. Each entry is true of one moment; together
+    /// they are a snapshot only if the machine is at rest.
     #[must_use]
     pub fn waiters(&self) -> Vec<Waiter> {
         let now = self.clock();
         let waiter = |(id, slot): (usize, &Slot)| {
+            let before = slot.word.read();
             let task = slot.task.read();
-            let Published { class, object, owner, since } = slot.record.read()?;
-            (task != NO_TASK).then(|| Waiter {
+            let Published { class, object, owner, since, manner } = slot.record.read()?;
+            let waits = match manner {
+                // The record counts only if the sleep it was read in still is the same one.
+                Manner::Asleep => before.state() == SlotState::Asleep && slot.word.read() == before,
+                Manner::Busily => before.state() == SlotState::Running,
+            };
+            (waits && task != NO_TASK).then(|| Waiter {
                 cpu: CpuId(id),
                 task: TaskId(task),
                 class: class.name,

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use common::{EVENT, WAITING, cpu, lease, states, until, until_asleep};
 use pgmap_prim::{
-    AtomicI32, AtomicU32, Interrupted, Lease, Machine, Poison, Poll, Signal, Sleep, SlotState,
-    Stopped, TaskId, TaskState, catch_abandon, code, synchronize_rcu, wait_event,
+    Answer, AtomicI32, AtomicU32, CpuId, Interrupted, Lease, Machine, Poison, Poll, Signal, Sleep,
+    SlotState, Stopped, TaskId, TaskState, catch_abandon, code, synchronize_rcu, wait_event,
     wait_event_exclusive, wait_var_event, wake_up_all, wake_up_one, wake_up_var,
 };
 
@@ -325,4 +325,88 @@ fn a_machine_is_settled_when_all_sleep_and_stays_so_over_poll_slices() {
     });
     assert!(machine.settled());
     assert!(matches!(machine.task_state(TaskId(1)), TaskState::Idle));
+}
+
+#[test]
+fn a_sleeper_that_is_asked_tests_once_and_sleeps_on_or_ends_its_wait() {
+    let machine = Machine::new(2);
+    let (word, tests) = (AtomicU32::new(0), AtomicU32::new(0));
+    assert_eq!(machine.ask(CpuId(0)), Answer::Awake, "nobody there");
+    assert_eq!(machine.ask(CpuId(9)), Answer::Awake, "no such CPU");
+    std::thread::scope(|s| {
+        s.spawn(|| {
+            let cpu = cpu(&machine, 0);
+            let cond = || {
+                tests.inc();
+                word.read_acquire() == 1
+            };
+            wait_event(&cpu, &word, Sleep::Uninterruptible, WAITING, cond).unwrap();
+        });
+        until_asleep(&machine, 0);
+        let tested = tests.read();
+        assert_eq!(machine.ask(CpuId(0)), Answer::DoesNotHold);
+        assert!(machine.settled(), "it sleeps when the answer is here");
+        assert_eq!(tests.read(), tested + 1);
+        word.set_release(1);
+        assert!(machine.settled(), "nobody woke it");
+        assert_eq!(machine.ask(CpuId(0)), Answer::Holds);
+    });
+    assert_eq!(machine.ask(CpuId(0)), Answer::Awake, "the wait is over");
+}
+
+#[test]
+fn a_sleeper_that_was_asked_can_still_be_woken() {
+    const ROUNDS: u32 = 2_000;
+    let machine = Machine::new(2);
+    let word = AtomicU32::new(0);
+    std::thread::scope(|s| {
+        s.spawn(|| {
+            let cpu = cpu(&machine, 0);
+            for round in 1..=ROUNDS {
+                let cond = || word.read_acquire() >= round;
+                wait_event(&cpu, &word, Sleep::Uninterruptible, WAITING, cond).unwrap();
+            }
+        });
+        s.spawn(|| {
+            while word.read() < ROUNDS {
+                let _ = machine.ask(CpuId(0));
+            }
+        });
+        let cpu = cpu(&machine, 1);
+        for _ in 0..ROUNDS {
+            word.inc_return();
+            wake_up_var(&cpu, &word);
+        }
+    });
+    assert_eq!(states(&machine), [SlotState::Idle; 2]);
+}
+
+#[test]
+fn whoever_was_woken_waits_no_more_although_it_has_not_noticed() {
+    let machine = Machine::new(2);
+    let word = AtomicU32::new(0);
+    let (tell, told) = std::sync::mpsc::channel();
+    let (resume, resumed) = std::sync::mpsc::channel::<()>();
+    std::thread::scope(|s| {
+        let (machine, word) = (&machine, &word);
+        s.spawn(move || {
+            let cpu = cpu(machine, 0);
+            let cond = || {
+                let holds = word.read_acquire() == 1;
+                if holds {
+                    tell.send(()).unwrap();
+                    resumed.recv().unwrap();
+                }
+                holds
+            };
+            wait_event(&cpu, word, Sleep::Uninterruptible, WAITING, cond).unwrap();
+        });
+        until_asleep(machine, 0);
+        assert_eq!(machine.waiters().len(), 1);
+        word.inc_return();
+        wake_up_var(&cpu(machine, 1), word);
+        told.recv().unwrap();
+        assert_eq!(machine.waiters(), []);
+        resume.send(()).unwrap();
+    });
 }

@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-use pgmap_native::stress::{Config, Found, Hang, MIXES, Progress, Report, Run, mix_named};
+use pgmap_native::stress::{
+    Config, Found, Hang, HangKind, MIXES, Progress, Report, Run, mix_named,
+};
 use pgmap_program::Geometry;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -113,6 +115,7 @@ fn report<'py>(py: Python<'py>, told: &Report) -> PyResult<Bound<'py, PyDict>> {
     dict.set_item("quiescent", told.quiescent)?;
     dict.set_item("violations", violations(py, &told.violations)?)?;
     dict.set_item("hang", told.hang.as_ref().map(|hang| hung(py, hang)).transpose()?)?;
+    dict.set_item("no_verdict", &told.no_verdict)?;
     dict.set_item("rss", &told.rss)?;
     dict.set_item("complete", told.complete)?;
     Ok(dict)
@@ -147,6 +150,13 @@ fn violations<'py>(py: Python<'py>, all: &[Found]) -> PyResult<Vec<Bound<'py, Py
 
 fn hung<'py>(py: Python<'py>, hang: &Hang) -> PyResult<Bound<'py, PyDict>> {
     let dict = PyDict::new(py);
+    let (kind, sleeper) = match &hang.kind {
+        HangKind::LostWakeUp { sleeper } => ("lost wake-up", Some(sleeper)),
+        HangKind::Deadlock => ("deadlock", None),
+    };
+    dict.set_item("kind", kind)?;
+    dict.set_item("sleeper", sleeper)?;
+    dict.set_item("ring", &hang.ring)?;
     dict.set_item("waiters", &hang.waiters)?;
     dict.set_item("holders", &hang.holders)?;
     Ok(dict)

@@ -75,6 +75,8 @@ pub struct Violation {
 pub struct Holder {
     /// Who, and through what.
     pub who: String,
+    /// The worker that can let go of it, if it is one's.
+    pub worker: Option<WorkerId>,
     /// Pages of the folio it holds.
     pub pages: u32,
 }
@@ -194,15 +196,17 @@ impl World {
                     REGISTERED => format!("{worker} {what}"),
                     number => format!("{worker} {what} {}", number - 1),
                 };
-                all.push(Holder { who, pages: pinned.range.pages });
+                all.push(Holder { who, worker: Some(worker), pages: pinned.range.pages });
             }
         }
         for pipe in self.pipes.iter_live() {
             let ring = { *self.pipes[pipe].ring.lock(cpu) };
             let held = ring.buffers[..ring.len as usize].iter().filter(|range| same(range.first()));
-            all.extend(
-                held.map(|range| Holder { who: format!("pipe #{pipe}"), pages: range.pages }),
-            );
+            all.extend(held.map(|range| Holder {
+                who: format!("pipe #{pipe}"),
+                worker: None,
+                pages: range.pages,
+            }));
         }
         for bio in self.bios.iter_live() {
             let segments = { *self.bios[bio].segments.lock(cpu) };
@@ -210,12 +214,13 @@ impl World {
                 segments.ranges[..segments.len as usize].iter().filter(|range| same(range.first()));
             all.extend(held.map(|range| Holder {
                 who: format!("w{} I/O in flight", segments.worker),
+                worker: None,
                 pages: range.pages,
             }));
         }
         let mapped = self.pagemaps().memmap.folio(pfn).mapcount();
         if mapped > 0 {
-            all.push(Holder { who: format!("{mapped} mapping(s)"), pages: 1 });
+            all.push(Holder { who: format!("{mapped} mapping(s)"), worker: None, pages: 1 });
         }
         all
     }

@@ -14,11 +14,17 @@
 //! | `actions` | what threads do, drawn from a seed |
 //! | `worker` | one thread: executes, holds, gives back |
 //! | `round` | one round: threads, monitor, quiescence |
-//! | `watch` | who waits for what, lost wake-ups by state, hangs |
+//! | `watch` | who waits for what, lost wake-ups and deadlocks by state |
+//! | `gate` | holds workers up between two actions, for a look |
+//! | `ring` | who waits for whom, in a circle |
+//! | `pace` | calls that never sleep and never end |
 //! | `report` | what a run has to say |
 
 mod actions;
+mod gate;
+mod pace;
 mod report;
+mod ring;
 mod round;
 mod watch;
 mod worker;
@@ -33,7 +39,7 @@ use pgmap_program::{Era, Geometry, Rules};
 use crate::lab::{Lab, LabError};
 
 pub use actions::{Action, ActionKind, MIXES, Mix, list_of, mix_named};
-pub use report::{Found, Hang, Progress, Report};
+pub use report::{Found, Hang, HangKind, Progress, Report};
 pub use worker::run_list;
 
 use round::RoundEnd;
@@ -59,7 +65,7 @@ pub struct Config {
     pub ops: Option<u64>,
     /// Ends the run after this many violations that are news; none goes on.
     pub max_failures: Option<usize>,
-    /// A wait longer than this is a hang.
+    /// A call that has used more CPU time than this is given up, and proves nothing.
     pub watchdog: Duration,
 }
 
@@ -97,7 +103,12 @@ impl Shared {
         let failed = self.config.max_failures.is_some_and(|limit| {
             self.state().violations.iter().filter(|found| found.known.is_none()).count() >= limit
         });
-        late || many || failed || self.stop.load(Ordering::Relaxed)
+        late || many || failed || self.is_stopped()
+    }
+
+    /// Somebody asked for an early end.
+    fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
     }
 }
 
@@ -189,12 +200,13 @@ impl Run {
             seconds: state
                 .ended_after
                 .unwrap_or_else(|| self.shared.started.elapsed().as_secs_f64()),
-            complete: !self.shared.stop.load(Ordering::Relaxed),
+            complete: !self.shared.is_stopped(),
             rounds: state.rounds,
             quiescent: state.quiescent,
             violations: state.violations,
             slow_paths: state.slow_paths,
             hang: state.hang,
+            no_verdict: state.no_verdict,
             rss: state.rss,
         })
     }
@@ -228,9 +240,11 @@ fn rounds(shared: &Shared, mut lab: Lab) -> Result<(), LabError> {
             RoundEnd::Stopped => break,
             RoundEnd::Broken => {
                 report::bank_slow_paths(shared, &lab);
-                if shared.state().hang.is_some() {
+                let state = shared.state();
+                if state.hang.is_some() || state.no_verdict.is_some() {
                     break;
                 }
+                drop(state);
                 lab = Lab::new(&shared.config.geometry, shared.config.rules)?;
             }
         }

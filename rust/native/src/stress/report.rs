@@ -29,9 +29,25 @@ pub struct Found {
     pub seconds: f64,
 }
 
-/// Waits that did not end.
-#[derive(Clone, Debug, Default)]
+/// Why a wait does not end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HangKind {
+    /// Somebody sleeps although what it sleeps for is true, and no wake-up is on its way.
+    LostWakeUp {
+        /// Who, doing what.
+        sleeper: String,
+    },
+    /// Everybody else is gone: those who sleep wait for each other, or for what nobody does.
+    Deadlock,
+}
+
+/// Waits that do not end, as was proven with nobody running.
+#[derive(Clone, Debug)]
 pub struct Hang {
+    /// Why.
+    pub kind: HangKind,
+    /// Workers each of which waits for the next, from one of them back to it; empty if there is no ring.
+    pub ring: Vec<String>,
     /// Who waits for what, and how long.
     pub waiters: Vec<String>,
     /// What holds them up.
@@ -59,8 +75,10 @@ pub struct Progress {
     pub rounds: u64,
     /// Whether the books balanced at the end of every round so far.
     pub quiescent: bool,
-    /// Set when a wait did not end.
+    /// Set when a wait does not end.
     pub hang: Option<Hang>,
+    /// Set when nothing can be said: a call that went on too long.
+    pub no_verdict: Option<String>,
     /// Resident memory over time, at most one sample a second.
     pub rss: Vec<(f64, u64)>,
     /// Seconds the run took, once it is over.
@@ -100,8 +118,10 @@ pub struct Report {
     pub violations: Vec<Found>,
     /// Slow paths walked.
     pub slow_paths: BTreeMap<&'static str, u64>,
-    /// Set when a wait did not end.
+    /// Set when a wait does not end.
     pub hang: Option<Hang>,
+    /// Set when nothing can be said: a call that went on too long.
+    pub no_verdict: Option<String>,
     /// Resident memory over time: seconds, KiB.
     pub rss: Vec<(f64, u64)>,
 }

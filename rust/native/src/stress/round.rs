@@ -1,6 +1,10 @@
 //! One round: start threads, watch them, join, balance the books.
+//!
+//! A round ends when every list is done, or when time is up; either way threads give back what they hold, and
+//! the books must balance. Only a round that somebody interrupted, or in which something was found, is left
+//! as it is.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use pgmap_mm::world::Violation;
@@ -8,16 +12,18 @@ use pgmap_prim::{Perturber, Poison, Stopped};
 use pgmap_program::op::{FileIdx, FileState, Layout, WorkerId};
 
 use super::actions::{FILES, draw, file_pages};
+use super::gate::Gate;
+use super::pace::Pace;
 use super::report::{Found, publish_slow_paths};
-use super::watch::{self, Verdict, Watch};
+use super::watch::{self, Floor, Verdict, Watch};
 use super::worker::Worker;
 use super::{ACTIONS_PER_ROUND, KEPT, PERTURBATIONS, Shared};
 use crate::lab::{Lab, Patience};
 
 /// How often the monitor looks.
 const GLANCE: Duration = Duration::from_millis(2);
-/// How long threads may take to notice that the round is over before the machine is poisoned to free
-/// those that sleep.
+/// How long threads may take to leave a round about which nothing more will be said, before the machine is
+/// poisoned to free those that sleep.
 const PARTING: Duration = Duration::from_millis(60);
 
 /// How a round ended.
@@ -38,7 +44,8 @@ pub(super) fn run(shared: &Shared, lab: &Lab, round: u64) -> RoundEnd {
         return broken_by(shared, round, &stopped);
     }
     let stop = AtomicBool::new(false);
-    let gone = AtomicUsize::new(0);
+    let gate = Gate::default();
+    let paces: Vec<Pace> = (0..threads).map(|_| Pace::default()).collect();
     let perturber = Perturber::new(shared.config.seed ^ round, PERTURBATIONS);
     // Half as many processes as threads: threads of one process race in one mm, processes on files.
     let procs = threads.div_ceil(2);
@@ -55,23 +62,23 @@ pub(super) fn run(shared: &Shared, lab: &Lab, round: u64) -> RoundEnd {
         let handles: Vec<_> = workers
             .into_iter()
             .zip(0..)
-            .map(|(mut worker, thread)| {
-                let (stop, gone, perturber) = (&stop, &gone, &perturber);
+            .zip(&paces)
+            .map(|((mut worker, thread), pace)| {
+                let (stop, gate, perturber) = (&stop, &gate, &perturber);
                 scope.spawn(move || {
+                    // However it ends: the monitor waits for this.
+                    let _leaves = Leaves(gate);
                     let config = &shared.config;
                     let geometry = lab.world().geometry();
                     let list =
                         draw(&config.mix, geometry, config.seed, round, thread, ACTIONS_PER_ROUND);
-                    let registration = perturber.register_current();
-                    let outcome =
-                        worker.run(&list, stop, &shared.counts).and_then(|()| worker.leave());
-                    drop(registration);
-                    gone.fetch_add(1, Ordering::Release);
-                    outcome
+                    let _naps = perturber.register_current();
+                    worker.run(&list, stop, (gate, pace), &shared.counts)
                 })
             })
             .collect();
-        let verdict = monitor(shared, lab, &stop, || gone.load(Ordering::Acquire) == handles.len());
+        let floor = Floor { shared, lab, gate: &gate, paces: &paces };
+        let verdict = monitor(floor, &stop, round);
         for handle in handles {
             match handle.join() {
                 Ok(Ok(()) | Err(Stopped::Poisoned(_))) => {}
@@ -107,30 +114,47 @@ pub(super) fn make_files(lab: &Lab) -> Result<(), Stopped> {
     })
 }
 
+/// A thread leaves, also by a panic.
+struct Leaves<'a>(&'a Gate);
+
+impl Drop for Leaves<'_> {
+    fn drop(&mut self) {
+        self.0.leave();
+    }
+}
+
 /// Watches until every thread is gone.
-fn monitor(shared: &Shared, lab: &Lab, stop: &AtomicBool, all_gone: impl Fn() -> bool) -> Verdict {
-    let mut watch = Watch::default();
+fn monitor(floor: Floor<'_>, stop: &AtomicBool, round: u64) -> Verdict {
+    let Floor { shared, lab, gate, paces } = floor;
+    let mut watch = Watch::new(floor);
     let mut verdict = Verdict::Fine;
+    // Since when nothing more will be said about this round.
     let mut ending: Option<Instant> = None;
-    while !all_gone() {
+    while gate.outside().gone < paces.len() {
         std::thread::park_timeout(GLANCE);
-        if ending.is_none() {
-            verdict = watch.look(lab, shared.config.watchdog);
-            let over = shared.out_of_budget();
-            if over && verdict == Verdict::Fine {
-                verdict = Verdict::Cut;
+        if let Some(since) = ending {
+            if since.elapsed() > PARTING {
+                lab.machine().poison(Poison::Requested("the round is over".to_owned()));
             }
-            if verdict != Verdict::Fine {
-                ending = Some(Instant::now());
-                stop.store(true, Ordering::Relaxed);
-            }
-            if matches!(verdict, Verdict::Hung(_)) {
-                lab.machine().poison(Poison::Requested("a wait did not end".to_owned()));
-            }
-            publish_slow_paths(shared, lab);
-        } else if ending.is_some_and(|since| since.elapsed() > PARTING) {
-            lab.machine().poison(Poison::Requested("the round is over".to_owned()));
+            continue;
         }
+        verdict = watch.look(|found| note(shared, found), round);
+        match verdict {
+            Verdict::Fine => {}
+            Verdict::Complaints => ending = Some(Instant::now()),
+            Verdict::Hung(_) | Verdict::Endless(_) => {
+                ending = Some(Instant::now());
+                lab.machine().poison(Poison::Requested("a wait or a call does not end".to_owned()));
+            }
+        }
+        if shared.is_stopped() {
+            ending.get_or_insert_with(Instant::now);
+        }
+        // Whose time is up leaves as at the end of its list, and the books are balanced.
+        if ending.is_some() || shared.out_of_budget() {
+            stop.store(true, Ordering::Relaxed);
+        }
+        publish_slow_paths(shared, lab);
     }
     verdict
 }
@@ -138,14 +162,18 @@ fn monitor(shared: &Shared, lab: &Lab, stop: &AtomicBool, all_gone: impl Fn() ->
 /// All threads are gone: what was found, and does everything balance?
 fn conclude(shared: &Shared, lab: &Lab, round: u64, verdict: Verdict) -> RoundEnd {
     let records = lab.machine().warnings();
-    if let Verdict::Hung(hang) = verdict {
-        let known = hang.known(shared.config.era, &shared.config.rules);
-        if known.is_some() {
-            note(shared, Found { known, ..hang.as_found(round, shared) });
+    match verdict {
+        Verdict::Fine | Verdict::Complaints => {}
+        Verdict::Hung(stuck) => {
+            if !stuck.is_consequence() {
+                shared.state().hang = Some(stuck.report);
+            }
             return RoundEnd::Broken;
         }
-        shared.state().hang = Some(hang.report);
-        return RoundEnd::Broken;
+        Verdict::Endless(told) => {
+            shared.state().no_verdict = Some(told);
+            return RoundEnd::Broken;
+        }
     }
     if !records.is_empty() {
         let described = watch::describe_after_all(lab, &records);

@@ -1,141 +1,224 @@
-//! Who waits for what: hangs, and wake-ups lost by the state of things rather than by a clock.
+//! Who waits for what: hangs and forgotten wake-ups, by the state of things and never by a clock.
 //!
-//! A sleeper for an idle page whose page *is* idle, and stays so for longer than any wake-up takes to
-//! arrive, was not woken (B33): that is seen by looking at the page, not by how long the sleep is.
-//! Anything else that sleeps longer than the watchdog allows is a hang, told with its waiters and with
-//! whoever holds what they wait for. So is a call that runs as long without sleeping once: it goes round
-//! in circles.
+//! A sleep that lasts is only a reason to look. For the look the gate is closed, and when nobody runs any
+//! more ([`Watch::come_to_rest`]) every sleeper tells what is true:
+//!
+//! * what it sleeps for holds: nobody woke it, and nobody is on the way to. That is a lost wake-up, of
+//!   whatever class;
+//! * the page of a layout break has nothing but mappings, which is what makes it idle, and the break sleeps on
+//!   because it waits for something else (B33);
+//! * neither. If others stand at the gate, they may still let go of what is waited for, and the round goes on.
+//!   If all others are gone, those who sleep wait for each other, or for what nobody will ever do: a deadlock.
+//!
+//! Threads that starve make the look take longer, nothing else. What only a clock can show is a call that
+//! never sleeps and never ends; it is known by the CPU time it has cost, and proves nothing.
 
 use std::time::{Duration, Instant};
 
 use pgmap_mm::page::Pfn;
 use pgmap_mm::world::{Party, Violation};
-use pgmap_prim::{SlotState, TaskId, Waiter, WarnRecord};
+use pgmap_prim::{Answer, SlotState, TaskId, Waiter, WarnRecord};
 use pgmap_program::op::WorkerId;
 use pgmap_program::{Era, Invariant, Rules};
 
 use super::Shared;
-use super::report::{Found, Hang};
+use super::gate::{Gate, Outside};
+use super::pace::{Costs, Pace};
+use super::report::{Found, Hang, HangKind};
+use super::ring::ring;
 use crate::lab::{Lab, Patience};
 
 /// The wait class of a layout break, as `dax::layout` names it.
 const PAGE_IDLE: &str = "page to become idle";
-/// A wake-up that was sent has long arrived by then, naps included.
-const ARRIVAL: Duration = Duration::from_millis(150);
+/// A sleep that lasts longer makes the monitor look.
+const LASTING: Duration = Duration::from_millis(150);
+/// How often the monitor looks whether the round has come to rest.
+const STEP: Duration = Duration::from_millis(1);
 
 /// A wait that does not end.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Debug)]
 pub(super) struct Stuck {
     pub(super) report: Hang,
-    /// The sleeper's page, when it sleeps although the page is idle.
-    lost_wake: Option<Pfn>,
+    /// What is broken.
+    invariant: Invariant,
+    /// The sleeper's page, when that is what it sleeps for.
+    page: Option<Pfn>,
 }
 
 /// What the monitor saw.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Debug)]
 pub(super) enum Verdict {
     /// Nothing.
     Fine,
     /// The machine complained.
     Complaints,
-    /// The budget is spent.
-    Cut,
     /// Somebody sleeps and should not.
     Hung(Stuck),
+    /// A call that never ends, or so it seems.
+    Endless(String),
 }
 
-impl PartialEq for Hang {
-    fn eq(&self, other: &Self) -> bool {
-        self.waiters == other.waiters && self.holders == other.holders
+/// A round under way.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Floor<'a> {
+    pub(super) shared: &'a Shared,
+    pub(super) lab: &'a Lab,
+    pub(super) gate: &'a Gate,
+    /// One for each worker.
+    pub(super) paces: &'a [Pace],
+}
+
+/// The monitor's memory of a round.
+#[derive(Debug)]
+pub(super) struct Watch<'a> {
+    floor: Floor<'a>,
+    costs: Vec<Costs>,
+    /// Not before.
+    next: Instant,
+    /// Sleepers of a known race that were told already.
+    known: Vec<(TaskId, u64)>,
+}
+
+impl<'a> Watch<'a> {
+    pub(super) fn new(floor: Floor<'a>) -> Self {
+        let costs = vec![Costs::default(); floor.paces.len()];
+        Self { floor, costs, next: Instant::now(), known: Vec::new() }
     }
-}
 
-/// The monitor's memory.
-#[derive(Debug, Default)]
-pub(super) struct Watch {
-    /// A sleeper whose page was idle at every glance since.
-    suspect: Option<(Suspect, Instant)>,
-    /// What each CPU was doing at every glance since.
-    doing: Vec<(Doing, Instant)>,
-}
-
-/// A state of a CPU, and which one of those it is in the course of time.
-type Doing = (SlotState, u64);
-
-/// Who sleeps, and for which page.
-type Suspect = (TaskId, u64);
-
-impl Watch {
-    /// One glance at the machine.
-    pub(super) fn look(&mut self, lab: &Lab, watchdog: Duration) -> Verdict {
-        if lab.machine().warnings_total() > 0 {
+    /// One glance at the machine, and a look if a sleep lasts.
+    pub(super) fn look(&mut self, note: impl FnMut(Found), round: u64) -> Verdict {
+        if self.floor.lab.machine().warnings_total() > 0 {
             return Verdict::Complaints;
         }
-        let waiters = lab.machine().waiters();
-        if let Some(page) = self.not_woken(lab, &waiters) {
-            return Verdict::Hung(stuck(lab, &waiters, Some(page)));
+        if let Some(told) = self.endless() {
+            return Verdict::Endless(told);
         }
-        // Whoever waits for a call that never ends began to wait after it began to run.
-        let runner = self.runs_on(lab, watchdog / 2);
-        let waits = waiters.iter().any(|waiter| waiter.for_ > watchdog);
-        if !waits && runner.is_none_or(|(_, runs)| runs <= watchdog) {
+        let begun = Instant::now();
+        let lasts = |waiter: &Waiter| waiter.for_ > LASTING;
+        if begun < self.next || !self.floor.lab.machine().waiters().iter().any(lasts) {
             return Verdict::Fine;
         }
-        let mut stuck = stuck(lab, &waiters, None);
-        if let Some((worker, runs)) = runner {
-            let told =
-                format!("{worker} runs {:.1} s in one call, never asleep", runs.as_secs_f64());
-            stuck.report.waiters.insert(0, told);
-        }
-        Verdict::Hung(stuck)
+        let verdict = self.look_closely(note, round);
+        // However long a look takes where threads starve, most of the time they work.
+        self.next = Instant::now() + LASTING.max(begun.elapsed() * 2);
+        verdict
     }
 
-    /// A worker that has been running all the while, in one call, for longer than `allowed`.
-    fn runs_on(&mut self, lab: &Lab, allowed: Duration) -> Option<(WorkerId, Duration)> {
-        let now = Instant::now();
-        let doing = lab.machine().scan();
-        self.doing.resize(doing.len(), ((SlotState::Idle, 0), now));
-        let mut long = None;
-        for ((before, new), cpu) in self.doing.iter_mut().zip(doing).zip(0u8..) {
-            if before.0 != new {
-                *before = (new, now);
-            }
-            let runs = now.duration_since(before.1);
-            // A worker has the CPU after its number; the first is the machine's own.
-            if new.0 == SlotState::Running && runs > allowed && cpu > 0 {
-                long = Some((WorkerId(cpu - 1), runs));
-            }
-        }
-        long
+    /// A worker whose present action has cost more than is allowed.
+    fn endless(&mut self) -> Option<String> {
+        let allowed = self.floor.shared.config.watchdog;
+        let costs = self.costs.iter_mut().zip(self.floor.paces).zip(0u8..);
+        let mut all =
+            costs.map(|((costs, pace), id)| (costs.of_present_action(pace), WorkerId(id)));
+        let (cost, worker) = all.find(|(cost, _)| *cost > allowed)?;
+        Some(format!(
+            "{worker} has used {:.1} s of CPU time in one call, which has not ended",
+            cost.as_secs_f64()
+        ))
     }
 
-    /// The page of a sleeper that nobody woke.
-    fn not_woken(&mut self, lab: &Lab, waiters: &[Waiter]) -> Option<Pfn> {
-        let asleep = waiters.iter().filter(|waiter| sleeps_by_an_idle_page(lab, waiter));
-        let keys: Vec<Suspect> = asleep.map(|waiter| (waiter.task, waiter.object)).collect();
-        match self.suspect {
-            Some((suspect, since)) if keys.contains(&suspect) => {
-                (since.elapsed() > ARRIVAL).then_some(Pfn(suspect.1 as u32))
+    fn look_closely(&mut self, mut note: impl FnMut(Found), round: u64) -> Verdict {
+        let floor = self.floor;
+        let _closed = floor.gate.close();
+        let mut asked = Vec::new();
+        loop {
+            let outside = match self.come_to_rest() {
+                Ok(outside) => outside,
+                Err(verdict) => return verdict,
+            };
+            let waiters = floor.lab.machine().waiters();
+            let new = |waiter: &&Waiter| !asked.contains(&waiter.cpu);
+            let Some(sleeper) = waiters.iter().find(new) else {
+                return self.nobody_forgotten(outside, &waiters);
+            };
+            asked.push(sleeper.cpu);
+            let Some(stuck) = forgotten(floor.lab, &waiters, sleeper) else { continue };
+            let key = (sleeper.task, sleeper.object);
+            if self.known.contains(&key) {
+                continue;
             }
-            _ => {
-                self.suspect = keys.first().map(|key| (*key, Instant::now()));
-                None
+            let known = stuck.known(floor.shared.config.era, &floor.shared.config.rules);
+            if known.is_none() {
+                return Verdict::Hung(stuck);
             }
+            self.known.push(key);
+            note(Found { known, ..stuck.as_found(round, floor.shared) });
         }
+    }
+
+    /// Waits, for as long as it takes, until every worker stands at the gate, is gone or sleeps. Anything that
+    /// makes the look pointless ends it earlier. The gate is closed.
+    fn come_to_rest(&mut self) -> Result<Outside, Verdict> {
+        loop {
+            let outside = self.floor.gate.outside();
+            if self.floor.at_rest(outside) {
+                return Ok(outside);
+            }
+            if self.floor.lab.machine().warnings_total() > 0 {
+                return Err(Verdict::Complaints);
+            }
+            if let Some(told) = self.endless() {
+                return Err(Verdict::Endless(told));
+            }
+            if outside.gone == self.floor.paces.len() || self.floor.shared.is_stopped() {
+                return Err(Verdict::Fine);
+            }
+            std::thread::park_timeout(STEP);
+        }
+    }
+
+    /// Every sleeper waits for something that does not hold.
+    fn nobody_forgotten(&self, outside: Outside, waiters: &[Waiter]) -> Verdict {
+        let consequence = |waiter: &Waiter| self.known.contains(&(waiter.task, waiter.object));
+        if outside.standing > 0 || waiters.is_empty() {
+            return Verdict::Fine;
+        }
+        // Whoever sleeps behind a sleeper of a known race sleeps by that race.
+        let known = waiters.iter().find(|waiter| consequence(waiter));
+        let page = known.map(|waiter| Pfn(waiter.object as u32));
+        let invariant = if page.is_some() { Invariant::L2 } else { Invariant::L4 };
+        let report = told(self.floor.lab, waiters, HangKind::Deadlock);
+        Verdict::Hung(Stuck { report, invariant, page })
     }
 }
 
-/// Mapped, nothing else, and still slept for: the B33 shape.
-fn sleeps_by_an_idle_page(lab: &Lab, waiter: &Waiter) -> bool {
-    if waiter.class != PAGE_IDLE {
-        return false;
+impl Floor<'_> {
+    /// Nobody runs, and nobody is between two steps of an action. `outside` was read before, with the gate
+    /// closed; whoever was outside then still is, so the others are those who sleep.
+    fn at_rest(self, outside: Outside) -> bool {
+        let machine = self.lab.machine();
+        let before = machine.scan();
+        let asleep = before.iter().filter(|(state, _)| *state == SlotState::Asleep).count();
+        outside.standing + outside.gone + asleep == self.paces.len()
+            && machine.all_passive_twice()
+            && machine.scan() == before
     }
-    let folio = lab.world().dax.vm.pagemaps.memmap.folio(Pfn(waiter.object as u32));
-    folio.refcount() == folio.mapcount()
 }
 
-fn stuck(lab: &Lab, waiters: &[Waiter], lost_wake: Option<Pfn>) -> Stuck {
-    let told = waiters.iter().map(|waiter| {
+/// Whether this sleeper should have been woken. Nobody runs.
+fn forgotten(lab: &Lab, waiters: &[Waiter], sleeper: &Waiter) -> Option<Stuck> {
+    let page = (sleeper.class == PAGE_IDLE).then_some(Pfn(sleeper.object as u32));
+    let idle = page.is_some_and(|page| {
+        let folio = lab.world().dax.vm.pagemaps.memmap.folio(page);
+        folio.refcount() == folio.mapcount()
+    });
+    // Told before it is asked: if it holds, the sleeper goes on, and is none any more.
+    let report =
+        told(lab, waiters, HangKind::LostWakeUp { sleeper: Party::of(sleeper.task.0).to_string() });
+    let invariant = match sleeper.class {
+        PAGE_IDLE => Invariant::L2,
+        _ => Invariant::L4,
+    };
+    (idle || lab.machine().ask(sleeper.cpu) == Answer::Holds).then_some(Stuck {
+        report,
+        invariant,
+        page,
+    })
+}
+
+/// Who waits for what and who holds it. Nobody runs.
+fn told(lab: &Lab, waiters: &[Waiter], kind: HangKind) -> Hang {
+    let tell = |waiter: &Waiter| {
         let by = waiter
             .owner
             .map_or_else(String::new, |task| format!(", held by {}", Party::of(task.0)));
@@ -146,30 +229,45 @@ fn stuck(lab: &Lab, waiters: &[Waiter], lost_wake: Option<Pfn>) -> Stuck {
             waiter.class,
             waiter.object
         )
-    });
-    let pages = waiters
-        .iter()
-        .filter(|waiter| waiter.class == PAGE_IDLE)
-        .map(|waiter| Pfn(waiter.object as u32));
-    let holders = pages.flat_map(|pfn| {
+    };
+    let mut holders = Vec::new();
+    let mut edges = Vec::new();
+    for waiter in waiters {
+        let me = Party::of(waiter.task.0).worker;
+        edges.extend(waiter.owner.map(|task| (me, Party::of(task.0).worker)));
+        if waiter.class != PAGE_IDLE {
+            continue;
+        }
+        let pfn = Pfn(waiter.object as u32);
         let held = lab.enter(0, Patience::default(), |cpu| lab.world().holders(cpu, pfn));
-        held.unwrap_or_default().into_iter().map(move |holder| format!("{pfn}: {}", holder.who))
-    });
-    Stuck { report: Hang { waiters: told.collect(), holders: holders.collect() }, lost_wake }
+        for holder in held.unwrap_or_default() {
+            holders.push(format!("{pfn}: {}", holder.who));
+            edges.push((me, holder.worker));
+        }
+    }
+    let known = edges.into_iter().filter_map(|(waits, holds)| Some((waits?, holds?)));
+    let ring = ring(&known.collect::<Vec<_>>());
+    let ring = ring.iter().map(ToString::to_string).collect();
+    Hang { kind, ring, waiters: waiters.iter().map(tell).collect(), holders }
 }
 
 impl Stuck {
-    /// The catalogue number, when it is the era's own lost wake-up.
+    /// The catalogue number, when it is the era's own.
     pub(super) fn known(&self, era: Era, rules: &Rules) -> Option<&'static str> {
-        self.lost_wake.and_then(|_| known(era, rules, Invariant::L2))
+        known(era, rules, self.invariant)
+    }
+
+    /// Whether it is nothing but what a known race leaves behind that was told already.
+    pub(super) fn is_consequence(&self) -> bool {
+        self.report.kind == HangKind::Deadlock && self.page.is_some()
     }
 
     /// As a liveness violation.
     pub(super) fn as_found(&self, round: u64, shared: &Shared) -> Found {
         Found {
-            invariant: Invariant::L2.id(),
+            invariant: self.invariant.id(),
             title: "a layout break sleeps although its page is idle".to_owned(),
-            page: self.lost_wake.map_or_else(|| "-".to_owned(), |pfn| format!("{:#x}", pfn.0)),
+            page: self.page.map_or_else(|| "-".to_owned(), |pfn| format!("{:#x}", pfn.0)),
             parties: self
                 .report
                 .waiters
@@ -209,3 +307,6 @@ pub(super) fn describe_after_all(lab: &Lab, records: &[WarnRecord]) -> Vec<Viola
             .collect()
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,6 +18,8 @@ use pgmap_program::op::{
 };
 
 use super::actions::{Action, ActionKind, FILES, MAPS, file_pages};
+use super::gate::Gate;
+use super::pace::Pace;
 use crate::lab::{Lab, Patience};
 
 /// Pins one thread keeps at most; more make it give one back first.
@@ -81,26 +83,32 @@ impl<'a> Worker<'a> {
         Ok(worker)
     }
 
-    /// Executes until the list or the round ends.
+    /// Executes until the list or the round ends, and gives everything back.
     pub(super) fn run(
         &mut self,
         list: &[Action],
         stop: &AtomicBool,
+        (gate, pace): (&Gate, &Pace),
         counts: &[AtomicU64],
     ) -> Result<(), Stopped> {
+        pace.start();
         for action in list {
+            gate.pass();
             if stop.load(Ordering::Relaxed) {
                 break;
             }
+            pace.begin();
             if self.perform(action)? {
                 counts[action.kind as usize].fetch_add(1, Ordering::Relaxed);
             }
         }
-        Ok(())
+        gate.pass();
+        pace.begin();
+        self.leave()
     }
 
     /// Gives everything back and ends the worker.
-    pub(super) fn leave(&mut self) -> Result<(), Stopped> {
+    fn leave(&mut self) -> Result<(), Stopped> {
         self.let_go()?;
         let runs = std::mem::take(&mut self.runs);
         let world = self.lab.world();

@@ -11,7 +11,7 @@
 //!
 //! Ordering: taking is acquire, giving back release, they pair.
 
-use crate::{AtomicU32, Cpu, WaitClass, Waiting, Warn, code};
+use crate::{AtomicU32, Cpu, WaitClass, Waiting, Warn, code, slot::Manner};
 
 /// Spins until the word is ours. Sleeping is forbidden until [`bit_spin_unlock`].
 #[inline]
@@ -42,7 +42,8 @@ fn spin(cpu: &Cpu<'_>, word: &AtomicU32, class: &'static WaitClass) {
     if word.read() == me {
         cpu.warn(Warn { code: code::LOCK_RECURSION, object, value: me.into() });
     }
-    let _record = cpu.publish(Waiting { class, object, owner: word.read() });
+    let waiting = Waiting { class, object, owner: word.read() };
+    let _record = cpu.publish(waiting, Manner::Busily);
     while word.read() != 0 || word.cmpxchg_acquire(0, me).is_err() {
         cpu.slot.record.set_owner(word.read());
         cpu.relax();

@@ -1,0 +1,294 @@
+//! Looks at rounds that stand still where a test wants them to.
+
+use std::sync::Barrier;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, mpsc};
+
+use pgmap_mm::world::op_code_named;
+use pgmap_prim::{
+    AtomicU32, Cpu, Guarded, Lease, LockClass, PlainData, Poison, RwSem, Sleep, TaskState,
+    WaitClass, Waiting, bit_lock, catch_abandon, plain, wait_event_exclusive, wait_var_event,
+    wake_up_var,
+};
+use pgmap_program::{Geometry, Rules};
+
+use super::*;
+use crate::stress::report::Progress;
+use crate::stress::{Config, mix_named};
+
+static EVENT: WaitClass = WaitClass { name: "an event" };
+const WAITING: Waiting = Waiting { class: &EVENT, object: 7, owner: 0 };
+const DEEP: Sleep = Sleep::Uninterruptible;
+
+plain! {
+    #[derive(Clone, Copy, Debug)]
+    struct Nothing;
+}
+impl Guarded for Nothing {
+    const CLASS: LockClass = LockClass { name: "some lock", rank: 1 };
+}
+
+/// A round that the test plays itself.
+struct Scene {
+    lab: Lab,
+    shared: Shared,
+    gate: Gate,
+    paces: Vec<Pace>,
+}
+
+impl Scene {
+    fn of(workers: u16, era: Era, rules: Rules) -> Self {
+        let geometry = Geometry { cpus: workers + 2, ..Geometry::stress(workers) };
+        let config = Config {
+            era,
+            rules,
+            geometry,
+            threads: workers,
+            mix: mix_named("default").expect("the default mix"),
+            seed: 1,
+            duration: None,
+            ops: None,
+            max_failures: None,
+            watchdog: Duration::from_secs(60),
+        };
+        let shared = Shared {
+            config,
+            started: Instant::now(),
+            stop: AtomicBool::new(false),
+            counts: vec![AtomicU64::new(0)],
+            state: Mutex::new(Progress::default()),
+        };
+        let lab = Lab::new(&geometry, rules).expect("a world");
+        let paces = (0..workers).map(|_| Pace::default()).collect();
+        Self { lab, shared, gate: Gate::default(), paces }
+    }
+
+    fn sound(workers: u16) -> Self {
+        Self::of(workers, Era::V6_15Sound, Era::V6_15Sound.rules())
+    }
+
+    fn floor(&self) -> Floor<'_> {
+        Floor { shared: &self.shared, lab: &self.lab, gate: &self.gate, paces: &self.paces }
+    }
+
+    fn cpu(&self, worker: u8) -> Cpu<'_> {
+        let task = TaskId(Party::task(WorkerId(worker), op_code_named("punch")));
+        self.lab.machine().lease_at(usize::from(worker) + 1, Lease::of(task)).expect("a free CPU")
+    }
+
+    fn until_asleep(&self, worker: u8) {
+        let task = TaskId(Party::task(WorkerId(worker), op_code_named("punch")));
+        while !matches!(self.lab.machine().task_state(task), TaskState::Asleep(_)) {
+            std::thread::yield_now();
+        }
+    }
+
+    /// One look, and the known races that it told.
+    fn look(&self) -> (Verdict, Vec<Found>) {
+        let mut known = Vec::new();
+        let verdict = Watch::new(self.floor()).look_closely(|found| known.push(found), 0);
+        (verdict, known)
+    }
+
+    fn end(&self) {
+        self.lab.machine().poison(Poison::Requested("the test is over".to_owned()));
+    }
+}
+
+/// Lets one task sleep by `wait`, makes true what it waits for without waking it, and looks.
+fn forget_to_wake(wait: impl Fn(&Cpu<'_>, &AtomicU32) + Sync) -> Hang {
+    let scene = Scene::sound(2);
+    let word = AtomicU32::new(1);
+    std::thread::scope(|scope| {
+        scope.spawn(|| catch_abandon(|| wait(&scene.cpu(0), &word)));
+        scene.until_asleep(0);
+        scope.spawn(|| {
+            while {
+                scene.gate.pass();
+                scene.gate.outside().gone == 0
+            } {}
+        });
+        word.set(0);
+        let (verdict, known) = scene.look();
+        assert!(known.is_empty());
+        scene.gate.leave();
+        scene.end();
+        match verdict {
+            Verdict::Hung(stuck) => stuck.report,
+            other => panic!("{other:?}"),
+        }
+    })
+}
+
+#[test]
+fn a_forgotten_wake_up_is_found_whatever_was_waited_for() {
+    let zero = |word: &AtomicU32| word.read_acquire() == 0;
+    let told = |hang: Hang, class: &str| {
+        let HangKind::LostWakeUp { sleeper } = &hang.kind else { panic!("{hang:?}") };
+        assert_eq!(sleeper, "w0 punch");
+        assert!(hang.waiters[0].contains(class), "{hang:?}");
+    };
+    told(
+        forget_to_wake(|cpu, w| {
+            let _ = wait_var_event(cpu, w, DEEP, WAITING, || zero(w));
+        }),
+        "an event",
+    );
+    // What is waited for is taken by looking.
+    let take = |w: &AtomicU32| w.cmpxchg(0, 1).is_ok();
+    told(
+        forget_to_wake(|cpu, w| {
+            let _ = wait_event_exclusive(cpu, w, DEEP, WAITING, || take(w));
+        }),
+        "an event",
+    );
+    told(forget_to_wake(|cpu, w| bit_lock(cpu, w, 0, &EVENT)), "an event");
+}
+
+#[test]
+fn a_waker_between_its_store_and_its_wake_up_is_waited_for_and_nobody_is_accused() {
+    let scene = Scene::sound(2);
+    let word = AtomicU32::new(0);
+    let (stored, go_on) = (Barrier::new(2), Barrier::new(2));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            {
+                let cpu = scene.cpu(0);
+                wait_var_event(&cpu, &word, DEEP, WAITING, || word.read_acquire() == 1)
+                    .expect("deep");
+            }
+            scene.gate.leave();
+        });
+        scene.until_asleep(0);
+        scope.spawn(|| {
+            {
+                let cpu = scene.cpu(1);
+                word.inc_return();
+                stored.wait();
+                go_on.wait();
+                wake_up_var(&cpu, &word);
+            }
+            scene.gate.leave();
+        });
+        stored.wait();
+        let outside = scene.gate.outside();
+        assert!(!scene.floor().at_rest(outside), "the waker runs");
+        let looks = scope.spawn(|| scene.look());
+        go_on.wait();
+        let (verdict, known) = looks.join().expect("no panic");
+        assert!(matches!(verdict, Verdict::Fine) && known.is_empty(), "{verdict:?}");
+    });
+}
+
+#[test]
+fn a_thread_that_was_woken_and_starves_is_neither_listed_nor_accused() {
+    let scene = Scene::sound(1);
+    let word = AtomicU32::new(0);
+    let (tell, told) = mpsc::channel();
+    let (resume, resumed) = mpsc::channel::<()>();
+    std::thread::scope(|scope| {
+        let (scene, word) = (&scene, &word);
+        scope.spawn(move || {
+            {
+                let cpu = scene.cpu(0);
+                let cond = || {
+                    let holds = word.read_acquire() == 1;
+                    if holds {
+                        // The scheduler takes the core away here.
+                        tell.send(()).expect("the test goes on");
+                        resumed.recv().expect("the test goes on");
+                    }
+                    holds
+                };
+                wait_var_event(&cpu, word, DEEP, WAITING, cond).expect("deep");
+            }
+            scene.gate.leave();
+        });
+        scene.until_asleep(0);
+        {
+            // The monitor's own CPU: the round has one worker.
+            let waker = scene.lab.machine().lease_at(0, Lease::of(TaskId(0))).expect("a free CPU");
+            word.inc_return();
+            wake_up_var(&waker, word);
+        }
+        told.recv().expect("it was woken");
+        assert_eq!(scene.lab.machine().waiters(), []);
+        assert!(!scene.floor().at_rest(scene.gate.outside()));
+        let looks = scope.spawn(move || scene.look());
+        resume.send(()).expect("it starves");
+        let (verdict, known) = looks.join().expect("no panic");
+        assert!(matches!(verdict, Verdict::Fine) && known.is_empty(), "{verdict:?}");
+    });
+}
+
+#[test]
+fn who_waits_for_somebody_at_the_gate_is_let_be_and_a_ring_is_told_once_all_others_are_gone() {
+    let scene = Scene::sound(3);
+    let locks = [RwSem::new(Nothing::zeroed()), RwSem::new(Nothing::zeroed())];
+    let both = Barrier::new(2);
+    let leave = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let cross = |worker: u8| {
+            let _ = catch_abandon(|| {
+                let cpu = scene.cpu(worker);
+                let mine = usize::from(worker);
+                let _held = locks[mine].write(&cpu);
+                both.wait();
+                drop(locks[1 - mine].write(&cpu));
+            });
+        };
+        scope.spawn(move || cross(0));
+        scope.spawn(move || cross(1));
+        scene.until_asleep(0);
+        scene.until_asleep(1);
+        // The third goes round between actions, then leaves.
+        let third = scope.spawn(|| {
+            while !leave.load(Relaxed) {
+                scene.gate.pass();
+            }
+            scene.gate.leave();
+        });
+        let (verdict, _) = scene.look();
+        assert!(matches!(verdict, Verdict::Fine), "{verdict:?}");
+        leave.store(true, Relaxed);
+        third.join().expect("no panic");
+        let (verdict, known) = scene.look();
+        scene.end();
+        let Verdict::Hung(stuck) = verdict else { panic!("{verdict:?}") };
+        assert!(known.is_empty());
+        assert_eq!(stuck.report.kind, HangKind::Deadlock);
+        assert_eq!(stuck.report.ring, ["w0", "w1", "w0"]);
+        assert!(stuck.report.waiters[0].contains("for some lock"), "{stuck:?}");
+    });
+}
+
+#[test]
+fn a_call_that_never_sleeps_is_no_verdict_and_one_that_starves_is_not_even_that() {
+    let mut scene = Scene::sound(2);
+    scene.shared.config.watchdog = Duration::from_millis(2);
+    let stop = AtomicBool::new(false);
+    let (tell, told) = mpsc::channel::<()>();
+    std::thread::scope(|scope| {
+        let (scene, stop) = (&scene, &stop);
+        // Starves: it used what it took to start, and waits for a core that it does not get.
+        scope.spawn(move || {
+            scene.paces[0].start();
+            scene.paces[0].begin();
+            let _ = told.recv();
+        });
+        scope.spawn(move || {
+            scene.paces[1].start();
+            scene.paces[1].begin();
+            while !stop.load(Relaxed) {}
+        });
+        let mut watch = Watch::new(scene.floor());
+        let words = loop {
+            if let Verdict::Endless(words) = watch.look(|_| (), 0) {
+                break words;
+            }
+        };
+        stop.store(true, Relaxed);
+        drop(tell);
+        assert!(words.starts_with("w1 has used"), "{words}");
+    });
+}
