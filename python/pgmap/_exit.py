@@ -32,7 +32,7 @@ _MEANINGS = {
     Exit.FOUND: "a violation, a difference or a missed limit was found",
     Exit.USAGE: "the command line or an input file makes no sense",
     Exit.UNSUPPORTED: "not runnable here, or not supported yet (the output says what)",
-    Exit.HANG: "the watchdog found a wait that never ends",
+    Exit.HANG: "a wait that never ends, proven with nobody running",
     Exit.NOTHING_RAN: "nothing was executed, so nothing was tested",
     Exit.INCONCLUSIVE: "the search proves nothing (the output says why)",
     Exit.INTERNAL: "a bug in pgmap itself",
