@@ -204,9 +204,9 @@ FACTS: Facts = {
         }
     ],
     "operations": [
-        {"name": "munmap", "args": "M [PAGE N]", "by": "worker", "unsupported": ""},
-        {"name": "split", "args": "...", "by": "worker", "unsupported": "not supported yet"},
+        {"name": "munmap", "args": "M [PAGE N]", "by": "worker"},
     ],
+    "lacking": [{"name": "split*", "what": "splitting folios"}],
     "errnos": [{"name": "EFAULT", "number": 14, "meaning": "Bad address"}],
 }
 

@@ -496,12 +496,18 @@ class RuleFact(TypedDict):
 
 
 class OperationFact(TypedDict):
-    """A word of the program language; `unsupported` says why the model cannot do it yet."""
+    """A word of the program language."""
 
     name: str
     args: str
     by: Literal["worker", "environment"]
-    unsupported: str
+
+
+class LackingFact(TypedDict):
+    """What the model cannot do yet; ``*`` at the end stands for all words that begin so."""
+
+    name: str
+    what: str
 
 
 class ErrnoFact(TypedDict):
@@ -519,6 +525,7 @@ class Facts(TypedDict):
     eras: list[EraFact]
     rules: list[RuleFact]
     operations: list[OperationFact]
+    lacking: list[LackingFact]
     errnos: list[ErrnoFact]
 
 

@@ -14,6 +14,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from fnmatch import fnmatchcase
 
 from pgmap import _cli, _core_api
 from pgmap._cli import UsageError
@@ -25,6 +26,7 @@ from pgmap._signals import Signals
 from pgmap._weak import sentence
 
 WIDTH = 100
+LACKING = "operation that the model lacks"
 _SECTION = re.compile(r"(?:K§?|§)(\d+(?:\.\d+)?)", re.IGNORECASE)
 _RACE = re.compile(r"B\d+")
 _NUMBERED = re.compile(r"([IL])0*(\d+)(-\w+)?", re.IGNORECASE)
@@ -135,8 +137,10 @@ def entries(facts: Facts, catalogue: Catalogue) -> Iterator[Entry]:
     yield from map(era_entry, facts["eras"])
     for operation in facts["operations"]:
         who = "wN " if operation["by"] == "worker" else ""
-        does = operation["unsupported"] or f"{who}{operation['name']} {operation['args']}".rstrip()
+        does = f"{who}{operation['name']} {operation['args']}".rstrip()
         yield Entry(operation["name"], "operation", does)
+    for lacking in facts["lacking"]:
+        yield Entry(lacking["name"], LACKING, f"{lacking['what']}: not supported yet")
     for errno in facts["errnos"]:
         yield Entry(errno["name"], "error number", f"{errno['number']}, {errno['meaning']}")
     for term, meaning in GLOSSARY.items():
@@ -239,6 +243,8 @@ def matches(entry: Entry, wanted: str) -> bool:
         return wanted in (entry.name, entry.name.partition("-")[0])
     if entry.sort == "rule":
         return entry.name == wanted.replace("_", "-")
+    if entry.sort == LACKING:
+        return fnmatchcase(wanted, entry.name)
     if entry.sort == "word of an output":
         return wanted in (entry.name, f"{entry.name}s", f"{entry.name}es")
     return entry.name == wanted

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::expect::Expectation;
 use crate::op::{FileIdx, FileState, Layout, Op, Sharing, WorkerId};
-use crate::parse::ops::SYNTAX;
+use crate::parse::lacking;
 
 /// A file that exists before the first step.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -124,22 +124,10 @@ fn unsupported(op: &Op) -> Option<String> {
         Op::Mmap { sharing: Sharing::Private, .. } => {
             Some("private mappings: not supported yet".to_owned())
         }
-        Op::Unsupported { name, args } if name == "open" => {
-            let path = args.get(1).map_or("", String::as_str);
-            Some(if path.starts_with("/dev/dax") {
-                format!("device-dax ({path}): not supported yet")
-            } else if path.starts_with('/') {
-                format!("the device {path}: not supported yet")
-            } else {
-                format!("a file of unknown size ({path}): not supported yet")
-            })
+        Op::Unsupported { name, args } => {
+            let args: Vec<&str> = args.iter().map(String::as_str).collect();
+            lacking::reason(name, &args)
         }
-        Op::Unsupported { name, .. } => Some(
-            SYNTAX
-                .iter()
-                .find(|s| s.name == name && !s.unsupported.is_empty())
-                .map_or_else(|| format!("{name}: not supported yet"), |s| s.unsupported.to_owned()),
-        ),
         _ => None,
     }
 }

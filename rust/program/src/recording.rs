@@ -123,9 +123,10 @@ pub struct PageState {
     /// `page->mapping` is set.
     #[serde(default)]
     pub mapping: bool,
-    /// Who has this frame in a page table, `"w0/m1"`.
+    /// Who has this frame in a page table, `"w0/m1"`; where the key is missing, see
+    /// [`mappers`](Self::mappers).
     #[serde(default, deserialize_with = "names")]
-    pub mapped_by: BTreeSet<String>,
+    pub mapped_by: Option<BTreeSet<String>>,
     /// A tail: the head is that many pages away.
     #[serde(default, deserialize_with = "present")]
     pub tail_of: Option<i64>,
@@ -137,12 +138,31 @@ pub struct PageState {
     pub gone: bool,
 }
 
+impl PageState {
+    /// Who has this frame in a page table; `None` if that was not recorded. The recorder writes no empty list, so
+    /// a missing one stands for nobody, but not where the counts or the folio say that there may be somebody.
+    #[must_use]
+    pub fn mappers(&self) -> Option<BTreeSet<String>> {
+        let counted = |count: Option<i64>| count.is_some_and(|n| n > 0);
+        let silent = counted(self.map)
+            || counted(self.entire_map)
+            || counted(self.large_map)
+            || self.tail_of.is_some();
+        self.mapped_by.clone().or_else(|| (!silent).then(BTreeSet::new))
+    }
+}
+
 /// Why a recording could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum RecordingError {
     /// Not JSON, or not of this shape; unknown and missing keys are named.
     #[error("not a recording: {0}")]
     Shape(String),
+    /// A program's text.
+    #[error(
+        "this is a program and no recording; its schedules are searched by python -m pgmap.explore FILE"
+    )]
+    Program,
     /// Of another schema.
     #[error("the schema is \"{0}\"; this reader knows {SCHEMA}")]
     Schema(String),
@@ -167,6 +187,13 @@ pub enum RecordingError {
 impl Recording {
     /// Reads a recording.
     pub fn from_json(text: &str) -> Result<Recording, RecordingError> {
+        // An editor's byte order mark is none of the text.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        if !text.trim_start().starts_with('{')
+            && Program::parse(text).is_ok_and(|it| !it.steps.is_empty())
+        {
+            return Err(RecordingError::Program);
+        }
         let raw: RawRecording =
             serde_json::from_str(text).map_err(|e| RecordingError::Shape(e.to_string()))?;
         if raw.schema != SCHEMA {
@@ -299,7 +326,7 @@ fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(d: D) -> Result<Optio
 }
 
 /// A list of names without duplicates.
-fn names<'de, D: Deserializer<'de>>(d: D) -> Result<BTreeSet<String>, D::Error> {
+fn names<'de, D: Deserializer<'de>>(d: D) -> Result<Option<BTreeSet<String>>, D::Error> {
     let list = Vec::<String>::deserialize(d)?;
     let mut set = BTreeSet::new();
     for name in list {
@@ -308,7 +335,7 @@ fn names<'de, D: Deserializer<'de>>(d: D) -> Result<BTreeSet<String>, D::Error> 
         }
         set.insert(name);
     }
-    Ok(set)
+    Ok(Some(set))
 }
 
 /// Pages by number; a page that is listed twice is refused.

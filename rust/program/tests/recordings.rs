@@ -1,9 +1,11 @@
 //! Recordings of real kernels are read whole and strictly.
 #![allow(clippy::unwrap_used)]
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 
+use pgmap_program::recording::PageState;
 use pgmap_program::{Era, Issue, Op, Program, Recording, RecordingError};
 use serde_json::{Value, json};
 
@@ -101,7 +103,8 @@ fn nothing_recorded_is_lost_on_the_way() {
                 assert_eq!((state.pin, state.tail_of), (number("pin"), number("tail_of")));
                 assert_eq!(state.share, raw.get("share").and_then(Value::as_u64));
                 assert_eq!(state.mapping, raw.get("mapping").is_some_and(|v| v == true));
-                assert_eq!(state.mapped_by.len(), raw["mapped_by"].as_array().map_or(0, Vec::len));
+                let named = state.mapped_by.as_ref().map(BTreeSet::len);
+                assert_eq!(named, raw.get("mapped_by").and_then(Value::as_array).map(Vec::len));
             }
         }
     }
@@ -117,7 +120,7 @@ fn a_blocked_truncate_is_read_with_the_step_that_lets_it_go() {
     assert_eq!(seen.expect.completes_at, Some(13));
     assert_eq!(all[13].1.expect.completed_now[0].step, 9);
     assert_eq!(all[12].1.expect.still_blocked.map(|w| w.0), Some(1));
-    assert_eq!(all[4].1.expect.pages[&1].mapped_by.iter().collect::<Vec<_>>(), ["w0/m0"]);
+    assert_eq!(all[4].1.expect.pages[&1].mapped_by, Some(BTreeSet::from(["w0/m0".to_owned()])));
 }
 
 #[test]
@@ -222,4 +225,34 @@ fn what_cannot_be_replayed_yet_says_why() {
             "args": ["/sys/bus/nd/drivers/nd_pmem/unbind", "namespace4.0"]});
     };
     assert!(why(unbind).contains("unbind under a mounted file system"));
+}
+
+#[test]
+fn who_maps_a_page_is_known_unless_it_is_mapped_and_nobody_is_named() {
+    let state = |text: &str| serde_json::from_str::<PageState>(text).unwrap();
+    let nobody = Some(BTreeSet::new());
+    assert_eq!(state(r#"{"ref": 1, "map": 0, "order": 0}"#).mappers(), nobody);
+    assert_eq!(state(r#"{"ref": 1, "map": 1, "mapped_by": []}"#).mappers(), nobody);
+    for mapped in [
+        r#"{"ref": 1, "map": 1, "order": 0}"#,
+        r#"{"ref": 1, "map": 0, "order": 9, "entire_map": 1}"#,
+        r#"{"ref": 1, "map": 0, "order": 9, "large_map": 1}"#,
+        r#"{"ref": 1, "map": 0, "tail_of": -3}"#,
+    ] {
+        assert_eq!(state(mapped).mappers(), None, "{mapped}");
+    }
+}
+
+#[test]
+fn a_byte_order_mark_is_none_of_the_text() {
+    let text = json!({"schema": "x"}).to_string();
+    assert_eq!(Recording::from_json(&format!("\u{feff}{text}")), Recording::from_json(&text));
+}
+
+#[test]
+fn a_program_is_named_as_one() {
+    let told = Recording::from_json("file f 1\nw0 open 0 f rw\n").unwrap_err();
+    assert_eq!(told, RecordingError::Program);
+    assert!(told.to_string().contains("pgmap.explore"), "{told}");
+    assert!(matches!(Recording::from_json("file f"), Err(RecordingError::Shape(_))));
 }

@@ -1,7 +1,7 @@
 //! `facts()`: what the short names in outputs stand for, as plain data (`_core_api.Facts`); and whether a name
 //! of a rule is one.
 
-use pgmap_program::parse::{By, SYNTAX};
+use pgmap_program::parse::{By, SYNTAX, lacking};
 use pgmap_program::{Era, Errno, Invariant, RULES, RuleInfo};
 use pyo3::prelude::*;
 use serde_json::{Value, json};
@@ -42,9 +42,11 @@ pub(crate) fn facts(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
                 By::Worker => "worker",
                 By::Environment => "environment",
             };
-            json!({ "name": it.name, "args": it.args, "by": by, "unsupported": it.unsupported })
+            json!({ "name": it.name, "args": it.args, "by": by })
         })
         .collect();
+    let lacking: Vec<Value> =
+        lacking().map(|(name, what)| json!({ "name": name, "what": what })).collect();
     let errnos: Vec<Value> = Errno::ALL
         .iter()
         .map(|it| json!({ "name": it.name(), "number": *it as i32, "meaning": it.describe() }))
@@ -53,7 +55,7 @@ pub(crate) fn facts(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
         py,
         &json!({
             "invariants": invariants, "eras": eras, "rules": rules, "operations": operations,
-            "errnos": errnos,
+            "lacking": lacking, "errnos": errnos,
         }),
     )
 }

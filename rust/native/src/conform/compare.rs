@@ -1,8 +1,11 @@
 //! Two accounts of one step as pairs of words.
 //!
 //! Every word either side has is a pair; a word that both leave out because it does not apply (the pins
-//! of a small folio) is none, and is not counted as compared. Words that a recording leaves out because
+//! of a small folio) or that the recording does not have (`mapped_by` of a page that is mapped) is none, and is
+//! not counted as compared. Words that a recording leaves out because
 //! they have their usual value (`ret` 0, not blocked, no mapping, `share` 0) are pairs like any other.
+
+use std::collections::BTreeSet;
 
 use pgmap_program::errno::describe_return;
 use pgmap_program::recording::{Completion, Expect, PageState};
@@ -164,11 +167,17 @@ fn page(pairs: &mut Pairs, prefix: &str, recorded: &PageState, model: &PageState
     let share = |state: &PageState| state.share.unwrap_or(0).to_string();
     pairs.pair(&name("share"), share(recorded), share(model));
     pairs.flag(&name("mapping"), recorded.mapping, model.mapping);
-    let mapped_by = |state: &PageState| {
-        let all: Vec<&str> = state.mapped_by.iter().map(String::as_str).collect();
-        if all.is_empty() { NONE.to_owned() } else { all.join(" ") }
-    };
-    pairs.pair(&name("mapped by"), mapped_by(recorded), mapped_by(model));
+    // What was not recorded is no difference.
+    if let (Some(recorded), Some(model)) = (recorded.mappers(), model.mappers()) {
+        let text = |all: BTreeSet<String>| {
+            if all.is_empty() {
+                NONE.to_owned()
+            } else {
+                all.into_iter().collect::<Vec<_>>().join(" ")
+            }
+        };
+        pairs.pair(&name("mapped by"), text(recorded), text(model));
+    }
     pairs.flag(&name("va elsewhere"), recorded.va_elsewhere, model.va_elsewhere);
     pairs.rare(&name("gone"), recorded.gone, model.gone);
 }

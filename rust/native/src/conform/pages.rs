@@ -4,7 +4,7 @@
 //! whose block was taken away shows what became of the frame, and `va_elsewhere` when the mapping shows
 //! another one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use pgmap_mm::dax::InodeId;
 use pgmap_mm::page::Pfn;
@@ -61,14 +61,16 @@ impl Tracked {
             tail_of: page.tail_of.map(|distance| -i64::from(distance)),
             ..PageState::default()
         };
+        let mut mapped_by = BTreeSet::new();
         for coverage in world.coverage(cpu, self.inode, index, pfn) {
             match coverage {
                 Coverage::Mapped(worker, map) => {
-                    state.mapped_by.insert(format!("{worker}/m{map}"));
+                    mapped_by.insert(format!("{worker}/m{map}"));
                 }
                 Coverage::Elsewhere(..) => state.va_elsewhere = true,
             }
         }
+        state.mapped_by = Some(mapped_by);
         state
     }
 }

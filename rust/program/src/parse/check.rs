@@ -20,14 +20,14 @@ enum Life {
 enum FdKind {
     File,
     SlowBlock,
-    /// Something this model does not have; nothing is known about it.
-    Other,
 }
 
 #[derive(Debug, Default)]
 struct Worker {
     /// Line on which it left.
     left: Option<u32>,
+    /// Did something that this model lacks. Which handles it has then is not known.
+    strayed: bool,
     fds: BTreeMap<u8, (Life, FdKind)>,
     maps: BTreeMap<u8, Life>,
     pipes: BTreeMap<u8, Life>,
@@ -65,9 +65,16 @@ impl Handles {
                 self.running(w)?;
                 let owner = self.workers.get(target).filter(|t| t.left.is_none());
                 let owner = owner.ok_or_else(|| format!("{target} is not running"))?;
-                known(&owner.maps, map.0, *target, "mapping", "mmap")?;
+                if !owner.strayed {
+                    known(&owner.maps, map.0, *target, "mapping", "mmap")?;
+                }
             }
-            (Some(w), op) => return self.running(w)?.step(w, op, line),
+            (Some(w), op) => {
+                let worker = self.running(w)?;
+                return worker
+                    .step(w, op, line)
+                    .or_else(|wrong| if worker.strayed { Ok(()) } else { Err(wrong) });
+            }
         }
         Ok(())
     }
@@ -99,6 +106,7 @@ impl Handles {
         let from = self.running(parent)?;
         let inherited = Worker {
             left: None,
+            strayed: from.strayed,
             fds: from.fds.clone(),
             maps: from.maps.clone(),
             pipes: from.pipes.clone(),
@@ -186,7 +194,7 @@ impl Worker {
             Op::DmaWrite { pin, .. } | Op::DmaRead { pin } => {
                 self.pin(w, *pin)?;
             }
-            Op::Unsupported { name, args } => self.unsupported(w, name, args)?,
+            Op::Unsupported { .. } => self.strayed = true,
             // A drain takes what is there, and from a pipe never made that is nothing (recorded).
             Op::Drain { .. } => {}
             // Nothing in these refers to a handle; the environment's own never come here.
@@ -199,18 +207,6 @@ impl Worker {
     }
 
     /// Handles made by operations outside the model, so that what follows reads on.
-    fn unsupported(&mut self, w: WorkerId, name: &str, args: &[String]) -> Result<(), String> {
-        let Some(number) = args.first().and_then(|a| a.parse::<u8>().ok()) else { return Ok(()) };
-        match name {
-            "open" => self.open(w, FdNo(number), FdKind::Other)?,
-            "anon" | "anonhuge" => {
-                self.maps.insert(number, Life::Made);
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-
     fn open(&mut self, w: WorkerId, fd: FdNo, kind: FdKind) -> Result<(), String> {
         match self.fds.insert(fd.0, (Life::Made, kind)) {
             Some((Life::Made, _)) => Err(format!("{w} has fd {fd} open already: close it first")),

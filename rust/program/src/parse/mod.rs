@@ -25,6 +25,7 @@
 
 pub(crate) mod check;
 pub(crate) mod expect;
+pub(crate) mod lacking;
 pub(crate) mod ops;
 pub(crate) mod words;
 
@@ -34,6 +35,7 @@ use crate::expect::EXPECTATIONS_MAX;
 use crate::op::{FileState, Layout, Op, PAGE_MAX, WorkerId};
 use crate::program::{FileSpec, Issue, Program, Step};
 use check::Handles;
+pub use lacking::lacking;
 pub use ops::{By, SYNTAX, Syntax};
 use words::{Complaint, Word, Words};
 
@@ -59,6 +61,8 @@ pub struct ParseError {
 impl Program {
     /// Reads and validates a program.
     pub fn parse(text: &str) -> Result<Program, ParseError> {
+        // An editor's byte order mark is none of the text.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let mut parser = Parser::default();
         let told = |line, text: &str, Complaint { column, what }| ParseError {
             line,
@@ -67,6 +71,9 @@ impl Program {
             text: text.trim_end().to_owned(),
         };
         for (number, line) in (1..).zip(text.lines()) {
+            if is_json(line) && parser.program.steps.is_empty() {
+                return Err(told(number, line, Complaint::at(1, JSON)));
+            }
             parser.line(number, line).map_err(|wrong| told(number, line, wrong))?;
         }
         for (number, line) in core::mem::take(&mut parser.expectations) {
@@ -126,6 +133,15 @@ impl Program {
         }
         Ok((who, op))
     }
+}
+
+/// What is said of a recording where a program belongs.
+const JSON: &str = "this is JSON and no program; a recording is compared with the model by \
+                    python -m pgmap.conform FILE";
+
+/// No step begins like that.
+fn is_json(line: &str) -> bool {
+    line.trim_start().starts_with(['{', '['])
 }
 
 /// Whether a program could declare a file of this name.

@@ -1,5 +1,6 @@
 //! One step's words to one [`Op`]: the table of operations, then one arm for each.
 
+use super::lacking;
 use super::words::{self, Complaint, Word, Words};
 use crate::nearest::hint;
 use crate::op::{
@@ -26,25 +27,17 @@ pub struct Syntax {
     pub args: &'static str,
     /// Who does it.
     pub by: By,
-    /// Why this model cannot do it yet; empty if it can.
-    pub unsupported: &'static str,
 }
 
 const fn w(name: &'static str, args: &'static str) -> Syntax {
-    Syntax { name, args, by: By::Worker, unsupported: "" }
+    Syntax { name, args, by: By::Worker }
 }
 
 const fn env(name: &'static str, args: &'static str) -> Syntax {
-    Syntax { name, args, by: By::Environment, unsupported: "" }
+    Syntax { name, args, by: By::Environment }
 }
 
-const fn later(name: &'static str, unsupported: &'static str) -> Syntax {
-    Syntax { name, args: "...", by: By::Worker, unsupported }
-}
-
-const HMM: &str = "device-private memory: not supported yet";
-
-/// Every operation of the language.
+/// Every operation of the language; what else a kernel can be asked for is in [`lacking`](super::lacking()).
 pub const SYNTAX: &[Syntax] = &[
     env("baseline", ""),
     env("end", ""),
@@ -95,18 +88,6 @@ pub const SYNTAX: &[Syntax] = &[
     w("mount", "[PATH]"),
     w("unbind", ""),
     w("bind", ""),
-    later("mremap", "mremap: not supported yet"),
-    later("mprotect", "mprotect: not supported yet"),
-    later("collapse", "collapse range: not supported yet"),
-    later("reflink", "reflink: not supported yet"),
-    later("anon", "anonymous memory: not supported yet"),
-    later("anonhuge", "anonymous memory: not supported yet"),
-    later("hmm_todev", HMM),
-    later("hmm_tosys", HMM),
-    later("hmm_read", HMM),
-    later("hmm_release", HMM),
-    later("sysfs", "writes to sysfs: not supported yet"),
-    later("sh", "shell commands other than mount: not supported yet"),
 ];
 
 /// Where a file system is mounted if the program does not say.
@@ -119,6 +100,9 @@ pub(crate) fn parse(
     who: Option<WorkerId>,
     program: &mut Program,
 ) -> Result<Op, Complaint> {
+    if let Some(op) = other_means(name, args, program)? {
+        return Ok(op);
+    }
     let syntax = SYNTAX.iter().find(|s| s.name == name.text).ok_or_else(|| {
         let like = hint(name.text, SYNTAX.iter().map(|s| s.name));
         name.complain(format!("no operation is called \"{}\"{like}", name.text))
@@ -137,9 +121,6 @@ pub(crate) fn parse(
         }
         _ => {}
     }
-    if let Some(op) = recorder_only(name, syntax, args, program)? {
-        return Ok(op);
-    }
     let mut words = Words::new(name, syntax.args, args);
     let op = arguments(name, &mut words, program)?;
     words.finish()?;
@@ -147,9 +128,8 @@ pub(crate) fn parse(
 }
 
 /// What the recorder does by other means (shell, sysfs), and what this model cannot do yet.
-fn recorder_only(
+fn other_means(
     name: Word<'_>,
-    syntax: &Syntax,
     args: &[Word<'_>],
     program: &mut Program,
 ) -> Result<Option<Op>, Complaint> {
@@ -161,12 +141,18 @@ fn recorder_only(
         }
         ("sysfs", ["/sys/bus/nd/drivers/nd_pmem/unbind", _]) => return Ok(Some(Op::Unbind)),
         ("sysfs", ["/sys/bus/nd/drivers/nd_pmem/bind", _]) => return Ok(Some(Op::Bind)),
-        ("open", [_, path, _]) if path.starts_with('/') && *path != SLOW_BLOCK => {}
-        _ if !syntax.unsupported.is_empty() => {}
-        _ => return Ok(None),
+        ("open", [_, SLOW_BLOCK, _]) => return Ok(None),
+        // A file that was not declared is a mistake of the program's.
+        // A file that was not declared and a mode that is none are mistakes.
+        ("open", [_, path, mode]) if !path.starts_with('/') && !lacking::is_mode(mode) => {
+            return Ok(None);
+        }
+        _ => {}
     }
-    let args = texts.into_iter().map(str::to_owned).collect();
-    Ok(Some(Op::Unsupported { name: name.text.to_owned(), args }))
+    Ok(lacking::reason(name.text, &texts).map(|_| {
+        let args = texts.into_iter().map(str::to_owned).collect();
+        Op::Unsupported { name: name.text.to_owned(), args }
+    }))
 }
 
 /// The recorder's slow block device.
