@@ -15,16 +15,18 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+
+import children
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMITTED = ROOT / "benches" / "instructions.json"
 OPERATIONS = ("try_get", "put", "put, sound idle rule", "gup_fast+unpin")
 TIMES = 1000
 UPDATE = "python tests/instruction_counts.py --write"
+BUILD_LIMIT = 3600.0
 
 Counts = dict[str, int]
 Counter = Callable[[str, int], int]
@@ -74,12 +76,7 @@ def valgrind(program: Path) -> Counter:
 
     def count(operation: str, times: int) -> int:
         tool = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"]
-        done = subprocess.run(
-            [*tool, str(program), operation, str(times)],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = children.run([*tool, str(program), operation, str(times)])
         collected = re.search(r"Collected : (\d+)", done.stderr)
         if done.returncode != 0 or collected is None:
             raise RuntimeError(f"{operation}: exit code {done.returncode}\n{done.stderr}")
@@ -127,9 +124,7 @@ def committed() -> tuple[str, Counts]:
 def _run(command: list[str]) -> str:
     odd = re.compile(r"RUSTFLAGS$|^CARGO_PROFILE_|^CARGO_INCREMENTAL$")
     environment = {name: value for name, value in os.environ.items() if not odd.search(name)}
-    done = subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
-    )
+    done = children.run(command, cwd=ROOT, env=environment, timeout=BUILD_LIMIT)
     if done.returncode != 0:
         raise RuntimeError(f"{' '.join(command)}\n{done.stderr}")
     return done.stdout

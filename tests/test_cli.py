@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+import children
 import pgmap
 from fake_core import FakeCore, FakeStress, conformance, stress_report, violation
 from pgmap import errors
@@ -168,25 +168,22 @@ def test_help_breaks_lines_between_words_only(
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8", "cp1252"])
 def test_a_name_that_the_stream_cannot_show_is_shown_escaped(encoding: str, tmp_path: Path) -> None:
-    done = subprocess.run(
+    done = children.run(
         [sys.executable, "-m", "pgmap.conform", str(tmp_path / "h\u00e9\u4e2d.json")],
         env={**os.environ, "PYTHONIOENCODING": encoding},
-        capture_output=True,
-        check=False,
+        encoding=encoding,
     )
     assert done.returncode == Exit.USAGE
     shown = "h\u00e9\u4e2d.json".encode(encoding, "backslashreplace")
-    assert shown in done.stdout
+    assert shown.decode(encoding) in done.stdout
 
 
 def test_the_overview_survives_a_reader_that_goes_away() -> None:
-    with subprocess.Popen(
-        [sys.executable, "-m", "pgmap"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as child:
+    with children.child([sys.executable, "-m", "pgmap"]) as child:
         assert child.stdout is not None
         assert child.stderr is not None
         child.stdout.close()
-        assert child.stderr.read() == b""
+        assert child.stderr.read() == ""
         assert child.wait(60) == Exit.OK
 
 
@@ -217,9 +214,7 @@ def test_a_reader_that_goes_away_does_not_change_the_verdict(tmp_path: Path) -> 
         "core = FakeCore(stress=FakeStress(stress_report(violations=found)))\n"
         "sys.exit(run_command(Stress(), [], core))\n"
     )
-    with subprocess.Popen(
-        [sys.executable, str(script)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as child:
+    with children.child([sys.executable, str(script)]) as child:
         assert child.stdout is not None
         assert child.stderr is not None
         child.stdout.readline()
@@ -230,12 +225,8 @@ def test_a_reader_that_goes_away_does_not_change_the_verdict(tmp_path: Path) -> 
 
 def test_the_modules_run_as_programs() -> None:
     for command in COMMANDS:
-        done = subprocess.run(
-            [sys.executable, "-W", "error", "-m", f"pgmap.{command.name}", "--version"],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
+        words = ["-W", "error", "-m", f"pgmap.{command.name}", "--version"]
+        done = children.run([sys.executable, *words], check=True)
         assert done.stdout == f"pgmap {pgmap.__version__}\n"
         assert done.stderr == ""
 

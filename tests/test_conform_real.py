@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +13,7 @@ from typing import Any
 
 import pytest
 
+import children
 from pgmap import _core, errors
 from pgmap._core_api import core
 from pgmap._exit import Exit
@@ -57,7 +57,7 @@ def test_the_model_does_what_the_kernel_did(name: str) -> None:
 
 def test_a_folder_of_recordings_is_equal_from_the_command_line() -> None:
     command = [sys.executable, "-m", "pgmap.conform", str(FOLDER)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    done = children.run(command)
     assert done.returncode == Exit.OK, done.stdout + done.stderr
     assert done.stdout.splitlines()[-1] == "Result: 39 equal of 39 recordings"
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import pickle
 import signal
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import children
 import pgmap
 from fake_core import (
     CATALOGUE,
@@ -529,11 +529,11 @@ def test_ctrl_c_gives_what_there_is(words: list[str], tmp_path: Path) -> None:
     path.write_text(LARGE)
     command = [sys.executable, "-m", "pgmap.explore", "--json", "-"]
     command += [str(path) if word == "-" else word for word in words]
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert child.stderr is not None
-    assert "era=" in child.stderr.readline()
-    child.send_signal(signal.SIGINT)
-    stdout, _ = child.communicate(timeout=60)
+    with children.child(command) as child:
+        assert child.stderr is not None
+        assert "era=" in child.stderr.readline()
+        child.send_signal(signal.SIGINT)
+        stdout, _ = child.communicate(timeout=60)
     told = json.loads(stdout)
     assert child.returncode == Exit.INTERRUPTED
     assert (told["verdict"], told["complete"]) == ("not-found", False)

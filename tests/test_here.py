@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+import children
 import pgmap
 from pgmap._here import here
 from pgmap.explain import Explain
@@ -77,14 +77,10 @@ def test_the_installed_script_and_an_unactivated_python_name_commands_that_run()
         pytest.skip("pgmap is not installed as a script here")
     environment = {**os.environ, "PATH": "/usr/bin:/bin"}
     for command in ([str(script)], [sys.executable, "-m", "pgmap"]):
-        done = subprocess.run(
-            [*command, "--help"], capture_output=True, text=True, check=True, env=environment
-        )
+        done = children.run([*command, "--help"], check=True, env=environment)
         [usage] = [line for line in done.stdout.splitlines() if line.startswith("usage: ")]
         said = usage.removeprefix("usage: ").removesuffix(" COMMAND ...")
-        again = subprocess.run(
-            f"{said} --version", shell=True, capture_output=True, text=True, env=environment
-        )
+        again = children.run(["sh", "-c", f"{said} --version"], env=environment)
         assert again.stdout == f"pgmap {pgmap.__version__}\n", said
 
 

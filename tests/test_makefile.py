@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+import children
+
 ROOT = Path(__file__).resolve().parent.parent
 TOOLS = ("sh", "sed", "find", "mkdir", "touch", "sort", "head", "printf", "rm", "expand", "echo")
 
@@ -43,14 +45,8 @@ def make(tmp_path: Path) -> Make:
             script.chmod(0o755)
         real = shutil.which("make")
         assert real is not None
-        return subprocess.run(
-            [real, target],
-            cwd=tmp_path,
-            env={"PATH": str(bin_)},  # nothing of an outer make's either
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        env = {"PATH": str(bin_)}  # nothing of an outer make's either
+        return children.run([real, target], cwd=tmp_path, env=env)
 
     return run
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import pty
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+import children
 from pgmap._exit import Exit
 from pgmap._output import Output
 from pgmap._progress import showing
@@ -30,26 +30,22 @@ sys.exit(run_command(Stress(), sys.argv[1:], core))
 def on_a_terminal(*words: str) -> tuple[int, str, str]:
     """Run with stderr on a terminal and stdout in a pipe."""
     ours, theirs = pty.openpty()
-    child = subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, *words],
-        stdout=subprocess.PIPE,
-        stderr=theirs,
-        text=True,
-        env={**os.environ, "TERM": "xterm", "COLUMNS": "120"},
-    )
-    os.close(theirs)
-    shown = b""
-    while True:
-        try:
-            piece = os.read(ours, 4096)
-        except OSError:  # the other side is closed
-            break
-        if not piece:
-            break
-        shown += piece
-    os.close(ours)
-    out, _ = child.communicate(timeout=60)
-    return child.returncode, out, shown.decode()
+    command = [sys.executable, "-c", SCRIPT, *words]
+    env = {**os.environ, "TERM": "xterm", "COLUMNS": "120"}
+    with children.child(command, stderr=theirs, env=env) as child:
+        os.close(theirs)
+        shown = b""
+        while True:
+            try:
+                piece = os.read(ours, 4096)
+            except OSError:  # the other side is closed
+                break
+            if not piece:
+                break
+            shown += piece
+        os.close(ours)
+        out, _ = child.communicate(timeout=60)
+        return child.returncode, out, shown.decode()
 
 
 def test_a_terminal_gets_a_live_display_and_a_pipe_the_clean_result() -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+import children
 from pgmap._exit import Exit
 
 # A stress run that never ends by itself; `finish` may be told to hang on.
@@ -40,18 +41,9 @@ sys.exit(run_command(Stress(), ["--json", "-", "--progress", "none", "--color", 
 
 @contextmanager
 def endless(*words: str) -> Iterator[subprocess.Popen[str]]:
-    child = subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, *words],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
+    with children.child([sys.executable, "-c", SCRIPT, *words]) as child:
         read_until(child, "pgmap ")  # the header: the handlers are set right after it
         yield child
-    finally:
-        child.kill()
-        child.communicate()
 
 
 def read_until(child: subprocess.Popen[str], word: str) -> str:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
 import sys
 from typing import Any
 
 import pytest
 
+import children
 from pgmap import _core, errors
 from pgmap._exit import Exit
 
@@ -40,7 +40,7 @@ WRONG = {
 
 def stress(*arguments: str) -> tuple[int, dict[str, Any]]:
     command = [sys.executable, "-m", "pgmap.stress", "--json", "-", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    done = children.run(command)
     report = json.loads(done.stdout)
     assert isinstance(report, dict)
     return done.returncode, report
@@ -156,11 +156,11 @@ def test_a_pagemap_reference_too_many_hangs_unbind_or_unbalances_the_books() -> 
 
 def test_ctrl_c_gives_what_there_is() -> None:
     command = [sys.executable, "-m", "pgmap.stress", "--json", "-", "--for", "5m"]
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert child.stderr is not None
-    assert "seed" in child.stderr.readline()
-    child.send_signal(signal.SIGINT)
-    stdout, _ = child.communicate(timeout=60)
+    with children.child(command) as child:
+        assert child.stderr is not None
+        assert "seed" in child.stderr.readline()
+        child.send_signal(signal.SIGINT)
+        stdout, _ = child.communicate(timeout=60)
     report = json.loads(stdout)
     assert child.returncode == Exit.INTERRUPTED
     assert report["complete"] is False

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import pickle
 import signal
-import subprocess
 import sys
 import textwrap
 import threading
@@ -14,6 +13,7 @@ from dataclasses import FrozenInstanceError
 
 import pytest
 
+import children
 import pgmap
 from pgmap import Extent, Holder, Outcome, PageState, Pinned, Program, Step, Waiter, World
 from pgmap.errors import (
@@ -393,7 +393,7 @@ def test_a_forked_child_is_refused_and_its_parent_is_not_disturbed(world: World)
         world.nop()
         raise SystemExit(os.waitstatus_to_exitcode(status))
     """)
-    assert subprocess.run([sys.executable, "-c", program], timeout=60, check=False).returncode == 0
+    assert children.run([sys.executable, "-c", program], timeout=60).returncode == 0
     world.unpin(0)
     assert truncating.end() is None
 
@@ -437,9 +437,7 @@ CTRL_C = """
 )
 def test_ctrl_c_ends_a_sleeping_call(prepare: str, sleep: str, after: str) -> None:
     program = textwrap.dedent(CTRL_C.format(prepare=prepare, sleep=sleep, after=after))
-    ran = subprocess.run(
-        [sys.executable, "-c", program], timeout=60, check=False, capture_output=True, text=True
-    )
+    ran = children.run([sys.executable, "-c", program], timeout=60)
     assert ran.returncode == 42, ran.stderr
 
 
