@@ -8,6 +8,7 @@ use common::*;
 use pgmap_mm::dax::Extent;
 use pgmap_mm::page::Pfn;
 use pgmap_mm::tally;
+use pgmap_mm::warn::Complaint;
 use program::op::{Access, Align, Layout, WorkerId};
 use program::{Died, Era, Errno};
 
@@ -51,6 +52,25 @@ fn a_hole_written_by_a_call_shows_in_every_mapping_at_once() {
     assert_eq!(world.load(&cpu, W0, M, 2), Ok(9));
     assert_eq!(world.pwrite(&cpu, W0, fd(), 6, 1, |_| 8), Ok(4096), "and may make the file longer");
     assert_eq!(world.pread(&cpu, W0, fd(), 0, 64), Ok(7 * 4096));
+    world.exit(&cpu, W0).expect("exit");
+    drop(cpu);
+    rig.assert_at_rest();
+}
+
+#[test]
+fn a_free_block_whose_page_says_it_is_in_a_file_is_told() {
+    let rig = rig();
+    let world = &rig.world;
+    let cpu = rig.cpu(1);
+    let inode = rig.file(&cpu, F, 2, Layout::Contiguous);
+    rig.start(&cpu, W0, F, 2, Align::Odd);
+    let memmap = &world.dax.vm.pagemaps.memmap;
+    assert_eq!(rig.write(&cpu, W0, 0), Ok(0));
+    assert_eq!(rig.complaints(), [], "a page that is in no file");
+    memmap.folio(rig.frame(inode, 1)).set_mapping(Some(7));
+    assert_eq!(rig.write(&cpu, W0, 1), Ok(0));
+    assert_eq!(rig.take_complaints(), [Complaint::MappingOverwritten]);
+    assert_eq!(memmap.folio(rig.frame(inode, 1)).mapping(), Some(inode.0), "and it is taken over");
     world.exit(&cpu, W0).expect("exit");
     drop(cpu);
     rig.assert_at_rest();

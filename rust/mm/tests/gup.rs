@@ -11,7 +11,7 @@ use pgmap_mm::vm::{GupKind, Permission};
 use pgmap_mm::world::{PinRequest, Return, World};
 use prim::Cpu;
 use program::op::{
-    Access, Align, FdNo, FileState, Layout, Longterm, OpenMode, PageRange, Prot, Target,
+    Access, Align, FdNo, FileState, Layout, Longterm, OpenMode, PageRange, PipeNo, Prot, Target,
 };
 use program::{Era, Errno, Geometry};
 
@@ -130,6 +130,83 @@ fn what_cannot_be_referenced_has_an_errno_of_its_own() {
         assert_eq!(rig.pin(&cpu, W0, 0, 1), Ok(1));
     }
     assert_eq!(rig.pin(&cpu, W0, 0, 1), Err(Errno::ENOMEM.into()), "more than a worker can hold");
+    world.exit(&cpu, W0).expect("exit");
+    drop(cpu);
+    rig.assert_at_rest();
+}
+
+#[test]
+fn a_pin_for_writing_does_not_go_through_a_leaf_for_reading() {
+    let rig = rig();
+    let world = &rig.world;
+    let cpu = rig.cpu(1);
+    let inode = rig.file(&cpu, F, 8, Layout::Huge);
+    world.spawn(&cpu, W0).expect("a process");
+    open(world, &cpu, W0, F);
+    world.mmap(&cpu, W0, M, fd(), 0, 8, Prot::Read, Align::Natural).expect("a mapping");
+    rig.start(&cpu, W1, F, 8, Align::Natural);
+    let pin = |worker| {
+        let short = PinRequest::short(GupKind::Pin, M, 2, 2);
+        world.pin(&cpu, worker, PinRequest { access: Permission::Write, ..short })
+    };
+    let large = || world.observe(rig.frame(inode, 0)).large.expect("a large folio");
+    for worker in [W0, W1] {
+        assert_eq!(rig.read(&cpu, worker, 0), Ok(0));
+    }
+    assert_eq!((large().entire_mapcount, rig.machine.tally(tally::PMD_MAPPED)), (2, 2));
+    assert_eq!(pin(W0), Err(Errno::EFAULT.into()), "a mapping for reading");
+    assert_eq!((large().pincount, rig.machine.tally(tally::GUP_FAST)), (0, 0));
+    assert_eq!(pin(W1), Ok(2), "one for writing, not yet written to: after a fault");
+    assert_eq!((large().pincount, rig.machine.tally(tally::GUP_FAST)), (2, 0));
+    rig.exit_all(&cpu);
+    drop(cpu);
+    rig.assert_at_rest();
+}
+
+#[test]
+fn a_full_pipe_keeps_nothing_that_it_did_not_take() {
+    let rig = rig();
+    let world = &rig.world;
+    let cpu = rig.cpu(1);
+    let inode = rig.file(&cpu, F, 1, Layout::Contiguous);
+    rig.start(&cpu, W0, F, 1, Align::Odd);
+    let slots = u32::from(COSY.pipe_slots);
+    let pipes = [PipeNo(0), PipeNo(1)];
+    for pipe in pipes {
+        world.pipe(&cpu, W0, pipe).expect("a pipe");
+    }
+    let splice = || world.vmsplice(&cpu, W0, pipes[0], M, 0, 1);
+    let count = || world.observe(rig.frame(inode, 0)).refcount.cast_unsigned();
+    for taken in 1..=slots {
+        assert_eq!((splice(), count()), (Ok(4096), 1 + taken));
+    }
+    assert_eq!((splice(), count()), (Err(Errno::EAGAIN.into()), 1 + slots));
+    let tee = || world.tee(&cpu, W0, pipes[0], pipes[1], slots);
+    assert_eq!((tee(), count()), (Ok(4096 * i64::from(slots)), 1 + 2 * slots));
+    assert_eq!((tee(), count()), (Ok(0), 1 + 2 * slots));
+    world.exit(&cpu, W0).expect("exit");
+    drop(cpu);
+    rig.assert_at_rest();
+}
+
+#[test]
+fn io_that_cannot_start_keeps_no_page() {
+    let rig = rig();
+    let world = &rig.world;
+    let cpu = rig.cpu(1);
+    let inode = rig.file(&cpu, F, 2, Layout::Contiguous);
+    rig.start(&cpu, W0, F, 2, Align::Odd);
+    (0..2).for_each(|page| assert_eq!(rig.write(&cpu, W0, page), Ok(0)));
+    let (device, mode) = (FdNo(1), OpenMode::ReadWriteDirect);
+    world.open(&cpu, W0, device, Target::SlowBlock, mode).expect("a device");
+    let completes = pgmap_mm::world::Completes::WhenTold;
+    rig.arena.faults().fail_after(0);
+    let io = world.direct_io(&cpu, W0, device, M, 0, 2, Permission::Read, completes);
+    rig.arena.faults().off();
+    assert_eq!(io, Err(Errno::ENOMEM.into()));
+    for page in 0..2 {
+        assert_eq!(world.observe(rig.frame(inode, page)).refcount, 1, "its mapping, no pin");
+    }
     world.exit(&cpu, W0).expect("exit");
     drop(cpu);
     rig.assert_at_rest();

@@ -4,7 +4,8 @@ mod common;
 
 use common::*;
 use pgmap_mm::dax::InodeId;
-use program::op::{Align, Layout};
+use pgmap_mm::tally;
+use program::op::{Align, Layout, Prot};
 use program::{Era, Errno, Rules};
 
 fn rules(clear: &str) -> Rules {
@@ -64,8 +65,25 @@ fn a_page_that_somebody_refers_to_stays_where_it_is() {
         assert_eq!(rig.world.unpin(&rig.cpu(1), W0, None), Ok(1));
         assert_eq!(offline(&rig, 1), Ok(0), "and moves when it is let go");
         rig.exit_all(&rig.cpu(1));
+        assert_eq!(rig.machine.tally(tally::NESTED_FLUSH), 0, "no gather is left unfinished");
         rig.assert_at_rest();
     }
+}
+
+#[test]
+fn a_page_is_found_where_a_mapping_from_the_middle_of_the_file_has_it() {
+    let (rig, inode) = shared(rules("xchg"));
+    let world = &rig.world;
+    world.munmap(&rig.cpu(1), W1, M, None).expect("munmap");
+    let prot = Prot::ReadWrite;
+    world.mmap(&rig.cpu(1), W1, M, fd(), 1, 3, prot, Align::Odd).expect("from page 1 on");
+    assert_eq!(rig.read(&rig.cpu(1), W1, 0), Ok(0));
+    let old = rig.frame(inode, 1);
+    assert_eq!(offline(&rig, 0), Ok(0), "page 1 of the file");
+    assert_eq!((world.observe(old).refcount, world.observe(old).mapcount), (0, 0));
+    assert_ne!(rig.frame(inode, 1), old);
+    rig.exit_all(&rig.cpu(1));
+    rig.assert_at_rest();
 }
 
 #[test]

@@ -363,6 +363,48 @@ fn lookups_race_with_teardown_and_every_success_is_given_back() {
 }
 
 #[test]
+fn a_lookup_keeps_what_it_looks_at_until_its_section_ends() {
+    let all = Maps::new();
+    let id = all.remap(&all.cpu(0), PagemapType::FsDax);
+    let (looks, inside, gone) = (AtomicU32::new(0), AtomicU32::new(0), AtomicU32::new(0));
+    std::thread::scope(|threads| {
+        threads.spawn(|| {
+            let cpu = all.cpu(1);
+            all.maps.memunmap_pages(&cpu, id, || {
+                // Every switch of the ref is over; what is left to wait for are lookups.
+                looks.store(1, Relaxed);
+                until(|| inside.load(Relaxed) == 1);
+            });
+            gone.store(1, Relaxed);
+        });
+        until(|| looks.load(Relaxed) == 1);
+        let cpu = all.cpu(0);
+        let section = cpu.rcu_read_lock();
+        inside.store(1, Relaxed);
+        let waits = || all.machine.waiters().iter().any(|it| it.class == "synchronize_rcu");
+        until(|| waits() || gone.load(Relaxed) == 1);
+        assert_eq!((all.maps.percpu.live(), gone.load(Relaxed)), (1, 0), "the ref is still there");
+        drop(section);
+    });
+    assert_eq!((all.maps.percpu.live(), all.complaints()), (0, vec![]));
+}
+
+#[test]
+fn no_page_comes_into_use_on_a_dying_pagemap() {
+    let all = Maps::new();
+    let cpu = all.cpu(0);
+    let id = all.remap(&cpu, PagemapType::FsDax);
+    assert!(all.maps.folio_get_owned(&cpu, id, all.folio(64)), "from zero, on a live one");
+    all.maps.kill(&cpu, id);
+    assert!(!all.maps.folio_get_owned(&cpu, id, all.folio(65)), "from zero, on a dying one");
+    assert!(all.maps.folio_get_owned(&cpu, id, all.folio(64)), "in use already, and so holds it");
+    assert_eq!((all.folio(64).refcount(), all.folio(65).refcount()), (2, 0));
+    all.maps.folio_put_refs(&cpu, all.folio(64), 2);
+    all.maps.memunmap_pages(&cpu, id, || {});
+    assert_eq!((all.maps.percpu.live(), all.complaints()), (0, vec![]));
+}
+
+#[test]
 fn without_the_wait_the_pagemap_goes_under_its_references() {
     let rules = Rules { memunmap_wait: Switch::Off, ..Era::V6_15Sound.rules() };
     let all = Maps::with(rules, Box::new(|_, _, _| {}));

@@ -5,8 +5,8 @@ mod common;
 use common::*;
 use pgmap_mm::tally;
 use pgmap_mm::vm::{
-    Access as VmAccess, Fault, FaultHandler, GupKind, GupRange, GupRequest, Longterm, MmId,
-    Permission, VmFault, Vpn,
+    Access as VmAccess, Fault, FaultHandler, GupKind, GupRange, GupRequest, Insert, Longterm,
+    MappingId, MmId, Permission, VmFault, Vpn,
 };
 use prim::{Cpu, Poison, Stopped, Tally, catch_abandon};
 use program::op::{Align, FdNo, FileRef, Layout, MapNo, PageRange, Prot};
@@ -240,6 +240,97 @@ fn a_second_thread_sees_the_unmap_of_the_first_through_its_own_tlb() {
     world.exit(&first, W1).expect("exit");
     world.exit(&first, W0).expect("exit");
     drop((first, second));
+    rig.assert_at_rest();
+}
+
+#[test]
+fn unmapping_a_part_of_a_file_clears_exactly_that_part() {
+    const PAGES: u32 = 6;
+    for (first, pages) in (0..PAGES).flat_map(|first| (1..=PAGES).map(move |n| (first, n))) {
+        let rig = Rig::new(&COSY, Era::V6_15Sound.rules());
+        let cpu = rig.cpu(1);
+        let inode = rig.file(&cpu, F, PAGES, Layout::Contiguous);
+        rig.start(&cpu, W0, F, PAGES, Align::Odd);
+        (0..PAGES).for_each(|page| assert_eq!(rig.write(&cpu, W0, page), Ok(0)));
+        rig.world.dax.vm.unmap_mapping_pages(&cpu, MappingId(inode.0), first, pages);
+        let mapped = |page: &u32| rig.world.observe(rig.frame(inode, *page)).mapcount == 1;
+        let left: Vec<u32> = (0..PAGES).filter(mapped).collect();
+        let outside: Vec<u32> =
+            (0..PAGES).filter(|at| !(first..first + pages).contains(at)).collect();
+        assert_eq!(left, outside, "[{first}, {first} + {pages})");
+    }
+}
+
+/// A fault of the first process at a page of its first mapping.
+fn fault_at(rig: &Rig, cpu: &Cpu<'_>, page: u32, wanted: Permission) -> VmFault {
+    let vm = &rig.world.dax.vm;
+    let vma = |at| vm.find_vma(cpu, FIRST_MM, at).filter(|vma| vma.pgoff_of(at) == page);
+    let (vpn, vma) = (0..).map(Vpn).find_map(|at| Some((at, vma(at)?))).expect("a mapped page");
+    VmFault { mm: FIRST_MM, vpn, pgoff: page, wanted, vma }
+}
+
+#[test]
+fn only_an_entry_of_the_same_page_is_made_writable() {
+    let rig = Rig::new(&COSY, Era::V6_15Sound.rules());
+    let cpu = rig.cpu(1);
+    let inode = rig.file(&cpu, F, 2, Layout::Contiguous);
+    rig.start(&cpu, W0, F, 2, Align::Odd);
+    assert_eq!(rig.read(&cpu, W0, 0), Ok(0));
+    let vm = &rig.world.dax.vm;
+    let fault = fault_at(&rig, &cpu, 0, Permission::Write);
+    let before = vm.lookup(FIRST_MM, fault.vpn);
+    assert!(before.is_present() && !before.allows(Permission::Write));
+    assert_eq!(vm.insert_page(&cpu, &fault, rig.frame(inode, 1)), Insert::Raced);
+    assert_eq!(vm.lookup(FIRST_MM, fault.vpn), before);
+    assert_eq!(vm.insert_page(&cpu, &fault, rig.frame(inode, 0)), Insert::Done);
+    assert_eq!(vm.lookup(FIRST_MM, fault.vpn), before.made_writable());
+}
+
+#[test]
+fn a_leaf_is_not_put_over_a_page_table() {
+    let rig = Rig::new(&COSY, Era::V6_15Sound.rules());
+    let world = &rig.world;
+    let cpu = rig.cpu(1);
+    let inode = rig.file(&cpu, F, 8, Layout::Huge);
+    rig.start(&cpu, W0, F, 8, Align::Natural);
+    assert_eq!(rig.read(&cpu, W0, 3), Ok(0));
+    world.munmap(&cpu, W0, M, Some(PageRange { page: 7, pages: 1 })).expect("munmap");
+    assert_eq!(rig.read(&cpu, W0, 3), Ok(0), "a page of a folio that is still large");
+    let fault = fault_at(&rig, &cpu, 3, Permission::Read);
+    let vm = &world.dax.vm;
+    let before = vm.lookup(FIRST_MM, fault.vpn);
+    let head = rig.frame(inode, 0);
+    assert_eq!(vm.insert_huge(&cpu, &fault, head), Insert::Raced);
+    assert_eq!((vm.lookup(FIRST_MM, fault.vpn), vm.live_tables()), (before, 1));
+    assert_eq!(world.observe(head).large.map(|large| large.entire_mapcount), Some(0));
+    world.exit(&cpu, W0).expect("exit");
+    drop(cpu);
+    rig.assert_at_rest();
+}
+
+#[test]
+fn pages_of_a_large_folio_that_are_mapped_are_counted_once_each() {
+    let rig = Rig::new(&COSY, Era::V6_15Sound.rules());
+    let cpu = rig.cpu(1);
+    let inode = rig.file(&cpu, F, 8, Layout::Huge);
+    rig.start(&cpu, W0, F, 8, Align::Natural);
+    assert_eq!(rig.write(&cpu, W0, 0), Ok(0), "one large folio");
+    rig.start(&cpu, W1, F, 8, Align::Odd);
+    rig.start(&cpu, W2, F, 8, Align::Odd);
+    let folio = rig.world.dax.vm.pagemaps.memmap.folio(rig.frame(inode, 0));
+    let counts = || (folio.nr_pages_mapped().read(), folio.mapcount());
+    assert_eq!(counts(), (0, 1), "mapped whole is not mapped by the page");
+    let maps = [(W1, 3, (1, 2)), (W2, 3, (1, 3)), (W2, 5, (2, 4))];
+    for (worker, page, wanted) in maps {
+        assert_eq!(rig.write(&cpu, worker, page), Ok(0));
+        assert_eq!(counts(), wanted);
+    }
+    rig.world.exit(&cpu, W1).expect("exit");
+    assert_eq!(counts(), (2, 3), "the third page is still mapped by another");
+    rig.world.exit(&cpu, W2).expect("exit");
+    assert_eq!(counts(), (0, 1));
+    rig.world.exit(&cpu, W0).expect("exit");
+    drop(cpu);
     rig.assert_at_rest();
 }
 

@@ -231,9 +231,43 @@ mod tests {
         }
     }
 
-    /// A grab that began while file 0 had the page and ends after file 1 got it. Returns what was
-    /// taken, the count left, and the complaints.
-    fn grab_late(rules: Rules, order: Order) -> (Option<GupRange>, i32, usize) {
+    /// A page that file 0 has mapped, and a walk that has read its entries.
+    struct Walked<'a> {
+        rig: &'a Rig,
+        cpu: &'a Cpu<'a>,
+        mm: MmId,
+        seen: Seen,
+        request: GupRequest,
+    }
+
+    const PAGE: Pfn = Pfn(8);
+
+    impl Walked<'_> {
+        fn folio(&self) -> Folio<'_> {
+            self.rig.vm.pagemaps.memmap.folio(PAGE)
+        }
+
+        /// The rest of the walk.
+        fn take(&self) -> Option<GupRange> {
+            self.rig.vm.take(self.cpu, self.mm, self.request.start, &self.seen, &self.request)
+        }
+    }
+
+    fn map(rig: &Rig, cpu: &Cpu<'_>, mapping: u32) -> (MmId, Vpn) {
+        let mm = rig.vm.mm_create(cpu).expect("an mm");
+        let vma = Vma { start: 0, pages: 4, pgoff: 0, mapping, writable: 1, file: 0 };
+        let vpn = rig.vm.mmap(cpu, mm, vma, VmaAlignment::Natural).expect("room");
+        rig.vm.access(cpu, mm, vpn, Access::Load, rig).expect("mapped");
+        (mm, vpn)
+    }
+
+    /// A walk for `pages` pages under `rules`, as it stands between its two looks at the entries.
+    fn walked<R>(
+        rules: Rules,
+        order: Order,
+        pages: u32,
+        rest: impl FnOnce(&Machine, &Walked<'_>) -> R,
+    ) -> R {
         let machine = Machine::new(2);
         let cpu = machine.lease(Lease::of(TaskId(1))).expect("a CPU");
         let arena = Arena::new(64 << 20).expect("address space");
@@ -244,63 +278,84 @@ mod tests {
         let span = Span { start: Pfn(4), pages: 16 };
         let pagemap =
             vm.pagemaps.memremap_pages(&cpu, PagemapType::FsDax, span).expect("a pagemap");
-        let rig = Rig { vm, pagemap, frame: AtomicU32::new(8), order };
-        let vm = &rig.vm;
-        let page = Pfn(8);
-        vm.pagemaps.memmap.shadow_assign(&cpu, page, Owner::file(0));
-        let map = |mapping| {
-            let mm = vm.mm_create(&cpu).expect("an mm");
-            let vma = Vma { start: 0, pages: 4, pgoff: 0, mapping, writable: 1, file: 0 };
-            let vpn = vm.mmap(&cpu, mm, vma, VmaAlignment::Natural).expect("room");
-            vm.access(&cpu, mm, vpn, Access::Load, &rig).expect("mapped");
-            (mm, vpn)
-        };
-        let (mm, vpn) = map(0);
-        let request = GupRequest {
-            start: vpn,
-            pages: 1,
-            kind: GupKind::Get,
-            access: Permission::Read,
-            longterm: Longterm::No,
-        };
-        let seen = vm.look(mm, vpn, 1, Permission::Read).expect("mapped");
+        let rig = Rig { vm, pagemap, frame: AtomicU32::new(PAGE.0), order };
+        rig.vm.pagemaps.memmap.shadow_assign(&cpu, PAGE, Owner::file(0));
+        let (mm, start) = map(&rig, &cpu, 0);
+        let (kind, access, longterm) = (GupKind::Get, Permission::Read, Longterm::No);
+        let request = GupRequest { start, pages, kind, access, longterm };
+        let seen = rig.vm.look(mm, start, pages, Permission::Read).expect("mapped");
+        rest(&machine, &Walked { rig: &rig, cpu: &cpu, mm, seen, request })
+    }
 
-        vm.unmap_mapping_pages(&cpu, MappingId(0), 0, 4);
-        assert_eq!(vm.pagemaps.memmap.folio(page).refcount(), 0);
-        vm.pagemaps.memmap.shadow_assign(&cpu, page, Owner::file(1));
-        map(1);
+    /// A grab that began while file 0 had the page and ends after file 1 got it. Returns what was
+    /// taken, the count left, and the complaints.
+    fn grab_late(rules: Rules, order: Order, pages: u32) -> (Option<GupRange>, i32, usize) {
+        walked(rules, order, pages, |machine, walk| {
+            let Walked { rig, cpu, .. } = *walk;
+            rig.vm.unmap_mapping_pages(cpu, MappingId(0), 0, 4);
+            assert_eq!(walk.folio().refcount(), 0);
+            rig.vm.pagemaps.memmap.shadow_assign(cpu, PAGE, Owner::file(1));
+            map(rig, cpu, 1);
 
-        let taken = vm.take(&cpu, mm, vpn, &seen, &request);
-        let lost = machine.tally(tally::RECHECK_LOST);
-        assert_eq!(lost, u64::from(taken.is_none()));
-        let wrong = machine.warnings();
-        assert!(wrong.iter().all(|record| record.warn.code == Complaint::WrongPage as u16));
-        (taken, vm.pagemaps.memmap.folio(page).refcount(), wrong.len())
+            let taken = walk.take();
+            assert_eq!(machine.tally(tally::RECHECK_LOST), u64::from(taken.is_none()));
+            let wrong = machine.warnings();
+            assert!(wrong.iter().all(|record| record.warn.code == Complaint::WrongPage as u16));
+            (taken, walk.folio().refcount(), wrong.len())
+        })
+    }
+
+    #[test]
+    fn a_grab_whose_page_table_was_taken_away_with_its_entries_gives_the_page_back() {
+        // What collapse into a huge page does: first the PMD, and later the entries below it.
+        let rules = Era::V6_15Sound.rules();
+        walked(rules, Order::PAGE, 1, |machine, walk| {
+            let pmd = walk.rig.vm.tables.pmd(walk.mm, walk.request.start);
+            pmd.xchg(Entry::NONE.0);
+            assert_eq!((walk.take(), walk.folio().refcount()), (None, 1));
+            assert_eq!(machine.tally(tally::RECHECK_LOST), 1);
+            pmd.set(walk.seen.pmd.0);
+            assert!(walk.take().is_some(), "put back, it is as it was");
+        });
+    }
+
+    #[test]
+    fn a_page_that_left_its_file_is_given_back_even_if_its_entry_stands() {
+        for (order, pages) in [(Order::PAGE, 1), (Order(2), 3)] {
+            walked(Era::V6_15Sound.rules(), order, pages, |machine, walk| {
+                walk.folio().set_mapping(None);
+                assert_eq!((walk.take(), walk.folio().refcount()), (None, 1));
+                assert_eq!(machine.warnings(), []);
+                walk.folio().set_mapping(Some(0));
+                assert_eq!(walk.take().map(|range| range.pages), Some(pages));
+            });
+        }
     }
 
     #[test]
     fn a_grab_that_finds_its_entry_changed_gives_the_page_back() {
         let rules = Era::V6_15Sound.rules();
-        for order in [Order::PAGE, Order(2)] {
-            assert_eq!(grab_late(rules, order), (None, 1, 0), "only file 1's mapping is left");
+        for (order, pages) in [(Order::PAGE, 1), (Order(2), 1), (Order(2), 4)] {
+            let left = grab_late(rules, order, pages);
+            assert_eq!(left, (None, 1, 0), "only file 1's mapping is left");
         }
     }
 
     #[test]
     fn without_the_pte_recheck_it_keeps_somebody_elses_page() {
         let rules = Rules { gup_pte_recheck: Switch::Off, ..Era::V6_15Sound.rules() };
-        let (taken, count, complaints) = grab_late(rules, Order::PAGE);
+        let (taken, count, complaints) = grab_late(rules, Order::PAGE, 1);
         assert!(taken.is_some());
         assert_eq!((count, complaints), (2, 1));
-        assert_eq!(grab_late(rules, Order(2)).0, None, "a leaf is the other rule's business");
+        assert_eq!(grab_late(rules, Order(2), 1).0, None, "a leaf is the other rule's business");
     }
 
     #[test]
     fn without_the_pmd_recheck_a_leaf_is_never_looked_at_again() {
         let rules = Rules { gup_pmd_recheck: Switch::Off, ..Era::V6_15Sound.rules() };
-        let (taken, count, complaints) = grab_late(rules, Order(2));
+        let (taken, count, complaints) = grab_late(rules, Order(2), 1);
         assert!(taken.is_some());
         assert_eq!((count, complaints), (2, 1));
-        assert_eq!(grab_late(rules, Order::PAGE).0, None, "the PTE is still looked at");
+        assert_eq!(grab_late(rules, Order::PAGE, 1).0, None, "the PTE is still looked at");
     }
 }

@@ -1,0 +1,204 @@
+//! Races that no program of the language reaches: threads of one process, calls below the system calls,
+//! and what a call may see of another in its middle. Every interleaving with one preemption is run.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use pgmap_mm_explored::page::Span;
+use pgmap_mm_explored::world::World;
+use prim::{Arena, Cpu, Entered, Lease, Machine, Snapshot, TaskId, catch_abandon};
+use program::op::{
+    Align, FdNo, FileIdx, FileRef, FileState, Layout, MapNo, OpenMode, Prot, Target, WorkerId,
+};
+use program::{Era, Geometry};
+use sched::{Control, Explorer, Fault, Judgement, Model, Outcome, Plan, Task};
+
+const W0: WorkerId = WorkerId(0);
+const W1: WorkerId = WorkerId(1);
+const W2: WorkerId = WorkerId(2);
+const F: FileIdx = FileIdx(0);
+const M: MapNo = MapNo(0);
+const FD: FileRef = FileRef::Fd(FdNo(0));
+
+type Call = Box<dyn Fn(&World, &Cpu<'_>)>;
+
+/// A world as its set-up left it, and calls that run in it at the same time.
+struct Race {
+    world: World,
+    machine: Arc<Machine>,
+    arena: Arena,
+    start: Snapshot,
+    _entered: Entered,
+    calls: Vec<Call>,
+    /// What must hold when all calls have returned.
+    at_end: Call,
+    /// An assertion of the race's own did not hold.
+    wrong: Rc<Cell<bool>>,
+}
+
+impl Race {
+    fn new(set_up: impl Fn(&World, &Cpu<'_>)) -> Self {
+        let geometry = Geometry::SMALL;
+        let machine = Machine::new(geometry.cpus.into());
+        let arena = Arena::new(World::reserve(&geometry)).expect("address space");
+        let entered = arena.enter();
+        let world = {
+            let cpu = lease(&machine, 0);
+            let rules = Era::V6_15Sound.rules();
+            let world = World::new(&arena, &cpu, &geometry, rules).expect("a world");
+            set_up(&world, &cpu);
+            world
+        };
+        assert_eq!(machine.warnings(), []);
+        let start = arena.snapshot();
+        let (calls, at_end, wrong) =
+            (Vec::new(), Box::new(|_: &World, _: &Cpu<'_>| {}), Rc::default());
+        Self { world, machine, arena, start, _entered: entered, calls, at_end, wrong }
+    }
+
+    fn call(mut self, call: impl Fn(&World, &Cpu<'_>) + 'static) -> Self {
+        self.calls.push(Box::new(call));
+        self
+    }
+
+    fn at_end(self, call: impl Fn(&World, &Cpu<'_>) + 'static) -> Self {
+        Self { at_end: Box::new(call), ..self }
+    }
+
+    /// For calls to note that something does not hold.
+    fn holds(&self) -> impl Fn(bool) + use<> {
+        let wrong = Rc::clone(&self.wrong);
+        move |holds| wrong.set(wrong.get() | !holds)
+    }
+
+    /// Everybody leaves, and the books balance.
+    fn assert_exhausted(mut self) {
+        let plan = Plan { bound: Some(1), ..Plan::default() };
+        let outcome =
+            Explorer::new()
+                .search(&mut self, &plan, &mut |_, _| Judgement::Stop, &mut |_| Control::Go);
+        assert!(matches!(outcome, Outcome::Exhausted { .. }), "{outcome:?}");
+    }
+}
+
+impl Model for Race {
+    fn tasks(&self) -> usize {
+        self.calls.len()
+    }
+
+    fn reset(&mut self) {
+        self.arena.restore(&self.start);
+        self.machine.reset();
+        self.wrong.set(false);
+    }
+
+    fn run(&self, task: Task) {
+        let cpu = lease(&self.machine, task.0.into());
+        self.calls[usize::from(task.0)](&self.world, &cpu);
+    }
+
+    fn finish(&self) -> Result<(), Fault> {
+        let balance = catch_abandon(|| {
+            let cpu = lease(&self.machine, 0);
+            (self.at_end)(&self.world, &cpu);
+            let running: Vec<WorkerId> = self.world.running().collect();
+            running.into_iter().for_each(|worker| {
+                let _ = self.world.exit(&cpu, worker);
+            });
+            self.world.audit(&cpu);
+            self.world.quiescence(&cpu).is_empty()
+        });
+        let quiet = self.machine.warnings().is_empty() && !self.wrong.get();
+        let fault = Fault { code: 0, object: 0, value: 0 };
+        (quiet && balance == Ok(true)).then_some(()).ok_or(fault)
+    }
+}
+
+fn lease(machine: &Machine, task: u32) -> Cpu<'_> {
+    machine.lease(Lease::of(TaskId(task))).expect("a free CPU")
+}
+
+/// A process with a file open and all of it mapped.
+fn process(world: &World, cpu: &Cpu<'_>, pages: u32, layout: Layout) {
+    world.create_file(cpu, F, pages, Some(FileState::Written), layout).expect("a file");
+    world.spawn(cpu, W0).expect("a process");
+    world.open(cpu, W0, FdNo(0), Target::File(F), OpenMode::ReadWrite).expect("a descriptor");
+    world.mmap(cpu, W0, M, FD, 0, 4, Prot::ReadWrite, Align::Natural).expect("a mapping");
+}
+
+#[test]
+fn claims_that_meet_in_their_last_region_are_granted_to_one() {
+    let claim = |first: u32| {
+        move |world: &World, cpu: &Cpu<'_>| {
+            let id = world.dev_pagemap().expect("bound");
+            let start = world.devmem.span().start.add(first);
+            // Granted to whoever is first; the other is told that it is busy.
+            let _ = world.dax.vm.pagemaps.alloc_folios(cpu, id, start, 4);
+        }
+    };
+    let race = Race::new(|_, _| {});
+    let holds = race.holds();
+    // Regions of four pages: one claim starts in the first and reaches into the second.
+    race.call(claim(2))
+        .call(claim(4))
+        .at_end(move |world, cpu| {
+            let pagemaps = &world.dax.vm.pagemaps;
+            let base = world.devmem.span().start;
+            let held = |at: u32| pagemaps.memmap.is_held(base.add(at));
+            let held: Vec<u32> = (0..8).filter(|at| held(*at)).collect();
+            holds(held == [2, 3, 4, 5] || held == [4, 5, 6, 7]);
+            let first = if held.contains(&2) { 2 } else { 4 };
+            let span = Span { start: base.add(first), pages: 4 };
+            let folios: Vec<_> = pagemaps.folios(span).collect();
+            folios.into_iter().for_each(|folio| pagemaps.folio_put_refs(cpu, folio, 1));
+        })
+        .assert_exhausted();
+}
+
+#[test]
+fn threads_that_fault_into_one_table_leave_one_table() {
+    Race::new(|world, cpu| {
+        process(world, cpu, 2, Layout::Contiguous);
+        world.clone_thread(W0, W1).expect("a thread");
+    })
+    .call(|world, cpu| {
+        let _ = world.load(cpu, W0, M, 0);
+    })
+    .call(|world, cpu| {
+        let _ = world.load(cpu, W1, M, 1);
+    })
+    .assert_exhausted();
+}
+
+#[test]
+fn a_child_of_a_fork_has_only_files_that_were_open_when_it_got_them() {
+    Race::new(|world, cpu| {
+        process(world, cpu, 1, Layout::Contiguous);
+        world.clone_thread(W0, W1).expect("a thread");
+        world.munmap(cpu, W0, M, None).expect("the mapping goes, and its use of the file");
+        world.unlink(cpu, F).expect("a file that lives while it is open");
+    })
+    .call(|world, cpu| assert_eq!(world.fork(cpu, W0, W2), Ok(0)))
+    .call(|world, cpu| assert_eq!(world.close(cpu, W1, FdNo(0)), Ok(0)))
+    .at_end(|world, cpu| {
+        // Its own, if it has one.
+        let _ = world.pwrite(cpu, W2, FD, 0, 1, |_| 9);
+    })
+    .assert_exhausted();
+}
+
+#[test]
+fn a_page_can_be_touched_only_below_the_end_of_its_file() {
+    let race = Race::new(|world, cpu| process(world, cpu, 3, Layout::Huge));
+    let holds = race.holds();
+    race.call(move |world, cpu| {
+        let inode = world.name_lookup(cpu, F).expect("an inode");
+        let touched = world.load(cpu, W0, M, 3).is_ok();
+        holds(!touched || world.dax.inode(inode).size() > 3);
+    })
+    .call(|world, cpu| {
+        assert_eq!(world.pwrite(cpu, W0, FileRef::File(F), 3, 1, |_| 9), Ok(4096));
+    })
+    .assert_exhausted();
+}
