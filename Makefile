@@ -15,6 +15,7 @@ STRESS_ARGS     ?=
 BENCH_ARGS      ?=
 PYTEST_ARGS     ?=
 CARGO_TEST_ARGS ?=
+MUTANTS_ARGS    ?= tests/mutants/first.toml tests/mutants/second.toml
 
 # The extension module is never linked to libpython, so neither is anything cargo builds here.
 export PYO3_BUILD_EXTENSION_MODULE := 1
@@ -30,7 +31,7 @@ SOURCES := Cargo.toml $(wildcard Cargo.lock) README.md $(shell find rust python 
 $(shell if [ -d $(VENV) ] && ! $(PY) -c '' 2>/dev/null; then rm -rf $(VENV); fi)
 
 .DEFAULT_GOAL := help
-.PHONY: help build stress test bench lint wheel clean toolchain
+.PHONY: help build stress test bench lint mutants wheel clean toolchain
 
 help: ## this list
 	@echo 'usage: make TARGET'
@@ -55,6 +56,9 @@ lint: build $(VENV)/.lint ## rustfmt, clippy, ruff, mypy --strict, stubtest
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 	$(PY) -m mypy.stubtest pgmap._core --mypy-config-file pyproject.toml
+
+mutants: build ## plant known mistakes one at a time: which suite notices? (MUTANTS_ARGS)
+	@PYTHONPATH=tests $(PY) -m mutants $(MUTANTS_ARGS)
 
 wheel: $(VENV)/.tools ## dist/*.whl, which runs without cargo
 	$(call BUILD_WHEEL,dist)
