@@ -15,7 +15,7 @@
 
 use prim::{Cpu, Ghost, plain};
 
-use super::{BIAS, PercpuRef, PercpuRefs, ROW, RefId};
+use super::{BIAS, FLAGS, PercpuRef, PercpuRefs, ROW, RefId};
 use crate::warn::{Complaint, warn_on};
 
 /// Further from zero than any number of references: the bias is in.
@@ -109,7 +109,7 @@ impl PercpuRefs {
 
     /// [`Self::sum`], without a step.
     fn peek_cells(&self, this: &PercpuRef) -> i64 {
-        let first = this.percpu_count_ptr.peek() >> 2;
+        let first = this.percpu_count_ptr.peek() & !FLAGS;
         if first < ROW {
             return 0;
         }
@@ -182,7 +182,7 @@ mod tests {
     fn a_cell_that_changed_behind_its_ref_is_told() {
         fires(|refs, cpu, id| {
             refs.get_many(cpu, id, 1);
-            let first = refs.refs[id.0].percpu_count_ptr.read() >> 2;
+            let first = refs.refs[id.0].percpu_count_ptr.read() & !FLAGS;
             refs.cells[first + ROW].add(1);
         });
     }

@@ -11,7 +11,7 @@
 //!
 //! Each word and who writes it:
 //!
-//! * `percpu_count_ptr`: counter index and two flags, [`ATOMIC`] and [`DEAD`]. Written under
+//! * `percpu_count_ptr`: counter index and, on top, two flags, [`ATOMIC`] and [`DEAD`]. Written under
 //!   [`PercpuRefs::switch_lock`], and by the callback of a switch, which other switches wait for; read
 //!   by every operation, once, inside an RCU section.
 //! * the per-CPU counters: a plain add to one's own slot. They wrap freely and only their sum means
@@ -37,10 +37,12 @@ use prim::{
 use ledger::Out;
 pub use words::{Confirm, Init, Put, RefId, Switched};
 
-/// `__PERCPU_REF_ATOMIC`: operations use the shared count.
-const ATOMIC: usize = 1;
+/// `__PERCPU_REF_ATOMIC`: operations use the shared count. The flags are the top bits, where the kernel has
+/// them at the bottom of a pointer: with one set the word is no index of any table, so the bounds check of
+/// the counter is the look at the flags.
+const ATOMIC: usize = DEAD >> 1;
 /// `__PERCPU_REF_DEAD`: killed; `tryget_live` refuses.
-const DEAD: usize = 2;
+const DEAD: usize = 1 << (usize::BITS - 1);
 const FLAGS: usize = ATOMIC | DEAD;
 /// Cells in a row: two cache lines.
 const ROW: usize = 16;
@@ -56,7 +58,7 @@ zeroed! {
     /// `struct percpu_ref` with its `percpu_ref_data`.
     #[derive(Debug)]
     pub struct PercpuRef {
-        /// The counter's cell on CPU 0 above two flag bits; 0 above the flags once the counters are freed.
+        /// The counter's cell on CPU 0 below two flag bits; 0 below the flags once the counters are freed.
         percpu_count_ptr: AtomicUsize,
         count: AtomicI64,
         modes: AtomicU32,
@@ -147,7 +149,7 @@ impl PercpuRefs {
         new.modes.set(modes);
         new.confirm_switch.set(0);
         // Release: pairs with the first reader's load; counters are zero before anyone adds to them.
-        new.percpu_count_ptr.set_release((self.first_cell_of(counter) << 2) | flags);
+        new.percpu_count_ptr.set_release(self.first_cell_of(counter) | flags);
         new.note_init(if how == Init::Dead { 0 } else { 1 });
         Ok(RefId(index))
     }
@@ -156,6 +158,7 @@ impl PercpuRefs {
     #[inline(always)]
     #[must_use]
     pub fn on<'a>(&'a self, cpu: &'a Cpu<'a>, id: RefId) -> RefOnCpu<'a> {
+        debug_assert!(cpu.id().0 < self.cpus, "a CPU that these refs have no cells for");
         let mine = cpu.id().0.wrapping_mul(ROW);
         let cells = self.cells.as_slice().get(mine..).unwrap_or_default();
         RefOnCpu { this: &self.refs[id.0], cells, leaf: cpu.leaf(), cpu, put_how: self.put_how }
@@ -197,7 +200,7 @@ impl PercpuRefs {
     #[must_use]
     pub fn is_zero(&self, cpu: &Cpu<'_>, id: RefId) -> bool {
         let this = &self.refs[id.0];
-        if this.first_cell().is_some() {
+        if this.is_percpu() {
             return false;
         }
         let _lock = self.switch_lock[0].lock(cpu);
@@ -210,7 +213,7 @@ impl PercpuRefs {
         let this = &self.refs[id.0];
         let shared = this.count.read();
         match self.counter(this) {
-            Some(counter) if this.first_cell().is_some() => {
+            Some(counter) if this.is_percpu() => {
                 shared.wrapping_sub(BIAS).wrapping_add(self.sum(counter))
             }
             _ => shared,
@@ -230,7 +233,7 @@ impl PercpuRefs {
 
     /// The counter of a ref, whatever the mode; none once it is freed.
     fn counter(&self, this: &PercpuRef) -> Option<u32> {
-        let first = this.percpu_count_ptr.read() >> 2;
+        let first = this.percpu_count_ptr.read() & !FLAGS;
         let group = (first / ROW).checked_sub(1)? / self.cpus;
         Some((group * ROW + first % ROW) as u32)
     }
@@ -266,8 +269,8 @@ impl RefOnCpu<'_> {
     #[inline(always)]
     pub fn get_many(&self, nr: usize) {
         let Self { this, cells, leaf, cpu, .. } = *self;
-        leaf.run(|| match this.first_cell() {
-            Some(first) => cpu.percpu_add(&cells[first], nr),
+        leaf.run(|| match this.cell_in(cells) {
+            Some(cell) => cpu.percpu_add(cell, nr),
             None => this.get_shared(nr as i64),
         });
         this.note_get(nr);
@@ -278,9 +281,9 @@ impl RefOnCpu<'_> {
     #[must_use]
     pub fn tryget_many(&self, nr: usize) -> bool {
         let Self { this, cells, leaf, cpu, .. } = *self;
-        let taken = leaf.run(|| match this.first_cell() {
-            Some(first) => {
-                cpu.percpu_add(&cells[first], nr);
+        let taken = leaf.run(|| match this.cell_in(cells) {
+            Some(cell) => {
+                cpu.percpu_add(cell, nr);
                 true
             }
             None => this.tryget_shared(nr as i64),
@@ -297,9 +300,9 @@ impl RefOnCpu<'_> {
     #[must_use]
     pub fn tryget_live(&self) -> bool {
         let Self { this, cells, leaf, cpu, .. } = *self;
-        let taken = leaf.run(|| match this.first_cell() {
-            Some(first) => {
-                cpu.percpu_add(&cells[first], 1);
+        let taken = leaf.run(|| match this.cell_in(cells) {
+            Some(cell) => {
+                cpu.percpu_add(cell, 1);
                 true
             }
             None => !this.is_dying() && this.tryget_shared(1),
@@ -314,9 +317,9 @@ impl RefOnCpu<'_> {
     #[inline(always)]
     pub fn put_many(&self, nr: usize) -> Put {
         let Self { this, cells, leaf, cpu, put_how } = *self;
-        let put = leaf.run(|| match this.first_cell() {
-            Some(first) => {
-                cpu.percpu_add(&cells[first], nr.wrapping_neg());
+        let put = leaf.run(|| match this.cell_in(cells) {
+            Some(cell) => {
+                cpu.percpu_add(cell, nr.wrapping_neg());
                 Put::Alive
             }
             None => this.put_shared(put_how, nr as i64),
@@ -348,11 +351,17 @@ impl PercpuRef {
 }
 
 impl PercpuRef {
-    /// `__ref_is_percpu`: one read. DEAD may be seen before ATOMIC, so either means "not percpu".
+    /// `__ref_is_percpu`: one read. DEAD may be seen before ATOMIC, so either means "not percpu". With the
+    /// answer, the counter's cell among those of a CPU.
     #[inline(always)]
-    fn first_cell(&self) -> Option<usize> {
-        let ptr = self.percpu_count_ptr.read_acquire();
-        (ptr & FLAGS == 0).then_some(ptr >> 2)
+    fn cell_in<'c>(&self, cells: &'c [AtomicUsize]) -> Option<&'c AtomicUsize> {
+        // A word with a flag is past the end: see [`ATOMIC`]. One without is a counter's, and inside.
+        cells.get(self.percpu_count_ptr.read_acquire())
+    }
+
+    /// The same, for who wants no cell.
+    fn is_percpu(&self) -> bool {
+        self.percpu_count_ptr.read_acquire() & FLAGS == 0
     }
 
     fn is_dying(&self) -> bool {

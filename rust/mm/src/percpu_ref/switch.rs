@@ -59,7 +59,7 @@ impl PercpuRefs {
     pub fn resurrect(&self, cpu: &Cpu<'_>, id: RefId) {
         let this = &self.refs[id.0];
         let mut lock = Some(self.switch_lock[0].lock(cpu));
-        if !this.is_dying() || this.first_cell().is_some() {
+        if !this.is_dying() || this.is_percpu() {
             warn_on(cpu, Complaint::PercpuMisuse, id.0, 1);
         }
         this.percpu_count_ptr.and(!DEAD);
