@@ -102,17 +102,25 @@ def conformance(**changes: Any) -> Conformance:
     return base
 
 
+PROCESSOR = "Some Processor (family 1 model 2)"
+
+
+def bench_report(*rows: BenchRow, **environment: Any) -> BenchReport:
+    quiet = {"cpu": PROCESSOR, "null_ratio": 1.0, "null_spread": (0.99, 1.01)}
+    return {"rows": list(rows), "complete": True, "environment": {**quiet, **environment}}
+
+
 def bench_row(**changes: Any) -> BenchRow:
     base: BenchRow = {
         "name": "try_get+put",
         "ratio": 1.05,
         "limit": 1.1,
+        "set_on": {PROCESSOR: 1.1},
         "sense": "at most",
         "spread": (1.03, 1.07),
         "floor": "CAS + locked decrement",
         "unit": "ns",
         "rounds": 40,
-        "ok": True,
     }
     base.update(changes)  # type: ignore[typeddict-item]
     return base
@@ -489,9 +497,7 @@ class FakeCore:
     """Answers with `stress`, `bench` and, per text of a recording, `recordings`."""
 
     stress: FakeStress = field(default_factory=lambda: FakeStress(stress_report()))
-    bench: FakeBench = field(
-        default_factory=lambda: FakeBench({"rows": [bench_row()], "complete": True})
-    )
+    bench: FakeBench = field(default_factory=lambda: FakeBench(bench_report(bench_row())))
     recordings: dict[str, Conformance | BaseException] = field(default_factory=dict)
     explores: list[FakeExplore] = field(default_factory=list)
     hunt: FakeHunt = field(default_factory=lambda: FakeHunt(hunt_report()))

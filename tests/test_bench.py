@@ -2,15 +2,122 @@
 
 from __future__ import annotations
 
-from fake_core import FakeBench, FakeCore, bench_row
-from pgmap._core_api import BenchReport, BenchRow
+import statistics
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from fake_core import PROCESSOR, FakeBench, FakeCore, bench_report, bench_row
+from pgmap._core_api import BenchRow
 from pgmap._exit import Exit
+from pgmap._judge import Judgement, judge
 from pgmap.bench import Bench, nop_row, warnings_in_words
 from ran import Runner
 
 
-def core_with(*rows: BenchRow) -> FakeCore:
-    return FakeCore(bench=FakeBench({"rows": list(rows), "complete": True}))
+def core_with(*rows: BenchRow, **environment: Any) -> FakeCore:
+    return FakeCore(bench=FakeBench(bench_report(*rows, **environment)))
+
+
+def spread(ratios: Sequence[float]) -> dict[str, Any]:
+    """Ratio and quartiles of some rounds."""
+    low, middle, high = statistics.quantiles(ratios, method="inclusive")
+    return {"ratio": middle, "spread": (low, high), "rounds": len(ratios)}
+
+
+def rounds_of(*stretches: tuple[int, float]) -> list[float]:
+    """Made-up rounds: so many around this ratio, a per cent up and down, then the next stretch."""
+    return [ratio * (1 + (at % 5 - 2) / 200) for count, ratio in stretches for at in range(count)]
+
+
+QUIET_NULL = {"cpu": PROCESSOR, "null_ratio": 1.0, "null_spread": (0.995, 1.005)}
+
+
+def null_of(ratios: Sequence[float]) -> dict[str, Any]:
+    found = spread(ratios)
+    return {"cpu": PROCESSOR, "null_ratio": found["ratio"], "null_spread": found["spread"]}
+
+
+@pytest.mark.parametrize(
+    ("ratios", "told"),
+    [
+        (rounds_of((40, 1.05)), Judgement.KEPT),
+        (rounds_of((40, 1.21)), Judgement.MISSED),
+        # A neighbour came and went: half of the rounds are slow, or one in three.
+        (rounds_of((20, 1.05), (20, 1.6)), Judgement.NOISY),
+        (rounds_of((26, 1.05), (14, 1.6)), Judgement.NOISY),
+        (rounds_of((14, 1.05), (26, 1.6)), Judgement.NOISY),
+        # A few outliers are no noise, in either direction.
+        (rounds_of((36, 1.05), (4, 90.0)), Judgement.KEPT),
+        (rounds_of((4, 0.2), (36, 1.21)), Judgement.MISSED),
+        # Seven times its limit is clear, however it swings.
+        (rounds_of((15, 5.8), (15, 7.3), (10, 29.0)), Judgement.MISSED),
+    ],
+)
+def test_a_limit_between_the_quartiles_is_neither_kept_nor_missed(
+    ratios: list[float], told: Judgement
+) -> None:
+    assert judge(bench_row(**spread(ratios), limit=1.1), QUIET_NULL) is told
+
+
+@pytest.mark.parametrize(
+    ("ratios", "told"),
+    [
+        (rounds_of((40, 0.97)), Judgement.KEPT),
+        (rounds_of((40, 0.5)), Judgement.MISSED),
+        (rounds_of((20, 0.97), (20, 0.5)), Judgement.NOISY),
+    ],
+)
+def test_a_gain_is_judged_from_the_other_side(ratios: list[float], told: Judgement) -> None:
+    row = bench_row(**spread(ratios), limit=0.92, sense="at least")
+    assert judge(row, QUIET_NULL) is told
+
+
+def test_the_null_row_decides_whether_anything_can_be_judged() -> None:
+    good, bad = (bench_row(**spread(rounds_of((40, ratio))), limit=1.1) for ratio in (1.0, 1.3))
+    steady = null_of(rounds_of((40, 1.0)))
+    assert [judge(row, steady) for row in (good, bad)] == [Judgement.KEPT, Judgement.MISSED]
+    crooked = null_of(rounds_of((40, 1.2)))
+    assert {judge(row, crooked) for row in (good, bad)} == {Judgement.NOISY}
+    # The same median, but equal loops differ by half in a quarter of the rounds: so may any two.
+    swinging = null_of(rounds_of((12, 0.6), (16, 1.0), (12, 1.5)))
+    assert {judge(row, swinging) for row in (good, bad)} == {Judgement.NOISY}
+    clear = bench_row(**spread(rounds_of((40, 7.4))), limit=2.5)
+    assert judge(clear, swinging) is Judgement.MISSED
+    assert judge(good, {"cpu": PROCESSOR}) is Judgement.NOISY
+
+
+def test_a_limit_of_another_processor_is_not_judged(run: Runner) -> None:
+    row = bench_row(ratio=7.37, spread=(7.3, 7.4), limit=None)
+    ran = run(Bench(), core=core_with(row))
+    assert ran.exit is Exit.OK
+    (line,) = [line for line in ran.lines if line.startswith("try_get+put")]
+    assert "7.37x" in line
+    assert line.endswith("no limit set for this processor")
+    assert "<=" not in line
+    assert ran.lines[-1].endswith("0 missed their limit, 1 without a limit for this processor")
+
+
+def test_noise_is_told_and_is_no_missed_limit(run: Runner) -> None:
+    noisy, kept = bench_row(ratio=1.12, spread=(1.05, 1.6)), bench_row(name="other")
+    ran = run(Bench(), core=core_with(noisy, kept))
+    assert ran.exit is Exit.OK
+    assert [line.endswith("  noisy") for line in ran.lines[-3:-1]] == [True, False]
+    assert ran.lines[-1] == "Result: 2 rows, 0 missed their limit, 1 too noisy to judge"
+    told = run(Bench(), "--json", "-", core=core_with(noisy, kept)).json["rows"]
+    assert [row["judgement"] for row in told] == ["noisy", "kept"]
+
+
+def test_limits_of_which_none_could_be_judged_are_no_verdict(run: Runner) -> None:
+    noisy = bench_row(ratio=1.12, spread=(1.05, 1.6))
+    assert run(Bench(), core=core_with(noisy)).exit is Exit.INCONCLUSIVE
+    assert run(Bench(), core=core_with(bench_row(), null_ratio=1.2)).exit is Exit.INCONCLUSIVE
+
+
+def test_a_missed_limit_beside_noise_is_still_told(run: Runner) -> None:
+    noisy, bad = (bench_row(spread=(1.05, 1.6)), bench_row(ratio=1.21, spread=(1.19, 1.23)))
+    assert run(Bench(), core=core_with(noisy, bad)).exit is Exit.FOUND
 
 
 def test_a_row_shows_ratio_spread_limit_and_floor(run: Runner) -> None:
@@ -22,7 +129,7 @@ def test_a_row_shows_ratio_spread_limit_and_floor(run: Runner) -> None:
 
 
 def test_a_missed_limit_is_exit_1_and_says_by_how_much(run: Runner) -> None:
-    ran = run(Bench(), core=core_with(bench_row(ratio=1.21, ok=False), bench_row()))
+    ran = run(Bench(), core=core_with(bench_row(ratio=1.21, spread=(1.2, 1.22)), bench_row()))
     assert ran.exit is Exit.FOUND
     assert "MISSED by 10%" in ran.stdout
     assert ran.lines[-1] == "Result: 2 rows, 1 missed their limit"
@@ -55,22 +162,25 @@ def test_a_debug_build_is_called_one() -> None:
 
 
 def test_a_no_op_is_compared_with_a_builtin_in_rounds() -> None:
-    row = nop_row(lambda: None, rounds=15)
+    row = nop_row(lambda: None, "some processor", rounds=15)
     assert row["rounds"] == len(row["raw"]) == 15
     assert row["spread"][0] <= row["ratio"] <= row["spread"][1]
     assert row["floor"] == "len([])"
+    assert row["limit"] is None
+    (processor,) = row["set_on"]
+    assert nop_row(lambda: None, processor, rounds=15)["limit"] == row["set_on"][processor]
 
 
 def test_a_limit_that_bare_calls_cannot_keep_either_is_a_caution(run: Runner) -> None:
-    def cautions(bare: float) -> list[str]:
-        rows = [bench_row(name="percpu_ref get+put, called", limit=0.25)]
-        report: BenchReport = {"rows": rows, "complete": True}
-        report["environment"] = {"bare_calls_ratio": bare}
-        answer = run(Bench(), "--json", "-", core=FakeCore(bench=FakeBench(report)))
+    def cautions(bare: float, limit: float | None = 0.25) -> list[str]:
+        row = bench_row(name="percpu_ref get+put, called", limit=limit)
+        core = core_with(row, bare_calls_ratio=bare)
+        answer = run(Bench(), "--json", "-", core=core)
         return [words for words in answer.json["cautions"] if "only add" in words]
 
     assert len(cautions(0.55)) == 1
     assert cautions(0.2) == []
+    assert cautions(0.55, limit=None) == []
 
 
 def test_rounds_are_kept_on_request_only(run: Runner) -> None:
@@ -82,8 +192,7 @@ def test_rounds_are_kept_on_request_only(run: Runner) -> None:
 
 
 def test_a_crooked_null_row_and_a_row_left_out_are_cautions(run: Runner) -> None:
-    report: BenchReport = {"rows": [bench_row()], "complete": True}
-    report["environment"] = {"null_ratio": 1.2, "left_out": [("pairs", "needs two processors")]}
-    answer = run(Bench(), "--json", "-", core=FakeCore(bench=FakeBench(report))).json
+    core = core_with(bench_row(), null_ratio=1.2, left_out=[("pairs", "needs two processors")])
+    answer = run(Bench(), "--json", "-", core=core).json
     assert any("differ by 20.0%" in words for words in answer["cautions"])
     assert any("pairs was left out" in words for words in answer["cautions"])

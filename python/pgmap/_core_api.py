@@ -136,12 +136,12 @@ class BenchRow(_Figures):
     name: str
     ratio: float
     limit: float | None
+    set_on: Mapping[str, float]
     sense: Literal["at most", "at least"]
     spread: tuple[float, float]
     floor: str
     unit: str
     rounds: int
-    ok: bool
 
 
 class BenchProgress(TypedDict):

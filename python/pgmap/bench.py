@@ -2,8 +2,8 @@
 
 Absolute times mean little on a shared machine. Each row is the cost of a primitive divided by the
 cost of the atomics it cannot do without, both measured in the same rounds; limits are on ratios
-only, and the spread of the rounds stands beside each. One row is measured here: what a call into a
-world costs a Python program.
+only, are judged on the processors they were set on, and where the noise allows it (`_judge`). One
+row is measured here: what a call into a world costs a Python program.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import repeat
 from pathlib import Path
+from typing import Any
 
 import pgmap
 from pgmap import _cli, _core_api
@@ -23,6 +24,7 @@ from pgmap._args import duration, show_seconds
 from pgmap._core_api import BenchProgress, BenchReport, BenchRow
 from pgmap._drive import Records, drive
 from pgmap._exit import Exit, worst
+from pgmap._judge import Judgement, judge, null_is_off
 from pgmap._output import Ink, Output
 from pgmap._progress import showing
 from pgmap._signals import Signals
@@ -31,10 +33,9 @@ DEFAULT_SECONDS = 20.0
 NOP = "World.nop, detached"
 #: Two real calls, whose limit depends on what calls and locked instructions cost here.
 CALLED = "percpu_ref get+put, called"
-NOP_LIMIT = 5.0
 NOP_ROUNDS = 45
 NOP_CALLS = 2_000
-NULL_TOLERANCE = 0.03
+NOP_LIMITS = {"AMD EPYC (family 25 model 17)": 5.0}
 _GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
 
 
@@ -45,7 +46,10 @@ class Bench:
     summary = "measure the core's primitives as ratios to their floors"
     about = (
         "Measures each primitive and, in the same rounds, the bare atomics it cannot do without.\n"
-        "Rows are ratios with their quartiles; a row over its limit makes the exit code 1."
+        "Rows are ratios with their quartiles. A limit is judged on the processors it was set on.\n"
+        "A row is over its limit when its quartiles are, and noisy when the limit lies between\n"
+        "them or two equal loops differ: one missed limit makes the exit code 1; limits none of\n"
+        "which could be judged for noise make it 6."
     )
     examples = (
         ("python -m pgmap.bench core", "all rows"),
@@ -104,24 +108,57 @@ class Bench:
                 observe=records.offer,
             )
         if signals.exit is None and wanted(NOP, args.only) and (nop := core_nop(core)) is not None:
-            report["rows"].append(nop_row(nop))
+            report["rows"].append(nop_row(nop, str(environment(report).get("cpu"))))
         for row in report["rows"]:
             if not args.raw:
                 row.pop("raw", None)
         for caution in doubts(report):
             out.note(f"caution: {caution}")
             cautions.append(caution)
-        codes = [Exit.OK if row["ok"] else Exit.FOUND for row in report["rows"]]
-        if signals.exit is not None:
-            codes.append(signals.exit)
-        code = worst(codes)
-        for line in draw(report["rows"], out):
+        judged = [(row, judge(row, environment(report))) for row in report["rows"]]
+        code = exit_of([judgement for _, judgement in judged], signals)
+        for line in draw(judged, out):
             out.result(line)
-        missed = codes.count(Exit.FOUND)
-        ending = "" if signals.stopped_by is None else f"; interrupted by {signals.stopped_by.name}"
-        out.result(f"Result: {len(report['rows'])} rows, {missed} missed their limit{ending}")
-        records.close({**out.facts, **report, "exit": int(code)})
-        return _cli.Outcome(code, dict(report))
+        out.result(result_line([judgement for _, judgement in judged], signals))
+        rows = [{**row, "judgement": judgement.value} for row, judgement in judged]
+        told = {**report, "rows": rows}
+        records.close({**out.facts, **told, "exit": int(code)})
+        return _cli.Outcome(code, told)
+
+
+def environment(report: BenchReport) -> dict[str, Any]:
+    """The machine of a report, and what its control rows said."""
+    return report.get("environment", {})
+
+
+def exit_of(judgements: Sequence[Judgement], signals: Signals) -> Exit:
+    """One limit missed is a finding; limits of which not one could be judged are no verdict."""
+    if not judgements:
+        codes = [Exit.NOTHING_RAN]
+    elif Judgement.MISSED in judgements:
+        codes = [Exit.FOUND]
+    elif Judgement.NOISY in judgements and Judgement.KEPT not in judgements:
+        codes = [Exit.INCONCLUSIVE]
+    else:
+        codes = [Exit.OK]
+    return worst(codes if signals.exit is None else [*codes, signals.exit])
+
+
+def result_line(judgements: Sequence[Judgement], signals: Signals) -> str:
+    """How many rows of each kind; those missed are always said."""
+    words = {
+        Judgement.MISSED: "missed their limit",
+        Judgement.NOISY: "too noisy to judge",
+        Judgement.UNSET: "without a limit for this processor",
+    }
+    counts = {judgement: judgements.count(judgement) for judgement in words}
+    told = [
+        f"{count} {words[judgement]}"
+        for judgement, count in counts.items()
+        if count or judgement is Judgement.MISSED
+    ]
+    ending = "" if signals.stopped_by is None else f"; interrupted by {signals.stopped_by.name}"
+    return f"Result: {', '.join([f'{len(judgements)} rows', *told])}{ending}"
 
 
 def warnings_in_words(build: dict[str, object]) -> Iterator[str]:
@@ -149,7 +186,7 @@ def core_nop(core: _core_api.Core) -> Callable[[], object] | None:
     return None if world is None else world().nop
 
 
-def nop_row(nop: Callable[[], object], rounds: int = NOP_ROUNDS) -> BenchRow:
+def nop_row(nop: Callable[[], object], processor: str, rounds: int = NOP_ROUNDS) -> BenchRow:
     """Compare a world's no-op with ``len([])``: rounds of floor, subject, subject, floor."""
     empty: list[object] = []
 
@@ -175,13 +212,13 @@ def nop_row(nop: Callable[[], object], rounds: int = NOP_ROUNDS) -> BenchRow:
     return {
         "name": NOP,
         "ratio": middle,
-        "limit": NOP_LIMIT,
+        "limit": NOP_LIMITS.get(processor),
+        "set_on": NOP_LIMITS,
         "sense": "at most",
         "spread": (low, high),
         "floor": "len([])",
         "unit": "ns per call",
         "rounds": rounds,
-        "ok": middle <= NOP_LIMIT,
         "figures": (
             statistics.median(of for of, _ in raw),
             statistics.median(over for _, over in raw),
@@ -192,10 +229,10 @@ def nop_row(nop: Callable[[], object], rounds: int = NOP_ROUNDS) -> BenchRow:
 
 def doubts(report: BenchReport) -> Iterator[str]:
     """Say what the run itself found that makes its ratios worth less."""
-    found = report.get("environment", {})
+    found = environment(report)
     null = found.get("null_ratio")
-    if isinstance(null, float) and abs(null - 1) > NULL_TOLERANCE:
-        yield f"two equal loops differ by {abs(null - 1):.1%} here; ratios mean little"
+    if isinstance(null, float) and null_is_off(found):
+        yield f"two equal loops differ by {abs(null - 1):.1%} here; no limit can be judged"
     for name, why in found.get("left_out", ()):
         yield f"{name} was left out: {why}"
     bare = found.get("bare_calls_ratio")
@@ -214,17 +251,22 @@ def describe(glance: BenchProgress) -> Sequence[str]:
     return (f"{show_seconds(glance['seconds']):>7}  round {glance['rounds']}  {glance['current']}",)
 
 
-def draw(rows: Sequence[BenchRow], out: Output) -> Iterator[str]:
+def draw(judged: Sequence[tuple[BenchRow, Judgement]], out: Output) -> Iterator[str]:
     """Yield the rows as a table."""
-    if not rows:
+    if not judged:
         return
-    width = max(len(row["name"]) for row in rows)
+    width = max(len(row["name"]) for row, _ in judged)
     yield f"{'':{width}}  {'ratio':>7}  {'p25..p75':>15}  {'limit':>9}  floor"
-    for row in rows:
+    for row, judgement in judged:
         low, high = row["spread"]
         sign = "<=" if row["sense"] == "at most" else ">="
         limit = "" if row["limit"] is None else f"{sign} {row['limit']:g}"
-        mark = "" if row["ok"] else f"  {out.paint('MISSED', Ink.BAD)}{by_how_much(row)}"
+        mark = {
+            Judgement.KEPT: "",
+            Judgement.MISSED: f"  {out.paint('MISSED', Ink.BAD)}{by_how_much(row)}",
+            Judgement.NOISY: f"  {out.paint('noisy', Ink.WARN)}",
+            Judgement.UNSET: f"  {out.paint(Judgement.UNSET.value, Ink.DIM)}",
+        }[judgement]
         yield (
             f"{row['name']:{width}}  {row['ratio']:>6.2f}x  {f'{low:.2f}..{high:.2f}':>15}  "
             f"{limit:>9}  {row['floor']}{mark}"

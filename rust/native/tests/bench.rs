@@ -62,7 +62,14 @@ fn a_stopped_run_ends_and_says_that_it_is_not_whole() {
 }
 
 #[test]
-fn a_limit_holds_on_its_own_side_only() {
-    assert!(Limit::at_most(2.0).holds(2.0) && !Limit::at_most(2.0).holds(2.1));
-    assert!(Limit::at_least(0.9).holds(0.9) && !Limit::at_least(0.9).holds(0.8));
+fn every_limit_names_the_processors_it_was_set_on() {
+    for row in rows() {
+        let processors = row.limit.set_on;
+        assert!(!processors.is_empty(), "{}", row.name);
+        // As the host names itself: with family and model.
+        assert!(processors.iter().all(|(name, _)| name.contains("(family ")), "{processors:?}");
+    }
+    let limit = Limit::at_most(&[("this one", 2.0), ("that one", 3.0)]);
+    let asked = ["this one", "that one", "another"].map(|name| limit.on(name));
+    assert_eq!(asked, [Some(2.0), Some(3.0), None]);
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use pgmap_native::bench::{BenchRun as Measuring, Config, Host, Report, RowReport, Spread};
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{IntoPyDict, PyDict};
 
 use crate::raise;
 
@@ -77,27 +77,32 @@ impl BenchRun {
 }
 
 fn as_dict<'py>(py: Python<'py>, report: &Report) -> PyResult<Bound<'py, PyDict>> {
+    let host = Host::here();
     let dict = PyDict::new(py);
     dict.set_item(
         "rows",
-        report.rows.iter().map(|row| row_dict(py, row)).collect::<PyResult<Vec<_>>>()?,
+        report.rows.iter().map(|row| row_dict(py, row, &host.cpu)).collect::<PyResult<Vec<_>>>()?,
     )?;
     dict.set_item("complete", report.complete)?;
-    dict.set_item("environment", environment(py, report)?)?;
+    dict.set_item("environment", environment(py, report, host)?)?;
     Ok(dict)
 }
 
-fn row_dict<'py>(py: Python<'py>, found: &RowReport) -> PyResult<Bound<'py, PyDict>> {
+fn row_dict<'py>(
+    py: Python<'py>,
+    found: &RowReport,
+    processor: &str,
+) -> PyResult<Bound<'py, PyDict>> {
     let dict = PyDict::new(py);
     dict.set_item("name", found.row.name)?;
     dict.set_item("ratio", found.ratio.median)?;
-    dict.set_item("limit", found.row.limit.ratio)?;
+    dict.set_item("limit", found.row.limit.on(processor))?;
+    dict.set_item("set_on", found.row.limit.set_on.iter().copied().into_py_dict(py)?)?;
     dict.set_item("sense", found.row.limit.sense.as_str())?;
     dict.set_item("spread", quartiles(found.ratio))?;
     dict.set_item("floor", found.row.floor)?;
     dict.set_item("unit", found.row.unit)?;
     dict.set_item("rounds", found.raw.len())?;
-    dict.set_item("ok", found.ok())?;
     dict.set_item("figures", found.figures)?;
     dict.set_item("raw", &found.raw)?;
     Ok(dict)
@@ -108,8 +113,7 @@ fn quartiles(spread: Spread) -> (f64, f64) {
 }
 
 /// The machine, and how far its ratios can be trusted.
-fn environment<'py>(py: Python<'py>, report: &Report) -> PyResult<Bound<'py, PyDict>> {
-    let host = Host::here();
+fn environment<'py>(py: Python<'py>, report: &Report, host: Host) -> PyResult<Bound<'py, PyDict>> {
     let dict = PyDict::new(py);
     dict.set_item("cpu", host.cpu)?;
     dict.set_item("processors", host.processors)?;

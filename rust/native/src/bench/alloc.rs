@@ -15,7 +15,7 @@ use pgmap_prim::measure::opaque;
 
 use crate::bench::refs::{Device, refused};
 use crate::bench::words::PageArray;
-use crate::bench::workload::{BuildError, Limit, Row, Side, Workload, per_iteration, setup};
+use crate::bench::workload::{BuildError, EPYC, Limit, Row, Side, Workload, per_iteration, setup};
 
 pub(super) fn rows() -> Vec<Row> {
     vec![
@@ -23,14 +23,14 @@ pub(super) fn rows() -> Vec<Row> {
             name: "alloc_folios, 2 MiB",
             floor: "one pass reading and writing the page words it needs",
             unit: "ns per folio",
-            limit: Limit::at_most(2.0),
+            limit: Limit::at_most(&[(EPYC, 2.0)]),
             build: || Ok(Box::new(Batches::new(Piece::Huge)?)),
         },
         Row {
             name: "alloc_folios, 1 page",
             floor: "one CAS on the page's count",
             unit: "ns per folio",
-            limit: Limit::at_most(4.0),
+            limit: Limit::at_most(&[(EPYC, 4.0)]),
             build: || Ok(Box::new(Batches::new(Piece::Small)?)),
         },
     ]

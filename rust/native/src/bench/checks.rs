@@ -6,7 +6,7 @@ use pgmap_program::op::WorkerId;
 use pgmap_program::{Era, Geometry};
 
 use crate::bench::refs::refused;
-use crate::bench::workload::{BuildError, Limit, Row, Side, Workload, nanos_each};
+use crate::bench::workload::{BuildError, EPYC, Limit, Row, Side, Workload, nanos_each};
 use crate::lab::Lab;
 use crate::stress::{Action, list_of, mix_named, run_list};
 
@@ -18,7 +18,7 @@ pub(super) fn rows() -> Vec<Row> {
         name: "operations with checks",
         floor: "the same operations without",
         unit: "ns per operation",
-        limit: Limit::at_most(2.0),
+        limit: Limit::at_most(&[(EPYC, 2.0)]),
         build: || {
             Ok(Box::new(Checks { on: Listed::new(Oracle::On)?, off: Listed::new(Oracle::Off)? }))
         },

@@ -16,7 +16,7 @@ use pgmap_program::{Era, Geometry};
 
 use crate::bench::refs::refused;
 use crate::bench::words::HeldPage;
-use crate::bench::workload::{BuildError, Limit, Row, Side, Workload, nanos_each, setup};
+use crate::bench::workload::{BuildError, EPYC, Limit, Row, Side, Workload, nanos_each, setup};
 use crate::lab::{Lab, Patience};
 
 pub(super) fn rows() -> Vec<Row> {
@@ -25,21 +25,21 @@ pub(super) fn rows() -> Vec<Row> {
             name: "gup_fast+unpin, 1 page",
             floor: "CAS + locked add + locked subtract",
             unit: "ns per pair",
-            limit: Limit::at_most(3.0),
+            limit: Limit::at_most(&[(EPYC, 3.0)]),
             build: || Ok(Box::new(OnePage::new()?)),
         },
         Row {
             name: "gup_fast+unpin, 2 MiB by PMD",
             floor: "gup_fast+unpin of 1 page",
             unit: "ns per pair",
-            limit: Limit::at_most(2.0),
+            limit: Limit::at_most(&[(EPYC, 2.0)]),
             build: || Ok(Box::new(HugeRange::new()?)),
         },
         Row {
             name: "gup_fast+unpin, 2 threads",
             floor: "gain of the same atomics on 2 threads",
             unit: "gain over 1 thread",
-            limit: Limit::at_least(0.92),
+            limit: Limit::at_least(&[(EPYC, 0.92)]),
             build: || Ok(Box::new(TwoThreads::new()?)),
         },
     ]

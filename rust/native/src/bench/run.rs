@@ -60,12 +60,6 @@ pub struct RowReport {
 }
 
 impl RowReport {
-    /// Whether the limit is kept.
-    #[must_use]
-    pub fn ok(&self) -> bool {
-        self.row.limit.holds(self.ratio.median)
-    }
-
     fn of(row: Row, raw: Vec<(f64, f64)>) -> Option<Self> {
         let ratio = Spread::of(raw.iter().map(|(subject, floor)| subject / floor))?;
         let subject = Spread::of(raw.iter().map(|pair| pair.0))?.median;

@@ -26,35 +26,38 @@ impl Sense {
     }
 }
 
-/// A limit on a ratio.
+/// Processors on which limits were set, as [`Host`](crate::bench::Host) names them.
+pub(super) const EPYC: &str = "AMD EPYC (family 25 model 17)";
+/// The other one.
+pub(super) const XEON: &str = "Intel(R) Xeon(R) Processor (family 6 model 207)";
+
+/// A limit on a ratio, for each processor on which one was set. What an instruction costs next to another one
+/// is a property of the processor, so what was measured on one says nothing about another.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Limit {
-    /// The ratio.
-    pub ratio: f64,
-    /// Where it has to be.
+    /// Where the ratio has to be.
     pub sense: Sense,
+    /// Processor, ratio.
+    pub set_on: &'static [(&'static str, f64)],
 }
 
 impl Limit {
     /// Costs at most so many times the floor.
     #[must_use]
-    pub const fn at_most(ratio: f64) -> Self {
-        Self { ratio, sense: Sense::AtMost }
+    pub const fn at_most(set_on: &'static [(&'static str, f64)]) -> Self {
+        Self { sense: Sense::AtMost, set_on }
     }
 
     /// Gains at least so many times what the floor gains.
     #[must_use]
-    pub const fn at_least(ratio: f64) -> Self {
-        Self { ratio, sense: Sense::AtLeast }
+    pub const fn at_least(set_on: &'static [(&'static str, f64)]) -> Self {
+        Self { sense: Sense::AtLeast, set_on }
     }
 
-    /// Whether a ratio keeps it.
+    /// The ratio on this processor, if one was set.
     #[must_use]
-    pub fn holds(self, ratio: f64) -> bool {
-        match self.sense {
-            Sense::AtMost => ratio <= self.ratio,
-            Sense::AtLeast => ratio >= self.ratio,
-        }
+    pub fn on(self, processor: &str) -> Option<f64> {
+        self.set_on.iter().find(|(name, _)| *name == processor).map(|(_, ratio)| *ratio)
     }
 }
 
