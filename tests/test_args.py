@@ -144,3 +144,16 @@ def test_the_core_has_the_same_limit(number: int) -> None:
     stress = asdict(Config.of(build_parser(Stress()).parse_args([])))
     with pytest.raises(errors.InvalidArgument, match=sentence):
         core().stress_start({**stress, "threads": number})
+
+
+def test_the_rules_of_one_command_line_are_not_in_the_next() -> None:
+    parser = Parser()
+    add_rules(parser.add_argument_group())
+    assert parser.parse_args(["--break", "a=b"]).breaks == [("a", "b")]
+    assert parser.parse_args(["--break", "a=c"]).breaks == [("a", "c")]
+    assert list(parser.parse_args([]).breaks) == []
+
+
+def test_a_range_includes_both_its_ends() -> None:
+    assert [count(1, 256)(text) for text in ("1", "256")] == [1, 256]
+    assert duration("8760h") == 365 * 24 * 3600

@@ -14,8 +14,9 @@ import pgmap
 from fake_core import FakeCore, FakeStress, conformance, stress_report, violation
 from pgmap import errors
 from pgmap.__main__ import COMMANDS, main
-from pgmap._cli import Command, Unsupported
+from pgmap._cli import Command, Outcome, Unsupported
 from pgmap._exit import Exit, table, worst
+from pgmap._output import json_target
 from pgmap.conform import Conform
 from pgmap.stress import Stress
 from ran import Runner
@@ -236,3 +237,28 @@ def test_quiet_keeps_the_result_and_drops_the_rest(run: Runner, tmp_path: Path) 
     path.write_text("one")
     core = FakeCore(recordings={"one": conformance()})
     assert run(Conform(), "-q", str(path), core=core).lines == ["Result: 1 equal of 1 recording"]
+
+
+def test_words_after_two_dashes_are_no_options() -> None:
+    assert json_target(["--json", "-", "--", "--json", "file"]) == "-"
+    assert json_target(["--", "--json", "-"]) is None
+    assert json_target(["--json=a", "--json", "b"]) == "b"
+
+
+def test_a_result_that_cannot_be_written_does_not_hide_what_was_found(run: Runner) -> None:
+    full = ("--json", "/dev/full")
+    found = FakeCore(stress=FakeStress(stress_report(violations=[violation()])))
+    ran = run(Stress(), *full, core=found)
+    assert ran.exit is Exit.FOUND
+    assert "cannot write /dev/full" in ran.stderr
+    assert run(Stress(), *full).exit is Exit.USAGE
+
+
+def test_what_a_command_says_does_not_change_how_it_ended(run: Runner) -> None:
+    class Boasting(Stress):
+        def run(self, *_: object) -> Outcome:
+            return Outcome(Exit.FOUND, {"ok": True, "exit": 0, "command": "none", "more": 1})
+
+    ran = run(Boasting(), "--json", "-")
+    told = {name: ran.json[name] for name in ("ok", "exit", "command", "more")}
+    assert told == {"ok": False, "exit": Exit.FOUND, "command": "stress", "more": 1}

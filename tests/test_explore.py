@@ -560,3 +560,10 @@ def test_a_result_is_given_once() -> None:
     assert run.poll()["done"] is True
     with pytest.raises(errors.InvalidArgument, match="taken already"):
         run.finish()
+
+
+def test_what_was_drawn_counts_among_the_schedules() -> None:
+    drawn = pgmap.explore(LARGE, strategy="pos", schedules=7)
+    assert isinstance(drawn, NotFound)
+    assert drawn.coverage is not None
+    assert (drawn.schedules, drawn.coverage.executions) == (7, 7)

@@ -185,3 +185,11 @@ def test_unknown_rules_and_eras_are_refused(found: Found) -> None:
         pgmap.replay(found.token, era="v9.99")
     with pytest.raises(errors.RuleError):
         pgmap.replay(found.token, rules={"no-such-rule": "on"})
+
+
+def test_a_report_that_names_its_token_twice_has_one(run: Runner, tmp_path: Path) -> None:
+    path = tmp_path / "report.txt"
+    path.write_text(f"Reproduce: replay \\\n{TOKEN}\n{TOKEN}\n")
+    fake = FakeCore()
+    run(Replay(), str(path), core=fake)
+    assert [asked[0] for asked in fake.asked] == [TOKEN]

@@ -7,13 +7,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 import children
 from pgmap._exit import Exit
+from pgmap._signals import listening
 
 # A stress run that never ends by itself; `finish` may be told to hang on.
 SCRIPT = f"""
@@ -100,3 +101,14 @@ def test_sigusr1_asks_for_a_line_of_status() -> None:
         child.send_signal(signal.SIGINT)
         child.communicate(timeout=60)
         assert child.returncode == Exit.INTERRUPTED
+
+
+def test_the_handlers_of_before_are_put_back() -> None:
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+    before = [signal.getsignal(number) for number in numbers]
+    for error in (None, ValueError()):
+        with suppress(ValueError), listening():
+            assert all(signal.getsignal(n) != was for n, was in zip(numbers, before, strict=True))
+            if error is not None:
+                raise error
+        assert [signal.getsignal(number) for number in numbers] == before

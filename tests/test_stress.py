@@ -22,8 +22,12 @@ from fake_core import (
     violation,
 )
 from pgmap._core_api import ReproduceProgress
+from pgmap._drive import drive
 from pgmap._exit import Exit
-from pgmap.stress import DEFAULT_SECONDS, Stress
+from pgmap._output import Output
+from pgmap._progress import showing
+from pgmap._signals import Signals
+from pgmap.stress import DEFAULT_SECONDS, Stress, Teller
 from ran import Runner
 
 
@@ -316,3 +320,20 @@ def test_a_full_disk_ends_the_records_and_not_the_run(run: Runner, tmp_path: Pat
     ran = run(Stress(), "--out", str(tmp_path), core=core_with(violations=[violation()]))
     assert ran.exit is Exit.FOUND
     assert ran.stderr.count("no more records") == 1
+
+
+def test_each_violation_is_new_once() -> None:
+    teller = Teller(Output(None))
+    seen = [violation(page=n) for n in range(5)]
+    glances = [seen[:1], seen[:3], seen[:3], seen[:4], seen]
+    new = [list(teller.take_new(glance)) for glance in glances]
+    assert new == [seen[:1], seen[1:3], [], seen[3:4], seen[4:]]
+
+
+def test_a_signal_stops_the_run_itself() -> None:
+    endless = FakeStress(stress_report(), polls=None)
+    signals = Signals()
+    signals.stopped_by = signal.SIGINT
+    with showing("none", Output(None)) as progress:
+        report = drive(endless, signals, progress, describe=lambda _: ())
+    assert (endless.stops, report["complete"]) == (1, False)

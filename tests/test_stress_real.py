@@ -141,8 +141,9 @@ def test_a_wake_up_that_nobody_sends_is_found_by_the_state_of_things(rule: str, 
     assert code == Exit.HANG
     assert report["hang"]["kind"] == "lost wake-up"
     sleeper = report["hang"]["sleeper"]
-    assert any(line.startswith(f"{sleeper} waits") and wait in line
-               for line in report["hang"]["waiters"])
+    assert any(
+        line.startswith(f"{sleeper} waits") and wait in line for line in report["hang"]["waiters"]
+    )
 
 
 def test_a_pagemap_reference_too_many_hangs_unbind_or_unbalances_the_books() -> None:
