@@ -187,6 +187,13 @@ mod tests {
     }
 
     #[test]
+    fn a_file_may_be_as_large_as_the_device_and_no_larger() {
+        let sized = |file_pages_max| Geometry { file_pages_max, ..SMALL }.validate();
+        assert_eq!(sized(SMALL.pages), Ok(()));
+        assert!(sized(SMALL.pages + 1).is_err());
+    }
+
+    #[test]
     fn a_pmd_leaf_of_the_real_machine_is_two_mebibytes() {
         assert_eq!(REAL.pmd_pages(), 512);
         assert_eq!(SMALL.pmd_pages(), 4);

@@ -107,6 +107,38 @@ fn what_a_kernel_can_be_asked_is_left_to_run_time() {
 }
 
 #[test]
+fn a_range_may_end_at_the_last_page_there_is_and_not_beyond() {
+    let touch = |page, pages| {
+        let mapped = "file f 1\nw0 mmap 0 f 0 1 rw shared\n";
+        Program::parse(&format!("{mapped}w0 w 0 {page} {pages}\n")).map(drop)
+    };
+    for pages in [1, 2, 77] {
+        assert_eq!(touch(PAGE_MAX - pages, pages), Ok(()));
+        let e = touch(PAGE_MAX - pages, pages + 1).unwrap_err();
+        assert!(e.what.ends_with(&format!("reach beyond page {PAGE_MAX}")), "{e}");
+    }
+}
+
+#[test]
+fn a_mapping_keeps_its_number_until_all_of_it_is_unmapped() {
+    let mapped = "file f 4\nw0 mmap 0 f 0 4 rw shared\n";
+    let again = |unmap| Program::parse(&format!("{mapped}{unmap}\nw0 mmap 0 f 0 4 rw shared\n"));
+    assert!(again("w0 munmap 0").is_ok());
+    let e = again("w0 munmap 0 0 1").unwrap_err();
+    assert_eq!(e.what, "w0 has mapping 0 already: munmap it first");
+}
+
+#[test]
+fn a_pin_without_a_number_is_the_newest_that_is_held() {
+    let held = "file f 4\nw0 mmap 0 f 0 4 rw shared\nw0 pin 0 0 | w0 pin 0 1 | w0 pin 0 2\n";
+    let unpin = |which| Program::parse(&format!("{held}w0 unpin | w0 unpin {which}\n")).map(drop);
+    assert_eq!((unpin("0"), unpin("1")), (Ok(()), Ok(())));
+    assert_eq!(unpin("2").unwrap_err().what, "w0 gave pin 2 back already");
+    let twice = format!("{held}w0 unpin 1 | w0 unpin | w0 unpin | w0 unpin 0\n");
+    assert_eq!(Program::parse(&twice).unwrap_err().what, "w0 gave pin 0 back already");
+}
+
+#[test]
 fn what_the_model_cannot_do_yet_is_read_and_listed_with_its_step() {
     let p = Program::parse(
         "file f 16\nw0 open 0 f rw\nw0 mmap 0 0 0 16 rw private\nw0 w 0 0\nw0 anon 1 8\nw0 w 1 0\n\

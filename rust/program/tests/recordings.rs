@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 
+use pgmap_program::op::Layout;
 use pgmap_program::recording::PageState;
 use pgmap_program::{Era, Issue, Op, Program, Recording, RecordingError};
 use serde_json::{Value, json};
@@ -52,6 +53,16 @@ fn every_committed_recording_loads_and_can_be_replayed() {
         assert_eq!(r.steps().len(), r.program().steps.len());
         assert!(r.steps().all(|(step, seen)| step.n == step.line && !seen.expect.pages.is_empty()));
     }
+}
+
+#[test]
+fn a_recorded_file_is_huge_from_one_pmd_on() {
+    let layout = |pages: u32| {
+        let mut value = fixture("ext4_truncate_while_ref");
+        value["file"] = json!(format!("f6 {pages} written ret 0"));
+        read(&value).unwrap().program().files[0].layout
+    };
+    assert_eq!([511, 512, 513].map(layout), [Layout::Contiguous, Layout::Huge, Layout::Huge]);
 }
 
 #[test]
