@@ -18,6 +18,9 @@ PATIENCE = 300.0
 """Seconds that are never needed; what takes longer hangs."""
 
 
+_alive: set[int] = set()
+
+
 @contextmanager
 def child(
     command: Sequence[str],
@@ -40,10 +43,12 @@ def child(
         cwd=cwd,
         start_new_session=True,
     )
+    _alive.add(process.pid)
     try:
         yield process
     finally:
         end_group(process.pid)
+        _alive.discard(process.pid)
         # Nobody has the other ends of the pipes any more.
         for pipe in (process.stdout, process.stderr):
             if pipe is not None:
@@ -73,3 +78,9 @@ def end_group(leader: int) -> None:
     """Kill every process of a group that may have ended already."""
     with suppress(ProcessLookupError):
         os.killpg(leader, signal.SIGKILL)
+
+
+def end_all() -> None:
+    """Kill what other threads have started and still wait for."""
+    for leader in list(_alive):
+        end_group(leader)

@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,22 @@ def test_what_a_process_leaves_running_when_it_ends_is_ended() -> None:
         assert process.wait(60) == 0
         assert not gone(started[1])
     wait_until_gone(started)
+
+
+def test_what_other_threads_wait_for_can_be_ended() -> None:
+    ends: list[int] = []
+
+    def wait(process: subprocess.Popen[str]) -> None:
+        ends.append(process.wait())
+
+    with children.child([sys.executable, "-c", FAMILY]) as process:
+        started = family(process)
+        waiting = threading.Thread(target=wait, args=(process,))
+        waiting.start()
+        children.end_all()
+        waiting.join()
+        assert ends == [-signal.SIGKILL]
+        wait_until_gone(started)
 
 
 def test_a_run_gives_what_was_written_and_how_it_ended() -> None:

@@ -177,7 +177,7 @@ def test_each_mutant_of_a_small_tree_meets_its_fate(tmp_path: Path) -> None:
         mutant("n // 2", "n / 2", "python/toy.py", "half"): Fate.CAUGHT,
         mutant("return 1", "return 2", "python/toy.py", "python unwatched"): Fate.SURVIVED,
     }
-    verdicts = judged(tmp_path, list(planted), float("inf"))
+    verdicts = judged(tmp_path, list(planted), float("inf"), 2)
     assert {verdict.mutant: verdict.fate for verdict in verdicts} == planted
     told = {verdict.mutant.id: (verdict.suite, verdict.told) for verdict in verdicts}
     assert told["caught"] == ("toy all", "the_larger_one")

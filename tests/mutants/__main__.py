@@ -25,19 +25,29 @@ import json
 import signal
 import sys
 import time
+from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 
+import children
 from mutants import lists
 from mutants.lists import BadList, Mutant
 from mutants.suites import End, NotBuilt, Suite, Suites
 from mutants.tree import BuildFailed, Tree
 from mutants.verdicts import Fate, Score, Verdict
 
+FOR_EVER = 1800.0
+"""Seconds that no suite takes without a mutant."""
 SLACK = 30.0
 """Seconds that any suite may take."""
 TIMES = 15
 """A hang takes this many times as long as the suite without a mutant."""
+
+
+class RunOver(Exception):
+    """A verdict was asked for after the end of the run."""
 
 
 @dataclass
@@ -52,6 +62,9 @@ class Jury:
     """Whether a suite passes without a mutant, once that is known."""
     within: float = float("inf")
     """Suites that take longer are left out."""
+    over: bool = False
+    """The run was ended: no suite is started any more."""
+    _locks: dict[str, Lock] = field(default_factory=lambda: defaultdict(Lock))
 
     def judge(self, mutant: Mutant) -> Verdict:
         began = time.monotonic()
@@ -73,6 +86,8 @@ class Jury:
 
     def _first_to_fail(self, mutant: Mutant, number: int, suites: list[Suite]) -> Verdict:
         for suite in suites:
+            if self.over:
+                raise RunOver
             if not self._passes(suite):
                 continue
             ran = suite.run(self.tree, number, SLACK + TIMES * self.seconds[suite.name])
@@ -107,13 +122,14 @@ class Jury:
             self.tree.take_back(mutant)
 
     def _passes(self, suite: Suite) -> bool:
-        if suite.name not in self.tried:
-            ran = suite.run(self.tree, 0, 600.0)
-            self.seconds[suite.name] = ran.seconds
-            self.tried[suite.name] = ran.end is End.PASSED
-            if ran.end is not End.PASSED:
-                say(f"left out, {ran.end.value} without a mutant: {suite.name}: {ran.told}")
-        return self.tried[suite.name]
+        with self._locks[suite.name]:
+            if suite.name not in self.tried:
+                ran = suite.run(self.tree, 0, FOR_EVER)
+                self.seconds[suite.name] = ran.seconds
+                self.tried[suite.name] = ran.end is End.PASSED
+                if ran.end is not End.PASSED:
+                    say(f"left out, {ran.end.value} without a mutant: {suite.name}: {ran.told}")
+            return self.tried[suite.name]
 
 
 def say(line: str) -> None:
@@ -126,6 +142,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--only", action="append", default=[], metavar="ID", help="these alone")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the table as JSON")
     parser.add_argument("--within", type=float, default=float("inf"), metavar="SECONDS")
+    parser.add_argument("--jobs", type=int, default=2, metavar="N", help="mutants at a time")
     parser.add_argument("--check", action="store_true", help="look whether the lists fit, no more")
     return parser.parse_args()
 
@@ -145,7 +162,7 @@ def main() -> int:
             return 2 if moved else 0
         here = [mutant for mutant in mutants if mutant not in moved]
         verdicts = [Verdict(mutant, Fate.MOVED) for mutant in moved]
-        verdicts = [*judged(root, here, words.within), *verdicts]
+        verdicts = [*judged(root, here, words.within, words.jobs), *verdicts]
     except (BadList, BuildFailed) as error:
         say(str(error))
         return 2
@@ -159,7 +176,7 @@ def main() -> int:
     return int(any(verdict.fate not in fine for verdict in verdicts))
 
 
-def judged(root: Path, mutants: list[Mutant], within: float) -> list[Verdict]:
+def judged(root: Path, mutants: list[Mutant], within: float, jobs: int) -> list[Verdict]:
     tree = Tree.of(root, Path(sys.executable), mutants)
     say(f"building {tree.root} with {len(mutants)} mutants")
     suites = Suites.of(tree, tree.plant(mutants))
@@ -173,14 +190,29 @@ def judged(root: Path, mutants: list[Mutant], within: float) -> list[Verdict]:
     alone = [mutant for mutant in mutants if mutant in tree.alone and mutant not in verdicts]
     rest = [mutant for mutant in mutants if mutant not in tree.alone and mutant not in verdicts]
     try:
+        switched = [mutant for mutant in rest if mutant.is_rust]
+        verdicts |= {it.mutant: it for it in at_once(jury, switched, jobs)}
         for mutant in rest:
-            verdicts[mutant] = told(jury.judge(mutant))
+            if mutant not in verdicts:
+                verdicts[mutant] = told(jury.judge(mutant))
         jury.hear(alone)
         for mutant in alone:
             verdicts[mutant] = told(jury.judge(mutant))
     finally:
         times.write_text(json.dumps(jury.seconds, indent=2))
     return [verdicts[mutant] for mutant in mutants]
+
+
+def at_once(jury: Jury, mutants: list[Mutant], jobs: int) -> list[Verdict]:
+    """Judge several at a time; whatever ends the run ends the suites that are running."""
+    with ThreadPoolExecutor(jobs) as pool:
+        try:
+            return list(pool.map(lambda mutant: told(jury.judge(mutant)), mutants))
+        except BaseException:
+            jury.over = True
+            pool.shutdown(wait=False, cancel_futures=True)
+            children.end_all()
+            raise
 
 
 def told(verdict: Verdict) -> Verdict:

@@ -77,6 +77,19 @@ fn a_free_block_whose_page_says_it_is_in_a_file_is_told() {
 }
 
 #[test]
+fn a_block_that_was_just_freed_is_not_the_next_to_be_given() {
+    let rig = rig();
+    let cpu = rig.cpu(1);
+    let mut given = std::collections::BTreeSet::new();
+    for _ in 0..8 {
+        let inode = rig.file(&cpu, F, 1, Layout::Contiguous);
+        assert!(given.insert(rig.frame(inode, 0)), "given again at once");
+        rig.world.unlink(&cpu, F).expect("unlink");
+    }
+    assert_eq!(rig.world.dax.blocks.used(&cpu), 0);
+}
+
+#[test]
 fn everybody_who_waits_for_a_locked_entry_is_served() {
     let rig = rig();
     let world = &rig.world;
