@@ -92,6 +92,7 @@ def test_a_json_file_gets_the_object_and_stdout_the_words(run: Runner, tmp_path:
         (errors.NoMemory("1 TiB of page words"), Exit.UNSUPPORTED),
         (Unsupported("one cpu only"), Exit.UNSUPPORTED),
         (errors.HangDetected("stuck", ["w0 for page 3"], ["w1"]), Exit.HANG),
+        (errors.DeadlineExceeded("stuck", ["w0 for page 3"], ["w1"]), Exit.HANG),
         (errors.ReplayImpossible("schema 9"), Exit.REPLAY_IMPOSSIBLE),
         (errors.InternalError("index out of bounds"), Exit.INTERNAL),
         (ZeroDivisionError(), Exit.INTERNAL),

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 import errno
 import inspect
 import os
 import pickle
 import signal
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
+import pgmap
 from pgmap import errors
 
 KERNEL = [
@@ -71,28 +75,100 @@ def test_a_hang_tells_who_waits_and_who_holds() -> None:
     assert str(hang) == "no progress for 10 s; waiting: w0: page 3; holding: w1: pin"
 
 
-@pytest.mark.parametrize(
-    "error",
-    [
-        errors.Busy("2 references"),
-        errors.KernelError("odd", errno.EREMOTEIO),
-        errors.HangDetected("stuck", ["w0"], ["w1"]),
-        errors.ProgramError(3, "no file 'g'"),
-        errors.BusError("beyond the end"),
-        errors.InternalError("bug"),
-    ],
-    ids=lambda error: type(error).__name__,
-)
-def test_errors_pickle(error: errors.PgmapError) -> None:
-    copy = pickle.loads(pickle.dumps(error))
-    assert type(copy) is type(error)
-    assert str(copy) == str(error)
-    assert vars(copy) == vars(error)
-    assert getattr(copy, "errno", None) == getattr(error, "errno", None)
+# --- how they print and travel -------------------------------------------------------------------
+
+GIVEN: dict[str, Any] = {
+    "message": "2 references: it's busy",
+    "errno": errno.EREMOTEIO,
+    "waiters": ("w0 waits",),
+    "holders": ("w1 pin 0", "w2"),
+    "line": 3,
+    "reason": "no file 'g'",
+}
+"""By name of a parameter."""
+
+
+def every_error() -> Iterator[errors.PgmapError]:
+    """Each class, made of as little and of as much as it takes."""
+    for name in errors.__all__:
+        cls: Any = getattr(errors, name)
+        if not isinstance(cls, type):
+            continue
+        parameters = inspect.signature(cls.__init__).parameters.values()  # type: ignore[misc]
+        taken = [p for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD and p.name != "self"]
+        if not taken:  # what Exception takes
+            yield cls()
+            yield cls("one sentence")
+            continue
+        yield cls(**{p.name: GIVEN[p.name] for p in taken})
+        if cls is not errors.KernelError:
+            yield cls(*[GIVEN[p.name] for p in taken if p.default is p.empty])
+            yield cls(
+                GIVEN[taken[0].name], *[GIVEN[p.name] for p in taken[1:] if p.default is p.empty]
+            )
+
+
+def alike(one: errors.PgmapError, other: errors.PgmapError) -> bool:
+    def told(error: errors.PgmapError) -> tuple[object, ...]:
+        kernels = [getattr(error, name, None) for name in ("errno", "strerror", "filename")]
+        return type(error), error.args, str(error), repr(error), vars(error), kernels
+
+    return told(one) == told(other)
+
+
+def test_every_error_prints_as_it_is_made_and_travels() -> None:
+    made = list(every_error())
+    assert {type(error).__name__ for error in made} == set(errors.__all__) - {"kernel_error"}
+    for error in made:
+        assert alike(eval(repr(error), vars(errors)), error), repr(error)
+        for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+            assert alike(pickle.loads(pickle.dumps(error, protocol)), error), repr(error)
+        assert alike(copy.copy(error), error)
+        assert alike(copy.deepcopy(error), error)
+
+
+def test_likeness_is_told_from_difference() -> None:
+    assert not alike(errors.Busy("x"), errors.Busy("y"))
+    assert not alike(errors.Busy("x"), errors.Exists("x"))
+    assert not alike(errors.PermissionRefused("x"), errors.PermissionRefused("x", errno.EACCES))
+    assert not alike(errors.Stuck("x", ["w0"]), errors.Stuck("x"))
+
+
+def test_an_error_prints_shortly() -> None:
+    assert repr(errors.Busy("x")) == "Busy('x')"
+    assert (
+        repr(errors.PermissionRefused("x", errno.EACCES))
+        == f"PermissionRefused('x', {errno.EACCES})"
+    )
+    assert repr(errors.ProgramError(3, "no file 'g'")) == """ProgramError(3, "no file 'g'")"""
+    assert repr(errors.WorldClosed()) == "WorldClosed()"
+
+
+def test_what_was_added_to_an_error_travels_with_it() -> None:
+    error = errors.NoSuchFile("f")
+    error.__notes__ = ["step 3"]  # type: ignore[attr-defined]
+    assert pickle.loads(pickle.dumps(error)).__notes__ == ["step 3"]
+
+
+# --- the names -----------------------------------------------------------------------------------
+
+
+def test_no_error_shares_its_name_with_a_value() -> None:
+    values = {*pgmap.verdicts.__all__, *pgmap.results.__all__}
+    assert values.isdisjoint(errors.__all__)
+    public = {name for name in pgmap.__all__ if name in errors.__all__}
+    assert {getattr(pgmap, name) for name in public} == {getattr(errors, name) for name in public}
+
+
+def test_a_deadline_is_a_timeout_and_not_a_signal() -> None:
+    assert issubclass(errors.DeadlineExceeded, TimeoutError)
+    assert not issubclass(errors.DeadlineExceeded, (errors.Interrupted, errors.KernelError))
+    assert issubclass(errors.HangDetected, errors.Stuck)
+    assert not issubclass(errors.HangDetected, TimeoutError)
 
 
 def test_bad_input_is_a_value_error() -> None:
-    for cls in (errors.RecordingError, errors.RuleError, errors.EraError):
+    for cls in (errors.RecordingError, errors.RuleError, errors.EraError, errors.OutOfRange):
         assert issubclass(cls, ValueError)
     program = errors.ProgramError(3, "no file 'g'")
     assert isinstance(program, ValueError)

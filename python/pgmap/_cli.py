@@ -229,7 +229,7 @@ def exit_of(error: BaseException) -> Exit:
             return Exit.USAGE
         case Unsupported() | errors.NotSupportedByKernel() | errors.NoMemory():
             return Exit.UNSUPPORTED
-        case errors.HangDetected() | errors.WorldPoisoned():
+        case errors.Stuck() | errors.WorldPoisoned():
             return Exit.HANG
         case errors.ReplayImpossible():
             return Exit.REPLAY_IMPOSSIBLE

@@ -3,7 +3,9 @@
 All are `PgmapError`. Where the emulated kernel returned an errno the exception is a `KernelError`:
 an `OSError` too, so ``except OSError as e: e.errno`` works as it does against a real kernel.
 The compiled core builds them by `kernel_error(errno, message)`, so the errno table is written once,
-here.
+here. A wait that never ends is `Stuck`, which is no errno: no kernel has a deadline.
+
+Each prints as it is made, so ``repr`` can be pasted, and pickles.
 
 An `InternalError` is a fault of pgmap itself, never of its user.
 """
@@ -21,6 +23,7 @@ __all__ = [
     "BadFileDescriptor",
     "BusError",
     "Busy",
+    "DeadlineExceeded",
     "EraError",
     "Exists",
     "FatalSignal",
@@ -33,8 +36,8 @@ __all__ = [
     "NoMemory",
     "NoSpace",
     "NoSuchDevice",
+    "NoSuchFile",
     "NoSuchProcess",
-    "NotFound",
     "NotSupportedByKernel",
     "OutOfRange",
     "Overflow",
@@ -46,6 +49,7 @@ __all__ = [
     "RuleError",
     "ScenarioError",
     "SegmentationFault",
+    "Stuck",
     "TokenError",
     "TooManyOpenFiles",
     "UnsupportedProgram",
@@ -58,6 +62,16 @@ __all__ = [
 
 class PgmapError(Exception):
     """The base of everything pgmap raises."""
+
+    def _given(self) -> tuple[Any, ...]:
+        """What it is made of: the arguments that make another like it."""
+        return self.args
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(map(repr, self._given()))})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), self._given(), vars(self)
 
 
 # --- what the emulated kernel answers ------------------------------------------------------------
@@ -86,8 +100,9 @@ class KernelError(PgmapError, OSError):
     def __str__(self) -> str:
         return f"{self.name}: {self.strerror}"
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.strerror, self.errno)
+    def _given(self) -> tuple[Any, ...]:
+        usual = self.errno == self.usual_errno
+        return (self.strerror,) if usual else (self.strerror, self.errno)
 
 
 class PermissionRefused(KernelError):
@@ -96,8 +111,8 @@ class PermissionRefused(KernelError):
     usual_errno = _errno.EPERM
 
 
-class NotFound(KernelError):
-    """ENOENT: no such file, mapping, pipe or pin."""
+class NoSuchFile(KernelError):
+    """ENOENT: no file of that name."""
 
     usual_errno = _errno.ENOENT
 
@@ -109,7 +124,7 @@ class NoSuchProcess(KernelError):
 
 
 class Interrupted(KernelError):
-    """EINTR: a signal ended an interruptible wait."""
+    """EINTR: a signal ended an interruptible wait. A deadline is none: see `DeadlineExceeded`."""
 
     usual_errno = _errno.EINTR
 
@@ -168,8 +183,8 @@ class InvalidArgument(KernelError):
     usual_errno = _errno.EINVAL
 
 
-class OutOfRange(InvalidArgument):
-    """EINVAL because an index or a length lies outside the object it names."""
+class OutOfRange(InvalidArgument, ValueError):
+    """EINVAL because a number lies outside what it may be, or an index outside its object."""
 
 
 class TooManyOpenFiles(KernelError):
@@ -231,8 +246,8 @@ class SegmentationFault(FatalSignal):
 # --- what became of a world ----------------------------------------------------------------------
 
 
-class HangDetected(PgmapError):
-    """A wait that never ended: who waits for what, and who holds it."""
+class Stuck(PgmapError):
+    """A wait that did not end: who waits for what, and who holds it."""
 
     def __init__(
         self, message: str, waiters: Sequence[str] = (), holders: Sequence[str] = ()
@@ -250,8 +265,16 @@ class HangDetected(PgmapError):
             ]
         )
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.args[0], self.waiters, self.holders)
+    def _given(self) -> tuple[Any, ...]:
+        return self.args[0], self.waiters, self.holders
+
+
+class DeadlineExceeded(Stuck, TimeoutError):
+    """A wait that a signal could have ended; the call is undone, and the world can be used."""
+
+
+class HangDetected(Stuck):
+    """A wait that no signal ends; the world is poisoned."""
 
 
 class WorldPoisoned(PgmapError):
