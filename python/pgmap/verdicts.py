@@ -93,6 +93,11 @@ class Finding:
     known: str | None
     """Number of the race, if the era is known to have it."""
 
+    def __str__(self) -> str:
+        where = "" if self.page is None else f" on page {self.page}"
+        who = ", ".join(self.parties)
+        return f"{self.invariant} {self.title}{where}{f' ({who})' if who else ''}"
+
 
 class _NeverBare:
     """A value that must be looked at."""
@@ -145,6 +150,9 @@ class Found(_Seen):
 
     def __str__(self) -> str:
         return self.report
+
+    def __repr__(self) -> str:
+        return f"<Found {self.finding}, {' '.join((self.era, *self.rules))}>"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
