@@ -297,6 +297,19 @@ impl<'m> Cpu<'m> {
         Some(at.saturating_duration_since(now))
     }
 
+    /// Whether the lease's poll knows that the sleep in progress will not be ended by anybody.
+    pub(crate) fn is_forsaken(&self) -> bool {
+        self.terms.poll.is_some_and(|poll| poll.forsaken())
+    }
+
+    /// The deadline passed in a wait that a signal may end: whoever leased the CPU is told why.
+    #[cold]
+    pub(crate) fn expire(&self) {
+        if let Some(poll) = self.terms.poll {
+            poll.expired(self.machine.waiters());
+        }
+    }
+
     /// The deadline passed in a wait that no signal ends: the machine is dead, and we leave.
     #[cold]
     pub(crate) fn hang(&self) {

@@ -2,6 +2,8 @@
 
 use core::{fmt, time::Duration};
 
+use crate::Waiter;
+
 /// Index of a CPU slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CpuId(pub usize);
@@ -35,6 +37,18 @@ pub trait Poll {
     /// Called by the leasing thread at least every 50 ms while it sleeps. The task may hold locks of
     /// the world, so this must not operate on it.
     fn poll(&self) -> Signal;
+
+    /// Whether nobody is left who could end the sleep that has just begun, or still goes on. The sleep
+    /// then ends as at the deadline. Asked before the thread parks; the same holds as for `poll`.
+    fn forsaken(&self) -> bool {
+        false
+    }
+
+    /// A sleep that a signal could have ended ended at the deadline; `waiters` is everybody who waited
+    /// then, the task included. The wait returns [`Interrupted`](crate::Interrupted) next.
+    fn expired(&self, waiters: Vec<Waiter>) {
+        drop(waiters);
+    }
 }
 
 /// Terms of a lease.

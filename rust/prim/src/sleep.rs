@@ -20,8 +20,9 @@
 //! # What a waiter notices by itself
 //! A parked thread looks up every 50 ms for poll and deadline (poison unparks it at once), but it does
 //! **not** test its condition then, and it stays queued. A protocol that forgets a wake-up therefore
-//! hangs here as it hangs in the kernel, and the deadline reports it. Whoever wants to know earlier has
-//! it asked (`inquiry.rs`); only then it tests.
+//! hangs here as it hangs in the kernel, and the deadline reports it; so does whoever leased the CPU, if
+//! it knows before that nobody is left to wake the task. Whoever wants to know more has the task asked
+//! (`inquiry.rs`); only then it tests.
 //!
 //! # Nesting
 //! A condition may take spin locks; if one is contended the task sleeps at a second level, beside
@@ -159,7 +160,7 @@ pub(crate) fn go_to_sleep(
     }
     let _sleeping = Sleeping(slot);
     loop {
-        let left = cpu.time_left();
+        let left = if cpu.is_forsaken() { Some(Duration::ZERO) } else { cpu.time_left() };
         park(cpu, left.map_or(SLICE, |left| left.min(SLICE)));
         if cpu.machine.is_poisoned() {
             abandon(cpu.machine);
@@ -191,9 +192,12 @@ pub(crate) fn go_to_sleep(
         }
         cpu.poll();
         let interrupted = cpu.signal_pending();
-        let expired = cpu.time_left() == Some(Duration::ZERO);
+        let expired = left == Some(Duration::ZERO) || cpu.time_left() == Some(Duration::ZERO);
         match sleep {
             Sleep::Interruptible if interrupted || expired => {
+                if !interrupted {
+                    cpu.expire();
+                }
                 slot.word.rouse();
                 return End::Interrupted;
             }

@@ -4,13 +4,14 @@
 
 mod common;
 
+use std::cell::RefCell;
 use std::time::Duration;
 
 use common::{EVENT, WAITING, cpu, lease, states, until, until_asleep};
 use pgmap_prim::{
     Answer, AtomicI32, AtomicU32, CpuId, Interrupted, Lease, Machine, Poison, Poll, Signal, Sleep,
-    SlotState, Stopped, TaskId, TaskState, catch_abandon, code, synchronize_rcu, wait_event,
-    wait_event_exclusive, wait_var_event, wake_up_all, wake_up_one, wake_up_var,
+    SlotState, Stopped, TaskId, TaskState, Waiter, catch_abandon, code, synchronize_rcu,
+    wait_event, wait_event_exclusive, wait_var_event, wake_up_all, wake_up_one, wake_up_var,
 };
 
 const SHORT: Duration = Duration::from_millis(1);
@@ -197,6 +198,103 @@ fn a_poll_interrupts_the_sleeper_that_runs_it() {
     let cpu = machine.lease(terms).unwrap();
     assert_eq!(wait_event(&cpu, &0, Sleep::Interruptible, WAITING, || false), Err(Interrupted));
     assert_eq!(bell.0.read(), 2);
+}
+
+/// Knows that nobody is left when the machine is at rest, and keeps what it is told.
+struct Watch<'m> {
+    machine: &'m Machine,
+    told: RefCell<Vec<Waiter>>,
+}
+
+impl<'m> Watch<'m> {
+    fn on(machine: &'m Machine) -> Self {
+        Self { machine, told: RefCell::default() }
+    }
+}
+
+impl Poll for Watch<'_> {
+    fn poll(&self) -> Signal {
+        Signal::None
+    }
+
+    fn forsaken(&self) -> bool {
+        self.machine.all_passive_twice()
+    }
+
+    fn expired(&self, waiters: Vec<Waiter>) {
+        self.told.borrow_mut().extend(waiters);
+    }
+}
+
+#[test]
+fn a_sleep_that_nobody_is_left_to_end_ends_without_a_deadline() {
+    let machine = Machine::new(2);
+    let watch = Watch::on(&machine);
+    let terms = Lease { task: TaskId(7), deadline: None, poll: Some(&watch) };
+    {
+        let cpu = machine.lease(terms).unwrap();
+        assert_eq!(wait_event(&cpu, &0, Sleep::Interruptible, WAITING, || false), Err(Interrupted));
+        assert!(!cpu.signal_pending(), "that was no signal");
+        assert!(machine.poisoned().is_none());
+    }
+    let told = watch.told.take();
+    assert_eq!(told.len(), 1);
+    assert_eq!((told[0].task, told[0].class, told[0].object), (TaskId(7), EVENT.name, 0x2a));
+
+    let hang = catch_abandon(|| {
+        let cpu = machine.lease(terms).unwrap();
+        wait_event(&cpu, &0, Sleep::Uninterruptible, WAITING, || false)
+    });
+    let Err(Stopped::Poisoned(Poison::Hang { task, .. })) = hang else { panic!("{hang:?}") };
+    assert_eq!((task, watch.told.take()), (TaskId(7), vec![]));
+}
+
+#[test]
+fn a_sleep_that_somebody_is_left_to_end_goes_on() {
+    let machine = Machine::new(2);
+    let (go, slept) = (AtomicU32::new(0), AtomicU32::new(0));
+    // Not at rest until it has woken the sleeper.
+    let waker = cpu(&machine, 0);
+    std::thread::scope(|s| {
+        s.spawn(|| {
+            let watch = Watch::on(&machine);
+            let terms = Lease { task: TaskId(1), deadline: None, poll: Some(&watch) };
+            let cpu = machine.lease(terms).unwrap();
+            let cond = || go.read_acquire() == 1;
+            wait_event(&cpu, &go, Sleep::Interruptible, WAITING, cond).unwrap();
+            assert_eq!(watch.told.take(), []);
+            slept.inc();
+        });
+        until_asleep(&machine, 1);
+        go.set_release(1);
+        wake_up_all(&waker, &go);
+    });
+    assert_eq!(slept.read(), 1);
+}
+
+#[test]
+fn only_a_deadline_is_told_as_one() {
+    let machine = Machine::new(1);
+    let watch = Watch::on(&machine);
+    let awake = AtomicU32::new(0);
+    struct Late<'a>(Watch<'a>);
+    impl Poll for Late<'_> {
+        fn poll(&self) -> Signal {
+            self.0.poll()
+        }
+        fn expired(&self, waiters: Vec<Waiter>) {
+            self.0.expired(waiters);
+        }
+    }
+    let late = Late(watch);
+    let terms = Lease { task: TaskId(3), deadline: Some(SHORT), poll: Some(&late) };
+    let cpu = machine.lease(terms).unwrap();
+    let never = || false;
+    assert_eq!(wait_event(&cpu, &awake, Sleep::Interruptible, WAITING, never), Err(Interrupted));
+    assert_eq!(late.0.told.take().len(), 1);
+    machine.signal(TaskId(3));
+    assert_eq!(wait_event(&cpu, &awake, Sleep::Interruptible, WAITING, never), Err(Interrupted));
+    assert_eq!(late.0.told.take(), []);
 }
 
 #[test]
