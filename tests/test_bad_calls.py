@@ -127,7 +127,8 @@ def refuses(call: Callable[[], object]) -> Exception:
 
 
 def small_world() -> World:
-    return World(pmd_order=2, pages=64, dev_pages=16, file_pages_max=16, deadline=5)
+    sizes = {"pmd_order": 2, "pages": 64, "dev_pages": 16, "file_pages_max": 16}
+    return World(geometry=sizes, deadline=5)
 
 
 def exercise(world: World) -> None:
@@ -274,13 +275,13 @@ def test_a_closed_world_says_so_whatever_is_asked() -> None:
             getattr(world, name)(**good)
 
 
-SIZES = sorted(World(pages=16, file_pages_max=16).geometry)
+SIZES = sorted(World().geometry)
 
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("value", [-1, 2**70, 1.5, "1", float("nan"), [], 2**32 - 1], ids=repr)
 def test_a_size_no_world_can_have_is_refused(size: str, value: Any) -> None:
-    refused = refuses(lambda: World(**{size: value}))
+    refused = refuses(lambda: World(geometry={size: value}))
     assert size in str(refused)
 
 
@@ -295,9 +296,15 @@ NONSENSE: list[dict[str, Any]] = [
     {"rules": "zap-put=before-flush"},
     *[{"deadline": bad} for bad in DEADLINES],
     {"checks": "yes"},
-    {"pages": 8, "file_pages_max": 16},
-    {"pin_bias": 1000},
-    {"no_such_size": 1},
+    {"stuck": "never"},
+    {"stuck": None},
+    {"geometry": {"pages": 8, "file_pages_max": 16}},
+    {"geometry": {"pin_bias": 1000}},
+    {"geometry": {"no_such_size": 1}},
+    {"geometry": {1: 1}},
+    {"geometry": [("pages", 8)]},
+    {"geometry": "pages=8"},
+    {"no_such_argument": 1},
 ]
 
 

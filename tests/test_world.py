@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import copy
+import gc
 import os
 import pickle
 import signal
 import sys
 import textwrap
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import FrozenInstanceError
+from types import MappingProxyType
 
 import pytest
 
@@ -18,6 +22,7 @@ import pgmap
 from pgmap import Extent, Holder, Outcome, PageState, Pinned, Program, Step, Waiter, World
 from pgmap.errors import (
     Busy,
+    DeadlineExceeded,
     HangDetected,
     Interrupted,
     KernelError,
@@ -29,11 +34,14 @@ from pgmap.errors import (
 
 FAR_AWAY = 600.0
 """A deadline that no test reaches."""
+SIZES = set(World().geometry)
 
 
 def make(**changes: object) -> World:
-    sizes = {"pmd_order": 2, "pages": 64, "dev_pages": 16, "file_pages_max": 16}
-    return World(**{"deadline": FAR_AWAY, **sizes, **changes})  # type: ignore[arg-type]
+    """A small world, with other sizes and other arguments."""
+    sizes: dict[str, object] = {"pmd_order": 2, "pages": 64, "dev_pages": 16, "file_pages_max": 16}
+    sizes |= {name: changes.pop(name) for name in SIZES & changes.keys()}
+    return World(**{"deadline": FAR_AWAY, "geometry": sizes, **changes})  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -248,15 +256,62 @@ def test_a_world_prints_as_it_is_made() -> None:
         assert (world.era, world.checks, world.deadline) == ("v6.15", False, FAR_AWAY)
         assert world.rules["zap-put"] == "before-flush"
         assert world.geometry["pmd_order"] == 2
-        with pytest.raises(TypeError, match="pickle"):
-            pickle.dumps(world)
+
+
+def test_a_world_prints_what_is_not_as_usual() -> None:
+    with World() as world:
+        assert repr(world) == "World(era='v6.15-sound', deadline=10.0)"
+    with World(geometry={"pages": 64, "file_pages_max": 16}, stuck="wait", deadline=1) as world:
+        sizes = "geometry={'pages': 64, 'file_pages_max': 16}"
+        assert repr(world) == f"World(era='v6.15-sound', {sizes}, deadline=1.0, stuck='wait')"
+
+
+def test_a_world_that_has_ended_prints_so() -> None:
+    world = World()
+    made = repr(world)
+    world.close()
+    assert repr(world) == f"<closed {made}>"
+    with make(stuck="raise") as world:
+        made = repr(world)
+        poison(world)
+        assert repr(world) == f"<poisoned {made}>"
+    assert repr(world) == f"<closed {made}>"
+
+
+def test_a_world_can_be_referred_to_weakly() -> None:
+    world = World()
+    weak = weakref.ref(world)
+    assert weak() is world
+    del world
+    gc.collect()
+    assert weak() is None
+
+
+def test_a_world_is_neither_copied_nor_pickled(world: World) -> None:
+    refused: list[Callable[[], object]] = [lambda: copy.copy(world), lambda: copy.deepcopy(world)]
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        refused.append(lambda protocol=protocol: pickle.dumps(world, protocol))  # type: ignore[misc]
+    for call in refused:
+        with pytest.raises(TypeError, match="a World is a live machine"):
+            call()
+    world.nop()
+
+
+def test_sizes_are_given_as_to_a_search() -> None:
+    sizes = MappingProxyType({"pmd_order": 3, "pages": 64, "file_pages_max": 16})
+    with World(geometry=sizes) as world:
+        assert {name: world.geometry[name] for name in sizes} == sizes
+    verdict = pgmap.explore("w0 nop", geometry=sizes)
+    assert {name: verdict.geometry[name] for name in sizes} == sizes
 
 
 # --- threads -------------------------------------------------------------------------------------
 
 
-def test_many_threads_use_one_world() -> None:
-    with make(pages=256) as world:
+@pytest.mark.parametrize("stuck", ["auto", "raise"])
+def test_many_threads_use_one_world(stuck: str) -> None:
+    """They sleep for each other's locks, and somebody always runs: none of them is stuck."""
+    with make(pages=256, stuck=stuck) as world:
         world.create("f", 16)
         failures: list[BaseException] = []
 
@@ -328,26 +383,151 @@ def test_a_machine_out_of_cpus_says_so_and_goes_on() -> None:
 # --- how it ends ---------------------------------------------------------------------------------
 
 
-def test_an_interruptible_wait_ends_at_the_deadline() -> None:
-    with make(deadline=0.2) as world:
-        world.create("f", 8)
-        world.spawn(0)
-        world.mmap(0, 0, "f", 0, 8)
-        world.pin(0, 0, 0)
-        with pytest.raises(Interrupted, match="deadline"):
+def pinned(**arguments: object) -> World:
+    """A world of which one worker holds a page that it may go and wait for."""
+    world = make(**arguments)
+    world.create("f", 8)
+    world.spawn(0)
+    world.mmap(0, 0, "f", 0, 8)
+    world.pin(0, 0, 3)
+    return world
+
+
+def poison(world: World) -> HangDetected:
+    """Lets a worker wait for what it holds itself, in a wait that no signal ends."""
+    world.create("p", 1)
+    world.spawn(5)
+    world.mmap(5, 0, "p", 0, 1)
+    world.pin(5, 0, 0)
+    world.unlink(5, "p")
+    with pytest.raises(HangDetected) as caught:
+        world.munmap(5, 0)
+    return caught.value
+
+
+WAITS: dict[str, tuple[float, str]] = {
+    "wait": (0.2, "until its deadline of 0.2 s"),
+    "raise": (FAR_AWAY, "nobody is left to wake it"),
+}
+"""By what becomes of the stuck: a deadline, and how a wait is said to have ended."""
+
+
+@pytest.mark.parametrize("stuck", WAITS)
+def test_a_wait_that_a_signal_could_end_ends_without_one(stuck: str) -> None:
+    deadline, ended = WAITS[stuck]
+    with pinned(deadline=deadline, stuck=stuck) as world:
+        page = world.page("f", 0)  # a huge one: its first page is waited for
+        assert page is not None
+        with pytest.raises(DeadlineExceeded, match=f"w0 ftruncate .*{ended}") as caught:
             world.ftruncate(0, "f", 0)
+        (waiter,) = caught.value.waiters
+        assert f"w0 ftruncate waits for page to become idle, pfn {page.pfn}" in waiter
+        assert caught.value.holders == (f"pfn {page.pfn}: w0 pin 0, 1 page(s)",)
+        with pytest.raises(TimeoutError):
+            world.execute("w0 ftruncate f 0")
+        with pytest.raises(DeadlineExceeded):
+            world.run(
+                Program.parse(
+                    "file g 1\nw0 open 0 g rw\nw0 mmap 1 0 0 1 rw shared\n"
+                    "w0 pin 1 0\nw0 ftruncate 0 0"
+                )
+            )
+        assert world.waiters() == ()
+        world.unpin(0)
         world.unpin(0)
         world.ftruncate(0, "f", 0)
+        world.exit(0)
+        assert world.quiescence() == ()
 
 
-def test_a_wait_that_no_signal_ends_poisons_the_world_at_the_deadline() -> None:
-    with make(deadline=0.2) as world:
-        world.create("f", 8)
-        world.spawn(0)
-        world.mmap(0, 0, "f", 0, 8)
-        world.pin(0, 0, 3)
+def test_a_signal_is_not_taken_for_a_deadline() -> None:
+    with pinned() as world:
+        truncating = InThread(world, 0, lambda: world.ftruncate(0, "f", 0))
+        world.interrupt(0)
+        assert type(truncating.end()) is Interrupted
+
+
+def test_a_device_that_nobody_tells_to_end_is_named() -> None:
+    with pinned(stuck="raise") as world:
+        world.open(0, 1, "/dev/nullb0")
+        with pytest.raises(HangDetected, match=r"w0 dio_write .*I/O in flight") as caught:
+            world.dio_write(0, 1, 0, 0)
+        assert caught.value.holders == ("the slow device, until complete_io() or tick()",)
+
+
+ALONE = """
+    from pgmap import World
+    from pgmap.errors import DeadlineExceeded, HangDetected
+    world = World(deadline=600)
+    world.create("f", 8)
+    world.spawn(0)
+    world.mmap(0, 0, "f", 0, 8)
+    world.pin(0, 0, 0)
+    for _ in range(100):
+        try:
+            world.ftruncate(0, "f", 0)
+        except DeadlineExceeded as exceeded:
+            assert "nobody is left" in str(exceeded), exceeded
+        else:
+            raise SystemExit("truncated")
+    world.unlink(0, "f")
+    try:
+        world.munmap(0, 0)
+    except HangDetected as hang:
+        assert "nobody is left" in str(hang), hang
+        raise SystemExit(42)
+"""
+
+
+def test_a_call_in_the_only_thread_that_there_is_ends_at_once() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(ALONE)],
+        timeout=60,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert ran.returncode == 42, ran.stderr
+
+
+def test_a_call_waits_for_a_thread_that_has_not_called_yet() -> None:
+    with pinned() as world:
+
+        def unpin() -> None:
+            while world.asleep(0) is None:
+                pass
+            world.kill(1)
+
+        world.fork(0, 1)
+        world.unpin(0)
+        world.pin(1, 0, 3)
+        thread = threading.Thread(target=unpin)
+        thread.start()
+        world.ftruncate(0, "f", 0)
+        thread.join()
+        assert world.size("f") == 0
+
+
+def test_threads_that_do_not_call_are_not_waited_for_if_the_world_is_told_so() -> None:
+    idle = threading.Event()
+    thread = threading.Thread(target=idle.wait)
+    thread.start()
+    try:
+        with pinned(stuck="raise") as world, pytest.raises(DeadlineExceeded, match="nobody"):
+            world.ftruncate(0, "f", 0)
+        with pinned(deadline=0.2) as world, pytest.raises(DeadlineExceeded, match="deadline"):
+            world.ftruncate(0, "f", 0)
+    finally:
+        idle.set()
+        thread.join()
+
+
+@pytest.mark.parametrize("stuck", WAITS)
+def test_a_wait_that_no_signal_ends_poisons_the_world(stuck: str) -> None:
+    deadline, ended = WAITS[stuck]
+    with pinned(deadline=deadline, stuck=stuck) as world:
         world.unlink(0, "f")
-        with pytest.raises(HangDetected, match="w0 munmap") as caught:
+        with pytest.raises(HangDetected, match=f"w0 munmap .*{ended}") as caught:
             world.munmap(0, 0)
         (waiter,) = caught.value.waiters
         assert "w0 munmap waits for page to become idle" in waiter
@@ -475,7 +655,7 @@ def test_a_signal_handler_inside_a_call_may_not_call_into_a_world(world: World) 
 
 
 def test_names_can_be_used_again_for_ever(world: World) -> None:
-    for n in range(200):
+    for n in range(4096 + 100):  # more than there can be files
         world.create(f"name{n}", 1)
         world.unlink(0, f"name{n}")
     with pytest.raises(KernelError, match="ENOENT"):

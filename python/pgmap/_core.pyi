@@ -4,6 +4,7 @@ from typing import (
     Any,
     Generic,
     Literal,
+    NoReturn,
     SupportsIndex,
     TypedDict,
     TypeVar,
@@ -96,7 +97,7 @@ def reproduce_start(
 def replay(
     token: str,
     era: str | None = None,
-    breaks: Sequence[tuple[str, str]] = ...,
+    breaks: Sequence[tuple[str, str]] = (),
     steps: bool = False,
 ) -> Replayed: ...
 def reveal(token: str) -> Revealed: ...
@@ -122,6 +123,7 @@ _Layout = Literal["contiguous", "huge"]
 _Prot = Literal["r", "rw"]
 _Sharing = Literal["shared", "private"]
 _Align = Literal["natural", "odd"]
+_Stuck = Literal["auto", "raise", "wait"]
 _File = str | SupportsIndex
 
 @final
@@ -150,24 +152,13 @@ class World:
         *,
         era: _Era = "v6.15-sound",
         rules: Mapping[str, str] | None = None,
-        deadline: float = ...,
+        geometry: Mapping[str, SupportsIndex] | None = None,
+        deadline: float = 10.0,
+        stuck: _Stuck = "auto",
         checks: bool = True,
-        pmd_order: SupportsIndex | None = None,
-        gather_batch: SupportsIndex | None = None,
-        pin_bias: SupportsIndex | None = None,
-        cpus: SupportsIndex | None = None,
-        pages: SupportsIndex | None = None,
-        dev_pages: SupportsIndex | None = None,
-        files_max: SupportsIndex | None = None,
-        file_pages_max: SupportsIndex | None = None,
-        procs_max: SupportsIndex | None = None,
-        fds_max: SupportsIndex | None = None,
-        maps_max: SupportsIndex | None = None,
-        pipes_max: SupportsIndex | None = None,
-        pipe_slots: SupportsIndex | None = None,
-        pins_max: SupportsIndex | None = None,
     ) -> World: ...
     # the world itself
+    def __reduce_ex__(self, _protocol: SupportsIndex, /) -> NoReturn: ...
     def __enter__(self) -> World: ...
     def __exit__(
         self,
@@ -188,6 +179,8 @@ class World:
     @property
     def deadline(self) -> float: ...
     @property
+    def stuck(self) -> _Stuck: ...
+    @property
     def checks(self) -> bool: ...
     def nop(self) -> None: ...
     # processes
@@ -202,14 +195,18 @@ class World:
     def waiters(self) -> tuple[Waiter, ...]: ...
     # files
     def create(
-        self, file: str, pages: SupportsIndex, state: _State = ..., layout: _Layout = ...
+        self,
+        file: str,
+        pages: SupportsIndex,
+        state: _State = "written",
+        layout: _Layout = "contiguous",
     ) -> None: ...
     def open(
-        self, worker: SupportsIndex, fd: SupportsIndex, file: str, mode: _Mode = ...
+        self, worker: SupportsIndex, fd: SupportsIndex, file: str, mode: _Mode = "rw"
     ) -> None: ...
     def unlink(self, worker: SupportsIndex, file: str) -> None: ...
     def pread(
-        self, worker: SupportsIndex, file: _File, page: SupportsIndex, pages: SupportsIndex = ...
+        self, worker: SupportsIndex, file: _File, page: SupportsIndex, pages: SupportsIndex = 1
     ) -> tuple[int, ...]: ...
     def pwrite(
         self,
@@ -217,15 +214,15 @@ class World:
         file: _File,
         page: SupportsIndex,
         value: SupportsIndex,
-        pages: SupportsIndex = ...,
+        pages: SupportsIndex = 1,
     ) -> int: ...
     def fsync(self, worker: SupportsIndex, file: _File) -> None: ...
     def ftruncate(self, worker: SupportsIndex, file: _File, pages: SupportsIndex) -> None: ...
     def punch(
-        self, worker: SupportsIndex, file: _File, page: SupportsIndex, pages: SupportsIndex = ...
+        self, worker: SupportsIndex, file: _File, page: SupportsIndex, pages: SupportsIndex = 1
     ) -> None: ...
     def zero_range(
-        self, worker: SupportsIndex, file: _File, page: SupportsIndex, pages: SupportsIndex = ...
+        self, worker: SupportsIndex, file: _File, page: SupportsIndex, pages: SupportsIndex = 1
     ) -> None: ...
     # memory
     def mmap(
@@ -235,9 +232,9 @@ class World:
         file: _File,
         offset: SupportsIndex,
         pages: SupportsIndex,
-        prot: _Prot = ...,
-        sharing: _Sharing = ...,
-        align: _Align = ...,
+        prot: _Prot = "rw",
+        sharing: _Sharing = "shared",
+        align: _Align = "natural",
     ) -> None: ...
     def munmap(
         self,
@@ -255,8 +252,8 @@ class World:
         worker: SupportsIndex,
         map: SupportsIndex,
         page: SupportsIndex,
-        pages: SupportsIndex = ...,
-        access: _Access = ...,
+        pages: SupportsIndex = 1,
+        access: _Access = "r",
     ) -> None: ...
     def madvise(self, worker: SupportsIndex, map: SupportsIndex, page: SupportsIndex) -> None: ...
     def msync(self, worker: SupportsIndex, map: SupportsIndex) -> None: ...
@@ -266,9 +263,9 @@ class World:
         worker: SupportsIndex,
         map: SupportsIndex,
         page: SupportsIndex,
-        pages: SupportsIndex = ...,
+        pages: SupportsIndex = 1,
         *,
-        access: _Access = ...,
+        access: _Access = "r",
         longterm: bool = False,
     ) -> Pinned: ...
     def get(
@@ -276,7 +273,7 @@ class World:
         worker: SupportsIndex,
         map: SupportsIndex,
         page: SupportsIndex,
-        pages: SupportsIndex = ...,
+        pages: SupportsIndex = 1,
     ) -> Pinned: ...
     def unpin(self, worker: SupportsIndex, pin: SupportsIndex | None = None) -> int: ...
     def dma_read(self, worker: SupportsIndex, pin: SupportsIndex | None = None) -> int: ...
@@ -290,17 +287,17 @@ class World:
         pipe: SupportsIndex,
         map: SupportsIndex,
         page: SupportsIndex,
-        pages: SupportsIndex = ...,
+        pages: SupportsIndex = 1,
     ) -> int: ...
     def tee(
         self,
         worker: SupportsIndex,
         source: SupportsIndex,
         target: SupportsIndex,
-        pages: SupportsIndex = ...,
+        pages: SupportsIndex = 1,
     ) -> int: ...
     def drain(
-        self, worker: SupportsIndex, pipe: SupportsIndex, pages: SupportsIndex = ...
+        self, worker: SupportsIndex, pipe: SupportsIndex, pages: SupportsIndex = 1
     ) -> int: ...
     def process_vm_readv(
         self,
@@ -308,14 +305,14 @@ class World:
         target: SupportsIndex,
         map: SupportsIndex,
         page: SupportsIndex,
-        pages: SupportsIndex = ...,
+        pages: SupportsIndex = 1,
     ) -> int: ...
     def uring_register(
         self,
         worker: SupportsIndex,
         map: SupportsIndex,
         page: SupportsIndex,
-        pages: SupportsIndex = ...,
+        pages: SupportsIndex = 1,
     ) -> None: ...
     def uring_unregister(self, worker: SupportsIndex) -> None: ...
     def dio_write(
@@ -324,7 +321,7 @@ class World:
         fd: SupportsIndex,
         map: SupportsIndex,
         page: SupportsIndex,
-        pages: SupportsIndex = ...,
+        pages: SupportsIndex = 1,
         ticks: SupportsIndex | None = None,
     ) -> int: ...
     def dio_read(
@@ -333,7 +330,7 @@ class World:
         fd: SupportsIndex,
         map: SupportsIndex,
         page: SupportsIndex,
-        pages: SupportsIndex = ...,
+        pages: SupportsIndex = 1,
         ticks: SupportsIndex | None = None,
     ) -> int: ...
     # the machine

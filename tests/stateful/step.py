@@ -30,11 +30,13 @@ class InStep(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.world = World(
-            pmd_order=PMD_PAGES.bit_length() - 1,
-            gather_batch=2,
-            pages=256,
-            dev_pages=0,
-            file_pages_max=FILE_PAGES_MAX,
+            geometry={
+                "pmd_order": PMD_PAGES.bit_length() - 1,
+                "gather_batch": 2,
+                "pages": 256,
+                "dev_pages": 0,
+                "file_pages_max": FILE_PAGES_MAX,
+            },
             rules=dict(self.rules_changed),
         )
         self.model = self.model_class()

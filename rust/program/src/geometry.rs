@@ -81,6 +81,8 @@ pub const CPUS_MAX: u16 = 256;
 /// Most pages a device can have: 1 TiB.
 pub const PAGES_MAX: u32 = 1 << 28;
 
+/// Most files there can be, and most names.
+pub const FILES_MAX: u16 = 4096;
 /// Largest [`Geometry::pipe_slots`]: what a pipe of the default size holds.
 pub const PIPE_SLOTS_MAX: u16 = 16;
 /// Largest [`Geometry::pins_max`].
@@ -137,7 +139,7 @@ impl Geometry {
         between("cpus", self.cpus.into(), 1, CPUS_MAX.into())?;
         between("pages", self.pages.into(), 1, PAGES_MAX.into())?;
         between("dev_pages", self.dev_pages.into(), 0, PAGES_MAX.into())?;
-        between("files_max", self.files_max.into(), 1, 4096)?;
+        between("files_max", self.files_max.into(), 1, FILES_MAX.into())?;
         between("file_pages_max", self.file_pages_max.into(), 1, PAGES_MAX.into())?;
         between("procs_max", self.procs_max.into(), 1, 256)?;
         between("fds_max", self.fds_max.into(), 1, handles)?;

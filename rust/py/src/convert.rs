@@ -11,6 +11,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 use crate::raise;
+use crate::signals::Stuck;
 
 /// A whole number between two bounds.
 pub(crate) fn number(
@@ -128,6 +129,8 @@ words! {
     SharingWord(Sharing) "sharing", spelled(Sharing::ALL, Sharing::word);
     /// How a file lies on the device.
     LayoutWord(Layout) "layout", spelled(Layout::ALL, Layout::word);
+    /// What becomes of a call that nobody can wake.
+    StuckWord(Stuck) "stuck", spelled(Stuck::ALL, Stuck::word);
     /// What a new file is made of; none for holes.
     StateWord(Option<FileState>) "state", [
         ("written", Some(FileState::Written)),

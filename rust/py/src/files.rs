@@ -14,7 +14,8 @@ use crate::world::World;
 impl World {
     /// A new file of some pages.
     #[pyo3(signature = (file, pages, state=StateWord(Some(FileState::Written)),
-        layout=LayoutWord(Layout::Contiguous)))]
+        layout=LayoutWord(Layout::Contiguous)),
+        text_signature = "($self, file, pages, state='written', layout='contiguous')")]
     fn create(
         &self,
         py: Python<'_>,
@@ -27,7 +28,8 @@ impl World {
     }
 
     /// Opens a file, or the slow block device `/dev/nullb0`, under a number; what was open there is closed.
-    #[pyo3(signature = (worker, fd, file, mode=ModeWord(OpenMode::ReadWrite)))]
+    #[pyo3(signature = (worker, fd, file, mode=ModeWord(OpenMode::ReadWrite)),
+        text_signature = "($self, worker, fd, file, mode='rw')")]
     fn open(
         &self,
         py: Python<'_>,
@@ -48,7 +50,8 @@ impl World {
     }
 
     /// The data words of some pages; fewer at the end of the file.
-    #[pyo3(signature = (worker, file, page, pages=Pages(1)))]
+    #[pyo3(signature = (worker, file, page, pages=Pages(1)),
+        text_signature = "($self, worker, file, page, pages=1)")]
     fn pread<'py>(
         &self,
         py: Python<'py>,
@@ -70,7 +73,8 @@ impl World {
     }
 
     /// Writes one data word to each of some pages. Returns bytes.
-    #[pyo3(signature = (worker, file, page, value, pages=Pages(1)))]
+    #[pyo3(signature = (worker, file, page, value, pages=Pages(1)),
+        text_signature = "($self, worker, file, page, value, pages=1)")]
     fn pwrite(
         &self,
         py: Python<'_>,
@@ -104,7 +108,8 @@ impl World {
     }
 
     /// Takes the blocks of some pages away. Waits as `ftruncate` does.
-    #[pyo3(signature = (worker, file, page, pages=Pages(1)))]
+    #[pyo3(signature = (worker, file, page, pages=Pages(1)),
+        text_signature = "($self, worker, file, page, pages=1)")]
     fn punch(
         &self,
         py: Python<'_>,
@@ -119,7 +124,8 @@ impl World {
     }
 
     /// Makes some pages read as zero; their blocks stay. Waits as `ftruncate` does.
-    #[pyo3(signature = (worker, file, page, pages=Pages(1)))]
+    #[pyo3(signature = (worker, file, page, pages=Pages(1)),
+        text_signature = "($self, worker, file, page, pages=1)")]
     fn zero_range(
         &self,
         py: Python<'_>,

@@ -27,8 +27,10 @@ mod names;
 mod program;
 mod raise;
 mod results;
+mod signals;
 mod sizes;
 mod stress;
+mod waits;
 mod world;
 
 use pyo3::prelude::*;
@@ -60,6 +62,6 @@ mod _core {
     /// A forked child must know that it is one.
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
-        crate::entry::watch_forks(module.py())
+        crate::signals::watch_forks(module.py())
     }
 }

@@ -78,8 +78,7 @@ impl World {
                 }
             },
         };
-        self.try_step(py, &text)?
-            .map_err(|failure| raise::failure(py, failure, &text, self.seconds))
+        self.try_step(py, &text)?.map_err(|failure| raise::failure(py, failure, &text))
     }
 
     /// Runs a program's steps one after the other, waiting for each. Files are created first; a worker
@@ -123,9 +122,7 @@ impl World {
             let inode = world.name_lookup(cpu, name.index)?;
             Ok(world.dax.extent(inode, index.0).block())
         })?;
-        let missing = |errno: Errno| {
-            raise::failure(py, errno.into(), &format!("file {}", file.0), self.seconds)
-        };
+        let missing = |errno: Errno| raise::failure(py, errno.into(), &format!("file {}", file.0));
         found.map_err(missing)?.map(|pfn| self.state_of(py, pfn)).transpose()
     }
 
@@ -141,9 +138,7 @@ impl World {
         let size = self.look(py, |world, cpu| {
             world.name_lookup(cpu, name.index).map(|inode| world.dax.inode(inode).size())
         })?;
-        size.map_err(|errno| {
-            raise::failure(py, errno.into(), &format!("file {}", file.0), self.seconds)
-        })
+        size.map_err(|errno| raise::failure(py, errno.into(), &format!("file {}", file.0)))
     }
 
     /// The blocks of a file, by page; holes are left out.
@@ -158,7 +153,7 @@ impl World {
             Ok(blocks.collect::<Vec<_>>())
         })?;
         let blocks = found.map_err(|errno: Errno| {
-            raise::failure(py, errno.into(), &format!("file {}", file.0), self.seconds)
+            raise::failure(py, errno.into(), &format!("file {}", file.0))
         })?;
         results::tuple(py, blocks, |block| results::build(py, "Extent", block))
     }

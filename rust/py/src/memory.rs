@@ -27,7 +27,9 @@ fn range(page: Option<Page>, pages: Option<Pages>) -> PyResult<Option<PageRange>
 impl World {
     /// Maps some pages of a file under a number. `align="odd"` makes huge mappings impossible.
     #[pyo3(signature = (worker, map, file, offset, pages, prot=ProtWord(Prot::ReadWrite),
-        sharing=SharingWord(Sharing::Shared), align=AlignWord(Align::Natural)))]
+        sharing=SharingWord(Sharing::Shared), align=AlignWord(Align::Natural)),
+        text_signature = "($self, worker, map, file, offset, pages, prot='rw', sharing='shared', \
+        align='natural')")]
     #[expect(clippy::too_many_arguments, reason = "the system call has as many")]
     fn mmap(
         &self,
@@ -88,7 +90,8 @@ impl World {
     }
 
     /// Touches pages one after the other; a write stores the number of the file's page.
-    #[pyo3(signature = (worker, map, page, pages=Pages(1), access=AccessWord(Access::Read)))]
+    #[pyo3(signature = (worker, map, page, pages=Pages(1), access=AccessWord(Access::Read)),
+        text_signature = "($self, worker, map, page, pages=1, access='r')")]
     fn touch(
         &self,
         py: Python<'_>,
@@ -116,7 +119,8 @@ impl World {
 
     /// pin_user_pages, kept until `unpin`.
     #[pyo3(signature = (worker, map, page, pages=Pages(1), *, access=AccessWord(Access::Read),
-        longterm=false))]
+        longterm=false),
+        text_signature = "($self, worker, map, page, pages=1, *, access='r', longterm=False)")]
     #[expect(clippy::too_many_arguments, reason = "the system call has as many")]
     fn pin<'py>(
         &self,
@@ -134,7 +138,8 @@ impl World {
     }
 
     /// get_user_pages, kept until `unpin`.
-    #[pyo3(signature = (worker, map, page, pages=Pages(1)))]
+    #[pyo3(signature = (worker, map, page, pages=Pages(1)),
+        text_signature = "($self, worker, map, page, pages=1)")]
     fn get<'py>(
         &self,
         py: Python<'py>,
@@ -179,7 +184,8 @@ impl World {
     }
 
     /// Puts references on pages into a pipe. Returns bytes.
-    #[pyo3(signature = (worker, pipe, map, page, pages=Pages(1)))]
+    #[pyo3(signature = (worker, pipe, map, page, pages=Pages(1)),
+        text_signature = "($self, worker, pipe, map, page, pages=1)")]
     fn vmsplice(
         &self,
         py: Python<'_>,
@@ -194,7 +200,8 @@ impl World {
     }
 
     /// Puts references on a pipe's pages into another pipe. Returns bytes.
-    #[pyo3(signature = (worker, source, target, pages=Pages(1)))]
+    #[pyo3(signature = (worker, source, target, pages=Pages(1)),
+        text_signature = "($self, worker, source, target, pages=1)")]
     fn tee(
         &self,
         py: Python<'_>,
@@ -208,13 +215,15 @@ impl World {
     }
 
     /// Reads pages out of a pipe, dropping their references. Returns bytes.
-    #[pyo3(signature = (worker, pipe, pages=Pages(1)))]
+    #[pyo3(signature = (worker, pipe, pages=Pages(1)),
+        text_signature = "($self, worker, pipe, pages=1)")]
     fn drain(&self, py: Python<'_>, worker: Worker, pipe: Pipe, pages: Pages) -> PyResult<i64> {
         self.op(py, worker, &Op::Drain { pipe: pipe.0, pages: pages.0 }, 0)
     }
 
     /// Reads another worker's memory through pins that are gone on return. Returns bytes.
-    #[pyo3(signature = (worker, target, map, page, pages=Pages(1)))]
+    #[pyo3(signature = (worker, target, map, page, pages=Pages(1)),
+        text_signature = "($self, worker, target, map, page, pages=1)")]
     fn process_vm_readv(
         &self,
         py: Python<'_>,
@@ -229,7 +238,8 @@ impl World {
     }
 
     /// Registers an io_uring buffer: a long-term pin.
-    #[pyo3(signature = (worker, map, page, pages=Pages(1)))]
+    #[pyo3(signature = (worker, map, page, pages=Pages(1)),
+        text_signature = "($self, worker, map, page, pages=1)")]
     fn uring_register(
         &self,
         py: Python<'_>,
@@ -248,7 +258,8 @@ impl World {
     }
 
     /// Writes memory to the slow device: pinned until `complete_io`, or for some ticks. Returns bytes.
-    #[pyo3(signature = (worker, fd, map, page, pages=Pages(1), ticks=None))]
+    #[pyo3(signature = (worker, fd, map, page, pages=Pages(1), ticks=None),
+        text_signature = "($self, worker, fd, map, page, pages=1, ticks=None)")]
     #[expect(clippy::too_many_arguments, reason = "the system call has as many")]
     fn dio_write(
         &self,
@@ -266,7 +277,8 @@ impl World {
     }
 
     /// Reads from the slow device into memory: pinned as in `dio_write`. Returns bytes.
-    #[pyo3(signature = (worker, fd, map, page, pages=Pages(1), ticks=None))]
+    #[pyo3(signature = (worker, fd, map, page, pages=Pages(1), ticks=None),
+        text_signature = "($self, worker, fd, map, page, pages=1, ticks=None)")]
     #[expect(clippy::too_many_arguments, reason = "the system call has as many")]
     fn dio_read(
         &self,

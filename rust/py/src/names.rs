@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use pgmap_program::op::FileIdx;
 
 /// Names the machine's directory holds.
-const NAMES: usize = 64;
+const NAMES: usize = pgmap_program::geometry::FILES_MAX as usize;
 
 #[derive(Debug)]
 struct Name {

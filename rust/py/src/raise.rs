@@ -23,13 +23,10 @@ pub(crate) fn error(py: Python<'_>, name: &str, message: impl Into<String>) -> P
 }
 
 /// What the emulated kernel answered, or the signal that ended the access.
-pub(crate) fn failure(py: Python<'_>, failure: Failure, what: &str, deadline: f64) -> PyErr {
+pub(crate) fn failure(py: Python<'_>, failure: Failure, what: &str) -> PyErr {
     match failure {
         Failure::Errno(errno) => {
-            let mut message = format!("{what}: {}", errno.describe());
-            if errno == pgmap_program::Errno::EINTR {
-                message += &format!(" (by a signal, or after the deadline of {deadline} s)");
-            }
+            let message = format!("{what}: {}", errno.describe());
             build(py, "kernel_error", (errno.raw(), message))
         }
         Failure::Died(Died::Sigbus) => {

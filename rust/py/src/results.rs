@@ -60,7 +60,7 @@ pub(crate) fn holder<'py>(py: Python<'py>, holder: &Holder) -> PyResult<Bound<'p
 
 pub(crate) fn waiter<'py>(py: Python<'py>, waiter: &Waiter) -> PyResult<Bound<'py, PyAny>> {
     let who = Party::of(waiter.task.0);
-    let pfn = crate::entry::awaited(waiter).map(|pfn| pfn.0);
+    let pfn = crate::waits::awaited(waiter).map(|pfn| pfn.0);
     let owner = waiter.owner.map(|task| Party::of(task.0).to_string());
     let worker = who.worker.map(|worker| worker.0);
     build(py, "Waiter", (worker, who.op, waiter.class, pfn, owner, waiter.for_.as_secs_f64()))

@@ -1,9 +1,9 @@
 //! What a world is made of: era, rules, geometry. Checked in the order in which they are written.
 
 use pgmap_program::{Era, Geometry, Rules};
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString};
+use pyo3::types::{PyDict, PyMapping, PyString};
 
 use crate::convert::number;
 use crate::raise;
@@ -35,34 +35,44 @@ pub(crate) fn rules(
     Ok(rules)
 }
 
+/// The sizes of a world made from Python, unless others are asked for.
+pub(crate) const USUAL: Geometry = Geometry { cpus: CPUS, ..Geometry::REAL };
+
+/// Sizes with some of them changed by name.
+pub(crate) fn geometry(usual: Geometry, changed: &Bound<'_, PyAny>) -> PyResult<Geometry> {
+    let py = changed.py();
+    let Ok(changed) = changed.cast::<PyMapping>() else {
+        let found = changed.get_type().name()?;
+        return Err(PyTypeError::new_err(format!("geometry must be a dict, not {found}")));
+    };
+    let mut geometry = usual;
+    for pair in changed.items()? {
+        let (name, value) = pair.extract::<(Bound<'_, PyAny>, Bound<'_, PyAny>)>()?;
+        let Ok(name) = name.cast::<PyString>() else {
+            return Err(PyTypeError::new_err("geometry maps the name of a size, a str, to an int"));
+        };
+        set(&mut geometry, &name.to_string_lossy(), &value)?;
+    }
+    geometry.validate().map_err(|wrong| raise::error(py, "OutOfRange", wrong.to_string()))?;
+    Ok(geometry)
+}
+
 macro_rules! sizes {
     ($($(#[$doc:meta])+ $name:ident: $type:ty,)+) => {
-        /// The sizes that were asked for by name.
-        pub(crate) fn geometry(asked: &[(&str, Option<Bound<'_, PyAny>>)]) -> PyResult<Geometry> {
-            let mut geometry = Geometry { cpus: CPUS, ..Geometry::REAL };
-            for (name, value) in asked {
-                if let Some(value) = value {
-                    set(&mut geometry, name, value)?;
-                }
-            }
-            geometry.validate().map_err(|wrong| PyValueError::new_err(wrong.to_string()))?;
-            Ok(geometry)
-        }
-
-        /// Changes the size of this name; false if there is none.
-        pub(crate) fn set(
-            geometry: &mut Geometry,
-            name: &str,
-            value: &Bound<'_, PyAny>,
-        ) -> PyResult<bool> {
+        /// Changes the size of this name.
+        fn set(geometry: &mut Geometry, name: &str, value: &Bound<'_, PyAny>) -> PyResult<()> {
             match name {
                 $(stringify!($name) => {
                     let most = u64::from(<$type>::MAX);
                     geometry.$name = number(value.as_borrowed(), name, 0, most)? as $type;
                 })+
-                _ => return Ok(false),
+                _ => {
+                    let known = [$(stringify!($name)),+].join(", ");
+                    let what = format!("no size is called {name:?}; sizes are: {known}");
+                    return Err(raise::error(value.py(), "InvalidArgument", what));
+                }
             }
-            Ok(true)
+            Ok(())
         }
 
         /// Every size by name.

@@ -17,13 +17,27 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
-use crate::convert::{Deadline, Fd, FileArg, Frame, SLOW_BLOCK, Worker};
-use crate::entry::Entry;
+use crate::convert::{Deadline, Fd, FileArg, Frame, SLOW_BLOCK, StuckWord, Worker};
+use crate::entry::{Entry, State};
 use crate::names::{Names, Resolved};
+use crate::signals::Stuck;
 use crate::{raise, results, sizes};
 
 /// A machine with processes, files and a DAX device, for any number of threads.
-#[pyclass(frozen, module = "pgmap", name = "World")]
+///
+/// `rules` changes rules of `era`, `geometry` sizes of the machine, both by name. `checks=False` leaves
+/// out the search for misuse of pages.
+///
+/// A call may sleep for `deadline` seconds. If a signal could have ended the sleep, the call then fails
+/// with `DeadlineExceeded` and the world goes on; if not, `HangDetected` poisons it. Both say who waits
+/// for what and who holds it.
+///
+/// `stuck` says what becomes of a call that only another call could wake while every call on this world
+/// sleeps. "auto": it ends at once, as at the deadline, if no other Python thread exists that could make
+/// one; where there are other threads, whatever they do, it waits for them until the deadline. "raise":
+/// it ends at once although there are other threads, none of which is going to use this world. "wait": it
+/// waits until the deadline, for a thread that is not Python's yet.
+#[pyclass(frozen, weakref, module = "pgmap", name = "World")]
 #[derive(Debug)]
 pub(crate) struct World {
     pub(crate) entry: Entry,
@@ -44,9 +58,9 @@ pub(crate) struct File<'a> {
 impl World {
     pub(crate) fn resolve(&self, py: Python<'_>, name: &str) -> PyResult<Resolved<'_>> {
         self.entry.lab(py)?;
-        self.names.find(name).ok_or_else(|| {
-            raise::failure(py, Errno::ENOENT.into(), &format!("file {name}"), self.seconds)
-        })
+        self.names
+            .find(name)
+            .ok_or_else(|| raise::failure(py, Errno::ENOENT.into(), &format!("file {name}")))
     }
 
     pub(crate) fn file(&self, py: Python<'_>, file: FileArg) -> PyResult<File<'_>> {
@@ -87,7 +101,7 @@ impl World {
     ) -> PyResult<R> {
         self.attempt(py, worker, op, call)?.map_err(|failure| {
             let text = self.language().op_text(op).to_string();
-            raise::failure(py, failure, &format!("{worker} {text}"), self.seconds)
+            raise::failure(py, failure, &format!("{worker} {text}"))
         })
     }
 
@@ -106,15 +120,16 @@ impl World {
             Op::Fork { child } if *child != worker => Some(self.entry.take(py, *child, task)?),
             _ => None,
         };
-        self.entry.enter(py, task, call)
+        self.entry.execute(py, task, call)
     }
 
     /// Calls into the machine for nobody in particular.
     pub(crate) fn machine(&self, py: Python<'_>, op: &Op) -> PyResult<()> {
         let task = u32::from(op_code(op)) << 8;
-        let done =
-            self.entry.enter(py, task, |world, cpu| world.execute(cpu, WorkerId(0), op, |_| 0))?;
-        done.map(drop).map_err(|failure| raise::failure(py, failure, &op.to_string(), self.seconds))
+        let done = self
+            .entry
+            .execute(py, task, |world, cpu| world.execute(cpu, WorkerId(0), op, |_| 0))?;
+        done.map(drop).map_err(|failure| raise::failure(py, failure, &op.to_string()))
     }
 
     /// Looks into the machine.
@@ -151,12 +166,12 @@ impl World {
         };
         let worker = worker.0;
         let (number, taken) = self.call(py, worker, op, |world, cpu| {
-            let number = world.next_pin(cpu, worker)?;
+            let ticket = world.next_pin(cpu, worker)?;
             let wanted = PinRequest { map, page, pages, kind, access, longterm };
-            let taken = world.pin_numbered(cpu, worker, number, wanted)?;
-            Ok((number, taken))
+            let taken = world.pin_numbered(cpu, worker, ticket, wanted)?;
+            Ok((ticket.pin(), taken))
         })?;
-        results::build(py, "Pinned", (number - 1, taken))
+        results::build(py, "Pinned", (number, taken))
     }
 
     /// Executes one step of the language; an errno or a death is a result here.
@@ -173,7 +188,8 @@ impl World {
             }
             None => {
                 let task = u32::from(op_code(op)) << 8;
-                self.entry.enter(py, task, |world, cpu| world.execute(cpu, WorkerId(0), op, value))
+                self.entry
+                    .execute(py, task, |world, cpu| world.execute(cpu, WorkerId(0), op, value))
             }
         }
     }
@@ -193,8 +209,7 @@ impl World {
                 lab.enter(0, Patience::default(), |cpu| lab.world().name_lookup(cpu, index));
             matches!(found, Ok(Err(_)))
         };
-        let refuse =
-            |failure| raise::failure(py, failure, &format!("file {file} {pages}"), self.seconds);
+        let refuse = |failure| raise::failure(py, failure, &format!("file {file} {pages}"));
         if file == SLOW_BLOCK {
             return Err(refuse(Errno::EEXIST.into()));
         }
@@ -219,51 +234,23 @@ impl World {
 #[pymethods]
 impl World {
     #[new]
-    #[pyo3(signature = (*, era="v6.15-sound", rules=None, deadline=Deadline(10.0), checks=true, pmd_order=None,
-        gather_batch=None, pin_bias=None, cpus=None, pages=None, dev_pages=None, files_max=None,
-        file_pages_max=None, procs_max=None, fds_max=None, maps_max=None, pipes_max=None,
-        pipe_slots=None, pins_max=None))]
-    #[expect(clippy::too_many_arguments, reason = "a world has as many sizes")]
+    #[pyo3(signature = (*, era="v6.15-sound", rules=None, geometry=None, deadline=Deadline(10.0),
+        stuck=StuckWord(Stuck::Auto), checks=true), text_signature = "(*, era='v6.15-sound', rules=None, \
+        geometry=None, deadline=10.0, stuck='auto', checks=True)")]
     fn new(
         py: Python<'_>,
         era: &str,
         rules: Option<&Bound<'_, PyAny>>,
+        geometry: Option<&Bound<'_, PyAny>>,
         deadline: Deadline,
+        stuck: StuckWord,
         checks: bool,
-        pmd_order: Option<Bound<'_, PyAny>>,
-        gather_batch: Option<Bound<'_, PyAny>>,
-        pin_bias: Option<Bound<'_, PyAny>>,
-        cpus: Option<Bound<'_, PyAny>>,
-        pages: Option<Bound<'_, PyAny>>,
-        dev_pages: Option<Bound<'_, PyAny>>,
-        files_max: Option<Bound<'_, PyAny>>,
-        file_pages_max: Option<Bound<'_, PyAny>>,
-        procs_max: Option<Bound<'_, PyAny>>,
-        fds_max: Option<Bound<'_, PyAny>>,
-        maps_max: Option<Bound<'_, PyAny>>,
-        pipes_max: Option<Bound<'_, PyAny>>,
-        pipe_slots: Option<Bound<'_, PyAny>>,
-        pins_max: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         let era: Era =
             era.parse().map_err(|wrong| raise::error(py, "EraError", format!("{wrong}")))?;
         let rules = sizes::rules(py, era, rules)?;
-        let geometry = sizes::geometry(&[
-            ("pmd_order", pmd_order),
-            ("gather_batch", gather_batch),
-            ("pin_bias", pin_bias),
-            ("cpus", cpus),
-            ("pages", pages),
-            ("dev_pages", dev_pages),
-            ("files_max", files_max),
-            ("file_pages_max", file_pages_max),
-            ("procs_max", procs_max),
-            ("fds_max", fds_max),
-            ("maps_max", maps_max),
-            ("pipes_max", pipes_max),
-            ("pipe_slots", pipe_slots),
-            ("pins_max", pins_max),
-        ])?;
+        let geometry =
+            geometry.map_or(Ok(sizes::USUAL), |asked| sizes::geometry(sizes::USUAL, asked))?;
         let oracle = if checks { Oracle::On } else { Oracle::Off };
         let lab = py.detach(|| catch_abandon(|| Lab::with_oracle(&geometry, rules, oracle)));
         let lab = match lab {
@@ -273,7 +260,7 @@ impl World {
         };
         let seconds = deadline.0;
         Ok(Self {
-            entry: Entry::new(lab, Duration::from_secs_f64(seconds)),
+            entry: Entry::new(lab, Duration::from_secs_f64(seconds), stuck.0),
             names: Names::default(),
             era,
             changed: rules.differences(&era.rules()),
@@ -357,6 +344,13 @@ impl World {
         self.checks
     }
 
+    /// What becomes of a call that nobody can wake.
+    #[getter]
+    fn stuck(&self) -> &'static str {
+        self.entry.stuck.word()
+    }
+
+    /// As it is made, with the sizes that differ from the usual ones; a world that has ended says so.
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
         let mut args = vec![format!("era='{}'", self.era)];
         if !self.changed.is_empty() {
@@ -364,14 +358,37 @@ impl World {
             self.changed.iter().try_for_each(|(name, value)| rules.set_item(name, value))?;
             args.push(format!("rules={}", rules.repr()?));
         }
-        args.push(format!("deadline={}", self.seconds));
+        let usual = sizes::named(&sizes::USUAL);
+        let sizes = PyDict::new(py);
+        for (size, usual) in sizes::named(&self.geometry).into_iter().zip(usual) {
+            if size != usual {
+                sizes.set_item(size.0, size.1)?;
+            }
+        }
+        if !sizes.is_empty() {
+            args.push(format!("geometry={}", sizes.repr()?));
+        }
+        args.push(format!("deadline={:?}", self.seconds));
+        if self.entry.stuck != Stuck::Auto {
+            args.push(format!("stuck='{}'", self.entry.stuck.word()));
+        }
         if !self.checks {
             args.push("checks=False".to_owned());
         }
-        args.extend(
-            sizes::named(&self.geometry).iter().map(|(name, size)| format!("{name}={size}")),
-        );
-        Ok(format!("World({})", args.join(", ")))
+        let made = format!("World({})", args.join(", "));
+        Ok(match self.entry.state() {
+            State::Open => made,
+            State::Closed => format!("<closed {made}>"),
+            State::Poisoned => format!("<poisoned {made}>"),
+        })
+    }
+
+    /// A world is one machine: there is no second one like it, and none in another process.
+    fn __reduce_ex__(&self, _protocol: &Bound<'_, PyAny>) -> PyResult<()> {
+        Err(PyTypeError::new_err(
+            "a World is a live machine: it cannot be copied or pickled; \
+             make another with the same arguments, which its repr shows",
+        ))
     }
 
     /// Does nothing, all the way down and back: what any call costs.

@@ -81,21 +81,20 @@ impl World {
         }
         let mut ranges = [GupRange::EMPTY; SEGMENTS];
         let request = Self::request(pages, GupKind::Pin, memory);
-        let (taken, len) = self.gup(cpu, worker, map, page, request, &mut ranges)?;
-        let bytes = i64::from(taken) * PAGE_SIZE;
         let into_memory = u32::from(memory == Permission::Write);
         let due = match completes {
             Completes::AtOnce => {
+                let (taken, len) = self.gup(cpu, worker, map, page, request, &mut ranges)?;
                 self.end_io(cpu, &ranges[..len], into_memory);
-                return Ok(bytes);
+                return Ok(i64::from(taken) * PAGE_SIZE);
             }
             Completes::In(steps) => self.now().saturating_add(steps.max(1)),
             Completes::WhenTold => 0,
         };
-        let Ok(bio) = self.bios.alloc(cpu) else {
-            ranges[..len].iter().for_each(|range| self.dax.vm.gup_put(cpu, range));
-            return Err(Errno::ENOMEM.into());
-        };
+        // As in the kernel, there is a bio before its pages are taken.
+        let bio = self.bios.alloc(cpu).map_err(|_| Errno::ENOMEM)?;
+        let taken = self.gup(cpu, worker, map, page, request, &mut ranges);
+        let (taken, len) = taken.inspect_err(|_| self.bios.free(cpu, bio))?;
         let this = &self.bios[bio];
         this.done.set(0);
         {
@@ -110,7 +109,7 @@ impl World {
             this.done.read_acquire() == 1
         });
         self.bios.free(cpu, bio);
-        Ok(bytes)
+        Ok(i64::from(taken) * PAGE_SIZE)
     }
 
     /// Virtual time passes one step; I/O that is due completes.

@@ -15,7 +15,7 @@ use crate::world::process::Handles;
 use crate::world::{PAGE_SIZE, Return, World};
 
 /// Names the directory holds.
-const NAMES: usize = 64;
+const NAMES: usize = program::geometry::FILES_MAX as usize;
 
 plain! {
     /// Name -> inode + 1.

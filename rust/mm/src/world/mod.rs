@@ -48,7 +48,7 @@ pub use direct_io::Completes;
 pub use execute::{op_code, op_code_named};
 pub use observe::{Coverage, LargeSnapshot, PageSnapshot};
 pub use oracle::{Holder, Party, Violation};
-pub use pins::PinRequest;
+pub use pins::{PinRequest, PinTicket};
 pub use process::ProcId;
 
 use direct_io::Bio;
@@ -143,15 +143,33 @@ impl World {
             geometry: *geometry,
             dev_pagemap: arena.table(1)?,
             directory: arena.table(1)?,
-            open_files: Slab::new(arena, procs * usize::from(geometry.fds_max), "file")?,
+            // A mapping keeps its file when the descriptor is closed.
+            open_files: Slab::new(
+                arena,
+                Self::numbered_max(
+                    geometry,
+                    usize::from(geometry.fds_max) + usize::from(geometry.maps_max),
+                ),
+                "file",
+            )?,
             procs: Slab::new(arena, procs, "task_struct")?,
             workers: arena.table(usize::from(program::op::WORKERS_MAX))?,
-            pipes: Slab::new(arena, procs * 8, "pipe")?,
-            bios: Slab::new(arena, procs * 2, "bio")?,
+            pipes: Slab::new(
+                arena,
+                Self::numbered_max(geometry, geometry.pipes_max.into()),
+                "pipe",
+            )?,
+            bios: Slab::new(arena, geometry.cpus.into(), "bio")?,
             clock: arena.table(1)?,
         };
         world.bind_all(cpu).map_err(|_| NoMemory)?;
         Ok(world)
+    }
+
+    /// Objects behind so many numbers of each process, and one for each call in progress: whatever has a
+    /// number can have its object.
+    fn numbered_max(geometry: &Geometry, numbers: usize) -> usize {
+        usize::from(geometry.procs_max) * numbers + usize::from(geometry.cpus)
     }
 
     fn bind_all(&self, cpu: &Cpu<'_>) -> Result<(), Errno> {

@@ -9,13 +9,55 @@ use program::op::{Longterm as OpLongterm, MapNo, PinNo, WorkerId};
 
 use crate::page::{Hold, Stamp};
 use crate::vm::{GupKind, GupRange, GupRequest, Longterm, Permission, Vpn};
-use crate::world::process::{Pinned, REGISTERED, Worker};
+use crate::world::process::{Pinned, Pins, REGISTERED, Worker};
 use crate::world::{PAGE_SIZE, Return, World};
 
 /// Ranges one call can take.
 const BATCH: usize = 32;
 /// Pages one call can ask for.
 const PAGES: u32 = 1024;
+/// Numbers a worker's pins can have: what [`PinNo`] can name.
+const NUMBERS: u32 = u16::MAX as u32 + 1;
+
+/// A number for a pin, from 1, and the ranges there is room for under it.
+#[derive(Clone, Copy, Debug)]
+#[must_use = "the number is used up"]
+pub struct PinTicket {
+    number: u32,
+    room: usize,
+}
+
+impl PinTicket {
+    /// How a program names the pin, from 0.
+    #[must_use]
+    pub fn pin(self) -> u32 {
+        self.number - 1
+    }
+}
+
+impl Pins {
+    /// The number after the last one that nothing is held under, as `idr_alloc_cyclic` gives them out:
+    /// one that was given back comes round again, and until then numbers count calls.
+    fn next_number(&mut self) -> u32 {
+        loop {
+            self.next = self.next % NUMBERS + 1;
+            // At most [`PINS`](super::process::PINS) are held.
+            if self.held.iter().all(|slot| slot.number != self.next) {
+                return self.next;
+            }
+        }
+    }
+
+    /// Calls since a number was given out, at most: numbers come round.
+    fn age(&self, number: u32) -> u32 {
+        (self.next + NUMBERS - number) % NUMBERS
+    }
+
+    fn room(&self, pins_max: u16) -> usize {
+        let held = self.held.iter().filter(|slot| slot.number != 0).count();
+        usize::from(pins_max).saturating_sub(held)
+    }
+}
 
 /// What a worker wants references on.
 #[derive(Clone, Copy, Debug)]
@@ -73,23 +115,27 @@ impl World {
     /// # Errors
     /// As GUP (`EFAULT`, `EOPNOTSUPP`, `ENOMEM`), and `ENOMEM` when the worker holds too many.
     pub fn pin(&self, cpu: &Cpu<'_>, worker: WorkerId, wanted: PinRequest) -> Return {
-        let number = self.next_pin(cpu, worker)?;
-        self.pin_numbered(cpu, worker, number, wanted)
+        let ticket = self.next_pin(cpu, worker)?;
+        self.pin_numbered(cpu, worker, ticket, wanted)
     }
 
-    /// Uses up the worker's next number, from 1. A failing call uses one up too: programs count steps,
-    /// not successes.
+    /// Uses up the worker's next number. A failing call uses one up too: programs count steps, not
+    /// successes. What there is no room for is refused here, before any reference is taken.
     ///
     /// # Errors
-    /// `ESRCH` when the worker does not run.
-    pub fn next_pin(&self, cpu: &Cpu<'_>, worker: WorkerId) -> Result<u32, Errno> {
+    /// `ESRCH` when the worker does not run, `ENOMEM` when it holds too many.
+    pub fn next_pin(&self, cpu: &Cpu<'_>, worker: WorkerId) -> Result<PinTicket, Errno> {
         self.proc_of(worker)?;
         let mut pins = self.worker(worker)?.pins.lock(cpu);
-        pins.next += 1;
-        Ok(pins.next)
+        let number = pins.next_number();
+        match pins.room(self.geometry.pins_max) {
+            0 => Err(Errno::ENOMEM),
+            room => Ok(PinTicket { number, room }),
+        }
     }
 
-    /// As [`Self::pin`], under a number from [`Self::next_pin`].
+    /// As [`Self::pin`], under a number from [`Self::next_pin`]. Takes fewer pages than asked where there
+    /// is room for no more.
     ///
     /// # Errors
     /// As [`Self::pin`].
@@ -97,13 +143,13 @@ impl World {
         &self,
         cpu: &Cpu<'_>,
         worker: WorkerId,
-        number: u32,
+        ticket: PinTicket,
         wanted: PinRequest,
     ) -> Return {
         let PinRequest { map, page, pages, kind, access, longterm } = wanted;
         let longterm = if longterm == OpLongterm::Long { Longterm::Yes } else { Longterm::No };
         let request = GupRequest { longterm, ..Self::request(pages, kind, access) };
-        self.pin_as(cpu, worker, map, page, request, number)
+        self.pin_as(cpu, worker, map, page, request, ticket)
     }
 
     fn pin_as(
@@ -113,28 +159,20 @@ impl World {
         map: MapNo,
         page: u32,
         request: GupRequest,
-        number: u32,
+        ticket: PinTicket,
     ) -> Return {
+        let PinTicket { number, room } = ticket;
         let mut out = [GupRange::EMPTY; BATCH];
-        let (taken, ranges) = self.gup(cpu, worker, map, page, request, &mut out)?;
-        let room = {
-            let mut pins = self.worker(worker)?.pins.lock(cpu);
-            let used = pins.held.iter().filter(|slot| slot.number != 0).count();
-            let room = used + ranges <= self.geometry.pins_max.into();
-            if room {
-                let free = pins.held.iter_mut().filter(|slot| slot.number == 0);
-                for (slot, range) in free.zip(&out[..ranges]) {
-                    *slot = Pinned { number, range: *range };
-                    self.dax.vm.gup_hand_over(cpu, range, Hold::Task, range.hold());
-                }
-            }
-            room
-        };
-        if room {
-            return Ok(taken.into());
+        let out = &mut out[..room.min(BATCH)];
+        let (taken, ranges) = self.gup(cpu, worker, map, page, request, out)?;
+        // A worker does one thing at a time, so the room is still there.
+        let mut pins = self.worker(worker)?.pins.lock(cpu);
+        let free = pins.held.iter_mut().filter(|slot| slot.number == 0);
+        for (slot, range) in free.zip(&out[..ranges]) {
+            *slot = Pinned { number, range: *range };
+            self.dax.vm.gup_hand_over(cpu, range, Hold::Task, range.hold());
         }
-        out[..ranges].iter().for_each(|range| self.dax.vm.gup_put(cpu, range));
-        Err(Errno::ENOMEM.into())
+        Ok(taken.into())
     }
 
     /// `unpin_user_pages`: gives a numbered pin back, the most recent one by default. Returns pages.
@@ -174,7 +212,7 @@ impl World {
         let numbers =
             pins.held.iter().map(|slot| slot.number).filter(|n| *n != 0 && *n != REGISTERED);
         match pin {
-            None => numbers.max().ok_or(Errno::EINVAL),
+            None => numbers.min_by_key(|number| pins.age(*number)).ok_or(Errno::EINVAL),
             Some(pin) => {
                 let wanted = u32::from(pin.0) + 1;
                 numbers.into_iter().find(|n| *n == wanted).ok_or(Errno::EINVAL)
@@ -231,7 +269,8 @@ impl World {
     /// `IORING_REGISTER_BUFFERS`: a long-term pin. Returns 0.
     ///
     /// # Errors
-    /// `EOPNOTSUPP` on a DAX file, as every kernel since long-term pins were refused there.
+    /// `EOPNOTSUPP` on a DAX file, as every kernel since long-term pins were refused there; `ENOMEM` when
+    /// the worker holds too many.
     pub fn uring_register(
         &self,
         cpu: &Cpu<'_>,
@@ -242,7 +281,12 @@ impl World {
     ) -> Return {
         let request = Self::request(pages, GupKind::Pin, Permission::Write);
         let request = GupRequest { longterm: Longterm::Yes, ..request };
-        self.pin_as(cpu, worker, map, page, request, REGISTERED).map(|_| 0)
+        let room = self.worker(worker)?.pins.lock(cpu).room(self.geometry.pins_max);
+        if room == 0 {
+            return Err(Errno::ENOMEM.into());
+        }
+        let ticket = PinTicket { number: REGISTERED, room };
+        self.pin_as(cpu, worker, map, page, request, ticket).map(|_| 0)
     }
 
     /// `IORING_UNREGISTER_BUFFERS`.

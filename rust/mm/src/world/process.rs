@@ -104,7 +104,7 @@ plain! {
     #[derive(Clone, Copy, Debug)]
     pub(crate) struct Pins {
         pub(super) held: [Pinned; PINS],
-        /// Numbers given out so far.
+        /// The number given out last, from 1.
         pub(super) next: u32,
     }
 }

@@ -28,7 +28,8 @@ fn read(py: Python<'_>, token: &str) -> PyResult<Token> {
 /// Runs a token's execution twice. `era` and `breaks` put other rules in place of the token's own:
 /// an era's, or the token's own with some changed.
 #[pyfunction]
-#[pyo3(signature = (token, era=None, breaks=Vec::new(), steps=false))]
+#[pyo3(signature = (token, era=None, breaks=Vec::new(), steps=false),
+    text_signature = "(token, era=None, breaks=(), steps=False)")]
 pub(crate) fn replay<'py>(
     py: Python<'py>,
     token: &str,

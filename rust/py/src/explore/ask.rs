@@ -4,10 +4,10 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use pgmap_explore::{Beyond, Scenario, Search, processors};
-use pgmap_program::{Geometry, Memory, MemoryError, Program, TlbRefill};
+use pgmap_program::{Memory, MemoryError, Program, TlbRefill};
 use pgmap_sched::{Plan, Strategy};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString};
+use pyo3::types::PyDict;
 
 use crate::config::{self, invalid, seconds, value};
 use crate::{raise, sizes};
@@ -106,7 +106,8 @@ pub(super) fn scenario(py: Python<'_>, config: &Bound<'_, PyDict>) -> PyResult<S
     let program = Program::parse(&text).map_err(|wrong| raise::parse_error(py, &wrong))?;
     let era = config::era(py, &value::<String>(py, config, "era")?)?;
     let rules = config::rules(py, era, &value::<Vec<_>>(py, config, "breaks")?)?;
-    let geometry = geometry(py, config, Scenario::cosy(&program))?;
+    // What was not asked for fits the program.
+    let geometry = sizes::geometry(Scenario::cosy(&program), &value(py, config, "geometry")?)?;
     let (memory, tlb) = (memory(py, config)?, tlb(py, config)?);
     let scenario = Scenario { program, era, rules, geometry, memory, tlb };
     scenario.validate().map_err(|wrong| raise::scenario_error(py, &wrong))?;
@@ -123,19 +124,4 @@ pub(super) fn memory(py: Python<'_>, config: &Bound<'_, PyDict>) -> PyResult<Mem
 pub(super) fn tlb(py: Python<'_>, config: &Bound<'_, PyDict>) -> PyResult<TlbRefill> {
     let speculative: bool = value(py, config, "speculative_tlb")?;
     Ok(if speculative { TlbRefill::Speculative } else { TlbRefill::OnAccess })
-}
-
-/// The sizes that were asked for; the others fit the program.
-fn geometry(py: Python<'_>, config: &Bound<'_, PyDict>, cosy: Geometry) -> PyResult<Geometry> {
-    let mut geometry = cosy;
-    for (name, value) in value::<Bound<'_, PyDict>>(py, config, "geometry")? {
-        let name = name.cast::<PyString>().map_err(|_| invalid(py, "a size is called by a str"))?;
-        let name = name.to_string_lossy();
-        if !sizes::set(&mut geometry, &name, &value)? {
-            let known: Vec<_> = sizes::named(&geometry).iter().map(|(name, _)| *name).collect();
-            let what = format!("no size is called \"{name}\"; sizes are: {}", known.join(", "));
-            return Err(invalid(py, what));
-        }
-    }
-    Ok(geometry)
 }
