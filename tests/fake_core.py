@@ -284,6 +284,7 @@ def found(**changes: Any) -> FoundReport:
 def explore_report(**changes: Any) -> ExploreReport:
     base: ExploreReport = {
         "verdict": "exhausted",
+        "bound": 2,
         "why": None,
         "waiting": 0,
         "program": PROGRAM,

@@ -569,3 +569,26 @@ def test_what_was_drawn_counts_among_the_schedules() -> None:
     assert isinstance(drawn, NotFound)
     assert drawn.coverage is not None
     assert (drawn.schedules, drawn.coverage.executions) == (7, 7)
+
+
+ALONE = "file f 1\nw0 mmap 0 f 0 1 rw shared\nw0 w 0 0\nstart\nw0 munmap 0\n"
+
+
+@pytest.mark.parametrize("words", [[], ["--strategy", "pos"], ["--schedules", "1000000000"]])
+def test_a_program_of_one_class_is_proven_and_not_drawn_for_ever(
+    words: list[str], run: Runner, tmp_path: Path
+) -> None:
+    path = tmp_path / "alone.txt"
+    path.write_text(ALONE)
+    ran = run(Explore(), str(path), *words, core=core())
+    assert ran.exit is Exit.OK
+    assert "exhausted: nothing fails in any schedule (" in ran.lines[-1]
+    assert "are of one class, and there is no other." in ran.lines[-1]
+
+
+def test_where_nothing_was_reordered_by_chance_the_sample_goes_on() -> None:
+    racing = ALONE + "w1 ftruncate f 0\n"
+    verdict = pgmap.explore(racing, strategy="pos", schedules=1000)
+    assert isinstance(verdict, NotFound)
+    assert verdict.coverage is not None
+    assert verdict.coverage.executions == 1000

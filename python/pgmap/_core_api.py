@@ -295,6 +295,7 @@ class ExploreReport(TypedDict):
     """What a search came to."""
 
     verdict: Literal["found", "exhausted", "not-found", "inconclusive"]
+    bound: int | None
     why: str | None
     waiting: int
     program: str

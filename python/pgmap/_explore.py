@@ -349,7 +349,7 @@ def result_line(out: Output, report: ExploreReport, signals: Signals) -> str:
                     "what the program holds on purpose."
                 )
             late = delays(report["setting"]["memory"], report["setting"]["tlb"])
-            bound = within(report["asked"]["preemptions"], delays=late)
+            bound = within(report["bound"], delays=late)
             words = out.paint(f"exhausted: nothing fails {bound}", Ink.GOOD)
             return f"Result: {words} ({facts}).{beyond(report, partial)}{waiting}{full} {holds}"
         case "not-found":
@@ -399,6 +399,11 @@ def beyond(report: ExploreReport, partial: str) -> str:
     drawn = report["coverage"]
     if drawn is None:
         return ""
+    if report["bound"] is None:
+        return (
+            f" All {drawn['executions']:,} that were drawn by {report['strategy']} (seed "
+            f"{report['seed']}) are of one class, and there is no other."
+        )
     return (
         f" Beyond the bound: {drawn['executions']:,} more schedules by {report['strategy']} "
         f"(seed {report['seed']}), {seen_words(drawn)}.{'' if report['complete'] else partial}"

@@ -248,7 +248,7 @@ def verdict(report: ExploreReport) -> Verdict:
     match report["verdict"], report["why"]:
         case "exhausted", _:
             return Exhausted(
-                bound=report["asked"]["preemptions"],
+                bound=report["bound"],
                 schedules=schedules,
                 pruned=pruned,
                 beyond=coverage,

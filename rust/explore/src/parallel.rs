@@ -67,13 +67,22 @@ pub(crate) fn in_order<J: Send, B, R: Send>(
     let jobs = Mutex::new(jobs.enumerate());
     // Nobody panics with the lock in hand.
     let next = || jobs.lock().unwrap_or_else(PoisonError::into_inner).next();
+    // Benches are made by no more threads at once than there are processors: with hundreds of threads each would
+    // be half made for long, and an end would wait for all of them.
+    let makers: Vec<Mutex<()>> = (0..processors().get()).map(|_| Mutex::default()).collect();
     thread::scope(|scope| {
         let (send, results) = channel();
-        for _ in 0..threads.get() {
+        for maker in makers.iter().cycle().take(threads.get()) {
             let (send, enough, next, bench, work) = (send.clone(), &enough, &next, &bench, &work);
             scope.spawn(move || {
                 let _last = Last(enough);
-                let mut bench = bench();
+                let mut bench = {
+                    let _turn = maker.lock().unwrap_or_else(PoisonError::into_inner);
+                    if enough.control() == Control::Stop {
+                        return;
+                    }
+                    bench()
+                };
                 while enough.control() == Control::Go
                     && let Some((number, job)) = next()
                 {
@@ -112,6 +121,8 @@ pub(crate) fn in_order<J: Send, B, R: Send>(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicUsize;
+
     use super::*;
 
     fn threads(n: usize) -> NonZeroUsize {
@@ -163,6 +174,25 @@ mod tests {
             },
             &mut |result| if result.is_none() { Control::Stop } else { Control::Go },
         );
+    }
+
+    #[test]
+    fn an_end_waits_for_no_more_benches_than_there_are_processors() {
+        let (made, ended) = (AtomicUsize::new(0), AtomicBool::new(false));
+        let bench = || {
+            made.fetch_add(1, Ordering::Relaxed);
+            // The end comes while the first are at it.
+            while !ended.load(Ordering::Relaxed) {
+                thread::yield_now();
+            }
+        };
+        let mut at_the_end = 0;
+        in_order(threads(64), 0u64.., bench, |(), job, _| job, &mut |_| {
+            at_the_end = made.load(Ordering::Relaxed);
+            ended.store(true, Ordering::Relaxed);
+            Control::Stop
+        });
+        assert!((1..=processors().get()).contains(&at_the_end), "{at_the_end}");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Bounds that are exhausted come first: what fails within them fails with the fewest preemptions, and what is
 //! beyond is sampled afterwards. Bounds that are not exhausted after a turn share what is left with the sample,
 //! because no number of executions says how far they still are from a failure that needs many preemptions. Each
+//! A program of which nothing can be reordered is not drawn again and again: see `one_class`. Each
 //! time the bounds are searched anew, and longer: all searches before the last together cost a fifteenth of it.
 
 use pgmap_sched::{Control, Limit, Plan, Progress, SampleStats};
@@ -49,6 +50,9 @@ pub fn search(
         if let Some(verdict) = so_far.sample(scenario, search, turn, progress)? {
             return Ok(verdict);
         }
+        if let Some(verdict) = so_far.one_class(scenario, search, turn, progress)? {
+            return Ok(verdict);
+        }
         if so_far.is_over(search) {
             return Ok(so_far.verdict());
         }
@@ -67,6 +71,8 @@ struct SoFar {
     within: Seen,
     /// Of all that was drawn.
     beyond: Seen,
+    /// Whether one class was all, and the search without a bound was tried.
+    tried: bool,
     asked: bool,
 }
 
@@ -85,7 +91,9 @@ impl SoFar {
         turn: u64,
         progress: &mut dyn FnMut(&Look<'_>) -> Control,
     ) -> Result<Option<Verdict>, ScenarioError> {
-        let Some(plan) = search.bounds else { return Ok(None) };
+        let Some(plan) = search.bounds.filter(|_| self.exhausted.is_none()) else {
+            return Ok(None);
+        };
         // Without a bound there is nothing beyond.
         let alone = plan.bound.is_none() || self.beyond.drawn() >= self.to_draw(search);
         let most = self.left.min(if alone { u64::MAX } else { turn });
@@ -106,7 +114,7 @@ impl SoFar {
         }
     }
 
-    /// A turn of the sample, or all of it if the bounds have nothing more to do.
+    /// A turn of the sample; after the first all of it, if the bounds have nothing more to do.
     fn sample(
         &mut self,
         scenario: &Scenario,
@@ -117,7 +125,7 @@ impl SoFar {
         let Some(beyond) = search.beyond else { return Ok(None) };
         let first = self.beyond.drawn();
         let shared = search.bounds.is_some() && self.exhausted.is_none();
-        let until = if shared { first.saturating_add(turn) } else { u64::MAX };
+        let until = if shared || first == 0 { first.saturating_add(turn) } else { u64::MAX };
         let until = until.min(self.to_draw(search));
         if until <= first {
             return Ok(None);
@@ -135,6 +143,39 @@ impl SoFar {
         })
     }
 
+    /// Where all that was drawn is of one class, there may be no other: then a search without a bound, which runs
+    /// one execution of each class, ends soon, and nothing is left to draw. If it does not, that was no proof.
+    fn one_class(
+        &mut self,
+        scenario: &Scenario,
+        search: &Search,
+        turn: u64,
+        progress: &mut dyn FnMut(&Look<'_>) -> Control,
+    ) -> Result<Option<Verdict>, ScenarioError> {
+        let Some(beyond) = search.beyond else { return Ok(None) };
+        let one = self.beyond.sample.as_ref().is_some_and(|sample| sample.coverage.classes() == 1);
+        if !one || self.tried || self.asked || self.left == 0 {
+            return Ok(None);
+        }
+        self.tried = true;
+        let plan = Plan {
+            bound: None,
+            schedules_max: self.left.min(turn),
+            steps_max: beyond.steps_max,
+            ..Plan::default()
+        };
+        let verdict = explore(scenario, &plan, &mut |at| progress(&Look::Bounds(at)))?;
+        let used: u64 = verdict.seen().stats.iter().map(|now| now.schedules + now.pruned).sum();
+        self.left = self.left.saturating_sub(used);
+        Ok(match verdict {
+            Verdict::NotFound { why, .. } => {
+                self.asked = why == Limit::Asked;
+                None
+            }
+            other => Some(other.after(self.seen())),
+        })
+    }
+
     /// All that was seen, within the bounds and beyond them.
     fn seen(&mut self) -> Seen {
         let mut seen = core::mem::take(&mut self.within);
@@ -143,7 +184,9 @@ impl SoFar {
     }
 
     fn is_over(&self, search: &Search) -> bool {
-        self.asked || self.left == 0 || self.exhausted.is_some() || search.bounds.is_none()
+        let drawn = self.beyond.drawn() >= self.to_draw(search);
+        let bounds_are_over = self.exhausted.is_some() || search.bounds.is_none();
+        self.asked || self.left == 0 || bounds_are_over && drawn
     }
 
     fn verdict(mut self) -> Verdict {

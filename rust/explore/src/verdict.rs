@@ -84,13 +84,16 @@ impl Verdict {
         }
     }
 
-    /// The verdict on bounds, with what was drawn before it fell.
-    pub(crate) fn after(mut self, beyond: Seen) -> Self {
+    /// The verdict, with what was seen before it fell.
+    pub(crate) fn after(mut self, earlier: Seen) -> Self {
         match &mut self {
             Self::Found { seen, .. }
             | Self::Exhausted { seen, .. }
             | Self::NotFound { seen, .. }
-            | Self::Inconclusive { seen, .. } => seen.absorb(beyond),
+            | Self::Inconclusive { seen, .. } => {
+                let later = core::mem::replace(seen, earlier);
+                seen.absorb(later);
+            }
         }
         self
     }

@@ -16,6 +16,8 @@ const GUTTER: usize = 6;
 const COLUMNS_MAX: usize = 3;
 /// A longer margin goes under the text.
 const MARGIN_MAX: usize = 20;
+/// How far lines are indented that go on from the one before.
+const INDENT: usize = 2;
 const RULER: &str = "==================================================================";
 
 /// Prints a report.
@@ -126,10 +128,14 @@ fn put_row(lanes: &Lanes<'_>, row: &Row, page: &mut Sheet) {
     // Steps stand a little inside their call.
     let start = if row.tells == Tells::Call { start } else { start + 2 };
     let margin = row.margin.as_deref().unwrap_or("");
-    let beside = margin.len() <= MARGIN_MAX;
-    let room = WIDTH - start - if beside && !margin.is_empty() { margin.len() + 2 } else { 0 };
     let remark = row.remark.as_ref().map_or_else(String::new, |remark| format!("  <- {remark}"));
-    let mut lines = wrap(&format!("{who}{}{remark}", row.text), room);
+    let told = format!("{who}{}{remark}", row.text);
+    let room = |margin: usize| WIDTH - start - if margin > 0 { margin + 2 } else { 0 };
+    // Beside the margin no word may be broken for want of room.
+    let longest = told.split(' ').map(str::len).max().unwrap_or(0);
+    let beside = margin.len() <= MARGIN_MAX && longest + INDENT <= room(margin.len());
+    let room = room(if beside { margin.len() } else { 0 });
+    let mut lines = wrap(&told, room);
     if !beside {
         // It fits nowhere beside the text.
         lines.extend(wrap(margin, room - 2).into_iter().map(|line| format!("  {line}")));
@@ -267,7 +273,6 @@ fn plain(c: char) -> char {
 /// Lines of at most `width` characters; those after the first are indented. A word that is longer than a line
 /// is broken.
 fn wrap(text: &str, width: usize) -> Vec<String> {
-    const INDENT: usize = 2;
     let width = width.max(INDENT + 1);
     let mut lines = vec![String::new()];
     let mut used = 0;

@@ -113,7 +113,7 @@ fn coverage(stats: &SampleStats) -> Value {
     })
 }
 
-/// The verdict's word, and why it is not another.
+/// The verdict's word, the bound that is exhausted, if one is, and why it is not another.
 fn outcome(verdict: &Verdict, watch: &Watch) -> Value {
     let (word, why) = match verdict {
         Verdict::Found { .. } => ("found", Value::Null),
@@ -128,7 +128,11 @@ fn outcome(verdict: &Verdict, watch: &Watch) -> Value {
         }
         Verdict::Inconclusive { why, .. } => ("inconclusive", doubt(why).into()),
     };
-    json!({ "verdict": word, "why": why, "waiting": verdict.seen().waiting })
+    let bound = match verdict {
+        Verdict::Exhausted { bound, .. } => *bound,
+        Verdict::Found { .. } | Verdict::NotFound { .. } | Verdict::Inconclusive { .. } => None,
+    };
+    json!({ "verdict": word, "bound": bound, "why": why, "waiting": verdict.seen().waiting })
 }
 
 fn doubt(why: &Doubt) -> String {
