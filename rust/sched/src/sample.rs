@@ -5,7 +5,6 @@
 //! lowest number is then the same however many threads there are. Nothing is remembered between
 //! executions but the coverage, so a sample proves nothing: it finds, or it tells how much it saw.
 
-use crate::clock::Clock;
 use crate::coverage::Coverage;
 use crate::explorer::Explorer;
 use crate::failure::Failure;
@@ -86,8 +85,8 @@ impl Explorer {
     /// Samples a model's executions.
     ///
     /// `profile` is that of [`survey`](Explorer::survey) for the same model, strategy and seed. `judge`
-    /// sees every failure, with the schedule that leads to it. `progress` is called about every thirty
-    /// milliseconds, between executions, with the numbers so far.
+    /// sees every failure, with the schedule that leads to it. `progress` is called after every execution, with
+    /// the numbers so far: whoever shares processors with many others would notice too late otherwise.
     ///
     /// # Panics
     ///
@@ -102,7 +101,6 @@ impl Explorer {
     ) -> Sampled {
         let Sampling { strategy, seed, first, until, .. } = *sampling;
         let mut stats = SampleStats::default();
-        let mut clock = Clock::new();
         self.set_free(sampling);
         let guide =
             |execution| Guide::Strategy(Box::new(Sampler::new(strategy, seed, execution, profile)));
@@ -136,7 +134,7 @@ impl Explorer {
                     return Sampled::Inconclusive { why, stats };
                 }
             }
-            if clock.struck(events) && progress(&stats) == Control::Stop {
+            if progress(&stats) == Control::Stop {
                 return Sampled::Stopped { stats };
             }
         }

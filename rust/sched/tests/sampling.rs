@@ -356,7 +356,7 @@ fn coverage_counts_the_classes_of_happens_before() {
 }
 
 #[test]
-fn the_caller_can_end_a_sample() {
+fn the_caller_can_end_a_sample_after_each_execution() {
     let (mut toy, _) = walks(&[2, 2]);
     let asked = sampling(Strategy::Random, u64::MAX);
     let mut told = 0;
@@ -370,6 +370,7 @@ fn the_caller_can_end_a_sample() {
             Control::Stop
         },
     );
+    assert_eq!(told, 1);
     assert!(matches!(&sampled, Sampled::Stopped { stats } if stats.executions == told));
 }
 
