@@ -480,13 +480,7 @@ ALONE = """
 
 
 def test_a_call_in_the_only_thread_that_there_is_ends_at_once() -> None:
-    ran = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(ALONE)],
-        timeout=60,
-        check=False,
-        capture_output=True,
-        text=True,
-    )
+    ran = children.run([sys.executable, "-c", textwrap.dedent(ALONE)], timeout=60)
     assert ran.returncode == 42, ran.stderr
 
 
