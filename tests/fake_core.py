@@ -250,6 +250,7 @@ def bound(number: int | None, **changes: Any) -> BoundReport:
 
 def found(**changes: Any) -> FoundReport:
     base: FoundReport = {
+        "mends": [],
         "finding": {
             "sort": "violation",
             "invariant": "I22",
@@ -258,7 +259,9 @@ def found(**changes: Any) -> FoundReport:
             "parties": ["w1 ftruncate", "w0 munmap"],
             "detail": "",
             "waits": [],
+            "blame": "rules",
             "known": None,
+            "goes_away_with": None,
         },
         "preemptions": 1,
         "drawn": None,
@@ -287,6 +290,8 @@ def explore_report(**changes: Any) -> ExploreReport:
         "bound": 2,
         "why": None,
         "waiting": 0,
+        "known": [],
+        "again": 0,
         "program": PROGRAM,
         "setting": setting(),
         "bounds": [bound(0), bound(1), bound(2)],
@@ -323,6 +328,7 @@ def hunt_report(**changes: Any) -> HuntReport:
     base: HuntReport = {
         "verdict": "exhausted",
         "why": None,
+        "known": [],
         "words": ["mmap", "touch"],
         "ops": 3,
         "programs": 120,

@@ -107,6 +107,16 @@ class EachRuleOnce(Action):
         setattr(namespace, self.dest, [*before, values])
 
 
+def add_known(group: _ArgumentGroup) -> None:
+    """``--known``: what becomes of races that the era is known to have."""
+    group.add_argument(
+        "--known",
+        action="store_true",
+        help="races that the era is known to have are findings, too (default: they are counted, "
+        "listed and passed over)",
+    )
+
+
 def add_rules(group: _ArgumentGroup) -> None:
     """Add the options that choose the rules of the machine: ``--era`` and ``--break``."""
     group.add_argument(

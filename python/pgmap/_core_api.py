@@ -227,7 +227,9 @@ class Finding(TypedDict):
     parties: list[str]
     detail: str
     waits: list[str]
+    blame: Literal["rules", "program"]
     known: str | None
+    goes_away_with: str | None
 
 
 class Size(TypedDict):
@@ -249,10 +251,24 @@ class _Shrunk(TypedDict, total=False):
     shrunk: Shrunk | None
 
 
+class MetReport(TypedDict):
+    """A race that the era is known to have, and how many executions ended in it."""
+
+    id: str
+    title: str
+    times: int
+    goes_away_with: str
+    token: str
+
+
 class FoundReport(_Shrunk):
-    """A failed execution: what, how to run it again, and its report as data and as text."""
+    """A failed execution: what, how to run it again, and its report as data and as text.
+
+    ``mends`` are rules at their sound values that a search put in place to see behind known races.
+    """
 
     finding: Finding
+    mends: list[str]
     preemptions: int | None
     drawn: DrawnReport | None
     token: str
@@ -298,6 +314,8 @@ class ExploreReport(TypedDict):
     bound: int | None
     why: str | None
     waiting: int
+    known: list[MetReport]
+    again: int
     program: str
     setting: Setting
     bounds: list[BoundReport]
@@ -332,6 +350,7 @@ class HuntReport(TypedDict):
 
     verdict: Literal["found", "exhausted", "not-found"]
     why: str | None
+    known: list[MetReport]
     words: list[str]
     ops: int
     programs: int

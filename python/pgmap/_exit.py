@@ -29,7 +29,7 @@ class Exit(IntEnum):
 
 _MEANINGS = {
     Exit.OK: "nothing found, everything that was asked for was done",
-    Exit.FOUND: "a violation, a difference or a missed limit was found",
+    Exit.FOUND: "a violation, a deadlock, a difference or a missed limit was found",
     Exit.USAGE: "the command line or an input file makes no sense",
     Exit.UNSUPPORTED: "not runnable here, or not supported yet (the output says what)",
     Exit.HANG: "a wait that never ends, proven with nobody running",

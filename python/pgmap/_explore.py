@@ -15,6 +15,7 @@ from pgmap._args import (
     DEFAULT_EXPLORE_SEED,
     DEFAULT_STRATEGY,
     STRATEGIES_WITH_BOUNDS,
+    add_known,
     add_rules,
     add_strategy,
     add_threads,
@@ -45,6 +46,7 @@ from pgmap._tell import (
     memory,
     shrinking,
     table,
+    tell_known,
 )
 from pgmap._weak import not_on_x86, tell_silence
 from pgmap.verdicts import classes_words, counted, delays, unseen_words, within
@@ -126,6 +128,7 @@ class Explore:
             metavar="N",
             help=f"longest program of a hunt (default {_hunt.OPS})",
         )
+        add_known(world)
         way = parser.add_argument_group("how")
         add_strategy(way)
         add_threads(way)
@@ -199,6 +202,7 @@ class Explore:
             threads=args.threads,
             memory=chosen,
             speculative_tlb=args.speculative_tlb,
+            known=args.known,
         )
         out.facts.update(config={**asked, "seed": show_seed(seed)}, source=source)
         run = core.explore_start(asked)
@@ -326,6 +330,7 @@ def tell(out: Output, report: ExploreReport, signals: Signals) -> None:
     if found is not None:
         out.result(diagram(out, found["text"]))
     out.result(result_line(out, report, signals))
+    tell_known(out, report["known"], report["again"])
     if found is not None:
         ending(out, found)
 
@@ -342,16 +347,12 @@ def result_line(out: Output, report: ExploreReport, signals: Signals) -> str:
             assert report["found"] is not None
             return f"Result: {found_words(out, report['found'])} ({facts}). {holds}{partial}"
         case "exhausted":
-            waiting = ""
-            if report["waiting"]:
-                waiting = (
-                    f" {counted(report['waiting'], 'schedule')} ended with everybody waiting for "
-                    "what the program holds on purpose."
-                )
             late = delays(report["setting"]["memory"], report["setting"]["tlb"])
             bound = within(report["bound"], delays=late)
             words = out.paint(f"exhausted: nothing fails {bound}", Ink.GOOD)
-            return f"Result: {words} ({facts}).{beyond(report, partial)}{waiting}{full} {holds}"
+            return (
+                f"Result: {words} ({facts}).{beyond(report, partial)}{waits(report)}{full} {holds}"
+            )
         case "not-found":
             why = {
                 "schedules": "the schedules it was allowed are used up",
@@ -365,11 +366,21 @@ def result_line(out: Output, report: ExploreReport, signals: Signals) -> str:
             words = out.paint("not found", Ink.WARN)
             return (
                 f"Result: {words}, but not all was seen: {why} ({facts}{so_far}). "
-                f"Not a proof.{partial} {holds}"
+                f"Not a proof.{waits(report)}{partial} {holds}"
             )
         case _:
             words = out.paint("inconclusive", Ink.BAD)
             return f"Result: {words}: {report['why']} ({facts}). {holds}"
+
+
+def waits(report: ExploreReport) -> str:
+    """How many schedules end in a wait of the program's own; a sentence, if any do."""
+    if not report["waiting"]:
+        return ""
+    return (
+        f" {counted(report['waiting'], 'schedule')} ended with everybody waiting for what the "
+        "program never gives back."
+    )
 
 
 def schedules_words(report: ExploreReport) -> str:

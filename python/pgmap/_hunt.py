@@ -15,7 +15,16 @@ from pgmap._output import Ink, Output
 from pgmap._progress import showing
 from pgmap._search import DEFAULT_MEMORY
 from pgmap._signals import Signals
-from pgmap._tell import MEMORIES, diagram, ending, found_words, header, machine, shrinking
+from pgmap._tell import (
+    MEMORIES,
+    diagram,
+    ending,
+    found_words,
+    header,
+    machine,
+    shrinking,
+    tell_known,
+)
 from pgmap.verdicts import counted, within
 
 PREEMPTIONS = 1
@@ -39,6 +48,7 @@ def hunt(
         "threads": args.threads,
         "memory": args.memory or DEFAULT_MEMORY,
         "speculative_tlb": args.speculative_tlb,
+        "known": args.known,
     }
     out.facts.update(config=asked)
     run = core.hunt_start(asked)
@@ -56,6 +66,7 @@ def hunt(
     if found is not None:
         out.result(diagram(out, found["text"]))
     out.result(hunt_line(out, asked, report, signals))
+    tell_known(out, report["known"])
     if found is not None:
         ending(out, found)
     codes = [Exit.FOUND if found is not None else Exit.OK]

@@ -15,14 +15,14 @@ from pathlib import Path
 
 import pgmap
 from pgmap import _cli, _core_api
-from pgmap._args import EachRuleOnce, rule
+from pgmap._args import EachRuleOnce, add_known, rule
 from pgmap._cli import UsageError
 from pgmap._core_api import Replayed, TracedStep
 from pgmap._exit import Exit, worst
 from pgmap._input import STDIN, read
 from pgmap._output import Ink, Output
 from pgmap._signals import Signals
-from pgmap._tell import diagram, ending
+from pgmap._tell import diagram, ending, known_words
 
 TOKEN = re.compile(r"pgm\d+:[A-Za-z0-9_-]+", re.ASCII)
 # Long commands are broken like this in reports, and mails put marks before each line.
@@ -58,6 +58,7 @@ class Replay:
             action="store_true",
             help="every step: number, CPU, function, operation, object, before -> after",
         )
+        add_known(parser.add_argument_group("what counts"))
         rules = parser.add_argument_group("under other rules")
         rules.add_argument("--era", metavar="OTHER", help="whose rules")
         rules.add_argument(
@@ -85,7 +86,7 @@ class Replay:
         )
         for line in walk(told["steps"] or ()):
             out.result(line)
-        code = exit_of(told)
+        code = exit_of(told, known=args.known)
         found = told["found"]
         if found is not None:
             out.detail(diagram(out, found["text"]))
@@ -132,11 +133,17 @@ def strings(value: object) -> Iterator[str]:
                 yield from strings(item)
 
 
-def exit_of(told: Replayed) -> Exit:
-    """1 reproduced, 0 not, 125 cannot; failing in another way is not survival."""
+def exit_of(told: Replayed, *, known: bool) -> Exit:
+    """1 reproduced, 0 not, 125 cannot; failing in another way is not survival.
+
+    A race that the era is known to have is a finding only if ``known`` says so.
+    """
     if told["outcome"] == "cannot":
         return Exit.REPLAY_IMPOSSIBLE
-    return Exit.OK if told["found"] is None else Exit.FOUND
+    found = told["found"]
+    if found is None or (found["finding"]["known"] is not None and not known):
+        return Exit.OK
+    return Exit.FOUND
 
 
 def result_line(out: Output, told: Replayed) -> str:
@@ -149,11 +156,13 @@ def result_line(out: Output, told: Replayed) -> str:
             assert told["found"] is not None
             finding = told["found"]["finding"]
             words = out.paint("reproduced", Ink.BAD)
-            return f"Result: {words}: {finding['invariant']} {finding['title']}{left}"
+            said = f"{finding['invariant']} {finding['title']}{known_words(finding)}"
+            return f"Result: {words}: {said}{left}"
         case _ if told["found"] is not None:
             finding = told["found"]["finding"]
             words = out.paint("not reproduced, but it fails in another way", Ink.BAD)
-            return f"Result: {words}: {finding['invariant']} {finding['title']}{left}"
+            said = f"{finding['invariant']} {finding['title']}{known_words(finding)}"
+            return f"Result: {words}: {said}{left}"
         case _:
             words = out.paint("not reproduced", Ink.GOOD)
             return f"Result: {words}: nothing fails in this one execution{left}"

@@ -25,6 +25,7 @@ from pgmap.verdicts import (
     Finding,
     Found,
     Inconclusive,
+    Met,
     NotFound,
     Replay,
     Verdict,
@@ -52,6 +53,7 @@ def config(
     threads: int | None = None,
     memory: str = DEFAULT_MEMORY,
     speculative_tlb: bool = False,
+    known: bool = False,
 ) -> dict[str, Any]:
     """A search, as the core is told."""
     return {
@@ -68,6 +70,7 @@ def config(
         "threads": threads,
         "memory": memory,
         "speculative_tlb": speculative_tlb,
+        "known": known,
     }
 
 
@@ -86,6 +89,7 @@ def explore(
     threads: int | None = None,
     memory: str = DEFAULT_MEMORY,
     speculative_tlb: bool = False,
+    known: bool = False,
     progress: Callable[[ExploreProgress], object] | None = None,
 ) -> Verdict:
     """Search the schedules of `program` for one that breaks it.
@@ -94,7 +98,8 @@ def explore(
     `preemptions` bounds the search (`None`: no bound), `schedules` and `seconds` are its budget.
     `memory` is ``sc``, sequentially consistent, or ``tso``, as on x86: a store may be seen late.
     With `speculative_tlb` CPUs load translations ahead of any access. Both cost as preemptions do.
-    What is found is shrunk unless `shrink` is false.
+    What is found is shrunk unless `shrink` is false. Executions that end in a race that `era` is
+    known to have are counted and passed over, unless `known` makes such races findings.
 
     With the `strategy` ``portfolio``, executions beyond an exhausted bound are drawn at random: a
     thousand, or what the budget leaves; bounds that go on for long take turns with them. ``bounds``
@@ -124,6 +129,7 @@ def explore(
             threads=threads,
             memory=memory,
             speculative_tlb=speculative_tlb,
+            known=known,
         )
     )
     try:
@@ -194,7 +200,9 @@ def finding_of(told: FindingDict) -> Finding:
         parties=tuple(told["parties"]),
         detail=told["detail"],
         waits=tuple(told["waits"]),
+        blame=told["blame"],
         known=told["known"],
+        goes_away_with=told["goes_away_with"],
     )
 
 
@@ -209,6 +217,7 @@ class Shared(TypedDict):
     tlb: str
     bounds: tuple[Bound, ...]
     waiting: int
+    known: tuple[Met, ...]
 
 
 def shared(program: str, setting: Setting, report: ExploreReport | None) -> Shared:
@@ -222,6 +231,7 @@ def shared(program: str, setting: Setting, report: ExploreReport | None) -> Shar
         tlb=setting["tlb"],
         bounds=() if report is None else tuple(bound_of(entry) for entry in report["bounds"]),
         waiting=0 if report is None else report["waiting"],
+        known=() if report is None else tuple(Met(**met) for met in report["known"]),
     )
 
 

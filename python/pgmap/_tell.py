@@ -9,8 +9,10 @@ import pgmap
 from pgmap._core_api import (
     ExploreProgress,
     ExploreReport,
+    Finding,
     FoundReport,
     HuntProgress,
+    MetReport,
     ReproduceProgress,
     Setting,
 )
@@ -82,6 +84,25 @@ def shrinking(glance: ExploreProgress | HuntProgress | ReproduceProgress) -> str
     )
 
 
+def known_words(finding: Finding) -> str:
+    """That it is no news, if the era is known to have it."""
+    if finding["known"] is None:
+        return ""
+    return f" (known: {finding['known']}; goes away with {finding['goes_away_with']})"
+
+
+def tell_known(out: Output, known: Sequence[MetReport], again: int = 0) -> None:
+    """The races of the era that were met and passed over."""
+    for met in known:
+        out.result(
+            f"Known: {met['id']} {met['title']}, in {counted(met['times'], 'schedule')}; goes away "
+            f"with {met['goes_away_with']}. Shown by --known, or: "
+            f"python -m pgmap.replay {met['token']}"
+        )
+    if known and again:
+        out.detail(f"With these mended {counted(again, 'more schedule')} showed no news.")
+
+
 def found_words(out: Output, found: FoundReport) -> str:
     finding = found["finding"]
     needed, drawn = found["preemptions"], found["drawn"]
@@ -91,8 +112,10 @@ def found_words(out: Output, found: FoundReport) -> str:
         much += (
             f", drawn by {drawn['by']} as execution {drawn['execution']:,} of seed {drawn['seed']}"
         )
-    known = "" if finding["known"] is None else f" (known: {finding['known']})"
-    return out.paint(f"found {finding['invariant']}", Ink.BAD) + f" {finding['title']}{much}{known}"
+    known = known_words(finding)
+    behind = f", behind known races: with {' '.join(found['mends'])}" if found["mends"] else ""
+    words = f" {finding['title']}{much}{known}{behind}"
+    return out.paint(f"found {finding['invariant']}", Ink.BAD) + words
 
 
 def geometry(setting: Setting) -> str:

@@ -20,6 +20,7 @@ __all__ = [
     "Finding",
     "Found",
     "Inconclusive",
+    "Met",
     "NotFound",
     "Replay",
     "Verdict",
@@ -92,6 +93,25 @@ class Finding:
     waits: tuple[str, ...]
     known: str | None
     """Number of the race, if the era is known to have it."""
+    goes_away_with: str | None = None
+    """The rules, ``RULE=VALUE``, with which it goes away then."""
+    blame: str = "rules"
+    """``program`` for a deadlock that the program asks for, whatever the rules; else ``rules``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Met:
+    """A race that the era is known to have, or its consequence: no news."""
+
+    id: str
+    """Its number, such as ``B33``; several, if only all of them mended make it go away."""
+    title: str
+    times: int
+    """Executions that ended in it."""
+    goes_away_with: str
+    """The rule, ``RULE=VALUE``, that mends it."""
+    token: str
+    """The first of those executions, for `pgmap.replay`."""
 
     def __str__(self) -> str:
         where = "" if self.page is None else f" on page {self.page}"
@@ -126,7 +146,9 @@ class _Seen(_NeverBare):
     bounds: tuple[Bound, ...] = ()
     """The numbers of each bound begun; only those of `Exhausted` are all complete."""
     waiting: int = 0
-    """Executions that ended with everybody waiting for what the program holds on purpose."""
+    """Executions that ended with everybody waiting for what the program never gives back."""
+    known: tuple[Met, ...] = ()
+    """Known races of the era that executions ended in; the search went on past them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

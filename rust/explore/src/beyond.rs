@@ -13,10 +13,11 @@ use pgmap_sched::{
 };
 
 use crate::finding::Finding;
+use crate::known::{Care, Passed, fails_alike, join, mended};
 use crate::lab::Lab;
 use crate::parallel::{Enough, in_order};
 use crate::scenario::{Scenario, ScenarioError};
-use crate::verdict::{Found, Seen};
+use crate::verdict::{Ends, Found, Seen};
 
 /// Executions that a thread takes at a time.
 const BLOCK: u64 = 64;
@@ -54,6 +55,7 @@ impl Drawn {
 /// What came of one block.
 struct Block {
     seen: Seen,
+    passed: Passed,
     end: End,
 }
 
@@ -78,89 +80,218 @@ impl Bench {
         Ok(Self { lab, explorer, profile })
     }
 
-    fn run(&mut self, scenario: &Scenario, sampling: &Sampling, enough: &Enough) -> Block {
+    fn run(
+        &mut self,
+        scenario: &Scenario,
+        sampling: &Sampling,
+        over: &dyn Fn(&Finding) -> Over,
+        enough: &Enough,
+    ) -> Block {
+        let mut block =
+            Block { seen: Seen::default(), passed: Passed::default(), end: End::Through };
+        let mut next = sampling.first;
+        // One more turn for each failure that is passed over.
+        while next < sampling.until && matches!(block.end, End::Through) {
+            let rest = Sampling { first: next, ..*sampling };
+            next = self.until_failure(scenario, &rest, over, enough, &mut block);
+        }
+        block
+    }
+
+    /// Up to the next failure that somebody wants to know of; the number of the execution after it.
+    fn until_failure(
+        &mut self,
+        scenario: &Scenario,
+        sampling: &Sampling,
+        over: &dyn Fn(&Finding) -> Over,
+        enough: &Enough,
+        block: &mut Block,
+    ) -> u64 {
         let Self { lab, explorer, profile } = self;
         let lab = &*lab;
         let mut finding = None;
-        let mut waiting = 0;
+        let waiting = &mut block.seen.waiting;
         let mut judge = |failure: &_, _: &Schedule| {
             finding = Finding::of(scenario, lab, failure);
-            if finding.is_some() {
-                return Judgement::Stop;
+            *waiting += u64::from(finding.is_none());
+            match finding.as_ref().map(over) {
+                Some(Over::Passed | Over::Wanted) => Judgement::Stop,
+                Some(Over::Ignored) | None => Judgement::Continue,
             }
-            waiting += 1;
-            Judgement::Continue
         };
         let mut progress = |_: &_| enough.control();
         let sampled = explorer.sample(&mut &*lab, sampling, profile, &mut judge, &mut progress);
-        let (stats, end) = match (sampled, finding) {
-            (Sampled::Found { schedule, execution, stats, .. }, Some(finding)) => {
+        let numbers = Seen { sample: Some(sampled.stats().clone()), ..Seen::default() };
+        block.seen.absorb(numbers);
+        match (sampled, finding) {
+            (Sampled::Found { schedule, execution, .. }, Some(finding)) => {
                 let Sampling { strategy, seed, .. } = *sampling;
                 let drawn = Some(Drawn { strategy, seed, execution });
-                (stats, End::Found(Box::new(Found { finding, schedule, preemptions: None, drawn })))
+                let wanted = over(&finding) == Over::Wanted;
+                let (preemptions, mends) = (None, Vec::new());
+                let found = Found { finding, schedule, preemptions, drawn, mends };
+                if wanted {
+                    block.end = End::Found(Box::new(found));
+                } else {
+                    block.passed.add_drawn(found);
+                }
+                execution + 1
             }
-            (Sampled::Found { stats, .. }, None) => {
+            (Sampled::Found { .. }, None) => {
                 // The judge stops only at a finding.
-                (stats, End::Doubt(Doubt::Unsteady { step: 0 }))
+                block.end = End::Doubt(Doubt::Unsteady { step: 0 });
+                sampling.until
             }
-            (Sampled::Spent { stats } | Sampled::Stopped { stats }, _) => (stats, End::Through),
-            (Sampled::Inconclusive { why, stats }, _) => (stats, End::Doubt(why)),
-        };
-        Block { seen: Seen { sample: Some(stats), waiting, ..Seen::default() }, end }
+            (Sampled::Spent { .. } | Sampled::Stopped { .. }, _) => sampling.until,
+            (Sampled::Inconclusive { why, .. }, _) => {
+                block.end = End::Doubt(why);
+                sampling.until
+            }
+        }
     }
+}
+
+/// What becomes of a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Over {
+    /// It ends the sample.
+    Wanted,
+    /// It is kept, and the sample goes on.
+    Passed,
+    /// It is nothing that anybody wants to know.
+    Ignored,
 }
 
 /// What came of all blocks.
 pub(crate) struct Sample {
     pub(crate) seen: Seen,
+    passed: Passed,
     pub(crate) end: End,
     /// Why it ended, if by nothing else.
     pub(crate) why: Limit,
 }
 
+/// Executions that are drawn before those that ended in known races are looked at.
+const SHARE: u64 = 2048;
+
 /// Draws these executions of a scenario; what they show is added to what earlier ones did.
+///
+/// As within bounds: where known races are passed over, the same numbers are drawn with those races mended, and
+/// executions that ended in one are followed there too. What fails there is news.
 pub(crate) fn draw(
     scenario: &Scenario,
     beyond: &Beyond,
+    ends: Ends,
     numbers: Range<u64>,
     before: Seen,
     progress: &mut dyn FnMut(&SampleStats) -> Control,
 ) -> Result<Sample, ScenarioError> {
-    let Beyond { strategy, seed, steps_max, threads, .. } = *beyond;
-    let block = |first: u64| {
-        let until = first.saturating_add(BLOCK).min(numbers.end);
-        Sampling { strategy, seed, first, until, steps_max }
-    };
-    let count = (numbers.end - numbers.start).div_ceil(BLOCK);
-    let blocks = (0..count).map(|nth| block(numbers.start + nth * BLOCK));
-    // Each thread sets up a lab, so none is made for nothing.
-    let most = usize::try_from(count).ok().and_then(NonZeroUsize::new).unwrap_or(threads);
-    let mut seen = before;
-    let (mut why, mut end) = (Limit::Schedules, Ok(End::Through));
-    in_order(
-        threads.min(most),
-        blocks,
-        || Bench::new(scenario, &block(numbers.start)),
-        |bench, sampling, enough| match bench {
-            Ok(bench) => Ok(bench.run(scenario, &sampling, enough)),
-            Err(wrong) => Err(wrong.clone()),
-        },
-        &mut |block: Option<Result<Block, ScenarioError>>| {
-            if let Some(block) = block {
-                end = block.map(|block| {
-                    seen.absorb(block.seen);
-                    block.end
-                });
-                if !matches!(end, Ok(End::Through)) {
+    let mends = ends.mends(scenario);
+    let one = |finding: &Finding| if ends.wants(finding) { Over::Wanted } else { Over::Ignored };
+    if mends.is_empty() {
+        let mut sample = Sample::after(before);
+        sample.draw(scenario, beyond, numbers, &one, progress)?;
+        return Ok(sample);
+    }
+    let all = |finding: &Finding| if ends.wants(finding) { Over::Passed } else { Over::Ignored };
+    let again = mended(scenario, &mends);
+    let mut sample = Sample::after(before);
+    let mut met = Passed::default();
+    let mut first = numbers.start;
+    while first < numbers.end && sample.goes_on() {
+        let share = first..first.saturating_add(SHARE).min(numbers.end);
+        first = share.end;
+        sample.draw(scenario, beyond, share.clone(), &all, progress)?;
+        let passed = core::mem::take(&mut sample.passed);
+        if passed.is_empty() {
+            continue;
+        }
+        let stays = |found: &&Found| fails_alike(&again, &found.finding, &found.schedule).is_some();
+        if let Some(news) = passed.kept().find(stays) {
+            sample.end = End::Found(Box::new(news.clone()));
+            return Ok(sample);
+        }
+        met.absorb(passed);
+        if !sample.goes_on() {
+            break;
+        }
+        let mut behind = Sample::after(Seen::default());
+        let told = sample.seen.sample.clone().unwrap_or_default();
+        // What cannot be set up with the mends on has nothing to hide.
+        if behind.draw(&again, beyond, share, &one, &mut |_| progress(&told)).is_ok() {
+            sample.seen.again += behind.seen.drawn();
+            sample.why = behind.why;
+            sample.end = match behind.end {
+                End::Found(mut found) => {
+                    found.mends = mends.clone();
+                    End::Found(Box::new(found.if_asked(scenario)))
+                }
+                end @ (End::Through | End::Doubt(_)) => end,
+            };
+        }
+    }
+    let care = if sample.why == Limit::Asked { Care::Guess } else { Care::Search };
+    for one in met.named(scenario, &mends, care) {
+        join(&mut sample.seen.known, one);
+    }
+    Ok(sample)
+}
+
+impl Sample {
+    fn after(seen: Seen) -> Self {
+        Self { seen, passed: Passed::default(), end: End::Through, why: Limit::Schedules }
+    }
+
+    fn goes_on(&self) -> bool {
+        matches!(self.end, End::Through) && self.why != Limit::Asked
+    }
+
+    fn draw(
+        &mut self,
+        scenario: &Scenario,
+        beyond: &Beyond,
+        numbers: Range<u64>,
+        over: &(dyn Fn(&Finding) -> Over + Sync),
+        progress: &mut dyn FnMut(&SampleStats) -> Control,
+    ) -> Result<(), ScenarioError> {
+        let Beyond { strategy, seed, steps_max, threads, .. } = *beyond;
+        let block = |first: u64| {
+            let until = first.saturating_add(BLOCK).min(numbers.end);
+            Sampling { strategy, seed, first, until, steps_max }
+        };
+        let count = (numbers.end - numbers.start).div_ceil(BLOCK);
+        let blocks = (0..count).map(|nth| block(numbers.start + nth * BLOCK));
+        // Each thread sets up a lab, so none is made for nothing.
+        let most = usize::try_from(count).ok().and_then(NonZeroUsize::new).unwrap_or(threads);
+        let mut wrong = None;
+        in_order(
+            threads.min(most),
+            blocks,
+            || Bench::new(scenario, &block(numbers.start)),
+            |bench, sampling, enough| match bench {
+                Ok(bench) => Ok(bench.run(scenario, &sampling, over, enough)),
+                Err(wrong) => Err(wrong.clone()),
+            },
+            &mut |block: Option<Result<Block, ScenarioError>>| {
+                match block {
+                    Some(Ok(block)) => {
+                        self.seen.absorb(block.seen);
+                        self.passed.absorb(block.passed);
+                        self.end = block.end;
+                    }
+                    Some(Err(why)) => wrong = Some(why),
+                    None => {}
+                }
+                if wrong.is_some() || !matches!(self.end, End::Through) {
                     return Control::Stop;
                 }
-            }
-            let control = progress(seen.sample.get_or_insert_default());
-            if control == Control::Stop {
-                why = Limit::Asked;
-            }
-            control
-        },
-    );
-    Ok(Sample { seen, end: end?, why })
+                let control = progress(self.seen.sample.get_or_insert_default());
+                if control == Control::Stop {
+                    self.why = Limit::Asked;
+                }
+                control
+            },
+        );
+        wrong.map_or(Ok(()), Err)
+    }
 }

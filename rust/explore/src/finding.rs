@@ -1,20 +1,20 @@
 //! A failed execution in the words of the protocol: what is broken, where, by whom.
 //!
-//! A wait that never ends is judged by who could end it. A page that somebody holds on purpose, a pin that
-//! the program never gives back, is the program's own doing and no finding. A ring of waits is a deadlock (I20).
-//! A page that nobody holds any more while somebody still sleeps for it is a wake-up that was lost (L2, L4).
+//! A wait that never ends is judged by who could end it (`stuck`). What the program holds past its end, a pin
+//! that it never gives back, is its own doing and no finding. A ring of waits is a deadlock (I20). A page that
+//! nobody holds any more while somebody still sleeps for it is a wake-up that was lost (L2, L4).
 
-use pgmap_mm::page::Pfn;
-use pgmap_mm::world::{Party, World};
+use pgmap_mm::world::Party;
 use pgmap_prim::{CpuId, TaskId, Warn, WarnRecord};
 use pgmap_program::Invariant;
-use pgmap_program::era::KnownRace;
 use pgmap_sched::{Blocked, Failure, Fault, Task};
 use serde::Serialize;
 
+use crate::known::Attribution;
 use crate::lab::{Lab, code};
 use crate::names::function;
 use crate::scenario::Scenario;
+use crate::stuck::{FOR_A_PAGE, Need, Sleeper, is_asked_for, sleepers};
 
 /// What kind of thing went wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -34,6 +34,16 @@ pub enum Sort {
     Panic,
 }
 
+/// Who could have done better.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Blame {
+    /// The rules, or what was made of them.
+    Rules,
+    /// The program: a holder of a page asks for what waits for pages, and any rules let it wait for itself.
+    Program,
+}
+
 /// A race, or what else a failed execution is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
@@ -49,8 +59,11 @@ pub struct Finding {
     pub detail: String,
     /// Who waits for what, when nobody can go on.
     pub waits: Vec<String>,
-    /// The number of a race that the era is known to have.
-    pub known: Option<&'static str>,
+    pub blame: Blame,
+    /// The number of a race that the era is known to have, once that was looked into (`known`).
+    pub known: Option<String>,
+    /// The rules, `RULE=VALUE`, with which it goes away then.
+    pub goes_away_with: Option<String>,
 }
 
 impl Finding {
@@ -64,8 +77,8 @@ impl Finding {
     /// doing.
     #[must_use]
     pub fn of(scenario: &Scenario, lab: &Lab, failure: &Failure) -> Option<Self> {
-        let teller = Teller { lab };
-        let mut finding = match failure {
+        let teller = Teller { scenario, lab };
+        Some(match failure {
             Failure::Fault { task, fault } => teller.fault(*task, *fault),
             Failure::Deadlock { waits, cycle } => teller.stuck(waits, cycle.as_deref())?,
             Failure::Livelock { tasks, recurrence } => {
@@ -85,61 +98,37 @@ impl Finding {
                 detail: message.clone(),
                 ..Finding::plain(Sort::Panic, Invariant::I01, "pgmap itself panicked")
             },
-        };
-        finding.known = known(scenario, finding.invariant).map(|race| race.id);
-        Some(finding)
+        })
+    }
+
+    /// With what was found out about known races.
+    #[must_use]
+    pub fn attributed(self, to: Option<Attribution>) -> Self {
+        let (known, goes_away_with) = to.map(|to| (to.id, to.goes_away_with)).unzip();
+        Self { known, goes_away_with, ..self }
     }
 
     fn plain(sort: Sort, invariant: Invariant, title: &str) -> Self {
-        let (title, known) = (title.to_owned(), None);
+        let (title, known, goes_away_with) = (title.to_owned(), None, None);
         let (parties, waits, detail) = (Vec::new(), Vec::new(), String::new());
-        Self { sort, invariant, title, page: None, parties, detail, waits, known }
-    }
-}
-
-/// The race that an era is known to have here, with the rule that makes it still in force.
-fn known(scenario: &Scenario, invariant: Invariant) -> Option<&'static KnownRace> {
-    let in_force = |race: &&KnownRace| scenario.rules.get(race.rule.0) == Ok(race.rule.1);
-    scenario.era.known_for(invariant).filter(in_force)
-}
-
-/// The kind of wait whose object is a frame.
-const FOR_A_PAGE: &str = "page to become idle";
-/// The wait of unbind.
-const FOR_A_PAGEMAP: &str = "pagemap references";
-
-/// The lock of calls that change a file; faults do not take it.
-const I_RWSEM: &str = "i_rwsem";
-
-/// A blocked task in the wait-for graph.
-struct Sleeper {
-    task: Task,
-    /// The page it waits for, when it does.
-    page: Option<u32>,
-    /// Who holds that page, in words.
-    held: String,
-    /// The blocked tasks, or the owner, that it waits for.
-    on: Vec<Task>,
-    /// It waits for something that the program holds and never gives back.
-    on_purpose: bool,
-}
-
-/// Who waits, directly or through others, for what the program holds on purpose.
-fn excused(sleepers: &[Sleeper]) -> Vec<Task> {
-    let mut excused: Vec<Task> = Vec::new();
-    loop {
-        let next = sleepers.iter().find(|sleeper| {
-            !excused.contains(&sleeper.task)
-                && (sleeper.on_purpose || sleeper.on.iter().any(|task| excused.contains(task)))
-        });
-        match next {
-            Some(sleeper) => excused.push(sleeper.task),
-            None => return excused,
+        let blame = Blame::Rules;
+        Self {
+            sort,
+            invariant,
+            title,
+            page: None,
+            parties,
+            detail,
+            waits,
+            blame,
+            known,
+            goes_away_with,
         }
     }
 }
 
 struct Teller<'a> {
+    scenario: &'a Scenario,
     lab: &'a Lab,
 }
 
@@ -200,101 +189,96 @@ impl Teller<'_> {
         }
     }
 
-    /// Nobody can go on. None if everybody waits, in the end, for what the program holds on purpose.
+    /// Nobody can go on. None if everybody waits, in the end, for what the program never gives back.
     fn stuck(&self, waits: &[Blocked], cycle: Option<&[Task]>) -> Option<Finding> {
-        let sleepers: Vec<Sleeper> = waits.iter().map(|wait| self.sleeper(wait, waits)).collect();
-        let excused = excused(&sleepers);
-        let mut stuck =
-            sleepers.iter().filter(|sleeper| !excused.contains(&sleeper.task)).peekable();
-        let first = *stuck.peek()?;
-        let described = waits.iter().map(|wait| self.wait(wait)).collect();
-        let told = |finding: Finding| Finding { waits: described, ..finding };
+        let all = sleepers(self.lab, waits);
+        let stuck: Vec<&Sleeper<'_>> = all.iter().filter(|one| !one.free).collect();
+        stuck.first()?;
+        let described = all.iter().map(|one| self.wait(one)).collect();
+        let blame = if is_asked_for(self.lab, &all) { Blame::Program } else { Blame::Rules };
+        let told = |finding: Finding| Finding { waits: described, blame, ..finding };
         let names = |tasks: &[Task]| tasks.iter().map(|&task| self.name(task)).collect();
-        if let Some(lost) =
-            stuck.clone().find(|sleeper| sleeper.page.is_some() && sleeper.on.is_empty())
-        {
+        let page = |one: &Sleeper<'_>| one.page.map(|pfn| pfn.0);
+        let mut for_pages = stuck.iter().filter(|one| one.is_for_pages());
+        if let Some(lost) = for_pages.clone().find(|one| one.needs.is_empty()) {
+            let (invariant, title, detail) = match lost.page {
+                Some(_) => (Invariant::L2, "asleep for a page that is idle", "nobody holds it"),
+                None => (Invariant::L1, "unbind waits for references that nobody has", ""),
+            };
             return Some(told(Finding {
-                page: lost.page,
-                parties: names(&[lost.task]),
-                detail: lost.held.clone(),
-                ..Finding::plain(Sort::LostWakeup, Invariant::L2, "asleep for a page that is idle")
+                page: page(lost),
+                parties: names(&[lost.wait.task]),
+                detail: detail.to_owned(),
+                ..Finding::plain(Sort::LostWakeup, invariant, title)
             }));
         }
-        if let Some(over) = stuck.clone().find(|sleeper| sleeper.page.is_some()) {
-            let others: Vec<Task> =
-                [over.task].into_iter().chain(over.on.iter().copied()).collect();
+        if let Some(over) = for_pages.next() {
+            let mut parties = vec![over.wait.task];
+            parties.extend(over.others());
+            // Who waits for itself is both sides.
+            if parties.len() > 2 || parties.first() != parties.last() {
+                parties.dedup();
+            }
+            let held = over.needs.iter().filter_map(|need| need.by).map(|by| by.to_string());
             let title = "the holder of a page waits for who waits for the page";
             return Some(told(Finding {
-                page: over.page,
-                parties: names(&others),
-                detail: over.held.clone(),
+                page: page(over),
+                parties: names(&parties),
+                detail: held.collect::<Vec<_>>().join("; "),
                 ..Finding::plain(Sort::Deadlock, Invariant::I20, title)
             }));
         }
-        let for_a_pagemap = |wait: &Blocked| wait.task == first.task && wait.class == FOR_A_PAGEMAP;
-        let (sort, invariant, title) = match (cycle, first.on.is_empty()) {
-            (None, true) if waits.iter().any(for_a_pagemap) => {
-                (Sort::LostWakeup, Invariant::L1, "unbind waits for references that nobody has")
+        // Who waits for nobody who is left is why the others wait.
+        let forsaken = stuck.iter().find(|one| one.needs.is_empty()).map(|one| one.wait.owner);
+        let (sort, invariant, title) = match (cycle, forsaken) {
+            (Some(_), _) | (None, None) => {
+                (Sort::Deadlock, Invariant::I20, "tasks wait for each other")
             }
-            (Some(_), _) => (Sort::Deadlock, Invariant::I20, "tasks wait for each other"),
-            (None, false) => {
+            (None, Some(Some(_))) => {
                 (Sort::Deadlock, Invariant::I20, "a lock is held by a task that has ended")
             }
-            (None, true) => {
+            (None, Some(None)) => {
                 (Sort::LostWakeup, Invariant::L4, "asleep, and nobody is left to wake it")
             }
         };
-        let all: Vec<Task> = stuck.map(|sleeper| sleeper.task).collect();
+        let stuck: Vec<Task> = stuck.iter().map(|one| one.wait.task).collect();
         Some(told(Finding {
-            parties: names(cycle.unwrap_or(&all)),
+            parties: names(cycle.unwrap_or(&stuck)),
             ..Finding::plain(sort, invariant, title)
         }))
     }
 
-    /// Whom a blocked task waits for.
-    fn sleeper(&self, wait: &Blocked, waits: &[Blocked]) -> Sleeper {
-        let task = wait.task;
-        if wait.class == FOR_A_PAGEMAP {
-            // Somebody still uses a page: as with a page, whoever that is may never let go.
-            let in_use = |world: &World| {
-                let span = world.dax.span;
-                span.iter().any(|pfn| world.observe(pfn).refcount != 0)
-            };
-            let on_purpose = self.lab.look(|world, _| in_use(world)).unwrap_or(false);
-            return Sleeper { task, page: None, held: String::new(), on: Vec::new(), on_purpose };
-        }
-        if wait.class != FOR_A_PAGE {
-            let on = wait.owner.into_iter().collect();
-            return Sleeper { task, page: None, held: String::new(), on, on_purpose: false };
-        }
-        let page = u32::try_from(wait.object).unwrap_or(u32::MAX);
-        let holders = self.lab.look(|world, cpu| world.holders(cpu, Pfn(page))).unwrap_or_default();
-        let held: Vec<&str> = holders.iter().map(|holder| holder.who.as_str()).collect();
-        // What users took; mappings do not make a page busy.
-        let users = held.iter().filter(|who| !who.ends_with("mapping(s)"));
-        let workers: Vec<&str> = users.map(|who| who.split(' ').next().unwrap_or(who)).collect();
-        let blocked = |worker: &&&str| waits.iter().find(|wait| self.name(wait.task) == **worker);
-        let on: Vec<Task> =
-            workers.iter().filter_map(|worker| Some(blocked(&worker)?.task)).collect();
-        // Its own pin, or that of somebody who has nothing more to do, or a pipe's; or that of somebody who
-        // himself asked for a change of a file, which no fault and no unpin needs.
-        let changes_a_file = |task: &Task| {
-            let their = |wait: &&Blocked| wait.task == *task;
-            waits.iter().find(their).is_some_and(|wait| [I_RWSEM, FOR_A_PAGE].contains(&wait.class))
-        };
-        let on_purpose = on.len() < workers.len() || on.iter().any(changes_a_file);
-        let held = if held.is_empty() { "nobody holds it".to_owned() } else { held.join("; ") };
-        Sleeper { task, page: Some(page), held, on, on_purpose }
-    }
-
-    /// "w1 waits for page to become idle 0x5, held by w0".
-    fn wait(&self, wait: &Blocked) -> String {
-        let owner =
-            wait.owner.map_or_else(String::new, |task| format!(", held by {}", self.name(task)));
-        let object = match wait.class {
-            FOR_A_PAGE => format!(" (pfn {:#x})", wait.object),
+    /// "w1 waits for page to become idle (pfn 0x5), held by w0 pin 0 until w0 unpin".
+    fn wait(&self, one: &Sleeper<'_>) -> String {
+        let Sleeper { wait, needs, .. } = one;
+        let object = match (wait.class, one.page) {
+            (FOR_A_PAGE, Some(pfn)) => format!(" (pfn {:#x})", pfn.0),
             _ => String::new(),
         };
-        format!("{} waits for {}{object}{owner}", self.name(wait.task), wait.class)
+        let held: Vec<String> = needs.iter().filter_map(|need| self.need(need)).collect();
+        let held = match (wait.owner, held.as_slice()) {
+            (Some(owner), []) => format!(", held by {}", self.name(owner)),
+            (_, held) => held.iter().map(|held| format!(", {held}")).collect(),
+        };
+        format!("{} waits for {}{object}{held}", self.name(wait.task), wait.class)
+    }
+
+    /// Who holds what is needed, and until when.
+    fn need(&self, need: &Need) -> Option<String> {
+        let step = |step: u32| {
+            let step = self.scenario.program.steps.get(step as usize)?;
+            Some(self.scenario.program.step_text(step).to_string())
+        };
+        let until = need.given_back.iter().filter_map(|(_, next)| step((*next)?)).next();
+        match (need.by, until) {
+            (Some(by), Some(until)) => Some(format!("held by {by} until \"{until}\"")),
+            (Some(by), None) if need.given_back.is_empty() => {
+                Some(format!("held by {by}, which nobody gives back"))
+            }
+            (Some(by), None) => Some(format!("held by {by}")),
+            (None, Some(until)) => Some(format!("which ends with \"{until}\"")),
+            (None, None) if need.given_back.is_empty() => Some("which nobody ends".to_owned()),
+            (None, None) => None,
+        }
     }
 }

@@ -35,6 +35,13 @@ pub mod remark {
     pub const END: u32 = 2;
 }
 
+/// The step a task is in, and those it has still to run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Standing<'a> {
+    pub(crate) now: Option<&'a (u32, Op)>,
+    pub(crate) rest: &'a [(u32, Op)],
+}
+
 /// See the module's introduction.
 #[derive(Debug)]
 pub struct Lab {
@@ -48,6 +55,8 @@ pub struct Lab {
     drainers: usize,
     /// The operation each task is in, or was in last, for who asks after an execution.
     doing: Box<[Cell<u8>]>,
+    /// How many steps of its role each task has begun.
+    begun: Box<[Cell<usize>]>,
     _entered: Entered,
 }
 
@@ -84,7 +93,8 @@ impl Lab {
         let start = arena.snapshot();
         let arena = RefCell::new(arena);
         let doing = roles.iter().map(|_| Cell::new(0)).collect();
-        Ok(Self { world, machine, arena, start, roles, drainers, doing, _entered: entered })
+        let begun = roles.iter().map(|_| Cell::new(0)).collect();
+        Ok(Self { world, machine, arena, start, roles, drainers, doing, begun, _entered: entered })
     }
 
     /// The world, as the last execution left it.
@@ -117,6 +127,14 @@ impl Lab {
             Some(worker) => Party::task(worker, code),
             None => u32::from(code) << 8,
         }
+    }
+
+    /// Where the last execution left a task that did not end.
+    pub(crate) fn standing(&self, task: Task) -> Standing<'_> {
+        let steps = &self.role(task).steps;
+        let (begun, rest) =
+            steps.split_at(self.begun[usize::from(task.0) % self.begun.len()].get());
+        Standing { now: begun.last(), rest }
     }
 
     /// Looks into the world between executions.
@@ -183,6 +201,7 @@ impl Model for &Lab {
     fn reset(&mut self) {
         self.arena.borrow_mut().restore(&self.start);
         self.machine.reset();
+        self.begun.iter().for_each(|begun| begun.set(0));
     }
 
     fn state(&self) -> Option<Vec<u64>> {
@@ -199,7 +218,8 @@ impl Model for &Lab {
         let Role { worker, steps } = self.role(task);
         // The environment's calls need somebody to make them; nobody's handles are touched.
         let who = worker.unwrap_or(WorkerId(0));
-        for (n, op) in steps {
+        for (begun, (n, op)) in (1..).zip(steps) {
+            self.begun[usize::from(task.0)].set(begun);
             self.doing[usize::from(task.0)].set(op_code(op));
             let cpu = lease(&self.machine, task.0.into(), self.party(task));
             pgmap_sched::note(remark::BEGIN, u64::from(*n), 0);

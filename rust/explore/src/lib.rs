@@ -8,8 +8,9 @@
 //! |---|---|
 //! | [`scenario`] | what is explored, checked once |
 //! | [`lab`] | a world under the scheduler, and its operations as tasks |
-//! | [`finding`] | a failed execution in the words of the protocol |
+//! | [`finding`], `stuck` | a failed execution in the words of the protocol; whose doing a wait is |
 //! | [`verdict`] | what a search came to, and the search within bounds |
+//! | [`known`] | races that the era is known to have: told apart from news |
 //! | [`beyond`], `parallel` | executions drawn at random, on several OS threads |
 //! | [`turns`] | bounds and what is beyond them, in turns |
 //! | [`catalogue`], [`synth`] | programs that tell wrong rules, and programs nobody wrote |
@@ -23,6 +24,7 @@
 pub mod beyond;
 pub mod catalogue;
 pub mod finding;
+pub mod known;
 pub mod lab;
 pub mod names;
 mod parallel;
@@ -31,13 +33,15 @@ pub mod report;
 pub mod reproduce;
 pub mod scenario;
 pub mod shrink;
+mod stuck;
 pub mod synth;
 pub mod token;
 pub mod turns;
 pub mod verdict;
 
 pub use beyond::{Beyond, Drawn};
-pub use finding::{Finding, Sort};
+pub use finding::{Blame, Finding, Sort};
+pub use known::{Attribution, Met, attribute};
 pub use lab::Lab;
 pub use parallel::processors;
 pub use replay::{Outcome, Replay, replay};
@@ -47,4 +51,4 @@ pub use scenario::{Scenario, ScenarioError};
 pub use shrink::{ShrinkBudget, ShrinkProgress, shrink};
 pub use token::{Token, TokenError};
 pub use turns::{Look, Search, search};
-pub use verdict::{Found, Seen, Verdict, explore};
+pub use verdict::{Ends, Found, Seen, Unproven, Verdict, explore};

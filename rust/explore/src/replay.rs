@@ -66,6 +66,15 @@ pub fn replay(token: &Token, as_rules: Option<(Era, Rules)>) -> Result<Replay, S
     Ok(Run::of(&other, schedule)?.under_other_rules(before))
 }
 
+/// What one execution of a schedule ends in, and whether it left it on the way.
+pub(crate) fn ending(
+    scenario: &Scenario,
+    schedule: &Schedule,
+) -> Result<(Option<Finding>, bool), ScenarioError> {
+    let run = Run::of(scenario, schedule)?;
+    Ok((run.finding, run.diverged.is_some() || run.unsteady.is_some() || run.doubt.is_some()))
+}
+
 /// One schedule, run.
 struct Run {
     roles: Vec<Role>,

@@ -15,7 +15,7 @@ use crate::finding::{Finding, Sort};
 use crate::parallel::processors;
 use crate::scenario::Scenario;
 use crate::synth::{Caught, Hunt, Tried, WORDS, Wanted, Word, hunt};
-use crate::verdict::{Found, Verdict, explore};
+use crate::verdict::{Ends, Found, Verdict, explore};
 
 /// What a run on real threads saw.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,12 +119,12 @@ fn try_known(
     let plan = Sighting::plan(known.preemptions.max(1));
     let before = *tried;
     // A program that cannot be set up under these rules tells nothing about them.
-    let verdict = explore(&scenario, &plan, &mut |_| progress(&before)).ok()?;
+    // Races that the era is known for are not what somebody wants explained.
+    let verdict = explore(&scenario, &plan, Ends::Blamed, &mut |_| progress(&before)).ok()?;
     tried.programs += 1;
     tried.schedules += verdict.seen().schedules();
     match verdict {
-        // Races that the era is known for are not what somebody wants explained.
-        Verdict::Found { found, .. } if found.finding.known.is_none() => Some((scenario, *found)),
+        Verdict::Found { found, .. } => Some((found.scenario(&scenario), *found)),
         _ => None,
     }
 }
@@ -145,7 +145,8 @@ fn search(
         ops_max: OPS_MAX,
         plan: Sighting::plan(1),
         threads: processors(),
-        wanted: Wanted::News(invariant),
+        wanted: Wanted::Breaks(invariant),
+        ends: Ends::Blamed,
     };
     let all = |tried: &Tried| Tried {
         programs: before.programs + tried.programs,
@@ -153,10 +154,10 @@ fn search(
         ..*tried
     };
     match hunt(&wanted, &mut |tried| progress(&all(tried))) {
-        Caught::Found { scenario, found, tried } => {
+        Caught::Found { scenario, found, tried, .. } => {
             Reproduction::Found { scenario, found, exact: true, tried: all(&tried) }
         }
-        Caught::Nothing { tried } | Caught::Stopped { tried } => {
+        Caught::Nothing { tried, .. } | Caught::Stopped { tried, .. } => {
             Reproduction::NotFound { tried: all(&tried) }
         }
     }

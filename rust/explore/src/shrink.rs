@@ -26,7 +26,7 @@ use pgmap_sched::{Control, Plan};
 use crate::beyond::{Beyond, Drawn};
 use crate::scenario::{Scenario, ScenarioError};
 use crate::turns::{Search, search};
-use crate::verdict::{Found, Verdict};
+use crate::verdict::{Ends, Found, Verdict};
 use edit::Edit;
 
 /// How much work a shrink may be.
@@ -83,6 +83,7 @@ enum Means {
 pub fn shrink(
     scenario: &Scenario,
     found: &Found,
+    ends: Ends,
     budget: &ShrinkBudget,
     progress: &mut dyn FnMut(&ShrinkProgress) -> Control,
 ) -> Result<(Scenario, Found), ScenarioError> {
@@ -95,6 +96,7 @@ pub fn shrink(
         left: *budget,
         at: ShrinkProgress::default(),
         stopped: false,
+        ends,
         progress,
     };
     shrinker.tell();
@@ -122,6 +124,8 @@ struct Shrinker<'a> {
     left: ShrinkBudget,
     at: ShrinkProgress,
     stopped: bool,
+    /// What may stand in the way of the failure and what may not.
+    ends: Ends,
     progress: &'a mut dyn FnMut(&ShrinkProgress) -> Control,
 }
 
@@ -257,7 +261,7 @@ impl Shrinker<'_> {
             self.tell();
             return false;
         };
-        let same = found.finding.is_same(&self.best.1.finding);
+        let same = found.finding.is_same(&self.best.1.finding) && found.mends.is_empty();
         if same {
             if let (Means::Bounds(_), needed @ Some(_)) = (self.means, found.preemptions) {
                 self.means = Means::Bounds(needed);
@@ -282,7 +286,7 @@ impl Shrinker<'_> {
                 (None, Some(Beyond { strategy, seed, executions, steps_max, threads }))
             }
         };
-        Search { bounds, beyond, schedules_max }
+        Search { bounds, beyond, schedules_max, ends: self.ends }
     }
 
     fn tell(&mut self) {

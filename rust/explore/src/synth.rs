@@ -14,9 +14,10 @@ use pgmap_program::{Era, Invariant, Memory, Program, Rules, TlbRefill};
 use pgmap_sched::{Control, Plan};
 
 use crate::finding::Finding;
+use crate::known::{Met, join};
 use crate::parallel::{Enough, in_order};
 use crate::scenario::Scenario;
-use crate::verdict::{Found, Verdict, explore};
+use crate::verdict::{Ends, Found, Verdict, explore};
 
 /// An operation of the vocabulary: its word, and how a worker says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,21 +84,23 @@ pub struct Hunt {
     /// OS threads; what is found does not depend on them.
     pub threads: NonZeroUsize,
     pub wanted: Wanted,
+    /// What ends the search of a program.
+    pub ends: Ends,
 }
 
 /// Which failures end a hunt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wanted {
     Anything,
-    /// This invariant, and no race that the era is known for.
-    News(Invariant),
+    /// Those of this invariant.
+    Breaks(Invariant),
 }
 
 impl Wanted {
     fn is(self, finding: &Finding) -> bool {
         match self {
             Self::Anything => true,
-            Self::News(invariant) => finding.invariant == invariant && finding.known.is_none(),
+            Self::Breaks(invariant) => finding.invariant == invariant,
         }
     }
 }
@@ -119,11 +122,11 @@ pub struct Tried {
 #[derive(Clone, Debug)]
 pub enum Caught {
     /// The shortest program that fails.
-    Found { scenario: Box<Scenario>, found: Box<Found>, tried: Tried },
+    Found { scenario: Box<Scenario>, found: Box<Found>, tried: Tried, known: Vec<Met> },
     /// No program of these words up to the length fails within the plan.
-    Nothing { tried: Tried },
+    Nothing { tried: Tried, known: Vec<Met> },
     /// The progress callback said so.
-    Stopped { tried: Tried },
+    Stopped { tried: Tried, known: Vec<Met> },
 }
 
 /// Workers in a program.
@@ -133,7 +136,7 @@ const WORKERS: usize = 2;
 #[must_use]
 pub fn hunt(hunt: &Hunt, progress: &mut dyn FnMut(&Tried) -> Control) -> Caught {
     let mut tried = Tried::default();
-    let mut caught = None;
+    let (mut known, mut caught) = (Vec::new(), None);
     let mut stopped = false;
     in_order(
         hunt.threads,
@@ -145,9 +148,10 @@ pub fn hunt(hunt: &Hunt, progress: &mut dyn FnMut(&Tried) -> Control) -> Caught 
                 tried.ops = ops;
                 match trial {
                     Trial::Senseless => tried.senseless += 1,
-                    Trial::Explored { schedules, found } => {
+                    Trial::Explored { schedules, met, found } => {
                         tried.programs += 1;
                         tried.schedules += schedules;
+                        met.into_iter().for_each(|met| join(&mut known, met));
                         caught = found;
                     }
                 }
@@ -161,9 +165,9 @@ pub fn hunt(hunt: &Hunt, progress: &mut dyn FnMut(&Tried) -> Control) -> Caught 
         },
     );
     match caught {
-        Some((scenario, found)) => Caught::Found { scenario, found, tried },
-        None if stopped => Caught::Stopped { tried },
-        None => Caught::Nothing { tried },
+        Some((scenario, found)) => Caught::Found { scenario, found, tried, known },
+        None if stopped => Caught::Stopped { tried, known },
+        None => Caught::Nothing { tried, known },
     }
 }
 
@@ -224,6 +228,8 @@ enum Trial {
     Senseless,
     Explored {
         schedules: u64,
+        /// Races that the era is known for.
+        met: Vec<Met>,
         found: Option<(Box<Scenario>, Box<Found>)>,
     },
 }
@@ -232,17 +238,18 @@ fn try_one(hunt: &Hunt, text: &str, enough: &Enough) -> Trial {
     let Ok(program) = Program::parse(text) else { return Trial::Senseless };
     let Hunt { rules, memory, tlb, .. } = *hunt;
     let scenario = Scenario { rules, memory, tlb, ..Scenario::new(program, hunt.era) };
-    match explore(&scenario, &hunt.plan, &mut |_| enough.control()) {
+    match explore(&scenario, &hunt.plan, hunt.ends, &mut |_| enough.control()) {
         Err(_) => Trial::Senseless,
         Ok(verdict) => {
-            let schedules = verdict.seen().schedules();
+            let schedules = verdict.seen().schedules() + verdict.seen().again;
+            let met = verdict.seen().known.clone();
             let found = match verdict {
                 Verdict::Found { found, .. } if hunt.wanted.is(&found.finding) => {
-                    Some((Box::new(scenario), found))
+                    Some((Box::new(found.scenario(&scenario)), found))
                 }
                 _ => None,
             };
-            Trial::Explored { schedules, found }
+            Trial::Explored { schedules, met, found }
         }
     }
 }

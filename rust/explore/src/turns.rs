@@ -2,15 +2,15 @@
 //!
 //! Bounds that are exhausted come first: what fails within them fails with the fewest preemptions, and what is
 //! beyond is sampled afterwards. Bounds that are not exhausted after a turn share what is left with the sample,
-//! because no number of executions says how far they still are from a failure that needs many preemptions. Each
-//! A program of which nothing can be reordered is not drawn again and again: see `one_class`. Each
+//! because no number of executions says how far they still are from a failure that needs many preemptions. A
+//! program of which nothing can be reordered is not drawn again and again: see `one_class`. Each
 //! time the bounds are searched anew, and longer: all searches before the last together cost a fifteenth of it.
 
 use pgmap_sched::{Control, Limit, Plan, Progress, SampleStats};
 
 use crate::beyond::{Beyond, End, draw};
 use crate::scenario::{Scenario, ScenarioError};
-use crate::verdict::{Seen, Verdict, explore};
+use crate::verdict::{Ends, Seen, Unproven, Verdict, explore};
 
 /// Executions of the first turn, and how much longer each next one is.
 const FIRST_TURN: u64 = 256;
@@ -23,6 +23,8 @@ pub struct Search {
     pub beyond: Option<Beyond>,
     /// Executions in all, cut ones included.
     pub schedules_max: u64,
+    /// What ends it.
+    pub ends: Ends,
 }
 
 /// How far a search has come.
@@ -45,16 +47,16 @@ pub fn search(
     let mut turn = FIRST_TURN;
     loop {
         if let Some(verdict) = so_far.bounds(scenario, search, turn, progress)? {
-            return Ok(verdict);
+            return Ok(verdict.honest());
         }
         if let Some(verdict) = so_far.sample(scenario, search, turn, progress)? {
-            return Ok(verdict);
+            return Ok(verdict.honest());
         }
         if let Some(verdict) = so_far.one_class(scenario, search, turn, progress)? {
-            return Ok(verdict);
+            return Ok(verdict.honest());
         }
         if so_far.is_over(search) {
-            return Ok(so_far.verdict());
+            return Ok(so_far.verdict().honest());
         }
         turn = turn.saturating_mul(LONGER);
     }
@@ -98,9 +100,9 @@ impl SoFar {
         let alone = plan.bound.is_none() || self.beyond.drawn() >= self.to_draw(search);
         let most = self.left.min(if alone { u64::MAX } else { turn });
         let plan = Plan { schedules_max: plan.schedules_max.min(most), ..plan };
-        let verdict = explore(scenario, &plan, &mut |at| progress(&Look::Bounds(at)))?;
-        let used: u64 = verdict.seen().stats.iter().map(|now| now.schedules + now.pruned).sum();
-        self.left = self.left.saturating_sub(used);
+        let verdict = explore(scenario, &plan, search.ends, &mut |at| progress(&Look::Bounds(at)))?;
+        let used = verdict.seen();
+        self.left = self.left.saturating_sub(used.executions() + used.again);
         match verdict {
             Verdict::Exhausted { bound: Some(bound), seen } => {
                 (self.exhausted, self.within) = (Some(bound), seen);
@@ -131,15 +133,19 @@ impl SoFar {
             return Ok(None);
         }
         let before = core::mem::take(&mut self.beyond);
-        let drawn =
-            draw(scenario, &beyond, first..until, before, &mut |now| progress(&Look::Beyond(now)))?;
+        let drawn = draw(scenario, &beyond, search.ends, first..until, before, &mut |now| {
+            progress(&Look::Beyond(now))
+        })?;
         self.beyond = drawn.seen;
         self.left = self.left.saturating_sub(self.beyond.drawn() - first);
         self.asked = drawn.why == Limit::Asked;
         Ok(match drawn.end {
             End::Through => None,
             End::Found(found) => Some(Verdict::Found { found, seen: self.seen() }),
-            End::Doubt(why) => Some(Verdict::Inconclusive { why, seen: self.seen() }),
+            End::Doubt(why) => {
+                let why = Unproven::Doubt(why);
+                Some(Verdict::Inconclusive { why, seen: self.seen() })
+            }
         })
     }
 
@@ -164,9 +170,9 @@ impl SoFar {
             steps_max: beyond.steps_max,
             ..Plan::default()
         };
-        let verdict = explore(scenario, &plan, &mut |at| progress(&Look::Bounds(at)))?;
-        let used: u64 = verdict.seen().stats.iter().map(|now| now.schedules + now.pruned).sum();
-        self.left = self.left.saturating_sub(used);
+        let verdict = explore(scenario, &plan, search.ends, &mut |at| progress(&Look::Bounds(at)))?;
+        let used = verdict.seen();
+        self.left = self.left.saturating_sub(used.executions() + used.again);
         Ok(match verdict {
             Verdict::NotFound { why, .. } => {
                 self.asked = why == Limit::Asked;

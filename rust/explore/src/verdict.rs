@@ -6,7 +6,8 @@ use pgmap_sched::{
 };
 
 use crate::beyond::Drawn;
-use crate::finding::Finding;
+use crate::finding::{Blame, Finding};
+use crate::known::{Care, Mend, Met, Passed, fails_alike, is_followed, join, mended, mends};
 use crate::lab::Lab;
 use crate::scenario::{Scenario, ScenarioError};
 
@@ -19,6 +20,52 @@ pub struct Found {
     pub preemptions: Option<u32>,
     /// Where it came from, if it was drawn at random.
     pub drawn: Option<Drawn>,
+    /// Known races that were mended, so that they do not hide it: it holds for the scenario with these on.
+    pub mends: Vec<Mend>,
+}
+
+impl Found {
+    /// The scenario that it is a failure of.
+    #[must_use]
+    pub fn scenario(&self, asked: &Scenario) -> Scenario {
+        mended(asked, &self.mends)
+    }
+
+    /// Under the rules that were asked for, if the same schedule fails likewise there.
+    pub(crate) fn if_asked(self, asked: &Scenario) -> Self {
+        match is_followed(asked, &self.finding, &self.schedule) {
+            Ok(true) => Self { mends: Vec::new(), ..self },
+            Ok(false) | Err(_) => self,
+        }
+    }
+}
+
+/// Which failures end a search.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ends {
+    /// Every one.
+    Any,
+    /// Those that are news: races that the era is known for are passed over, and counted.
+    News,
+    /// As `News`, and only those that the rules are to blame for.
+    Blamed,
+}
+
+impl Ends {
+    pub(crate) fn wants(self, finding: &Finding) -> bool {
+        match self {
+            Self::Any | Self::News => true,
+            Self::Blamed => finding.blame == Blame::Rules,
+        }
+    }
+
+    /// What is mended to see behind the known races.
+    pub(crate) fn mends(self, scenario: &Scenario) -> Vec<Mend> {
+        match self {
+            Self::Any => Vec::new(),
+            Self::News | Self::Blamed => mends(scenario),
+        }
+    }
 }
 
 /// What a search has seen, whatever it came to: what every verdict carries.
@@ -28,14 +75,18 @@ pub struct Seen {
     pub stats: Vec<Stats>,
     /// Executions that were drawn at random, beyond the bounds or in their place; none if none were.
     pub sample: Option<SampleStats>,
-    /// Executions, drawn or not, that end with everybody waiting for what the program holds on purpose.
+    /// Executions, drawn or not, that end with everybody waiting for what the program never gives back.
     pub waiting: u64,
+    /// Races of the era that executions ended in.
+    pub known: Vec<Met>,
+    /// Executions with those races mended, to see what they may hide.
+    pub again: u64,
 }
 
 impl Seen {
     /// What another search of the same scenario has seen, too.
     pub(crate) fn absorb(&mut self, other: Self) {
-        let Self { stats, sample, waiting } = other;
+        let Self { stats, sample, waiting, known, again } = other;
         self.stats.extend(stats);
         match (&mut self.sample, sample) {
             (Some(mine), Some(theirs)) => mine.merge(&theirs),
@@ -43,12 +94,26 @@ impl Seen {
             (Some(_), None) => {}
         }
         self.waiting += waiting;
+        known.into_iter().for_each(|met| join(&mut self.known, met));
+        self.again += again;
     }
 
     /// Executions that were drawn at random.
     #[must_use]
     pub fn drawn(&self) -> u64 {
         self.sample.as_ref().map_or(0, |sample| sample.executions)
+    }
+
+    /// Whether executions came to an end, and all of them in the program's own wait or in a known race.
+    fn all_wait(&self) -> bool {
+        let met: u64 = self.known.iter().map(|met| met.times).sum();
+        self.waiting > 0 && self.waiting + met == self.schedules() + self.drawn()
+    }
+
+    /// Executions within bounds, cut ones included, and drawn ones.
+    pub(crate) fn executions(&self) -> u64 {
+        let within: u64 = self.stats.iter().map(|now| now.schedules + now.pruned).sum();
+        within + self.drawn()
     }
 
     /// Executions within bounds.
@@ -69,7 +134,16 @@ pub enum Verdict {
     /// Nothing was found before the budget was spent.
     NotFound { why: Limit, seen: Seen },
     /// The search proves nothing, and says why.
-    Inconclusive { why: Doubt, seen: Seen },
+    Inconclusive { why: Unproven, seen: Seen },
+}
+
+/// Why a search proves nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unproven {
+    /// The executions cannot be trusted, or do not end.
+    Doubt(Doubt),
+    /// None of them ends otherwise than in a wait for what the program never gives back.
+    AllWait,
 }
 
 impl Verdict {
@@ -84,51 +158,150 @@ impl Verdict {
         }
     }
 
+    /// As good as the search with the known races mended, without which failures cannot be told from those.
+    fn weakened(self, behind: Option<&Self>) -> Self {
+        match (self, behind) {
+            (Self::Exhausted { seen, .. }, Some(Self::NotFound { why, .. })) => {
+                Self::NotFound { why: *why, seen }
+            }
+            (
+                Self::Exhausted { seen, .. } | Self::NotFound { seen, .. },
+                Some(Self::Inconclusive { why, .. }),
+            ) => Self::Inconclusive { why: why.clone(), seen },
+            (verdict, _) => verdict,
+        }
+    }
+
+    /// Never green if nothing but the program's own waits was seen.
+    pub(crate) fn honest(self) -> Self {
+        match self {
+            Self::Exhausted { seen, .. } | Self::NotFound { seen, .. } if seen.all_wait() => {
+                Self::Inconclusive { why: Unproven::AllWait, seen }
+            }
+            other => other,
+        }
+    }
+
     /// The verdict, with what was seen before it fell.
     pub(crate) fn after(mut self, earlier: Seen) -> Self {
-        match &mut self {
+        let seen = self.seen_mut();
+        let later = core::mem::replace(seen, earlier);
+        seen.absorb(later);
+        self
+    }
+
+    fn seen_mut(&mut self) -> &mut Seen {
+        match self {
             Self::Found { seen, .. }
             | Self::Exhausted { seen, .. }
             | Self::NotFound { seen, .. }
-            | Self::Inconclusive { seen, .. } => {
-                let later = core::mem::replace(seen, earlier);
-                seen.absorb(later);
-            }
+            | Self::Inconclusive { seen, .. } => seen,
         }
-        self
     }
 }
 
 /// Searches the schedules of a scenario, bound after bound.
+///
+/// Where the era is known to have races, an execution ends at one and the search does not. What known races may
+/// hide is seen with all of them mended, which also decides what is one: a failure that does not go away is news.
 ///
 /// # Errors
 /// Why there is nothing to explore.
 pub fn explore(
     scenario: &Scenario,
     plan: &Plan,
+    ends: Ends,
+    progress: &mut dyn FnMut(&Progress) -> Control,
+) -> Result<Verdict, ScenarioError> {
+    let wanted = |finding: &Finding| ends.wants(finding);
+    let mends = ends.mends(scenario);
+    let (found, seen) = match first(scenario, plan, &wanted, progress)? {
+        Verdict::Found { found, seen } => (found, seen),
+        nothing => return Ok(nothing),
+    };
+    let again = mended(scenario, &mends);
+    if mends.is_empty() || fails_alike(&again, &found.finding, &found.schedule).is_some() {
+        return Ok(Verdict::Found { found, seen });
+    }
+    let behind = match first(&again, plan, &wanted, progress) {
+        Ok(Verdict::Found { mut found, seen }) => {
+            found.mends = mends;
+            return Ok(Verdict::Found { found: Box::new(found.if_asked(scenario)), seen });
+        }
+        Ok(nothing) => Some(nothing),
+        // What cannot be set up with the mends on has nothing to hide.
+        Err(_) => None,
+    };
+    let mut passed = Passed::default();
+    let mut all = |finding: &Finding, schedule: &Schedule| {
+        if ends.wants(finding) {
+            passed.add(finding.clone(), schedule, plan.bound);
+        }
+        Judgement::Continue
+    };
+    let mut care = Care::Search;
+    let verdict = within(scenario, plan, &mut all, &mut |now| {
+        let control = progress(now);
+        // Who wants an end wants no more searches.
+        if control == Control::Stop {
+            care = Care::Guess;
+        }
+        control
+    })?;
+    let mut verdict = verdict.weakened(behind.as_ref());
+    let seen = verdict.seen_mut();
+    seen.again = behind.as_ref().map_or(0, |behind| behind.seen().executions());
+    seen.known = passed.named(scenario, &mends, care);
+    Ok(verdict)
+}
+
+/// Searches for the first failure that is wanted.
+pub(crate) fn first(
+    scenario: &Scenario,
+    plan: &Plan,
+    wanted: &dyn Fn(&Finding) -> bool,
+    progress: &mut dyn FnMut(&Progress) -> Control,
+) -> Result<Verdict, ScenarioError> {
+    let mut look = |finding: &Finding, _: &Schedule| match wanted(finding) {
+        true => Judgement::Stop,
+        false => Judgement::Continue,
+    };
+    within(scenario, plan, &mut look, progress)
+}
+
+/// Searches the schedules of a scenario as long as whoever looks at each failure says so.
+fn within(
+    scenario: &Scenario,
+    plan: &Plan,
+    look: &mut dyn FnMut(&Finding, &Schedule) -> Judgement,
     progress: &mut dyn FnMut(&Progress) -> Control,
 ) -> Result<Verdict, ScenarioError> {
     let lab = Lab::new(scenario)?;
     let mut finding = None;
     let mut waiting = 0;
-    let mut judge = |failure: &_, _: &Schedule| {
-        finding = Finding::of(scenario, &lab, failure);
-        if finding.is_some() {
-            return Judgement::Stop;
+    let mut judge = |failure: &_, schedule: &Schedule| {
+        let Some(now) = Finding::of(scenario, &lab, failure) else {
+            waiting += 1;
+            return Judgement::Continue;
+        };
+        let judgement = look(&now, schedule);
+        if judgement == Judgement::Stop {
+            finding = Some(now);
         }
-        waiting += 1;
-        Judgement::Continue
+        judgement
     };
     let outcome = Explorer::new().search(&mut &lab, plan, &mut judge, progress);
-    let seen = |stats| Seen { stats, sample: None, waiting };
+    let seen = |stats| Seen { stats, waiting, ..Seen::default() };
     Ok(match (outcome, finding) {
         (Outcome::Found { schedule, bound, stats, .. }, Some(finding)) => {
-            let found = Box::new(Found { finding, schedule, preemptions: bound, drawn: None });
+            let (preemptions, drawn, mends) = (bound, None, Vec::new());
+            let found = Box::new(Found { finding, schedule, preemptions, drawn, mends });
             Verdict::Found { found, seen: seen(stats) }
         }
         (Outcome::Found { stats, .. }, None) => {
             // The judge stops only at a finding.
-            Verdict::Inconclusive { why: Doubt::Unsteady { step: 0 }, seen: seen(stats) }
+            let why = Unproven::Doubt(Doubt::Unsteady { step: 0 });
+            Verdict::Inconclusive { why, seen: seen(stats) }
         }
         (Outcome::Exhausted { stats }, _) => {
             Verdict::Exhausted { bound: plan.bound, seen: seen(stats) }
@@ -137,7 +310,7 @@ pub fn explore(
             Verdict::NotFound { why: limit, seen: seen(stats) }
         }
         (Outcome::Inconclusive { why, stats }, _) => {
-            Verdict::Inconclusive { why, seen: seen(stats) }
+            Verdict::Inconclusive { why: Unproven::Doubt(why), seen: seen(stats) }
         }
     })
 }

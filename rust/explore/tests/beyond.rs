@@ -5,8 +5,8 @@ mod scenes;
 use std::num::NonZeroUsize;
 
 use pgmap_explore::{
-    Beyond, Found, Look, Outcome, Scenario, Search, Seen, ShrinkBudget, Verdict, explore, replay,
-    search, shrink,
+    Beyond, Ends, Found, Look, Outcome, Scenario, Search, Seen, ShrinkBudget, Unproven, Verdict,
+    explore, replay, search, shrink,
 };
 use pgmap_program::Era;
 use pgmap_sched::{Control, Limit, Plan, Strategy};
@@ -28,7 +28,7 @@ fn beyond(strategy: Strategy, executions: u64, threads: usize) -> Beyond {
 
 /// A sample alone.
 fn only(beyond: Beyond) -> Search {
-    Search { bounds: None, beyond: Some(beyond), schedules_max: u64::MAX }
+    Search { bounds: None, beyond: Some(beyond), schedules_max: u64::MAX, ends: Ends::Any }
 }
 
 /// Bounds, then a sample.
@@ -196,11 +196,12 @@ fn what_was_drawn_shrinks_to_what_a_search_would_find() {
     let drawn = found(run(&scenario, &only(beyond(Strategy::Portfolio, 20_000, 1))));
     let budget = ShrinkBudget::default();
     let (small, least) =
-        shrink(&scenario, &drawn, &budget, &mut |_| Control::Go).expect("a scenario");
+        shrink(&scenario, &drawn, Ends::Any, &budget, &mut |_| Control::Go).expect("a scenario");
     assert!(least.finding.is_same(&drawn.finding));
     assert_eq!(small.roles().len(), 2);
     let plan = Plan { bound: Some(3), ..Plan::default() };
-    let Ok(Verdict::Found { found, .. }) = explore(&small, &plan, &mut |_| Control::Go) else {
+    let Ok(Verdict::Found { found, .. }) = explore(&small, &plan, Ends::Any, &mut |_| Control::Go)
+    else {
         panic!("not in {}", small.program);
     };
     assert_eq!(least.preemptions, found.preemptions);
@@ -215,18 +216,20 @@ fn what_no_search_reaches_shrinks_by_drawing() {
     // So few schedules that the bounds do not get to the failure of the whole program.
     let budget = ShrinkBudget { schedules_max: 20, ..ShrinkBudget::default() };
     let (found, least) =
-        shrink(&scenario, &drawn, &budget, &mut |_| Control::Go).expect("a scenario");
+        shrink(&scenario, &drawn, Ends::Any, &budget, &mut |_| Control::Go).expect("a scenario");
     assert!(least.finding.is_same(&drawn.finding));
     let steps = |scenario: &Scenario| scenario.program.steps.len();
     assert!(steps(&found) < steps(&scenario), "{}", found.program);
-    let (again, same) = shrink(&scenario, &drawn, &budget, &mut |_| Control::Go).expect("again");
+    let (again, same) =
+        shrink(&scenario, &drawn, Ends::Any, &budget, &mut |_| Control::Go).expect("again");
     assert_eq!((again, same.schedule), (found, least.schedule));
     // It was drawn: nobody counted its preemptions.
     assert_eq!(least.preemptions, None);
     // Without where it came from, a budget that does not reach the smallest program either gets nowhere.
     let lost = Found { drawn: None, ..drawn };
     let budget = ShrinkBudget { schedules_max: 4, ..ShrinkBudget::default() };
-    let (stuck, _) = shrink(&scenario, &lost, &budget, &mut |_| Control::Go).expect("a scenario");
+    let (stuck, _) =
+        shrink(&scenario, &lost, Ends::Any, &budget, &mut |_| Control::Go).expect("a scenario");
     assert_eq!(stuck, scenario);
 }
 
@@ -269,14 +272,14 @@ fn bounds_that_are_not_exhausted_share_what_is_left_with_the_sample() {
 fn what_is_far_from_the_first_bounds_is_drawn_before_they_reach_it() {
     let scenario = large(&["zap-put=before-flush"]);
     let plan = Plan { bound: Some(6), schedules_max: 256, ..Plan::default() };
-    let by_bounds = explore(&scenario, &plan, &mut |_| Control::Go);
+    let by_bounds = explore(&scenario, &plan, Ends::Any, &mut |_| Control::Go);
     assert!(matches!(by_bounds, Ok(Verdict::NotFound { .. })), "{by_bounds:?}");
     let found = found(run(&scenario, &both(6, beyond(Strategy::Portfolio, u64::MAX, 2))));
     assert!(found.drawn.is_some());
 }
 
 #[test]
-fn executions_that_wait_on_purpose_are_counted_whether_bounded_or_drawn() {
+fn executions_that_wait_on_purpose_are_counted_whether_bounded_or_drawn_and_prove_nothing() {
     // Nobody takes the pin back, so truncate waits for ever, whatever the order.
     let mut held = large(&[]);
     let text = held.program.to_string().replace("start\n", "w0 pin 0 0\nstart\n");
@@ -284,7 +287,8 @@ fn executions_that_wait_on_purpose_are_counted_whether_bounded_or_drawn() {
     // The sample is spent after the first turn, and then the bounds go on alone.
     let wanted = both(6, beyond(Strategy::Portfolio, 100, 2));
     let verdict = run(&held, &Search { schedules_max: 256 + 100 + 300, ..wanted });
-    let Verdict::NotFound { why: Limit::Schedules, seen } = verdict else {
+    // Nothing else was seen, which is no verdict.
+    let Verdict::Inconclusive { why: Unproven::AllWait, seen } = verdict else {
         panic!("{verdict:?}");
     };
     assert_eq!((seen.drawn(), seen.waiting), (100, seen.schedules() + 100));

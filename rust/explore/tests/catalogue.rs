@@ -1,7 +1,7 @@
 //! Every wrong rule is found with its program, at its least bound; the sound era is exhausted with the same.
 
 use pgmap_explore::catalogue::{CATALOGUE, Known, NOT_SHOWN, NotOnX86};
-use pgmap_explore::{Scenario, Verdict, explore};
+use pgmap_explore::{Ends, Scenario, Verdict, explore};
 use pgmap_program::rules::RULES;
 use pgmap_program::{Era, Memory};
 use pgmap_sched::{Control, Plan};
@@ -16,7 +16,8 @@ fn each_wrong_rule_is_found_at_its_least_bound() {
         let mut scenario = known.right().expect("a program");
         scenario.rules.apply(&known.assignment()).expect("a rule");
         assert_eq!(scenario.broken(), [(known.rule, known.value)], "a wrong rule");
-        let verdict = explore(&scenario, &within(2), &mut |_| Control::Go).expect("a scenario");
+        let verdict =
+            explore(&scenario, &within(2), Ends::Any, &mut |_| Control::Go).expect("a scenario");
         let Verdict::Found { found, .. } = verdict else {
             panic!("{}: {verdict:?}", known.assignment());
         };
@@ -29,7 +30,8 @@ fn each_wrong_rule_is_found_at_its_least_bound() {
 fn the_sound_era_is_exhausted_with_the_same_programs() {
     for known in CATALOGUE {
         let scenario = known.right().expect("a program");
-        let verdict = explore(&scenario, &within(2), &mut |_| Control::Go).expect("a scenario");
+        let verdict =
+            explore(&scenario, &within(2), Ends::Any, &mut |_| Control::Go).expect("a scenario");
         assert!(
             matches!(verdict, Verdict::Exhausted { bound: Some(2), .. }),
             "{}: {verdict:?}",
@@ -46,7 +48,8 @@ fn a_wrong_rule_that_needs_weaker_memory_is_silent_without() {
         let right = known.right().expect("a program");
         let mut scenario = Scenario { memory: Memory::Sc, ..right };
         scenario.rules.apply(&known.assignment()).expect("a rule");
-        let verdict = explore(&scenario, &within(2), &mut |_| Control::Go).expect("a scenario");
+        let verdict =
+            explore(&scenario, &within(2), Ends::Any, &mut |_| Control::Go).expect("a scenario");
         assert!(matches!(verdict, Verdict::Exhausted { .. }), "{}", known.assignment());
     }
 }

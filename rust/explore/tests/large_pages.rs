@@ -8,7 +8,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use pgmap_explore::catalogue::CATALOGUE;
-use pgmap_explore::{Found, Scenario, Verdict, explore};
+use pgmap_explore::{Ends, Found, Scenario, Verdict, explore};
 use pgmap_program::{Era, Invariant, Program, Recording};
 use pgmap_sched::{Control, Plan};
 
@@ -19,7 +19,7 @@ fn few(program: &Program, era: Era, order: u8, schedules_max: u64) -> (Scenario,
     scenario.geometry.pmd_order = order;
     scenario.geometry.pages = scenario.geometry.pages.next_multiple_of(huge).max(4 * huge);
     let plan = Plan { bound: Some(1), schedules_max, cache_bytes: 1 << 24, ..Plan::default() };
-    let verdict = explore(&scenario, &plan, &mut |_| Control::Go);
+    let verdict = explore(&scenario, &plan, Ends::Any, &mut |_| Control::Go);
     let verdict = verdict.unwrap_or_else(|wrong| panic!("{wrong} in\n{program}"));
     (scenario, verdict)
 }

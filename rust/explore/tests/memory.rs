@@ -4,7 +4,8 @@ mod scenes;
 
 use pgmap_explore::catalogue::{CATALOGUE, Known};
 use pgmap_explore::{
-    Outcome, Scenario, ScenarioError, ShrinkBudget, Token, Verdict, explore, replay, report, shrink,
+    Ends, Outcome, Scenario, ScenarioError, ShrinkBudget, Token, Verdict, explore, replay, report,
+    shrink,
 };
 use pgmap_program::{Era, Invariant, Memory, Program, TlbRefill};
 use pgmap_sched::{Control, Plan};
@@ -12,7 +13,7 @@ use scenes::{find, scenario};
 
 fn search(scenario: &Scenario, bound: u32) -> Verdict {
     let plan = Plan { bound: Some(bound), ..Plan::default() };
-    explore(scenario, &plan, &mut |_| Control::Go).expect("a scenario")
+    explore(scenario, &plan, Ends::Any, &mut |_| Control::Go).expect("a scenario")
 }
 
 #[track_caller]
@@ -77,8 +78,9 @@ fn a_failure_that_needs_a_store_buffer_shrinks_and_is_replayed() {
     let padded = late.program.to_string().replace("w0 w 0 0\n", "w0 w 0 0\nw1 pread f 0 1\n");
     let padded = Scenario { program: Program::parse(&padded).expect("a program"), ..late.clone() };
     let found = find(&padded);
-    let (small, found) = shrink(&padded, &found, &ShrinkBudget::default(), &mut |_| Control::Go)
-        .expect("a scenario");
+    let (small, found) =
+        shrink(&padded, &found, Ends::Any, &ShrinkBudget::default(), &mut |_| Control::Go)
+            .expect("a scenario");
     assert_eq!((small.memory, small.program.steps.len()), (Memory::Tso, late.program.steps.len()));
     let word = found.token(&small).to_string();
     let token: Token = word.parse().expect("its own word");

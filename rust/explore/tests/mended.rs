@@ -1,13 +1,13 @@
 //! Mistakes of this model that real threads once showed: the programs that show them, exhausted now.
 
-use pgmap_explore::{Scenario, Verdict, explore};
+use pgmap_explore::{Ends, Scenario, Verdict, explore};
 use pgmap_program::{Era, Program};
 use pgmap_sched::{Control, Plan};
 
 fn exhausted(program: &str, bound: u32) {
     let scenario = Scenario::new(Program::parse(program).expect("a program"), Era::V6_15Sound);
     let plan = Plan { bound: Some(bound), ..Plan::default() };
-    let verdict = explore(&scenario, &plan, &mut |_| Control::Go).expect("a scenario");
+    let verdict = explore(&scenario, &plan, Ends::Any, &mut |_| Control::Go).expect("a scenario");
     assert!(matches!(verdict, Verdict::Exhausted { .. }), "{program}{verdict:#?}");
 }
 

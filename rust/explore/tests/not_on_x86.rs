@@ -2,14 +2,14 @@
 //! the wrong rule and the right one are the same search.
 
 use pgmap_explore::catalogue::NOT_ON_X86;
-use pgmap_explore::{Scenario, Verdict, explore};
+use pgmap_explore::{Ends, Scenario, Verdict, explore};
 use pgmap_program::Memory;
 use pgmap_sched::{Control, Plan};
 
 /// Schedules of the exhausted bounds.
 fn schedules(scenario: &Scenario) -> Vec<u64> {
     let plan = Plan { bound: Some(2), ..Plan::default() };
-    let verdict = explore(scenario, &plan, &mut |_| Control::Go).expect("a scenario");
+    let verdict = explore(scenario, &plan, Ends::Any, &mut |_| Control::Go).expect("a scenario");
     let Verdict::Exhausted { bound: Some(2), seen } = verdict else {
         panic!("{:?}: {verdict:?}", scenario.broken())
     };

@@ -4,13 +4,17 @@ mod scenes;
 
 use pgmap_explore::catalogue::Known;
 use pgmap_explore::report::{ROWS_MAX, Row, Tells, WIDTH};
-use pgmap_explore::{Found, Lab, Report, Scenario, Sort, Token, Verdict, explore, names, report};
+use pgmap_explore::{
+    Ends, Found, Lab, Report, Scenario, Sort, Token, Verdict, attribute, explore, names, report,
+};
 use pgmap_program::{Era, Program, RULES};
 use pgmap_sched::{Control, Explorer, Plan, Trace};
 use scenes::{Numbers, find, lost, scenario, torn};
 
 fn told(scenario: &Scenario) -> Report {
-    report(scenario, &find(scenario)).expect("what was found can be run again")
+    let mut found = find(scenario);
+    found.finding = found.finding.clone().attributed(attribute(scenario, &found));
+    report(scenario, &found).expect("what was found can be run again")
 }
 
 /// The program that the catalogue has for a wrong rule, under that rule.
@@ -92,7 +96,8 @@ fn a_torn_page_is_told_from_the_pin_to_the_truncate_that_does_not_wait() {
 fn a_lost_wake_up_prints_who_waits_instead_of_a_value() {
     let report = told(&lost());
     assert_eq!(report.signature, "asleep for a page that is idle in ftruncate / unpin");
-    assert_eq!((report.sort, report.known), (Sort::LostWakeup, Some("B33")));
+    assert_eq!((report.sort, report.known.as_deref()), (Sort::LostWakeup, Some("B33")));
+    assert_eq!(report.goes_away_with.as_deref(), Some("idle-pred=ref-equals-map"));
     let text = report.to_string();
     assert!(text.contains("\nwaiting: w1 waits for page to become idle (pfn 0x4)\n"), "{text}");
     assert!(text.contains("\nKnown: B33"), "{text}");
@@ -312,7 +317,7 @@ fn drawn(numbers: &mut Numbers) -> Option<Scenario> {
 /// A failure of the scenario, if there is one close at hand.
 fn stumbled_on(scenario: &Scenario) -> Option<Found> {
     let plan = Plan { bound: Some(1), schedules_max: 60, cache_bytes: 1 << 20, ..Plan::default() };
-    match explore(scenario, &plan, &mut |_| Control::Go) {
+    match explore(scenario, &plan, Ends::Any, &mut |_| Control::Go) {
         Ok(Verdict::Found { found, .. }) => Some(*found),
         _ => None,
     }

@@ -6,7 +6,7 @@ mod scenes;
 
 use std::collections::BTreeSet;
 
-use pgmap_explore::{Found, Outcome, Scenario, ShrinkBudget, ShrinkProgress, replay, shrink};
+use pgmap_explore::{Ends, Found, Outcome, Scenario, ShrinkBudget, ShrinkProgress, replay, shrink};
 use pgmap_program::{Era, Geometry, Program};
 use pgmap_sched::Control;
 use scenes::{find, find_within, lost, scenario, torn};
@@ -34,7 +34,7 @@ fn padded() -> [Scenario; 2] {
 
 fn shrunk(scenario: &Scenario) -> (Scenario, Found) {
     let found = find(scenario);
-    shrink(scenario, &found, &ShrinkBudget::default(), &mut |_| Control::Go).unwrap()
+    shrink(scenario, &found, Ends::Any, &ShrinkBudget::default(), &mut |_| Control::Go).unwrap()
 }
 
 /// Its tasks, and their steps after `start`.
@@ -77,7 +77,8 @@ fn nothing_is_left_that_could_go() {
         let (small, found) = shrunk(&scenario);
         // A second shrink has nothing to do.
         let (again, _) =
-            shrink(&small, &found, &ShrinkBudget::default(), &mut |_| Control::Go).unwrap();
+            shrink(&small, &found, Ends::Any, &ShrinkBudget::default(), &mut |_| Control::Go)
+                .unwrap();
         assert_eq!(again, small);
         let steps: BTreeSet<String> = small
             .program
@@ -123,7 +124,7 @@ fn what_an_unbounded_search_finds_comes_out_with_its_preemptions_counted() {
     let found = find_within(&torn(), None);
     assert_eq!(found.preemptions, None);
     let budget = ShrinkBudget::default();
-    let (small, after) = shrink(&torn(), &found, &budget, &mut |_| Control::Go).unwrap();
+    let (small, after) = shrink(&torn(), &found, Ends::Any, &budget, &mut |_| Control::Go).unwrap();
     assert!(after.preemptions.is_some());
     assert!(size(&small) <= size(&torn()));
 }
@@ -155,7 +156,7 @@ fn progress_is_told_and_can_stop() {
         told.push(*progress);
         Control::Go
     };
-    let (small, _) = shrink(&scenario, &found, &budget, &mut listen).unwrap();
+    let (small, _) = shrink(&scenario, &found, Ends::Any, &budget, &mut listen).unwrap();
     assert!(told.windows(2).all(|pair| {
         pair[0].tried <= pair[1].tried
             && pair[0].kept <= pair[1].kept
@@ -165,14 +166,16 @@ fn progress_is_told_and_can_stop() {
     assert_eq!((last.tasks, last.steps), size(&small));
 
     let mut stop_at_once = |_: &ShrinkProgress| Control::Stop;
-    let (same, as_found) = shrink(&scenario, &found, &budget, &mut stop_at_once).unwrap();
+    let (same, as_found) =
+        shrink(&scenario, &found, Ends::Any, &budget, &mut stop_at_once).unwrap();
     assert_eq!((&same, &as_found.schedule), (&scenario, &found.schedule));
 
     let mut stop_halfway = |progress: &ShrinkProgress| match progress.kept {
         0..2 => Control::Go,
         _ => Control::Stop,
     };
-    let (halfway, found_there) = shrink(&scenario, &found, &budget, &mut stop_halfway).unwrap();
+    let (halfway, found_there) =
+        shrink(&scenario, &found, Ends::Any, &budget, &mut stop_halfway).unwrap();
     assert!(size(&small) < size(&halfway) && size(&halfway) < size(&scenario));
     assert_same_failure(&found, &halfway, &found_there);
 }
@@ -188,7 +191,7 @@ fn a_spent_budget_ends_with_the_smallest_program_so_far() {
             tried = progress.tried;
             Control::Go
         };
-        let (small, after) = shrink(&scenario, &found, &budget, &mut count).unwrap();
+        let (small, after) = shrink(&scenario, &found, Ends::Any, &budget, &mut count).unwrap();
         assert_eq!(tried, candidates_max);
         assert!(size(&small) <= size(&scenario));
         assert!(after.finding.is_same(&found.finding));
@@ -202,7 +205,8 @@ fn another_failure_is_no_reason_to_keep_a_change() {
         // Whatever is found in a smaller program, it is not this.
         found.finding.title.push_str(", seen elsewhere");
         let budget = ShrinkBudget::default();
-        let (same, _) = shrink(&scenario, &found, &budget, &mut |_| Control::Go).unwrap();
+        let (same, _) =
+            shrink(&scenario, &found, Ends::Any, &budget, &mut |_| Control::Go).unwrap();
         assert_eq!(same, scenario);
     }
 }

@@ -3,7 +3,7 @@
 
 mod scenes;
 
-use pgmap_explore::{Verdict, explore};
+use pgmap_explore::{Ends, Verdict, explore};
 use pgmap_program::Era;
 use pgmap_sched::{Control, Plan};
 
@@ -83,7 +83,8 @@ fn every_step_is_walked_by_a_program_that_is_exhausted() {
     for (what, bound, program) in STEPS {
         let scenario = scenes::scenario(program, Era::V6_15Sound, &[]);
         let plan = Plan { bound: Some(*bound), ..Plan::default() };
-        let verdict = explore(&scenario, &plan, &mut |_| Control::Go).expect("a scenario");
+        let verdict =
+            explore(&scenario, &plan, Ends::Any, &mut |_| Control::Go).expect("a scenario");
         assert!(matches!(verdict, Verdict::Exhausted { .. }), "{what}: {verdict:?}");
     }
 }

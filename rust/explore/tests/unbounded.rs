@@ -1,7 +1,7 @@
 //! Without a bound: what the catalogue's programs show when every class of their executions is seen.
 
 use pgmap_explore::catalogue::{CATALOGUE, Known};
-use pgmap_explore::{Verdict, explore};
+use pgmap_explore::{Ends, Verdict, explore};
 use pgmap_program::Memory;
 use pgmap_sched::{Control, Plan};
 
@@ -25,7 +25,8 @@ fn each_wrong_rule_is_found_without_a_bound() {
     for known in known().filter(|known| known.rule != LATE) {
         let mut scenario = known.right().expect("a program");
         scenario.rules.apply(&known.assignment()).expect("a rule");
-        let verdict = explore(&scenario, &plan(), &mut |_| Control::Go).expect("a scenario");
+        let verdict =
+            explore(&scenario, &plan(), Ends::Any, &mut |_| Control::Go).expect("a scenario");
         let Verdict::Found { found, .. } = verdict else {
             panic!("{}: {verdict:?}", known.assignment());
         };
@@ -37,7 +38,8 @@ fn each_wrong_rule_is_found_without_a_bound() {
 fn the_sound_era_is_exhausted_without_a_bound() {
     for known in known().filter(|known| !LARGE.contains(&known.rule)) {
         let scenario = known.right().expect("a program");
-        let verdict = explore(&scenario, &plan(), &mut |_| Control::Go).expect("a scenario");
+        let verdict =
+            explore(&scenario, &plan(), Ends::Any, &mut |_| Control::Go).expect("a scenario");
         assert!(
             matches!(verdict, Verdict::Exhausted { bound: None, .. }),
             "{}: {verdict:?}",

@@ -2,7 +2,7 @@
 
 use pgmap_explore::catalogue::Known;
 use pgmap_explore::report::steps;
-use pgmap_explore::{Scenario, ScenarioError, Verdict, explore};
+use pgmap_explore::{Ends, Scenario, ScenarioError, Verdict, explore};
 use pgmap_sched::{Control, Plan};
 
 fn scenario() -> Scenario {
@@ -14,7 +14,7 @@ fn every_event_of_an_execution_is_told_with_its_function_and_its_object() {
     let mut wrong = scenario();
     wrong.rules.apply("zap-put=before-flush").expect("a rule");
     let Verdict::Found { found, .. } =
-        explore(&wrong, &Plan::default(), &mut |_| Control::Go).expect("it runs")
+        explore(&wrong, &Plan::default(), Ends::Any, &mut |_| Control::Go).expect("it runs")
     else {
         panic!("not found");
     };

@@ -11,7 +11,7 @@ use thiserror::Error;
 
 use crate::invariant::Invariant;
 use crate::nearest::hint;
-use crate::rules::Rules;
+use crate::rules::{RuleInfo, Rules};
 
 /// A named preset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
@@ -19,7 +19,7 @@ pub enum Era {
     /// Linux v6.15 to v6.18 as shipped.
     #[allow(non_camel_case_types)]
     V6_15,
-    /// The same with B31, B33 and B48 mended.
+    /// The same with B31, B33, B48 and B50 mended.
     #[default]
     V6_15Sound,
 }
@@ -31,10 +31,12 @@ pub struct KnownRace {
     pub id: &'static str,
     /// A few words.
     pub title: &'static str,
-    /// What it breaks.
-    pub invariant: Invariant,
-    /// `(rule, value)` that makes the difference.
+    /// What it is seen to break, the most usual first.
+    pub breaks: &'static [Invariant],
+    /// `(rule, value)` that makes the difference; [`Era::mend`] has the other value.
     pub rule: (&'static str, &'static str),
+    /// The operations of which one takes part, as a violation names them.
+    pub operations: &'static [&'static str],
     /// Kernels on which it was seen, or that have it by their source.
     pub kernels: &'static str,
     /// Where the evidence is.
@@ -47,8 +49,9 @@ const V6_15_KNOWN: &[KnownRace] = &[
     KnownRace {
         id: "B31",
         title: "unbind does not wait for page references",
-        invariant: Invariant::I13Strong,
+        breaks: &[Invariant::I13Strong],
         rule: ("teardown-pages", "ignore"),
+        operations: &["unbind"],
         kernels: "v5.18 and later; recorded on 6.1, 6.12, 6.16 and 7.2",
         source: "K§3.3, K§14, recordings *_unbind_ref",
         note: "file system DAX and generic pages hold no pagemap reference, so unbind frees their \
@@ -57,8 +60,9 @@ const V6_15_KNOWN: &[KnownRace] = &[
     KnownRace {
         id: "B33",
         title: "a layout break is never woken when the page is faulted in again",
-        invariant: Invariant::L2,
+        breaks: &[Invariant::L2],
         rule: ("idle-pred", "ref-zero"),
+        operations: LAYOUT_BREAKS,
         kernels: "v6.15 and later; recorded on 6.16, 6.18 and 7.2",
         source: "K§5.5, K§14, recordings *_refault_while_*",
         note: "the sleeper waits for refcount 0, but the refault keeps a reference of its own: when \
@@ -67,14 +71,30 @@ const V6_15_KNOWN: &[KnownRace] = &[
     KnownRace {
         id: "B48",
         title: "an old index is read as a share count",
-        invariant: Invariant::I17,
+        breaks: &[Invariant::I17],
         rule: ("share-reset", "kept-at-order-0"),
+        operations: &["write", "read"],
         kernels: "v6.15 to v6.18; recorded on 6.16, clean on 7.2",
         source: "K§5.3, K§14, recording xfs_stale_share",
         note: "index and share are one word; it is not cleared when an order-0 page loses its last \
                entry, so the next life of the block starts with a share count that nobody holds",
     },
+    KnownRace {
+        id: "B50",
+        title: "unmapping works on struct pages that unbind took away",
+        breaks: &[Invariant::I27],
+        rule: ("teardown-pages", "ignore"),
+        operations: &["unbind"],
+        kernels: "v5.18 and later; recorded on 6.1, 6.12, 6.16 and 7.2",
+        source: "K§14, recordings *_unbind_mounted_ref",
+        note: "unbind waits for nobody who still has a page in hand: a munmap or an exit in the middle of a zap \
+               finishes on a struct page that is gone, or in its next life",
+    },
 ];
+
+/// What waits for a page to become idle.
+const LAYOUT_BREAKS: &[&str] =
+    &["ftruncate", "punch", "zerorange", "unlink", "close", "munmap", "exit", "umount"];
 
 impl Era {
     /// Every era, in the order of [`RuleInfo::defaults`](crate::rules::RuleInfo::defaults).
@@ -105,7 +125,7 @@ impl Era {
     pub const fn k(self) -> &'static str {
         match self {
             Era::V6_15 => "K§3.7 Era C, K§14",
-            Era::V6_15Sound => "K§3.7 Era C, K§9 B31 B33 B48",
+            Era::V6_15Sound => "K§3.7 Era C, K§9 B31 B33 B48, K§14 B50",
         }
     }
 
@@ -124,10 +144,25 @@ impl Era {
         }
     }
 
+    /// The same kernel with its known races mended.
+    #[must_use]
+    pub const fn sound(self) -> Era {
+        match self {
+            Era::V6_15 | Era::V6_15Sound => Era::V6_15Sound,
+        }
+    }
+
+    /// `(rule, value)` that mends a race of this era.
+    #[must_use]
+    pub fn mend(self, race: &KnownRace) -> (&'static str, &'static str) {
+        let (rule, wrong) = race.rule;
+        (rule, RuleInfo::find(rule).map_or(wrong, |info| info.default_in(self.sound())))
+    }
+
     /// The known race of this era that breaks `invariant`.
     #[must_use]
     pub fn known_for(self, invariant: Invariant) -> Option<&'static KnownRace> {
-        self.known().iter().find(|race| race.invariant == invariant)
+        self.known().iter().find(|race| race.breaks.contains(&invariant))
     }
 
     /// The faithful era of a running kernel's version string (`"6.16.12+deb13"`), if there is one.

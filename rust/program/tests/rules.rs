@@ -130,7 +130,12 @@ fn every_known_race_is_documented() {
         for text in [race.title, race.kernels, race.note] {
             assert!(text.len() > 10, "{}", race.id);
         }
-        assert_eq!(Era::V6_15.known_for(race.invariant).map(|r| r.id), Some(race.id));
+        for breaks in race.breaks {
+            assert_eq!(Era::V6_15.known_for(*breaks).map(|r| r.id), Some(race.id));
+        }
+        let (rule, mended) = Era::V6_15.mend(race);
+        assert_eq!((rule, Era::V6_15Sound.rules().get(rule)), (race.rule.0, Ok(mended)));
+        assert_ne!(mended, race.rule.1);
     }
     assert_eq!(Era::V6_15.known_for(Invariant::I22), None);
 }

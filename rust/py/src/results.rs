@@ -55,7 +55,7 @@ pub(crate) fn page_state<'py>(
 }
 
 pub(crate) fn holder<'py>(py: Python<'py>, holder: &Holder) -> PyResult<Bound<'py, PyAny>> {
-    build(py, "Holder", (holder.who.as_str(), holder.pages))
+    build(py, "Holder", (holder.by.to_string().as_str(), holder.pages))
 }
 
 pub(crate) fn waiter<'py>(py: Python<'py>, waiter: &Waiter) -> PyResult<Bound<'py, PyAny>> {

@@ -40,8 +40,7 @@ pub(crate) fn holders(lab: &Lab, deadline: Duration, waiters: &[Waiter]) -> Vec<
     let found = lab.enter(0, patience, |cpu| {
         let of = |pfn: u32| {
             let holders = lab.world().holders(cpu, Pfn(pfn)).into_iter();
-            holders
-                .map(move |holder| format!("pfn {pfn}: {}, {} page(s)", holder.who, holder.pages))
+            holders.map(move |holder| format!("pfn {pfn}: {}, {} page(s)", holder.by, holder.pages))
         };
         frames.iter().flat_map(|pfn| of(*pfn)).collect()
     });

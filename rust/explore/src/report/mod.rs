@@ -66,7 +66,9 @@ pub struct Report {
     pub waits: Vec<String>,
     pub detail: String,
     /// The number of a race that the era is known to have.
-    pub known: Option<&'static str>,
+    pub known: Option<String>,
+    /// The rules with which it goes away then.
+    pub goes_away_with: Option<String>,
     pub scenario: Setting,
     /// The command that runs this execution again.
     pub reproduce: String,

@@ -40,8 +40,8 @@ pub(super) fn print(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result 
     page.blank();
     causes(report, &mut page);
     setting(&report.scenario, &mut page);
-    if let Some(known) = report.known {
-        page.paragraph("Known: ", &format!("{known}, a race of this era"));
+    if let (Some(known), Some(mend)) = (&report.known, &report.goes_away_with) {
+        page.paragraph("Known: ", &format!("{known}, a race of this era; goes away with {mend}"));
     }
     page.command("Reproduce: ", &report.reproduce);
     page.paragraph("Found by: ", concat!("pgmap ", env!("CARGO_PKG_VERSION"), " explore"));

@@ -1,7 +1,7 @@
 //! Programs with a known failure, and searches for it.
 #![allow(dead_code, reason = "each test takes what it needs")]
 
-use pgmap_explore::{Found, Scenario, Verdict, explore};
+use pgmap_explore::{Ends, Found, Scenario, Verdict, explore};
 use pgmap_prim::SplitMix64;
 use pgmap_program::{Era, Program};
 use pgmap_sched::{Control, Plan};
@@ -35,7 +35,9 @@ pub(crate) fn find(scenario: &Scenario) -> Found {
 
 pub(crate) fn find_within(scenario: &Scenario, bound: Option<u32>) -> Found {
     let plan = Plan { bound, ..Plan::default() };
-    match explore(scenario, &plan, &mut |_| Control::Go).expect("a scenario that can be explored") {
+    match explore(scenario, &plan, Ends::Any, &mut |_| Control::Go)
+        .expect("a scenario that can be explored")
+    {
         Verdict::Found { found, .. } => *found,
         other => panic!("nothing found in\n{}{other:?}", scenario.program),
     }

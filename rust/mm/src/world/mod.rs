@@ -16,7 +16,8 @@
 //! | `driver` | driver memory |
 //! | `execute` | from an [`Op`](program::Op) to the call it names |
 //! | `observe` | what a page looks like, for comparison with a recording |
-//! | `oracle` | complaints as violations, quiescence, who holds a page |
+//! | `oracle` | complaints as violations, quiescence |
+//! | `holders` | who holds a page, as values |
 //! | `owners`, `audit` | explored only: what the ledger says of a page, and whether tables agree |
 
 mod audit;
@@ -25,6 +26,7 @@ mod direct_io;
 mod driver;
 mod execute;
 mod files;
+mod holders;
 mod memory;
 mod observe;
 mod oracle;
@@ -46,8 +48,9 @@ use crate::vm::Vm;
 
 pub use direct_io::Completes;
 pub use execute::{op_code, op_code_named};
+pub use holders::{HeldBy, Holder, PinNumbers};
 pub use observe::{Coverage, LargeSnapshot, PageSnapshot};
-pub use oracle::{Holder, Party, Violation};
+pub use oracle::{Party, Violation};
 pub use pins::{PinRequest, PinTicket};
 pub use process::ProcId;
 

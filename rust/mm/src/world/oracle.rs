@@ -1,11 +1,11 @@
-//! Complaints as violations, quiescence, and who holds a page.
+//! Complaints as violations, and quiescence.
 //!
 //! On real threads there is no ledger (`owners` tells what the explorer's says). What there is: the
 //! shadow, checked at each access; counters that saturate and complain; and join points, where nothing is
 //! in flight and the books must balance exactly (K§10 "Quiescence").
 
 use alloc::format;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt::Display;
 
@@ -18,7 +18,6 @@ use crate::pagemap::PagemapId;
 use crate::warn::Complaint;
 use crate::world::World;
 use crate::world::execute::op_name;
-use crate::world::process::REGISTERED;
 
 /// A worker in the middle of an operation. Packed into a task id: `op code << 8 | worker + 1`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,17 +67,6 @@ pub struct Violation {
     pub parties: Vec<String>,
     /// Values and lives.
     pub detail: String,
-}
-
-/// Something that holds a reference on a page.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Holder {
-    /// Who, and through what.
-    pub who: String,
-    /// The worker that can let go of it, if it is one's.
-    pub worker: Option<WorkerId>,
-    /// Pages of the folio it holds.
-    pub pages: u32,
 }
 
 impl World {
@@ -161,7 +149,7 @@ impl World {
 
     /// A holder of the page if there is one, else who last gave it away.
     fn other_party(&self, cpu: &Cpu<'_>, pfn: Pfn, noticed: Party) -> String {
-        let found = self.holders(cpu, pfn).into_iter().next().map(|holder| holder.who);
+        let found = self.holders(cpu, pfn).first().map(|holder| holder.by.to_string());
         match found.or_else(|| self.owner_besides(pfn, noticed)) {
             Some(who) => who,
             None => match self.pagemaps().memmap.shadow_last_task(pfn) {
@@ -177,52 +165,6 @@ impl World {
             crate::page::Owner::DRIVER => "driver's".into(),
             owner => owner.as_file().map_or_else(|| "?".into(), |inode| format!("inode {inode}'s")),
         }
-    }
-
-    /// Everything known to hold a reference on the folio around `pfn`: pins, buffers, pipes, I/O, mappings.
-    #[must_use]
-    pub fn holders(&self, cpu: &Cpu<'_>, pfn: Pfn) -> Vec<Holder> {
-        let head = self.pagemaps().memmap.folio(pfn).pfn();
-        let same = |first: Pfn| self.pagemaps().memmap.folio(first).pfn() == head;
-        let mut all = Vec::new();
-        for (number, place) in (0..).zip(self.workers.iter()) {
-            let worker = WorkerId(number);
-            let pins = { *place.pins.lock(cpu) };
-            for pinned in
-                pins.held.iter().filter(|slot| slot.number != 0 && same(slot.range.first()))
-            {
-                let what = if pinned.number == REGISTERED { "registered buffer" } else { "pin" };
-                let who = match pinned.number {
-                    REGISTERED => format!("{worker} {what}"),
-                    number => format!("{worker} {what} {}", number - 1),
-                };
-                all.push(Holder { who, worker: Some(worker), pages: pinned.range.pages });
-            }
-        }
-        for pipe in self.pipes.iter_live() {
-            let ring = { *self.pipes[pipe].ring.lock(cpu) };
-            let held = ring.buffers[..ring.len as usize].iter().filter(|range| same(range.first()));
-            all.extend(held.map(|range| Holder {
-                who: format!("pipe #{pipe}"),
-                worker: None,
-                pages: range.pages,
-            }));
-        }
-        for bio in self.bios.iter_live() {
-            let segments = { *self.bios[bio].segments.lock(cpu) };
-            let held =
-                segments.ranges[..segments.len as usize].iter().filter(|range| same(range.first()));
-            all.extend(held.map(|range| Holder {
-                who: format!("w{} I/O in flight", segments.worker),
-                worker: None,
-                pages: range.pages,
-            }));
-        }
-        let mapped = self.pagemaps().memmap.folio(pfn).mapcount();
-        if mapped > 0 {
-            all.push(Holder { who: format!("{mapped} mapping(s)"), worker: None, pages: 1 });
-        }
-        all
     }
 
     /// What does not balance on a machine at rest: no call in progress, no process, nothing in flight.

@@ -36,6 +36,13 @@ zeroed! {
     }
 }
 
+impl Pipe {
+    /// Processes that have it, and calls that use it.
+    pub(super) fn users(&self) -> u32 {
+        self.users.read()
+    }
+}
+
 impl World {
     /// `pipe`, under a number.
     ///

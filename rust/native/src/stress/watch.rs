@@ -241,8 +241,8 @@ fn told(lab: &Lab, waiters: &[Waiter], kind: HangKind) -> Hang {
         let pfn = Pfn(waiter.object as u32);
         let held = lab.enter(0, Patience::default(), |cpu| lab.world().holders(cpu, pfn));
         for holder in held.unwrap_or_default() {
-            holders.push(format!("{pfn}: {}", holder.who));
-            edges.push((me, holder.worker));
+            holders.push(format!("{pfn}: {}", holder.by));
+            edges.push((me, holder.by.worker()));
         }
     }
     let known = edges.into_iter().filter_map(|(waits, holds)| Some((waits?, holds?)));

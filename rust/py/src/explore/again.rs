@@ -6,7 +6,7 @@ use pgmap_program::{Era, Rules};
 use pyo3::prelude::*;
 use serde_json::{Value, json};
 
-use super::search::{setting, tell};
+use super::search::{attributed, setting, tell};
 use crate::job::{Failed, Job};
 use crate::{config, raise};
 
@@ -90,7 +90,9 @@ fn again(token: &Token, other: Option<(Era, Rules)>, every_step: bool) -> Result
         schedule: token.schedule.clone(),
         preemptions: None,
         drawn: None,
+        mends: Vec::new(),
     });
+    let found = found.map(|found| attributed(&scenario, found));
     let mut told = json!({ "outcome": outcome, "step": step, "why": why });
     told["own_rules"] = ((era, rules) == (token.scenario.era, token.scenario.rules)).into();
     told["left_at"] = replayed.diverged.map(|left| left.step).into();

@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use pgmap_explore::{Beyond, Scenario, Search, processors};
+use pgmap_explore::{Beyond, Ends, Scenario, Search, processors};
 use pgmap_program::{Memory, MemoryError, Program, TlbRefill};
 use pgmap_sched::{Plan, Strategy};
 use pyo3::prelude::*;
@@ -85,6 +85,7 @@ impl Wanted {
         };
         let bounded = drawn.is_none_or(|strategy| strategy == Strategy::Portfolio);
         let Budget { plan, time, threads } = budget;
+        let ends = ends(py, config, Ends::News)?;
         let free = plan.schedules_max == u64::MAX && time.is_none();
         let beyond = drawn.map(|strategy| {
             let executions = match (free, bounded) {
@@ -94,10 +95,19 @@ impl Wanted {
             };
             Beyond { strategy, seed, executions, steps_max: plan.steps_max, threads }
         });
-        let search =
-            Search { bounds: bounded.then_some(plan), beyond, schedules_max: plan.schedules_max };
+        let search = Search {
+            bounds: bounded.then_some(plan),
+            beyond,
+            schedules_max: plan.schedules_max,
+            ends,
+        };
         Ok(Self { search, strategy, seed, budget })
     }
+}
+
+/// What ends a search: `news`, or any failure if known races are findings, too.
+pub(super) fn ends(py: Python<'_>, config: &Bound<'_, PyDict>, news: Ends) -> PyResult<Ends> {
+    Ok(if value(py, config, "known")? { Ends::Any } else { news })
 }
 
 /// The scenario, valid.

@@ -1,5 +1,6 @@
 //! `hunt_start(config)`: programs nobody wrote, shortest first (`_core_api.HuntReport`).
 
+use pgmap_explore::Ends;
 use pgmap_explore::synth::{Caught, Hunt, Tried, WORDS, Wanted, Word, hunt};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -7,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::ExploreRun;
 use super::ask::{self, Budget};
-use super::search::reveal;
+use super::search::{known, reveal};
 use crate::config::{self, invalid, value};
 use crate::job::{Failed, Halt, Job, Watch};
 
@@ -24,10 +25,10 @@ pub(crate) fn hunt_start(py: Python<'_>, config: &Bound<'_, PyDict>) -> PyResult
     if ops_max == 0 || ops_max > OPS_MAX {
         return Err(invalid(py, format!("ops is {ops_max}; it must be 1 to {OPS_MAX}")));
     }
-    let wanted = Wanted::Anything;
+    let (wanted, ends) = (Wanted::Anything, ask::ends(py, config, Ends::Blamed)?);
     let (memory, tlb) = (ask::memory(py, config)?, ask::tlb(py, config)?);
     let words = words(py, config)?;
-    let hunt = Hunt { words, era, rules, memory, tlb, ops_max, plan, threads, wanted };
+    let hunt = Hunt { words, era, rules, memory, tlb, ops_max, plan, threads, wanted, ends };
     let small: bool = value(py, config, "shrink")?;
     let first = glance(&Tried::default(), 0.0);
     let work = move |watch: &Watch| go(&hunt, small, watch);
@@ -63,8 +64,9 @@ fn glance(tried: &Tried, seconds: f64) -> Value {
 
 fn go(wanted: &Hunt, small: bool, watch: &Watch) -> Result<Value, Failed> {
     let caught = hunt(wanted, &mut |tried| watch.tell(glance(tried, watch.seconds())));
-    let (Caught::Found { tried, .. } | Caught::Nothing { tried } | Caught::Stopped { tried }) =
-        &caught;
+    let (Caught::Found { tried, known: met, .. }
+    | Caught::Nothing { tried, known: met }
+    | Caught::Stopped { tried, known: met }) = &caught;
     let why = match watch.halt() {
         None => Value::Null,
         Some(Halt::Time) => "time".into(),
@@ -79,10 +81,11 @@ fn go(wanted: &Hunt, small: bool, watch: &Watch) -> Result<Value, Failed> {
     told["verdict"] = verdict.into();
     told["why"] = why;
     told["words"] = wanted.words.iter().map(|word| word.word).collect();
+    told["known"] = known(met);
     told["found"] = Value::Null;
     if let Caught::Found { scenario, found, .. } = caught {
         let last = told.clone();
-        told["found"] = reveal(&scenario, *found, small, &last, watch)?;
+        told["found"] = reveal(&scenario, *found, wanted.ends, small, &last, watch)?;
     }
     told["complete"] = (watch.halt() != Some(Halt::Asked)).into();
     Ok(told)

@@ -1,7 +1,7 @@
 //! `reproduce_start(config)`: what a stress run saw, looked for here (`_core_api.ReproduceReport`).
 
 use pgmap_explore::synth::Tried;
-use pgmap_explore::{Reproduction, Sighting, reproduce};
+use pgmap_explore::{Ends, Reproduction, Sighting, reproduce};
 use pgmap_program::Invariant;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -51,7 +51,7 @@ fn go(sighting: &Sighting, watch: &Watch) -> Result<Value, Failed> {
     });
     if let Reproduction::Found { scenario, found, exact, .. } = seen {
         told["exact"] = exact.into();
-        told["found"] = reveal(&scenario, *found, true, &last, watch)?;
+        told["found"] = reveal(&scenario, *found, Ends::Blamed, true, &last, watch)?;
     }
     Ok(told)
 }

@@ -1,8 +1,8 @@
 //! `explore_start(config)`: a search, then shrinking, then the report (`_core_api.ExploreReport`).
 
 use pgmap_explore::{
-    Found, Look, Scenario, ScenarioError, ShrinkBudget, ShrinkProgress, Verdict, report, search,
-    shrink,
+    Ends, Found, Look, Met, Scenario, ScenarioError, ShrinkBudget, ShrinkProgress, Unproven,
+    Verdict, attribute, report, search, shrink,
 };
 use pgmap_sched::{Doubt, Limit, SampleStats, Stats};
 use pyo3::prelude::*;
@@ -67,7 +67,8 @@ fn work(
     });
     told["found"] = Value::Null;
     if let Verdict::Found { found, .. } = verdict {
-        told["found"] = reveal(scenario, *found, small, &last, watch)?;
+        let (of, ends) = (found.scenario(scenario), wanted.search.ends);
+        told["found"] = reveal(&of, *found, ends, small, &last, watch)?;
     }
     told["complete"] = (watch.halt() != Some(Halt::Asked)).into();
     Ok(told)
@@ -126,13 +127,38 @@ fn outcome(verdict: &Verdict, watch: &Watch) -> Value {
             };
             ("not-found", why.into())
         }
-        Verdict::Inconclusive { why, .. } => ("inconclusive", doubt(why).into()),
+        Verdict::Inconclusive { why, .. } => ("inconclusive", unproven(why).into()),
     };
     let bound = match verdict {
         Verdict::Exhausted { bound, .. } => *bound,
         Verdict::Found { .. } | Verdict::NotFound { .. } | Verdict::Inconclusive { .. } => None,
     };
-    json!({ "verdict": word, "bound": bound, "why": why, "waiting": verdict.seen().waiting })
+    let seen = verdict.seen();
+    json!({
+        "verdict": word, "bound": bound, "why": why, "waiting": seen.waiting,
+        "known": known(&seen.known), "again": seen.again,
+    })
+}
+
+/// Races of the era that were met.
+pub(super) fn known(met: &[Met]) -> Value {
+    let row = |met: &Met| {
+        json!({
+            "id": met.id, "title": met.title, "times": met.times,
+            "goes_away_with": met.goes_away_with, "token": met.token,
+        })
+    };
+    met.iter().map(row).collect()
+}
+
+fn unproven(why: &Unproven) -> String {
+    match why {
+        Unproven::Doubt(why) => doubt(why),
+        Unproven::AllWait => {
+            "every schedule ends with everybody waiting for what the program never gives back"
+                .to_owned()
+        }
+    }
 }
 
 fn doubt(why: &Doubt) -> String {
@@ -174,6 +200,7 @@ fn bounds(stats: &[Stats]) -> Value {
 pub(super) fn reveal(
     scenario: &Scenario,
     found: Found,
+    ends: Ends,
     small: bool,
     last: &Value,
     watch: &Watch,
@@ -181,7 +208,7 @@ pub(super) fn reveal(
     let mut at = ShrinkProgress::default();
     let (smallest, found, shrunk) = if small {
         let budget = ShrinkBudget::default();
-        let (smallest, found) = shrink(scenario, &found, &budget, &mut |progress| {
+        let (smallest, found) = shrink(scenario, &found, ends, &budget, &mut |progress| {
             at = *progress;
             let mut glance = last.clone();
             glance["phase"] = "shrink".into();
@@ -202,9 +229,20 @@ pub(super) fn reveal(
     } else {
         (scenario.clone(), found, Value::Null)
     };
+    // What ended a search for news is news.
+    let found = match ends {
+        Ends::Any => attributed(&smallest, found),
+        Ends::News | Ends::Blamed => found,
+    };
     let mut told = tell(&smallest, &found)?;
     told["shrunk"] = shrunk;
     Ok(told)
+}
+
+/// With the known race that it is, if it is one.
+pub(super) fn attributed(scenario: &Scenario, found: Found) -> Found {
+    let known = attribute(scenario, &found);
+    Found { finding: found.finding.clone().attributed(known), ..found }
 }
 
 /// A failed execution in full.
@@ -218,6 +256,7 @@ pub(super) fn tell(scenario: &Scenario, found: &Found) -> Result<Value, Scenario
     });
     Ok(json!({
         "finding": found.finding,
+        "mends": found.mends.iter().map(|mend| mend.assignment()).collect::<Vec<_>>(),
         "preemptions": found.preemptions,
         "drawn": drawn,
         "token": found.token(scenario).to_string(),

@@ -1,0 +1,256 @@
+//! Nobody can go on: who could end each wait, and whose doing it is.
+//!
+//! Each sleeper needs some things to be let go: a lock, an entry, every reference on a page. Each of them is let go
+//! by whoever holds it, in the call it is in or in a step it has still to run; so a task's remaining steps decide,
+//! not what kind of holder it is. What no step of anybody who is left gives back is held past the end of the
+//! program, and a wait for that is the program's own doing.
+//!
+//! ```text
+//!   free      all that it needs is held past the end, or is given back by somebody who is free
+//!   stuck     anybody else: in a ring, behind one, or asleep for what nobody holds
+//! ```
+//!
+//! So a ring stays one beside a wait of the program's own, and whoever waits behind such a wait is in no ring.
+
+use pgmap_mm::page::Pfn;
+use pgmap_mm::world::{HeldBy, Holder, World};
+use pgmap_prim::Cpu;
+use pgmap_program::Op;
+use pgmap_program::op::{PipeNo, WorkerId};
+use pgmap_sched::{Blocked, Task};
+
+use crate::lab::{Lab, Standing};
+
+/// The wait of a layout break; its object is a frame.
+pub(crate) const FOR_A_PAGE: &str = "page to become idle";
+/// The wait of unbind.
+pub(crate) const FOR_A_PAGEMAP: &str = "pagemap references";
+/// The wait of direct I/O for its device.
+const FOR_A_DEVICE: &str = "I/O in flight";
+/// Waits for sections that others are in; nobody notes who they are.
+const FOR_SECTIONS: [&str; 5] = [
+    "synchronize_srcu",
+    "synchronize_rcu",
+    "percpu_ref_switch_waitq",
+    "tlb_remove_table_sync_one",
+    "flush_tlb",
+];
+/// The locks of calls that change a file or the device. No fault and no unpin takes them.
+const OF_CHANGES: [&str; 2] = ["i_rwsem", "device lock"];
+
+/// Something that a sleeper needs to be let go.
+pub(crate) struct Need {
+    /// What holds it, where that is more than a task.
+    pub(crate) by: Option<HeldBy>,
+    /// Who lets it go: in the call it is in (none), or with a step it has still to run.
+    pub(crate) given_back: Vec<(Task, Option<u32>)>,
+    /// The worker that holds it between its calls, if one does.
+    pub(crate) kept_by: Option<WorkerId>,
+}
+
+/// A blocked task.
+pub(crate) struct Sleeper<'a> {
+    pub(crate) wait: &'a Blocked,
+    /// The page it waits for, when it does.
+    pub(crate) page: Option<Pfn>,
+    pub(crate) needs: Vec<Need>,
+    /// See the module's introduction.
+    pub(crate) free: bool,
+}
+
+impl Sleeper<'_> {
+    /// Whether it waits for references on pages.
+    pub(crate) fn is_for_pages(&self) -> bool {
+        [FOR_A_PAGE, FOR_A_PAGEMAP].contains(&self.wait.class)
+    }
+
+    /// Whom it waits for.
+    pub(crate) fn others(&self) -> impl Iterator<Item = Task> + '_ {
+        self.needs.iter().flat_map(|need| need.given_back.iter().map(|(task, _)| *task))
+    }
+}
+
+/// Everybody who sleeps, with what they need, and whether they are free.
+pub(crate) fn sleepers<'a>(lab: &Lab, waits: &'a [Blocked]) -> Vec<Sleeper<'a>> {
+    let mut all: Vec<Sleeper<'_>> = waits.iter().map(|wait| sleeper(lab, wait, waits)).collect();
+    loop {
+        let is_free = |task: &Task| all.iter().any(|one| one.wait.task == *task && one.free);
+        let met = |need: &Need| {
+            need.given_back.is_empty() || need.given_back.iter().any(|(task, _)| is_free(task))
+        };
+        let next = all
+            .iter()
+            .position(|one| !one.free && !one.needs.is_empty() && one.needs.iter().all(met));
+        match next {
+            Some(at) => all[at].free = true,
+            None => return all,
+        }
+    }
+}
+
+/// Whether those who are stuck are so because somebody who holds a page between two calls asks for what waits for
+/// pages, or for a lock that is held during such a wait. Any rules do that.
+pub(crate) fn is_asked_for(lab: &Lab, all: &[Sleeper<'_>]) -> bool {
+    let asks = |worker: WorkerId| {
+        all.iter().any(|one| {
+            let class = one.wait.class;
+            lab.role(one.wait.task).worker == Some(worker)
+                && (one.is_for_pages() || OF_CHANGES.contains(&class))
+        })
+    };
+    let stuck = all.iter().filter(|one| !one.free);
+    stuck.flat_map(|one| &one.needs).filter_map(|need| need.kept_by).any(asks)
+}
+
+fn sleeper<'a>(lab: &Lab, wait: &'a Blocked, waits: &[Blocked]) -> Sleeper<'a> {
+    let look = |pages: fn(&World, &Blocked) -> Vec<Pfn>| {
+        let held = lab.look(|world, cpu| {
+            let pages = pages(world, wait);
+            let needs = pages.iter().flat_map(|pfn| needs(lab, world, cpu, *pfn, waits));
+            (pages.first().copied(), needs.collect::<Vec<_>>())
+        });
+        held.unwrap_or_default()
+    };
+    let (page, needs) = match wait.class {
+        FOR_A_PAGE => look(|_, wait| vec![Pfn(u32::try_from(wait.object).unwrap_or(u32::MAX))]),
+        FOR_A_PAGEMAP => look(|world, _| {
+            let in_use = |pfn: &Pfn| world.observe(*pfn).refcount != 0;
+            world.dax.span.iter().filter(in_use).collect()
+        }),
+        FOR_A_DEVICE => {
+            let given_back = waits.iter().filter_map(|other| {
+                let step = step(lab, other.task, |op| matches!(op, Op::Sleep))?;
+                Some((other.task, Some(step)))
+            });
+            let given_back = given_back.collect();
+            (None, vec![Need { by: None, given_back, kept_by: None }])
+        }
+        class => {
+            let blocked = |task: &Task| waits.iter().any(|wait| wait.task == *task);
+            let others = waits.iter().map(|other| other.task).filter(|task| *task != wait.task);
+            let holds: Vec<_> = match wait.owner {
+                Some(owner) => [owner].into_iter().filter(blocked).collect(),
+                None if FOR_SECTIONS.contains(&class) => others.collect(),
+                None => Vec::new(),
+            };
+            let given_back: Vec<_> = holds.into_iter().map(|task| (task, None)).collect();
+            let need =
+                (!given_back.is_empty()).then_some(Need { by: None, given_back, kept_by: None });
+            (None, need.into_iter().collect())
+        }
+    };
+    Sleeper { wait, page, needs, free: false }
+}
+
+/// Who holds references on a page, beyond its mappings, and who gives them back.
+fn needs(lab: &Lab, world: &World, cpu: &Cpu<'_>, pfn: Pfn, waits: &[Blocked]) -> Vec<Need> {
+    let holders = world.holders(cpu, pfn).into_iter().chain(world.calls_holding(pfn));
+    let need = |holder: Holder| {
+        let given_back = |wait: &Blocked| gives_back(lab, world, cpu, wait.task, holder.by);
+        let kept_by = match holder.by {
+            HeldBy::Pin { worker, .. } | HeldBy::Registered { worker } => Some(worker),
+            HeldBy::Pipe { .. } | HeldBy::InFlight { .. } | HeldBy::Call(_) => None,
+            // Mappings do not make a page busy.
+            HeldBy::Mappings(_) => return None,
+        };
+        let given_back = waits.iter().filter_map(given_back).collect();
+        Some(Need { by: Some(holder.by), given_back, kept_by })
+    };
+    holders.filter_map(need).collect()
+}
+
+/// Whether a blocked task gives this back, and with which step; none is the call it is in.
+fn gives_back(
+    lab: &Lab,
+    world: &World,
+    cpu: &Cpu<'_>,
+    task: Task,
+    held: HeldBy,
+) -> Option<(Task, Option<u32>)> {
+    let worker = lab.role(task).worker;
+    let leaves = |op: &Op| matches!(op, Op::Exit | Op::Kill);
+    let next = match held {
+        HeldBy::Call(party) => return (party.worker == worker).then_some((task, None)),
+        HeldBy::InFlight { .. } => step(lab, task, |op| matches!(op, Op::Sleep)),
+        HeldBy::Registered { worker: theirs } if worker == Some(theirs) => {
+            step(lab, task, |op| leaves(op) || matches!(op, Op::UringUnreg))
+        }
+        HeldBy::Pin { worker: theirs, number } if worker == Some(theirs) => {
+            unpins(lab, world, cpu, task, theirs, number)
+        }
+        HeldBy::Pipe { pipe, before } => drains(lab, world, cpu, task, worker?, (pipe, before)),
+        HeldBy::Registered { .. } | HeldBy::Pin { .. } | HeldBy::Mappings(_) => None,
+    };
+    next.map(|step| (task, Some(step)))
+}
+
+/// The first of a task's remaining steps like this.
+fn step(lab: &Lab, task: Task, is: impl Fn(&Op) -> bool) -> Option<u32> {
+    lab.standing(task).rest.iter().find(|(_, op)| is(op)).map(|(step, _)| *step)
+}
+
+/// The step with which a worker gives a pin back. A pin it has still to take is taken to succeed.
+fn unpins(
+    lab: &Lab,
+    world: &World,
+    cpu: &Cpu<'_>,
+    task: Task,
+    worker: WorkerId,
+    number: u32,
+) -> Option<u32> {
+    let mut pins = world.pin_numbers(cpu, worker);
+    for (step, op) in lab.standing(task).rest {
+        match op {
+            Op::Exit | Op::Kill => return Some(*step),
+            Op::Pin { .. } | Op::Get { .. } => {
+                pins.held.push(pins.next);
+                pins.next += 1;
+            }
+            Op::Unpin { pin } => {
+                let latest = pins.held.iter().max().copied();
+                let gone = pin.map_or(latest, |pin| Some(pin.0.into()));
+                if gone == Some(number) {
+                    return Some(*step);
+                }
+                pins.held.retain(|held| Some(*held) != gone);
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+/// The step, or the exit it is in, with which a worker empties a pipe as far as a buffer that has so many before it.
+fn drains(
+    lab: &Lab,
+    world: &World,
+    cpu: &Cpu<'_>,
+    task: Task,
+    worker: WorkerId,
+    (pipe, before): (u32, u32),
+) -> Option<u32> {
+    let Standing { now, rest } = lab.standing(task);
+    let has =
+        |number: PipeNo| world.pipe_of(cpu, worker, number).filter(|(theirs, _)| *theirs == pipe);
+    let number = (0..world.geometry().pipes_max).map(PipeNo).find(|number| has(*number).is_some());
+    // Who leaves has no number for it any more, and drops it in the end.
+    let mine = number.is_some() || now.is_some_and(|(_, op)| matches!(op, Op::Exit | Op::Kill));
+    if !mine {
+        return None;
+    }
+    let alone = number.and_then(has).is_none_or(|(_, users)| users == 1);
+    let mut drained = 0_u32;
+    for (step, op) in now.into_iter().chain(rest) {
+        match op {
+            Op::Exit | Op::Kill if alone => return Some(*step),
+            Op::Drain { pipe, pages } if Some(*pipe) == number => {
+                drained = drained.saturating_add(*pages);
+                if drained > before {
+                    return Some(*step);
+                }
+            }
+            _ => {}
+        }
+    }
+    None
+}
