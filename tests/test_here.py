@@ -10,6 +10,8 @@ import pytest
 
 import children
 import pgmap
+from pgmap import Found
+from pgmap._core_api import core
 from pgmap._here import here
 from pgmap.explain import Explain
 from ran import Runner
@@ -82,6 +84,17 @@ def test_the_installed_script_and_an_unactivated_python_name_commands_that_run()
         said = usage.removeprefix("usage: ").removesuffix(" COMMAND ...")
         again = children.run(["sh", "-c", f"{said} --version"], env=environment)
         assert again.stdout == f"pgmap {pgmap.__version__}\n", said
+
+
+@pytest.mark.usefixtures("venv")
+def test_a_report_from_python_names_a_command_that_runs() -> None:
+    [wrong] = [known for known in core().catalogue()["known"] if known["rule"] == "zap-put"]
+    found = pgmap.explore(wrong["program"], rules={wrong["rule"]: wrong["value"]}, shrink=False)
+    assert isinstance(found, Found)
+    assert "Reproduce: venv/bin/python3 -m pgmap.replay" in found.report
+    again = pgmap.replay(found.token).report
+    assert again is not None
+    assert "Reproduce: venv/bin/python3 -m pgmap.replay" in again
 
 
 @pytest.mark.usefixtures("venv")

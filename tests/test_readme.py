@@ -44,7 +44,7 @@ def test_each_line_is_a_command_line_that_makes_sense(
     [command] = [command for command in COMMANDS if command.name == words[0]]
     args = build_parser(command).parse_args(words[1:])
     assert all(Path(name).exists() for name in getattr(args, "files", []))
-    core().check_rules(args.era or "v6.15", getattr(args, "breaks", []))
+    core().check_rules(getattr(args, "era", None) or "v6.15", getattr(args, "breaks", []))
 
 
 def without_times(text: str) -> str:

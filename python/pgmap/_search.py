@@ -17,6 +17,7 @@ from pgmap._core_api import (
     Setting,
 )
 from pgmap._core_api import Finding as FindingDict
+from pgmap._here import here
 from pgmap.verdicts import (
     Bound,
     Coverage,
@@ -237,7 +238,7 @@ def shared(program: str, setting: Setting, report: ExploreReport | None) -> Shar
 
 def found_of(found: FoundReport, report: ExploreReport | None = None) -> Found:
     return Found(
-        report=found["text"],
+        report=here(found["text"]),
         token=found["token"],
         finding=finding_of(found["finding"]),
         preemptions=found["preemptions"],
@@ -285,7 +286,7 @@ def replayed(token: str, told: Replayed) -> Replay:
         step=told["step"],
         why=told["why"],
         finding=None if found is None else finding_of(found["finding"]),
-        report=None if found is None else found["text"],
+        report=None if found is None else here(found["text"]),
         program=told["program"],
         era=setting["era"],
         rules=tuple(setting["broken"]),

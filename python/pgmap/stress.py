@@ -139,7 +139,8 @@ class Stress:
             type=duration,
             default=DEFAULT_WATCHDOG,
             metavar="TIME",
-            help="CPU time after which a call that does not end is given up: no verdict (default 10s)",
+            help="CPU time after which a call that does not end is given up: no verdict "
+            "(default 10s)",
         )
         failures = world.add_mutually_exclusive_group()
         failures.add_argument(

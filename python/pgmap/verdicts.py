@@ -189,7 +189,8 @@ class Exhausted(_Seen):
     """What was drawn beyond the bound, where nothing failed either. No proof, unlike the bound."""
 
     def __str__(self) -> str:
-        beyond = "" if self.beyond is None else f"; beyond the bound: {self.beyond}"
+        where = "drawn before" if self.bound is None else "beyond the bound"
+        beyond = "" if self.beyond is None else f"; {where}: {self.beyond}"
         return (
             f"exhausted: nothing fails {within(self.bound, delays=delays(self.memory, self.tlb))} "
             f"({counted(self.schedules, 'schedule')}, {self.pruned:,} cut as seen before){beyond}"
