@@ -30,6 +30,7 @@ from pgmap._core_api import (
     ReproduceProgress,
     ReproduceReport,
     Revealed,
+    RunReport,
     Setting,
     StressProgress,
     StressReport,
@@ -292,6 +293,13 @@ def explore_report(**changes: Any) -> ExploreReport:
         "waiting": 0,
         "known": [],
         "again": 0,
+        "outcomes": [
+            {"step": "w0.1", "label": None, "text": "munmap 0", "results": {"0": 87}},
+            {"step": "w1.1", "label": None, "text": "ftruncate f 0", "results": {"0": 87}},
+        ],
+        "warnings": [],
+        "strangers": [],
+        "unseen": [],
         "program": PROGRAM,
         "setting": setting(),
         "bounds": [bound(0), bound(1), bound(2)],
@@ -303,6 +311,31 @@ def explore_report(**changes: Any) -> ExploreReport:
         "search_seconds": 0.5,
         "found": None,
         "complete": True,
+    }
+    base.update(changes)  # type: ignore[typeddict-item]
+    return base
+
+
+def run_report(**changes: Any) -> RunReport:
+    base: RunReport = {
+        "program": PROGRAM,
+        "setting": setting(),
+        "set_up": [{"line": 2, "text": "w0 mmap 0 f 0 1 rw shared", "outcome": "0"}],
+        "steps": [
+            {
+                "line": 4,
+                "step": "w0.1",
+                "label": None,
+                "text": "munmap 0",
+                "outcome": "0",
+                "failed": False,
+            }
+        ],
+        "ended": "through",
+        "finding": None,
+        "waits": [],
+        "why": None,
+        "warnings": [],
     }
     base.update(changes)  # type: ignore[typeddict-item]
     return base
@@ -510,6 +543,7 @@ class FakeCore:
     hunt: FakeHunt = field(default_factory=lambda: FakeHunt(hunt_report()))
     reproduction: FakeReproduce = field(default_factory=lambda: FakeReproduce(reproduce_report()))
     again: Replayed = field(default_factory=replayed)
+    once: RunReport = field(default_factory=lambda: run_report())
     raises: BaseException | None = None
     asked: list[Any] = field(default_factory=list)
 
@@ -562,6 +596,12 @@ class FakeCore:
     def reveal(self, token: str) -> Revealed:
         self.asked.append(token)
         return {"program": PROGRAM, "setting": setting(), "events": 144, "switches": 2}
+
+    def run_once(self, config: dict[str, Any]) -> RunReport:
+        self.asked.append(config)
+        if self.raises is not None:
+            raise self.raises
+        return self.once
 
     def check_rules(self, era: str, breaks: Sequence[tuple[str, str]]) -> None:
         if self.raises is not None:

@@ -20,7 +20,16 @@ from pgmap.results import (
     Violation,
     Waiter,
 )
-from pgmap.verdicts import Exhausted, Found, Inconclusive, NotFound, Replay, Verdict
+from pgmap.verdicts import (
+    Exhausted,
+    Found,
+    Inconclusive,
+    NotFound,
+    Replay,
+    StepOutcome,
+    Unseen,
+    Verdict,
+)
 
 __version__ = version()
 
@@ -38,6 +47,8 @@ __all__ = [
     "Program",
     "Replay",
     "Step",
+    "StepOutcome",
+    "Unseen",
     "Verdict",
     "Violation",
     "Waiter",

@@ -15,12 +15,14 @@ from pgmap._replay import Replay
 from pgmap.bench import Bench
 from pgmap.conform import Conform
 from pgmap.explain import Explain
+from pgmap.run import Run
 from pgmap.selftest import Selftest
 from pgmap.stress import Stress
 
 COMMANDS: tuple[Command, ...] = (
     Stress(),
     Explore(),
+    Run(),
     Replay(),
     Selftest(),
     Conform(),

@@ -73,10 +73,42 @@ class Command(Protocol):
         """Do it, and stop early with what there is when a signal says so."""
 
 
+class _Once(argparse.Action):
+    """Store a value; of two values for one option neither is what was asked for.
+
+    What is meant to be repeated says so by an action of its own.
+    """
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        """Store the value, if the option has none yet."""
+        assert isinstance(parser, Parser)
+        if option_string is not None and self.dest in parser.given:
+            raise argparse.ArgumentError(self, "given twice, and it takes one value")
+        parser.given.add(self.dest)
+        setattr(namespace, self.dest, values)
+
+
 class Parser(argparse.ArgumentParser):
-    """An argument parser that neither prints nor exits by itself."""
+    """An argument parser that neither prints nor exits by itself, and loses no value."""
 
     shown = ""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.given: set[str] = set()
+        self.register("action", None, _Once)
+        self.register("action", "store", _Once)
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse, from nothing given."""
+        self.given.clear()
+        return super().parse_known_args(args, namespace)
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(message)

@@ -27,6 +27,7 @@ from pgmap._core_api import (
     ReproduceProgress,
     ReproduceReport,
     Revealed,
+    RunReport,
     StressProgress,
     StressReport,
 )
@@ -58,6 +59,7 @@ __all__ = [
     "replay",
     "reproduce_start",
     "reveal",
+    "run_once",
     "stress_start",
     "version",
 ]
@@ -90,6 +92,7 @@ class StressRun:
     def finish(self) -> StressReport: ...
 
 def explore_start(config: dict[str, Any]) -> ExploreRun[ExploreProgress, ExploreReport]: ...
+def run_once(config: dict[str, Any]) -> RunReport: ...
 def hunt_start(config: dict[str, Any]) -> ExploreRun[HuntProgress, HuntReport]: ...
 def reproduce_start(
     config: dict[str, Any],

@@ -307,15 +307,28 @@ class Asked(TypedDict):
     schedules: int | None
 
 
+class OutcomeReport(TypedDict):
+    """What one step came to, and in how many of the schedules that were run to their end."""
+
+    step: str
+    label: str | None
+    text: str
+    results: dict[str, int]
+
+
 class ExploreReport(TypedDict):
     """What a search came to."""
 
-    verdict: Literal["found", "exhausted", "not-found", "inconclusive"]
+    verdict: Literal["found", "unseen", "exhausted", "not-found", "inconclusive"]
     bound: int | None
     why: str | None
     waiting: int
     known: list[MetReport]
     again: int
+    outcomes: list[OutcomeReport]
+    warnings: list[str]
+    strangers: list[str]
+    unseen: list[str]
     program: str
     setting: Setting
     bounds: list[BoundReport]
@@ -327,6 +340,39 @@ class ExploreReport(TypedDict):
     search_seconds: float
     found: FoundReport | None
     complete: bool
+
+
+class SetUpStep(TypedDict):
+    """A step of a set-up that has run."""
+
+    line: int
+    text: str
+    outcome: str
+
+
+class RunStep(TypedDict):
+    """A step after ``start``, and what it came to in one schedule."""
+
+    line: int
+    step: str
+    label: str | None
+    text: str
+    outcome: str
+    failed: bool
+
+
+class RunReport(TypedDict):
+    """A program that has run once."""
+
+    program: str
+    setting: Setting
+    set_up: list[SetUpStep]
+    steps: list[RunStep]
+    ended: Literal["through", "found", "waits", "unclear"]
+    finding: Finding | None
+    waits: list[str]
+    why: str | None
+    warnings: list[str]
 
 
 class HuntProgress(TypedDict):
@@ -566,6 +612,9 @@ class Core(Protocol):
 
     def explore_start(self, config: dict[str, Any]) -> Run[ExploreProgress, ExploreReport]:
         """Start searching the schedules of a program."""
+
+    def run_once(self, config: dict[str, Any]) -> RunReport:
+        """Run a program under one schedule."""
 
     def hunt_start(self, config: dict[str, Any]) -> Run[HuntProgress, HuntReport]:
         """Start searching the programs of a few words."""

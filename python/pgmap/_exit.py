@@ -33,7 +33,7 @@ _MEANINGS = {
     Exit.USAGE: "the command line or an input file makes no sense",
     Exit.UNSUPPORTED: "not runnable here, or not supported yet (the output says what)",
     Exit.HANG: "a wait that never ends, proven with nobody running",
-    Exit.NOTHING_RAN: "nothing was executed, so nothing was tested",
+    Exit.NOTHING_RAN: "nothing was tested: nothing ran, or workers with nothing in common",
     Exit.INCONCLUSIVE: "the search proves nothing (the output says why)",
     Exit.INTERNAL: "a bug in pgmap itself",
     Exit.REPLAY_IMPOSSIBLE: "cannot be replayed here: another version or schema, or it diverges",

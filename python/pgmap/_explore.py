@@ -31,7 +31,7 @@ from pgmap._core_api import CoverageReport, ExploreProgress, ExploreReport
 from pgmap._drive import drive
 from pgmap._exit import Exit, worst
 from pgmap._input import read
-from pgmap._output import Ink, Output
+from pgmap._output import Ink, Output, Verbosity
 from pgmap._progress import showing
 from pgmap._search import DEFAULT_MEMORY, DEFAULT_PREEMPTIONS, config
 from pgmap._signals import Signals
@@ -44,6 +44,7 @@ from pgmap._tell import (
     header,
     machine,
     memory,
+    outcomes,
     shrinking,
     table,
     tell_known,
@@ -70,6 +71,13 @@ class Explore:
         "the last bound it draws some at random. What fails is shrunk, told as CPU0 beside CPU1,\n"
         "and given a token that runs it again.\n"
         "Without a program, --break RULE=VALUE explores the one known for that rule.\n\n"
+        "A program may say what must come of its steps, a line each:\n"
+        "  expect COND     holds at the end of every schedule\n"
+        "  never COND      no schedule ends so\n"
+        "  sometimes COND  some schedule does\n"
+        "COND: STEP = RESULT, STEP != RESULT, joined by and, or, not and brackets. STEP: a label\n"
+        "(a: w0 pin 0 0) or whose step it is, counted from 1 after start (w0.2, env.1).\n"
+        "RESULT: ok, a value, an errno (EBUSY), SIGBUS, SIGSEGV, or waits: it never returned.\n\n"
         f"words of the output (pgmap.explain knows more):\n{_glossary.lines(_glossary.SEARCHED)}"
     )
     examples = (
@@ -308,12 +316,15 @@ def exit_of(report: ExploreReport, signals: Signals) -> Exit:
     """How the search ends. What was found wins over an interruption."""
     codes = {
         "found": Exit.FOUND,
+        "unseen": Exit.FOUND,
         "inconclusive": Exit.INCONCLUSIVE,
     }
     drawn = report["coverage"]
     within_bounds = any(bound["schedules"] + bound["pruned"] for bound in report["bounds"])
     if not within_bounds and (drawn is None or not drawn["executions"]):
         ran = Exit.NOTHING_RAN
+    elif report["strangers"] and report["verdict"] != "found":
+        ran = Exit.NOTHING_RAN  # it ran, and tested nothing
     else:
         ran = codes.get(report["verdict"], Exit.OK)
     if signals.exit is not None and not report["complete"]:
@@ -327,6 +338,16 @@ def tell(out: Output, report: ExploreReport, signals: Signals) -> None:
         out.detail(line)
     out.detail()
     found = report["found"]
+    if found is None or out.verbosity is Verbosity.VERBOSE:
+        lines = outcomes(report, everything=out.verbosity is Verbosity.VERBOSE)
+        for line in lines:
+            out.detail(line)
+        if lines:
+            out.detail()
+    for warning in report["warnings"]:
+        if warning == report["why"]:
+            continue  # the result says it
+        out.result(out.paint(f"warning: {warning}", Ink.WARN))
     if found is not None:
         out.result(diagram(out, found["text"]))
     out.result(result_line(out, report, signals))
@@ -353,6 +374,12 @@ def result_line(out: Output, report: ExploreReport, signals: Signals) -> str:
             return (
                 f"Result: {words} ({facts}).{beyond(report, partial)}{waits(report)}{full} {holds}"
             )
+        case "unseen":
+            late = delays(report["setting"]["memory"], report["setting"]["tlb"])
+            bound = within(report["bound"], delays=late)
+            words = out.paint(f"never so {bound}", Ink.BAD)
+            never = "; ".join(report["unseen"])
+            return f"Result: {words}: {never} ({facts}).{beyond(report, partial)}{full} {holds}"
         case "not-found":
             why = {
                 "schedules": "the schedules it was allowed are used up",
@@ -391,7 +418,7 @@ def schedules_words(report: ExploreReport) -> str:
         pruned = sum(bound["pruned"] for bound in report["bounds"])
         words += [f"{counted(schedules, 'schedule')}, {pruned:,} cut as seen before"]
     drawn = report["coverage"]
-    if drawn is not None and report["verdict"] != "exhausted":
+    if drawn is not None and report["verdict"] not in ("exhausted", "unseen"):
         words += [f"{drawn['executions']:,} drawn by {report['strategy']}, seed {report['seed']}"]
     return ", ".join(words)
 

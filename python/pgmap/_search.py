@@ -29,6 +29,8 @@ from pgmap.verdicts import (
     Met,
     NotFound,
     Replay,
+    StepOutcome,
+    Unseen,
     Verdict,
 )
 
@@ -219,6 +221,8 @@ class Shared(TypedDict):
     bounds: tuple[Bound, ...]
     waiting: int
     known: tuple[Met, ...]
+    outcomes: tuple[StepOutcome, ...]
+    warnings: tuple[str, ...]
 
 
 def shared(program: str, setting: Setting, report: ExploreReport | None) -> Shared:
@@ -233,6 +237,8 @@ def shared(program: str, setting: Setting, report: ExploreReport | None) -> Shar
         bounds=() if report is None else tuple(bound_of(entry) for entry in report["bounds"]),
         waiting=0 if report is None else report["waiting"],
         known=() if report is None else tuple(Met(**met) for met in report["known"]),
+        outcomes=() if report is None else tuple(StepOutcome(**row) for row in report["outcomes"]),
+        warnings=() if report is None else tuple(report["warnings"]),
     )
 
 
@@ -262,6 +268,13 @@ def verdict(report: ExploreReport) -> Verdict:
                 bound=report["bound"],
                 schedules=schedules,
                 pruned=pruned,
+                beyond=coverage,
+                **seen,
+            )
+        case "unseen", _:
+            return Unseen(
+                never=tuple(report["unseen"]),
+                bound=report["bound"],
                 beyond=coverage,
                 **seen,
             )

@@ -18,7 +18,7 @@ from pgmap._core_api import (
 )
 from pgmap._output import Ink, Output
 from pgmap._search import DEFAULT_MEMORY
-from pgmap.verdicts import costs, counted, delays
+from pgmap.verdicts import costs, counted, delays, results_words
 
 # Of the rows of a diagram: the one where it shows, one that changes a word, steps not shown.
 FAILS = re.compile(r"  <-(?: |$)")
@@ -68,6 +68,33 @@ def table(report: ExploreReport) -> list[str]:
     return columns(rows)
 
 
+OUTCOMES_SHOWN = 24
+
+
+def outcomes(report: ExploreReport, *, everything: bool) -> list[str]:
+    """What each step came to; of a long program only the steps that do not always do the same."""
+    rows = report["outcomes"]
+    if not rows or not any(row["results"] for row in rows):
+        return []
+    shown = rows
+    if len(rows) > OUTCOMES_SHOWN and not everything:
+        shown = [row for row in rows if len(row["results"]) > 1][:OUTCOMES_SHOWN]
+    told = [
+        (
+            row["step"] if row["label"] is None else f"{row['label']} ({row['step']})",
+            row["text"],
+            results_words(row["results"]),
+        )
+        for row in shown
+    ]
+    lines = ["step outcomes, and in how many of the schedules that were run to their end:"]
+    lines += [f"  {line}" for line in columns_left(told)]
+    left = len(rows) - len(shown)
+    if left:
+        lines.append(f"  and {left} more, with -v or --json")
+    return lines
+
+
 def columns(rows: Sequence[Sequence[str]]) -> list[str]:
     """Rows under each other, everything to the right."""
     widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
@@ -75,6 +102,12 @@ def columns(rows: Sequence[Sequence[str]]) -> list[str]:
         "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
         for row in rows
     ]
+
+
+def columns_left(rows: Sequence[tuple[str, str, str]]) -> list[str]:
+    """Rows under each other, everything to the left."""
+    widths = [max((len(row[at]) for row in rows), default=0) for at in range(2)]
+    return [f"{a.ljust(widths[0])}  {b.ljust(widths[1])}  {c}".rstrip() for a, b, c in rows]
 
 
 def shrinking(glance: ExploreProgress | HuntProgress | ReproduceProgress) -> str:

@@ -23,6 +23,8 @@ __all__ = [
     "Met",
     "NotFound",
     "Replay",
+    "StepOutcome",
+    "Unseen",
     "Verdict",
 ]
 
@@ -119,6 +121,22 @@ class Met:
         return f"{self.invariant} {self.title}{where}{f' ({who})' if who else ''}"
 
 
+@dataclass(frozen=True, slots=True)
+class StepOutcome:
+    """What one step came to, and in how many of the schedules that were run to their end."""
+
+    step: str
+    """Whose it is, and which of them after ``start``: ``w0.2``."""
+    label: str | None
+    text: str
+    results: Mapping[str, int] = field(hash=False)
+    """``"0"``, ``"EFAULT"``, ``"SIGBUS"``, ``"waits"``, ``"not begun"``, and how often."""
+
+    def __str__(self) -> str:
+        name = self.step if self.label is None else f"{self.label} ({self.step})"
+        return f"{name} {self.text}: {results_words(self.results)}"
+
+
 class _NeverBare:
     """A value that must be looked at."""
 
@@ -126,7 +144,7 @@ class _NeverBare:
 
     def __bool__(self) -> NoReturn:
         name = type(self).__name__
-        kinds = "Found, Exhausted, NotFound or Inconclusive"
+        kinds = "Found, Unseen, Exhausted, NotFound or Inconclusive"
         if isinstance(self, Replay):
             kinds = "its outcome"
         raise TypeError(f"{name} is neither true nor false: look at {kinds}")
@@ -149,6 +167,10 @@ class _Seen(_NeverBare):
     """Executions that ended with everybody waiting for what the program never gives back."""
     known: tuple[Met, ...] = ()
     """Known races of the era that executions ended in; the search went on past them."""
+    outcomes: tuple[StepOutcome, ...] = ()
+    """What each step after ``start`` came to."""
+    warnings: tuple[str, ...] = ()
+    """Why this may say less than it seems to: steps that always failed, set-up that races."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,6 +197,25 @@ class Found(_Seen):
 
     def __repr__(self) -> str:
         return f"<Found {self.finding}, {' '.join((self.era, *self.rules))}>"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unseen(_Seen):
+    """Something should sometimes hold, and holds in no schedule with at most ``bound`` preemptions.
+
+    A finding without a token: no single schedule shows it.
+    """
+
+    never: tuple[str, ...]
+    """The expectations, such as ``sometimes a = EBUSY``."""
+    bound: int | None
+    """`None`: whatever the preemptions."""
+    beyond: Coverage | None = None
+    """What was drawn beyond the bound, where it did not hold either."""
+
+    def __str__(self) -> str:
+        where = within(self.bound, delays=delays(self.memory, self.tlb))
+        return f"never so {where}: {'; '.join(self.never)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,7 +265,7 @@ class Inconclusive(_Seen):
         return f"inconclusive: {self.why}"
 
 
-Verdict: TypeAlias = Found | Exhausted | NotFound | Inconclusive
+Verdict: TypeAlias = Found | Unseen | Exhausted | NotFound | Inconclusive
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +295,15 @@ class Replay(_NeverBare):
             "cannot": f"cannot be replayed: {self.why}",
         }[self.outcome]
         return words if self.report is None else f"{words}\n{self.report}"
+
+
+def results_words(results: Mapping[str, int]) -> str:
+    """``EFAULT in all 13``, ``0 in 9, EBUSY in 4``."""
+    if len(results) == 1:
+        [(result, times)] = results.items()
+        return f"{result} in all {times:,}"
+    often = sorted(results.items(), key=lambda each: -each[1])
+    return ", ".join(f"{result} in {times:,}" for result, times in often) or "in none"
 
 
 def classes_words(classes: int, *, exact: bool) -> str:

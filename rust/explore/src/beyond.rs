@@ -77,6 +77,8 @@ impl Bench {
         let lab = Lab::new(scenario)?;
         let mut explorer = Explorer::new();
         let profile = explorer.survey(&mut &lab, sampling);
+        // Those executions are run again when their turn comes.
+        lab.ledger().take();
         Ok(Self { lab, explorer, profile })
     }
 
@@ -95,6 +97,7 @@ impl Bench {
             let rest = Sampling { first: next, ..*sampling };
             next = self.until_failure(scenario, &rest, over, enough, &mut block);
         }
+        block.seen.outcomes = self.lab.ledger().take();
         block
     }
 

@@ -30,6 +30,8 @@ pub enum Sort {
     LostWakeup,
     /// Tasks go on and on and get nowhere.
     Livelock,
+    /// The program expects something else of its steps.
+    Expectation,
     /// A bug of the emulator.
     Panic,
 }
@@ -64,6 +66,9 @@ pub struct Finding {
     pub known: Option<String>,
     /// The rules, `RULE=VALUE`, with which it goes away then.
     pub goes_away_with: Option<String>,
+    /// The place of the program's expectation that is broken.
+    #[serde(skip)]
+    pub expectation: Option<usize>,
 }
 
 impl Finding {
@@ -80,7 +85,11 @@ impl Finding {
         let teller = Teller { scenario, lab };
         Some(match failure {
             Failure::Fault { task, fault } => teller.fault(*task, *fault),
-            Failure::Deadlock { waits, cycle } => teller.stuck(waits, cycle.as_deref())?,
+            Failure::Deadlock { waits, cycle } => match teller.stuck(waits, cycle.as_deref()) {
+                Some(stuck) => stuck,
+                // Its own doing is an end like others, so it is held to what it expects.
+                None => teller.unexpected(lab.ledger().close().err()?),
+            },
             Failure::Livelock { tasks, recurrence } => {
                 let again = recurrence.map_or_else(String::new, |again| {
                     let site = again.step.site;
@@ -123,8 +132,15 @@ impl Finding {
             blame,
             known,
             goes_away_with,
+            expectation: None,
         }
     }
+}
+
+/// Who waits for what, in words.
+pub(crate) fn waiting(scenario: &Scenario, lab: &Lab, waits: &[Blocked]) -> Vec<String> {
+    let teller = Teller { scenario, lab };
+    sleepers(lab, waits).iter().map(|one| teller.wait(one)).collect()
 }
 
 struct Teller<'a> {
@@ -157,6 +173,9 @@ impl Teller<'_> {
                     ..Finding::plain(Sort::Leak, Invariant::L4, "a process cannot leave")
                 };
             }
+            code::UNEXPECTED => {
+                return self.unexpected(usize::try_from(fault.object).unwrap_or(usize::MAX));
+            }
             _ => {}
         }
         let warn = Warn {
@@ -187,6 +206,32 @@ impl Teller<'_> {
                 }
             }
         }
+    }
+
+    /// An execution ended otherwise than the program expects.
+    fn unexpected(&self, nth: usize) -> Finding {
+        let mut finding =
+            Finding::plain(Sort::Expectation, Invariant::P1, "a program's expectation is broken");
+        finding.expectation = Some(nth);
+        let Some(it) = self.scenario.program.expectations.get(nth) else { return finding };
+        let mut named = it.condition.steps();
+        named.sort_unstable();
+        named.dedup();
+        let came = |n: &u32| {
+            let name = self.scenario.program.step_name(*n).unwrap_or_default();
+            format!("{name} = {}", self.lab.ledger().outcome(*n))
+        };
+        let came: Vec<String> = named.iter().map(came).collect();
+        finding.detail =
+            format!("\"{}\", but {}", self.scenario.program.expectation_text(it), came.join(", "));
+        let steps = self.scenario.program.steps.iter().filter(|step| named.contains(&step.n));
+        let who = steps.map(|step| {
+            step.who.map_or_else(|| "the environment".to_owned(), |worker| worker.to_string())
+        });
+        finding.parties = who.collect();
+        finding.parties.sort_unstable();
+        finding.parties.dedup();
+        finding
     }
 
     /// Nobody can go on. None if everybody waits, in the end, for what the program never gives back.

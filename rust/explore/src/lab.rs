@@ -14,9 +14,11 @@ use pgmap_prim::{
     store_buffer,
 };
 use pgmap_program::op::{PipeNo, WorkerId};
-use pgmap_program::{Memory, Op, Step, TlbRefill};
-use pgmap_sched::{Fault, Model, Task};
+use pgmap_program::{Memory, Op, Outcome, Step, TlbRefill};
+use pgmap_sched::{Fault, Model, Object, Task};
 
+use crate::common::is_common;
+use crate::ledger::Ledger;
 use crate::scenario::{Role, Scenario, ScenarioError};
 
 /// Faults of our own, above the protocol's complaints and below prim's.
@@ -25,6 +27,8 @@ pub mod code {
     pub const NOT_AT_REST: u32 = 0xfe00;
     /// A process could not leave: something it waits for will never happen.
     pub const CANNOT_LEAVE: u32 = 0xfe01;
+    /// What the program expects of its steps does not hold; the object is the expectation's place.
+    pub const UNEXPECTED: u32 = 0xfe02;
 }
 
 /// Remarks in a trace: `a` is the index of the program's step.
@@ -57,6 +61,10 @@ pub struct Lab {
     doing: Box<[Cell<u8>]>,
     /// How many steps of its role each task has begun.
     begun: Box<[Cell<usize>]>,
+    /// What steps come to.
+    ledger: Ledger,
+    /// What each step of the set-up returned.
+    set_up: Vec<(u32, Outcome)>,
     _entered: Entered,
 }
 
@@ -79,7 +87,8 @@ impl Lab {
         let setting = Setting { world: &world, machine: &machine, scenario };
         setting.files()?;
         setting.workers()?;
-        program.halves().0.iter().try_for_each(|step| setting.step(step))?;
+        let run = |step: &Step| setting.step(step).map(|returned| (step.n, returned));
+        let set_up = program.halves().0.iter().map(run).collect::<Result<_, _>>()?;
         let roles = scenario.roles();
         let drainers = match memory {
             Memory::Sc => 0,
@@ -94,7 +103,33 @@ impl Lab {
         let arena = RefCell::new(arena);
         let doing = roles.iter().map(|_| Cell::new(0)).collect();
         let begun = roles.iter().map(|_| Cell::new(0)).collect();
-        Ok(Self { world, machine, arena, start, roles, drainers, doing, begun, _entered: entered })
+        let ledger = Ledger::new(program, &roles);
+        let _entered = entered;
+        Ok(Self {
+            world,
+            machine,
+            arena,
+            start,
+            roles,
+            drainers,
+            doing,
+            begun,
+            ledger,
+            set_up,
+            _entered,
+        })
+    }
+
+    /// What the steps of this execution have come to, and of those before it.
+    #[must_use]
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// What the steps of the set-up returned, by their numbers.
+    #[must_use]
+    pub fn set_up(&self) -> &[(u32, Outcome)] {
+        &self.set_up
     }
 
     /// The world, as the last execution left it.
@@ -202,6 +237,7 @@ impl Model for &Lab {
         self.arena.borrow_mut().restore(&self.start);
         self.machine.reset();
         self.begun.iter().for_each(|begun| begun.set(0));
+        self.ledger.reset();
     }
 
     fn state(&self) -> Option<Vec<u64>> {
@@ -218,12 +254,14 @@ impl Model for &Lab {
         let Role { worker, steps } = self.role(task);
         // The environment's calls need somebody to make them; nobody's handles are touched.
         let who = worker.unwrap_or(WorkerId(0));
-        for (begun, (n, op)) in (1..).zip(steps) {
-            self.begun[usize::from(task.0)].set(begun);
+        for (nth, (n, op)) in steps.iter().enumerate() {
+            self.begun[usize::from(task.0)].set(nth + 1);
             self.doing[usize::from(task.0)].set(op_code(op));
             let cpu = lease(&self.machine, task.0.into(), self.party(task));
             pgmap_sched::note(remark::BEGIN, u64::from(*n), 0);
+            self.ledger.put(task, nth, Outcome::Waits);
             let returned = self.world.execute(&cpu, who, op, u64::from);
+            self.ledger.put(task, nth, outcome(returned));
             let returned = returned.unwrap_or_else(Return::as_return);
             self.world.audit(&cpu);
             pgmap_sched::note(remark::END, u64::from(*n), returned.cast_unsigned());
@@ -245,8 +283,32 @@ impl Model for &Lab {
                 object: record.warn.object,
                 value: record.warn.value,
             }),
-            None => Ok(()),
+            None => self
+                .ledger
+                .close()
+                .map_err(|broken| Fault { object: broken as u64, ..fault(code::UNEXPECTED, 0) }),
         }
+    }
+
+    fn asks_who_met(&self) -> bool {
+        !self.ledger.met()
+    }
+
+    fn met(&mut self, object: Object, tasks: u16) {
+        // What a store buffer lets out is its owner's.
+        let who = (tasks | tasks >> self.roles.len()) & ((1u32 << self.roles.len()) - 1) as u16;
+        if who.count_ones() > 1 && is_common(&self.arena(), object) {
+            self.ledger.meet();
+        }
+    }
+}
+
+/// What a call came to.
+fn outcome(returned: Result<i64, Return>) -> Outcome {
+    match returned {
+        Ok(value) => Outcome::Value(value.cast_unsigned()),
+        Err(Return::Errno(errno)) => Outcome::Errno(errno),
+        Err(Return::Died(died)) => Outcome::Died(died),
     }
 }
 
@@ -295,7 +357,7 @@ impl Setting<'_> {
         Ok(())
     }
 
-    fn step(&self, step: &Step) -> Result<(), ScenarioError> {
+    fn step(&self, step: &Step) -> Result<Outcome, ScenarioError> {
         let text = || self.scenario.program.step_text(step).to_string();
         self.execute(step.who, &step.op, step.line, text())
     }
@@ -306,7 +368,7 @@ impl Setting<'_> {
         op: &Op,
         line: u32,
         step: String,
-    ) -> Result<(), ScenarioError> {
+    ) -> Result<Outcome, ScenarioError> {
         let worker = who.unwrap_or(WorkerId(0));
         let done = catch_abandon(|| {
             // On the CPU of its task to be, so that the set-up fills that CPU's TLB.
@@ -316,7 +378,7 @@ impl Setting<'_> {
             self.world.execute(&cpu, worker, op, u64::from)
         });
         let why = match done {
-            Ok(Ok(_)) => return Ok(()),
+            Ok(Ok(value)) => return Ok(outcome(Ok(value))),
             Ok(Err(Return::Errno(errno))) => format!("failed with {}", errno.name()),
             Ok(Err(Return::Died(died))) => format!("died of {died:?}"),
             Err(stopped) => format!("would wait for ever ({stopped})"),

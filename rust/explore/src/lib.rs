@@ -8,9 +8,13 @@
 //! |---|---|
 //! | [`scenario`] | what is explored, checked once |
 //! | [`lab`] | a world under the scheduler, and its operations as tasks |
+//! | [`ledger`], [`outcomes`] | what steps come to, and in how many executions |
+//! | `common` | what tasks meet at |
 //! | [`finding`], `stuck` | a failed execution in the words of the protocol; whose doing a wait is |
 //! | [`verdict`] | what a search came to, and the search within bounds |
 //! | [`known`] | races that the era is known to have: told apart from news |
+//! | [`mod@once`] | a program, run once |
+//! | [`mod@warnings`] | what a verdict is to be read with |
 //! | [`beyond`], `parallel` | executions drawn at random, on several OS threads |
 //! | [`turns`] | bounds and what is beyond them, in turns |
 //! | [`catalogue`], [`synth`] | programs that tell wrong rules, and programs nobody wrote |
@@ -23,10 +27,14 @@
 
 pub mod beyond;
 pub mod catalogue;
+mod common;
 pub mod finding;
 pub mod known;
 pub mod lab;
+pub mod ledger;
 pub mod names;
+pub mod once;
+pub mod outcomes;
 mod parallel;
 pub mod replay;
 pub mod report;
@@ -38,11 +46,15 @@ pub mod synth;
 pub mod token;
 pub mod turns;
 pub mod verdict;
+pub mod warnings;
 
 pub use beyond::{Beyond, Drawn};
 pub use finding::{Blame, Finding, Sort};
 pub use known::{Attribution, Met, attribute};
 pub use lab::Lab;
+pub use ledger::Ledger;
+pub use once::{Once, once};
+pub use outcomes::{Outcomes, Results};
 pub use parallel::processors;
 pub use replay::{Outcome, Replay, replay};
 pub use report::{Report, report};
@@ -52,3 +64,4 @@ pub use shrink::{ShrinkBudget, ShrinkProgress, shrink};
 pub use token::{Token, TokenError};
 pub use turns::{Look, Search, search};
 pub use verdict::{Ends, Found, Seen, Unproven, Verdict, explore};
+pub use warnings::{strangers, warnings};

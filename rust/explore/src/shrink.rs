@@ -12,6 +12,8 @@
 //! could have been written by hand. Only counts decide when to give up, never a clock: the same input ends in the
 //! same program.
 //!
+//! Of a program's expectations only the one that is broken stays, with the steps that it names.
+//!
 //! A step that moves into the set-up is no longer seen in a report, so two tasks at least keep one each:
 //! those are the two sides of the race.
 
@@ -88,6 +90,7 @@ pub fn shrink(
     progress: &mut dyn FnMut(&ShrinkProgress) -> Control,
 ) -> Result<(Scenario, Found), ScenarioError> {
     scenario.validate()?;
+    let (scenario, found) = &alone(scenario, found);
     let mut shrinker = Shrinker {
         best: (scenario.clone(), found.clone()),
         means: Means::Bounds(found.preemptions.or(Some(BOUND_OF_THE_UNBOUNDED))),
@@ -112,6 +115,17 @@ pub fn shrink(
         }
     }
     Ok(shrinker.best)
+}
+
+/// The failure without the expectations that it does not break. What a program expects steers nothing, so the
+/// schedule is still its own.
+fn alone(scenario: &Scenario, found: &Found) -> (Scenario, Found) {
+    let (mut scenario, mut found) = (scenario.clone(), found.clone());
+    let all = core::mem::take(&mut scenario.program.expectations);
+    let broken = found.finding.expectation.and_then(|nth| all.into_iter().nth(nth));
+    found.finding.expectation = broken.as_ref().map(|_| 0);
+    scenario.program.expectations.extend(broken);
+    (scenario, found)
 }
 
 struct Shrinker<'a> {

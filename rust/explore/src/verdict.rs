@@ -9,6 +9,7 @@ use crate::beyond::Drawn;
 use crate::finding::{Blame, Finding};
 use crate::known::{Care, Mend, Met, Passed, fails_alike, is_followed, join, mended, mends};
 use crate::lab::Lab;
+use crate::outcomes::Outcomes;
 use crate::scenario::{Scenario, ScenarioError};
 
 /// A failed execution that can be run again.
@@ -81,12 +82,14 @@ pub struct Seen {
     pub known: Vec<Met>,
     /// Executions with those races mended, to see what they may hide.
     pub again: u64,
+    /// What each step came to.
+    pub outcomes: Outcomes,
 }
 
 impl Seen {
     /// What another search of the same scenario has seen, too.
     pub(crate) fn absorb(&mut self, other: Self) {
-        let Self { stats, sample, waiting, known, again } = other;
+        let Self { stats, sample, waiting, known, again, outcomes } = other;
         self.stats.extend(stats);
         match (&mut self.sample, sample) {
             (Some(mine), Some(theirs)) => mine.merge(&theirs),
@@ -96,6 +99,7 @@ impl Seen {
         self.waiting += waiting;
         known.into_iter().for_each(|met| join(&mut self.known, met));
         self.again += again;
+        self.outcomes.absorb(outcomes);
     }
 
     /// Executions that were drawn at random.
@@ -291,7 +295,8 @@ fn within(
         judgement
     };
     let outcome = Explorer::new().search(&mut &lab, plan, &mut judge, progress);
-    let seen = |stats| Seen { stats, waiting, ..Seen::default() };
+    let outcomes = lab.ledger().take();
+    let seen = |stats| Seen { stats, waiting, outcomes, ..Seen::default() };
     Ok(match (outcome, finding) {
         (Outcome::Found { schedule, bound, stats, .. }, Some(finding)) => {
             let (preemptions, drawn, mends) = (bound, None, Vec::new());

@@ -18,13 +18,13 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::errno::{Died, Errno};
-use crate::program::{Program, Step};
+use crate::program::Program;
 
 /// Most expectations of a program: a set of them is one word.
 pub const EXPECTATIONS_MAX: usize = 64;
 
 /// Who does steps that have no worker, in the name of such a step.
-pub(crate) const ENVIRONMENT: &str = "env";
+pub const ENVIRONMENT: &str = "env";
 
 /// How often a condition is to hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -164,7 +164,7 @@ pub enum Condition {
     Not(Box<Condition>),
     /// The step with this number has, or has not, this result.
     Step {
-        /// Its [`n`](Step::n).
+        /// Its [`n`](crate::Step::n).
         n: u32,
         /// Which of the two.
         is: Comparison,
@@ -213,7 +213,12 @@ impl Program {
     pub fn step_name(&self, n: u32) -> Option<String> {
         let after = self.halves().1;
         let step = after.iter().find(|step| step.n == n)?;
-        Some(step.label.clone().unwrap_or_else(|| place(step, after)))
+        if step.label.is_some() {
+            return step.label.clone();
+        }
+        let place = after.iter().filter(|other| other.who == step.who).position(|it| it.n == n)?;
+        let who = step.who.map_or_else(|| ENVIRONMENT.to_owned(), |who| who.to_string());
+        Some(format!("{who}.{}", place + 1))
     }
 
     /// An expectation as text.
@@ -221,14 +226,6 @@ impl Program {
     pub fn expectation_text<'a>(&'a self, it: &'a Expectation) -> impl fmt::Display + 'a {
         Line { program: self, it }
     }
-}
-
-/// `w0.2`: who, and which of that one's steps.
-fn place(step: &Step, after: &[Step]) -> String {
-    let place =
-        after.iter().filter(|other| other.who == step.who).position(|other| other.n == step.n);
-    let who = step.who.map_or_else(|| ENVIRONMENT.to_owned(), |who| who.to_string());
-    format!("{who}.{}", place.unwrap_or(0) + 1)
 }
 
 struct Line<'a> {

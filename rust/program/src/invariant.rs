@@ -2,7 +2,8 @@
 //! catalogue name the same thing.
 //!
 //! I13 comes in two strengths, because kernels since v5.18 satisfy only the weak one for file
-//! system DAX and generic pages; a report must never mix them up.
+//! system DAX and generic pages; a report must never mix them up. P1 is no property of a world: it is what
+//! a program itself says (`expect`).
 
 use std::fmt;
 
@@ -72,6 +73,7 @@ invariants! {
     L2 "L2" "Breaking a layout ends once the pins are gone.";
     L3 "L3" "No retry loop runs for ever without progress.";
     L4 "L4" "Every sleeper is woken.";
+    P1 "P1" "The steps of a program come to what it expects of them.";
 }
 
 impl Invariant {
@@ -103,7 +105,7 @@ mod tests {
     fn ids_and_sentences_are_unique_and_ids_find_their_invariant() {
         let ids: BTreeSet<_> = Invariant::ALL.iter().map(|i| i.id()).collect();
         let sentences: BTreeSet<_> = Invariant::ALL.iter().map(|i| i.sentence()).collect();
-        assert_eq!((ids.len(), sentences.len()), (35, 35)); // I01..I30, I13 twice, L1..L4
+        assert_eq!((ids.len(), sentences.len()), (36, 36)); // I01..I30, I13 twice, L1..L4, P1
         for &i in Invariant::ALL {
             assert_eq!(Invariant::from_id(i.id()), Some(i));
             assert!(i.sentence().ends_with('.'));

@@ -48,7 +48,7 @@ mod _core {
     use crate::conform::conform;
     #[pymodule_export]
     use crate::explore::{
-        ExploreRun, catalogue, explore_start, hunt_start, replay, reproduce_start, reveal,
+        ExploreRun, catalogue, explore_start, hunt_start, replay, reproduce_start, reveal, run_once,
     };
     #[pymodule_export]
     use crate::facts::{check_rules, facts};

@@ -93,6 +93,11 @@ impl Explorer {
             Ok(Ok(end)) => end,
         };
         drop(quiet);
+        if model.asks_who_met() {
+            self.seat.with(|engine| {
+                engine.history.met().for_each(|(object, tasks)| model.met(object, tasks));
+            });
+        }
         #[cfg(test)]
         if !matches!(end, End::Pruned) {
             self.ends.insert(self.seat.with(|engine| engine.history.signature()));

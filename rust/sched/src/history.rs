@@ -26,12 +26,22 @@ struct Trail {
     last: u32,
     last_of_another: u32,
     writer: u8,
+    /// Who touched it, as a mask.
+    by: u16,
     write: u128,
     reads: u128,
 }
 
-const EMPTY: Trail =
-    Trail { object: 0, epoch: 0, last: 0, last_of_another: 0, writer: NOBODY, write: 0, reads: 0 };
+const EMPTY: Trail = Trail {
+    object: 0,
+    epoch: 0,
+    last: 0,
+    last_of_another: 0,
+    writer: NOBODY,
+    by: 0,
+    write: 0,
+    reads: 0,
+};
 
 /// One access that a spinning task has made since its previous turn.
 #[derive(Clone, Copy)]
@@ -97,6 +107,7 @@ impl History {
         let index = self.events + 1;
         let past = self.tasks[me];
         let trail = self.trail(step.object);
+        trail.by |= task.bit();
         let write = step.effect == Effect::Write;
         let what = (u128::from(step.object.0) << 64)
             | (u128::from(step.verb.0) << 8)
@@ -159,6 +170,13 @@ impl History {
         });
         self.since_relax[usize::from(task.0)] = accesses;
         stirred
+    }
+
+    /// The objects that several tasks touched and one of them wrote, each with a mask of these tasks.
+    pub(crate) fn met(&self) -> impl Iterator<Item = (Object, u16)> {
+        let here = self.trails.iter().filter(|trail| trail.epoch == self.epoch);
+        here.filter(|trail| trail.writer != NOBODY && trail.by.count_ones() > 1)
+            .map(|trail| (Object(trail.object), trail.by))
     }
 
     #[inline]

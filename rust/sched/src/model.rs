@@ -1,7 +1,7 @@
 //! What is explored: a fixed number of tasks over some state that can be put back to its start.
 
 use crate::failure::Fault;
-use crate::step::Task;
+use crate::step::{Object, Task};
 
 /// A concurrent program, small enough to be run millions of times.
 ///
@@ -40,4 +40,12 @@ pub trait Model {
     ///
     /// The defect that the final state shows.
     fn finish(&self) -> Result<(), Fault>;
+
+    /// Whether it wants to hear where tasks met; asked after every execution.
+    fn asks_who_met(&self) -> bool {
+        false
+    }
+
+    /// Several tasks, this mask of them, touched an object in the last execution, and one of them wrote it.
+    fn met(&mut self, _object: Object, _tasks: u16) {}
 }

@@ -36,6 +36,8 @@ use crate::lab::Lab;
 use crate::scenario::{Scenario, ScenarioError};
 use crate::verdict::Found;
 
+pub(crate) use subject::{Tables, Thing};
+
 pub use rows::{ROWS_MAX, Row, Tells};
 pub use steps::{Told, steps};
 

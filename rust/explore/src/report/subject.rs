@@ -14,7 +14,7 @@ use crate::names;
 
 /// A thing that steps are about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Thing {
+pub(crate) enum Thing {
     /// A word of a `struct page`.
     Page {
         pfn: u32,
@@ -44,7 +44,7 @@ pub(super) enum Thing {
 
 /// The words of `struct page`, in their order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Word {
+pub(crate) enum Word {
     Refcount,
     Mapcount,
     Flags,
@@ -76,7 +76,7 @@ const _: () = {
 
 impl Thing {
     /// The page it belongs to.
-    pub(super) fn pfn(self) -> Option<u32> {
+    pub(crate) fn pfn(self) -> Option<u32> {
         match self {
             Self::Page { pfn, .. } | Self::Contents { pfn } | Self::Life { pfn } => Some(pfn),
             _ => None,
@@ -85,7 +85,7 @@ impl Thing {
 }
 
 /// The tables of an arena, by what they hold.
-pub(super) struct Tables<'a> {
+pub(crate) struct Tables<'a> {
     arena: &'a Arena,
     /// Offsets of the tables of bare words.
     contents: Option<usize>,
@@ -97,7 +97,7 @@ pub(super) struct Tables<'a> {
 }
 
 impl<'a> Tables<'a> {
-    pub(super) fn of(arena: &'a Arena) -> Self {
+    pub(crate) fn of(arena: &'a Arena) -> Self {
         let regions = arena.regions();
         // The n-th table of bare words after the one of this type.
         let after = |name: &str, n: usize| {
@@ -116,7 +116,7 @@ impl<'a> Tables<'a> {
         }
     }
 
-    pub(super) fn thing(&self, object: Object) -> Thing {
+    pub(crate) fn thing(&self, object: Object) -> Thing {
         let offset = match Subject::of(object) {
             Subject::Word(offset) | Subject::Range(offset) => offset,
             Subject::Queue(_) => return Thing::Queue,

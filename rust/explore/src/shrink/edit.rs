@@ -2,7 +2,7 @@
 //!
 //! A changed program is always printed and parsed: the parser follows the handles, so a change that leaves a
 //! reference to nothing is noticed there. Dropping repairs itself: the step that the parser
-//! complains about goes too, until nothing is wrong. An expectation goes with the steps that it names.
+//! complains about goes too, until nothing is wrong. Steps that an expectation names stay.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -228,11 +228,14 @@ fn each(program: &mut Program, mut visit: impl FnMut(usize, Number, &mut u32)) {
     }
 }
 
-/// Drops steps and whatever then refers to nothing.
+/// Drops steps and whatever then refers to nothing. None: an expectation would speak of nothing.
 fn drop_steps(program: &Program, steps: &[usize]) -> Option<Program> {
     let mut gone: BTreeSet<usize> = steps.iter().copied().collect();
     loop {
         let (rest, kept) = without(program, &mut gone);
+        if rest.expectations.len() < program.expectations.len() {
+            return None;
+        }
         match Program::parse(&rest.to_string()) {
             Ok(program) => return Some(program),
             // One line for each file, then one for each step.

@@ -12,6 +12,9 @@
 //! With `teardown-pages=wait-idle` each folio in use holds one, so it does. Departure: files survive
 //! with their blocks, as after a remount; the struct pages they had are gone.
 
+use core::mem::offset_of;
+use core::ops::Range;
+
 use prim::{AtomicU32, Cpu, Guarded, LockClass, RwSem, Srcu, SrcuGuard, plain, zeroed};
 use program::Errno;
 use program::rules::TeardownPages;
@@ -42,6 +45,12 @@ zeroed! {
         pagemap: AtomicU32,
     }
 }
+
+/// Where in a device its SRCU sections are counted. Readers write there, and do not meet by it.
+pub const SRCU_BYTES: Range<usize> = {
+    let at = offset_of!(DaxDevice, srcu);
+    at..at + size_of::<Srcu>()
+};
 
 impl DaxDevice {
     pub(super) fn pagemap(&self) -> Option<PagemapId> {

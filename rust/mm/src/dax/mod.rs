@@ -40,6 +40,7 @@ use crate::vm::{MappingId, Vm};
 
 pub use blocks::Blocks;
 use device::DaxDevice;
+pub use device::SRCU_BYTES;
 pub use extents::Extent;
 pub use file::Birth;
 

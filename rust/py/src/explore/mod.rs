@@ -7,12 +7,14 @@
 //! | `hunting` | programs nobody wrote |
 //! | `reproducing` | what real threads saw |
 //! | `again` | a token's execution |
+//! | `once` | a program, run once |
 //! | `known` | the programs known for wrong rules |
 
 mod again;
 mod ask;
 mod hunting;
 mod known;
+mod once;
 mod reproducing;
 mod search;
 
@@ -27,6 +29,7 @@ use crate::json;
 pub(crate) use again::{replay, reveal};
 pub(crate) use hunting::hunt_start;
 pub(crate) use known::catalogue;
+pub(crate) use once::run_once;
 pub(crate) use reproducing::reproduce_start;
 pub(crate) use search::explore_start;
 

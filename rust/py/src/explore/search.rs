@@ -1,8 +1,9 @@
 //! `explore_start(config)`: a search, then shrinking, then the report (`_core_api.ExploreReport`).
 
+use pgmap_explore::outcomes::Row;
 use pgmap_explore::{
-    Ends, Found, Look, Met, Scenario, ScenarioError, ShrinkBudget, ShrinkProgress, Unproven,
-    Verdict, attribute, report, search, shrink,
+    Ends, Found, Look, Met, Outcomes, Scenario, ScenarioError, ShrinkBudget, ShrinkProgress,
+    Unproven, Verdict, attribute, report, search, shrink, strangers, warnings,
 };
 use pgmap_sched::{Doubt, Limit, SampleStats, Stats};
 use pyo3::prelude::*;
@@ -52,7 +53,12 @@ fn work(
         watch.tell(last.clone())
     })?;
     let seconds = watch.seconds();
-    let mut told = outcome(&verdict, watch);
+    let mut told = outcome(scenario, &verdict, watch);
+    let seen = &verdict.seen().outcomes;
+    told["outcomes"] = outcomes(scenario, seen);
+    told["warnings"] = warnings(scenario, seen).into();
+    told["strangers"] = strangers(scenario, seen).iter().map(ToString::to_string).collect();
+    told["unseen"] = seen.unseen(&scenario.program).into();
     told["program"] = scenario.program.to_string().into();
     told["setting"] = setting(scenario);
     told["bounds"] = bounds(&verdict.seen().stats);
@@ -114,9 +120,35 @@ fn coverage(stats: &SampleStats) -> Value {
     })
 }
 
-/// The verdict's word, the bound that is exhausted, if one is, and why it is not another.
-fn outcome(verdict: &Verdict, watch: &Watch) -> Value {
+/// What each step came to, and in how many executions.
+fn outcomes(scenario: &Scenario, outcomes: &Outcomes) -> Value {
+    let row = |row: Row| {
+        let results: serde_json::Map<String, Value> = row
+            .results
+            .results
+            .iter()
+            .map(|(it, times)| (it.to_string(), (*times).into()))
+            .collect();
+        json!({ "step": row.place, "label": row.label, "text": row.text, "results": results })
+    };
+    outcomes.rows(scenario).into_iter().map(row).collect()
+}
+
+/// The verdict's word, the bound that is exhausted, if one is, and why it is not another. What breaks is broken whatever was not seen; but a search in which
+/// nobody met, or in which what should sometimes hold has not, is no praise.
+fn outcome(scenario: &Scenario, verdict: &Verdict, watch: &Watch) -> Value {
+    let seen = verdict.seen();
+    let apart = !strangers(scenario, &seen.outcomes).is_empty();
+    let unseen = seen.outcomes.unseen(&scenario.program);
     let (word, why) = match verdict {
+        Verdict::Exhausted { .. } | Verdict::NotFound { .. } if apart => {
+            let why = warnings(scenario, &seen.outcomes).into_iter().next();
+            ("inconclusive", why.into())
+        }
+        Verdict::Exhausted { .. } if !unseen.is_empty() => ("unseen", unseen.join("; ").into()),
+        Verdict::NotFound { .. } if !unseen.is_empty() => {
+            ("inconclusive", format!("not seen yet: {}", unseen.join("; ")).into())
+        }
         Verdict::Found { .. } => ("found", Value::Null),
         Verdict::Exhausted { .. } => ("exhausted", Value::Null),
         Verdict::NotFound { why, .. } => {
@@ -133,7 +165,6 @@ fn outcome(verdict: &Verdict, watch: &Watch) -> Value {
         Verdict::Exhausted { bound, .. } => *bound,
         Verdict::Found { .. } | Verdict::NotFound { .. } | Verdict::Inconclusive { .. } => None,
     };
-    let seen = verdict.seen();
     json!({
         "verdict": word, "bound": bound, "why": why, "waiting": seen.waiting,
         "known": known(&seen.known), "again": seen.again,
@@ -161,7 +192,7 @@ fn unproven(why: &Unproven) -> String {
     }
 }
 
-fn doubt(why: &Doubt) -> String {
+pub(super) fn doubt(why: &Doubt) -> String {
     match why {
         Doubt::TooLong => "some executions hit the limit of events".to_owned(),
         Doubt::Unsteady { step } => format!(

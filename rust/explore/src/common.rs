@@ -1,0 +1,53 @@
+//! At what tasks meet.
+//!
+//! A program of several workers tests something if one of them writes what another one touches. But on one machine
+//! everybody shares something, and who shares no more than that might as well run alone. So it counts what the
+//! outcome can hang on: a page and its data, page tables, TLBs, a file (its inode, entries, mapping, locks), an mm, a
+//! pipe, an I/O, a pagemap, the device; also by its lock alone, which orders who takes it, so that two workers on
+//! different pages of one file have met. It does not count what only has to be handed out or looked up: free lists,
+//! the cursor over free blocks, the directory, the table of open files, counts of read-side sections, the zero page,
+//! virtual time, what the emulator keeps for itself.
+//!
+//! A page or a page table that one worker gave back and another one got is a meeting: races live there.
+
+use pgmap_mm::dax::SRCU_BYTES;
+use pgmap_prim::{Arena, Subject};
+use pgmap_sched::Object;
+
+use crate::report::{Tables, Thing};
+
+/// Types of objects that belong to the workers' doing rather than to the machine's keeping.
+const COMMON: [&str; 8] = [
+    "::dax::Inode",
+    "::rmap::AddressSpace",
+    "::Mm",
+    "::Pipe",
+    "::Bio",
+    "::DevPagemap",
+    "::PercpuRef",
+    "::DaxDevice",
+];
+
+/// Whether tasks that share this object, and one of which writes it, have to do with each other.
+pub(crate) fn is_common(arena: &Arena, object: Object) -> bool {
+    let tables = Tables::of(arena);
+    let thing = tables.thing(object);
+    match thing {
+        Thing::Page { .. } | Thing::Contents { .. } | Thing::Life { .. } => thing.pfn() != Some(0),
+        Thing::Pte | Thing::Pmd | Thing::DaxEntry | Thing::Tlb | Thing::TlbPage => true,
+        Thing::Queue | Thing::Other => {
+            let at = match Subject::of(object) {
+                Subject::Word(at) | Subject::Queue(at) | Subject::Range(at) => at,
+                _ => return false,
+            };
+            let Some(located) = usize::try_from(at).ok().and_then(|at| arena.locate(at)) else {
+                return false;
+            };
+            let name = located.region.name;
+            let is = |end: &&str| name.ends_with(*end);
+            COMMON.iter().any(|end| is(&end))
+                && !(is(&"::DaxDevice") && SRCU_BYTES.contains(&located.byte))
+        }
+        Thing::Outside => false,
+    }
+}
