@@ -17,7 +17,7 @@ from pgmap import Found, _core, errors
 from pgmap._core_api import core
 from pgmap._exit import Exit
 from pgmap._replay import Replay
-from pgmap.verdicts import Finding
+from pgmap.verdicts import Finding, Met
 from ran import Runner
 
 KNOWN = {entry["rule"]: entry for entry in _core.catalogue()["known"]}
@@ -193,3 +193,10 @@ def test_a_report_that_names_its_token_twice_has_one(run: Runner, tmp_path: Path
     fake = FakeCore()
     run(Replay(), str(path), core=fake)
     assert [asked[0] for asked in fake.asked] == [TOKEN]
+
+
+def test_a_finding_and_a_race_that_was_met_are_each_told_in_a_line() -> None:
+    finding = Finding("violation", "I22", "put before the flush", 4, ("w0 munmap",), "", (), None)
+    assert str(finding) == "I22 put before the flush on page 4 (w0 munmap)"
+    met = Met("B33", "never woken", 3, "idle-pred=ref-equals-map", "pgm2:abc")
+    assert str(met) == "B33 never woken (3x, goes away with idle-pred=ref-equals-map)"

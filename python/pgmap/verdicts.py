@@ -100,6 +100,11 @@ class Finding:
     blame: str = "rules"
     """``program`` for a deadlock that the program asks for, whatever the rules; else ``rules``."""
 
+    def __str__(self) -> str:
+        where = "" if self.page is None else f" on page {self.page}"
+        who = ", ".join(self.parties)
+        return f"{self.invariant} {self.title}{where}{f' ({who})' if who else ''}"
+
 
 @dataclass(frozen=True, slots=True)
 class Met:
@@ -116,9 +121,7 @@ class Met:
     """The first of those executions, for `pgmap.replay`."""
 
     def __str__(self) -> str:
-        where = "" if self.page is None else f" on page {self.page}"
-        who = ", ".join(self.parties)
-        return f"{self.invariant} {self.title}{where}{f' ({who})' if who else ''}"
+        return f"{self.id} {self.title} ({self.times}x, goes away with {self.goes_away_with})"
 
 
 @dataclass(frozen=True, slots=True)
