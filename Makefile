@@ -10,10 +10,13 @@ VENV     := .venv
 PY       := $(VENV)/bin/python
 RUST_MIN := 1.88
 PY_MIN   := 3.10
+# The oldest glibc that a wheel runs on; one that needs a newer one is not built.
+PLATFORM := manylinux_2_34
 
 STRESS_ARGS     ?=
 BENCH_ARGS      ?=
 PYTEST_ARGS     ?=
+WHEEL_PYTHONS   ?= $(PY)
 CARGO_TEST_ARGS ?=
 MUTANTS_ARGS    ?= tests/mutants/first.toml tests/mutants/second.toml
 
@@ -60,8 +63,9 @@ lint: build $(VENV)/.lint ## rustfmt, clippy, ruff, mypy --strict, stubtest
 mutants: build ## plant known mistakes one at a time: which suite notices? (MUTANTS_ARGS)
 	@PYTHONPATH=tests $(PY) -m mutants $(MUTANTS_ARGS)
 
-wheel: $(VENV)/.tools ## dist/*.whl, which runs without cargo
-	$(call BUILD_WHEEL,dist)
+wheel: $(VENV)/.tools ## dist/*.whl, which run without cargo, one for each of WHEEL_PYTHONS
+	$(call BUILD_WHEEL,dist,$(WHEEL_PYTHONS),--strip --compatibility $(PLATFORM))
+	@$(PY) tests/wheels.py dist/*.whl
 	@ls dist/*.whl
 
 clean: ## forget everything built, .venv included
@@ -98,9 +102,11 @@ toolchain:
 PIP := $(PY) -m pip install --disable-pip-version-check
 
 # The one wheel in a folder. Built by maturin itself, because under pip cargo has nothing to say for minutes.
+# $(1) is where to, $(2) for which Pythons, $(3) what else maturin is told. What is developed with keeps its
+# line tables.
 define BUILD_WHEEL
 @rm -f $(1)/*.whl
-@$(VENV)/bin/maturin build --release --locked --out $(1) --interpreter $(PY)
+@$(VENV)/bin/maturin build --release --locked --out $(1) --interpreter $(2) $(3)
 endef
 
 $(VENV)/.tools: pyproject.toml | toolchain
@@ -111,7 +117,7 @@ $(VENV)/.tools: pyproject.toml | toolchain
 
 $(VENV)/.installed: $(SOURCES) $(VENV)/.tools | toolchain
 	@echo 'pgmap: building (the first time takes some minutes, most of them on the last crate)'
-	$(call BUILD_WHEEL,target/wheels)
+	$(call BUILD_WHEEL,target/wheels,$(PY))
 	@$(PIP) --quiet --force-reinstall --no-deps target/wheels/*.whl
 	@$(PIP) $(if $(wildcard $@),--quiet) "$$(echo target/wheels/*.whl)[test]"
 	@touch $@
