@@ -45,8 +45,7 @@ pub(crate) fn is_common(arena: &Arena, object: Object) -> bool {
             };
             let name = located.region.name;
             let is = |end: &&str| name.ends_with(*end);
-            COMMON.iter().any(|end| is(&end))
-                && !(is(&"::DaxDevice") && SRCU_BYTES.contains(&located.byte))
+            COMMON.iter().any(is) && !(is(&"::DaxDevice") && SRCU_BYTES.contains(&located.byte))
         }
         Thing::Outside => false,
     }
