@@ -240,6 +240,44 @@ def test_one_of_a_thing_is_told_as_one(run: Runner) -> None:
         assert words in last
 
 
+def test_known_races_are_listed_counted_and_no_finding(run: Runner) -> None:
+    met = {
+        "id": "B50",
+        "title": "unmapping works on what went",
+        "times": 12,
+        "goes_away_with": "teardown-pages=wait-idle",
+        "token": "pgm1:AAAA",
+    }
+    ran = run(Explore(), "--break", "zap-put=before-flush", core=core_with(known=[met], again=34))
+    assert ran.exit is Exit.OK
+    listed = next(line for line in ran.lines if line.startswith("Known: B50"))
+    assert "in 12 schedules; goes away with teardown-pages=wait-idle" in listed
+    assert "pgmap.replay pgm1:AAAA" in listed
+    assert "34 more schedules showed no news" in ran.stdout
+
+
+def test_a_known_race_is_passed_over_unless_it_is_wanted() -> None:
+    program = "file f 1\nw0 mmap 0 f 0 1 rw shared\nw0 w 0 0\nstart\nw0 munmap 0\nw1 unbind\n"
+    passed = pgmap.explore(program, era="v6.15", strategy="bounds")
+    assert isinstance(passed, Exhausted)
+    assert {met.id for met in passed.known} >= {"B50"}
+    assert all(met.goes_away_with == "teardown-pages=wait-idle" for met in passed.known)
+    wanted = pgmap.explore(program, era="v6.15", strategy="bounds", known=True)
+    assert isinstance(wanted, Found)
+    assert wanted.finding.goes_away_with == "teardown-pages=wait-idle"
+
+
+def test_a_wait_that_nobody_ends_is_never_green() -> None:
+    setup = "file f 1\nw0 mmap 0 f 0 1 rw shared\nw0 pin 0 0\nstart\n"
+    own = pgmap.explore(setup + "w0 ftruncate f 0\n", strategy="bounds")
+    assert isinstance(own, Inconclusive)
+    assert "never gives back" in own.why
+    assert own.waiting > 0
+    ring = pgmap.explore(setup + "w0 ftruncate f 0\nw0 unpin\n", strategy="bounds")
+    assert isinstance(ring, Found)
+    assert (ring.finding.sort, ring.finding.blame) == ("deadlock", "program")
+
+
 def test_an_interrupted_sample_leaves_the_bound_and_says_so() -> None:
     signals = Signals()
     signals.stopped_by = signal.SIGINT

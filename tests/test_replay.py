@@ -12,6 +12,7 @@ import pytest
 
 import pgmap
 from fake_core import TOKEN, FakeCore
+from fake_core import found as found_report
 from fake_core import replayed as told
 from pgmap import Found, _core, errors
 from pgmap._core_api import core
@@ -67,6 +68,17 @@ def test_failing_in_another_way_is_not_survival(run: Runner) -> None:
     ran = run(Replay(), TOKEN, "--era", "v6.15", core=FakeCore(again=again))
     assert ran.exit is Exit.FOUND
     assert "fails in another way" in ran.stdout
+
+
+def test_a_known_race_fails_no_replay_unless_it_is_wanted(run: Runner) -> None:
+    found = found_report()
+    found["finding"]["known"] = "B50"
+    found["finding"]["goes_away_with"] = "teardown-pages=wait-idle"
+    again = told(outcome="reproduced", found=found)
+    ran = run(Replay(), TOKEN, core=FakeCore(again=again))
+    assert ran.exit is Exit.OK
+    assert "(known: B50; goes away with teardown-pages=wait-idle)" in ran.lines[-1]
+    assert run(Replay(), TOKEN, "--known", core=FakeCore(again=again)).exit is Exit.FOUND
 
 
 def test_the_options_reach_the_core(run: Runner) -> None:

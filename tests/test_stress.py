@@ -88,6 +88,13 @@ def test_known_races_are_known_and_not_news(run: Runner) -> None:
     assert "Known races of v6.15, seen again: B31 (2x)" in ran.stdout
 
 
+def test_known_races_are_findings_for_who_wants_them(run: Runner) -> None:
+    core = core_with(violations=[violation(known="B31")], era="v6.15")
+    ran = run(Stress(), "--known", "--no-explain", core=core)
+    assert ran.exit is Exit.FOUND
+    assert ran.stdout.count("VIOLATION") == 1
+
+
 def test_news_beside_a_known_race_is_still_news(run: Runner) -> None:
     both = [violation(known="B31"), violation()]
     assert run(Stress(), core=core_with(violations=both)).exit is Exit.FOUND

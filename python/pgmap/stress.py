@@ -18,6 +18,7 @@ import pgmap
 from pgmap import _cli, _core_api
 from pgmap._args import (
     THREADS_MAX,
+    add_known,
     add_rules,
     count,
     duration,
@@ -122,6 +123,7 @@ class Stress:
         """Add the options of a stress run."""
         world = parser.add_argument_group("what runs")
         add_rules(world)
+        add_known(world)
         world.add_argument(
             "--threads", type=count(1, THREADS_MAX), default=4, metavar="N", help="default 4"
         )
@@ -173,7 +175,7 @@ class Stress:
         records = Records(args.out, out.note)
         run = core.stress_start(asdict(config))
         out.detail(header(config))
-        teller = Teller(out)
+        teller = Teller(out, known=args.known)
         with showing(args.progress, out) as progress:
 
             def observe(glance: StressProgress) -> None:
@@ -196,8 +198,8 @@ class Stress:
         for violation in teller.take_new(report["violations"]):
             teller.tell([violation])
             records.write("violation", violation)
-        code = verdict(report, signals)
-        summarise(out, config, report, code, signals)
+        code = verdict(report, signals, known=args.known)
+        summarise(out, config, report, code, signals, known=args.known)
         tell_silence(out, core, config.breaks)
         if code is Exit.OK:
             tell_unmet(out, core, config.breaks)
@@ -249,8 +251,9 @@ def describe(glance: StressProgress) -> Sequence[str]:
 class Teller:
     """Tells each violation once."""
 
-    def __init__(self, out: Output) -> None:
+    def __init__(self, out: Output, *, known: bool = False) -> None:
         self._out = out
+        self._known = known
         self._told = 0
 
     def take_new(self, violations: Sequence[Violation]) -> Sequence[Violation]:
@@ -263,7 +266,7 @@ class Teller:
         """Print a line for each: news always, known races when asked for detail."""
         for violation in violations:
             line = violation_line(violation)
-            if violation["known"] is not None:
+            if not is_news(violation, known=self._known):
                 self._out.detail(f"known {violation['known']}: {line}", Verbosity.VERBOSE)
                 continue
             self._out.result(f"{self._out.paint('VIOLATION', Ink.BAD)} {line}")
@@ -280,10 +283,15 @@ def violation_line(violation: Violation) -> str:
     )
 
 
-def verdict(report: StressReport, signals: Signals) -> Exit:
+def is_news(violation: Violation, *, known: bool) -> bool:
+    """Whether it is a finding: with ``known`` also a race that the era is known to have."""
+    return known or violation["known"] is None
+
+
+def verdict(report: StressReport, signals: Signals, *, known: bool = False) -> Exit:
     """How the run ends. A violation wins over an interruption; nothing run is never green."""
     codes = [Exit.OK]
-    if any(v["known"] is None for v in report["violations"]):
+    if any(is_news(v, known=known) for v in report["violations"]):
         codes.append(Exit.FOUND)
     if report["complete"] and not report["quiescent"]:
         codes.append(Exit.FOUND)
@@ -299,7 +307,13 @@ def verdict(report: StressReport, signals: Signals) -> Exit:
 
 
 def summarise(
-    out: Output, config: Config, report: StressReport, code: Exit, signals: Signals
+    out: Output,
+    config: Config,
+    report: StressReport,
+    code: Exit,
+    signals: Signals,
+    *,
+    known: bool,
 ) -> None:
     """Print the end of the run: what ran, what was found, how to run it again."""
     slow = "  ".join(f"{name} {n:,}" for name, n in report["slow_paths"].items())
@@ -310,16 +324,16 @@ def summarise(
         out.detail(f"Slow paths: {slow}")
     for line in (*hang_lines(report), *no_verdict_lines(report, config)):
         out.result(line)
-    known = known_counts(report)
-    if known:
-        listed = ", ".join(f"{race} ({n}x)" for race, n in known.items())
+    met = known_counts(report)
+    if met:
+        listed = ", ".join(f"{race} ({n}x)" for race, n in met.items())
         out.result(f"Known races of {report['era']}, seen again: {listed}")
     if report["complete"] and not report["quiescent"]:
         out.result(
             f"{out.paint('NOT QUIESCENT', Ink.BAD)}: at the last join point the counts were not "
             "what the holders add up to"
         )
-    out.result(result_line(out, config, report, code, signals))
+    out.result(result_line(out, config, report, code, signals, known=known))
     out.result(f"Again: {config.command_line()}  ({SEED_SAYS})")
 
 
@@ -365,10 +379,16 @@ def known_counts(report: StressReport) -> dict[str, int]:
 
 
 def result_line(
-    out: Output, config: Config, report: StressReport, code: Exit, signals: Signals
+    out: Output,
+    config: Config,
+    report: StressReport,
+    code: Exit,
+    signals: Signals,
+    *,
+    known: bool,
 ) -> str:
     """One honest sentence."""
-    news = sum(1 for v in report["violations"] if v["known"] is None)
+    news = sum(1 for v in report["violations"] if is_news(v, known=known))
     seconds = report["rss"][-1][0] if report["rss"] else 0.0
     facts = (
         f"in {show_seconds(seconds)} ({counted(report['ops'], 'op')}, "
@@ -387,8 +407,8 @@ def result_line(
         case Exit.NOTHING_RAN:
             return f"Result: {out.paint('nothing ran', Ink.BAD)} {facts}, so nothing was tested."
         case Exit.OK:
-            known = any(found["known"] for found in report["violations"])
-            words = out.paint("no violation that is news" if known else "no violation", Ink.GOOD)
+            old = any(found["known"] for found in report["violations"])
+            words = out.paint("no violation that is news" if old else "no violation", Ink.GOOD)
         case _:
             words = "no violation so far"
     ending = f" {HONESTY}." if code in (Exit.OK, Exit.INTERRUPTED, Exit.TERMINATED) else ""

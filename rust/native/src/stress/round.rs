@@ -210,7 +210,8 @@ fn note(shared: &Shared, found: Found) {
 
 /// A violation, with the era's opinion on it.
 fn found(shared: &Shared, round: u64, violation: &Violation) -> Found {
-    let known = watch::known(shared.config.era, &shared.config.rules, violation.invariant);
+    let config = &shared.config;
+    let known = watch::known(config.era, &config.rules, violation.invariant, &violation.parties);
     Found {
         invariant: violation.invariant.id(),
         title: violation.title.clone(),

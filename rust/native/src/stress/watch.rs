@@ -254,7 +254,7 @@ fn told(lab: &Lab, waiters: &[Waiter], kind: HangKind) -> Hang {
 impl Stuck {
     /// The catalogue number, when it is the era's own.
     pub(super) fn known(&self, era: Era, rules: &Rules) -> Option<&'static str> {
-        known(era, rules, self.invariant)
+        known(era, rules, self.invariant, &self.report.waiters)
     }
 
     /// Whether it is nothing but what a known race leaves behind that was told already.
@@ -284,11 +284,19 @@ impl Stuck {
     }
 }
 
-/// The era's name for a broken invariant, if the rule that breaks it is in force.
-pub(super) fn known(era: Era, rules: &Rules, invariant: Invariant) -> Option<&'static str> {
+/// The era's name for a broken invariant, by rule and place: the rule that breaks it is in force, and one of the
+/// race's operations takes part. Real threads cannot be asked whether it goes away with the mend; whatever is not so
+/// told goes to the explorer, which can.
+pub(super) fn known(
+    era: Era,
+    rules: &Rules,
+    invariant: Invariant,
+    parties: &[String],
+) -> Option<&'static str> {
     let race = era.known_for(invariant)?;
     let (rule, value) = race.rule;
-    (rules.get(rule) == Ok(value)).then_some(race.id)
+    let takes_part = |party: &String| party.split(' ').any(|word| race.operations.contains(&word));
+    (rules.get(rule) == Ok(value) && parties.iter().any(takes_part)).then_some(race.id)
 }
 
 /// Complaints as violations, even when the machine had to be poisoned to end the round.
