@@ -4,7 +4,12 @@
 #![forbid(unsafe_code)]
 
 pub mod catalogue;
+#[allow(dead_code, reason = "the explorer asks for more")]
+mod common;
+#[allow(dead_code, reason = "the explorer asks for more")]
 pub mod lab;
+#[allow(dead_code, reason = "the explorer asks for more")]
+mod ledger;
 pub mod scenario;
 
 pub use lab::Lab;
