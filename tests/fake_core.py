@@ -7,7 +7,7 @@ real core, so mypy notices when the two drift apart.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +22,7 @@ from pgmap._core_api import (
     ExploreProgress,
     ExploreReport,
     Facts,
+    FoundFirst,
     FoundReport,
     Hang,
     HuntProgress,
@@ -300,6 +301,8 @@ def explore_report(**changes: Any) -> ExploreReport:
         "warnings": [],
         "strangers": [],
         "unseen": [],
+        "too_long": 0,
+        "max_steps": 100_000,
         "program": PROGRAM,
         "setting": setting(),
         "bounds": [bound(0), bound(1), bound(2)],
@@ -362,6 +365,8 @@ def hunt_report(**changes: Any) -> HuntReport:
         "verdict": "exhausted",
         "why": None,
         "known": [],
+        "too_long": 0,
+        "max_steps": 100_000,
         "words": ["mmap", "touch"],
         "ops": 3,
         "programs": 120,
@@ -410,12 +415,14 @@ class FakeExplore:
     report: ExploreReport
     polls: int | None = 2
     stops: int = 0
+    first: FoundFirst | None = None
     _count: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
 
     def poll(self) -> ExploreProgress:
         done = self.polls is not None and next(self._count) >= self.polls
         return {
             "done": done,
+            "found": self.first,
             "phase": "search",
             "seconds": 0.5,
             "bound": 1,
@@ -447,6 +454,7 @@ class FakeHunt:
     def poll(self) -> HuntProgress:
         return {
             "done": True,
+            "found": None,
             "phase": "hunt",
             "seconds": 0.5,
             "ops": 3,
@@ -473,6 +481,7 @@ class FakeReproduce:
     def poll(self) -> ReproduceProgress:
         return {
             "done": True,
+            "found": None,
             "phase": "reproduce",
             "seconds": 0.5,
             "ops": 0,
@@ -587,6 +596,7 @@ class FakeCore:
         era: str | None = None,
         breaks: Sequence[tuple[str, str]] = (),
         steps: bool = False,
+        stopped: Callable[[], bool] | None = None,
     ) -> Replayed:
         self.asked.append((token, era, list(breaks), steps))
         if self.raises is not None:

@@ -60,7 +60,7 @@ fn sampled<M: Model>(
 ) -> Result<First, String> {
     let sampling = Sampling { strategy, seed, first: 0, until: LIMIT, steps_max: STEPS };
     let mut explorer = Explorer::new();
-    let profile = explorer.survey(model, &sampling);
+    let profile = explorer.survey(model, &sampling, &mut || Control::Go);
     let mut judge = |failure: &_, _: &_| judgement(counts, failure);
     let sampled = explorer.sample(model, &sampling, &profile, &mut judge, &mut |_| Control::Go);
     match sampled {

@@ -1,4 +1,4 @@
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import (
     Any,
@@ -102,6 +102,7 @@ def replay(
     era: str | None = None,
     breaks: Sequence[tuple[str, str]] = (),
     steps: bool = False,
+    stopped: Callable[[], bool] | None = None,
 ) -> Replayed: ...
 def reveal(token: str) -> Revealed: ...
 def catalogue() -> Catalogue: ...

@@ -7,7 +7,7 @@ slices, asked to stop, and finished, and it never calls back into Python.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, Protocol, TypedDict, TypeVar, cast
 
 Config = Mapping[str, Any]
@@ -261,8 +261,8 @@ class MetReport(TypedDict):
     token: str
 
 
-class FoundReport(_Shrunk):
-    """A failed execution: what, how to run it again, and its report as data and as text.
+class FoundFirst(TypedDict):
+    """A failed execution as it is known first: what, and how to run it again.
 
     ``mends`` are rules at their sound values that a search put in place to see behind known races.
     """
@@ -276,6 +276,11 @@ class FoundReport(_Shrunk):
     setting: Setting
     events: int
     switches: int
+
+
+class FoundReport(FoundFirst, _Shrunk):
+    """A failed execution with its report, as data and as text; stopped early, there is none."""
+
     report: dict[str, Any]
     text: str
 
@@ -284,6 +289,7 @@ class ExploreProgress(TypedDict):
     """A glance at a search, or at the shrinking after it."""
 
     done: bool
+    found: FoundFirst | None
     phase: Literal["search", "sample", "shrink"]
     seconds: float
     bound: int | None
@@ -329,6 +335,8 @@ class ExploreReport(TypedDict):
     warnings: list[str]
     strangers: list[str]
     unseen: list[str]
+    too_long: int
+    max_steps: int
     program: str
     setting: Setting
     bounds: list[BoundReport]
@@ -379,6 +387,7 @@ class HuntProgress(TypedDict):
     """A glance at a hunt, or at the shrinking after it."""
 
     done: bool
+    found: FoundFirst | None
     phase: Literal["hunt", "shrink"]
     seconds: float
     ops: int
@@ -394,9 +403,11 @@ class HuntProgress(TypedDict):
 class HuntReport(TypedDict):
     """What a hunt came to."""
 
-    verdict: Literal["found", "exhausted", "not-found"]
+    verdict: Literal["found", "exhausted", "not-found", "inconclusive"]
     why: str | None
     known: list[MetReport]
+    too_long: int
+    max_steps: int
     words: list[str]
     ops: int
     programs: int
@@ -411,6 +422,7 @@ class ReproduceProgress(TypedDict):
     """A glance at the search for what a stress run saw, or at the shrinking after it."""
 
     done: bool
+    found: FoundFirst | None
     phase: Literal["reproduce", "shrink"]
     seconds: float
     ops: int
@@ -459,7 +471,7 @@ class Revealed(TypedDict):
 class Replayed(TypedDict):
     """What a replay came to."""
 
-    outcome: Literal["reproduced", "not-reproduced", "cannot"]
+    outcome: Literal["reproduced", "not-reproduced", "cannot", "stopped"]
     step: int | None
     why: str | None
     own_rules: bool
@@ -628,8 +640,9 @@ class Core(Protocol):
         era: str | None = None,
         breaks: Sequence[tuple[str, str]] = (),
         steps: bool = False,
+        stopped: Callable[[], bool] | None = None,
     ) -> Replayed:
-        """Run a token's execution again."""
+        """Run a token's execution again; `stopped` is asked now and then whether to end it."""
 
     def reveal(self, token: str) -> Revealed:
         """Say what a token stands for, without running it."""

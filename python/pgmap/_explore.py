@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 
 from pgmap import _cli, _core_api, _glossary, _hunt
+from pgmap._announce import Announcer
 from pgmap._args import (
     DEFAULT_EXPLORE_SEED,
     DEFAULT_STRATEGY,
@@ -164,6 +165,13 @@ class Explore:
             help="how long, shrinking included: 30s, 5m, 1h30m",
         )
         budget.add_argument(
+            "--max-steps",
+            type=count(1, (1 << 32) - 1),
+            metavar="N",
+            help="points of one execution (default 100,000): one that goes on longer is cut there, "
+            "and what was searched without its end proves nothing (exit code 6)",
+        )
+        budget.add_argument(
             "--no-shrink", action="store_true", help="tell the first failure as it was found"
         )
 
@@ -204,6 +212,7 @@ class Explore:
             preemptions=bound,
             schedules=args.schedules,
             seconds=args.seconds,
+            max_steps=args.max_steps,
             shrink=not args.no_shrink,
             strategy=strategy,
             seed=seed,
@@ -223,6 +232,7 @@ class Explore:
                 signals,
                 progress,
                 describe=describe,
+                observe=Announcer(out, signals),
             )
         code = exit_of(report, signals)
         tell(out, report, signals)
@@ -397,7 +407,7 @@ def result_line(out: Output, report: ExploreReport, signals: Signals) -> str:
             )
         case _:
             words = out.paint("inconclusive", Ink.BAD)
-            return f"Result: {words}: {report['why']} ({facts}). {holds}"
+            return f"Result: {words}: {report['why']} ({facts}).{partial} {holds}"
 
 
 def waits(report: ExploreReport) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pgmap import _cli, _core_api
+from pgmap._announce import Announcer
 from pgmap._args import show_count, show_seconds
 from pgmap._core_api import HuntProgress, HuntReport
 from pgmap._drive import drive
@@ -44,6 +45,7 @@ def hunt(
         "preemptions": PREEMPTIONS if args.preemptions is None else args.preemptions[0],
         "schedules": SCHEDULES if args.schedules is None else args.schedules,
         "seconds": args.seconds,
+        "max_steps": args.max_steps,
         "shrink": not args.no_shrink,
         "threads": args.threads,
         "memory": args.memory or DEFAULT_MEMORY,
@@ -61,6 +63,7 @@ def hunt(
             signals,
             progress,
             describe=describe_hunt,
+            observe=Announcer(out, signals),
         )
     found = report["found"]
     if found is not None:
@@ -69,7 +72,9 @@ def hunt(
     tell_known(out, report["known"])
     if found is not None:
         ending(out, found)
-    codes = [Exit.FOUND if found is not None else Exit.OK]
+    codes = [
+        {"found": Exit.FOUND, "inconclusive": Exit.INCONCLUSIVE}.get(report["verdict"], Exit.OK)
+    ]
     if not report["programs"]:
         codes.append(Exit.NOTHING_RAN)
     if signals.exit is not None:
@@ -101,9 +106,12 @@ def hunt_line(out: Output, asked: dict[str, Any], report: HuntReport, signals: S
     partial = "" if signals.stopped_by is None else f" Interrupted by {signals.stopped_by.name}."
     if report["found"] is not None:
         words = found_words(out, report["found"])
-        return (
-            f"Result: {words}; no shorter program of these words fails {bound} ({facts}).{partial}"
-        )
+        if report["why"] is not None or report["too_long"]:
+            return f"Result: {words}; shorter programs may fail, too ({facts}).{partial}"
+        return f"Result: {words}; no shorter program of these words fails {bound} ({facts})."
+    if report["verdict"] == "inconclusive":
+        words = out.paint("inconclusive", Ink.BAD)
+        return f"Result: {words}: {report['why']} ({facts}).{partial}"
     if report["verdict"] == "exhausted":
         words = out.paint(
             f"no program of at most {counted(report['ops'], 'operation')} fails", Ink.GOOD

@@ -96,19 +96,40 @@ class Output:
             return words
         return f"\x1b[{ink.value}m{words}\x1b[0m"
 
+    def keep(self) -> None:
+        """Write the facts so far into the JSON file, for as long as there is nothing better."""
+        if self._json_file is not None and self._json_file.seekable():
+            self._rewrite(self.facts)
+
+    def leave(self) -> None:
+        """Leave the facts so far where the JSON object would have been: there will be none."""
+        if self.json_to == "-":
+            _write(sys.stdout, _object(self.facts))
+
+    def _rewrite(self, envelope: Mapping[str, Any]) -> None:
+        self.open_json()
+        assert self._json_file is not None
+        if self._json_file.seekable():
+            self._json_file.seek(0)
+            self._json_file.truncate()
+        self._json_file.write(_object(envelope))
+        self._json_file.flush()
+
     def emit(self, envelope: Mapping[str, Any]) -> None:
         """Write the command's one JSON object to wherever it was asked for."""
         if self.json_to is None:
             return
-        words = json.dumps(envelope, indent=2, allow_nan=False, default=str) + "\n"
         if self.json_to == "-":
-            _write(sys.stdout, words)
+            _write(sys.stdout, _object(envelope))
             return
-        self.open_json()
+        self._rewrite(envelope)
         assert self._json_file is not None
-        with self._json_file as file:
-            file.write(words)
+        self._json_file.close()
         self._json_file = None
+
+
+def _object(envelope: Mapping[str, Any]) -> str:
+    return json.dumps(envelope, indent=2, allow_nan=False, default=str) + "\n"
 
 
 def showable(words: str, stream: TextIO) -> str:

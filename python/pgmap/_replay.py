@@ -77,7 +77,13 @@ class Replay:
         """Run it again, and tell."""
         token = find_token(args.token)
         out.facts.update(token=token, build=dict(core.build_info()))
-        told = core.replay(token, args.era, args.breaks, args.step)
+        told = core.replay(
+            token,
+            args.era,
+            args.breaks,
+            args.step,
+            stopped=lambda: signals.stopped_by is not None,
+        )
         setting = told["setting"]
         broken = "".join(f"  {assignment}" for assignment in setting["broken"])
         out.detail(
@@ -150,6 +156,8 @@ def result_line(out: Output, told: Replayed) -> str:
     """One honest sentence."""
     left = "" if told["left_at"] is None else f" (left the schedule at step {told['left_at']})"
     match told["outcome"]:
+        case "stopped":
+            return f"Result: {out.paint('not seen to its end', Ink.WARN)}: {told['why']}"
         case "cannot":
             return f"Result: {out.paint('cannot be replayed', Ink.BAD)}: {told['why']}"
         case "reproduced":

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pgmap._announce import Announcer
 from pgmap._args import show_count, show_seconds
 from pgmap._core_api import (
     Core,
@@ -55,6 +56,7 @@ def reproduce(
             signals,
             progress,
             describe=describe,
+            observe=Announcer(out, signals),
         )
     tell(out, report, signals)
     return report

@@ -50,6 +50,7 @@ def config(
     preemptions: int | None = DEFAULT_PREEMPTIONS,
     schedules: int | None = None,
     seconds: float | None = None,
+    max_steps: int | None = None,
     shrink: bool = True,
     strategy: str = DEFAULT_STRATEGY,
     seed: int = DEFAULT_EXPLORE_SEED,
@@ -67,6 +68,7 @@ def config(
         "preemptions": preemptions,
         "schedules": schedules,
         "seconds": seconds,
+        "max_steps": max_steps,
         "shrink": shrink,
         "strategy": strategy,
         "seed": seed,
@@ -86,6 +88,7 @@ def explore(
     preemptions: int | None = DEFAULT_PREEMPTIONS,
     schedules: int | None = None,
     seconds: float | None = None,
+    max_steps: int | None = None,
     shrink: bool = True,
     strategy: str = DEFAULT_STRATEGY,
     seed: int = DEFAULT_EXPLORE_SEED,
@@ -99,6 +102,8 @@ def explore(
 
     `rules` changes rules of `era`; `geometry` changes sizes of a machine just large enough.
     `preemptions` bounds the search (`None`: no bound), `schedules` and `seconds` are its budget.
+    `max_steps` is the most points of one execution (`None`: 100,000): one that goes on longer is
+    cut there, and a search that cut any and found nothing is `Inconclusive`.
     `memory` is ``sc``, sequentially consistent, or ``tso``, as on x86: a store may be seen late.
     With `speculative_tlb` CPUs load translations ahead of any access. Both cost as preemptions do.
     What is found is shrunk unless `shrink` is false. Executions that end in a race that `era` is
@@ -126,6 +131,7 @@ def explore(
             preemptions=preemptions,
             schedules=schedules,
             seconds=seconds,
+            max_steps=max_steps,
             shrink=shrink,
             strategy=strategy,
             seed=seed,

@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -26,6 +26,11 @@ class Signals:
     def __init__(self) -> None:
         self.stopped_by: signal.Signals | None = None
         self._status_wanted = False
+        self._last_words: Callable[[], None] | None = None
+
+    def found(self, last_words: Callable[[], None]) -> None:
+        """Something was found: whatever ends the command, this is said, and that is its answer."""
+        self._last_words = last_words
 
     @property
     def exit(self) -> Exit | None:
@@ -46,6 +51,9 @@ class Signals:
         if self.stopped_by is not None:
             if sys.stderr.isatty():
                 os.write(sys.stderr.fileno(), _SHOW_CURSOR.encode())
+            if self._last_words is not None:
+                self._last_words()
+                os._exit(Exit.FOUND)
             os._exit(Exit.TERMINATED if number == signal.SIGTERM else Exit.INTERRUPTED)
         self.stopped_by = signal.Signals(number)
 

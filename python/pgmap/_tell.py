@@ -10,6 +10,7 @@ from pgmap._core_api import (
     ExploreProgress,
     ExploreReport,
     Finding,
+    FoundFirst,
     FoundReport,
     HuntProgress,
     MetReport,
@@ -136,7 +137,7 @@ def tell_known(out: Output, known: Sequence[MetReport], again: int = 0) -> None:
         out.detail(f"With these mended {counted(again, 'more schedule')} showed no news.")
 
 
-def found_words(out: Output, found: FoundReport) -> str:
+def found_words(out: Output, found: FoundFirst) -> str:
     finding = found["finding"]
     needed, drawn = found["preemptions"], found["drawn"]
     late = delays(found["setting"]["memory"], found["setting"]["tlb"])

@@ -275,7 +275,7 @@ Verdict: TypeAlias = Found | Unseen | Exhausted | NotFound | Inconclusive
 class Replay(_NeverBare):
     """What running a token's execution again came to."""
 
-    outcome: Literal["reproduced", "not-reproduced", "cannot"]
+    outcome: Literal["reproduced", "not-reproduced", "cannot", "stopped"]
     token: str
     step: int | None
     """The first step known to differ, if it cannot be replayed."""
@@ -296,6 +296,7 @@ class Replay(_NeverBare):
             "reproduced": "reproduced",
             "not-reproduced": "not reproduced",
             "cannot": f"cannot be replayed: {self.why}",
+            "stopped": "not seen to its end",
         }[self.outcome]
         return words if self.report is None else f"{words}\n{self.report}"
 

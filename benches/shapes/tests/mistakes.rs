@@ -26,7 +26,7 @@ fn bounded(stage: &mut Stage, bound: u32, schedules_max: u64) -> Outcome {
 fn sampled(stage: &mut Stage, strategy: Strategy, seed: u64, until: u64) -> Sampled {
     let sampling = Sampling { strategy, seed, first: 0, until, steps_max: STEPS };
     let mut explorer = Explorer::new();
-    let profile = explorer.survey(stage, &sampling);
+    let profile = explorer.survey(stage, &sampling, &mut || Control::Go);
     let stop = &mut |_: &_, _: &_| Judgement::Stop;
     explorer.sample(stage, &sampling, &profile, stop, &mut |_| Control::Go)
 }

@@ -73,10 +73,14 @@ struct Bench {
 }
 
 impl Bench {
-    fn new(scenario: &Scenario, sampling: &Sampling) -> Result<Self, ScenarioError> {
+    fn new(
+        scenario: &Scenario,
+        sampling: &Sampling,
+        enough: &Enough,
+    ) -> Result<Self, ScenarioError> {
         let lab = Lab::new(scenario)?;
         let mut explorer = Explorer::new();
-        let profile = explorer.survey(&mut &lab, sampling);
+        let profile = explorer.survey(&mut &lab, sampling, &mut || enough.control());
         // Those executions are run again when their turn comes.
         lab.ledger().take();
         Ok(Self { lab, explorer, profile })
@@ -266,11 +270,11 @@ impl Sample {
         let blocks = (0..count).map(|nth| block(numbers.start + nth * BLOCK));
         // Each thread sets up a lab, so none is made for nothing.
         let most = usize::try_from(count).ok().and_then(NonZeroUsize::new).unwrap_or(threads);
-        let mut wrong = None;
+        let (mut wrong, mut late) = (None, Vec::new());
         in_order(
             threads.min(most),
             blocks,
-            || Bench::new(scenario, &block(numbers.start)),
+            |enough| Bench::new(scenario, &block(numbers.start), enough),
             |bench, sampling, enough| match bench {
                 Ok(bench) => Ok(bench.run(scenario, &sampling, over, enough)),
                 Err(wrong) => Err(wrong.clone()),
@@ -294,7 +298,19 @@ impl Sample {
                 }
                 control
             },
+            &mut |block| late.extend(block.ok()),
         );
+        // Who stops a sample wants what there is, so what was under way counts. After a failure nothing does:
+        // which blocks were under way would depend on the threads.
+        if self.why == Limit::Asked {
+            for block in late {
+                self.seen.absorb(block.seen);
+                self.passed.absorb(block.passed);
+                if matches!(self.end, End::Through) {
+                    self.end = block.end;
+                }
+            }
+        }
         wrong.map_or(Ok(()), Err)
     }
 }

@@ -11,7 +11,8 @@ use pgmap_sched::{Control, Plan, Schedule};
 
 use crate::finding::Finding;
 use crate::replay::ending;
-use crate::scenario::{Scenario, ScenarioError};
+use crate::report::Untold;
+use crate::scenario::Scenario;
 use crate::verdict::{Found, Verdict, first};
 
 /// Executions in the search that says which of several known races a failure is.
@@ -150,7 +151,7 @@ pub(crate) fn is_followed(
     scenario: &Scenario,
     finding: &Finding,
     schedule: &Schedule,
-) -> Result<bool, ScenarioError> {
+) -> Result<bool, Untold> {
     let (now, diverged) = ending(scenario, schedule)?;
     Ok(!diverged && now.is_some_and(|now| now.is_same(finding)))
 }

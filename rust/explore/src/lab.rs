@@ -84,12 +84,12 @@ impl Lab {
             let cpu = lease(&machine, 0, 0);
             World::new(&arena, &cpu, geometry, *rules).map_err(no_memory)?
         };
-        let setting = Setting { world: &world, machine: &machine, scenario };
+        let roles = scenario.roles();
+        let setting = Setting { world: &world, machine: &machine, scenario, roles: &roles };
         setting.files()?;
         setting.workers()?;
         let run = |step: &Step| setting.step(step).map(|returned| (step.n, returned));
         let set_up = program.halves().0.iter().map(run).collect::<Result<_, _>>()?;
-        let roles = scenario.roles();
         let drainers = match memory {
             Memory::Sc => 0,
             Memory::Tso => roles.len(),
@@ -322,6 +322,7 @@ struct Setting<'a> {
     world: &'a World,
     machine: &'a Machine,
     scenario: &'a Scenario,
+    roles: &'a [Role],
 }
 
 impl Setting<'_> {
@@ -372,8 +373,7 @@ impl Setting<'_> {
         let worker = who.unwrap_or(WorkerId(0));
         let done = catch_abandon(|| {
             // On the CPU of its task to be, so that the set-up fills that CPU's TLB.
-            let roles = self.scenario.roles();
-            let cpu = roles.iter().position(|role| role.worker == who).unwrap_or(0);
+            let cpu = self.roles.iter().position(|role| role.worker == who).unwrap_or(0);
             let cpu = lease(self.machine, cpu, Party::task(worker, op_code(op)));
             self.world.execute(&cpu, worker, op, u64::from)
         });

@@ -57,7 +57,7 @@ pub use once::{Once, once};
 pub use outcomes::{Outcomes, Results};
 pub use parallel::processors;
 pub use replay::{Outcome, Replay, replay};
-pub use report::{Report, report};
+pub use report::{Report, Untold, report};
 pub use reproduce::{Reproduction, Sighting, reproduce};
 pub use scenario::{Scenario, ScenarioError};
 pub use shrink::{ShrinkBudget, ShrinkProgress, shrink};

@@ -55,13 +55,15 @@ pub fn processors() -> NonZeroUsize {
 ///
 /// `bench` makes what a thread needs for all its jobs, on that thread; `work` does one. `look` runs on the
 /// calling thread: it is given each result in the order of the jobs, and nothing when there has been none for a
-/// while, and may end it all.
+/// while, and may end it all. What jobs under way still come to then is given to `late`, in their order but with
+/// gaps.
 pub(crate) fn in_order<J: Send, B, R: Send>(
     threads: NonZeroUsize,
     jobs: impl Iterator<Item = J> + Send,
-    bench: impl Fn() -> B + Sync,
+    bench: impl Fn(&Enough) -> B + Sync,
     work: impl Fn(&mut B, J, &Enough) -> R + Sync,
     look: &mut dyn FnMut(Option<R>) -> Control,
+    late: &mut dyn FnMut(R),
 ) {
     let enough = Enough::default();
     let jobs = Mutex::new(jobs.enumerate());
@@ -81,7 +83,7 @@ pub(crate) fn in_order<J: Send, B, R: Send>(
                     if enough.control() == Control::Stop {
                         return;
                     }
-                    bench()
+                    bench(enough)
                 };
                 while enough.control() == Control::Go
                     && let Some((number, job)) = next()
@@ -116,6 +118,8 @@ pub(crate) fn in_order<J: Send, B, R: Send>(
             }
         }
         enough.say();
+        early.extend(results);
+        early.into_values().for_each(late);
     });
 }
 
@@ -136,7 +140,7 @@ mod tests {
             in_order(
                 threads(n),
                 0..200u64,
-                || (),
+                |_| (),
                 |(), job, _| {
                     // The first jobs take longest.
                     (0..(200 - job) * 50).for_each(|_| thread::yield_now());
@@ -146,6 +150,7 @@ mod tests {
                     seen.extend(result);
                     Control::Go
                 },
+                &mut |_| unreachable!("every result was looked at"),
             );
             assert_eq!(seen, (0..200).collect::<Vec<_>>());
         }
@@ -154,11 +159,21 @@ mod tests {
     #[test]
     fn nothing_is_looked_at_after_enough_and_endless_jobs_end() {
         let mut seen = Vec::new();
-        in_order(threads(3), 0u64.., || (), |(), job, _| job, &mut |result| {
-            seen.extend(result);
-            if result == Some(40) { Control::Stop } else { Control::Go }
-        });
+        let mut after = Vec::new();
+        in_order(
+            threads(3),
+            0u64..,
+            |_| (),
+            |(), job, _| job,
+            &mut |result| {
+                seen.extend(result);
+                if result == Some(40) { Control::Stop } else { Control::Go }
+            },
+            &mut |result| after.push(result),
+        );
         assert_eq!(seen, (0..=40).collect::<Vec<_>>());
+        // What was under way by then is not lost, and comes in order.
+        assert!(after.is_sorted() && after.iter().all(|&late| late > 40), "{after:?}");
     }
 
     #[test]
@@ -166,20 +181,21 @@ mod tests {
         in_order(
             threads(2),
             0u64..,
-            || (),
+            |_| (),
             |(), _, enough| {
                 while enough.control() == Control::Go {
                     thread::yield_now();
                 }
             },
             &mut |result| if result.is_none() { Control::Stop } else { Control::Go },
+            &mut |()| {},
         );
     }
 
     #[test]
     fn an_end_waits_for_no_more_benches_than_there_are_processors() {
         let (made, ended) = (AtomicUsize::new(0), AtomicBool::new(false));
-        let bench = || {
+        let bench = |_: &Enough| {
             made.fetch_add(1, Ordering::Relaxed);
             // The end comes while the first are at it.
             while !ended.load(Ordering::Relaxed) {
@@ -187,11 +203,18 @@ mod tests {
             }
         };
         let mut at_the_end = 0;
-        in_order(threads(64), 0u64.., bench, |(), job, _| job, &mut |_| {
-            at_the_end = made.load(Ordering::Relaxed);
-            ended.store(true, Ordering::Relaxed);
-            Control::Stop
-        });
+        in_order(
+            threads(64),
+            0u64..,
+            bench,
+            |(), job, _| job,
+            &mut |_| {
+                at_the_end = made.load(Ordering::Relaxed);
+                ended.store(true, Ordering::Relaxed);
+                Control::Stop
+            },
+            &mut |_| {},
+        );
         assert!((1..=processors().get()).contains(&at_the_end), "{at_the_end}");
     }
 
@@ -199,6 +222,6 @@ mod tests {
     #[should_panic(expected = "a scoped thread panicked")]
     fn a_panic_in_a_job_is_the_callers() {
         let panics = |(): &mut (), job: u64, _: &Enough| assert!(job != 3);
-        in_order(threads(2), 0u64.., || (), panics, &mut |_| Control::Go);
+        in_order(threads(2), 0u64.., |_| (), panics, &mut |_| Control::Go, &mut |()| {});
     }
 }

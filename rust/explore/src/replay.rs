@@ -9,11 +9,12 @@
 //! it, and then nothing that the explorer says about this scenario can be trusted.
 
 use pgmap_program::{Era, Rules};
-use pgmap_sched::{Divergence, Doubt, Ended, Event, Explorer, Schedule, Sight};
+use pgmap_sched::{Control, Divergence, Doubt, Ended, Event, Explorer, Schedule, Sight};
 
 use crate::finding::Finding;
 use crate::lab::Lab;
-use crate::scenario::{Role, Scenario, ScenarioError};
+use crate::report::Untold;
+use crate::scenario::{Role, Scenario};
 use crate::token::Token;
 
 /// What a replay came to.
@@ -47,10 +48,14 @@ pub struct Replay {
 /// Runs a token's execution, under other rules if wanted.
 ///
 /// # Errors
-/// Why the scenario, under those rules, cannot be set up.
-pub fn replay(token: &Token, as_rules: Option<(Era, Rules)>) -> Result<Replay, ScenarioError> {
+/// Why the scenario, under those rules, cannot be set up, or that `control` said stop.
+pub fn replay(
+    token: &Token,
+    as_rules: Option<(Era, Rules)>,
+    control: &mut dyn FnMut() -> Control,
+) -> Result<Replay, Untold> {
     let Token { scenario, schedule } = token;
-    let run = Run::of(scenario, schedule)?;
+    let run = Run::of(scenario, schedule, control)?;
     let own = run.under_its_own_rules();
     let (era, rules) = as_rules.unwrap_or((scenario.era, scenario.rules));
     if (era, rules) == (scenario.era, scenario.rules) {
@@ -63,15 +68,15 @@ pub fn replay(token: &Token, as_rules: Option<(Era, Rules)>) -> Result<Replay, S
         Outcome::NotReproduced => None,
     };
     let other = Scenario { era, rules, ..scenario.clone() };
-    Ok(Run::of(&other, schedule)?.under_other_rules(before))
+    Ok(Run::of(&other, schedule, control)?.under_other_rules(before))
 }
 
 /// What one execution of a schedule ends in, and whether it left it on the way.
 pub(crate) fn ending(
     scenario: &Scenario,
     schedule: &Schedule,
-) -> Result<(Option<Finding>, bool), ScenarioError> {
-    let run = Run::of(scenario, schedule)?;
+) -> Result<(Option<Finding>, bool), Untold> {
+    let run = Run::of(scenario, schedule, &mut || Control::Go)?;
     Ok((run.finding, run.diverged.is_some() || run.unsteady.is_some() || run.doubt.is_some()))
 }
 
@@ -87,7 +92,11 @@ struct Run {
 }
 
 impl Run {
-    fn of(scenario: &Scenario, schedule: &Schedule) -> Result<Self, ScenarioError> {
+    fn of(
+        scenario: &Scenario,
+        schedule: &Schedule,
+        control: &mut dyn FnMut() -> Control,
+    ) -> Result<Self, Untold> {
         let lab = Lab::new(scenario)?;
         let mut run = Self {
             roles: scenario.roles(),
@@ -97,12 +106,13 @@ impl Run {
             doubt: None,
             unsteady: None,
         };
-        match Explorer::new().twice(&mut &lab, schedule) {
+        match Explorer::new().twice(&mut &lab, schedule, control) {
             Err(differs) => run.unsteady = Some(differs),
             Ok(replayed) => {
                 (run.trace, run.diverged) = (replayed.trace, replayed.diverged);
                 match replayed.end {
                     Ended::Passed => {}
+                    Ended::Stopped => return Err(Untold::Stopped),
                     Ended::Failed(failure) => {
                         run.finding = Finding::of(scenario, &lab, &failure);
                     }

@@ -123,6 +123,7 @@ fn try_known(
     let verdict = explore(&scenario, &plan, Ends::Blamed, &mut |_| progress(&before)).ok()?;
     tried.programs += 1;
     tried.schedules += verdict.seen().schedules();
+    tried.cut += verdict.seen().cut();
     match verdict {
         Verdict::Found { found, .. } => Some((found.scenario(&scenario), *found)),
         _ => None,
@@ -151,6 +152,7 @@ fn search(
     let all = |tried: &Tried| Tried {
         programs: before.programs + tried.programs,
         schedules: before.schedules + tried.schedules,
+        cut: before.cut + tried.cut,
         ..*tried
     };
     match hunt(&wanted, &mut |tried| progress(&all(tried))) {

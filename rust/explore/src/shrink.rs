@@ -6,7 +6,8 @@
 //! the program allows. A failure that was drawn at random may need more preemptions than can be searched;
 //! then the changed programs are drawn from likewise, until what is left is small enough for a search.
 //!
-//! Changes are tried from coarse to fine until none is kept: workers go, runs of steps go, steps move into
+//! A program of many steps is first cut down along the execution that was found, without a search (`slice`).
+//! Then changes are tried from coarse to fine until none is kept: workers go, runs of steps go, steps move into
 //! the set-up, numbers and files get smaller, unneeded files go. What a dropped step made takes along the
 //! steps that use it. Every change is printed and parsed again, so whatever comes out is a program that
 //! could have been written by hand. Only counts decide when to give up, never a clock: the same input ends in the
@@ -18,11 +19,13 @@
 //! those are the two sides of the race.
 
 mod edit;
+mod slice;
 
 use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::num::NonZeroUsize;
 
-use pgmap_program::{Geometry, Program};
+use pgmap_program::Program;
 use pgmap_sched::{Control, Plan};
 
 use crate::beyond::{Beyond, Drawn};
@@ -38,6 +41,9 @@ pub struct ShrinkBudget {
     pub candidates_max: u64,
     /// Executions in the search of one change, cut ones included.
     pub schedules_max: u64,
+    /// Events in the search of one change, and in all. A search begins at least a few executions all the same.
+    pub points_each: u64,
+    pub points_max: u64,
     /// Events in one execution.
     pub steps_max: u32,
     /// Memory for the cache of visited states.
@@ -47,7 +53,14 @@ pub struct ShrinkBudget {
 impl Default for ShrinkBudget {
     fn default() -> Self {
         let Plan { steps_max, .. } = Plan::default();
-        Self { candidates_max: 2000, schedules_max: 20_000, steps_max, cache_bytes: 64 << 20 }
+        Self {
+            candidates_max: 2000,
+            schedules_max: 20_000,
+            points_each: 8_000_000,
+            points_max: 300_000_000,
+            steps_max,
+            cache_bytes: 64 << 20,
+        }
     }
 }
 
@@ -60,8 +73,12 @@ pub struct ShrinkProgress {
     /// The program as it stands: tasks, and their steps after `start`.
     pub tasks: usize,
     pub steps: usize,
+    /// The budget is spent.
+    pub spent: bool,
 }
 
+/// In the search of a change so many executions are run whatever they cost.
+const LEAST_SEARCHED: u64 = 16;
 /// A failure of which it is not known how many preemptions it needs is searched for with so many at most.
 const BOUND_OF_THE_UNBOUNDED: u32 = 3;
 /// Of a changed program at least so many executions are drawn, and so many times as many as the failure took
@@ -103,7 +120,12 @@ pub fn shrink(
         progress,
     };
     shrinker.tell();
-    if found.preemptions.is_none() && !shrinker.search(scenario) {
+    let sliced = shrinker.slice();
+    if let (true, needed @ Some(_)) = (sliced, shrinker.best.1.preemptions) {
+        shrinker.means = Means::Bounds(needed);
+    }
+    let again = sliced || found.preemptions.is_none();
+    if again && !shrinker.search(&shrinker.best.0.clone()) && found.preemptions.is_none() {
         shrinker.means = found.drawn.map_or(Means::Bounds(None), Means::Draws);
     }
     shrinker.run();
@@ -133,8 +155,8 @@ struct Shrinker<'a> {
     means: Means,
     /// The machine is as large as the program needs, and stays so.
     cosy: bool,
-    /// Texts that were searched already.
-    seen: HashSet<(String, Geometry)>,
+    /// What was searched already, by the hash of its text and sizes.
+    seen: HashSet<u64>,
     left: ShrinkBudget,
     at: ShrinkProgress,
     stopped: bool,
@@ -247,29 +269,58 @@ impl Shrinker<'_> {
 
     /// Makes a change and keeps it if the failure stays.
     fn edit(&mut self, edit: &Edit) -> bool {
-        let Some(program) = edit.apply(self.program()) else { return false };
-        let mut candidate = Scenario { program, ..self.best.0.clone() };
-        if self.cosy {
-            candidate.geometry = Scenario::cosy(&candidate.program);
+        if self.is_spent() {
+            return false;
         }
-        self.search(&candidate)
+        let Some(program) = edit.apply(self.program()) else { return false };
+        self.candidate(program).is_some_and(|candidate| self.search(&candidate))
+    }
+
+    /// A scenario of a changed program, if none like it was tried.
+    fn candidate(&mut self, program: Program) -> Option<Scenario> {
+        let Scenario { era, rules, geometry, memory, tlb, .. } = self.best.0;
+        let geometry = if self.cosy { Scenario::cosy(&program) } else { geometry };
+        let candidate = Scenario { program, era, rules, geometry, memory, tlb };
+        self.is_new(&candidate).then_some(candidate)
+    }
+
+    fn is_new(&mut self, candidate: &Scenario) -> bool {
+        let mut hash = DefaultHasher::new();
+        candidate.program.to_string().hash(&mut hash);
+        candidate.geometry.hash(&mut hash);
+        self.seen.insert(hash.finish())
+    }
+
+    /// Nothing more is tried.
+    fn is_spent(&self) -> bool {
+        self.stopped || self.left.candidates_max == 0 || self.left.points_max == 0
+    }
+
+    /// One more change is tried.
+    fn count(&mut self) {
+        self.left.candidates_max -= 1;
+        self.at.tried += 1;
+    }
+
+    fn spend(&mut self, points: u64) {
+        self.left.points_max = self.left.points_max.saturating_sub(points);
+        self.at.spent = self.left.candidates_max == 0 || self.left.points_max == 0;
     }
 
     /// Whether the failure is in this scenario; then it is the best one.
     fn search(&mut self, candidate: &Scenario) -> bool {
-        let text = candidate.program.to_string();
-        let known = !self.seen.insert((text, candidate.geometry));
-        if known || self.stopped || self.left.candidates_max == 0 {
+        if self.is_spent() {
             return false;
         }
-        self.left.candidates_max -= 1;
-        self.at.tried += 1;
+        self.count();
         let wanted = self.wanted();
         let Self { progress, at, stopped, .. } = self;
         let verdict = search(candidate, &wanted, &mut |_| {
             *stopped |= progress(at) == Control::Stop;
             if *stopped { Control::Stop } else { Control::Go }
         });
+        let points = verdict.as_ref().map_or(0, |verdict| verdict.seen().points());
+        self.spend(points);
         // A change that cannot be set up is no program of this failure.
         let Ok(Verdict::Found { found, .. }) = verdict else {
             self.tell();
@@ -289,7 +340,9 @@ impl Shrinker<'_> {
 
     /// The search of a changed program.
     fn wanted(&self) -> Search {
-        let ShrinkBudget { schedules_max, steps_max, cache_bytes, .. } = self.left;
+        let ShrinkBudget { schedules_max, points_each, steps_max, cache_bytes, .. } = self.left;
+        let events = u64::from(self.best.1.schedule.events().max(1));
+        let schedules_max = schedules_max.min((points_each / events).max(LEAST_SEARCHED));
         let (bounds, beyond) = match self.means {
             Means::Bounds(bound) => {
                 (Some(Plan { bound, schedules_max, steps_max, cache_bytes }), None)

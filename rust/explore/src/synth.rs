@@ -116,6 +116,8 @@ pub struct Tried {
     pub senseless: u64,
     /// Executions.
     pub schedules: u64,
+    /// Those of them that were cut at the limit of their events, so that nobody knows how they end.
+    pub cut: u64,
 }
 
 /// What a hunt came to.
@@ -138,19 +140,21 @@ pub fn hunt(hunt: &Hunt, progress: &mut dyn FnMut(&Tried) -> Control) -> Caught 
     let mut tried = Tried::default();
     let (mut known, mut caught) = (Vec::new(), None);
     let mut stopped = false;
+    let mut late = Vec::new();
     in_order(
         hunt.threads,
         programs(hunt),
-        || (),
+        |_| (),
         |(), (ops, text), enough| (ops, try_one(hunt, &text, enough)),
         &mut |one| {
             if let Some((ops, trial)) = one {
                 tried.ops = ops;
                 match trial {
                     Trial::Senseless => tried.senseless += 1,
-                    Trial::Explored { schedules, met, found } => {
+                    Trial::Explored { schedules, cut, met, found } => {
                         tried.programs += 1;
                         tried.schedules += schedules;
+                        tried.cut += cut;
                         met.into_iter().for_each(|met| join(&mut known, met));
                         caught = found;
                     }
@@ -163,7 +167,20 @@ pub fn hunt(hunt: &Hunt, progress: &mut dyn FnMut(&Tried) -> Control) -> Caught 
             stopped = control == Control::Stop;
             control
         },
+        &mut |(_, trial)| late.push(trial),
     );
+    if stopped {
+        // What was under way counts, and a failure above all.
+        for trial in late {
+            if let Trial::Explored { schedules, cut, met, found } = trial {
+                tried.programs += 1;
+                tried.schedules += schedules;
+                tried.cut += cut;
+                met.into_iter().for_each(|met| join(&mut known, met));
+                caught = caught.or(found);
+            }
+        }
+    }
     match caught {
         Some((scenario, found)) => Caught::Found { scenario, found, tried, known },
         None if stopped => Caught::Stopped { tried, known },
@@ -230,6 +247,7 @@ enum Trial {
         schedules: u64,
         /// Races that the era is known for.
         met: Vec<Met>,
+        cut: u64,
         found: Option<(Box<Scenario>, Box<Found>)>,
     },
 }
@@ -242,14 +260,14 @@ fn try_one(hunt: &Hunt, text: &str, enough: &Enough) -> Trial {
         Err(_) => Trial::Senseless,
         Ok(verdict) => {
             let schedules = verdict.seen().schedules() + verdict.seen().again;
-            let met = verdict.seen().known.clone();
+            let (cut, met) = (verdict.seen().cut(), verdict.seen().known.clone());
             let found = match verdict {
                 Verdict::Found { found, .. } if hunt.wanted.is(&found.finding) => {
                     Some((Box::new(found.scenario(&scenario)), found))
                 }
                 _ => None,
             };
-            Trial::Explored { schedules, met, found }
+            Trial::Explored { schedules, cut, met, found }
         }
     }
 }

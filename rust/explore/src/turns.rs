@@ -6,7 +6,7 @@
 //! program of which nothing can be reordered is not drawn again and again: see `one_class`. Each
 //! time the bounds are searched anew, and longer: all searches before the last together cost a fifteenth of it.
 
-use pgmap_sched::{Control, Limit, Plan, Progress, SampleStats};
+use pgmap_sched::{Control, Doubt, Limit, Plan, Progress, SampleStats};
 
 use crate::beyond::{Beyond, End, draw};
 use crate::scenario::{Scenario, ScenarioError};
@@ -45,21 +45,22 @@ pub fn search(
 ) -> Result<Verdict, ScenarioError> {
     let mut so_far = SoFar { left: search.schedules_max, ..SoFar::default() };
     let mut turn = FIRST_TURN;
-    loop {
+    let verdict = loop {
         if let Some(verdict) = so_far.bounds(scenario, search, turn, progress)? {
-            return Ok(verdict.honest());
+            break verdict;
         }
         if let Some(verdict) = so_far.sample(scenario, search, turn, progress)? {
-            return Ok(verdict.honest());
+            break verdict;
         }
         if let Some(verdict) = so_far.one_class(scenario, search, turn, progress)? {
-            return Ok(verdict.honest());
+            break verdict;
         }
         if so_far.is_over(search) {
-            return Ok(so_far.verdict().honest());
+            break so_far.verdict();
         }
         turn = turn.saturating_mul(LONGER);
-    }
+    };
+    Ok(verdict.honest())
 }
 
 /// A search that has come this far without a verdict.
@@ -108,9 +109,23 @@ impl SoFar {
                 (self.exhausted, self.within) = (Some(bound), seen);
                 Ok(None)
             }
+            // Some executions were cut, but all were begun: what is beyond may still fail.
+            Verdict::Inconclusive { why: Unproven::Doubt(Doubt::TooLong), seen }
+                if plan.bound.is_some() =>
+            {
+                (self.exhausted, self.within) = (plan.bound, seen);
+                Ok(None)
+            }
             Verdict::NotFound { why: Limit::Schedules, seen } if !alone => {
                 self.within = seen;
                 Ok(None)
+            }
+            Verdict::NotFound { why, seen } => {
+                // Each turn begins anew, so one that is cut short may have seen less than the one before.
+                let before = core::mem::take(&mut self.within);
+                let seen = if before.schedules() > seen.schedules() { before } else { seen };
+                let verdict = Verdict::NotFound { why, seen };
+                Ok(Some(verdict.after(core::mem::take(&mut self.beyond))))
             }
             other => Ok(Some(other.after(core::mem::take(&mut self.beyond)))),
         }

@@ -120,6 +120,20 @@ impl Seen {
         within + self.drawn()
     }
 
+    /// Executions that were cut at the limit of their events, so that nobody knows how they end.
+    #[must_use]
+    pub fn cut(&self) -> u64 {
+        let within: u64 = self.stats.iter().map(|stats| stats.too_long).sum();
+        within + self.sample.as_ref().map_or(0, |sample| sample.too_long)
+    }
+
+    /// Events, of cut executions too.
+    #[must_use]
+    pub fn points(&self) -> u64 {
+        let within: u64 = self.stats.iter().map(|stats| stats.points).sum();
+        within + self.sample.as_ref().map_or(0, |sample| sample.points)
+    }
+
     /// Executions within bounds.
     #[must_use]
     pub fn schedules(&self) -> u64 {
@@ -176,9 +190,12 @@ impl Verdict {
         }
     }
 
-    /// Never green if nothing but the program's own waits was seen.
+    /// Never green if executions were cut before their end, or nothing but the program's own waits was seen.
     pub(crate) fn honest(self) -> Self {
         match self {
+            Self::Exhausted { seen, .. } | Self::NotFound { seen, .. } if seen.cut() > 0 => {
+                Self::Inconclusive { why: Unproven::Doubt(Doubt::TooLong), seen }
+            }
             Self::Exhausted { seen, .. } | Self::NotFound { seen, .. } if seen.all_wait() => {
                 Self::Inconclusive { why: Unproven::AllWait, seen }
             }

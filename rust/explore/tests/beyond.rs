@@ -90,7 +90,7 @@ fn what_is_drawn_replays() {
     for scenario in [torn(), lost(), hidden()] {
         let found = found(run(&scenario, &only(beyond(Strategy::Portfolio, 20_000, 2))));
         let token = found.token(&scenario).to_string().parse().expect("a token");
-        let outcome = replay(&token, None).expect("a scenario").outcome;
+        let outcome = replay(&token, None, &mut || Control::Go).expect("a scenario").outcome;
         assert_eq!(outcome, Outcome::Reproduced(found.finding.clone()));
     }
 }

@@ -55,7 +55,7 @@ fn a_search_goes_on_past_known_races_and_counts_them() {
     assert_eq!((&*met.id, &*met.goes_away_with), ("B33", "idle-pred=ref-equals-map"));
     assert!(met.times > 1 && met.times < seen.schedules(), "{} of {}", met.times, seen.schedules());
     let token = met.token.parse().expect("a token");
-    let again = replay(&token, None).expect("it can be run");
+    let again = replay(&token, None, &mut || Control::Go).expect("it can be run");
     assert!(matches!(again.outcome, pgmap_explore::Outcome::Reproduced(_)), "{:?}", again.outcome);
 }
 

@@ -85,17 +85,18 @@ fn a_failure_that_needs_a_store_buffer_shrinks_and_is_replayed() {
     let word = found.token(&small).to_string();
     let token: Token = word.parse().expect("its own word");
     assert_eq!(token, found.token(&small));
-    let again = replay(&token, None).expect("a scenario");
+    let again = replay(&token, None, &mut || Control::Go).expect("a scenario");
     assert_eq!(again.outcome, Outcome::Reproduced(found.finding));
     let right =
-        replay(&token, Some((Era::V6_15Sound, Era::V6_15Sound.rules()))).expect("a scenario");
+        replay(&token, Some((Era::V6_15Sound, Era::V6_15Sound.rules())), &mut || Control::Go)
+            .expect("a scenario");
     assert_eq!(right.outcome, Outcome::NotReproduced);
 }
 
 #[test]
 fn a_report_says_when_a_store_waits_and_when_it_is_seen() {
     let late = late_clear();
-    let told = report(&late, &find(&late)).expect("a scenario");
+    let told = report(&late, &find(&late), &mut || Control::Go).expect("a scenario");
     assert_eq!((told.columns.len(), told.scenario.memory), (2, Memory::Tso));
     let at = |text: &str| {
         let row = told.rows.iter().position(|row| row.text.contains(text));
@@ -125,7 +126,7 @@ fn a_translation_that_no_access_asked_for_is_flushed_too() {
     let found = find(&ahead);
     // One to load ahead, one to come between put and flush.
     assert_eq!((found.finding.invariant, found.preemptions), (Invariant::I22, Some(2)));
-    let text = report(&ahead, &found).expect("a scenario").to_string();
+    let text = report(&ahead, &found, &mut || Control::Go).expect("a scenario").to_string();
     assert!(text.contains("TLBs load ahead"), "{text}");
     exhausted(&scenario(UNTOUCHED, Era::V6_15Sound, &[]), 2);
     let right = scenario(UNTOUCHED, Era::V6_15Sound, &[]);

@@ -250,12 +250,15 @@ fn a_broken_expectation_is_a_finding_that_is_told_replayed_and_shrunk() {
     assert_eq!(found.finding.detail, "\"expect a = ok\", but a = EFAULT");
     assert_eq!(found.finding.parties, ["w0"]);
     assert_eq!(found.preemptions, Some(0));
-    let text = report(&scenario, &found).unwrap().to_string();
+    let text = report(&scenario, &found, &mut || Control::Go).unwrap().to_string();
     assert!(text.contains("P1 \"The steps of a program come to"), "{text}");
     assert!(text.contains("detail: \"expect a = ok\", but a = EFAULT"), "{text}");
     let token: Token = found.token(&scenario).to_string().parse().unwrap();
     assert_eq!(token.scenario.program.expectations.len(), 3);
-    assert_eq!(replay(&token, None).unwrap().outcome, Replayed::Reproduced(found.finding.clone()));
+    assert_eq!(
+        replay(&token, None, &mut || Control::Go).unwrap().outcome,
+        Replayed::Reproduced(found.finding.clone())
+    );
 
     let (small, found) =
         shrink(&scenario, &found, Ends::Any, &ShrinkBudget::default(), &mut |_| Control::Go)
@@ -313,7 +316,10 @@ fn an_execution_that_ends_in_the_programs_own_wait_is_held_to_its_expectations()
     let Verdict::Found { found, .. } = run(&must_not, &bounds(Some(1))) else { panic!("it waits") };
     assert_eq!(found.finding.detail, "\"never w1.1 = waits\", but w1.1 = waits");
     let token = found.token(&must_not).to_string().parse().unwrap();
-    assert_eq!(replay(&token, None).unwrap().outcome, Replayed::Reproduced(found.finding.clone()));
+    assert_eq!(
+        replay(&token, None, &mut || Control::Go).unwrap().outcome,
+        Replayed::Reproduced(found.finding.clone())
+    );
 }
 
 #[test]

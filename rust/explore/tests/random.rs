@@ -192,11 +192,12 @@ fn random_programs_neither_crash_nor_leak_and_replay_alike() {
         let seen = seen.into_inner();
         schedules += seen.len() as u64;
         for (failure, schedule) in seen.iter().step_by(4) {
-            let again = explorer.twice(&mut Told(&lab), schedule);
+            let again = explorer.twice(&mut Told(&lab), schedule, &mut || Control::Go);
             let again = again.unwrap_or_else(|at| panic!("{text}{at:?}"));
             assert_eq!(again.diverged, None, "{text}");
             assert_eq!(again.end, Ended::Failed(failure.clone()), "{text}");
-            let quietly = explorer.replay(&mut Told(&lab), schedule, Trace::Skip);
+            let quietly =
+                explorer.replay(&mut Told(&lab), schedule, Trace::Skip, &mut || Control::Go);
             assert_eq!(quietly.end, again.end, "{text}");
         }
         if programs == wanted / 5 {

@@ -14,7 +14,7 @@ use scenes::{Numbers, find, lost, scenario, torn};
 fn told(scenario: &Scenario) -> Report {
     let mut found = find(scenario);
     found.finding = found.finding.clone().attributed(attribute(scenario, &found));
-    report(scenario, &found).expect("what was found can be run again")
+    report(scenario, &found, &mut || Control::Go).expect("what was found can be run again")
 }
 
 /// The program that the catalogue has for a wrong rule, under that rule.
@@ -181,7 +181,8 @@ fn books_that_do_not_balance_are_told_when_all_have_left() {
     found.finding.sort = Sort::Leak;
     found.schedule = pgmap_sched::Schedule::default();
     let known = Known::find("free-push", "before-settled").expect("in the catalogue");
-    let report = report(&known.right().expect("a program"), &found).expect("a report");
+    let report =
+        report(&known.right().expect("a program"), &found, &mut || Control::Go).expect("a report");
     let last = report.rows.last().expect("a last row");
     assert_eq!((last.task, &*last.text), (None, "all tasks have left"));
 }
@@ -200,7 +201,8 @@ fn the_signature_is_the_same_for_another_execution_of_the_race() {
 fn one_execution_is_always_told_in_the_same_way() {
     let scenario = lost();
     let found = find(&scenario);
-    let [one, again] = [(); 2].map(|()| report(&scenario, &found).expect("a report"));
+    let [one, again] =
+        [(); 2].map(|()| report(&scenario, &found, &mut || Control::Go).expect("a report"));
     assert_eq!(one, again);
     assert_eq!(one.json(), again.json());
 }
@@ -209,7 +211,7 @@ fn one_execution_is_always_told_in_the_same_way() {
 fn the_command_that_is_printed_is_the_token_of_the_execution() {
     let scenario = torn();
     let found = find(&scenario);
-    let text = report(&scenario, &found).expect("a report").to_string();
+    let text = report(&scenario, &found, &mut || Control::Go).expect("a report").to_string();
     let (_, command) = text.split_once("\nReproduce: ").expect("a command");
     let (command, _) = command.split_once("\nFound by: ").expect("its end");
     // As a shell reads it.
@@ -259,7 +261,9 @@ fn every_place_of_long_traces_is_in_a_function_with_a_name() {
     {
         let found = find(&scenario);
         let lab = Lab::new(&scenario).expect("a lab");
-        let trace = Explorer::new().replay(&mut &lab, &found.schedule, Trace::Keep).trace;
+        let trace = Explorer::new()
+            .replay(&mut &lab, &found.schedule, Trace::Keep, &mut || Control::Go)
+            .trace;
         assert!(trace.len() > 20);
         for site in trace.iter().filter_map(|event| event.site) {
             assert!(names::function(site).is_some(), "{site}");
@@ -330,7 +334,7 @@ fn whatever_is_found_in_programs_drawn_at_random_can_be_pasted() {
     for _ in 0..4_000 {
         let Some(scenario) = drawn(&mut numbers) else { continue };
         let Some(found) = stumbled_on(&scenario) else { continue };
-        let report = report(&scenario, &found).expect("a report");
+        let report = report(&scenario, &found, &mut || Control::Go).expect("a report");
         can_be_pasted(&report);
         is_a_story(&report);
         reports += 1;

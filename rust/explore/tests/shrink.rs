@@ -51,7 +51,7 @@ fn assert_same_failure(before: &Found, scenario: &Scenario, found: &Found) {
     assert!(again.finding.is_same(&found.finding));
     assert_eq!(again.schedule, found.schedule);
     let token = found.token(scenario).to_string().parse().unwrap();
-    let outcome = replay(&token, None).unwrap().outcome;
+    let outcome = replay(&token, None, &mut || Control::Go).unwrap().outcome;
     assert_eq!(outcome, Outcome::Reproduced(found.finding.clone()));
 }
 

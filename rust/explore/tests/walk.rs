@@ -18,7 +18,7 @@ fn every_event_of_an_execution_is_told_with_its_function_and_its_object() {
     else {
         panic!("not found");
     };
-    let told = steps(&wrong, &found.schedule).expect("it runs");
+    let told = steps(&wrong, &found.schedule, &mut || Control::Go).expect("it runs");
     let is_event = |kind| ["step", "section", "spin", "choice"].contains(&kind);
     let events: Vec<u32> = told.iter().filter(|it| is_event(it.kind)).map(|it| it.n).collect();
     assert_eq!(events, (0..found.schedule.events()).collect::<Vec<_>>());

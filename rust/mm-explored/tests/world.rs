@@ -219,7 +219,8 @@ fn the_history_of_steps_tells_states_apart_so_pruning_loses_no_end() {
 #[test]
 fn every_word_of_a_trace_has_a_place_in_a_table() {
     let mut lab = Lab::new(Era::V6_15Sound, vec![pin(0), truncate(0)]);
-    let replayed = Explorer::new().replay(&mut lab, &Schedule::default(), Trace::Keep);
+    let replayed =
+        Explorer::new().replay(&mut lab, &Schedule::default(), Trace::Keep, &mut || Control::Go);
     let subjects = replayed.trace.iter().map(|event| Subject::of(event.object));
     let words = subjects.filter_map(|subject| match subject {
         Subject::Word(offset) => lab.arena.locate(offset as usize),

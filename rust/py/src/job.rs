@@ -45,6 +45,8 @@ impl From<ScenarioError> for Failed {
 #[derive(Debug, Default)]
 struct Said {
     glance: Value,
+    /// What was found, as it was first seen.
+    found: Value,
     result: Option<Result<Value, Failed>>,
     /// The result has been taken.
     ended: bool,
@@ -82,6 +84,11 @@ impl Watch {
     pub(crate) fn tell(&self, glance: Value) -> Control {
         self.shared.said().glance = glance;
         self.control()
+    }
+
+    /// Says what was found, before anything is made of it.
+    pub(crate) fn found(&self, found: Value) {
+        self.shared.said().found = found;
     }
 
     pub(crate) fn control(&self) -> Control {
@@ -129,10 +136,10 @@ impl Job {
         Ok(Self { shared })
     }
 
-    /// The latest glance, and whether the work is done.
-    pub(crate) fn poll(&self) -> (Value, bool) {
+    /// The latest glance, what was found, and whether the work is done.
+    pub(crate) fn poll(&self) -> (Value, Value, bool) {
         let said = self.shared.said();
-        (said.glance.clone(), said.result.is_some() || said.ended)
+        (said.glance.clone(), said.found.clone(), said.result.is_some() || said.ended)
     }
 
     pub(crate) fn stop(&self) {
@@ -146,11 +153,16 @@ impl Job {
         !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
 
+    /// Waits for a moment, then looks at Python's signals; whether the work is done.
+    pub(crate) fn waits_a_slice(&self, py: Python<'_>) -> PyResult<bool> {
+        let done = py.detach(|| self.wait(SLICE));
+        py.check_signals()?;
+        Ok(done)
+    }
+
     /// Waits for the end, looking at Python's signals meanwhile. The result is given once.
     pub(crate) fn finish<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        while !py.detach(|| self.wait(SLICE)) {
-            py.check_signals()?;
-        }
+        while !self.waits_a_slice(py)? {}
         let mut said = self.shared.said();
         said.ended = true;
         match said.result.take() {

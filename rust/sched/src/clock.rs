@@ -1,37 +1,28 @@
-//! When the caller hears of progress: about every thirty milliseconds, without a look at the clock
-//! after every execution.
+//! When the caller is asked whether to go on: after so much work, within executions and between them. It is work
+//! that is counted and not time, so a stop that comes at one look comes at the same one again.
 
-use std::time::{Duration, Instant};
+/// How much work passes between two looks: executions, and points.
+const EXECUTIONS: u32 = 256;
+const POINTS: u64 = 1 << 15;
+/// After so many points of one execution there is a look in its midst.
+pub(crate) const REST: u32 = 4096;
 
-const BEAT: Duration = Duration::from_millis(30);
-/// How much work passes between two looks at the clock: executions, and points.
-const EXECUTIONS_A_LOOK: u32 = 256;
-const POINTS_A_LOOK: u64 = 1 << 16;
-
-/// Where the clock stands.
+/// The work since the last look.
+#[derive(Default)]
 pub(crate) struct Clock {
-    beat: Instant,
     executions: u32,
     points: u64,
 }
 
 impl Clock {
-    pub(crate) fn new() -> Self {
-        Clock { beat: Instant::now(), executions: 0, points: 0 }
-    }
-
-    /// Counts an execution; whether it is time to tell of progress.
+    /// Counts an execution; whether it is time for a look.
     pub(crate) fn struck(&mut self, points: u32) -> bool {
         self.executions += 1;
         self.points += u64::from(points);
-        if self.executions < EXECUTIONS_A_LOOK && self.points < POINTS_A_LOOK {
-            return false;
+        let due = self.executions >= EXECUTIONS || self.points >= POINTS;
+        if due {
+            *self = Self::default();
         }
-        (self.executions, self.points) = (0, 0);
-        if self.beat.elapsed() < BEAT {
-            return false;
-        }
-        self.beat = Instant::now();
-        true
+        due
     }
 }

@@ -15,6 +15,7 @@ use core::panic::Location;
 use std::collections::HashMap;
 
 use crate::cache::Cache;
+use crate::clock::REST;
 use crate::dpor::Path;
 use crate::failure::{Failure, Fault, Recurrence};
 use crate::guide::{End, Guide, Wish};
@@ -64,6 +65,8 @@ pub(crate) struct Engine {
     /// Choices that can cost, those that did not included.
     pub(crate) asked: u32,
     pub(crate) steps_max: u32,
+    /// The number of events at which whoever runs the execution is asked next whether it goes on.
+    pub(crate) rest_at: u32,
     /// Before this many events a task that can go on does, without a thought.
     pub(crate) calm_until: u32,
     /// The number of events at which a busy-wait's end and the next step are one.
@@ -104,6 +107,7 @@ impl Engine {
             preemptions: 0,
             asked: 0,
             steps_max: u32::MAX,
+            rest_at: REST,
             calm_until: 0,
             joined_at: u32::MAX,
             storm: Storm::default(),
@@ -137,6 +141,7 @@ impl Engine {
         self.path.begin(wish.schedule);
         (self.preemptions, self.asked) = (0, 0);
         self.asked_by[..tasks].fill(0);
+        self.rest_at = REST;
         self.calm_until = 0;
         self.joined_at = u32::MAX;
         self.storm.end();
@@ -231,7 +236,12 @@ impl Engine {
         if !self.starting {
             self.decide();
             if self.end.is_none() && self.now == Some(me) {
-                return if self.storm.alone() { Turn::Show(me) } else { Turn::Go };
+                if self.storm.alone() {
+                    return Turn::Show(me);
+                }
+                if self.history.events() < self.rest_at {
+                    return Turn::Go;
+                }
             }
         }
         Turn::Yield(me)
@@ -333,6 +343,16 @@ impl Engine {
         let me = self.current();
         self.close(End::Failed(Failure::Fault { task: Some(me), fault }));
         me
+    }
+
+    /// Whether it is time to be asked; once each time.
+    pub(crate) fn rests(&mut self) -> bool {
+        let events = self.history.events();
+        let due = events >= self.rest_at;
+        if due {
+            self.rest_at = events.saturating_add(REST);
+        }
+        due
     }
 
     /// The first end counts.

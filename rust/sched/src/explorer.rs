@@ -6,6 +6,7 @@ use crate::failure::Failure;
 use crate::guide::{End, Wish};
 use crate::model::Model;
 use crate::runtime::{Entered, Seat, running};
+use crate::search::Control;
 use crate::step::{MOST_TASKS, Task};
 use crate::storm::{Look, Moment};
 
@@ -64,8 +65,14 @@ impl Explorer {
         self.crew.high_water()
     }
 
-    /// Runs one execution to its end.
-    pub(crate) fn execute<M: Model>(&mut self, model: &mut M, wish: Wish) -> End {
+    /// Runs one execution to its end, or until `pulse` says stop: it hears now and then how many events there
+    /// were.
+    pub(crate) fn execute<M: Model>(
+        &mut self,
+        model: &mut M,
+        wish: Wish,
+        pulse: &mut dyn FnMut(u32) -> Control,
+    ) -> End {
         let (tasks, daemons) = (model.tasks(), model.daemons());
         assert!(tasks <= MOST_TASKS, "a model has at most {MOST_TASKS} tasks, not {tasks}");
         assert!(!running(), "an execution inside an execution");
@@ -78,7 +85,7 @@ impl Explorer {
         let played = guarded(|| {
             crew.perform(&*model, tasks, |crew| {
                 let _entered = Entered::new(seat);
-                play(seat, crew, &*model, tasks)
+                play(seat, crew, &*model, tasks, pulse)
             })
         });
         let end = match played {
@@ -107,7 +114,13 @@ impl Explorer {
 }
 
 /// First each task up to its first point, then whoever the engine names, until it names an end.
-fn play<M: Model>(seat: &mut Seat, crew: &mut Crew, model: &M, tasks: usize) -> End {
+fn play<M: Model>(
+    seat: &mut Seat,
+    crew: &mut Crew,
+    model: &M,
+    tasks: usize,
+    pulse: &mut dyn FnMut(u32) -> Control,
+) -> End {
     for id in 0..tasks as u8 {
         seat.with(|engine| engine.now = Some(Task(id)));
         turn(seat, crew, Task(id));
@@ -126,6 +139,13 @@ fn play<M: Model>(seat: &mut Seat, crew: &mut Crew, model: &M, tasks: usize) -> 
             seat.with(|engine| (engine.end.take(), engine.current(), engine.storm.look()));
         if let Some(end) = end {
             return end;
+        }
+        let rests = seat.with(|engine| engine.rests().then(|| engine.history.events()));
+        if let Some(events) = rests {
+            let _nothing = Entered::nothing();
+            if pulse(events) == Control::Stop {
+                return End::Halted;
+            }
         }
         if (look.compare || look.keep) && recurs(crew, model, now, look, &mut kept) {
             seat.with(|engine| engine.recurs(now));

@@ -6,7 +6,7 @@ use crate::guide::{End, Guide, Wish};
 use crate::splitmix::SplitMix64;
 use crate::strategy::{Pct, Profile, Sampler, Walk};
 use crate::toy::{Memory, Toy};
-use pgmap_sched::Fault;
+use pgmap_sched::{Control, Fault};
 
 const TASKS: u32 = 3;
 /// Steps of a task that do not matter, before each that does and after the last.
@@ -70,7 +70,8 @@ fn measure(
     let mut explorer = Explorer::new();
     let mut run = |sampler: Sampler| {
         let guide = Guide::Strategy(Box::new(sampler));
-        let end = explorer.execute(&mut toy, Wish { guide, ..Wish::default() });
+        let end =
+            explorer.execute(&mut toy, Wish { guide, ..Wish::default() }, &mut |_| Control::Go);
         let guide = explorer.seat.with(|engine| core::mem::take(&mut engine.guide));
         let Guide::Strategy(sampler) = guide else { panic!("another guide") };
         (end, sampler.into_survey())

@@ -43,6 +43,8 @@ pub(crate) enum End {
     /// Everything from here on has been seen.
     Pruned,
     TooLong,
+    /// Nobody wanted the rest of it.
+    Halted,
     /// There is no memory for stacks.
     Unable(String),
     /// The model did not do again what it did before.

@@ -24,7 +24,7 @@
 //! | [`schedule`], `wire`, `script`, [`log`], [`replay`] | one execution again |
 //! | [`strategy`], [`sample`], [`coverage`] | executions drawn at random, and how much they have shown |
 //! | `storm` | retries that get nowhere: a state that comes back |
-//! | `clock`, `splitmix` | when the caller hears of progress; luck that can be repeated |
+//! | `clock`, `splitmix` | when the caller is asked whether to go on; luck that can be repeated |
 
 mod cache;
 mod clock;
@@ -71,7 +71,7 @@ pub use explorer::Explorer;
 pub use failure::{Blocked, Failure, Fault, Recurrence};
 pub use log::{Event, Kind};
 pub use model::Model;
-pub use replay::{Ended, Replayed, Trace};
+pub use replay::{Ended, Redone, Replayed, Trace};
 pub use runtime::{
     choose, choose_paid, current, fail, foretell, intern, note, point, point_when, record, relax,
     running, settle, touch, touches_count, value,

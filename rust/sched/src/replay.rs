@@ -9,7 +9,7 @@ use crate::log::{Event, Kind};
 use crate::model::Model;
 use crate::schedule::Schedule;
 use crate::script::{Divergence, Sight};
-use crate::search::Doubt;
+use crate::search::{Control, Doubt};
 
 /// A replay stops after this many events more than its schedule has.
 const OVERRUN: u32 = 10_000;
@@ -19,6 +19,8 @@ const OVERRUN: u32 = 10_000;
 pub enum Ended {
     Passed,
     Failed(Failure),
+    /// Nobody wanted the rest of it.
+    Stopped,
     /// It neither passed nor failed.
     Unclear(Doubt),
 }
@@ -41,22 +43,63 @@ pub struct Replayed {
     pub trace: Vec<Event>,
 }
 
+/// A failure that came of a schedule made for another model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Redone {
+    pub failure: Failure,
+    /// What was done.
+    pub schedule: Schedule,
+    /// Preemptions, and choices that cost.
+    pub preemptions: u32,
+}
+
 impl Explorer {
-    /// Runs the execution that a schedule names.
+    /// Runs the execution that a schedule names; `control` is asked every few thousand points.
     pub fn replay<M: Model>(
         &mut self,
         model: &mut M,
         schedule: &Schedule,
         trace: Trace,
+        control: &mut dyn FnMut() -> Control,
+    ) -> Replayed {
+        let wish = Wish { trace: trace == Trace::Keep, ..Wish::default() };
+        self.follow(model, schedule, wish, control)
+    }
+
+    /// As [`replay`](Self::replay), of a schedule that may be another model's and is followed as far as it can
+    /// be: writes down what was done instead, and how much of a budget it took. None if it did not fail.
+    pub fn redo<M: Model>(
+        &mut self,
+        model: &mut M,
+        schedule: &Schedule,
+        control: &mut dyn FnMut() -> Control,
+    ) -> Option<Redone> {
+        let wish = Wish { schedule: true, ..Wish::default() };
+        let replayed = self.follow(model, schedule, wish, control);
+        let (written, preemptions) = self.seat.with(|engine| {
+            let events = engine.history.events();
+            (engine.journal.take_schedule(events), engine.preemptions)
+        });
+        match replayed.end {
+            Ended::Failed(failure) => Some(Redone { failure, schedule: written?, preemptions }),
+            Ended::Passed | Ended::Stopped | Ended::Unclear(_) => None,
+        }
+    }
+
+    fn follow<M: Model>(
+        &mut self,
+        model: &mut M,
+        schedule: &Schedule,
+        wish: Wish,
+        control: &mut dyn FnMut() -> Control,
     ) -> Replayed {
         self.seat.with(|engine| {
             engine.tree.clear();
             engine.budget = u32::MAX;
             engine.steps_max = schedule.events.saturating_add(OVERRUN);
         });
-        let guide = Guide::script(schedule.clone());
-        let wish = Wish { guide, trace: trace == Trace::Keep, ..Wish::default() };
-        let end = self.execute(model, wish);
+        let wish = Wish { guide: Guide::script(schedule.clone()), ..wish };
+        let end = self.execute(model, wish, &mut |_| control());
         self.seat.with(|engine| {
             let (events, rolling) = (engine.history.events(), engine.journal.rolling());
             let guide = core::mem::take(&mut engine.guide);
@@ -65,6 +108,7 @@ impl Explorer {
                     End::Passed => Ended::Passed,
                     End::Failed(failure) => Ended::Failed(failure),
                     End::Unable(error) => Ended::Unclear(Doubt::NoStacks(error)),
+                    End::Halted => Ended::Stopped,
                     End::TooLong => Ended::Unclear(Doubt::TooLong),
                     End::Pruned | End::Unsteady(_) => {
                         Ended::Unclear(Doubt::Unsteady { step: events })
@@ -90,9 +134,16 @@ impl Explorer {
         &mut self,
         model: &mut M,
         schedule: &Schedule,
+        control: &mut dyn FnMut() -> Control,
     ) -> Result<Replayed, Divergence> {
-        let first = self.replay(model, schedule, Trace::Keep);
-        let second = self.replay(model, schedule, Trace::Keep);
+        let first = self.replay(model, schedule, Trace::Keep, control);
+        if first.end == Ended::Stopped {
+            return Ok(first);
+        }
+        let second = self.replay(model, schedule, Trace::Keep, control);
+        if second.end == Ended::Stopped {
+            return Ok(second);
+        }
         let mut pairs = first.trace.iter().zip(&second.trace);
         if let Some((a, b)) = pairs.find(|(a, b)| a != b) {
             let (expected, found) = (Sight::Event(digest(a)), Sight::Event(digest(b)));

@@ -85,8 +85,9 @@ impl Explorer {
     /// Samples a model's executions.
     ///
     /// `profile` is that of [`survey`](Explorer::survey) for the same model, strategy and seed. `judge`
-    /// sees every failure, with the schedule that leads to it. `progress` is called after every execution, with
-    /// the numbers so far: whoever shares processors with many others would notice too late otherwise.
+    /// sees every failure, with the schedule that leads to it. `progress` is called after every execution and within
+    /// long ones, with the numbers so far: whoever shares processors with many others would notice too late
+    /// otherwise.
     ///
     /// # Panics
     ///
@@ -105,7 +106,11 @@ impl Explorer {
         let guide =
             |execution| Guide::Strategy(Box::new(Sampler::new(strategy, seed, execution, profile)));
         for execution in first..until {
-            let end = self.execute(model, Wish { guide: guide(execution), ..Wish::default() });
+            let wish = Wish { guide: guide(execution), ..Wish::default() };
+            let end = self.execute(model, wish, &mut |_| progress(&stats));
+            if end == End::Halted {
+                return Sampled::Stopped { stats };
+            }
             let (events, signature) =
                 self.seat.with(|engine| (engine.history.events(), engine.history.signature()));
             stats.executions += 1;
@@ -129,6 +134,8 @@ impl Explorer {
                 End::Unable(error) => {
                     return Sampled::Inconclusive { why: Doubt::NoStacks(error), stats };
                 }
+                // As above.
+                End::Halted => return Sampled::Stopped { stats },
                 End::Pruned | End::Unsteady(_) => {
                     let why = Doubt::Unsteady { step: events };
                     return Sampled::Inconclusive { why, stats };
@@ -142,12 +149,17 @@ impl Explorer {
     }
 
     /// Runs the few executions from which a strategy learns how long tasks are and what they share, if
-    /// it must know. The same for every part of one sample.
+    /// it must know. The same for every part of one sample, unless `control` says stop.
     ///
     /// # Panics
     ///
     /// As [`search`](Explorer::search).
-    pub fn survey<M: Model>(&mut self, model: &mut M, sampling: &Sampling) -> Profile {
+    pub fn survey<M: Model>(
+        &mut self,
+        model: &mut M,
+        sampling: &Sampling,
+        control: &mut dyn FnMut() -> Control,
+    ) -> Profile {
         let Sampling { strategy, seed, .. } = *sampling;
         self.set_free(sampling);
         let mut surveys = Vec::new();
@@ -155,7 +167,10 @@ impl Explorer {
             let sampler = Sampler::new(strategy, seed, execution, &Profile::default());
             let guide = Guide::Strategy(Box::new(sampler.surveying()));
             // Its end does not matter: the execution is run again when its turn comes.
-            let _ = self.execute(model, Wish { guide, ..Wish::default() });
+            let wish = Wish { guide, ..Wish::default() };
+            if self.execute(model, wish, &mut |_| control()) == End::Halted {
+                break;
+            }
             let guide = self.seat.with(|engine| core::mem::take(&mut engine.guide));
             if let Guide::Strategy(sampler) = guide {
                 surveys.push(sampler.into_survey());

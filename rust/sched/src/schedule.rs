@@ -7,6 +7,7 @@
 //! what it did when the schedule was found.
 
 use crate::hash::mix64;
+use crate::log::{Event, Kind};
 use crate::step::{Step, Task};
 
 /// One departure from the default path.
@@ -62,6 +63,36 @@ impl Schedule {
     #[must_use]
     pub fn events(&self) -> u32 {
         self.events
+    }
+}
+
+impl Schedule {
+    /// The schedule of an execution without some of its events, which are told by `goes`, as far as it can be
+    /// known beforehand: what is left happens in the order in which it did. `trace` is the execution's; its
+    /// checkpoints do not fit the new one.
+    #[must_use]
+    pub fn without(&self, trace: &[Event], goes: &mut dyn FnMut(&Event) -> bool) -> Self {
+        // Of each event, how many that stay came before it; and once more at the end.
+        let mut before = Vec::with_capacity(self.events as usize + 1);
+        let (mut stay, mut choices) = (0, Vec::new());
+        for event in trace.iter().filter(|event| event.is_event()) {
+            before.push(stay);
+            if goes(event) {
+                continue;
+            }
+            stay += 1;
+            if let Kind::Choice { value, .. } = event.kind {
+                choices.push(value);
+            }
+        }
+        let mut departures: Vec<Departure> = Vec::new();
+        for departure in &self.departures {
+            let at = before.get(departure.at as usize).copied().unwrap_or(stay);
+            // Of two at one place the later decides.
+            departures.pop_if(|last| last.at == at);
+            departures.push(Departure { at, ..*departure });
+        }
+        Self { departures, choices, payments: self.payments.clone(), events: stay, hash: 0 }
     }
 }
 

@@ -158,8 +158,8 @@ enum Cut {
 impl Explorer {
     /// Searches a model within a plan.
     ///
-    /// `judge` sees every failure, with the schedule that leads to it; `progress` is called
-    /// about every thirty milliseconds, between executions.
+    /// `judge` sees every failure, with the schedule that leads to it; `progress` is called every few
+    /// thousand points, between executions and within long ones.
     ///
     /// # Panics
     ///
@@ -176,7 +176,7 @@ impl Explorer {
             None => vec![None],
         };
         let mut stats = Vec::new();
-        let mut clock = Clock::new();
+        let mut clock = Clock::default();
         let mut left = plan.schedules_max;
         for bound in bounds {
             let mut now = Stats { bound, ..Stats::default() };
@@ -219,12 +219,16 @@ impl Explorer {
             engine.budget = stats.bound.unwrap_or(u32::MAX);
             engine.steps_max = plan.steps_max;
         });
+        let mut fraction = 0.0;
         loop {
             if *left == 0 {
                 return Some(Cut::Limit(Limit::Schedules));
             }
             *left -= 1;
-            let mut end = self.execute(model, Wish { guide: guide(), ..Wish::default() });
+            let wish = Wish { guide: guide(), ..Wish::default() };
+            let mut end = self.execute(model, wish, &mut |events| {
+                progress(&Progress::of(stats, u64::from(events), fraction))
+            });
             let (events, stray) = self.seat.with(|engine| {
                 stats.states = engine.cache.len() as u64;
                 stats.refused = engine.cache.refused();
@@ -232,6 +236,9 @@ impl Explorer {
             });
             stats.points += u64::from(events);
             stats.longest = stats.longest.max(events);
+            if end == End::Halted {
+                return Some(Cut::Limit(Limit::Asked));
+            }
             if stray {
                 // The path goes on where the execution has ended.
                 end = End::Unsteady(events);
@@ -258,9 +265,14 @@ impl Explorer {
                 }
                 End::Unable(error) => return Some(Cut::Doubt(Doubt::NoStacks(error))),
                 End::Unsteady(step) => return Some(Cut::Doubt(Doubt::Unsteady { step })),
+                // As above: who is halted has left the path.
+                End::Halted => return Some(Cut::Limit(Limit::Asked)),
             }
-            if clock.struck(events) && progress(&self.progress(stats)) == Control::Stop {
-                return Some(Cut::Limit(Limit::Asked));
+            if clock.struck(events) {
+                fraction = self.seat.with(|engine| engine.fraction(stats.longest));
+                if progress(&Progress::of(stats, 0, fraction)) == Control::Stop {
+                    return Some(Cut::Limit(Limit::Asked));
+                }
             }
             if !self.seat.with(Engine::advance) {
                 return None;
@@ -276,7 +288,9 @@ impl Explorer {
         guide: Guide,
         failure: &Failure,
     ) -> Result<Schedule, u32> {
-        let end = self.execute(model, Wish { guide, schedule: true, ..Wish::default() });
+        // A failure is not lost to a stop that comes meanwhile.
+        let wish = Wish { guide, schedule: true, ..Wish::default() };
+        let end = self.execute(model, wish, &mut |_| Control::Go);
         let (schedule, events) = self.seat.with(|engine| {
             let events = engine.history.events();
             (engine.journal.take_schedule(events), events)
@@ -286,15 +300,12 @@ impl Explorer {
             _ => Err(events),
         }
     }
+}
 
-    fn progress(&mut self, stats: &Stats) -> Progress {
-        Progress {
-            bound: stats.bound,
-            schedules: stats.schedules,
-            pruned: stats.pruned,
-            points: stats.points,
-            longest: stats.longest,
-            fraction: self.seat.with(|engine| engine.fraction(stats.longest)),
-        }
+impl Progress {
+    /// So many points of the execution under way included.
+    fn of(stats: &Stats, under_way: u64, fraction: f64) -> Self {
+        let Stats { bound, schedules, pruned, points, longest, .. } = *stats;
+        Self { bound, schedules, pruned, points: points + under_way, longest, fraction }
     }
 }

@@ -219,7 +219,9 @@ fn a_failure_is_shown_once_and_hides_nothing() {
 #[test]
 fn what_was_found_can_be_run_again() {
     let (failure, schedule) = found(&mut toy::lost_update(), &by_class());
-    let replayed = Explorer::new().replay(&mut toy::lost_update(), &schedule, Trace::Skip);
+    let replayed =
+        Explorer::new()
+            .replay(&mut toy::lost_update(), &schedule, Trace::Skip, &mut || Control::Go);
     assert_eq!((replayed.end, replayed.diverged), (Ended::Failed(failure), None));
 }
 

@@ -3,8 +3,8 @@
 mod toy;
 
 use pgmap_sched::{
-    Effect, Ended, Explorer, Failure, Fault, Model, Object, Outcome, Schedule, Step, Task, Trace,
-    Verb, Wait, choose_paid, foretell, point_when,
+    Control, Effect, Ended, Explorer, Failure, Fault, Model, Object, Outcome, Schedule, Step, Task,
+    Trace, Verb, Wait, choose_paid, foretell, point_when,
 };
 use toy::{Memory, Toy, brute, cached, search, search_all};
 
@@ -76,7 +76,8 @@ fn a_choice_that_cost_is_part_of_the_schedule() {
     let told: Vec<_> = schedule.payments().iter().map(|it| (it.nth, it.value)).collect();
     assert_eq!(told, [(1, 2)]);
     let schedule = Schedule::from_bytes(&schedule.to_bytes()).expect("its own bytes");
-    let again = Explorer::new().replay(&mut bad_payment(), &schedule, Trace::Keep);
+    let again =
+        Explorer::new().replay(&mut bad_payment(), &schedule, Trace::Keep, &mut || Control::Go);
     assert_eq!((again.end, again.diverged), (Ended::Failed(failure), None));
 }
 
@@ -86,7 +87,12 @@ fn a_schedule_whose_payment_is_never_asked_has_diverged() {
         panic!("nothing found")
     };
     let mut other = Toy::new().task(|memory| _ = memory.add(0, 1));
-    assert!(Explorer::new().replay(&mut other, &schedule, Trace::Skip).diverged.is_some());
+    assert!(
+        Explorer::new()
+            .replay(&mut other, &schedule, Trace::Skip, &mut || Control::Go)
+            .diverged
+            .is_some()
+    );
 }
 
 #[test]
@@ -169,7 +175,8 @@ fn a_daemon_that_waits_is_no_part_of_a_deadlock() {
 #[test]
 fn a_wait_that_was_given_a_step_takes_that_one() {
     let mut served = Served(Toy::new().task(request));
-    let replayed = Explorer::new().replay(&mut served, &Schedule::default(), Trace::Keep);
+    let replayed =
+        Explorer::new().replay(&mut served, &Schedule::default(), Trace::Keep, &mut || Control::Go);
     let steps: Vec<u8> = replayed
         .trace
         .iter()

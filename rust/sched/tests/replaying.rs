@@ -6,8 +6,8 @@ mod toy;
 use std::cell::Cell;
 
 use pgmap_sched::{
-    BadSchedule, Doubt, Effect, Ended, Explorer, Failure, Kind, Model, Object, Outcome, Schedule,
-    Sight, Step, Task, Trace, Verb, note, point,
+    BadSchedule, Control, Doubt, Effect, Ended, Explorer, Failure, Kind, Model, Object, Outcome,
+    Schedule, Sight, Step, Task, Trace, Verb, note, point,
 };
 use toy::random::{Random, random_toy};
 use toy::{Memory, Toy, brute, cached, found, lost_update, search, search_all};
@@ -31,19 +31,21 @@ fn every_found_failure_happens_again() {
     let mut explorer = Explorer::new();
     for (seed, failure, schedule) in found_failures(100) {
         let schedule = Schedule::from_bytes(&schedule.to_bytes()).expect("its own bytes");
-        let again = explorer.replay(&mut random_toy(seed), &schedule, Trace::Keep);
+        let again =
+            explorer.replay(&mut random_toy(seed), &schedule, Trace::Keep, &mut || Control::Go);
         assert_eq!(again.end, Ended::Failed(failure), "program {seed}");
         assert_eq!(again.diverged, None, "program {seed}");
         let events = again.trace.iter().filter(|event| event.is_event()).count();
         assert_eq!(events, schedule.events() as usize);
-        assert!(explorer.twice(&mut random_toy(seed), &schedule).is_ok());
+        assert!(explorer.twice(&mut random_toy(seed), &schedule, &mut || Control::Go).is_ok());
     }
 }
 
 #[test]
 fn a_trace_tells_who_did_what_and_what_changed() {
     let (_, schedule) = found(&mut lost_update(), &cached(Some(2)));
-    let replayed = Explorer::new().replay(&mut lost_update(), &schedule, Trace::Keep);
+    let replayed =
+        Explorer::new().replay(&mut lost_update(), &schedule, Trace::Keep, &mut || Control::Go);
     let told: Vec<_> = replayed
         .trace
         .iter()
@@ -66,7 +68,8 @@ fn a_trace_tells_who_did_what_and_what_changed() {
         })
         .collect();
     assert_eq!(switches, vec![(1, 0, 1), (3, 1, 0)]);
-    let quiet = Explorer::new().replay(&mut lost_update(), &schedule, Trace::Skip);
+    let quiet =
+        Explorer::new().replay(&mut lost_update(), &schedule, Trace::Skip, &mut || Control::Go);
     assert!(quiet.trace.is_empty() && quiet.end == replayed.end);
 }
 
@@ -78,7 +81,9 @@ fn remarks_stand_after_the_step_they_follow() {
         note(2, 3, 4);
     };
     let schedule = Schedule::default();
-    let replayed = Explorer::new().replay(&mut Toy::new().task(body), &schedule, Trace::Keep);
+    let replayed =
+        Explorer::new()
+            .replay(&mut Toy::new().task(body), &schedule, Trace::Keep, &mut || Control::Go);
     let kinds: Vec<_> = replayed.trace.iter().map(|event| event.kind).collect();
     let (first, last) = (Kind::Note { code: 1, a: 0, b: 0 }, Kind::Note { code: 2, a: 3, b: 4 });
     assert_eq!(kinds, vec![first, Kind::Step, last]);
@@ -96,8 +101,12 @@ fn an_altered_model_diverges_at_a_named_step() {
         memory.add(3, 1);
         add(memory);
     };
-    let changed =
-        Explorer::new().replay(&mut Toy::new().task(longer).task(add), &schedule, Trace::Skip);
+    let changed = Explorer::new().replay(
+        &mut Toy::new().task(longer).task(add),
+        &schedule,
+        Trace::Skip,
+        &mut || Control::Go,
+    );
     let divergence = changed.diverged.expect("a divergence");
     assert_eq!(divergence.step, 1);
     assert!(matches!((divergence.expected, divergence.found), (Sight::Hash(_), Sight::Hash(_))));
@@ -105,14 +114,22 @@ fn an_altered_model_diverges_at_a_named_step() {
     let shorter = |memory: &Memory| {
         let _ = memory.load(0);
     };
-    let changed =
-        Explorer::new().replay(&mut Toy::new().task(add).task(shorter), &schedule, Trace::Skip);
+    let changed = Explorer::new().replay(
+        &mut Toy::new().task(add).task(shorter),
+        &schedule,
+        Trace::Skip,
+        &mut || Control::Go,
+    );
     let divergence = changed.diverged.expect("a divergence");
     assert_eq!((divergence.step, divergence.expected), (3, Sight::End(4)));
     // The second task cannot run where it did.
     let sleeper = |memory: &Memory| memory.sleep_until(5, 1);
-    let changed =
-        Explorer::new().replay(&mut Toy::new().task(add).task(sleeper), &schedule, Trace::Skip);
+    let changed = Explorer::new().replay(
+        &mut Toy::new().task(add).task(sleeper),
+        &schedule,
+        Trace::Skip,
+        &mut || Control::Go,
+    );
     let divergence = changed.diverged.expect("a divergence");
     assert_eq!((divergence.step, divergence.expected), (1, Sight::Task(Task(1))));
     assert_eq!(divergence.found, Sight::Runnable(0b01));
@@ -146,14 +163,14 @@ impl Model for Leaky {
 #[test]
 fn uncontrolled_nondeterminism_is_noticed() {
     let mut leaky = Leaky { calls: Cell::new(0) };
-    assert!(Explorer::new().twice(&mut leaky, &Schedule::default()).is_err());
+    assert!(Explorer::new().twice(&mut leaky, &Schedule::default(), &mut || Control::Go).is_err());
     let outcome = search(&mut leaky, &brute(Some(2)));
     assert!(
         matches!(outcome, Outcome::Inconclusive { why: Doubt::Unsteady { .. }, .. }),
         "{outcome:?}"
     );
     let mut steady = Toy::new().task(|memory: &Memory| memory.store(0, 1));
-    assert!(Explorer::new().twice(&mut steady, &Schedule::default()).is_ok());
+    assert!(Explorer::new().twice(&mut steady, &Schedule::default(), &mut || Control::Go).is_ok());
 }
 
 #[test]
@@ -207,7 +224,9 @@ fn random_bytes_are_errors_or_schedules_but_never_a_panic() {
             assert_eq!(schedule.to_bytes(), bytes);
             read += 1;
             if n % 16 == 0 {
-                let _ = Explorer::new().replay(&mut lost_update(), &schedule, Trace::Skip);
+                let _ =
+                    Explorer::new()
+                        .replay(&mut lost_update(), &schedule, Trace::Skip, &mut || Control::Go);
             }
         }
     }

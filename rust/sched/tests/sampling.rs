@@ -32,7 +32,7 @@ fn sampling(strategy: Strategy, until: u64) -> Sampling {
 fn failing(toy: &mut Toy, asked: &Sampling) -> (Sampled, Vec<String>) {
     let mut failures = Vec::new();
     let mut explorer = Explorer::new();
-    let profile = explorer.survey(toy, asked);
+    let profile = explorer.survey(toy, asked, &mut || Control::Go);
     let sampled = explorer.sample(
         toy,
         asked,
@@ -49,7 +49,7 @@ fn failing(toy: &mut Toy, asked: &Sampling) -> (Sampled, Vec<String>) {
 /// Samples up to the first failure.
 fn first(toy: &mut Toy, asked: &Sampling) -> Sampled {
     let mut explorer = Explorer::new();
-    let profile = explorer.survey(toy, asked);
+    let profile = explorer.survey(toy, asked, &mut || Control::Go);
     explorer.sample(toy, asked, &profile, &mut |_, _| Judgement::Stop, &mut |_| Control::Go)
 }
 
@@ -149,7 +149,8 @@ fn what_a_strategy_finds_replays() {
             else {
                 continue;
             };
-            let replayed = Explorer::new().replay(&mut toy, &schedule, Trace::Skip);
+            let replayed =
+                Explorer::new().replay(&mut toy, &schedule, Trace::Skip, &mut || Control::Go);
             assert_eq!(replayed.diverged, None, "{strategy} on {seed}");
             assert_eq!(replayed.end, Ended::Failed(failure));
         }

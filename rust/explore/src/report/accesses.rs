@@ -13,8 +13,16 @@ use pgmap_sched::{Effect, Event, Kind, Object, Task};
 use super::subject::{Tables, Thing};
 use crate::names;
 
-/// The accesses of one object, as positions in the trace.
-type Places = Vec<usize>;
+/// The accesses of one object.
+#[derive(Default)]
+struct Places {
+    /// Positions in the trace.
+    at: Vec<usize>,
+    /// Whose they are, as a mask.
+    tasks: u16,
+    /// Somebody goes to sleep on it.
+    sleepers: bool,
+}
 
 pub(super) struct Accesses<'a> {
     trace: &'a [Event],
@@ -30,7 +38,10 @@ impl<'a> Accesses<'a> {
         for (at, event) in trace.iter().enumerate() {
             let thing = (event.kind == Kind::Step).then(|| tables.thing(event.object));
             if thing.is_some() {
-                objects.entry(event.object).or_default().push(at);
+                let places = objects.entry(event.object).or_default();
+                places.at.push(at);
+                places.tasks |= 1 << event.task.0;
+                places.sleepers |= event.verb == verb::PREPARE_TO_WAIT;
             }
             things.push(thing);
         }
@@ -41,8 +52,12 @@ impl<'a> Accesses<'a> {
         self.things[at]
     }
 
+    fn places(&self, at: usize) -> Option<&Places> {
+        self.objects.get(&self.trace[at].object)
+    }
+
     fn others(&self, at: usize) -> (&[usize], &[usize]) {
-        let all = self.objects.get(&self.trace[at].object).map_or(&[][..], Vec::as_slice);
+        let all = self.places(at).map_or(&[][..], |places| &places.at);
         match all.binary_search(&at) {
             Ok(here) => (&all[..here], &all[here + 1..]),
             Err(_) => (&[], &[]),
@@ -89,15 +104,13 @@ impl<'a> Accesses<'a> {
         })
     }
 
-    /// Whether another task than `task` accesses the object of this entry too.
+    /// Whether `task` accesses the object of this entry, which is another's, too.
     pub(super) fn touched_by(&self, at: usize, task: Task) -> bool {
-        let (before, after) = self.others(at);
-        before.iter().chain(after).any(|&other| self.task(other) == task)
+        self.places(at).is_some_and(|places| places.tasks & 1 << task.0 != 0)
     }
 
     /// Whether somebody goes to sleep on the queue of this entry.
     pub(super) fn has_sleepers(&self, at: usize) -> bool {
-        let (before, after) = self.others(at);
-        before.iter().chain(after).any(|&other| self.trace[other].verb == verb::PREPARE_TO_WAIT)
+        self.places(at).is_some_and(|places| places.sleepers)
     }
 }

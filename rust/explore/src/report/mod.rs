@@ -28,8 +28,9 @@ mod text;
 use std::fmt;
 
 use pgmap_program::{Era, Geometry, Memory, TlbRefill};
-use pgmap_sched::{Ended, Explorer, Trace};
+use pgmap_sched::{Control, Ended, Explorer, Trace};
 use serde::{Serialize, Serializer};
+use thiserror::Error;
 
 use crate::finding::Sort;
 use crate::lab::Lab;
@@ -164,15 +165,29 @@ pub struct Rule {
     pub era: &'static str,
 }
 
+/// Why nothing is told.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Untold {
+    #[error(transparent)]
+    Scenario(#[from] ScenarioError),
+    #[error("somebody stopped it")]
+    Stopped,
+}
+
 /// Tells what was found in a scenario.
 ///
 /// # Errors
-/// Why the scenario cannot be run.
-pub fn report(scenario: &Scenario, found: &Found) -> Result<Report, ScenarioError> {
+/// Why the scenario cannot be run, or that `control` said stop.
+pub fn report(
+    scenario: &Scenario,
+    found: &Found,
+    control: &mut dyn FnMut() -> Control,
+) -> Result<Report, Untold> {
     let lab = Lab::new(scenario)?;
-    let replayed = Explorer::new().replay(&mut &lab, &found.schedule, Trace::Keep);
+    let replayed = Explorer::new().replay(&mut &lab, &found.schedule, Trace::Keep, control);
     let failure = match &replayed.end {
         Ended::Failed(failure) => Some(failure),
+        Ended::Stopped => return Err(Untold::Stopped),
         // Told as far as it goes: whoever wants to know whether it can be reproduced replays it.
         Ended::Passed | Ended::Unclear(_) => None,
     };

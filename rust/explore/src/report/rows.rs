@@ -4,7 +4,7 @@
 //! [`Rank`]; the worst ranks give way, the earliest first, until the rest fits. What is left out between two
 //! rows is counted in a row of its own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use pgmap_prim::{verb, verb_name};
 use pgmap_program::Op;
@@ -287,6 +287,7 @@ impl Teller<'_> {
     /// Chooses, folds and numbers.
     pub(super) fn tell(&self, mut all: Vec<Candidate>) -> Vec<Row> {
         all.sort_by_key(|candidate| candidate.at);
+        thin_out(&mut all, ROWS_MAX);
         loop {
             let mut tries = SHORT.iter().map(|&shortest| self.folded(&all, shortest));
             if let Some(rows) = tries.find(|rows| rows.len() <= ROWS_MAX) {
@@ -332,6 +333,20 @@ impl Teller<'_> {
             rows.push(self.row(at, Tells::Fold, format!("... {steps} step{plural}")));
         }
     }
+}
+
+/// The worst ranks give way, the earliest first, until no more are left than there can be rows.
+fn thin_out(all: &mut Vec<Candidate>, most: usize) {
+    let mut order: Vec<usize> = (0..all.len()).collect();
+    order.retain(|&at| all[at].rank > Rank::Needed);
+    // Stable: of one rank the earliest come first.
+    order.sort_by_key(|&at| std::cmp::Reverse(all[at].rank));
+    let gone: BTreeSet<usize> = order.into_iter().take(all.len().saturating_sub(most)).collect();
+    let mut at = 0;
+    all.retain(|_| {
+        at += 1;
+        !gone.contains(&(at - 1))
+    });
 }
 
 fn numbered(mut rows: Vec<Row>) -> Vec<Row> {

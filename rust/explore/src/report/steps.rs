@@ -2,14 +2,14 @@
 
 use pgmap_prim::{Subject, verb, verb_name};
 use pgmap_program::errno::describe_return;
-use pgmap_sched::{Event, Explorer, Kind, Schedule, Trace};
+use pgmap_sched::{Control, Ended, Event, Explorer, Kind, Schedule, Trace};
 use serde::Serialize;
 
-use super::late;
 use super::subject::{self, Tables, Thing};
+use super::{Untold, late};
 use crate::lab::{Lab, remark};
 use crate::names;
-use crate::scenario::{Role, Scenario, ScenarioError};
+use crate::scenario::{Role, Scenario};
 
 /// One entry of an execution.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -34,10 +34,17 @@ pub struct Told {
 /// Runs a schedule and tells every step.
 ///
 /// # Errors
-/// Why the scenario cannot be run.
-pub fn steps(scenario: &Scenario, schedule: &Schedule) -> Result<Vec<Told>, ScenarioError> {
+/// Why the scenario cannot be run, or that `control` said stop.
+pub fn steps(
+    scenario: &Scenario,
+    schedule: &Schedule,
+    control: &mut dyn FnMut() -> Control,
+) -> Result<Vec<Told>, Untold> {
     let lab = Lab::new(scenario)?;
-    let replayed = Explorer::new().replay(&mut &lab, schedule, Trace::Keep);
+    let replayed = Explorer::new().replay(&mut &lab, schedule, Trace::Keep, control);
+    if replayed.end == Ended::Stopped {
+        return Err(Untold::Stopped);
+    }
     let arena = lab.arena();
     let walk = Walk { scenario, roles: scenario.roles(), tables: Tables::of(&arena) };
     Ok(replayed.trace.iter().map(|event| walk.told(event)).collect())

@@ -44,7 +44,7 @@ impl Edit {
     pub(super) fn apply(&self, program: &Program) -> Option<Program> {
         let mut new = program.clone();
         let changed = match self {
-            Self::Drop(steps) => drop_steps(program, steps)?,
+            Self::Drop(steps) => drop_steps(program, steps)?.0,
             Self::IntoSetUp(step) => {
                 let step = new.steps.remove(*step);
                 if named(&new).contains(&step.n) {
@@ -228,16 +228,22 @@ fn each(program: &mut Program, mut visit: impl FnMut(usize, Number, &mut u32)) {
     }
 }
 
-/// Drops steps and whatever then refers to nothing. None: an expectation would speak of nothing.
-fn drop_steps(program: &Program, steps: &[usize]) -> Option<Program> {
+/// Drops steps and whatever then refers to nothing; the program, and which of the steps it kept. None: an
+/// expectation would speak of nothing.
+pub(super) fn drop_steps(program: &Program, steps: &[usize]) -> Option<(Program, Vec<usize>)> {
     let mut gone: BTreeSet<usize> = steps.iter().copied().collect();
     loop {
         let (rest, kept) = without(program, &mut gone);
         if rest.expectations.len() < program.expectations.len() {
             return None;
         }
+        let dangling = rest.dangling();
+        if !dangling.is_empty() {
+            gone.extend(dangling.into_iter().map(|at| kept[at]));
+            continue;
+        }
         match Program::parse(&rest.to_string()) {
-            Ok(program) => return Some(program),
+            Ok(program) => return Some((program, kept)),
             // One line for each file, then one for each step.
             Err(wrong) => {
                 let line = (wrong.line as usize).checked_sub(1 + program.files.len())?;
@@ -247,13 +253,27 @@ fn drop_steps(program: &Program, steps: &[usize]) -> Option<Program> {
     }
 }
 
+/// The pins that a worker's steps have made.
+#[derive(Default)]
+struct Pins {
+    /// The new number of each; none: its step is gone.
+    new: Vec<Option<PinNo>>,
+    /// How many steps are left.
+    left: usize,
+}
+
 /// The program without these steps, and which ones it kept. Pins are numbered by their worker's steps, so
 /// later ones move up, and steps that name a pin whose step is gone go as well.
 fn without(program: &Program, gone: &mut BTreeSet<usize>) -> (Program, Vec<usize>) {
-    let mut rest = Program { steps: Vec::new(), ..program.clone() };
+    let Program { files, mounts, steps: _, expectations } = program;
+    let mut rest = Program {
+        files: files.clone(),
+        mounts: mounts.clone(),
+        steps: Vec::new(),
+        expectations: expectations.clone(),
+    };
     let mut kept = Vec::new();
-    // The new number of each pin that a worker's steps have made; none: its step is gone.
-    let mut pins: BTreeMap<WorkerId, Vec<Option<PinNo>>> = BTreeMap::new();
+    let mut pins: BTreeMap<WorkerId, Pins> = BTreeMap::new();
     for (n, step) in program.steps.iter().enumerate() {
         let mut step = step.clone();
         let Some(who) = step.who else {
@@ -267,7 +287,7 @@ fn without(program: &Program, gone: &mut BTreeSet<usize>) -> (Program, Vec<usize
         match &mut step.op {
             Op::Unpin { pin: Some(pin) }
             | Op::DmaWrite { pin: Some(pin), .. }
-            | Op::DmaRead { pin: Some(pin) } => match mine.get(pin.index()) {
+            | Op::DmaRead { pin: Some(pin) } => match mine.new.get(pin.index()) {
                 Some(Some(new)) => *pin = *new,
                 Some(None) => {
                     gone.insert(n);
@@ -275,14 +295,15 @@ fn without(program: &Program, gone: &mut BTreeSet<usize>) -> (Program, Vec<usize
                 None => {}
             },
             Op::Pin { .. } | Op::Get { .. } => {
-                let new = mine.iter().flatten().count();
-                let new = u16::try_from(new).ok().map(PinNo);
-                mine.push(new.filter(|_| !gone.contains(&n)));
+                let new = u16::try_from(mine.left).ok().map(PinNo);
+                let new = new.filter(|_| !gone.contains(&n));
+                mine.left += usize::from(new.is_some());
+                mine.new.push(new);
             }
             // A new process has no pins.
-            Op::Spawn => mine.clear(),
+            Op::Spawn => *mine = Pins::default(),
             Op::Fork { child } => {
-                pins.insert(*child, Vec::new());
+                pins.insert(*child, Pins::default());
             }
             _ => {}
         }

@@ -79,6 +79,11 @@ impl Handles {
         Ok(())
     }
 
+    /// A pin that was not made has a number all the same.
+    pub(crate) fn lose_pin(&mut self, w: WorkerId) {
+        self.workers.entry(w).or_default().pins.push(Life::GivenUp);
+    }
+
     fn running(&mut self, w: WorkerId) -> Result<&mut Worker, String> {
         let worker = self.workers.entry(w).or_default();
         match worker.left {

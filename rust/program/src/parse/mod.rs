@@ -144,6 +144,24 @@ fn is_json(line: &str) -> bool {
     line.trim_start().starts_with(['{', '['])
 }
 
+impl Program {
+    /// The places of steps that refer to nothing, those left out that only refer to such a step.
+    #[must_use]
+    pub fn dangling(&self) -> Vec<usize> {
+        let mut handles = Handles::default();
+        let wrong = |&(_, step): &(usize, &Step)| {
+            let wrong = handles.step(step.who, &step.op, step.line).is_err();
+            // Later pins keep their numbers.
+            if let (true, Some(who), Op::Pin { .. } | Op::Get { .. }) = (wrong, step.who, &step.op)
+            {
+                handles.lose_pin(who);
+            }
+            wrong
+        };
+        (0..).zip(&self.steps).filter(wrong).map(|(at, _)| at).collect()
+    }
+}
+
 /// Whether a program could declare a file of this name.
 #[must_use]
 pub fn is_file_name(name: &str) -> bool {

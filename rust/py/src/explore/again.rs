@@ -1,13 +1,13 @@
 //! `replay(token)`: an execution again, under its own rules or others (`_core_api.Replayed`).
 
 use pgmap_explore::report::steps;
-use pgmap_explore::{Found, Outcome, Scenario, Token, TokenError, replay as run_again};
+use pgmap_explore::{Found, Outcome, Scenario, Token, TokenError, Untold, replay as run_again};
 use pgmap_program::{Era, Rules};
 use pyo3::prelude::*;
 use serde_json::{Value, json};
 
 use super::search::{attributed, setting, tell};
-use crate::job::{Failed, Job};
+use crate::job::{Failed, Job, Watch};
 use crate::{config, raise};
 
 /// A token that can be run.
@@ -26,20 +26,30 @@ fn read(py: Python<'_>, token: &str) -> PyResult<Token> {
 }
 
 /// Runs a token's execution twice. `era` and `breaks` put other rules in place of the token's own:
-/// an era's, or the token's own with some changed.
+/// an era's, or the token's own with some changed. `stopped` is asked now and then whether to end it.
 #[pyfunction]
-#[pyo3(signature = (token, era=None, breaks=Vec::new(), steps=false),
-    text_signature = "(token, era=None, breaks=(), steps=False)")]
+#[pyo3(signature = (token, era=None, breaks=Vec::new(), steps=false, stopped=None),
+    text_signature = "(token, era=None, breaks=(), steps=False, stopped=None)")]
 pub(crate) fn replay<'py>(
     py: Python<'py>,
     token: &str,
     era: Option<&str>,
     breaks: Vec<(String, String)>,
     steps: bool,
+    stopped: Option<Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let token = read(py, token)?;
     let other = other_rules(py, &token, era, &breaks)?;
-    Job::start(None, Value::Null, move |_| again(&token, other, steps))?.finish(py)
+    let job = Job::start(None, Value::Null, move |watch| again(&token, other, steps, watch))?;
+    if let Some(stopped) = stopped {
+        while !job.waits_a_slice(py)? {
+            if stopped.call0()?.is_truthy()? {
+                job.stop();
+                break;
+            }
+        }
+    }
+    job.finish(py)
 }
 
 /// What a token stands for, without running it.
@@ -76,10 +86,34 @@ fn other_rules(
     Ok(Some((era, rules)))
 }
 
-fn again(token: &Token, other: Option<(Era, Rules)>, every_step: bool) -> Result<Value, Failed> {
-    let replayed = run_again(token, other)?;
+fn again(
+    token: &Token,
+    other: Option<(Era, Rules)>,
+    every_step: bool,
+    watch: &Watch,
+) -> Result<Value, Failed> {
+    let mut control = || watch.control();
     let (era, rules) = other.unwrap_or((token.scenario.era, token.scenario.rules));
     let scenario = Scenario { era, rules, ..token.scenario.clone() };
+    let own_rules = (era, rules) == (token.scenario.era, token.scenario.rules);
+    let facts = |mut told: Value| {
+        told["own_rules"] = own_rules.into();
+        told["program"] = scenario.program.to_string().into();
+        told["setting"] = setting(&scenario);
+        told["events"] = token.schedule.events().into();
+        told
+    };
+    let stopped = || {
+        facts(json!({
+            "outcome": "stopped", "step": null, "why": "somebody stopped it", "left_at": null,
+            "found": null, "steps": null,
+        }))
+    };
+    let replayed = match run_again(token, other, &mut control) {
+        Ok(replayed) => replayed,
+        Err(Untold::Stopped) => return Ok(stopped()),
+        Err(Untold::Scenario(wrong)) => return Err(wrong.into()),
+    };
     let (outcome, step, why) = match &replayed.outcome {
         Outcome::Reproduced(_) => ("reproduced", Value::Null, Value::Null),
         Outcome::NotReproduced => ("not-reproduced", Value::Null, Value::Null),
@@ -93,16 +127,17 @@ fn again(token: &Token, other: Option<(Era, Rules)>, every_step: bool) -> Result
         mends: Vec::new(),
     });
     let found = found.map(|found| attributed(&scenario, found));
-    let mut told = json!({ "outcome": outcome, "step": step, "why": why });
-    told["own_rules"] = ((era, rules) == (token.scenario.era, token.scenario.rules)).into();
+    let mut told = facts(json!({ "outcome": outcome, "step": step, "why": why }));
     told["left_at"] = replayed.diverged.map(|left| left.step).into();
-    told["program"] = scenario.program.to_string().into();
-    told["setting"] = setting(&scenario);
-    told["events"] = token.schedule.events().into();
-    told["found"] = found.map(|found| tell(&scenario, &found)).transpose()?.into();
+    told["found"] = found.map(|found| tell(&scenario, &found, watch)).transpose()?.into();
     told["steps"] = Value::Null;
     if every_step {
-        told["steps"] = json!(steps(&scenario, &token.schedule)?);
+        match steps(&scenario, &token.schedule, &mut control) {
+            Ok(all) => told["steps"] = json!(all),
+            // What the end says stands without them.
+            Err(Untold::Stopped) => {}
+            Err(Untold::Scenario(wrong)) => return Err(wrong.into()),
+        }
     }
     Ok(told)
 }

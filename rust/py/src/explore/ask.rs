@@ -40,8 +40,18 @@ impl Budget {
         if schedules == Some(0) {
             return Err(invalid(py, "schedules is 0; at least one has to be run"));
         }
+        let steps_max = value::<Option<u32>>(py, config, "max_steps")?;
+        if steps_max == Some(0) {
+            return Err(invalid(py, "max_steps is 0; an execution has at least one point"));
+        }
+        let usual = Plan::default();
         Ok(Self {
-            plan: Plan { bound, schedules_max: schedules.unwrap_or(u64::MAX), ..Plan::default() },
+            plan: Plan {
+                bound,
+                schedules_max: schedules.unwrap_or(u64::MAX),
+                steps_max: steps_max.unwrap_or(usual.steps_max),
+                ..usual
+            },
             time: Self::time(py, config)?,
             threads: threads(py, config)?,
         })

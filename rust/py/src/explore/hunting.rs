@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::ExploreRun;
 use super::ask::{self, Budget};
-use super::search::{known, reveal};
+use super::search::{cut_short, known, reveal};
 use crate::config::{self, invalid, value};
 use crate::job::{Failed, Halt, Job, Watch};
 
@@ -67,14 +67,20 @@ fn go(wanted: &Hunt, small: bool, watch: &Watch) -> Result<Value, Failed> {
     let (Caught::Found { tried, known: met, .. }
     | Caught::Nothing { tried, known: met }
     | Caught::Stopped { tried, known: met }) = &caught;
-    let why = match watch.halt() {
+    let mut why = match watch.halt() {
         None => Value::Null,
         Some(Halt::Time) => "time".into(),
         Some(Halt::Asked) => "asked".into(),
     };
     let mut told = glance(tried, watch.seconds());
+    let steps_max = wanted.plan.steps_max;
+    (told["too_long"], told["max_steps"]) = (tried.cut.into(), steps_max.into());
     let verdict = match (&caught, &why) {
         (Caught::Found { .. }, _) => "found",
+        _ if tried.cut > 0 => {
+            why = cut_short(tried.cut, tried.schedules, steps_max).into();
+            "inconclusive"
+        }
         (_, Value::Null) => "exhausted",
         _ => "not-found",
     };
@@ -85,7 +91,8 @@ fn go(wanted: &Hunt, small: bool, watch: &Watch) -> Result<Value, Failed> {
     told["found"] = Value::Null;
     if let Caught::Found { scenario, found, .. } = caught {
         let last = told.clone();
-        told["found"] = reveal(&scenario, *found, wanted.ends, small, &last, watch)?;
+        let how = small.then_some(steps_max);
+        told["found"] = reveal(&scenario, *found, wanted.ends, how, &last, watch)?;
     }
     told["complete"] = (watch.halt() != Some(Halt::Asked)).into();
     Ok(told)

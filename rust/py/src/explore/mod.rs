@@ -46,8 +46,9 @@ pub(crate) struct ExploreRun {
 impl ExploreRun {
     /// How far it is; does not wait.
     fn poll<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let (glance, done) = py.detach(|| self.job.poll());
+        let (glance, found, done) = py.detach(|| self.job.poll());
         let told = json::to_python(py, &glance)?;
+        told.cast::<PyDict>()?.set_item("found", json::to_python(py, &found)?)?;
         told.cast::<PyDict>()?.set_item("done", done)?;
         Ok(told)
     }

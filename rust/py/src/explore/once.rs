@@ -2,6 +2,7 @@
 
 use pgmap_explore::once::{End, Once};
 use pgmap_explore::{Outcomes, once as run, warnings};
+use pgmap_sched::Plan;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use serde_json::{Value, json};
@@ -36,7 +37,12 @@ pub(crate) fn run_once<'py>(
             End::Through => ("through", Value::Null, Vec::new(), Value::Null),
             End::Found(finding) => ("found", json!(finding), finding.waits.clone(), Value::Null),
             End::Waits(waits) => ("waits", Value::Null, waits.clone(), Value::Null),
-            End::Unclear(why) => ("unclear", Value::Null, Vec::new(), doubt(why).into()),
+            End::Unclear(why) => (
+                "unclear",
+                Value::Null,
+                Vec::new(),
+                doubt(why, 1, 1, Plan::default().steps_max).into(),
+            ),
         };
         // One schedule says nothing about who meets whom, or what always fails.
         let about = Outcomes::together();

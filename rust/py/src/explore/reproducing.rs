@@ -3,6 +3,7 @@
 use pgmap_explore::synth::Tried;
 use pgmap_explore::{Ends, Reproduction, Sighting, reproduce};
 use pgmap_program::Invariant;
+use pgmap_sched::Plan;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use serde_json::{Value, json};
@@ -51,7 +52,8 @@ fn go(sighting: &Sighting, watch: &Watch) -> Result<Value, Failed> {
     });
     if let Reproduction::Found { scenario, found, exact, .. } = seen {
         told["exact"] = exact.into();
-        told["found"] = reveal(&scenario, *found, Ends::Blamed, true, &last, watch)?;
+        let how = Some(Plan::default().steps_max);
+        told["found"] = reveal(&scenario, *found, Ends::Blamed, how, &last, watch)?;
     }
     Ok(told)
 }

@@ -3,7 +3,7 @@
 use pgmap_explore::outcomes::Row;
 use pgmap_explore::{
     Ends, Found, Look, Met, Outcomes, Scenario, ScenarioError, ShrinkBudget, ShrinkProgress,
-    Unproven, Verdict, attribute, report, search, shrink, strangers, warnings,
+    Unproven, Untold, Verdict, attribute, report, search, shrink, strangers, warnings,
 };
 use pgmap_sched::{Doubt, Limit, SampleStats, Stats};
 use pyo3::prelude::*;
@@ -53,7 +53,8 @@ fn work(
         watch.tell(last.clone())
     })?;
     let seconds = watch.seconds();
-    let mut told = outcome(scenario, &verdict, watch);
+    let steps_max = wanted.budget.plan.steps_max;
+    let mut told = outcome(scenario, &verdict, steps_max, watch);
     let seen = &verdict.seen().outcomes;
     told["outcomes"] = outcomes(scenario, seen);
     told["warnings"] = warnings(scenario, seen).into();
@@ -74,7 +75,8 @@ fn work(
     told["found"] = Value::Null;
     if let Verdict::Found { found, .. } = verdict {
         let (of, ends) = (found.scenario(scenario), wanted.search.ends);
-        told["found"] = reveal(&of, *found, ends, small, &last, watch)?;
+        let how = small.then_some(steps_max);
+        told["found"] = reveal(&of, *found, ends, how, &last, watch)?;
     }
     told["complete"] = (watch.halt() != Some(Halt::Asked)).into();
     Ok(told)
@@ -134,9 +136,9 @@ fn outcomes(scenario: &Scenario, outcomes: &Outcomes) -> Value {
     outcomes.rows(scenario).into_iter().map(row).collect()
 }
 
-/// The verdict's word, the bound that is exhausted, if one is, and why it is not another. What breaks is broken whatever was not seen; but a search in which
-/// nobody met, or in which what should sometimes hold has not, is no praise.
-fn outcome(scenario: &Scenario, verdict: &Verdict, watch: &Watch) -> Value {
+/// The verdict's word, the bound that is exhausted, if one is, and why it is not another. What breaks is broken
+/// whatever was not seen; but a search in which nobody met, or in which what should sometimes hold has not, is no praise.
+fn outcome(scenario: &Scenario, verdict: &Verdict, steps_max: u32, watch: &Watch) -> Value {
     let seen = verdict.seen();
     let apart = !strangers(scenario, &seen.outcomes).is_empty();
     let unseen = seen.outcomes.unseen(&scenario.program);
@@ -159,7 +161,10 @@ fn outcome(scenario: &Scenario, verdict: &Verdict, watch: &Watch) -> Value {
             };
             ("not-found", why.into())
         }
-        Verdict::Inconclusive { why, .. } => ("inconclusive", unproven(why).into()),
+        Verdict::Inconclusive { why, seen } => {
+            let of = seen.schedules() + seen.drawn();
+            ("inconclusive", unproven(why, seen.cut(), of, steps_max).into())
+        }
     };
     let bound = match verdict {
         Verdict::Exhausted { bound, .. } => *bound,
@@ -167,7 +172,8 @@ fn outcome(scenario: &Scenario, verdict: &Verdict, watch: &Watch) -> Value {
     };
     json!({
         "verdict": word, "bound": bound, "why": why, "waiting": seen.waiting,
-        "known": known(&seen.known), "again": seen.again,
+        "known": known(&seen.known), "again": seen.again, "too_long": seen.cut(),
+        "max_steps": steps_max,
     })
 }
 
@@ -182,9 +188,9 @@ pub(super) fn known(met: &[Met]) -> Value {
     met.iter().map(row).collect()
 }
 
-fn unproven(why: &Unproven) -> String {
+fn unproven(why: &Unproven, cut: u64, of: u64, steps_max: u32) -> String {
     match why {
-        Unproven::Doubt(why) => doubt(why),
+        Unproven::Doubt(why) => doubt(why, cut, of, steps_max),
         Unproven::AllWait => {
             "every schedule ends with everybody waiting for what the program never gives back"
                 .to_owned()
@@ -192,14 +198,22 @@ fn unproven(why: &Unproven) -> String {
     }
 }
 
-pub(super) fn doubt(why: &Doubt) -> String {
+pub(super) fn doubt(why: &Doubt, cut: u64, of: u64, steps_max: u32) -> String {
     match why {
-        Doubt::TooLong => "some executions hit the limit of events".to_owned(),
+        Doubt::TooLong => cut_short(cut, of, steps_max),
         Doubt::Unsteady { step } => format!(
             "the same choices did not do the same at step {step}: something besides the schedule steers it"
         ),
         Doubt::NoStacks(error) => format!("no memory for the tasks' stacks: {error}"),
     }
+}
+
+/// Why executions that were cut leave everything open.
+pub(super) fn cut_short(cut: u64, of: u64, steps_max: u32) -> String {
+    format!(
+        "{cut} of {of} executions were cut short after {steps_max} points, and nobody knows how they end; \
+         --max-steps (max_steps) is the limit"
+    )
 }
 
 /// Everything that an execution depends on besides program and schedule.
@@ -227,18 +241,20 @@ fn bounds(stats: &[Stats]) -> Value {
     stats.iter().map(row).collect()
 }
 
-/// What was found, made small if wanted, with its token and its report.
+/// What was found, first of all as it is, then made small if wanted, with its token and its report. Executions
+/// of smaller programs have so many points at most.
 pub(super) fn reveal(
     scenario: &Scenario,
     found: Found,
     ends: Ends,
-    small: bool,
+    shrunk: Option<u32>,
     last: &Value,
     watch: &Watch,
 ) -> Result<Value, Failed> {
+    watch.found(as_it_is(scenario, &found));
     let mut at = ShrinkProgress::default();
-    let (smallest, found, shrunk) = if small {
-        let budget = ShrinkBudget::default();
+    let (smallest, found, shrunk) = if let Some(steps_max) = shrunk {
+        let budget = ShrinkBudget { steps_max, ..ShrinkBudget::default() };
         let (smallest, found) = shrink(scenario, &found, ends, &budget, &mut |progress| {
             at = *progress;
             let mut glance = last.clone();
@@ -250,7 +266,7 @@ pub(super) fn reveal(
             glance["steps"] = progress.steps.into();
             watch.tell(glance)
         })?;
-        let complete = watch.halt().is_none() && at.tried < budget.candidates_max;
+        let complete = watch.halt().is_none() && !at.spent;
         let shrunk = json!({
             "tried": at.tried, "kept": at.kept, "complete": complete,
             "from": { "tasks": scenario.roles().len(), "steps": scenario.program.steps.len() },
@@ -265,7 +281,7 @@ pub(super) fn reveal(
         Ends::Any => attributed(&smallest, found),
         Ends::News | Ends::Blamed => found,
     };
-    let mut told = tell(&smallest, &found)?;
+    let mut told = tell(&smallest, &found, watch)?;
     told["shrunk"] = shrunk;
     Ok(told)
 }
@@ -276,16 +292,38 @@ pub(super) fn attributed(scenario: &Scenario, found: Found) -> Found {
     Found { finding: found.finding.clone().attributed(known), ..found }
 }
 
-/// A failed execution in full.
-pub(super) fn tell(scenario: &Scenario, found: &Found) -> Result<Value, ScenarioError> {
-    let report = report(scenario, found)?;
+/// A failed execution in full; without its story if somebody stops that.
+pub(super) fn tell(
+    scenario: &Scenario,
+    found: &Found,
+    watch: &Watch,
+) -> Result<Value, ScenarioError> {
+    let mut told = as_it_is(scenario, found);
+    match report(scenario, found, &mut || watch.control()) {
+        Ok(report) => {
+            told["report"] = report.json();
+            told["text"] = report.to_string().into();
+        }
+        Err(Untold::Scenario(wrong)) => return Err(wrong),
+        Err(Untold::Stopped) => {
+            told["report"] = json!({});
+            let title = &found.finding.title;
+            told["text"] =
+                format!("BUG: {title}\n(ended before it was told: replay the token)\n").into();
+        }
+    }
+    Ok(told)
+}
+
+/// A failed execution without its story.
+fn as_it_is(scenario: &Scenario, found: &Found) -> Value {
     let drawn = found.drawn.map(|drawn| {
         json!({
             "strategy": drawn.strategy.to_string(), "by": drawn.by().to_string(),
             "seed": show_seed(drawn.seed), "execution": drawn.execution,
         })
     });
-    Ok(json!({
+    json!({
         "finding": found.finding,
         "mends": found.mends.iter().map(|mend| mend.assignment()).collect::<Vec<_>>(),
         "preemptions": found.preemptions,
@@ -295,7 +333,5 @@ pub(super) fn tell(scenario: &Scenario, found: &Found) -> Result<Value, Scenario
         "setting": setting(scenario),
         "events": found.schedule.events(),
         "switches": found.schedule.departures().len(),
-        "report": report.json(),
-        "text": report.to_string(),
-    }))
+    })
 }

@@ -64,7 +64,7 @@ impl<'a, S> Closures<'a, S> {
 
     /// The first execution, with everything that happens in it.
     pub(crate) fn trace(&mut self) -> Replayed {
-        Explorer::new().replay(self, &Schedule::default(), Trace::Keep)
+        Explorer::new().replay(self, &Schedule::default(), Trace::Keep, &mut || Control::Go)
     }
 
     /// Executions of each bound.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use pgmap_sched::{Effect, Explorer, Kind, Schedule, Trace};
+use pgmap_sched::{Control, Effect, Explorer, Kind, Schedule, Trace};
 use pgmap_sched_prim::{
     Cpu, Sleep, SplitMix64, WaitClass, Waiting, may_speculate, smp_mb, synchronize_rcu, verb_name,
     wait_var_event, wake_up_all, wake_up_var,
@@ -62,7 +62,8 @@ fn what_goes_into_a_buffer_and_comes_out_is_in_the_history() {
     let tasks = [writes];
     let mut litmus = Litmus::new(Tso, &tasks);
     let schedule = waiting_at_once();
-    let trace = Explorer::new().replay(&mut litmus, &schedule, Trace::Keep).trace;
+    let trace =
+        Explorer::new().replay(&mut litmus, &schedule, Trace::Keep, &mut || Control::Go).trace;
     let events = trace.iter().filter(|event| matches!(event.kind, Kind::Step | Kind::Record));
     let told: Vec<_> = events
         .map(|event| (event.task.0, verb_name(event.verb), event.effect == Effect::Write))

@@ -171,7 +171,7 @@ impl Path {
 impl Engine {
     /// Learns from the execution that has just ended what else is to be tried.
     pub(crate) fn learn(&mut self, end: &End) {
-        if !self.by_class() || matches!(end, End::Unable(_) | End::Unsteady(_)) {
+        if !self.by_class() || matches!(end, End::Unable(_) | End::Unsteady(_) | End::Halted) {
             return;
         }
         self.path.races();
