@@ -54,7 +54,7 @@ w1 zerorange f 0 4 | w1 w 0 0
         "whoever waits for the placeholder of a PMD is woken when it makes room for a page",
         1,
         "\
-file f 4
+file f 4 unwritten
 w0 mmap 0 f 0 4 rw shared
 w1 mmap 0 f 0 4 rw shared odd
 w2 mmap 0 f 0 4 rw shared odd
@@ -62,6 +62,71 @@ start
 w0 r 0 1
 w1 r 0 2
 w2 r 0 3
+",
+    ),
+    (
+        "the device is marked dead before its readers are waited for: a fault that begins in between maps \
+         a page of a dead device",
+        2,
+        "\
+file f 1
+w0 mmap 0 f 0 1 rw shared
+start
+w0 w 0 0
+w1 unbind
+",
+    ),
+    (
+        "a page is nobody's before its block is given back: the next owner's life is not overwritten",
+        2,
+        "\
+file f 1
+file g 8
+file h 7
+w1 mmap 0 h 0 8 rw shared
+start
+w0 ftruncate f 0
+w1 pwrite h 7 1 | w1 r 0 7 | w1 r 0 7
+",
+    ),
+    (
+        "a write that was woken and does not take the entry passes its wake-up on",
+        1,
+        "\
+file f 1 unwritten
+w0 mmap 0 f 0 1 rw shared
+w2 mmap 0 f 0 1 rw shared
+start
+w0 r 0 0
+w1 pwrite f 0 1
+w2 r 0 0
+",
+    ),
+    (
+        "a huge fault that was woken and gives way to a page passes its wake-up on",
+        1,
+        "\
+file f 4 unwritten
+w0 mmap 0 f 0 4 rw shared odd
+w1 mmap 0 f 0 4 rw shared
+w2 mmap 0 f 0 4 rw shared odd
+start
+w0 r 0 0
+w1 r 0 1
+w2 r 0 0
+",
+    ),
+    (
+        "a page that moves is given up after GUP has put what it took in passing",
+        3,
+        "\
+file f 1
+w0 mmap 0 f 0 1 rw shared
+w1 mmap 0 f 0 1 rw shared
+w0 w 0 0
+start
+w0 pin 0 0 | w0 unpin
+w1 madvise 0 soft_offline 0
 ",
     ),
     (

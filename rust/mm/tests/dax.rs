@@ -8,8 +8,10 @@ use common::*;
 use pgmap_mm::dax::Extent;
 use pgmap_mm::page::Pfn;
 use pgmap_mm::tally;
+use pgmap_mm::vm::{GupKind, Permission};
 use pgmap_mm::warn::Complaint;
-use program::op::{Access, Align, Layout, WorkerId};
+use pgmap_mm::world::PinRequest;
+use program::op::{Access, Align, Layout, PageRange, WorkerId};
 use program::{Died, Era, Errno};
 
 fn rig() -> Rig {
@@ -71,6 +73,36 @@ fn a_free_block_whose_page_says_it_is_in_a_file_is_told() {
     assert_eq!(rig.write(&cpu, W0, 1), Ok(0));
     assert_eq!(rig.take_complaints(), [Complaint::MappingOverwritten]);
     assert_eq!(memmap.folio(rig.frame(inode, 1)).mapping(), Some(inode.0), "and it is taken over");
+    world.exit(&cpu, W0).expect("exit");
+    drop(cpu);
+    rig.assert_at_rest();
+}
+
+#[test]
+fn what_is_written_into_an_unwritten_block_is_read_from_it() {
+    let rig = rig();
+    let world = &rig.world;
+    let cpu = rig.cpu(1);
+    let state = Some(program::op::FileState::Unwritten);
+    world.create_file(&cpu, F, 2, state, Layout::Contiguous).expect("an unwritten file");
+    let inode = world.name_lookup(&cpu, F).expect("an inode");
+    rig.start(&cpu, W0, F, 2, Align::Odd);
+    let contents = |page| {
+        let mut seen = Vec::new();
+        let range = PageRange { page, pages: 1 };
+        world.pread_each(&cpu, W0, fd(), range, |word| seen.push(word)).expect("read");
+        (seen[0], world.load(&cpu, W0, M, page).expect("mapped"))
+    };
+    assert_eq!(world.pwrite(&cpu, W0, fd(), 0, 1, |_| 9), Ok(4096));
+    assert_eq!(contents(0), (9, 9));
+    world.dax.zero_range(&cpu, inode, 0, 1).expect("zeroed");
+    assert_eq!(contents(0), (0, 0));
+    // A fault for writing makes it a written block again, and stores nothing.
+    let short = PinRequest::short(GupKind::Pin, M, 0, 1);
+    let pin = PinRequest { access: Permission::Write, ..short };
+    assert_eq!(world.pin(&cpu, W0, pin), Ok(1));
+    assert!(matches!(world.dax.extent(inode, 0), Extent::Written(_)));
+    assert_eq!(contents(0), (0, 0), "nothing of before");
     world.exit(&cpu, W0).expect("exit");
     drop(cpu);
     rig.assert_at_rest();

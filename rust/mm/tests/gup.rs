@@ -164,6 +164,26 @@ fn a_pin_for_writing_does_not_go_through_a_leaf_for_reading() {
 }
 
 #[test]
+fn a_pin_for_writing_on_a_hole_is_on_a_block_of_the_file() {
+    let rig = rig();
+    let world = &rig.world;
+    let cpu = rig.cpu(1);
+    world.create_file(&cpu, F, 2, None, Layout::Contiguous).expect("a sparse file");
+    let inode = world.name_lookup(&cpu, F).expect("an inode");
+    rig.start(&cpu, W0, F, 2, Align::Odd);
+    assert_eq!(world.load(&cpu, W0, M, 1), Ok(0), "the zero page, for reading");
+    let short = PinRequest::short(GupKind::Pin, M, 1, 1);
+    let pin = PinRequest { access: Permission::Write, ..short };
+    assert_eq!(world.pin(&cpu, W0, pin), Ok(1));
+    assert_eq!(world.observe(rig.frame(inode, 1)).refcount, 1 + 1024);
+    assert_eq!(world.dma(&cpu, W0, None, Some(&|_| 77)), Ok(0));
+    assert_eq!(world.load(&cpu, W0, M, 1), Ok(77));
+    world.exit(&cpu, W0).expect("exit");
+    drop(cpu);
+    rig.assert_at_rest();
+}
+
+#[test]
 fn a_full_pipe_keeps_nothing_that_it_did_not_take() {
     let rig = rig();
     let world = &rig.world;

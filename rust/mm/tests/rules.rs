@@ -197,6 +197,25 @@ fn umount_waits_for_an_unmapped_page_and_is_busy_while_the_file_is_open() {
 }
 
 #[test]
+fn a_signal_does_not_end_the_wait_of_an_eviction() {
+    let (rig, _) = pinned(sound());
+    forgotten(&rig);
+    let ended = std::thread::scope(|threads| {
+        let unlink = threads.spawn(|| {
+            let cpu = rig.cpu(2);
+            rig.machine.signal(TaskId(2));
+            rig.world.unlink(&cpu, F)
+        });
+        until(|| sleeping(&rig, IDLE) || unlink.is_finished());
+        let early = unlink.is_finished();
+        unpin(&rig);
+        (early, unlink.join().expect("no panic"))
+    });
+    assert_eq!(ended, (false, Ok(0)), "it slept until the pin was gone");
+    leave(&rig);
+}
+
+#[test]
 fn eviction_that_does_not_wait_frees_the_block_under_the_pin() {
     let (rig, _) = pinned(broken("evict-wait=none"));
     forgotten(&rig);

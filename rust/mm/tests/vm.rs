@@ -3,6 +3,7 @@
 mod common;
 
 use common::*;
+use pgmap_mm::dax::Extent;
 use pgmap_mm::tally;
 use pgmap_mm::vm::{
     Access as VmAccess, Fault, FaultHandler, GupKind, GupRange, GupRequest, Insert, Longterm,
@@ -330,6 +331,77 @@ fn pages_of_a_large_folio_that_are_mapped_are_counted_once_each() {
     rig.world.exit(&cpu, W2).expect("exit");
     assert_eq!(counts(), (0, 1));
     rig.world.exit(&cpu, W0).expect("exit");
+    drop(cpu);
+    rig.assert_at_rest();
+}
+
+#[test]
+fn what_is_left_behind_a_hole_maps_the_pages_it_did() {
+    let rig = Rig::new(&COSY, Era::V6_15Sound.rules());
+    let cpu = rig.cpu(1);
+    let inode = rig.file(&cpu, F, 8, Layout::Contiguous);
+    rig.start(&cpu, W0, F, 8, Align::Odd);
+    let hole = Some(PageRange { page: 3, pages: 2 });
+    rig.world.munmap(&cpu, W0, M, hole).expect("munmap");
+    for page in [0, 2, 5, 7] {
+        assert_eq!(rig.write(&cpu, W0, page), Ok(0));
+    }
+    let mapped = |page: &u32| rig.world.observe(rig.frame(inode, *page)).mapcount == 1;
+    assert_eq!((0..8).filter(mapped).collect::<Vec<_>>(), [0, 2, 5, 7]);
+    rig.exit_all(&cpu);
+    drop(cpu);
+    rig.assert_at_rest();
+}
+
+#[test]
+fn a_leaf_maps_nothing_in_front_of_its_mapping() {
+    let rig = Rig::new(&COSY, Era::V6_15Sound.rules());
+    let cpu = rig.cpu(1);
+    let inode = rig.file(&cpu, F, 16, Layout::Huge);
+    rig.world.spawn(&cpu, W0).expect("a process");
+    open(&rig.world, &cpu, W0, F);
+    let (prot, natural) = (Prot::ReadWrite, Align::Natural);
+    rig.world.mmap(&cpu, W0, M, fd(), 4, 12, prot, natural).expect("from the middle of a leaf on");
+    assert_eq!(rig.write(&cpu, W0, 0), Ok(0));
+    assert_eq!(tally(&rig, tally::PMD_MAPPED), 0);
+    assert_eq!(rig.world.observe(rig.frame(inode, 4)).mapcount, 1);
+    assert_eq!(rig.write(&cpu, W0, 4), Ok(0));
+    assert_eq!(tally(&rig, tally::PMD_MAPPED), 1, "the second lies inside");
+    rig.exit_all(&cpu);
+    drop(cpu);
+    rig.assert_at_rest();
+}
+
+#[test]
+fn a_leaf_maps_blocks_that_are_written_and_lie_side_by_side() {
+    let rig = Rig::new(&COSY, Era::V6_15Sound.rules());
+    let world = &rig.world;
+    let cpu = rig.cpu(1);
+    let state = Some(program::op::FileState::Unwritten);
+    world.create_file(&cpu, F, 8, state, Layout::Huge).expect("an unwritten file");
+    let inode = world.name_lookup(&cpu, F).expect("an inode");
+    rig.start(&cpu, W0, F, 8, Align::Natural);
+    assert_eq!(rig.read(&cpu, W0, 0), Ok(0));
+    assert_eq!(tally(&rig, tally::PMD_MAPPED), 0, "read as zeroes, and not yet written");
+    let unwritten = |page| matches!(world.dax.extent(inode, page), Extent::Unwritten(_));
+    assert!((0..8).all(unwritten));
+    // A file whose first block is on the boundary and whose others are elsewhere.
+    let other = rig.file(&cpu, G, 8, Layout::Huge);
+    world.dax.punch(&cpu, other, 1, 7).expect("punch");
+    let third = program::op::FileIdx(2);
+    rig.file(&cpu, third, 32, Layout::Contiguous);
+    let file = FileRef::File(G);
+    for page in 1..8 {
+        assert_eq!(world.pwrite(&cpu, W0, file, page, 1, |_| u64::from(page)), Ok(4096));
+    }
+    let first = rig.frame(other, 0).0;
+    assert!((1..8).any(|page| rig.frame(other, page).0 != first + page), "not side by side");
+    world.mmap(&cpu, W0, MapNo(1), file, 0, 8, Prot::ReadWrite, Align::Natural).expect("a mapping");
+    for page in 1..8 {
+        assert_eq!(world.load(&cpu, W0, MapNo(1), page), Ok(u64::from(page)));
+    }
+    assert_eq!(tally(&rig, tally::PMD_MAPPED), 0);
+    rig.exit_all(&cpu);
     drop(cpu);
     rig.assert_at_rest();
 }
