@@ -1,5 +1,5 @@
 //! Programs in which a step of the protocol shows that no rule names: with the step as it is they are
-//! exhausted, without it they fail. Which mistake each one tells is said in `tests/mutants/first.toml`.
+//! exhausted, without it they fail. Which mistakes they tell is said in `tests/mutants`.
 
 mod scenes;
 
