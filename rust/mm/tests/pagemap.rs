@@ -3,7 +3,7 @@
 mod common;
 
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use std::sync::{Arc, Barrier};
+use std::sync::{Arc, Barrier, RwLock};
 
 use common::*;
 use pgmap_mm::devmem::DevMem;
@@ -118,9 +118,13 @@ fn of_overlapping_claims_one_gets_all_of_its_range_and_the_others_nothing() {
     let id = all.remap(&all.cpu(0), PagemapType::Private);
     let owner: Vec<AtomicU32> = (0..FRAMES).map(|_| AtomicU32::new(0)).collect();
     let (wins, start) = (AtomicU32::new(0), Barrier::new(THREADS as usize));
+    // Claims run beside each other, but not beside a free: a frame is its driver's again with `folio_free`, and
+    // who claims it while its last put is on the way breaks the contract.
+    let freeing = RwLock::new(());
     std::thread::scope(|threads| {
         for task in 1..=THREADS {
             let (all, owner, wins, start) = (&all, &owner, &wins, &start);
+            let freeing = &freeing;
             threads.spawn(move || {
                 let cpu = all.cpu(task);
                 let mut dice = Dice(0x9e37 + u64::from(task));
@@ -128,7 +132,11 @@ fn of_overlapping_claims_one_gets_all_of_its_range_and_the_others_nothing() {
                 for _ in 0..400 {
                     let first = SPAN.start.0 + dice.roll(40);
                     let pages = 1 + dice.roll(24);
-                    match all.maps.alloc_folios(&cpu, id, Pfn(first), pages) {
+                    let claimed = {
+                        let _no_free = freeing.read().expect("nobody panicked");
+                        all.maps.alloc_folios(&cpu, id, Pfn(first), pages)
+                    };
+                    match claimed {
                         Ok(made) => {
                             wins.fetch_add(1, Relaxed);
                             for pfn in made.iter() {
@@ -141,6 +149,7 @@ fn of_overlapping_claims_one_gets_all_of_its_range_and_the_others_nothing() {
                             for pfn in made.iter() {
                                 owner[pfn.as_index()].store(0, Relaxed);
                             }
+                            let _no_claim = freeing.write().expect("nobody panicked");
                             all.put_all(&cpu, made);
                         }
                         Err(errno) => assert_eq!(errno, Errno::EBUSY),

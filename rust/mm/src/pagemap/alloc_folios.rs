@@ -7,6 +7,10 @@
 //! * a dying pagemap refuses, because the reference is taken live (I11);
 //! * a page that is held refuses: asking for it is the caller's bug, and is told, not tolerated (I10).
 //!
+//! A frame is the caller's again when `folio_free` has handed it back, not when its count is 0: between the
+//! two the put that reached 0 still reads the folio's order, and a claim then would change it under its hands
+//! (the pagemap would lose or keep references; not told, as nobody looks at that moment).
+//!
 //! ## Claiming
 //!
 //! Checking that a page is free and making it part of a folio must look like one step to another
