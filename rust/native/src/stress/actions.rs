@@ -92,6 +92,9 @@ kinds! {
     DevFree "dev_free" "dev_put" 700 300 0;
     /// Speculative references by frame number, as compaction takes them.
     DevPeek "dev_peek" "dev_get" 1100 200 0;
+    /// Touch the same pages of a huge entry through mappings of both sizes, so that an entry is waited for at
+    /// another index than the one it sits at.
+    Straddle "straddle" "mmap" 40 40 40;
     /// Unbind the filesystem's device and bind it again.
     Rebind "rebind" "unbind" 2 1 1;
 }
@@ -140,6 +143,8 @@ pub struct Action {
 
 /// Files a stress world has.
 pub(super) const FILES: u8 = 4;
+/// Of these, the first so many are large enough for a PMD.
+pub(super) const HUGE: u8 = 2;
 /// Mappings a process juggles.
 pub(super) const MAPS: u8 = 4;
 

@@ -17,7 +17,7 @@ use pgmap_program::op::{
     Target, WorkerId,
 };
 
-use super::actions::{Action, ActionKind, FILES, MAPS, file_pages};
+use super::actions::{Action, ActionKind, FILES, HUGE, MAPS, file_pages};
 use super::gate::Gate;
 use super::pace::Pace;
 use crate::lab::{Lab, Patience};
@@ -194,6 +194,7 @@ impl<'a> Worker<'a> {
                 let prot = if pick & 12 == 0 { Prot::Read } else { Prot::ReadWrite };
                 world.mmap(cpu, id, map, fd, 0, size, prot, align)
             }),
+            ActionKind::Straddle => self.straddle(which % HUGE, page, pick),
             ActionKind::Munmap => self.did(kind, |cpu| world.munmap(cpu, id, map, None)),
             ActionKind::MunmapPart => {
                 self.did(kind, |cpu| world.munmap(cpu, id, map, Some(PageRange { page, pages })))
@@ -257,6 +258,7 @@ impl<'a> Worker<'a> {
                 | ActionKind::Mmap
                 | ActionKind::Munmap
                 | ActionKind::MunmapPart
+                | ActionKind::Straddle
                 | ActionKind::Rebind
         )
     }
@@ -282,11 +284,49 @@ impl<'a> Worker<'a> {
             1 => Some(FileState::Unwritten),
             _ => Some(FileState::Written),
         };
-        let layout = if which < 2 { Layout::Huge } else { Layout::Contiguous };
+        let layout = if which < HUGE { Layout::Huge } else { Layout::Contiguous };
         let name = FileIdx(which.into());
         let created = world.create_file(cpu, name, size, state, layout);
         // Whoever created it, this process opens it.
         created.and(world.open(cpu, self.id, FdNo(which), Target::File(name), OpenMode::ReadWrite))
+    }
+
+    /// Faults pages of one huge entry in by turns as a whole and one by one. Only a file that nobody has taken
+    /// blocks from has such an entry, so now and then there is a new one.
+    fn straddle(&self, which: u8, page: u32, pick: u32) -> Result<bool, Stopped> {
+        let (world, id, kind) = (self.lab.world(), self.id, ActionKind::Straddle);
+        let (name, fd) = (FileIdx(which.into()), FdNo(which));
+        let size = file_pages(world.geometry(), which);
+        if pick.is_multiple_of(4) {
+            self.did(kind, |cpu| {
+                let _ = world.unlink(cpu, name);
+                let _ = world.close(cpu, id, fd);
+                world.create_file(cpu, name, size, Some(FileState::Written), Layout::Huge)
+            })?;
+        }
+        // Two numbers for each thread of a process.
+        let first = MAPS + 2 * (id.0 % 2);
+        let maps = [(MapNo(first), Align::Natural), (MapNo(first + 1), Align::Odd)];
+        let mapped = self.did(kind, |cpu| {
+            let _ = world.open(cpu, id, fd, Target::File(name), OpenMode::ReadWrite);
+            maps.iter().try_for_each(|(map, align)| {
+                let file = FileRef::Fd(fd);
+                world.mmap(cpu, id, *map, file, 0, size, Prot::ReadWrite, *align).map(drop)
+            })
+        })?;
+        let mut touched = false;
+        for at in (page..size).chain(0..page) {
+            for (map, _) in maps {
+                touched |= self.did(kind, |cpu| {
+                    world.dontneed(cpu, id, map, at)?;
+                    world.load_checked(cpu, id, map, at)
+                })?;
+            }
+        }
+        for (map, _) in maps {
+            self.did(kind, |cpu| world.munmap(cpu, id, map, None))?;
+        }
+        Ok(mapped && touched)
     }
 
     fn dev_alloc(&mut self, pages: u32, pick: u32) -> Result<bool, Stopped> {
