@@ -104,6 +104,26 @@ impl Queues {
         self.0[key.queue()].waiters.read() != 0
     }
 
+    /// Everything about the line at `key`, in one piece: who waits there in the order of arrival and keeps its
+    /// place until it has what it waits for. Who was woken is unparked afterwards.
+    pub(crate) fn line<R>(
+        &self,
+        slots: &[Slot],
+        key: Key,
+        body: impl FnOnce(&mut Line<'_>) -> R,
+    ) -> R {
+        let queue = &self.0[key.queue()];
+        let entries = queue.lock();
+        let mut line = Line { queue, entries, key, slots, woken: Vec::new() };
+        let result = body(&mut line);
+        let Line { entries, woken, .. } = line;
+        drop(entries);
+        for id in woken {
+            crate::sleep::unpark(&slots[id]);
+        }
+        result
+    }
+
     /// Wakes and unqueues (`autoremove_wake_function`), oldest first, then unparks.
     pub(crate) fn wake(&self, slots: &[Slot], key: Key, how_many: HowMany) {
         let queue = &self.0[key.queue()];
@@ -129,5 +149,76 @@ impl Queues {
         for id in unpark {
             crate::sleep::unpark(&slots[id]);
         }
+    }
+}
+
+/// See [`Queues::line`].
+pub(crate) struct Line<'a> {
+    queue: &'a Queue,
+    entries: MutexGuard<'a, Vec<Entry>>,
+    key: Key,
+    slots: &'a [Slot],
+    woken: Vec<usize>,
+}
+
+impl Line<'_> {
+    fn places(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().filter(|entry| entry.key == self.key)
+    }
+
+    /// Comes last.
+    pub(crate) fn join(&mut self, id: usize, level: Level, turn: Turn) {
+        self.entries.push(Entry { key: self.key, slot: id, level, turn });
+        self.queue.waiters.inc();
+    }
+
+    /// False if it was not in line.
+    pub(crate) fn leave(&mut self, id: usize, level: Level) -> bool {
+        let at = self.entries.iter().position(|e| e.slot == id && e.level == level);
+        if let Some(at) = at {
+            self.entries.remove(at);
+            self.queue.waiters.dec();
+        }
+        at.is_some()
+    }
+
+    pub(crate) fn has(&self, id: usize, level: Level) -> bool {
+        self.places().any(|e| e.slot == id && e.level == level)
+    }
+
+    pub(crate) fn is_first(&self, id: usize, level: Level) -> bool {
+        self.places().next().is_some_and(|e| e.slot == id && e.level == level)
+    }
+
+    /// In which turn the first one waits.
+    pub(crate) fn first(&self) -> Option<Turn> {
+        self.places().next().map(|entry| entry.turn)
+    }
+
+    pub(crate) fn count(&self, turn: Turn) -> u64 {
+        self.places().filter(|entry| entry.turn == turn).count() as u64
+    }
+
+    /// The first one is woken, and keeps its place.
+    pub(crate) fn wake_first(&mut self) {
+        let first = self.places().next().copied();
+        if let Some(Entry { slot, level, .. }) = first {
+            self.slots[slot].word.wake(level);
+            self.woken.push(slot);
+        }
+    }
+
+    /// Whoever waits in this turn leaves the line and is woken.
+    pub(crate) fn let_go(&mut self, turn: Turn) {
+        let Self { queue, entries, key, slots, woken } = self;
+        entries.retain(|entry| {
+            let goes = entry.key == *key && entry.turn == turn;
+            if goes {
+                slots[entry.slot].word.wake(entry.level);
+                woken.push(entry.slot);
+                queue.waiters.dec();
+            }
+            !goes
+        });
     }
 }

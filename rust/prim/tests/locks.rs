@@ -378,3 +378,57 @@ fn a_bit_spin_lock_forbids_sleep_and_only_its_owner_gives_it_back() {
     assert_eq!(codes, [code::SLEEP_WHILE_ATOMIC, code::UNLOCK_OF_UNLOCKED]);
     bit_spin_unlock(&holder, &word);
 }
+
+/// Has tasks come one after the other to a semaphore that task 0 holds for writing, `w` or `r` each; lets go;
+/// and says in which order they were inside.
+fn served(arrivals: &str) -> String {
+    let machine = Machine::new(arrivals.len() + 1);
+    let sem = RwSem::new(Counter::zeroed());
+    let order = std::sync::Mutex::new(String::new());
+    let holder = cpu(&machine, 0);
+    std::thread::scope(|s| {
+        let held = sem.write(&holder);
+        for (who, task) in arrivals.chars().zip(1..) {
+            let (machine, sem, order) = (&machine, &sem, &order);
+            s.spawn(move || {
+                let cpu = cpu(machine, task);
+                let note = || order.lock().unwrap().push_str(&format!("{who}{task} "));
+                match who {
+                    'w' => {
+                        let _held = sem.write(&cpu);
+                        note();
+                    }
+                    _ => {
+                        let _held = sem.read(&cpu);
+                        note();
+                    }
+                }
+            });
+            until_asleep(machine, task);
+        }
+        drop(held);
+    });
+    assert!(!sem.is_locked());
+    assert_eq!(machine.warnings(), []);
+    order.into_inner().unwrap()
+}
+
+#[test]
+fn writers_in_line_go_in_in_the_order_of_arrival() {
+    assert_eq!(served("www"), "w1 w2 w3 ");
+}
+
+#[test]
+fn a_reader_in_line_goes_before_a_later_writer_and_after_an_earlier_one() {
+    assert_eq!(served("rw"), "r1 w2 ");
+    assert_eq!(served("wr"), "w1 r2 ");
+    assert_eq!(served("wrw"), "w1 r2 w3 ");
+}
+
+#[test]
+fn readers_in_line_go_in_together_with_the_first_of_them() {
+    let order = served("rwr");
+    assert!(order.ends_with("w2 "), "{order}");
+    let order = served("wrwr");
+    assert!(order.starts_with("w1 ") && order.ends_with("w3 "), "{order}");
+}

@@ -61,6 +61,35 @@ impl Queues {
         }
     }
 
+    /// Comes last in the line at `key`, and keeps its place until it leaves or is let go.
+    pub(crate) fn join(&self, key: Key, id: usize, turn: Turn) {
+        let mut entries = self.lock();
+        entries.push(Entry { key, slot: id, turn });
+        self.waiters.set(entries.len() as u64);
+    }
+
+    pub(crate) fn has(&self, key: Key, id: usize) -> bool {
+        self.lock().iter().any(|entry| entry.slot == id && entry.key == key)
+    }
+
+    pub(crate) fn is_first(&self, key: Key, id: usize) -> bool {
+        self.lock().iter().find(|entry| entry.key == key).is_some_and(|entry| entry.slot == id)
+    }
+
+    /// In which turn the first one waits.
+    pub(crate) fn first(&self, key: Key) -> Option<Turn> {
+        self.lock().iter().find(|entry| entry.key == key).map(|entry| entry.turn)
+    }
+
+    /// Whoever waits in this turn leaves the line; tells how many.
+    pub(crate) fn let_go(&self, key: Key, turn: Turn) -> u64 {
+        let mut entries = self.lock();
+        let before = entries.len();
+        entries.retain(|entry| entry.key != key || entry.turn != turn);
+        self.waiters.set(entries.len() as u64);
+        (before - entries.len()) as u64
+    }
+
     /// `finish_wait`; false if no longer queued.
     pub(crate) fn dequeue(&self, key: Key, id: usize) -> bool {
         let mut entries = self.lock();

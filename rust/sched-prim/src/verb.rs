@@ -49,6 +49,7 @@ verbs! {
     SPIN_IS_LOCKED = "spin_is_locked",
     DOWN_READ = "down_read",
     DOWN_READ_TRYLOCK = "down_read_trylock",
+    DOWN_READ_SLOWPATH = "down_read (waited)",
     UP_READ = "up_read",
     DOWN_WRITE = "down_write",
     DOWN_WRITE_TRYLOCK = "down_write_trylock",

@@ -6,12 +6,14 @@
 //! |---|---|
 //! | 0–23 | number of readers inside |
 //! | 24–47 | signature of the writer inside, or 0 |
-//! | 48–63 | number of writers waiting; while not 0, new readers wait too |
+//! | 48–63 | number of tasks in line; while not 0, new readers join it |
 //!
-//! The last row is why writers do not starve, and why taking it twice for reading deadlocks if a
-//! writer comes in between. A reader's way in is one step, enabled when no writer is inside or waiting. A
-//! writer's is one, too, if it goes in at once; if not, that step announces the writer, and a second one,
-//! enabled when nobody is inside, takes the lock.
+//! And so is the line, with the order in which it is served (the native `rwsem.rs` says why). A way in is one
+//! step if it leads in at once. If not, that step joins the line, and a second one ends the wait: a reader's is
+//! enabled once it was let in, with the step that freed the lock; a writer's takes the lock, and is enabled when
+//! nobody is inside and it is first. A writer that comes by may take a free lock that others were woken for.
+//! Joining the line is a step because its order decides who goes first; taking it twice for reading deadlocks
+//! if a writer comes in between.
 
 use core::{
     cell::UnsafeCell,
@@ -29,6 +31,7 @@ use pgmap_sched::{self as sched, Effect, Object, Step, Verb};
 use super::{Guarded, wait_class};
 use crate::{
     Cpu, Warn, ZeroInit, code, in_use, object,
+    queue::{Key, Turn},
     step::{self, Site, Until},
     verb,
 };
@@ -37,10 +40,10 @@ const READER: u64 = 1;
 const READERS: u64 = (1 << 24) - 1;
 const WRITER_SHIFT: u32 = 24;
 const WRITER: u64 = READERS << WRITER_SHIFT;
-const WAITING_WRITER: u64 = 1 << 48;
-const WAITING_WRITERS: u64 = !(READERS | WRITER);
+const IN_LINE: u64 = 1 << 48;
+const LINE: u64 = !(READERS | WRITER);
 /// What a reader, and what a writer, must not find.
-const READER_STOPS: u64 = WRITER | WAITING_WRITERS;
+const READER_STOPS: u64 = WRITER | LINE;
 const WRITER_STOPS: u64 = READERS | WRITER;
 
 /// A sleeping lock for many readers or one writer, and what it guards.
@@ -68,11 +71,14 @@ impl<T: Guarded> RwSem<T> {
     pub fn read<'a>(&'a self, cpu: &'a Cpu<'_>) -> ReadGuard<'a, T> {
         let site = Location::caller();
         cpu.might_sleep(self.object().0);
-        self.wait(cpu, verb::DOWN_READ, site, READER_STOPS, READER);
+        step::locked(verb::DOWN_READ, self.address(), site);
+        if !self.update(READER_STOPS, READER) {
+            self.wait(cpu, Turn::Shared, site);
+        }
         ReadGuard::new(self, cpu, site)
     }
 
-    /// `down_read_trylock`; fails also if writers wait.
+    /// `down_read_trylock`; fails also if others are in line.
     #[must_use]
     #[track_caller]
     pub fn try_read<'a>(&'a self, cpu: &'a Cpu<'_>) -> Option<ReadGuard<'a, T>> {
@@ -87,24 +93,19 @@ impl<T: Guarded> RwSem<T> {
         let site = Location::caller();
         cpu.might_sleep(self.object().0);
         step::locked(verb::DOWN_WRITE, self.address(), site);
-        let me = signature(cpu);
-        if !self.update(WRITER_STOPS, me) {
-            self.update(0, WAITING_WRITER);
-            let slowly = verb::DOWN_WRITE_SLOWPATH;
-            let announced = Announced { sem: self };
-            self.wait(cpu, slowly, site, WRITER_STOPS, me.wrapping_sub(WAITING_WRITER));
-            core::mem::forget(announced);
+        if !self.update(WRITER_STOPS, signature(cpu)) {
+            self.wait(cpu, Turn::Exclusive, site);
         }
         WriteGuard::new(self, cpu, site)
     }
 
-    /// `down_write_trylock`.
+    /// `down_write_trylock`; fails also if others are in line.
     #[must_use]
     #[track_caller]
     pub fn try_write<'a>(&'a self, cpu: &'a Cpu<'_>) -> Option<WriteGuard<'a, T>> {
         let site = Location::caller();
         step::locked(verb::DOWN_WRITE_TRYLOCK, self.address(), site);
-        let taken = self.take_or_settle(WRITER_STOPS, signature(cpu));
+        let taken = self.take_or_settle(WRITER_STOPS | LINE, signature(cpu));
         taken.then(|| WriteGuard::new(self, cpu, site))
     }
 
@@ -120,6 +121,13 @@ impl<T: Guarded> RwSem<T> {
     #[track_caller]
     pub fn is_locked(&self) -> bool {
         self.look(Location::caller()) & (READERS | WRITER) != 0
+    }
+
+    /// `rwsem_is_contended`: others are in line.
+    #[must_use]
+    #[track_caller]
+    pub fn is_contended(&self) -> bool {
+        self.look(Location::caller()) & LINE != 0
     }
 
     fn look(&self, site: Site) -> u64 {
@@ -158,37 +166,66 @@ impl<T: Guarded> RwSem<T> {
         taken
     }
 
-    /// Adds `n` once none of `obstacles` is there.
-    fn wait(&self, cpu: &Cpu<'_>, verb: Verb, site: Site, obstacles: u64, n: u64) {
+    /// Joins the line, and leaves it inside. The step that joined is the caller's.
+    fn wait(&self, cpu: &Cpu<'_>, turn: Turn, site: Site) {
         let (object, me) = (self.object(), cpu.owner_word());
+        let queues = &cpu.machine().queues;
+        let (key, id) = (Key::of(&self.word), cpu.id().0);
         if Self::writer_of(self.word.load(Relaxed)) == me {
             let value = i64::from(me);
             cpu.warn(Warn { code: code::LOCK_RECURSION, object: object.0, value });
         }
-        let step = Step { verb, object, effect: Effect::Write, site };
+        queues.join(key, id, turn);
+        self.update(0, IN_LINE);
+        let place = Place { sem: self, cpu };
         // A writer signs the word; a reader is found by what it holds.
         let owner = || match Self::writer_of(self.word.load(Relaxed)) {
             0 => cpu.machine().holder(object.0, me),
             writer => writer,
         };
-        let ready = || self.word.load(Relaxed) & obstacles == 0;
+        let free = || self.word.load(Relaxed) & WRITER_STOPS == 0;
+        let (verb, effect) = match turn {
+            Turn::Shared => (verb::DOWN_READ_SLOWPATH, Effect::Read),
+            Turn::Exclusive => (verb::DOWN_WRITE_SLOWPATH, Effect::Write),
+        };
+        let ready = || match turn {
+            Turn::Shared => !queues.has(key, id),
+            Turn::Exclusive => free() && queues.is_first(key, id),
+        };
+        let step = Step { verb, object, effect, site };
         let until =
             Until { class: wait_class::<T>().name, object: object.0, owner: &owner, ready: &ready };
         loop {
             step::point_when(cpu, step, &until);
-            if self.update(obstacles, n) {
-                return;
+            if ready() {
+                break;
             }
             // Unwinding out of a dead machine: the holder unwinds too.
             std::thread::yield_now();
         }
+        if turn == Turn::Exclusive {
+            self.update(WRITER_STOPS, signature(cpu).wrapping_sub(IN_LINE));
+            queues.dequeue(key, id);
+        }
+        core::mem::forget(place);
     }
 
     fn release(&self, cpu: &Cpu<'_>, verb: Verb, held: u64, site: Site) {
         step::locked(verb, self.address(), site);
         cpu.slot.unhold(self.object().0);
         let old = self.word.fetch_sub(held, Release);
-        sched::value(old, old.wrapping_sub(held));
+        self.serve(cpu);
+        sched::value(old, self.word.load(Relaxed));
+    }
+
+    /// `rwsem_mark_wake`: lets readers in if one is first and no writer is inside. A writer goes in by itself.
+    fn serve(&self, cpu: &Cpu<'_>) {
+        let (queues, key) = (&cpu.machine().queues, Key::of(&self.word));
+        let word = self.word.load(Relaxed);
+        if word & LINE != 0 && word & WRITER == 0 && queues.first(key) == Some(Turn::Shared) {
+            let readers = queues.let_go(key, Turn::Shared);
+            self.word.fetch_add(READER.wrapping_sub(IN_LINE).wrapping_mul(readers), Relaxed);
+        }
     }
 }
 
@@ -196,14 +233,19 @@ fn signature(cpu: &Cpu<'_>) -> u64 {
     u64::from(cpu.owner_word()) << WRITER_SHIFT
 }
 
-/// A writer that waits. If it is abandoned, outside a run, the readers it held off may go in.
-struct Announced<'a, T: Guarded> {
+/// A place in line. If it is abandoned, outside a run, those behind it move up.
+struct Place<'a, T: Guarded> {
     sem: &'a RwSem<T>,
+    cpu: &'a Cpu<'a>,
 }
 
-impl<T: Guarded> Drop for Announced<'_, T> {
+impl<T: Guarded> Drop for Place<'_, T> {
     fn drop(&mut self) {
-        self.sem.word.fetch_sub(WAITING_WRITER, Release);
+        let Self { sem, cpu } = self;
+        let waited = cpu.machine().queues.dequeue(Key::of(&sem.word), cpu.id().0);
+        // A reader that left the line is inside, without having got to know it.
+        sem.word.fetch_sub(if waited { IN_LINE } else { READER }, Release);
+        sem.serve(cpu);
     }
 }
 

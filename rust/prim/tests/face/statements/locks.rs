@@ -1,10 +1,10 @@
 //! Locks exclude, and deadlock where they must.
 
-use super::{DEEP, EVENT, Pair, breaks, bump, counter, holds, words};
-use crate::model::set_up;
+use super::{DEEP, EVENT, Pair, breaks, bump, counter, holds, wait_for, words};
+use crate::model::{EXPLORED, set_up};
 use crate::prim::{
     AtomicU32, Cpu, Machine, PlainData, RwSem, SpinLock, bit_lock, bit_trylock, bit_unlock,
-    bit_wait,
+    bit_wait, wake_up_all,
 };
 
 #[test]
@@ -168,4 +168,70 @@ fn waiting_for_a_bit_ends_with_the_bit_free_and_does_not_take_it() {
         },
         |words| assert_eq!(words[0].read(), 0),
     );
+}
+
+#[test]
+fn a_reader_does_not_pass_a_writer_that_was_in_line_before_it_came() {
+    holds(
+        3,
+        || (RwSem::new(Pair::zeroed()), words::<2>()),
+        |(sem, begin), cpu, task| match task {
+            0 => {
+                let _held = sem.write(cpu);
+                let_begin(cpu, &begin[0]);
+                in_line(sem, cpu);
+                let_begin(cpu, &begin[1]);
+            }
+            1 => {
+                wait_for(cpu, &begin[0], 1);
+                sem.write(cpu).a = 1;
+            }
+            _ => {
+                wait_for(cpu, &begin[1], 1);
+                assert_eq!(sem.read(cpu).a, 1);
+            }
+        },
+        |(sem, _)| assert!(!sem.is_locked() && !sem.is_contended()),
+    );
+}
+
+#[test]
+fn a_writer_that_comes_while_the_lock_is_taken_goes_in_after_the_reader_before_it() {
+    if !EXPLORED {
+        // Between the release and what it lets in, a writer that comes by takes the lock, as in the kernel.
+        return;
+    }
+    holds(
+        3,
+        || (RwSem::new(Pair::zeroed()), words::<2>()),
+        |(sem, begin), cpu, task| match task {
+            0 => {
+                let _held = sem.write(cpu);
+                let_begin(cpu, &begin[0]);
+                in_line(sem, cpu);
+                let_begin(cpu, &begin[1]);
+            }
+            1 => {
+                wait_for(cpu, &begin[0], 1);
+                assert_eq!(sem.read(cpu).a, 0);
+            }
+            _ => {
+                wait_for(cpu, &begin[1], 1);
+                sem.write(cpu).a = 1;
+            }
+        },
+        |_| {},
+    );
+}
+
+fn let_begin(cpu: &Cpu<'_>, word: &AtomicU32) {
+    word.set_release(1);
+    wake_up_all(cpu, word);
+}
+
+/// Until somebody is in line.
+fn in_line(sem: &RwSem<Pair>, cpu: &Cpu<'_>) {
+    while !sem.is_contended() {
+        cpu.relax();
+    }
 }
