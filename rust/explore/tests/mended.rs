@@ -28,3 +28,15 @@ fn two_puts_of_one_driver_reference_do_not_take_it_twice() {
     exhausted("w0 dev_alloc 0 1\nstart\nw0 dev_put 0\nw1 dev_put 0\n", 3);
     exhausted("start\nw0 dev_alloc 0 2\nw1 dev_get 1 | w1 dev_put 1\n", 2);
 }
+
+/// A layout break sleeps on the count of the page it found, and is woken by changes of that count. While it is
+/// on its way, the device may go and come back and the page become a part of a huge one, which has its count
+/// elsewhere: to look there is to wait for what nobody announces here.
+#[test]
+fn a_layout_break_looks_at_the_count_that_it_is_woken_for() {
+    exhausted(
+        "file f 4 huge\nw1 mmap 0 f 0 4 rw shared\nw1 mmap 1 f 0 4 rw shared odd\nw1 pin 1 1\nstart\n\
+         w0 ftruncate f 0\nw1 unpin | w1 unbind | w1 bind | w1 r 0 0\n",
+        1,
+    );
+}

@@ -6,7 +6,7 @@ use std::sync::Barrier;
 
 use common::*;
 use program::Era;
-use program::op::{FdNo, Layout};
+use program::op::{Align, FdNo, Layout};
 
 #[test]
 fn a_close_and_an_unlink_that_race_evict_the_file_once() {
@@ -38,4 +38,63 @@ fn a_close_and_an_unlink_that_race_evict_the_file_once() {
         assert_eq!(world.dax.blocks.used(&cpu), 0);
     }
     rig.assert_at_rest();
+}
+
+/// What a read returns that is in line for the file's lock while a truncate of page 1 sleeps with it, beside a
+/// second truncate, to nothing. `first` is which of the two comes first.
+fn read_beside_a_second_truncate(first: Comes) -> i64 {
+    let rig = Rig::new(&COSY, Era::V6_15Sound.rules());
+    let world = &rig.world;
+    let inode = {
+        let cpu = rig.cpu(1);
+        let inode = rig.file(&cpu, F, 2, Layout::Contiguous);
+        rig.start(&cpu, W0, F, 2, Align::Natural);
+        rig.pin(&cpu, W0, 1, 1).expect("a pin");
+        inode
+    };
+    let read = std::thread::scope(|threads| {
+        let rig = &rig;
+        let truncate = |task, pages| {
+            threads.spawn(move || {
+                world.dax.truncate(&rig.cpu(task), inode, pages).expect("truncate");
+            });
+        };
+        truncate(1, 1);
+        rig.until_waits_for(1, "page to become idle");
+        let second = || {
+            truncate(2, 0);
+            rig.until_waits_for(2, "i_rwsem");
+        };
+        if first == Comes::Truncate {
+            second();
+        }
+        let reader = threads.spawn(|| world.pread(&rig.cpu(3), W0, fd(), 0, 1).expect("pread"));
+        rig.until_waits_for(3, "i_rwsem");
+        if first == Comes::Read {
+            second();
+        }
+        world.unpin(&rig.cpu(4), W0, None).expect("unpin");
+        reader.join().expect("no panic")
+    });
+    let cpu = rig.cpu(1);
+    world.exit(&cpu, W0).expect("exit");
+    drop(cpu);
+    rig.assert_at_rest();
+    read
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Comes {
+    Read,
+    Truncate,
+}
+
+#[test]
+fn a_read_in_line_behind_a_truncate_reads_nothing() {
+    assert_eq!(read_beside_a_second_truncate(Comes::Truncate), 0);
+}
+
+#[test]
+fn a_read_in_line_before_a_truncate_reads_what_the_file_held() {
+    assert_eq!(read_beside_a_second_truncate(Comes::Read), 4096);
 }

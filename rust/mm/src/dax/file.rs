@@ -9,6 +9,7 @@ use prim::{Cpu, Sleep};
 use program::Errno;
 use program::rules::{BlockFree, Switch};
 
+use crate::dax::extents::Extent;
 use crate::dax::layout::Faults;
 use crate::dax::{Dax, InodeId};
 use crate::page::Stamp;
@@ -114,34 +115,57 @@ impl Dax {
         Ok(())
     }
 
-    /// `pread` of one page's contents; a hole reads as zero.
+    /// `pread` of pages `[first, first + pages)`, as far as the file reaches; a hole reads as zero. Returns how
+    /// many pages that were. The size counts that holds once no truncate is ahead (`dax_iomap_rw`).
     ///
     /// # Errors
     /// `EINVAL` beyond the largest file.
-    pub fn read_page(&self, cpu: &Cpu<'_>, id: InodeId, index: u32) -> Result<u64, Errno> {
-        self.range_end(index, 1)?;
-        let _io = self.inode(id).i_rwsem.read(cpu);
-        let extent = self.iomap_begin(cpu, id, index, Permission::Read)?;
-        Ok(extent.written().map_or(0, |pfn| self.vm.pagemaps.memmap.contents(pfn).read()))
+    pub fn read_pages(
+        &self,
+        cpu: &Cpu<'_>,
+        id: InodeId,
+        (first, pages): (u32, u32),
+        mut each: impl FnMut(u64),
+    ) -> Result<u32, Errno> {
+        self.read_each(cpu, id, (first, pages), |extent| {
+            let contents = |pfn| self.vm.pagemaps.memmap.contents(pfn).read();
+            each(extent.written().map_or(0, contents));
+        })
     }
 
-    /// As [`Self::read_page`], and complains of contents from another life of the page.
+    /// As [`Self::read_pages`], and complains of contents from another life of a page.
     ///
     /// # Errors
-    /// As [`Self::read_page`].
-    pub fn read_page_checked(&self, cpu: &Cpu<'_>, id: InodeId, index: u32) -> Result<(), Errno> {
-        self.range_end(index, 1)?;
-        let _io = self.inode(id).i_rwsem.read(cpu);
-        if let Some(pfn) = self.iomap_begin(cpu, id, index, Permission::Read)?.written() {
-            let memmap = &self.vm.pagemaps.memmap;
-            memmap.check_contents(
-                cpu,
-                pfn,
-                memmap.contents(pfn).read(),
-                memmap.shadow_capture(pfn),
-            );
+    /// As [`Self::read_pages`].
+    pub fn read_pages_checked(
+        &self,
+        cpu: &Cpu<'_>,
+        id: InodeId,
+        range: (u32, u32),
+    ) -> Result<u32, Errno> {
+        let memmap = &self.vm.pagemaps.memmap;
+        self.read_each(cpu, id, range, |extent| {
+            if let Some(pfn) = extent.written() {
+                let read = memmap.contents(pfn).read();
+                memmap.check_contents(cpu, pfn, read, memmap.shadow_capture(pfn));
+            }
+        })
+    }
+
+    fn read_each(
+        &self,
+        cpu: &Cpu<'_>,
+        id: InodeId,
+        (first, pages): (u32, u32),
+        mut each: impl FnMut(Extent),
+    ) -> Result<u32, Errno> {
+        let inode = self.inode(id);
+        let _io = inode.i_rwsem.read(cpu);
+        let end = inode.size().min(first.saturating_add(pages));
+        for index in first..end {
+            each(self.iomap_begin(cpu, id, index, Permission::Read)?);
         }
-        Ok(())
+        Ok(end.saturating_sub(first))
     }
 
     /// `pwrite` of one page, allocating and extending as needed; `value` gets the life of its page.

@@ -78,12 +78,16 @@ impl Dax {
         let pagemaps = &self.vm.pagemaps;
         let count = &pagemaps.memmap.page(page).refcount;
         let waiting = Waiting { class: &IDLE, object: page.0.into(), owner: 0 };
-        let idle = || {
-            let folio = pagemaps.memmap.folio(page);
-            match pagemaps.rules.idle_pred {
-                IdlePred::RefZero => folio.refcount() == 0,
-                IdlePred::RefEqualsMap => folio.refcount() == folio.mapcount(),
-            }
+        // The word that is tested is the word whose changes are announced. While we sleep the folio may come
+        // apart and its frames go into another one: then what we waited for has long been idle, and whoever
+        // uses the new folio announces it at its head. A tail's own count is zero, as is that of a folio that is
+        // just being rebuilt, whose mapcount says nothing.
+        let idle = || match count.count() {
+            0 => true,
+            refs => match pagemaps.rules.idle_pred {
+                IdlePred::RefZero => false,
+                IdlePred::RefEqualsMap => refs == pagemaps.memmap.folio(page).mapcount(),
+            },
         };
         wait_var_event(cpu, count, sleep, waiting, idle)
     }

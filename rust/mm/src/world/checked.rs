@@ -51,9 +51,8 @@ impl World {
         range: PageRange,
     ) -> Return {
         self.with_inode(cpu, worker, file, |inode| {
-            let end = range.page.saturating_add(range.pages).min(self.dax.inode(inode).size());
-            (range.page..end).try_for_each(|at| self.dax.read_page_checked(cpu, inode, at))?;
-            Ok(i64::from(end.saturating_sub(range.page)) * PAGE_SIZE)
+            let read = self.dax.read_pages_checked(cpu, inode, (range.page, range.pages))?;
+            Ok(i64::from(read) * PAGE_SIZE)
         })
     }
 

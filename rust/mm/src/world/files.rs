@@ -238,10 +238,9 @@ impl World {
         mut each: impl FnMut(u64),
     ) -> Return {
         self.with_inode(cpu, worker, file, |inode| {
-            let PageRange { page, pages } = range;
-            let end = self.dax.inode(inode).size().min(page.saturating_add(pages));
-            (page..end).try_for_each(|at| self.dax.read_page(cpu, inode, at).map(&mut each))?;
-            Ok(i64::from(end.saturating_sub(page)) * PAGE_SIZE)
+            let range = (range.page, range.pages);
+            let read = self.dax.read_pages(cpu, inode, range, &mut each)?;
+            Ok(i64::from(read) * PAGE_SIZE)
         })
     }
 
