@@ -34,7 +34,7 @@ SOURCES := Cargo.toml $(wildcard Cargo.lock) README.md $(shell find rust python 
 $(shell if [ -d $(VENV) ] && ! $(PY) -c '' 2>/dev/null; then rm -rf $(VENV); fi)
 
 .DEFAULT_GOAL := help
-.PHONY: help build stress test bench lint mutants wheel clean toolchain
+.PHONY: help build stress test thorough bench lint mutants wheel clean toolchain
 
 help: ## this list
 	@echo 'usage: make TARGET'
@@ -48,6 +48,13 @@ stress: build ## hammer an emulated fsdax file with real threads (STRESS_ARGS)
 test: build ## every Rust and Python test (CARGO_TEST_ARGS, PYTEST_ARGS)
 	cargo test --workspace $(CARGO_TEST_ARGS)
 	$(PY) -m pytest $(PYTEST_ARGS)
+
+thorough: build ## what takes long to show: stress beside busy loops
+	$(PY) tests/thorough/loaded_stress.py
+	$(PY) tests/thorough/loaded_stress.py --runs 2 --together 2 --wait 'for DAX entry' -- \
+		--break entry-wait-key=unrounded --ops 3000000
+	$(PY) tests/thorough/loaded_stress.py --runs 2 --together 2 --wait 'page to become idle' -- \
+		--break idle-pred=ref-zero --ops 3000000
 
 bench: build ## costs as ratios to floors measured in the same round (BENCH_ARGS)
 	@$(PY) -m pgmap.bench $(BENCH_ARGS)
