@@ -432,3 +432,26 @@ fn readers_in_line_go_in_together_with_the_first_of_them() {
     let order = served("wrwr");
     assert!(order.starts_with("w1 ") && order.ends_with("w3 "), "{order}");
 }
+
+#[test]
+fn lockers_of_a_bit_go_in_the_order_of_arrival_and_one_at_a_time() {
+    let machine = Machine::new(4);
+    let word = AtomicU32::new(0);
+    let order = std::sync::Mutex::new(Vec::new());
+    let holder = cpu(&machine, 0);
+    std::thread::scope(|s| {
+        bit_lock(&holder, &word, 3, &EVENT);
+        for task in 1..4 {
+            let (machine, word, order) = (&machine, &word, &order);
+            s.spawn(move || {
+                let cpu = cpu(machine, task);
+                bit_lock(&cpu, word, 3, &EVENT);
+                order.lock().unwrap().push(task);
+                bit_unlock(&cpu, word, 3);
+            });
+            until_asleep(machine, task);
+        }
+        bit_unlock(&holder, &word, 3);
+    });
+    assert_eq!(order.into_inner().unwrap(), [1, 2, 3]);
+}
