@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
@@ -16,7 +17,7 @@ from pgmap import errors
 from pgmap.__main__ import COMMANDS, main
 from pgmap._cli import Command, Outcome, Unsupported
 from pgmap._exit import Exit, table, worst
-from pgmap._output import json_target
+from pgmap._output import Output, json_target
 from pgmap.conform import Conform
 from pgmap.stress import Stress
 from ran import Runner
@@ -246,13 +247,19 @@ def test_words_after_two_dashes_are_no_options() -> None:
     assert json_target(["--json=a", "--json", "b"]) == "b"
 
 
-def test_a_result_that_cannot_be_written_does_not_hide_what_was_found(run: Runner) -> None:
-    full = ("--json", "/dev/full")
+def test_a_result_that_cannot_be_written_does_not_hide_what_was_found(
+    run: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_self: Output, _envelope: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Output, "emit", full)
+    words = ("--json", "-")
     found = FakeCore(stress=FakeStress(stress_report(violations=[violation()])))
-    ran = run(Stress(), *full, core=found)
+    ran = run(Stress(), *words, core=found)
     assert ran.exit is Exit.FOUND
-    assert "cannot write /dev/full" in ran.stderr
-    assert run(Stress(), *full).exit is Exit.USAGE
+    assert "cannot write -: No space left on device" in ran.stderr
+    assert run(Stress(), *words).exit is Exit.USAGE
 
 
 def test_what_a_command_says_does_not_change_how_it_ended(run: Runner) -> None:
