@@ -191,8 +191,9 @@ FACTS: Facts = {
                 {
                     "id": "B31",
                     "title": "unbind does not wait",
-                    "invariant": "I13-strong",
+                    "breaks": ["I13-strong"],
                     "rule": ["teardown-pages", "ignore"],
+                    "operations": ["unbind"],
                     "kernels": "v5.18 and later",
                     "source": "K§3.3, recordings *_unbind_ref",
                     "note": "struct pages go under a pin",

@@ -540,8 +540,9 @@ class KnownRaceFact(TypedDict):
 
     id: str
     title: str
-    invariant: str
+    breaks: list[str]
     rule: list[str]
+    operations: list[str]
     kernels: str
     source: str
     note: str

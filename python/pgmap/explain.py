@@ -155,7 +155,7 @@ def breakers(invariant: str, facts: Facts, catalogue: Catalogue) -> Iterator[str
             yield f"broken by {rule}: python -m pgmap.explore --break {rule}"
     for era in facts["eras"]:
         for race in era["known"]:
-            if race["invariant"] == invariant:
+            if invariant in race["breaks"]:
                 yield f"broken in {era['name']} by {race['id']}, {race['title']}"
 
 
@@ -167,7 +167,7 @@ def race_entry(race: _core_api.KnownRaceFact, era: str) -> Entry:
         "known race",
         f"{race['title']} ({race['note']})",
         (
-            f"breaks {race['invariant']} in era {era}, where {rule}",
+            f"breaks {' '.join(race['breaks'])} in era {era}, where {rule}",
             f"kernels: {race['kernels']}",
             f"evidence: {race['source']}",
         ),
