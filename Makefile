@@ -125,8 +125,8 @@ $(VENV)/.tools: pyproject.toml | toolchain
 $(VENV)/.installed: $(SOURCES) $(VENV)/.tools | toolchain
 	@echo 'pgmap: building (the first time takes some minutes, most of them on the last crate)'
 	$(call BUILD_WHEEL,target/wheels,$(PY))
-	@$(PIP) --quiet --force-reinstall --no-deps target/wheels/*.whl
 	@$(PIP) $(if $(wildcard $@),--quiet) "$$(echo target/wheels/*.whl)[test]"
+	@$(PIP) --quiet --force-reinstall --no-deps target/wheels/*.whl
 	@touch $@
 
 $(VENV)/.lint: pyproject.toml $(VENV)/.tools

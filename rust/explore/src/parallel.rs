@@ -101,7 +101,9 @@ pub(crate) fn in_order<J: Send, B, R: Send>(
             let control = match results.recv_timeout(BEAT) {
                 Ok((number, result)) => {
                     early.insert(number, result);
-                    let mut control = Control::Go;
+                    // The one that is due may be long in coming while others are done: time passes all the same.
+                    let mut control =
+                        if early.contains_key(&due) { Control::Go } else { look(None) };
                     while control == Control::Go
                         && let Some(result) = early.remove(&due)
                     {
@@ -216,6 +218,22 @@ mod tests {
             &mut |_| {},
         );
         assert!((1..=processors().get()).contains(&at_the_end), "{at_the_end}");
+    }
+
+    #[test]
+    fn who_looks_is_asked_although_the_result_that_is_due_does_not_come() {
+        in_order(
+            threads(2),
+            0u64..,
+            |_| (),
+            |(), job, enough| {
+                while job == 0 && enough.control() == Control::Go {
+                    thread::yield_now();
+                }
+            },
+            &mut |result| if result.is_none() { Control::Stop } else { Control::Go },
+            &mut |()| {},
+        );
     }
 
     #[test]
