@@ -193,7 +193,10 @@ impl Verdict {
     /// Never green if executions were cut before their end, or nothing but the program's own waits was seen.
     pub(crate) fn honest(self) -> Self {
         match self {
-            Self::Exhausted { seen, .. } | Self::NotFound { seen, .. } if seen.cut() > 0 => {
+            Self::Exhausted { mut seen, .. } | Self::NotFound { mut seen, .. }
+                if seen.cut() > 0 =>
+            {
+                seen.outcomes.take_as_met();
                 Self::Inconclusive { why: Unproven::Doubt(Doubt::TooLong), seen }
             }
             Self::Exhausted { seen, .. } | Self::NotFound { seen, .. } if seen.all_wait() => {
