@@ -114,6 +114,15 @@ fn a_lost_wake_up_prints_who_waits_instead_of_a_value() {
 }
 
 #[test]
+fn of_two_readers_the_one_who_left_holds_nothing() {
+    let report = told(&wrong("entry-wait-key", "unrounded"));
+    let shared = |holds: &&report::Holds| holds.what.iter().any(|it| it == "invalidate_lock R");
+    let readers: Vec<&str> = report.held.iter().filter(shared).map(|it| it.who.as_str()).collect();
+    let asleep = report.rows.last().and_then(|row| row.task).expect("the one who sleeps");
+    assert_eq!(readers, [format!("w{asleep}")], "{report}");
+}
+
+#[test]
 fn a_deadlock_ends_with_a_row_for_everybody_who_waits() {
     let report = told(&wrong("wait-drops-lock", "off"));
     assert_eq!(report.sort, Sort::Deadlock);

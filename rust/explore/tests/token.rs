@@ -24,6 +24,11 @@ fn scenarios() -> Vec<Scenario> {
                     let mut one = scenario(program, era, &[&broken]);
                     all.push(one.clone());
                     one.geometry = Geometry { pages: 1 << 14, cpus: 256, ..Geometry::REAL };
+                    all.push(one.clone());
+                    // No two sizes alike.
+                    let (fds_max, maps_max, pipes_max, pins_max) = (21, 22, 23, 24);
+                    one.geometry =
+                        Geometry { fds_max, maps_max, pipes_max, pins_max, ..Geometry::SMALL };
                     all.push(one);
                 }
             }

@@ -158,6 +158,26 @@ fn one_wake_up_wakes_one_exclusive_waiter_and_every_shared_one() {
 }
 
 #[test]
+fn a_shared_waiter_behind_an_exclusive_one_is_woken_too() {
+    holds(
+        3,
+        words::<1>,
+        |words, cpu, task| match task {
+            0 => {
+                let set = || words[0].read() == 1;
+                wait_event_exclusive(cpu, &words[0], DEEP, WAITING, set).expect("uninterruptible");
+            }
+            1 => wait_for(cpu, &words[0], 1),
+            _ => {
+                words[0].set_release(1);
+                wake_up_one(cpu, &words[0]);
+            }
+        },
+        |_| {},
+    );
+}
+
+#[test]
 fn a_signal_ends_an_interruptible_sleep_and_no_other() {
     let asleep = |word: &AtomicU32, cpu: &Cpu<'_>, sleep| {
         wait_event(cpu, word, sleep, WAITING, || word.read() == 1)
