@@ -211,4 +211,27 @@ def test_a_suite_that_does_not_end_hangs_and_one_that_fails_without_a_mutant_jud
     jury = Jury(tree, Near(), {})  # type: ignore[arg-type]
     assert (jury.judge(it).fate, jury.judge(it).suite) == (Fate.CAUGHT, "watching")
     assert jury.judge(other).fate is Fate.SURVIVED
-    assert jury.tried == {"failing": False, "watching": True}
+    assert jury.tried == {"failing": None, "watching": watching}
+
+
+def test_tests_that_fail_without_a_mutant_are_left_out_and_the_others_judge(tmp_path: Path) -> None:
+    program = tmp_path / "program"
+    program.write_text(
+        "#!/bin/sh\n"
+        'case "$*" in *--skip=broken*) ;; *) echo "test broken ... FAILED"; exit 101;; esac\n'
+        '[ "$PGMAP_PLANTED" = 0 ] || { echo "test sound ... FAILED"; exit 101; }\n'
+    )
+    program.chmod(0o755)
+    suite = Suite("all", "toy", (str(program),), tmp_path)
+    tree = Tree(tmp_path, tmp_path, Path(sys.executable))
+
+    class Near:
+        all = (suite,)
+
+        def near(self, _: Mutant, __: dict[str, float]) -> list[Suite]:
+            return [suite]
+
+    it = mutant("a", "b")
+    tree.numbers = {it: 1}
+    verdict = Jury(tree, Near(), {}).judge(it)  # type: ignore[arg-type]
+    assert (verdict.fate, verdict.told) == (Fate.CAUGHT, "sound")

@@ -58,8 +58,8 @@ class Jury:
     suites: Suites
     seconds: dict[str, float]
     """By suite: of the last run without a mutant, this time or before."""
-    tried: dict[str, bool] = field(default_factory=dict)
-    """Whether a suite passes without a mutant, once that is known."""
+    tried: dict[str, Suite | None] = field(default_factory=dict)
+    """What of a suite passes without a mutant, once that is known."""
     within: float = float("inf")
     """Suites that take longer are left out."""
     over: bool = False
@@ -88,9 +88,10 @@ class Jury:
         for suite in suites:
             if self.over:
                 raise RunOver
-            if not self._passes(suite):
+            passing = self._passing(suite)
+            if passing is None:
                 continue
-            ran = suite.run(self.tree, number, SLACK + TIMES * self.seconds[suite.name])
+            ran = passing.run(self.tree, number, SLACK + TIMES * self.seconds[suite.name])
             if ran.end is not End.PASSED:
                 fate = Fate.CAUGHT if ran.end is End.FAILED else Fate.HUNG
                 return Verdict(mutant, fate, suite.name, ran.told)
@@ -98,7 +99,8 @@ class Jury:
 
     def hear(self, mutants: list[Mutant]) -> list[Suite]:
         """Try what is near some mutants, while no program is built with a mutant of its own."""
-        return [suite for mutant in mutants for suite in self._near(mutant) if self._passes(suite)]
+        near = [suite for mutant in mutants for suite in self._near(mutant)]
+        return [suite for suite in near if self._passing(suite) is not None]
 
     def _alone(self, mutant: Mutant) -> Verdict:
         """Without a switch: planted by itself, package by package."""
@@ -121,15 +123,23 @@ class Jury:
         finally:
             self.tree.take_back(mutant)
 
-    def _passes(self, suite: Suite) -> bool:
+    def _passing(self, suite: Suite) -> Suite | None:
+        """The suite without its tests that fail without a mutant; none if nothing is left."""
         with self._locks[suite.name]:
             if suite.name not in self.tried:
-                ran = suite.run(self.tree, 0, FOR_EVER)
-                self.seconds[suite.name] = ran.seconds
-                self.tried[suite.name] = ran.end is End.PASSED
-                if ran.end is not End.PASSED:
-                    say(f"left out, {ran.end.value} without a mutant: {suite.name}: {ran.told}")
+                self.tried[suite.name] = self._try(suite)
             return self.tried[suite.name]
+
+    def _try(self, suite: Suite) -> Suite | None:
+        ran = suite.run(self.tree, 0, FOR_EVER)
+        self.seconds[suite.name] = ran.seconds
+        if ran.end is End.PASSED:
+            return suite
+        say(f"left out, {ran.end.value} without a mutant: {suite.name}: {ran.told}")
+        if not ran.failed:
+            return None
+        rest = suite.without(ran.failed)
+        return rest if rest.run(self.tree, 0, FOR_EVER).end is End.PASSED else None
 
 
 def say(line: str) -> None:

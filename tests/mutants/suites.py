@@ -13,7 +13,7 @@ import signal
 import subprocess
 import time
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 
@@ -40,6 +40,8 @@ class Ran:
     seconds: float
     told: str
     """The first test that failed, or what the program died of."""
+    failed: tuple[str, ...] = ()
+    """Tests of a test program that failed."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,10 @@ class Suite:
     def is_python(self) -> bool:
         return self.package == BINDINGS
 
+    def without(self, tests: tuple[str, ...]) -> Suite:
+        """Leave some tests of a test program out."""
+        return replace(self, command=(*self.command, *(f"--skip={name}" for name in tests)))
+
     def run(self, tree: Tree, number: int, limit: float) -> Ran:
         """Run it with a mutant planted, or with none."""
         began = time.monotonic()
@@ -66,7 +72,8 @@ class Suite:
         seconds = time.monotonic() - began
         if done.returncode == 0:
             return Ran(End.PASSED, seconds, "")
-        return Ran(End.FAILED, seconds, _told(done))
+        failed = re.findall(r"^test (\S+) \.\.\. FAILED", done.stdout, re.MULTILINE)
+        return Ran(End.FAILED, seconds, _told(done), tuple(failed))
 
 
 def _told(done: subprocess.CompletedProcess[str]) -> str:
