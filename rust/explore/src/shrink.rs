@@ -176,7 +176,7 @@ impl Shrinker<'_> {
             Self::files,
         ];
         // Each pass goes on until it gets nowhere; all of them again while any got somewhere.
-        while passes.iter().filter(|pass| pass(self)).count() > 0 {}
+        while !self.is_spent() && passes.iter().filter(|pass| pass(self)).count() > 0 {}
     }
 
     fn program(&self) -> &Program {
@@ -201,7 +201,9 @@ impl Shrinker<'_> {
         while length > 0 {
             let mut nth = 0;
             // Kept changes renumber the steps, so the runs are asked for again.
-            while let Some(run) = edit::runs(self.program(), length).into_iter().rev().nth(nth) {
+            while !self.is_spent()
+                && let Some(run) = edit::runs(self.program(), length).into_iter().rev().nth(nth)
+            {
                 if self.edit(&Edit::Drop(run)) {
                     any = true;
                 } else {
@@ -217,7 +219,9 @@ impl Shrinker<'_> {
     fn moves(&mut self) -> bool {
         let mut any = false;
         let mut nth = 0;
-        while let Some(step) = edit::leading(self.program()).get(nth).copied() {
+        while !self.is_spent()
+            && let Some(step) = edit::leading(self.program()).get(nth).copied()
+        {
             if self.edit(&Edit::IntoSetUp(step)) {
                 any = true;
             } else {
@@ -250,7 +254,9 @@ impl Shrinker<'_> {
     fn numbers(&mut self, edits: impl Fn(&Program) -> Vec<Edit>) -> bool {
         let mut any = false;
         let mut nth = 0;
-        while let Some(edit) = edits(self.program()).get(nth) {
+        while !self.is_spent()
+            && let Some(edit) = edits(self.program()).get(nth)
+        {
             if self.edit(edit) {
                 (any, nth) = (true, 0);
             } else {

@@ -92,6 +92,16 @@ fn a_stop_at_any_count_leaves_a_program_that_fails_as_it_did() {
 }
 
 #[test]
+fn who_is_told_to_stop_does_not_even_list_what_could_be_tried() {
+    // Listing it for each of so many steps would take minutes.
+    let scenario = long(3000);
+    let found = find(&scenario);
+    let budget = ShrinkBudget::default();
+    let (same, _) = shrink(&scenario, &found, Ends::Any, &budget, &mut |_| Control::Stop).unwrap();
+    assert_eq!(same, scenario);
+}
+
+#[test]
 fn work_is_bounded_by_points() {
     let scenario = long(40);
     let found = find(&scenario);
