@@ -100,7 +100,7 @@ fn a_mapping_is_not_split_where_its_half_would_have_no_place() {
 }
 
 #[test]
-fn pins_that_do_not_all_fit_are_all_given_back() {
+fn of_pins_that_do_not_all_fit_none_is_taken_that_is_not_kept() {
     let rig = Rig::new(&COSY, Era::V6_15Sound.rules());
     let cpu = rig.cpu(1);
     let inode = rig.file(&cpu, F, 2, Layout::Contiguous);
@@ -110,10 +110,11 @@ fn pins_that_do_not_all_fit_are_all_given_back() {
     }
     let counts = || [0, 1].map(|page| rig.world.observe(rig.frame(inode, page)).refcount);
     assert_eq!(rig.write(&cpu, W0, 1), Ok(0));
-    let before = counts();
-    assert_eq!(rig.pin(&cpu, W0, 0, 2), Err(Errno::ENOMEM.into()), "room for one of two");
-    assert_eq!(counts(), before);
-    assert_eq!(rig.pin(&cpu, W0, 1, 1), Ok(1), "which is still there");
+    let [first, second] = counts();
+    assert_eq!(rig.pin(&cpu, W0, 0, 2), Ok(1), "room for one of two");
+    assert_eq!(counts(), [first + 1024, second], "the other was not taken");
+    assert_eq!(rig.pin(&cpu, W0, 1, 1), Err(Errno::ENOMEM.into()), "no room at all");
+    assert_eq!(counts(), [first + 1024, second]);
     rig.exit_all(&cpu);
     drop(cpu);
     rig.assert_at_rest();
