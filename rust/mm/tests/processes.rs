@@ -7,6 +7,7 @@ use std::sync::Barrier;
 use common::*;
 use pgmap_mm::vm::GupKind;
 use pgmap_mm::world::{Failure, PinRequest};
+use program::geometry::FILES_MAX;
 use program::op::{
     Access, Align, FdNo, FileIdx, Layout, MapNo, OpenMode, PageRange, PipeNo, Prot, Target,
     WorkerId,
@@ -187,7 +188,7 @@ fn nonsense_is_refused_with_an_errno_and_never_with_a_panic() {
     assert_eq!(world.open(&cpu, W0, FdNo(1), strange, OpenMode::Read), errno(Errno::ENOENT));
     assert_eq!(world.unlink(&cpu, FileIdx(999)), errno(Errno::ENOENT));
     assert_eq!(
-        world.create_file(&cpu, FileIdx(999), 1, None, Layout::Contiguous),
+        world.create_file(&cpu, FileIdx(FILES_MAX), 1, None, Layout::Contiguous),
         errno(Errno::EINVAL)
     );
     assert_eq!(world.create_file(&cpu, G, far, None, Layout::Huge), errno(Errno::EINVAL));
