@@ -79,11 +79,17 @@ fn a_hunt_goes_on_past_known_races_and_counts_them() {
 }
 
 #[test]
-fn a_hunt_can_be_stopped() {
+fn a_hunt_can_be_stopped_and_what_was_under_way_counts() {
+    let mut stopped_at = Vec::new();
     let caught = hunt(&hunting(B33, Era::V6_15, 6), &mut |tried| {
-        if tried.programs < 10 { Control::Go } else { Control::Stop }
+        if tried.programs < 10 {
+            return Control::Go;
+        }
+        stopped_at.push(tried.programs);
+        Control::Stop
     });
-    assert!(matches!(caught, Caught::Stopped { tried, .. } if tried.programs == 10), "{caught:?}");
+    assert_eq!(stopped_at, [10], "who said stop is not asked again");
+    assert!(matches!(caught, Caught::Stopped { tried, .. } if tried.programs >= 10), "{caught:?}");
 }
 
 #[test]
