@@ -49,11 +49,14 @@ test: build ## every Rust and Python test (CARGO_TEST_ARGS, PYTEST_ARGS)
 	cargo test --workspace $(CARGO_TEST_ARGS)
 	$(PY) -m pytest $(PYTEST_ARGS)
 
-thorough: build ## what takes long to show: stress beside busy loops
-	$(PY) tests/thorough/loaded_stress.py
-	$(PY) tests/thorough/loaded_stress.py --runs 2 --together 2 --wait 'for DAX entry' -- \
+thorough: build ## what takes long to show: an hour of searches, and stress beside busy loops
+	PGMAP_PROGRAMS=20000 cargo test -p pgmap-explore --test generated_waits
+	PGMAP_RANDOM_PROGRAMS=100000 cargo test -p pgmap-explore --test random neither
+	$(PY) -m pgmap.explore --hunt all --era v6.15 --for 10m
+	PYTHONPATH=tests $(PY) -m thorough.loaded_stress
+	PYTHONPATH=tests $(PY) -m thorough.loaded_stress --runs 2 --wait 'for DAX entry' -- \
 		--break entry-wait-key=unrounded --ops 3000000
-	$(PY) tests/thorough/loaded_stress.py --runs 2 --together 2 --wait 'page to become idle' -- \
+	PYTHONPATH=tests $(PY) -m thorough.loaded_stress --runs 2 --wait 'page to become idle' -- \
 		--break idle-pred=ref-zero --ops 3000000
 
 bench: build ## costs as ratios to floors measured in the same round (BENCH_ARGS)

@@ -102,8 +102,8 @@ def test_waiting_with_the_fault_lock_held_hangs_and_says_who_waits_for_whom() ->
     code, report = stress("--seed", "5", *arguments)
     assert code == Exit.HANG
     waiters = report["hang"]["waiters"]
+    # Whether the ring can be named depends on who is in it: a lock does not know its readers.
     assert report["hang"]["kind"] == "deadlock"
-    assert len(report["hang"]["ring"]) > 2
     assert any("page to become idle" in line for line in waiters)
     assert any("invalidate_lock" in line for line in waiters)
     assert any("held by" in line for line in waiters)

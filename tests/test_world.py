@@ -578,7 +578,8 @@ CTRL_C = """
     from pgmap.errors import WorldPoisoned
     # A shell ignores the signal on behalf of what it runs in the background.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    world = World(deadline=600)
+    # Once the presser has gone nobody is left to end the sleep, which would be told at once.
+    world = World(deadline=600, stuck="wait")
     world.create("f", 8)
     world.spawn(0)
     world.mmap(0, 0, "f", 0, 8)
