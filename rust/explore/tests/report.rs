@@ -58,6 +58,9 @@ fn is_a_story(report: &Report) {
     for row in rows {
         assert_eq!(row.n.is_none(), row.tells == Tells::Fold);
     }
+    let told = |two: &[Row]| (two[0].tells, two[1].tells) == (Tells::Step, Tells::Fold);
+    let again = |two: &[Row]| told(two) && two[0].event == two[1].event;
+    assert!(!rows.windows(2).any(again), "a step that is told is folded as well:\n{report}");
 }
 
 #[test]
