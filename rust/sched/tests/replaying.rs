@@ -173,6 +173,43 @@ fn uncontrolled_nondeterminism_is_noticed() {
     assert!(Explorer::new().twice(&mut steady, &Schedule::default(), &mut || Control::Go).is_ok());
 }
 
+/// A model whose tasks have less to do from the second execution on.
+struct Tiring {
+    executions: u32,
+}
+
+impl Model for Tiring {
+    fn tasks(&self) -> usize {
+        4
+    }
+
+    fn reset(&mut self) {
+        self.executions += 1;
+    }
+
+    fn run(&self, task: Task) {
+        let fresh = self.executions == 1;
+        let site = std::panic::Location::caller();
+        for _ in 0..if fresh { 2 } else { 2_u8.saturating_sub(task.0) } {
+            point(Step { verb: Verb(1), object: Object(0), effect: Effect::Write, site });
+        }
+    }
+
+    fn finish(&self) -> Result<(), pgmap_sched::Fault> {
+        Ok(())
+    }
+}
+
+#[test]
+fn an_execution_that_ends_before_its_path_does_is_noticed() {
+    // The first path that is gone back to turns off where the second execution has ended.
+    let outcome = search(&mut Tiring { executions: 0 }, &brute(Some(1)));
+    assert!(
+        matches!(outcome, Outcome::Inconclusive { why: Doubt::Unsteady { step: 3 }, .. }),
+        "{outcome:?}"
+    );
+}
+
 #[test]
 fn the_compact_form_is_read_back_as_it_was() {
     for (_, _, schedule) in found_failures(100) {
