@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+import children
 
 OLDEST = 10
 """Of Python 3."""
@@ -103,13 +104,12 @@ def interpreter(wheel: Wheel) -> str | None:
 def run_alone(path: Path, base: str) -> None:
     """Install the wheel into an empty virtual environment and use it there."""
     with tempfile.TemporaryDirectory() as folder:
-        subprocess.run([base, "-m", "venv", "--without-pip", folder], check=True)
-        python = Path(folder, "bin", "python")
-        install = ["-m", "pip", "--python", str(python), "--disable-pip-version-check", "install"]
-        subprocess.run(
-            [sys.executable, *install, "--quiet", "--no-index", "--no-deps", str(path)], check=True
-        )
-        subprocess.run([python, "-I", "-c", SMOKE], check=True)
+        children.run([base, "-m", "venv", "--without-pip", folder], check=True)
+        python = str(Path(folder, "bin", "python"))
+        install = ["-m", "pip", "--python", python, "--disable-pip-version-check", "install"]
+        alone = ["--quiet", "--no-index", "--no-deps", str(path)]
+        children.run([sys.executable, *install, *alone], check=True)
+        children.run([python, "-I", "-c", SMOKE], check=True)
 
 
 def main(*names: str) -> str | None:

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 import children
 
 HOURS = 12 * 3600.0
-"""Patience with one run: a starved one may take long, and what is too long is for who started it."""
+"""Patience with one run: a starved one takes long, and what is too long is for who started it."""
 
 
 @dataclass(frozen=True)
