@@ -11,6 +11,7 @@ const SHARED: &[&str] = &[
     "lease.rs",
     "lock/completion.rs",
     "slab.rs",
+    "waiter.rs",
     "waiting.rs",
     "warn.rs",
 ];
