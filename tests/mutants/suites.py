@@ -22,6 +22,8 @@ from mutants.lists import Mutant
 from mutants.tree import PLANTED, Message, Tree, name_of
 
 BINDINGS = "pgmap-py"
+NO_JUDGES = {"test_instruction_counts.py", "test_mutants.py", "test_packaging.py"}
+"""Files about a release build, and about this."""
 
 
 class End(Enum):
@@ -157,7 +159,7 @@ class Suites:
         return [
             Suite(f"pytest {path.name}", BINDINGS, (*pytest, str(path)), self.tree.root)
             for path in tests
-            if "mutants" not in path.name
+            if path.name not in NO_JUDGES
         ]
 
     def _packages(self) -> None:
