@@ -135,6 +135,30 @@ def add_rules(group: _ArgumentGroup) -> None:
     )
 
 
+def add_geometry(group: _ArgumentGroup) -> None:
+    """Add the option that chooses the sizes of the machine: ``--geometry``."""
+    group.add_argument(
+        "--geometry",
+        type=sizes,
+        default={},
+        metavar="SIZE=N,...",
+        help="sizes of the machine, such as pages=32,pmd_order=3 (default: fit the program)",
+    )
+
+
+def sizes(text: str) -> dict[str, int]:
+    """``pages=32,pmd_order=3``; whether a size exists is for the core to say."""
+    pairs: dict[str, int] = {}
+    for part in text.split(","):
+        name, equals, value = part.strip().partition("=")
+        if not (name and equals and value):
+            raise ArgumentTypeError(f"{part!r} is not SIZE=N, such as pages=32")
+        if name in pairs:
+            raise ArgumentTypeError(f"{name} is given twice")
+        pairs[name] = integer(value)
+    return pairs
+
+
 def add_strategy(group: _ArgumentGroup) -> None:
     """Add the options that choose how executions are drawn: ``--strategy`` and ``--seed``."""
     group.add_argument(

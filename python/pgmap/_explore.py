@@ -16,13 +16,13 @@ from pgmap._args import (
     DEFAULT_EXPLORE_SEED,
     DEFAULT_STRATEGY,
     STRATEGIES_WITH_BOUNDS,
+    add_geometry,
     add_known,
     add_rules,
     add_strategy,
     add_threads,
     count,
     duration,
-    integer,
     show_count,
     show_seconds,
     show_seed,
@@ -107,13 +107,7 @@ class Explore:
         )
         world = parser.add_argument_group("what runs")
         add_rules(world)
-        world.add_argument(
-            "--geometry",
-            type=sizes,
-            default={},
-            metavar="SIZE=N,...",
-            help="sizes of the machine, such as pages=32,pmd_order=3 (default: fit the program)",
-        )
+        add_geometry(world)
         world.add_argument(
             "--memory",
             choices=tuple(MEMORIES),
@@ -240,19 +234,6 @@ class Explore:
         found = report["found"]
         token = None if found is None else found["token"]
         return _cli.Outcome(code, {**report, "token": token})
-
-
-def sizes(text: str) -> dict[str, int]:
-    """``pages=32,pmd_order=3``; whether a size exists is for the core to say."""
-    pairs: dict[str, int] = {}
-    for part in text.split(","):
-        name, equals, value = part.strip().partition("=")
-        if not (name and equals and value):
-            raise argparse.ArgumentTypeError(f"{part!r} is not SIZE=N, such as pages=32")
-        if name in pairs:
-            raise argparse.ArgumentTypeError(f"{name} is given twice")
-        pairs[name] = integer(value)
-    return pairs
 
 
 def words(text: str) -> list[str]:

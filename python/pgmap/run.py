@@ -11,10 +11,9 @@ import sys
 from collections.abc import Sequence
 
 from pgmap import _cli, _core_api
-from pgmap._args import add_rules
+from pgmap._args import add_geometry, add_rules
 from pgmap._core_api import RunReport
 from pgmap._exit import Exit
-from pgmap._explore import sizes
 from pgmap._input import read
 from pgmap._output import Ink, Output
 from pgmap._search import config
@@ -45,13 +44,7 @@ class Run:
         parser.add_argument("program", metavar="PROGRAM", help="a file, or - for standard input")
         world = parser.add_argument_group("what runs")
         add_rules(world)
-        world.add_argument(
-            "--geometry",
-            type=sizes,
-            default={},
-            metavar="SIZE=N,...",
-            help="sizes of the machine, such as pages=32,pmd_order=3 (default: fit the program)",
-        )
+        add_geometry(world)
 
     def run(
         self, args: argparse.Namespace, out: Output, core: _core_api.Core, signals: Signals

@@ -213,7 +213,10 @@ def judged(root: Path, mutants: list[Mutant], within: float, jobs: int) -> list[
         for mutant in alone:
             verdicts[mutant] = told(jury.judge(mutant))
     finally:
-        times.write_text(json.dumps(jury.seconds, indent=2))
+        # In one step: a run that is killed while it writes must not spoil the next one's start.
+        fresh = times.with_suffix(".new")
+        fresh.write_text(json.dumps(jury.seconds, indent=2))
+        fresh.replace(times)
     return [verdicts[mutant] for mutant in mutants]
 
 

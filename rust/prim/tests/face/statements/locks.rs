@@ -170,18 +170,21 @@ fn waiting_for_a_bit_ends_with_the_bit_free_and_does_not_take_it() {
     );
 }
 
+/// Takes the lock for writing, lets the first begin, and once that one is in line the second.
+fn hold_until_one_is_in_line(sem: &RwSem<Pair>, cpu: &Cpu<'_>, begin: &[AtomicU32; 2]) {
+    let _held = sem.write(cpu);
+    let_begin(cpu, &begin[0]);
+    in_line(sem, cpu);
+    let_begin(cpu, &begin[1]);
+}
+
 #[test]
 fn a_reader_does_not_pass_a_writer_that_was_in_line_before_it_came() {
     holds(
         3,
         || (RwSem::new(Pair::zeroed()), words::<2>()),
         |(sem, begin), cpu, task| match task {
-            0 => {
-                let _held = sem.write(cpu);
-                let_begin(cpu, &begin[0]);
-                in_line(sem, cpu);
-                let_begin(cpu, &begin[1]);
-            }
+            0 => hold_until_one_is_in_line(sem, cpu, begin),
             1 => {
                 wait_for(cpu, &begin[0], 1);
                 sem.write(cpu).a = 1;
@@ -205,12 +208,7 @@ fn a_writer_that_comes_while_the_lock_is_taken_goes_in_after_the_reader_before_i
         3,
         || (RwSem::new(Pair::zeroed()), words::<2>()),
         |(sem, begin), cpu, task| match task {
-            0 => {
-                let _held = sem.write(cpu);
-                let_begin(cpu, &begin[0]);
-                in_line(sem, cpu);
-                let_begin(cpu, &begin[1]);
-            }
+            0 => hold_until_one_is_in_line(sem, cpu, begin),
             1 => {
                 wait_for(cpu, &begin[0], 1);
                 assert_eq!(sem.read(cpu).a, 0);
