@@ -26,6 +26,21 @@ w1 ftruncate f 0 | w1 ftruncate f 4 | w1 w 0 3 | w1 w 0 0
 ",
     ),
     (
+        "a process that is counted is looked at again: its place may be another one's by then, whose memory \
+         would be read",
+        1,
+        "\
+file f 1 written
+w0 spawn
+w1 mmap 0 f 0 1 rw shared | w1 munmap 0
+start
+a: w0 pvmread w1 0 0 1
+w1 exit
+w2 spawn | w2 mmap 0 f 0 1 rw shared
+never a = ok
+",
+    ),
+    (
         "a grab of several pages that fails gives all of them back: truncate waits for the last",
         1,
         "\

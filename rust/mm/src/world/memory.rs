@@ -5,7 +5,7 @@ use program::op::{Access as OpAccess, Align, FileRef, MapNo, PAGE_MAX, PageRange
 use program::{Died, Errno};
 
 use crate::vm::{self, Access, FileUse, MmId, Vma, VmaAlignment, Vpn};
-use crate::world::process::MapSlot;
+use crate::world::process::{MapSlot, Proc};
 use crate::world::{Failure, Return, World};
 
 /// Files a single unmap can drop and have put after `mmap_lock` is released.
@@ -228,7 +228,11 @@ impl World {
         worker: WorkerId,
         map: MapNo,
     ) -> Result<MapSlot, Errno> {
-        let handles = self.proc(worker)?.handles.lock(cpu);
+        Self::slot_of(cpu, self.proc(worker)?, map)
+    }
+
+    pub(super) fn slot_of(cpu: &Cpu<'_>, proc: &Proc, map: MapNo) -> Result<MapSlot, Errno> {
+        let handles = proc.handles.lock(cpu);
         let slot = handles.maps.get(map.index()).copied().unwrap_or(MapSlot::UNUSED);
         if slot.pages == 0 || slot.start == 0 { Err(Errno::EINVAL) } else { Ok(slot) }
     }

@@ -8,8 +8,8 @@ use program::Errno;
 use program::op::{Longterm as OpLongterm, MapNo, PinNo, WorkerId};
 
 use crate::page::{Hold, Stamp};
-use crate::vm::{GupKind, GupRange, GupRequest, Longterm, Permission, Vpn};
-use crate::world::process::{Pinned, Pins, REGISTERED, Worker};
+use crate::vm::{GupKind, GupRange, GupRequest, Longterm, MmId, Permission, Vpn};
+use crate::world::process::{MapSlot, Pinned, Pins, REGISTERED, Worker};
 use crate::world::{PAGE_SIZE, Return, World};
 
 /// Ranges one call can take.
@@ -98,6 +98,18 @@ impl World {
     ) -> Result<(u32, usize), Errno> {
         let mm = self.mm_of(worker)?;
         let slot = self.map_slot(cpu, worker, map).map_err(|_| Errno::EFAULT)?;
+        self.gup_at(cpu, mm, slot, page, request, out)
+    }
+
+    fn gup_at(
+        &self,
+        cpu: &Cpu<'_>,
+        mm: MmId,
+        slot: MapSlot,
+        page: u32,
+        request: GupRequest,
+        out: &mut [GupRange],
+    ) -> Result<(u32, usize), Errno> {
         let start = slot.start.checked_add(page).ok_or(Errno::EFAULT)?;
         if request.pages == 0 || request.pages > PAGES {
             return Err(Errno::EINVAL);
@@ -312,17 +324,21 @@ impl World {
         page: u32,
         pages: u32,
     ) -> Return {
-        let proc = self.get_proc(cpu, target)?;
+        let id = self.get_proc(cpu, target)?;
         let mut out = [GupRange::EMPTY; BATCH];
         let request = Self::request(pages, GupKind::Pin, Permission::Read);
-        let taken = self.gup(cpu, target, map, page, request, &mut out);
+        // By the process that is kept: the worker may run in another one by now.
+        let proc = &self.procs[id.0];
+        let taken = Self::slot_of(cpu, proc, map)
+            .map_err(|_| Errno::EFAULT)
+            .and_then(|slot| self.gup_at(cpu, MmId(proc.mm.read()), slot, page, request, &mut out));
         if let Ok((_, ranges)) = taken {
             for range in &out[..ranges] {
                 self.dax.vm.dma(cpu, range, None);
                 self.dax.vm.gup_put(cpu, range);
             }
         }
-        self.leave(cpu, proc);
+        self.leave(cpu, id);
         Ok(taken.map(|(pages, _)| i64::from(pages) * PAGE_SIZE)?)
     }
 }

@@ -81,7 +81,7 @@ zeroed! {
     pub(crate) struct Proc {
         /// Workers running in it.
         workers: AtomicU32,
-        mm: AtomicU32,
+        pub(super) mm: AtomicU32,
         pub(super) handles: SpinLock<Handles>,
     }
 }
