@@ -200,6 +200,45 @@ fn a_poll_interrupts_the_sleeper_that_runs_it() {
     assert_eq!(bell.0.read(), 2);
 }
 
+/// Wakes one exclusive waiter in the very poll that brings the sleeper a signal, once the other sleeps.
+struct WokenAndSignalled<'m> {
+    machine: &'m Machine,
+    key: &'m AtomicU32,
+    other: TaskId,
+}
+
+impl Poll for WokenAndSignalled<'_> {
+    fn poll(&self) -> Signal {
+        if !matches!(self.machine.task_state(self.other), TaskState::Asleep(_)) {
+            return Signal::None;
+        }
+        self.key.set_release(1);
+        wake_up_one(&cpu(self.machine, 9), self.key);
+        Signal::Interrupt
+    }
+}
+
+#[test]
+fn an_exclusive_waiter_that_a_signal_takes_away_passes_its_wake_up_on() {
+    let machine = Machine::new(3);
+    let go = AtomicU32::new(0);
+    let poll = WokenAndSignalled { machine: &machine, key: &go, other: TaskId(1) };
+    std::thread::scope(|s| {
+        let other = s.spawn(|| {
+            until_asleep(&machine, 0);
+            let cpu = cpu(&machine, 1);
+            let told = || go.read_acquire() == 1;
+            wait_event_exclusive(&cpu, &go, Sleep::Uninterruptible, WAITING, told)
+        });
+        let terms = Lease { task: TaskId(0), deadline: None, poll: Some(&poll) };
+        let cpu = machine.lease(terms).unwrap();
+        // Older in the queue, so the one wake-up is its own; and it has no use for it.
+        let waited = wait_event_exclusive(&cpu, &go, Sleep::Interruptible, WAITING, || false);
+        assert_eq!(waited, Err(Interrupted));
+        assert_eq!(other.join().unwrap(), Ok(()), "nobody else wakes the younger one");
+    });
+}
+
 /// Knows that nobody is left when the machine is at rest, and keeps what it is told.
 struct Watch<'m> {
     machine: &'m Machine,

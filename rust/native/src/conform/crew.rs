@@ -141,14 +141,7 @@ impl Crew {
         if self.all_busy().next().is_none() {
             return true;
         }
-        let machine = self.lab.machine();
-        let before = machine.scan();
-        if before.iter().any(|(state, _)| *state == SlotState::Running) || self.awake().is_some() {
-            return false;
-        }
-        // Orders the second scan after everything above.
-        smp_mb();
-        machine.scan() == before
+        at_rest(|| self.lab.machine().scan(), || self.awake().is_none())
     }
 
     /// A worker that has something outstanding and does not sleep.
@@ -177,6 +170,20 @@ impl Crew {
     pub(super) fn desert(self) {
         self.lab.machine().poison(Poison::Requested("a worker ran wild".to_owned()));
     }
+}
+
+/// Whether no slot runs and everybody sleeps, at one and the same moment.
+fn at_rest<Epoch: PartialEq>(
+    scan: impl Fn() -> Vec<(SlotState, Epoch)>,
+    all_asleep: impl FnOnce() -> bool,
+) -> bool {
+    let before = scan();
+    if before.iter().any(|(state, _)| *state == SlotState::Running) || !all_asleep() {
+        return false;
+    }
+    // Orders the second scan after everything above.
+    smp_mb();
+    scan() == before
 }
 
 fn work(lab: &Lab, worker: WorkerId, orders: &Receiver<(u32, Op)>, report: &Sender<Done>) {
@@ -217,6 +224,23 @@ mod tests {
         let returned = crew.settle(LONG).expect("settled").len();
         assert_eq!(returned, program.steps.len() - 1);
         (lab, crew)
+    }
+
+    #[test]
+    fn what_moved_between_two_looks_was_not_at_rest() {
+        use std::cell::Cell;
+        let slot = Cell::new((SlotState::Asleep, 2_u32));
+        let scan = || vec![slot.get(), (SlotState::Idle, 0)];
+        assert!(at_rest(scan, || true));
+        assert!(!at_rest(scan, || false), "somebody is not asleep");
+        // Each look sees it asleep; in between it ran, and woke somebody.
+        let woken_meanwhile = || {
+            slot.set((SlotState::Asleep, 4));
+            true
+        };
+        assert!(!at_rest(scan, woken_meanwhile));
+        slot.set((SlotState::Running, 5));
+        assert!(!at_rest(scan, || true));
     }
 
     #[test]

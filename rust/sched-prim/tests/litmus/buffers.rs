@@ -148,6 +148,35 @@ fn a_grace_period_lands_what_was_in_flight() {
         shared.report(1, shared.x().read());
     };
     assert!(!can(Tso, None, &[section, wait], both_miss), "what a section stored is seen after it");
+    let outlives: Body<'_> = &|shared, cpu| {
+        let section = cpu.rcu_read_lock();
+        shared.report(0, shared.y().read());
+        // A step in which the section is found, before the store is made.
+        shared.words[2].read();
+        shared.x().set(1);
+        drop(section);
+        shared.words[2].read();
+    };
+    assert!(
+        !can(Tso, None, &[outlives, wait], both_miss),
+        "also what it stored after it was found"
+    );
+}
+
+#[test]
+fn a_store_outside_the_arena_does_not_overtake_those_that_wait() {
+    let send: Body<'_> = &|shared, _| {
+        shared.x().set(1);
+        shared.outside.set(1);
+    };
+    let receive: Body<'_> = &|shared, _| {
+        shared.report(0, shared.outside.read());
+        shared.report(1, shared.x().read());
+    };
+    let told_too_early = |result: &[u32]| result[..2] == [1, 0];
+    assert!(!can(Tso, None, &[send, receive], told_too_early));
+    // And there is something to overtake: the store to x does wait, past a load.
+    assert!(can(Tso, None, &SB, both_miss));
 }
 
 static GO: WaitClass = WaitClass { name: "go" };

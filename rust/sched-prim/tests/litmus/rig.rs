@@ -32,6 +32,8 @@ pub(crate) struct Shared {
     pub(crate) words: Table<AtomicU32>,
     pub(crate) cells: Table<AtomicUsize>,
     pub(crate) lock: Table<SpinLock<Nothing>>,
+    /// Not in the arena.
+    pub(crate) outside: AtomicU32,
     results: [Cell<u32>; 4],
 }
 
@@ -71,6 +73,7 @@ impl<'a> Litmus<'a> {
             words: arena.table(4).expect("room"),
             cells: arena.table(2).expect("room"),
             lock: arena.table(1).expect("room"),
+            outside: AtomicU32::new(0),
             results: Default::default(),
         };
         if memory == Memory::Tso {
@@ -109,6 +112,7 @@ impl Model for Litmus<'_> {
     fn reset(&mut self) {
         self.arena.restore(&self.start);
         self.machine.reset();
+        self.shared.outside = AtomicU32::new(0);
         self.shared.results.iter().for_each(|result| result.set(0));
     }
 

@@ -109,6 +109,27 @@ fn an_srcu_grace_period_waits_for_a_reader_that_sleeps() {
 }
 
 #[test]
+fn an_srcu_grace_period_waits_for_a_reader_that_took_its_side_before_an_earlier_one() {
+    // A reader that reads the turn before one grace period and enters after it stands on the side that only
+    // the second flip of the next one comes to.
+    let start = || (Srcu::new(), Published::default());
+    let read = |srcu: &Srcu, it: &Published, cpu: &Cpu<'_>| {
+        let _section = srcu.read_lock(cpu);
+        it.look(it.current.read_acquire());
+    };
+    holds(
+        3,
+        start,
+        |(srcu, it), cpu, task| match task {
+            0 => read(srcu, it, cpu),
+            1 => srcu.synchronize_srcu(cpu),
+            _ => it.retire(|| srcu.synchronize_srcu(cpu)),
+        },
+        |_| {},
+    );
+}
+
+#[test]
 fn waiting_inside_ones_own_section_is_warned_about() {
     let machine = Machine::new(1);
     let cpu = set_up(0, &machine);
