@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -53,6 +55,16 @@ def read_until(child: subprocess.Popen[str], word: str) -> str:
         if word in line:
             return line
     raise AssertionError(f"the child ended before it said {word!r}")
+
+
+def test_a_signal_ends_a_sleep_that_would_go_on_for_an_hour() -> None:
+    with listening() as signals:
+        signal.raise_signal(signal.SIGUSR1)
+        signals.wait(3600)
+        assert signals.take_status_request()
+        threading.Thread(target=os.kill, args=(os.getpid(), signal.SIGINT)).start()
+        signals.wait(3600)
+        assert signals.stopped_by is signal.SIGINT
 
 
 @pytest.mark.parametrize(

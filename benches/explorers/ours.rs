@@ -167,7 +167,9 @@ pub(crate) const PIN_TRUNCATE: &str = "file f 1 written\n\
 pub(crate) fn pin_truncate() -> Result<&'static Lab, String> {
     let program = Program::parse(PIN_TRUNCATE).map_err(|error| error.to_string())?;
     let scenario = Scenario::new(program, Era::V6_15Sound);
-    Lab::new(&scenario).map(|lab| &*Box::leak(Box::new(lab))).map_err(|error| error.to_string())
+    Lab::new(&scenario, &mut || Control::Go)
+        .map(|lab| &*Box::leak(Box::new(lab)))
+        .map_err(|error| error.to_string())
 }
 
 /// Runs that many executions, from the start again whenever a plan is exhausted. Executions that a

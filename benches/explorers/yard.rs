@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use pgmap_program::{Era, Program};
 use pgmap_yard_lab::catalogue::Known;
 use pgmap_yard_lab::{Lab, Scenario};
-use pgmap_yard_sched::{looms, shuttles};
+use pgmap_yard_sched::{Control, looms, shuttles};
 
 use crate::looms::builder;
 use crate::ours::PIN_TRUNCATE;
@@ -19,7 +19,9 @@ pub(crate) fn pin_truncate() -> Result<&'static Lab, String> {
 }
 
 fn enter(scenario: &Scenario) -> Result<&'static Lab, String> {
-    Lab::new(scenario).map(|lab| &*Box::leak(Box::new(lab))).map_err(|error| error.to_string())
+    Lab::new(scenario, &mut || Control::Go)
+        .map(|lab| &*Box::leak(Box::new(lab)))
+        .map_err(|error| error.to_string())
 }
 
 /// Runs that many executions on shuttle.

@@ -107,4 +107,4 @@ def drive(
         if signals.stopped_by is not None:
             run.stop()
             return run.finish()
-        time.sleep(SLICE_SECONDS)
+        signals.wait(SLICE_SECONDS)

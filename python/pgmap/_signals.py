@@ -12,7 +12,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 from pgmap._exit import Exit
@@ -27,6 +27,9 @@ class Signals:
         self.stopped_by: signal.Signals | None = None
         self._status_wanted = False
         self._last_words: Callable[[], None] | None = None
+        # Held while there is nothing to hear of; a handler may let go of it at any moment.
+        self._bell = threading.Lock()
+        self._bell.acquire()
 
     def found(self, last_words: Callable[[], None]) -> None:
         """Something was found: whatever ends the command, this is said, and that is its answer."""
@@ -43,6 +46,10 @@ class Signals:
             case _:
                 return Exit.INTERRUPTED
 
+    def wait(self, seconds: float) -> None:
+        """Sleep so long, or until a signal comes: a sleep of `time` would be finished first."""
+        self._bell.acquire(timeout=seconds)
+
     def take_status_request(self) -> bool:
         wanted, self._status_wanted = self._status_wanted, False
         return wanted
@@ -56,9 +63,15 @@ class Signals:
                 os._exit(Exit.FOUND)
             os._exit(Exit.TERMINATED if number == signal.SIGTERM else Exit.INTERRUPTED)
         self.stopped_by = signal.Signals(number)
+        self._ring()
 
     def _on_status(self, _number: int, _frame: FrameType | None) -> None:
         self._status_wanted = True
+        self._ring()
+
+    def _ring(self) -> None:
+        with suppress(RuntimeError):  # another handler was faster
+            self._bell.release()
 
 
 @contextmanager

@@ -13,10 +13,10 @@ use pgmap_sched::{
 };
 
 use crate::finding::Finding;
-use crate::known::{Care, Passed, fails_alike, join, mended};
+use crate::known::{Passed, fails_alike, join, mended};
 use crate::lab::Lab;
 use crate::parallel::{Enough, in_order};
-use crate::scenario::{Scenario, ScenarioError};
+use crate::scenario::{Scenario, ScenarioError, Unfinished};
 use crate::verdict::{Ends, Found, Seen};
 
 /// Executions that a thread takes at a time.
@@ -65,6 +65,12 @@ pub(crate) enum End {
     Doubt(Doubt),
 }
 
+impl Block {
+    fn nothing() -> Self {
+        Self { seen: Seen::default(), passed: Passed::default(), end: End::Through }
+    }
+}
+
 /// What a thread needs for its blocks.
 struct Bench {
     lab: Lab,
@@ -73,12 +79,8 @@ struct Bench {
 }
 
 impl Bench {
-    fn new(
-        scenario: &Scenario,
-        sampling: &Sampling,
-        enough: &Enough,
-    ) -> Result<Self, ScenarioError> {
-        let lab = Lab::new(scenario)?;
+    fn new(scenario: &Scenario, sampling: &Sampling, enough: &Enough) -> Result<Self, Unfinished> {
+        let lab = Lab::new(scenario, &mut || enough.control())?;
         let mut explorer = Explorer::new();
         let profile = explorer.survey(&mut &lab, sampling, &mut || enough.control());
         // Those executions are run again when their turn comes.
@@ -93,8 +95,7 @@ impl Bench {
         over: &dyn Fn(&Finding) -> Over,
         enough: &Enough,
     ) -> Block {
-        let mut block =
-            Block { seen: Seen::default(), passed: Passed::default(), end: End::Through };
+        let mut block = Block::nothing();
         let mut next = sampling.first;
         // One more turn for each failure that is passed over.
         while next < sampling.until && matches!(block.end, End::Through) {
@@ -237,8 +238,8 @@ pub(crate) fn draw(
             };
         }
     }
-    let care = if sample.why == Limit::Asked { Care::Guess } else { Care::Search };
-    for one in met.named(scenario, &mends, care) {
+    let told = sample.seen.sample.clone().unwrap_or_default();
+    for one in met.named(scenario, &mends, &mut || progress(&told)) {
         join(&mut sample.seen.known, one);
     }
     Ok(sample)
@@ -277,7 +278,8 @@ impl Sample {
             |enough| Bench::new(scenario, &block(numbers.start), enough),
             |bench, sampling, enough| match bench {
                 Ok(bench) => Ok(bench.run(scenario, &sampling, over, enough)),
-                Err(wrong) => Err(wrong.clone()),
+                Err(Unfinished::Scenario(wrong)) => Err(wrong.clone()),
+                Err(Unfinished::Stopped) => Ok(Block::nothing()),
             },
             &mut |block: Option<Result<Block, ScenarioError>>| {
                 match block {

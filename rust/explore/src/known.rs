@@ -7,12 +7,11 @@
 
 use pgmap_program::Rules;
 use pgmap_program::era::KnownRace;
-use pgmap_sched::{Control, Plan, Schedule};
+use pgmap_sched::{Control, Limit, Plan, Schedule};
 
 use crate::finding::Finding;
 use crate::replay::ending;
-use crate::report::Untold;
-use crate::scenario::Scenario;
+use crate::scenario::{Scenario, ScenarioError, Unfinished};
 use crate::verdict::{Found, Verdict, first};
 
 /// Executions in the search that says which of several known races a failure is.
@@ -77,30 +76,33 @@ pub struct Attribution {
 }
 
 /// The known race that a failure is, or is a consequence of. None: it is news.
-#[must_use]
-pub fn attribute(scenario: &Scenario, found: &Found) -> Option<Attribution> {
+///
+/// # Errors
+/// That `control` said stop before this was known.
+pub fn attribute(
+    scenario: &Scenario,
+    found: &Found,
+    control: &mut dyn FnMut() -> Control,
+) -> Result<Option<Attribution>, Unfinished> {
     let mends = mends(scenario);
-    let news = mends.is_empty() || !goes_away(scenario, &mends, found);
-    (!news).then(|| name(scenario, &mends, found, Care::Search))
+    let news = mends.is_empty() || !goes_away(scenario, &mends, found, control)?;
+    Ok((!news).then(|| name(scenario, &mends, found, control)))
 }
 
-/// How sure a race's name has to be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Care {
-    /// Looked for with each race mended.
-    Search,
-    /// By what it breaks, for who is in a hurry.
-    Guess,
-}
-
-/// Which race it is, of a failure that goes away with all these mends on.
-pub(crate) fn name(scenario: &Scenario, mends: &[Mend], found: &Found, care: Care) -> Attribution {
+/// Which race it is, of a failure that goes away with all these mends on. It is looked for with each race mended
+/// until `control` says stop, and from then on guessed by what it breaks.
+pub(crate) fn name(
+    scenario: &Scenario,
+    mends: &[Mend],
+    found: &Found,
+    control: &mut dyn FnMut() -> Control,
+) -> Attribution {
     let shows =
         |mend: &Mend| mend.races.iter().any(|race| race.breaks.contains(&found.finding.invariant));
     let (likely, others): (Vec<&Mend>, Vec<&Mend>) = mends.iter().partition(|mend| shows(mend));
     let alone = likely.into_iter().chain(others).find(|mend| {
-        let only = mends.len() == 1 || care == Care::Guess;
-        only || goes_away(scenario, core::slice::from_ref(*mend), found)
+        let it = core::slice::from_ref(*mend);
+        mends.len() == 1 || goes_away(scenario, it, found, control).unwrap_or(true)
     });
     let Some(mend) = alone else {
         let races = mends.iter().flat_map(|mend| &mend.races);
@@ -123,17 +125,31 @@ pub(crate) fn name(scenario: &Scenario, mends: &[Mend], found: &Found, care: Car
 }
 
 /// Whether a failure goes away with these mends: in its schedule, and within its bound.
-fn goes_away(scenario: &Scenario, mends: &[Mend], found: &Found) -> bool {
+fn goes_away(
+    scenario: &Scenario,
+    mends: &[Mend],
+    found: &Found,
+    control: &mut dyn FnMut() -> Control,
+) -> Result<bool, Unfinished> {
+    if control() == Control::Stop {
+        return Err(Unfinished::Stopped);
+    }
     let mended = mended(scenario, mends);
     if fails_alike(&mended, &found.finding, &found.schedule).is_some() {
-        return false;
+        return Ok(false);
     }
     let bound = Some(found.preemptions.unwrap_or(BOUND));
     let plan = Plan { bound, schedules_max: SCHEDULES, ..Plan::default() };
     let same = |finding: &Finding| finding.is_same(&found.finding);
-    let verdict = first(&mended, &plan, &same, &mut |_| Control::Go);
-    // What cannot even be set up with the mends on cannot fail.
-    !matches!(verdict, Ok(Verdict::Found { .. }))
+    match first(&mended, &plan, &same, &mut |_| control()) {
+        Ok(Verdict::Found { .. }) => Ok(false),
+        Ok(Verdict::NotFound { why: Limit::Asked, .. }) => Err(Unfinished::Stopped),
+        Ok(Verdict::NotFound { .. } | Verdict::Exhausted { .. } | Verdict::Inconclusive { .. }) => {
+            Ok(true)
+        }
+        // What cannot even be set up with the mends on cannot fail.
+        Err(_) => Ok(true),
+    }
 }
 
 /// What a schedule ends in under a scenario's rules, if that is the same failure.
@@ -151,7 +167,7 @@ pub(crate) fn is_followed(
     scenario: &Scenario,
     finding: &Finding,
     schedule: &Schedule,
-) -> Result<bool, Untold> {
+) -> Result<bool, ScenarioError> {
     let (now, diverged) = ending(scenario, schedule)?;
     Ok(!diverged && now.is_some_and(|now| now.is_same(finding)))
 }
@@ -226,11 +242,16 @@ impl Passed {
     }
 
     /// As known races, each kind named.
-    pub(crate) fn named(&self, scenario: &Scenario, mends: &[Mend], care: Care) -> Vec<Met> {
+    pub(crate) fn named(
+        &self,
+        scenario: &Scenario,
+        mends: &[Mend],
+        control: &mut dyn FnMut() -> Control,
+    ) -> Vec<Met> {
         let mut met = Vec::new();
         for Kind { first, times } in &self.kinds {
             let first = &first[0];
-            let Attribution { id, title, goes_away_with } = name(scenario, mends, first, care);
+            let Attribution { id, title, goes_away_with } = name(scenario, mends, first, control);
             let token = first.token(scenario).to_string();
             join(&mut met, Met { id, title, times: *times, goes_away_with, token });
         }

@@ -15,11 +15,11 @@ use pgmap_prim::{
 };
 use pgmap_program::op::{PipeNo, WorkerId};
 use pgmap_program::{Memory, Op, Outcome, Step, TlbRefill};
-use pgmap_sched::{Fault, Model, Object, Task};
+use pgmap_sched::{Control, Fault, Model, Object, Task};
 
 use crate::common::is_common;
 use crate::ledger::Ledger;
-use crate::scenario::{Role, Scenario, ScenarioError};
+use crate::scenario::{Role, Scenario, ScenarioError, Unfinished};
 
 /// Faults of our own, above the protocol's complaints and below prim's.
 pub mod code {
@@ -38,6 +38,9 @@ pub mod remark {
     /// The step ends; `b` is what it returned.
     pub const END: u32 = 2;
 }
+
+/// Steps of a set-up between two looks whether it goes on.
+const APART: usize = 256;
 
 /// The step a task is in, and those it has still to run.
 #[derive(Clone, Copy, Debug)]
@@ -69,11 +72,14 @@ pub struct Lab {
 }
 
 impl Lab {
-    /// Builds the machine and runs the set-up.
+    /// Builds the machine and runs the set-up; in a long one `control` is asked every few hundred steps.
     ///
     /// # Errors
-    /// Why it cannot.
-    pub fn new(scenario: &Scenario) -> Result<Self, ScenarioError> {
+    /// Why it cannot, or that `control` said stop.
+    pub fn new(
+        scenario: &Scenario,
+        control: &mut dyn FnMut() -> Control,
+    ) -> Result<Self, Unfinished> {
         scenario.validate()?;
         let Scenario { program, rules, geometry, memory, tlb, .. } = scenario;
         let no_memory = |_: NoMemory| ScenarioError::NoMemory;
@@ -88,8 +94,15 @@ impl Lab {
         let setting = Setting { world: &world, machine: &machine, scenario, roles: &roles };
         setting.files()?;
         setting.workers()?;
-        let run = |step: &Step| setting.step(step).map(|returned| (step.n, returned));
-        let set_up = program.halves().0.iter().map(run).collect::<Result<_, _>>()?;
+        let mut set_up = Vec::new();
+        for some in program.halves().0.chunks(APART) {
+            if control() == Control::Stop {
+                return Err(Unfinished::Stopped);
+            }
+            for step in some {
+                set_up.push((step.n, setting.step(step)?));
+            }
+        }
         let drainers = match memory {
             Memory::Sc => 0,
             Memory::Tso => roles.len(),

@@ -4,12 +4,12 @@
 //! the next. It says what a program does, not what can happen to it.
 
 use pgmap_program::Outcome;
-use pgmap_sched::{Control, Doubt, Explorer, Failure, Judgement, Plan, Schedule};
+use pgmap_sched::{Control, Doubt, Explorer, Failure, Judgement, Limit, Plan, Schedule};
 
 use crate::finding::{Finding, waiting};
 use crate::lab::Lab;
 use crate::outcomes::{Outcomes, Row};
-use crate::scenario::{Scenario, ScenarioError};
+use crate::scenario::{Scenario, Unfinished};
 
 /// How it ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,9 +45,9 @@ impl Row {
 /// Runs a program once.
 ///
 /// # Errors
-/// Why it cannot be run; a step of the set-up that fails is one.
-pub fn once(scenario: &Scenario) -> Result<Once, ScenarioError> {
-    let lab = Lab::new(scenario)?;
+/// Why it cannot be run, a step of the set-up that fails for one, or that `control` said stop.
+pub fn once(scenario: &Scenario, control: &mut dyn FnMut() -> Control) -> Result<Once, Unfinished> {
+    let lab = Lab::new(scenario, control)?;
     let mut end = None;
     let mut judge = |failure: &Failure, _: &Schedule| {
         end = Some(match (Finding::of(scenario, &lab, failure), failure) {
@@ -59,7 +59,10 @@ pub fn once(scenario: &Scenario) -> Result<Once, ScenarioError> {
     };
     let plan = Plan { bound: Some(0), schedules_max: 1, ..Plan::default() };
     let mut explorer = Explorer::new();
-    let outcome = explorer.search(&mut &lab, &plan, &mut judge, &mut |_| Control::Go);
+    let outcome = explorer.search(&mut &lab, &plan, &mut judge, &mut |_| control());
+    if matches!(outcome, pgmap_sched::Outcome::Stopped { limit: Limit::Asked, .. }) {
+        return Err(Unfinished::Stopped);
+    }
     let end = end.unwrap_or_else(|| doubt(outcome).map_or(End::Through, End::Unclear));
     let mut seen = Outcomes::of(lab.ledger().numbers());
     seen.count(lab.ledger().now(), 0);

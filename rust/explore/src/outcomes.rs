@@ -57,6 +57,12 @@ impl Outcomes {
         Self { steps, ..Self::default() }
     }
 
+    /// None yet, of any step after `start`.
+    pub(crate) fn none_yet(scenario: &Scenario) -> Self {
+        let roles = scenario.roles();
+        Self::of(roles.iter().flat_map(|role| role.steps.iter().map(|(n, _)| *n)))
+    }
+
     /// None, of tasks that are taken to have met.
     #[must_use]
     pub fn together() -> Self {
@@ -103,12 +109,21 @@ impl Outcomes {
     /// All of it, with the names that steps have in their program.
     #[must_use]
     pub fn rows(&self, scenario: &Scenario) -> Vec<Row> {
+        self.rows_of(scenario, &|_| true)
+    }
+
+    /// What is wanted of it, with the names that steps have in their program.
+    pub(crate) fn rows_of(
+        &self,
+        scenario: &Scenario,
+        wanted: &dyn Fn(&Results) -> bool,
+    ) -> Vec<Row> {
         let roles = scenario.roles();
         let places = roles.iter().flat_map(|role| {
             let who = role.worker.map_or_else(|| ENVIRONMENT.to_owned(), |who| who.to_string());
             (1..=role.steps.len()).map(move |nth| format!("{who}.{nth}"))
         });
-        let named = self.steps.iter().zip(places);
+        let named = self.steps.iter().zip(places).filter(|(results, _)| wanted(results));
         let program = &scenario.program;
         named
             .filter_map(|(results, place)| {

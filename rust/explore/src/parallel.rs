@@ -3,7 +3,8 @@
 //! Jobs are numbered in the order in which they are taken. Each thread takes the next one, with a bench
 //! of its own to do it on, and what comes of it goes to the calling thread, which looks at results strictly
 //! in order and says when it has seen enough. Jobs beyond that one may have been done in vain; they are
-//! not looked at.
+//! not looked at. There are no more threads than processors, whatever was asked for: more would do the same work, and
+//! an end would wait until each of them was heard.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -69,22 +70,13 @@ pub(crate) fn in_order<J: Send, B, R: Send>(
     let jobs = Mutex::new(jobs.enumerate());
     // Nobody panics with the lock in hand.
     let next = || jobs.lock().unwrap_or_else(PoisonError::into_inner).next();
-    // Benches are made by no more threads at once than there are processors: with hundreds of threads each would
-    // be half made for long, and an end would wait for all of them.
-    let makers: Vec<Mutex<()>> = (0..processors().get()).map(|_| Mutex::default()).collect();
     thread::scope(|scope| {
         let (send, results) = channel();
-        for maker in makers.iter().cycle().take(threads.get()) {
+        for _ in 0..threads.min(processors()).get() {
             let (send, enough, next, bench, work) = (send.clone(), &enough, &next, &bench, &work);
             scope.spawn(move || {
                 let _last = Last(enough);
-                let mut bench = {
-                    let _turn = maker.lock().unwrap_or_else(PoisonError::into_inner);
-                    if enough.control() == Control::Stop {
-                        return;
-                    }
-                    bench(enough)
-                };
+                let mut bench = bench(enough);
                 while enough.control() == Control::Go
                     && let Some((number, job)) = next()
                 {
@@ -195,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn an_end_waits_for_no_more_benches_than_there_are_processors() {
+    fn there_are_no_more_threads_than_processors() {
         let (made, ended) = (AtomicUsize::new(0), AtomicBool::new(false));
         let bench = |_: &Enough| {
             made.fetch_add(1, Ordering::Relaxed);

@@ -9,12 +9,11 @@
 //! it, and then nothing that the explorer says about this scenario can be trusted.
 
 use pgmap_program::{Era, Rules};
-use pgmap_sched::{Control, Divergence, Doubt, Ended, Event, Explorer, Schedule, Sight};
+use pgmap_sched::{Control, Divergence, Doubt, Ended, Event, Explorer, Schedule, Sight, Trace};
 
 use crate::finding::Finding;
 use crate::lab::Lab;
-use crate::report::Untold;
-use crate::scenario::{Role, Scenario};
+use crate::scenario::{Role, Scenario, ScenarioError, Unfinished};
 use crate::token::Token;
 
 /// What a replay came to.
@@ -53,7 +52,7 @@ pub fn replay(
     token: &Token,
     as_rules: Option<(Era, Rules)>,
     control: &mut dyn FnMut() -> Control,
-) -> Result<Replay, Untold> {
+) -> Result<Replay, Unfinished> {
     let Token { scenario, schedule } = token;
     let run = Run::of(scenario, schedule, control)?;
     let own = run.under_its_own_rules();
@@ -71,13 +70,25 @@ pub fn replay(
     Ok(Run::of(&other, schedule, control)?.under_other_rules(before))
 }
 
-/// What one execution of a schedule ends in, and whether it left it on the way.
+/// What one execution of a schedule ends in, and whether it left it on the way. One that was found is followed to
+/// its end whoever is in a hurry: it is lost, or told as something that it is not, if nobody knows what it is.
 pub(crate) fn ending(
     scenario: &Scenario,
     schedule: &Schedule,
-) -> Result<(Option<Finding>, bool), Untold> {
-    let run = Run::of(scenario, schedule, &mut || Control::Go)?;
-    Ok((run.finding, run.diverged.is_some() || run.unsteady.is_some() || run.doubt.is_some()))
+) -> Result<(Option<Finding>, bool), ScenarioError> {
+    let mut go = || Control::Go;
+    let lab = match Lab::new(scenario, &mut go) {
+        Ok(lab) => lab,
+        Err(Unfinished::Scenario(wrong)) => return Err(wrong),
+        Err(Unfinished::Stopped) => return Ok((None, true)),
+    };
+    let replayed = Explorer::new().replay(&mut &lab, schedule, Trace::Skip, &mut go);
+    let (finding, through) = match replayed.end {
+        Ended::Passed => (None, true),
+        Ended::Failed(failure) => (Finding::of(scenario, &lab, &failure), true),
+        Ended::Stopped | Ended::Unclear(_) => (None, false),
+    };
+    Ok((finding, !through || replayed.diverged.is_some()))
 }
 
 /// One schedule, run.
@@ -96,8 +107,8 @@ impl Run {
         scenario: &Scenario,
         schedule: &Schedule,
         control: &mut dyn FnMut() -> Control,
-    ) -> Result<Self, Untold> {
-        let lab = Lab::new(scenario)?;
+    ) -> Result<Self, Unfinished> {
+        let lab = Lab::new(scenario, control)?;
         let mut run = Self {
             roles: scenario.roles(),
             finding: None,
@@ -112,7 +123,7 @@ impl Run {
                 (run.trace, run.diverged) = (replayed.trace, replayed.diverged);
                 match replayed.end {
                     Ended::Passed => {}
-                    Ended::Stopped => return Err(Untold::Stopped),
+                    Ended::Stopped => return Err(Unfinished::Stopped),
                     Ended::Failed(failure) => {
                         run.finding = Finding::of(scenario, &lab, &failure);
                     }

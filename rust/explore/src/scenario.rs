@@ -49,6 +49,15 @@ pub enum ScenarioError {
     NoMemory,
 }
 
+/// Why something in a scenario did not come to its end.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Unfinished {
+    #[error(transparent)]
+    Scenario(#[from] ScenarioError),
+    #[error("somebody stopped it")]
+    Stopped,
+}
+
 /// One task: a worker's steps after `start`, or the environment's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Role {

@@ -155,7 +155,7 @@ struct Shrinker<'a> {
     means: Means,
     /// The machine is as large as the program needs, and stays so.
     cosy: bool,
-    /// What was searched already, by the hash of its text and sizes.
+    /// What was searched already, by the hash of program and sizes.
     seen: HashSet<u64>,
     left: ShrinkBudget,
     at: ShrinkProgress,
@@ -292,7 +292,7 @@ impl Shrinker<'_> {
 
     fn is_new(&mut self, candidate: &Scenario) -> bool {
         let mut hash = DefaultHasher::new();
-        candidate.program.to_string().hash(&mut hash);
+        candidate.program.hash(&mut hash);
         candidate.geometry.hash(&mut hash);
         self.seen.insert(hash.finish())
     }

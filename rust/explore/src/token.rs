@@ -83,9 +83,9 @@ impl Token {
     /// printed text: what is read back from the token is equal to it.
     #[must_use]
     pub fn new(scenario: &Scenario, schedule: Schedule) -> Self {
-        let printed = Program::parse(&scenario.program.to_string());
-        let program = printed.unwrap_or_else(|_| scenario.program.clone());
-        Self { scenario: Scenario { program, ..scenario.clone() }, schedule }
+        let mut scenario = scenario.clone();
+        scenario.program.count_lines();
+        Self { scenario, schedule }
     }
 
     fn to_bytes(&self) -> Vec<u8> {

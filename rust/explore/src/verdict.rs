@@ -7,10 +7,10 @@ use pgmap_sched::{
 
 use crate::beyond::Drawn;
 use crate::finding::{Blame, Finding};
-use crate::known::{Care, Mend, Met, Passed, fails_alike, is_followed, join, mended, mends};
+use crate::known::{Mend, Met, Passed, fails_alike, is_followed, join, mended, mends};
 use crate::lab::Lab;
 use crate::outcomes::Outcomes;
-use crate::scenario::{Scenario, ScenarioError};
+use crate::scenario::{Scenario, ScenarioError, Unfinished};
 
 /// A failed execution that can be run again.
 #[derive(Clone, Debug)]
@@ -263,19 +263,15 @@ pub fn explore(
         }
         Judgement::Continue
     };
-    let mut care = Care::Search;
+    let mut last = Progress::default();
     let verdict = within(scenario, plan, &mut all, &mut |now| {
-        let control = progress(now);
-        // Who wants an end wants no more searches.
-        if control == Control::Stop {
-            care = Care::Guess;
-        }
-        control
+        last = *now;
+        progress(now)
     })?;
     let mut verdict = verdict.weakened(behind.as_ref());
     let seen = verdict.seen_mut();
     seen.again = behind.as_ref().map_or(0, |behind| behind.seen().executions());
-    seen.known = passed.named(scenario, &mends, care);
+    seen.known = passed.named(scenario, &mends, &mut || progress(&last));
     Ok(verdict)
 }
 
@@ -300,7 +296,15 @@ fn within(
     look: &mut dyn FnMut(&Finding, &Schedule) -> Judgement,
     progress: &mut dyn FnMut(&Progress) -> Control,
 ) -> Result<Verdict, ScenarioError> {
-    let lab = Lab::new(scenario)?;
+    let lab = match Lab::new(scenario, &mut || progress(&Progress::default())) {
+        Ok(lab) => lab,
+        Err(Unfinished::Scenario(wrong)) => return Err(wrong),
+        Err(Unfinished::Stopped) => {
+            let outcomes = Outcomes::none_yet(scenario);
+            let seen = Seen { outcomes, ..Seen::default() };
+            return Ok(Verdict::NotFound { why: Limit::Asked, seen });
+        }
+    };
     let mut finding = None;
     let mut waiting = 0;
     let mut judge = |failure: &_, schedule: &Schedule| {

@@ -28,12 +28,14 @@ pub fn warnings(scenario: &Scenario, outcomes: &Outcomes) -> Vec<String> {
         .collect()
 }
 
-/// The workers that run at the same time, if there are several and nobody met anybody in any execution.
+/// The workers that run at the same time, if there are several and nobody met anybody in any execution. Before one has
+/// come to its end nobody knows.
 #[must_use]
 pub fn strangers(scenario: &Scenario, outcomes: &Outcomes) -> Vec<WorkerId> {
     let workers: Vec<WorkerId> =
         scenario.roles().into_iter().filter_map(|role| role.worker).collect();
-    if workers.len() < 2 || outcomes.met() { Vec::new() } else { workers }
+    let known = workers.len() > 1 && outcomes.executions > 0;
+    if !known || outcomes.met() { Vec::new() } else { workers }
 }
 
 /// `w0, w1 and w2`
@@ -84,7 +86,8 @@ fn failures(scenario: &Scenario, outcomes: &Outcomes) -> Vec<String> {
     let program = &scenario.program;
     let spoken_of: BTreeSet<u32> =
         program.expectations.iter().flat_map(|it| it.condition.steps()).collect();
-    let rows = outcomes.rows(scenario).into_iter().filter(|row| !spoken_of.contains(&row.n));
+    let failed_always = |step: &Results| step.failures().is_some() && !spoken_of.contains(&step.n);
+    let rows = outcomes.rows_of(scenario, &failed_always).into_iter();
     rows.filter_map(|row| {
         let Row { place, label, text, results, .. } = row;
         let failed = failed(&results)?;

@@ -40,7 +40,9 @@ fn the_refault_during_a_truncation_is_found_without_being_given() {
     let (scenario, found, tried) = found(hunt(&hunting(B33, Era::V6_15, 6), &mut |_| Control::Go));
     let finding = &found.finding;
     assert_eq!((finding.sort, finding.invariant), (Sort::LostWakeup, Invariant::L2));
-    let known = attribute(&scenario, &found).map(|known| known.id);
+    let known = attribute(&scenario, &found, &mut || Control::Go)
+        .expect("a scenario")
+        .map(|known| known.id);
     assert_eq!((known.as_deref(), found.preemptions), (Some("B33"), Some(0)));
     assert_eq!((tried.ops, scenario.program.steps.len()), (5, 6), "{}", scenario.program);
 }

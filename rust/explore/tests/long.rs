@@ -7,10 +7,11 @@ mod scenes;
 use std::fmt::Write as _;
 
 use pgmap_explore::{
-    Ends, Found, Outcome, Scenario, ShrinkBudget, ShrinkProgress, Untold, replay, report, shrink,
+    Ends, Found, Lab, Outcome, Scenario, Search, ShrinkBudget, ShrinkProgress, Unfinished, Verdict,
+    replay, report, search, shrink, strangers,
 };
 use pgmap_program::Era;
-use pgmap_sched::Control;
+use pgmap_sched::{Control, Limit, Plan};
 use scenes::{find, scenario};
 
 /// A device writes to a block that was given away, among steps that have nothing to do with it: before, beside
@@ -127,10 +128,52 @@ fn telling_and_replay_stop_within_an_execution() {
         Control::Stop
     };
     let told = report(&scenario, &found, &mut stop).map(|report| report.title);
-    assert_eq!(told, Err(Untold::Stopped));
+    assert_eq!(told, Err(Unfinished::Stopped));
     let again = replay(&found.token(&scenario), None, &mut stop).map(|again| again.outcome);
-    assert_eq!(again, Err(Untold::Stopped));
+    assert_eq!(again, Err(Unfinished::Stopped));
     assert_eq!(asked, 2);
+}
+
+/// Says stop at the nth question, and counts them.
+fn stop_at(nth: usize, asked: &mut usize) -> impl FnMut() -> Control {
+    move || {
+        *asked += 1;
+        if *asked >= nth { Control::Stop } else { Control::Go }
+    }
+}
+
+#[test]
+fn a_long_set_up_stops_between_its_steps() {
+    let scenario = long(3000);
+    let steps = scenario.program.halves().0.len();
+    let mut asked = 0;
+    Lab::new(&scenario, &mut stop_at(usize::MAX, &mut asked)).unwrap();
+    assert!(asked >= steps / 512, "asked {asked} times in {steps} steps");
+    for nth in [1, 2, asked] {
+        let mut asked = 0;
+        let lab = Lab::new(&scenario, &mut stop_at(nth, &mut asked)).map(drop);
+        assert_eq!((lab, asked), (Err(Unfinished::Stopped), nth));
+    }
+}
+
+#[test]
+fn a_search_that_is_stopped_in_its_set_up_has_seen_nothing_and_claims_nothing() {
+    let scenario = long(3000);
+    let wanted = Search {
+        bounds: Some(Plan::default()),
+        beyond: None,
+        schedules_max: u64::MAX,
+        ends: Ends::News,
+    };
+    let mut asked = 0;
+    let mut stop = stop_at(2, &mut asked);
+    let verdict = search(&scenario, &wanted, &mut |_| stop()).unwrap();
+    drop(stop);
+    let Verdict::NotFound { why: Limit::Asked, seen } = verdict else { panic!("{verdict:?}") };
+    assert_eq!((seen.schedules(), asked), (0, 2));
+    // Each step has its row all the same, and nobody is said to have met nobody.
+    assert_eq!(seen.outcomes.rows(&scenario).len(), scenario.program.halves().1.len());
+    assert!(strangers(&scenario, &seen.outcomes).is_empty());
 }
 
 #[test]

@@ -169,7 +169,7 @@ fn random_programs_neither_crash_nor_leak_and_replay_alike() {
         let program = Program::parse(&text).expect("every line was tried");
         let mut scenario = Scenario::new(program, Era::V6_15Sound);
         rules(&mut scenario, &mut random);
-        let Ok(lab) = Lab::new(&scenario) else { continue };
+        let Ok(lab) = Lab::new(&scenario, &mut || Control::Go) else { continue };
         programs += 1;
         let seen: RefCell<Vec<(Failure, Schedule)>> = RefCell::default();
         let mut judge = |failure: &Failure, schedule: &Schedule| {
@@ -243,7 +243,7 @@ fn what_bounds_find_is_found_without_a_bound() {
         for (kind, figures) in (0..).zip(&mut compared) {
             scenario.memory = if kind == 1 { Memory::Tso } else { Memory::Sc };
             scenario.tlb = if kind == 2 { TlbRefill::Speculative } else { TlbRefill::OnAccess };
-            let Ok(lab) = Lab::new(&scenario) else { continue };
+            let Ok(lab) = Lab::new(&scenario, &mut || Control::Go) else { continue };
             let Some(all) = findings(&scenario, &lab, None) else { continue };
             let Some(few) = findings(&scenario, &lab, Some(2)) else { continue };
             let at = || format!("{text}{:?} {kind}", scenario.broken());

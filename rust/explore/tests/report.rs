@@ -13,7 +13,8 @@ use scenes::{Numbers, find, lost, scenario, torn};
 
 fn told(scenario: &Scenario) -> Report {
     let mut found = find(scenario);
-    found.finding = found.finding.clone().attributed(attribute(scenario, &found));
+    let known = attribute(scenario, &found, &mut || Control::Go).expect("a scenario");
+    found.finding = found.finding.clone().attributed(known);
     report(scenario, &found, &mut || Control::Go).expect("what was found can be run again")
 }
 
@@ -272,7 +273,7 @@ fn every_place_of_long_traces_is_in_a_function_with_a_name() {
         [torn(), lost(), wrong("gup-pte-recheck", "off"), wrong("free-push", "before-settled")]
     {
         let found = find(&scenario);
-        let lab = Lab::new(&scenario).expect("a lab");
+        let lab = Lab::new(&scenario, &mut || Control::Go).expect("a lab");
         let trace = Explorer::new()
             .replay(&mut &lab, &found.schedule, Trace::Keep, &mut || Control::Go)
             .trace;

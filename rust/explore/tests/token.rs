@@ -68,7 +68,7 @@ fn made_up(numbers: &mut Numbers, tasks: usize) -> Schedule {
 
 /// Every failing schedule of a scenario.
 fn failing(scenario: &Scenario) -> Vec<Schedule> {
-    let lab = Lab::new(scenario).unwrap();
+    let lab = Lab::new(scenario, &mut || Control::Go).unwrap();
     let mut all = Vec::new();
     let mut keep = |_: &_, schedule: &Schedule| {
         all.push(schedule.clone());

@@ -112,6 +112,14 @@ impl Program {
             .collect()
     }
 
+    /// Numbers the lines as this program's own text has them: one for each file, then one for each step.
+    pub fn count_lines(&mut self) {
+        let first = 1 + self.files.len();
+        for (line, step) in (first..).zip(&mut self.steps) {
+            step.line = u32::try_from(line).unwrap_or(u32::MAX);
+        }
+    }
+
     /// The steps this model cannot do yet, each with the reason.
     #[must_use]
     pub fn unsupported(&self) -> Vec<(u32, String)> {

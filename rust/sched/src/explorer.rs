@@ -1,12 +1,12 @@
 //! The explorer: an engine, a crew of stacks, and the loop that runs one execution.
 
+use crate::control::Control;
 use crate::coroutine::{Crew, Quiet, Rest, guarded, last_words};
 use crate::engine::Engine;
 use crate::failure::Failure;
 use crate::guide::{End, Wish};
 use crate::model::Model;
 use crate::runtime::{Entered, Seat, running};
-use crate::search::Control;
 use crate::step::{MOST_TASKS, Task};
 use crate::storm::{Look, Moment};
 

@@ -24,10 +24,11 @@
 //! | [`schedule`], `wire`, `script`, [`log`], [`replay`] | one execution again |
 //! | [`strategy`], [`sample`], [`coverage`] | executions drawn at random, and how much they have shown |
 //! | `storm` | retries that get nowhere: a state that comes back |
-//! | `clock`, `splitmix` | when the caller is asked whether to go on; luck that can be repeated |
+//! | `clock`, [`control`], `splitmix` | when the caller is asked whether to go on, and what it says; luck that can be repeated |
 
 mod cache;
 mod clock;
+pub mod control;
 mod coroutine;
 pub mod coverage;
 mod decide;
@@ -66,6 +67,7 @@ mod toy;
 #[cfg(test)]
 mod traces;
 
+pub use control::Control;
 pub use coverage::Coverage;
 pub use explorer::Explorer;
 pub use failure::{Blocked, Failure, Fault, Recurrence};
@@ -79,7 +81,7 @@ pub use runtime::{
 pub use sample::{SampleStats, Sampled, Sampling};
 pub use schedule::{Departure, Payment, Schedule};
 pub use script::{Divergence, Sight};
-pub use search::{Control, Doubt, Judgement, Limit, Outcome, Plan, Progress, Stats};
+pub use search::{Doubt, Judgement, Limit, Outcome, Plan, Progress, Stats};
 pub use splitmix::SplitMix64;
 pub use step::{Effect, MOST_TASKS, Object, Step, Task, Verb, Wait};
 pub use strategy::{BadStrategy, Profile, Strategy};

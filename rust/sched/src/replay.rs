@@ -1,6 +1,7 @@
 //! One execution again: by its schedule, with a log if wanted, or twice to see whether the model
 //! is deterministic.
 
+use crate::control::Control;
 use crate::explorer::Explorer;
 use crate::failure::Failure;
 use crate::guide::{End, Guide, Wish};
@@ -9,7 +10,7 @@ use crate::log::{Event, Kind};
 use crate::model::Model;
 use crate::schedule::Schedule;
 use crate::script::{Divergence, Sight};
-use crate::search::{Control, Doubt};
+use crate::search::Doubt;
 
 /// A replay stops after this many events more than its schedule has.
 const OVERRUN: u32 = 10_000;

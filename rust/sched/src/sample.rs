@@ -5,13 +5,14 @@
 //! lowest number is then the same however many threads there are. Nothing is remembered between
 //! executions but the coverage, so a sample proves nothing: it finds, or it tells how much it saw.
 
+use crate::control::Control;
 use crate::coverage::Coverage;
 use crate::explorer::Explorer;
 use crate::failure::Failure;
 use crate::guide::{End, Guide, Wish};
 use crate::model::Model;
 use crate::schedule::Schedule;
-use crate::search::{Control, Doubt, Judgement};
+use crate::search::{Doubt, Judgement};
 use crate::strategy::{Profile, Sampler, Strategy};
 
 /// What to sample.

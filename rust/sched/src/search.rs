@@ -11,6 +11,7 @@
 
 use crate::cache::Cache;
 use crate::clock::Clock;
+use crate::control::Control;
 use crate::engine::Engine;
 use crate::explorer::Explorer;
 use crate::failure::Failure;
@@ -48,15 +49,8 @@ pub enum Judgement {
     Continue,
 }
 
-/// Whether the search goes on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Control {
-    Go,
-    Stop,
-}
-
 /// How far the search has come within its present bound.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Progress {
     pub bound: Option<u32>,
     pub schedules: u64,

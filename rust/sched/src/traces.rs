@@ -3,8 +3,9 @@
 
 use std::collections::{BTreeSet, HashSet};
 
+use crate::control::Control;
 use crate::explorer::Explorer;
-use crate::search::{Control, Judgement, Outcome, Plan, Stats};
+use crate::search::{Judgement, Outcome, Plan, Stats};
 use crate::toy::random::random_toy;
 use crate::toy::{brute, cached};
 

@@ -13,4 +13,4 @@ mod ledger;
 pub mod scenario;
 
 pub use lab::Lab;
-pub use scenario::{Scenario, ScenarioError};
+pub use scenario::{Scenario, ScenarioError, Unfinished};

@@ -7,7 +7,7 @@
 //!
 //! | module | what it is |
 //! |---|---|
-//! | [`step`], [`failure`], [`model`] | the words: links to those of `pgmap-sched` |
+//! | [`control`], [`step`], [`failure`], [`model`] | the words: links to those of `pgmap-sched` |
 //! | [`runtime`] | what tasks call |
 //! | `stage` | where each task of the execution is; the only `unsafe` |
 //! | [`shuttles`], [`looms`] | how each engine runs a [`Model`] |
@@ -15,6 +15,7 @@
 //! What only a history or a log wants is nothing here (`record`, `value`, `note`,
 //! `foretell`, `touch`): neither engine keeps one.
 
+pub mod control;
 pub mod failure;
 pub mod looms;
 pub mod model;
@@ -23,6 +24,7 @@ pub mod shuttles;
 mod stage;
 pub mod step;
 
+pub use control::Control;
 pub use failure::{Blocked, Failure, Fault, Recurrence};
 pub use model::Model;
 pub use runtime::{

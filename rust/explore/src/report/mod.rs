@@ -30,11 +30,10 @@ use std::fmt;
 use pgmap_program::{Era, Geometry, Memory, TlbRefill};
 use pgmap_sched::{Control, Ended, Explorer, Trace};
 use serde::{Serialize, Serializer};
-use thiserror::Error;
 
 use crate::finding::Sort;
 use crate::lab::Lab;
-use crate::scenario::{Scenario, ScenarioError};
+use crate::scenario::{Scenario, Unfinished};
 use crate::verdict::Found;
 
 pub(crate) use subject::{Tables, Thing};
@@ -165,15 +164,6 @@ pub struct Rule {
     pub era: &'static str,
 }
 
-/// Why nothing is told.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum Untold {
-    #[error(transparent)]
-    Scenario(#[from] ScenarioError),
-    #[error("somebody stopped it")]
-    Stopped,
-}
-
 /// Tells what was found in a scenario.
 ///
 /// # Errors
@@ -182,12 +172,12 @@ pub fn report(
     scenario: &Scenario,
     found: &Found,
     control: &mut dyn FnMut() -> Control,
-) -> Result<Report, Untold> {
-    let lab = Lab::new(scenario)?;
+) -> Result<Report, Unfinished> {
+    let lab = Lab::new(scenario, control)?;
     let replayed = Explorer::new().replay(&mut &lab, &found.schedule, Trace::Keep, control);
     let failure = match &replayed.end {
         Ended::Failed(failure) => Some(failure),
-        Ended::Stopped => return Err(Untold::Stopped),
+        Ended::Stopped => return Err(Unfinished::Stopped),
         // Told as far as it goes: whoever wants to know whether it can be reproduced replays it.
         Ended::Passed | Ended::Unclear(_) => None,
     };

@@ -5,11 +5,11 @@ use pgmap_program::errno::describe_return;
 use pgmap_sched::{Control, Ended, Event, Explorer, Kind, Schedule, Trace};
 use serde::Serialize;
 
+use super::late;
 use super::subject::{self, Tables, Thing};
-use super::{Untold, late};
 use crate::lab::{Lab, remark};
 use crate::names;
-use crate::scenario::{Role, Scenario};
+use crate::scenario::{Role, Scenario, Unfinished};
 
 /// One entry of an execution.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -39,11 +39,11 @@ pub fn steps(
     scenario: &Scenario,
     schedule: &Schedule,
     control: &mut dyn FnMut() -> Control,
-) -> Result<Vec<Told>, Untold> {
-    let lab = Lab::new(scenario)?;
+) -> Result<Vec<Told>, Unfinished> {
+    let lab = Lab::new(scenario, control)?;
     let replayed = Explorer::new().replay(&mut &lab, schedule, Trace::Keep, control);
     if replayed.end == Ended::Stopped {
-        return Err(Untold::Stopped);
+        return Err(Unfinished::Stopped);
     }
     let arena = lab.arena();
     let walk = Walk { scenario, roles: scenario.roles(), tables: Tables::of(&arena) };

@@ -86,8 +86,8 @@ impl Shrinker<'_> {
     /// The best execution so far.
     fn walk(&mut self) -> Option<Walk> {
         let (scenario, found) = self.best.clone();
-        let lab = Lab::new(&scenario).ok()?;
         let mut control = || self.control();
+        let lab = Lab::new(&scenario, &mut control).ok()?;
         let again = Explorer::new().replay(&mut &lab, &found.schedule, Trace::Keep, &mut control);
         self.spend(u64::from(found.schedule.events()));
         again.diverged.is_none().then(|| Walk::of(again.trace))
@@ -117,7 +117,7 @@ impl Shrinker<'_> {
 
     /// The failure in this scenario, when its steps, told by their places before, go on as they did.
     fn follow(&mut self, candidate: &Scenario, kept: &[usize], walk: &Walk) -> Option<Found> {
-        let lab = Lab::new(candidate).ok()?;
+        let lab = Lab::new(candidate, &mut || self.control()).ok()?;
         let mut stays = vec![false; self.program().steps.len()];
         kept.iter().for_each(|&at| stays[at] = true);
         let mut at = 0;

@@ -29,6 +29,8 @@ pub(crate) mod lacking;
 pub(crate) mod ops;
 pub(crate) mod words;
 
+use std::collections::HashMap;
+
 use thiserror::Error;
 
 use crate::expect::EXPECTATIONS_MAX;
@@ -180,6 +182,8 @@ impl std::str::FromStr for Program {
 struct Parser<'a> {
     program: Program,
     handles: Handles,
+    /// The line of each label.
+    labels: HashMap<&'a str, u32>,
     /// Lines of expectations, read when every step is known.
     expectations: Vec<(u32, &'a str)>,
 }
@@ -245,9 +249,8 @@ impl<'a> Parser<'a> {
         if !behind.is_empty() {
             return Err(first.complain(format!("put a space after the label: {label}: {behind}")));
         }
-        let same = |step: &&Step| step.label.as_deref() == Some(label);
-        if let Some(step) = self.program.steps.iter().find(same) {
-            let what = format!("{label} is the label of the step on line {} already", step.line);
+        if let Some(line) = self.labels.get(label) {
+            let what = format!("{label} is the label of the step on line {line} already");
             return Err(first.complain(what));
         }
         if rest.is_empty() {
@@ -309,6 +312,7 @@ impl<'a> Parser<'a> {
         let name = if who.is_some() { rest.first().copied().unwrap_or(first) } else { first };
         self.handles.step(who, &op, line).map_err(|what| name.complain(what))?;
         let n = u32::try_from(self.program.steps.len()).unwrap_or(u32::MAX);
+        self.labels.extend(label.map(|label| (label, line)));
         let label = label.map(str::to_owned);
         self.program.steps.push(Step { n, who, op, issue, line, label });
         Ok(())

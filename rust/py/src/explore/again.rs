@@ -1,7 +1,7 @@
 //! `replay(token)`: an execution again, under its own rules or others (`_core_api.Replayed`).
 
 use pgmap_explore::report::steps;
-use pgmap_explore::{Found, Outcome, Scenario, Token, TokenError, Untold, replay as run_again};
+use pgmap_explore::{Found, Outcome, Scenario, Token, TokenError, Unfinished, replay as run_again};
 use pgmap_program::{Era, Rules};
 use pyo3::prelude::*;
 use serde_json::{Value, json};
@@ -111,8 +111,8 @@ fn again(
     };
     let replayed = match run_again(token, other, &mut control) {
         Ok(replayed) => replayed,
-        Err(Untold::Stopped) => return Ok(stopped()),
-        Err(Untold::Scenario(wrong)) => return Err(wrong.into()),
+        Err(Unfinished::Stopped) => return Ok(stopped()),
+        Err(Unfinished::Scenario(wrong)) => return Err(wrong.into()),
     };
     let (outcome, step, why) = match &replayed.outcome {
         Outcome::Reproduced(_) => ("reproduced", Value::Null, Value::Null),
@@ -126,7 +126,12 @@ fn again(
         drawn: None,
         mends: Vec::new(),
     });
-    let found = found.map(|found| attributed(&scenario, found));
+    let found = match found.map(|found| attributed(&scenario, &found, watch)).transpose() {
+        Ok(found) => found,
+        // Whether it is news decides what the command says.
+        Err(Unfinished::Stopped) => return Ok(stopped()),
+        Err(Unfinished::Scenario(wrong)) => return Err(wrong.into()),
+    };
     let mut told = facts(json!({ "outcome": outcome, "step": step, "why": why }));
     told["left_at"] = replayed.diverged.map(|left| left.step).into();
     told["found"] = found.map(|found| tell(&scenario, &found, watch)).transpose()?.into();
@@ -135,8 +140,8 @@ fn again(
         match steps(&scenario, &token.schedule, &mut control) {
             Ok(all) => told["steps"] = json!(all),
             // What the end says stands without them.
-            Err(Untold::Stopped) => {}
-            Err(Untold::Scenario(wrong)) => return Err(wrong.into()),
+            Err(Unfinished::Stopped) => {}
+            Err(Unfinished::Scenario(wrong)) => return Err(wrong.into()),
         }
     }
     Ok(told)

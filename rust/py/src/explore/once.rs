@@ -1,7 +1,7 @@
 //! `run_once(config)`: a program under one schedule (`_core_api.RunReport`).
 
 use pgmap_explore::once::{End, Once};
-use pgmap_explore::{Outcomes, once as run, warnings};
+use pgmap_explore::{Outcomes, Unfinished, once as run, warnings};
 use pgmap_sched::Plan;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::ask;
 use super::search::{doubt, setting};
-use crate::job::Job;
+use crate::job::{Job, Watch};
 
 /// Runs a program once and says what each step came to.
 #[pyfunction]
@@ -18,8 +18,13 @@ pub(crate) fn run_once<'py>(
     config: &Bound<'py, PyDict>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let scenario = ask::scenario(py, config)?;
-    let work = move |_: &_| {
-        let Once { set_up, steps, end } = run(&scenario)?;
+    let work = move |watch: &Watch| {
+        let Once { set_up, steps, end } = match run(&scenario, &mut || watch.control()) {
+            Ok(once) => once,
+            Err(Unfinished::Scenario(wrong)) => return Err(wrong.into()),
+            // Nobody waits for it any more.
+            Err(Unfinished::Stopped) => return Ok(Value::Null),
+        };
         let program = &scenario.program;
         let before = set_up.iter().filter_map(|(n, outcome)| {
             let step = program.steps.get(*n as usize)?;

@@ -3,7 +3,7 @@
 use pgmap_explore::outcomes::Row;
 use pgmap_explore::{
     Ends, Found, Look, Met, Outcomes, Scenario, ScenarioError, ShrinkBudget, ShrinkProgress,
-    Unproven, Untold, Verdict, attribute, report, search, shrink, strangers, warnings,
+    Unfinished, Unproven, Verdict, attribute, report, search, shrink, strangers, warnings,
 };
 use pgmap_sched::{Doubt, Limit, SampleStats, Stats};
 use pyo3::prelude::*;
@@ -276,9 +276,9 @@ pub(super) fn reveal(
     } else {
         (scenario.clone(), found, Value::Null)
     };
-    // What ended a search for news is news.
+    // What ended a search for news is news. Who says stop is not told whether it is known.
     let found = match ends {
-        Ends::Any => attributed(&smallest, found),
+        Ends::Any => attributed(&smallest, &found, watch).unwrap_or(found),
         Ends::News | Ends::Blamed => found,
     };
     let mut told = tell(&smallest, &found, watch)?;
@@ -287,9 +287,16 @@ pub(super) fn reveal(
 }
 
 /// With the known race that it is, if it is one.
-pub(super) fn attributed(scenario: &Scenario, found: Found) -> Found {
-    let known = attribute(scenario, &found);
-    Found { finding: found.finding.clone().attributed(known), ..found }
+///
+/// # Errors
+/// That somebody says stop before this is known.
+pub(super) fn attributed(
+    scenario: &Scenario,
+    found: &Found,
+    watch: &Watch,
+) -> Result<Found, Unfinished> {
+    let known = attribute(scenario, found, &mut || watch.control())?;
+    Ok(Found { finding: found.finding.clone().attributed(known), ..found.clone() })
 }
 
 /// A failed execution in full; without its story if somebody stops that.
@@ -304,8 +311,8 @@ pub(super) fn tell(
             told["report"] = report.json();
             told["text"] = report.to_string().into();
         }
-        Err(Untold::Scenario(wrong)) => return Err(wrong),
-        Err(Untold::Stopped) => {
+        Err(Unfinished::Scenario(wrong)) => return Err(wrong),
+        Err(Unfinished::Stopped) => {
             told["report"] = json!({});
             let title = &found.finding.title;
             told["text"] =

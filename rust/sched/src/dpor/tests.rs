@@ -3,9 +3,10 @@
 use std::collections::{BTreeSet, HashSet};
 
 use super::Path;
+use crate::control::Control;
 use crate::explorer::Explorer;
 use crate::failure::Failure;
-use crate::search::{Control, Judgement, Outcome, Plan, Stats};
+use crate::search::{Judgement, Outcome, Plan, Stats};
 use crate::toy::random::random_toy;
 use crate::toy::wide::wide_toy;
 use crate::toy::{Toy, brute, by_class};

@@ -1,0 +1,1 @@
+../../../../rust/sched/src/control.rs
