@@ -8,12 +8,12 @@
 use std::cell::{Cell, Ref, RefCell};
 use std::sync::Arc;
 
-use pgmap_mm::world::{Failure as Return, Party, World, op_code};
+use pgmap_mm::world::{Failure as Return, Party, World};
 use pgmap_prim::{
     Arena, Cpu, Entered, Lease, Machine, NoMemory, Snapshot, Stopped, TaskId, catch_abandon,
     store_buffer,
 };
-use pgmap_program::op::{PipeNo, WorkerId};
+use pgmap_program::op::{Drain, Fork, PipeNo, Unpin, WorkerId};
 use pgmap_program::{Memory, Op, Outcome, Step, TlbRefill};
 use pgmap_sched::{Control, Fault, Model, Object, Task};
 
@@ -202,10 +202,10 @@ impl Lab {
     fn let_go(&self, cpu: &Cpu<'_>, worker: WorkerId) {
         let geometry = self.world.geometry();
         let ok = |op: &Op| self.world.execute(cpu, worker, op, u64::from).is_ok();
-        while ok(&Op::Unpin { pin: None }) {}
+        while ok(&Op::Unpin(Unpin { pin: None })) {}
         ok(&Op::UringUnreg);
         for pipe in (0..geometry.pipes_max).map(PipeNo) {
-            ok(&Op::Drain { pipe, pages: geometry.pipe_slots.into() });
+            ok(&Op::Drain(Drain { pipe, pages: geometry.pipe_slots.into() }));
         }
     }
 
@@ -269,7 +269,7 @@ impl Model for &Lab {
         let who = worker.unwrap_or(WorkerId(0));
         for (nth, (n, op)) in steps.iter().enumerate() {
             self.begun[usize::from(task.0)].set(nth + 1);
-            self.doing[usize::from(task.0)].set(op_code(op));
+            self.doing[usize::from(task.0)].set(op.call_number());
             let cpu = lease(&self.machine, task.0.into(), self.party(task));
             pgmap_sched::note(remark::BEGIN, u64::from(*n), 0);
             self.ledger.put(task, nth, Outcome::Waits);
@@ -360,7 +360,7 @@ impl Setting<'_> {
         let program = &self.scenario.program;
         for worker in program.workers() {
             let starts = |step: &Step| match step.op {
-                Op::Fork { child } => child == worker,
+                Op::Fork(Fork { child }) => child == worker,
                 Op::Spawn => step.who == Some(worker),
                 _ => false,
             };
@@ -387,7 +387,7 @@ impl Setting<'_> {
         let done = catch_abandon(|| {
             // On the CPU of its task to be, so that the set-up fills that CPU's TLB.
             let cpu = self.roles.iter().position(|role| role.worker == who).unwrap_or(0);
-            let cpu = lease(self.machine, cpu, Party::task(worker, op_code(op)));
+            let cpu = lease(self.machine, cpu, Party::task(worker, op.call_number()));
             self.world.execute(&cpu, worker, op, u64::from)
         });
         let why = match done {

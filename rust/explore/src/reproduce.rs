@@ -6,7 +6,7 @@
 //! object earlier and in another invariant's name than the shadow of the real run did; such a finding counts only
 //! for a program that is known for a rule in force, and says that it is not exact.
 
-use pgmap_mm::world::op_code_named;
+use pgmap_program::op::call_number;
 use pgmap_program::{Era, Invariant, Memory, Program, Rules, TlbRefill};
 use pgmap_sched::{Control, Plan};
 
@@ -67,7 +67,7 @@ impl Sighting {
 
     /// The usual words, and those for what was seen.
     fn words(&self) -> Vec<Word> {
-        let seen: Vec<u8> = self.operations.iter().map(|name| op_code_named(name)).collect();
+        let seen: Vec<u8> = self.operations.iter().map(|name| call_number(name)).collect();
         let takes_part = |word: &Word| {
             ALWAYS.contains(&word.word) || word.code() != 0 && seen.contains(&word.code())
         };

@@ -16,7 +16,7 @@ use pgmap_mm::page::Pfn;
 use pgmap_mm::world::{HeldBy, Holder, World};
 use pgmap_prim::Cpu;
 use pgmap_program::Op;
-use pgmap_program::op::{PipeNo, WorkerId};
+use pgmap_program::op::{Drain, PipeNo, Unpin, WorkerId};
 use pgmap_sched::{Blocked, Task};
 
 use crate::lab::{Lab, Standing};
@@ -202,11 +202,11 @@ fn unpins(
     for (step, op) in lab.standing(task).rest {
         match op {
             Op::Exit | Op::Kill => return Some(*step),
-            Op::Pin { .. } | Op::Get { .. } => {
+            Op::Pin(_) | Op::Get(_) => {
                 pins.held.push(pins.next);
                 pins.next += 1;
             }
-            Op::Unpin { pin } => {
+            Op::Unpin(Unpin { pin }) => {
                 let latest = pins.held.iter().max().copied();
                 let gone = pin.map_or(latest, |pin| Some(pin.0.into()));
                 if gone == Some(number) {
@@ -243,7 +243,7 @@ fn drains(
     for (step, op) in now.into_iter().chain(rest) {
         match op {
             Op::Exit | Op::Kill if alone => return Some(*step),
-            Op::Drain { pipe, pages } if Some(*pipe) == number => {
+            Op::Drain(Drain { pipe, pages }) if Some(*pipe) == number => {
                 drained = drained.saturating_add(*pages);
                 if drained > before {
                     return Some(*step);

@@ -9,7 +9,6 @@ use std::fmt::Write as _;
 use std::iter::successors;
 use std::num::NonZeroUsize;
 
-use pgmap_mm::world::op_code;
 use pgmap_program::{Era, Invariant, Memory, Program, Rules, TlbRefill};
 use pgmap_sched::{Control, Plan};
 
@@ -58,14 +57,14 @@ impl Word {
         WORDS.iter().copied().find(|known| known.word == word)
     }
 
-    /// The kind of operation it is, as [`op_code`] numbers them.
+    /// The kind of operation it is, as [`call_number`](pgmap_program::op::call_number) numbers them.
     #[must_use]
     pub fn code(self) -> u8 {
         // Most can be said only by who has mapped and pinned something.
         let before =
             if self.word == "mmap" { "" } else { "w0 mmap 0 f 0 1 rw shared\nw0 pin 0 0\n" };
         let program = Program::parse(&format!("file f 1\n{before}w0 {}\n", self.op));
-        program.ok().and_then(|program| Some(op_code(&program.steps.last()?.op))).unwrap_or(0)
+        program.ok().and_then(|program| Some(program.steps.last()?.op.call_number())).unwrap_or(0)
     }
 }
 

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use pgmap_mm_explored::world::World;
 use prim::{Arena, Cpu, Entered, Lease, Machine, Snapshot, Subject, TaskId};
 use program::op::{
-    Access, Advice, Align, FdNo, FileIdx, FileRef, FileState, Layout, Longterm, MapNo, OpenMode,
-    PageRange, Prot, Target, WorkerId,
+    Access, Advice, Align, FdNo, FileIdx, FileRef, FileState, Fork, Ftruncate, Layout, Longterm,
+    Madvise, MapNo, Munmap, OpenMode, PageRange, Pin, Prot, Punch, Target, Touch, Unpin, WorkerId,
 };
 use program::{Era, Geometry, Op};
 
@@ -118,16 +118,17 @@ impl Model for Lab {
 }
 
 fn pin(page: u32) -> Vec<Op> {
-    let pin = Op::Pin { map: M, page, pages: 1, longterm: Longterm::Short, access: Access::Read };
-    vec![pin, Op::Unpin { pin: None }]
+    let pin =
+        Op::Pin(Pin { map: M, page, pages: 1, longterm: Longterm::Short, access: Access::Read });
+    vec![pin, Op::Unpin(Unpin { pin: None })]
 }
 
 fn truncate(pages: u32) -> Vec<Op> {
-    vec![Op::Ftruncate { file: FD, pages }]
+    vec![Op::Ftruncate(Ftruncate { file: FD, pages })]
 }
 
 fn read(page: u32) -> Vec<Op> {
-    vec![Op::Touch { map: M, access: Access::Read, page, pages: 1 }]
+    vec![Op::Touch(Touch { map: M, access: Access::Read, page, pages: 1 })]
 }
 
 #[test]
@@ -157,7 +158,7 @@ fn a_pin_that_is_kept_leaves_the_truncation_waiting_for_it() {
 
 #[test]
 fn a_restore_of_what_was_written_is_a_restore_of_everything() {
-    let ops = vec![truncate(0), vec![Op::Fork { child: WorkerId(1) }]];
+    let ops = vec![truncate(0), vec![Op::Fork(Fork { child: WorkerId(1) })]];
     let mut lab = Lab::new(Era::V6_15Sound, ops);
     lab.suspicious = true;
     let (outcome, _) = lab.search(1);
@@ -193,11 +194,12 @@ fn ends(tasks: &[Vec<Op>], bound: u32, cache_bytes: usize) -> (BTreeSet<u64>, u6
 
 #[test]
 fn the_history_of_steps_tells_states_apart_so_pruning_loses_no_end() {
-    let munmap = || vec![Op::Munmap { map: M, range: None }];
-    let punch = || vec![Op::Punch { file: FD, page: 1, pages: 2 }];
-    let fork = || vec![Op::Fork { child: WorkerId(1) }];
-    let drop_page =
-        || vec![Op::Madvise { map: M, advice: Advice::DontNeed, page: 0 }, read(0).remove(0)];
+    let munmap = || vec![Op::Munmap(Munmap { map: M, range: None })];
+    let punch = || vec![Op::Punch(Punch { file: FD, page: 1, pages: 2 })];
+    let fork = || vec![Op::Fork(Fork { child: WorkerId(1) })];
+    let drop_page = || {
+        vec![Op::Madvise(Madvise { map: M, advice: Advice::DontNeed, page: 0 }), read(0).remove(0)]
+    };
     let pairs = [
         [pin(0), truncate(0)],
         [pin(1), punch()],

@@ -8,8 +8,10 @@ use std::time::Duration;
 use common::*;
 use prim::{Cpu, Lease, TaskId};
 use program::op::{
-    Access, Advice, Align, FdNo, FileIdx, FileRef, Layout, Longterm, MapNo, OpenMode, PageRange,
-    PipeNo, Prot, Sharing, Target, WorkerId,
+    Access, Advice, Align, Close, DevAlloc, DevGet, DevPut, DioRead, Drain, FdNo, FileIdx, FileRef,
+    Fork, Ftruncate, Layout, Longterm, Madvise, MapNo, Mmap, Munmap, Open, OpenMode, PageRange,
+    Pin, Pipe, PipeNo, Pread, Prot, Punch, Pvmread, Pwrite, Sharing, Target, Tee, Touch, Unpin,
+    Vmsplice, WorkerId, Zerorange,
 };
 use program::{Era, Geometry, Op};
 
@@ -31,46 +33,48 @@ fn random_op(dice: &mut Dice) -> Op {
     let access = if dice.roll(2) == 0 { Access::Read } else { Access::Write };
     match dice.roll(28) {
         0 => Op::Spawn,
-        1 => Op::Fork { child: WorkerId(dice.roll(WORKERS) as u8) },
+        1 => Op::Fork(Fork { child: WorkerId(dice.roll(WORKERS) as u8) }),
         2 => Op::Exit,
         3 | 4 => {
             let target = if dice.roll(4) == 0 { Target::SlowBlock } else { Target::File(name) };
-            Op::Open { fd, target, mode: OpenMode::ReadWrite }
+            Op::Open(Open { fd, target, mode: OpenMode::ReadWrite })
         }
-        5 => Op::Close { fd },
-        6 => Op::Pread { file, page, pages },
-        7 => Op::Pwrite { file, page, pages },
-        8 => Op::Ftruncate { file, pages: page },
-        9 => Op::Punch { file, page, pages },
-        10 => Op::Zerorange { file, page, pages },
+        5 => Op::Close(Close { fd }),
+        6 => Op::Pread(Pread { file, page, pages }),
+        7 => Op::Pwrite(Pwrite { file, page, pages }),
+        8 => Op::Ftruncate(Ftruncate { file, pages: page }),
+        9 => Op::Punch(Punch { file, page, pages }),
+        10 => Op::Zerorange(Zerorange { file, page, pages }),
         11..=13 => {
             let prot = if dice.roll(3) == 0 { Prot::Read } else { Prot::ReadWrite };
             let align = if dice.roll(2) == 0 { Align::Natural } else { Align::Odd };
             let (offset, sharing) = (dice.roll(3) * 8, Sharing::Shared);
-            Op::Mmap { map, file, offset, pages: 8 + pages, prot, sharing, align }
+            Op::Mmap(Mmap { map, file, offset, pages: 8 + pages, prot, sharing, align })
         }
-        14 => Op::Munmap { map, range: None },
-        15 => Op::Munmap { map, range: Some(PageRange { page: dice.roll(8), pages }) },
-        16 | 17 => Op::Touch { map, access, page: dice.roll(16), pages },
+        14 => Op::Munmap(Munmap { map, range: None }),
+        15 => Op::Munmap(Munmap { map, range: Some(PageRange { page: dice.roll(8), pages }) }),
+        16 | 17 => Op::Touch(Touch { map, access, page: dice.roll(16), pages }),
         18 => {
             let advice = [Advice::DontNeed, Advice::SoftOffline][dice.roll(2) as usize];
-            Op::Madvise { map, advice, page: dice.roll(16) }
+            Op::Madvise(Madvise { map, advice, page: dice.roll(16) })
         }
-        19 => Op::Pipe { pipe },
-        20 => Op::Vmsplice { pipe, map, page: dice.roll(16), pages },
-        21 => Op::Tee { from: PipeNo(0), to: PipeNo(1), pages },
-        22 => Op::Drain { pipe, pages: 16 },
-        23 => Op::Pvmread { target: WorkerId(dice.roll(WORKERS) as u8), map, page: 0, pages },
-        24 => Op::DioRead { device: fd, map, page: dice.roll(16), pages, ticks: Some(0) },
+        19 => Op::Pipe(Pipe { pipe }),
+        20 => Op::Vmsplice(Vmsplice { pipe, map, page: dice.roll(16), pages }),
+        21 => Op::Tee(Tee { from: PipeNo(0), to: PipeNo(1), pages }),
+        22 => Op::Drain(Drain { pipe, pages: 16 }),
+        23 => {
+            Op::Pvmread(Pvmread { target: WorkerId(dice.roll(WORKERS) as u8), map, page: 0, pages })
+        }
+        24 => Op::DioRead(DioRead { device: fd, map, page: dice.roll(16), pages, ticks: Some(0) }),
         25 => {
             let longterm = if dice.roll(6) == 0 { Longterm::Long } else { Longterm::Short };
-            Op::Pin { map, page: dice.roll(16), pages, longterm, access }
+            Op::Pin(Pin { map, page: dice.roll(16), pages, longterm, access })
         }
-        26 => Op::Unpin { pin: None },
+        26 => Op::Unpin(Unpin { pin: None }),
         _ => match dice.roll(3) {
-            0 => Op::DevAlloc { start: dice.roll(64), pages },
-            1 => Op::DevGet { page: dice.roll(64) },
-            _ => Op::DevPut { page: dice.roll(64) },
+            0 => Op::DevAlloc(DevAlloc { start: dice.roll(64), pages }),
+            1 => Op::DevGet(DevGet { page: dice.roll(64) }),
+            _ => Op::DevPut(DevPut { page: dice.roll(64) }),
         },
     }
 }
@@ -161,11 +165,15 @@ fn a_single_failure_at_any_point_of_a_session_leaves_nothing_behind() {
 fn own(op: Op, worker: WorkerId) -> Op {
     let base = 16 * u32::from(worker.0);
     match op {
-        Op::Fork { .. } => Op::Spawn,
-        Op::Pvmread { map, page, pages, .. } => Op::Pvmread { target: worker, map, page, pages },
-        Op::DevAlloc { start, pages } => Op::DevAlloc { start: base + start % 8, pages },
-        Op::DevGet { page } => Op::DevGet { page: base + page % 16 },
-        Op::DevPut { page } => Op::DevPut { page: base + page % 16 },
+        Op::Fork(_) => Op::Spawn,
+        Op::Pvmread(Pvmread { map, page, pages, .. }) => {
+            Op::Pvmread(Pvmread { target: worker, map, page, pages })
+        }
+        Op::DevAlloc(DevAlloc { start, pages }) => {
+            Op::DevAlloc(DevAlloc { start: base + start % 8, pages })
+        }
+        Op::DevGet(DevGet { page }) => Op::DevGet(DevGet { page: base + page % 16 }),
+        Op::DevPut(DevPut { page }) => Op::DevPut(DevPut { page: base + page % 16 }),
         op => op,
     }
 }

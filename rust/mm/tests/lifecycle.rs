@@ -1,8 +1,8 @@
 //! The life of a DAX page, step by step, as the recordings have it.
 
 use program::op::{
-    Access, Align, FdNo, FileIdx, FileRef, FileState, Layout, MapNo, OpenMode, PageRange, Prot,
-    Target, WorkerId,
+    Access, Align, FdNo, FileIdx, FileRef, FileState, Ftruncate, Layout, MapNo, OpenMode,
+    PageRange, Prot, Punch, Target, WorkerId, Zerorange,
 };
 use program::{Era, Geometry};
 
@@ -130,12 +130,12 @@ fn a_descriptor_for_reading_changes_nothing() {
         let refused = |op| world.execute(cpu, W0, &op, |_| 0);
         let errno = |errno| Err(pgmap_mm::world::Failure::Errno(errno));
         assert_eq!(
-            refused(program::Op::Ftruncate { file, pages: 0 }),
+            refused(program::Op::Ftruncate(Ftruncate { file, pages: 0 })),
             errno(program::Errno::EINVAL)
         );
-        let punch = program::Op::Punch { file, page: 0, pages: 1 };
+        let punch = program::Op::Punch(Punch { file, page: 0, pages: 1 });
         assert_eq!(refused(punch), errno(program::Errno::EBADF));
-        let zero = program::Op::Zerorange { file, page: 0, pages: 1 };
+        let zero = program::Op::Zerorange(Zerorange { file, page: 0, pages: 1 });
         assert_eq!(refused(zero), errno(program::Errno::EBADF));
         let inode = world.name_lookup(cpu, F).expect("an inode");
         assert_eq!(world.dax.inode(inode).size(), 16);

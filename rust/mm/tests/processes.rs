@@ -9,8 +9,8 @@ use pgmap_mm::vm::GupKind;
 use pgmap_mm::world::{Failure, PinRequest};
 use program::geometry::FILES_MAX;
 use program::op::{
-    Access, Align, FdNo, FileIdx, Layout, MapNo, OpenMode, PageRange, PipeNo, Prot, Target,
-    WorkerId,
+    Access, Align, DioWrite, FdNo, FileIdx, Layout, MapNo, OpenMode, PageRange, PipeNo, Prot,
+    Target, WorkerId,
 };
 use program::{Died, Era, Errno, Op};
 
@@ -212,7 +212,7 @@ fn nonsense_is_refused_with_an_errno_and_never_with_a_panic() {
         threads.spawn(|| {
             let cpu = rig.cpu(2);
             let (device, ticks) = (FdNo(2), Some(far));
-            let op = Op::DioWrite { device, map: M, page: 0, pages: 1, ticks };
+            let op = Op::DioWrite(DioWrite { device, map: M, page: 0, pages: 1, ticks });
             assert_eq!(world.execute(&cpu, W0, &op, u64::from), Ok(4096));
         });
         rig.until_waits_for(2, "I/O in flight");

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pgmap_mm::page::Oracle;
-use pgmap_mm::world::{Party, Return, Violation, World, op_code};
+use pgmap_mm::world::{Party, Return, Violation, World};
 use pgmap_prim::{
     Arena, Cpu, Lease, Machine, NoCpu, NoMemory, Poll, Stopped, TaskId, WarnRecord, catch_abandon,
 };
@@ -149,7 +149,7 @@ impl Lab {
         op: &Op,
         patience: Patience<'_>,
     ) -> Result<Return, Stopped> {
-        let task = Party::task(worker, op_code(op));
+        let task = Party::task(worker, op.call_number());
         self.enter(task, patience, |cpu| self.world.execute(cpu, worker, op, u64::from))
     }
 

@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use crate::expect::Expectation;
-use crate::op::{FileIdx, FileState, Layout, Op, Sharing, WorkerId};
+use crate::op::{FileIdx, FileState, Layout, Mmap, Op, Sharing, WorkerId};
 use crate::parse::lacking;
 
 /// A file that exists before the first step.
@@ -80,7 +80,7 @@ impl Program {
             .iter()
             .flat_map(|step| {
                 let child = match step.op {
-                    Op::Fork { child } => Some(child),
+                    Op::Fork(fork) => Some(fork.child),
                     _ => None,
                 };
                 step.who.into_iter().chain(child)
@@ -129,7 +129,7 @@ impl Program {
 
 fn unsupported(op: &Op) -> Option<String> {
     match op {
-        Op::Mmap { sharing: Sharing::Private, .. } => {
+        Op::Mmap(Mmap { sharing: Sharing::Private, .. }) => {
             Some("private mappings: not supported yet".to_owned())
         }
         Op::Unsupported { name, args } => {

@@ -16,7 +16,7 @@ use thiserror::Error;
 use crate::era::Era;
 use crate::op::{FileState, Layout, Op, PAGE_MAX, WorkerId};
 use crate::parse::ops;
-use crate::parse::words::{self, Word};
+use crate::parse::words::Word;
 use crate::program::{FileSpec, Issue, Program, Step};
 
 /// The schema this reader knows.
@@ -399,7 +399,7 @@ fn read_step(at: usize, raw: RawStep, program: &mut Program) -> Result<Observed,
     if usize::try_from(n) != Ok(at) {
         return Err(format!("it is in place {at}: steps are numbered from 0, without gaps"));
     }
-    let worker = |text: &str| words::worker(Word { text, column: 0 }).map_err(|c| c.what);
+    let worker = |text: &str| Word { text, column: 0 }.worker().map_err(|c| c.what);
     let who = raw.who.as_deref().map(worker).transpose()?;
     let args: Vec<Word<'_>> = raw.args.iter().map(|text| Word { text, column: 0 }).collect();
     let op = match raw.args.as_slice() {

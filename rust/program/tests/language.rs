@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use pgmap_program::op::*;
-use pgmap_program::{Issue, Op, Program};
+use pgmap_program::{Issue, Program};
 
 const ALL_OF_IT: &str = "
 # a comment
@@ -33,12 +33,12 @@ fn the_language_reads_as_documented() {
     assert_eq!(ops[0], &Op::Baseline);
     assert_eq!(
         ops[3],
-        &Op::Open { fd: FdNo(1), target: Target::SlowBlock, mode: OpenMode::ReadWriteDirect }
+        &Op::Open(Open { fd: FdNo(1), target: Target::SlowBlock, mode: OpenMode::ReadWriteDirect })
     );
     let file = FileRef::Fd(FdNo(0));
     assert_eq!(
         ops[4],
-        &Op::Mmap {
+        &Op::Mmap(Mmap {
             map: MapNo(0),
             file,
             offset: 0,
@@ -46,16 +46,19 @@ fn the_language_reads_as_documented() {
             prot: Prot::ReadWrite,
             sharing: Sharing::Shared,
             align: Align::Odd,
-        }
+        })
     );
     assert!(matches!(
         ops[5],
-        Op::Mmap { file: FileRef::File(FileIdx(2)), align: Align::Natural, .. }
+        Op::Mmap(Mmap { file: FileRef::File(FileIdx(2)), align: Align::Natural, .. })
     ));
-    assert_eq!(ops[6], &Op::Touch { map: MapNo(0), access: Access::Read, page: 0, pages: 1 });
-    assert_eq!(ops[8], &Op::Store { map: MapNo(0), page: 1, value: 255 });
+    assert_eq!(
+        ops[6],
+        &Op::Touch(Touch { map: MapNo(0), access: Access::Read, page: 0, pages: 1 })
+    );
+    assert_eq!(ops[8], &Op::Store(Store { map: MapNo(0), page: 1, value: 255 }));
     let last = p.steps.last().unwrap();
-    assert_eq!(last.op, Op::Ftruncate { file: FileRef::File(FileIdx(0)), pages: 0 });
+    assert_eq!(last.op, Op::Ftruncate(Ftruncate { file: FileRef::File(FileIdx(0)), pages: 0 }));
     assert_eq!((last.who, last.issue, last.line), (Some(WorkerId(2)), Issue::Async, 16));
     assert!(p.steps.iter().enumerate().all(|(n, s)| s.n as usize == n));
 }
@@ -367,10 +370,9 @@ fn too_many_files_are_refused() {
 
 #[test]
 fn every_operation_of_the_table_is_read_by_the_parser() {
-    for syntax in pgmap_program::parse::SYNTAX {
-        for text in [syntax.name.to_owned(), format!("w0 {}", syntax.name)] {
+    for Said { word, .. } in Operation::words() {
+        for text in [word.to_owned(), format!("w0 {word}")] {
             if let Err(e) = Program::parse(&text) {
-                assert!(!e.what.contains("has no reading"), "{e}");
                 assert!(!e.what.contains("no operation is called"), "{e}");
             }
         }

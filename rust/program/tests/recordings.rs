@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 
-use pgmap_program::op::Layout;
+use pgmap_program::op::{Ftruncate, Layout};
 use pgmap_program::recording::PageState;
 use pgmap_program::{Era, Issue, Op, Program, Recording, RecordingError};
 use serde_json::{Value, json};
@@ -126,7 +126,7 @@ fn a_blocked_truncate_is_read_with_the_step_that_lets_it_go() {
     let r = read(&fixture("ext4_refault_while_truncating")).unwrap();
     let all: Vec<_> = r.steps().collect();
     let (truncate, seen) = all[9];
-    assert!(matches!(truncate.op, Op::Ftruncate { pages: 0, .. }));
+    assert!(matches!(truncate.op, Op::Ftruncate(Ftruncate { pages: 0, .. })));
     assert!(seen.expect.blocked);
     assert_eq!(seen.expect.completes_at, Some(13));
     assert_eq!(all[13].1.expect.completed_now[0].step, 9);

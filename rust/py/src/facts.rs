@@ -1,7 +1,8 @@
 //! `facts()`: what the short names in outputs stand for, as plain data (`_core_api.Facts`); and whether a name
 //! of a rule is one.
 
-use pgmap_program::parse::{By, SYNTAX, lacking};
+use pgmap_program::op::OPERATIONS;
+use pgmap_program::parse::lacking;
 use pgmap_program::{Era, Errno, Invariant, RULES, RuleInfo};
 use pyo3::prelude::*;
 use serde_json::{Value, json};
@@ -35,15 +36,10 @@ pub(crate) fn facts(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
         })
         .collect();
     let rules: Vec<Value> = RULES.iter().map(rule).collect();
-    let operations: Vec<Value> = SYNTAX
+    let operations: Vec<Value> = OPERATIONS
         .iter()
-        .map(|it| {
-            let by = match it.by {
-                By::Worker => "worker",
-                By::Environment => "environment",
-            };
-            json!({ "name": it.name, "args": it.args, "by": by })
-        })
+        .flat_map(|it| it.said.iter().map(move |said| (it, said.word)))
+        .map(|(it, word)| json!({ "name": word, "args": it.usage, "by": it.by }))
         .collect();
     let lacking: Vec<Value> =
         lacking().map(|(name, what)| json!({ "name": name, "what": what })).collect();

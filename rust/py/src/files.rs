@@ -1,6 +1,6 @@
 //! Calls on files. The order of arguments is the program language's.
 
-use pgmap_program::op::{FileState, Layout, Op, OpenMode, PageRange, Target};
+use pgmap_program::op::{self, FileState, Layout, Op, OpenMode, PageRange, Target};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
@@ -40,13 +40,13 @@ impl World {
     ) -> PyResult<()> {
         let name = if file.0 == SLOW_BLOCK { None } else { Some(self.resolve(py, &file.0)?) };
         let target = name.as_ref().map_or(Target::SlowBlock, |name| Target::File(name.index));
-        self.op(py, worker, &Op::Open { fd: fd.0, target, mode: mode.0 }, 0).map(drop)
+        self.op(py, worker, &Op::Open(op::Open { fd: fd.0, target, mode: mode.0 }), 0).map(drop)
     }
 
     /// Takes a file's name away.
     fn unlink(&self, py: Python<'_>, worker: Worker, file: FileName) -> PyResult<()> {
         let name = self.resolve(py, &file.0)?;
-        self.op(py, worker, &Op::Unlink { file: name.index }, 0).map(drop)
+        self.op(py, worker, &Op::Unlink(op::Unlink { file: name.index }), 0).map(drop)
     }
 
     /// The data words of some pages; fewer at the end of the file.
@@ -62,13 +62,19 @@ impl World {
     ) -> PyResult<Bound<'py, PyTuple>> {
         let (file, worker) = (self.file(py, file)?, worker.0);
         let (at, page, pages) = (file.at, page.0, pages.0);
-        let words = self.call(py, worker, &Op::Pread { file: at, page, pages }, |world, cpu| {
-            world.proc_of(worker)?;
-            let mut words = Vec::new();
-            world
-                .pread_each(cpu, worker, at, PageRange { page, pages }, |word| words.push(word))?;
-            Ok(words)
-        })?;
+        let words = self.call(
+            py,
+            worker,
+            &Op::Pread(op::Pread { file: at, page, pages }),
+            |world, cpu| {
+                world.proc_of(worker)?;
+                let mut words = Vec::new();
+                world.pread_each(cpu, worker, at, PageRange { page, pages }, |word| {
+                    words.push(word)
+                })?;
+                Ok(words)
+            },
+        )?;
         PyTuple::new(py, words)
     }
 
@@ -85,14 +91,14 @@ impl World {
         pages: Pages,
     ) -> PyResult<i64> {
         let file = self.file(py, file)?;
-        let op = Op::Pwrite { file: file.at, page: page.0, pages: pages.0 };
+        let op = Op::Pwrite(op::Pwrite { file: file.at, page: page.0, pages: pages.0 });
         self.op(py, worker, &op, value.0)
     }
 
     /// Writes a file back.
     fn fsync(&self, py: Python<'_>, worker: Worker, file: FileArg) -> PyResult<()> {
         let file = self.file(py, file)?;
-        self.op(py, worker, &Op::Fsync { file: file.at }, 0).map(drop)
+        self.op(py, worker, &Op::Fsync(op::Fsync { file: file.at }), 0).map(drop)
     }
 
     /// Sets a file's size in pages. Waits until no page of the file is referenced.
@@ -104,7 +110,8 @@ impl World {
         pages: Size,
     ) -> PyResult<()> {
         let file = self.file(py, file)?;
-        self.op(py, worker, &Op::Ftruncate { file: file.at, pages: pages.0 }, 0).map(drop)
+        self.op(py, worker, &Op::Ftruncate(op::Ftruncate { file: file.at, pages: pages.0 }), 0)
+            .map(drop)
     }
 
     /// Takes the blocks of some pages away. Waits as `ftruncate` does.
@@ -119,7 +126,7 @@ impl World {
         pages: Pages,
     ) -> PyResult<()> {
         let file = self.file(py, file)?;
-        let op = Op::Punch { file: file.at, page: page.0, pages: pages.0 };
+        let op = Op::Punch(op::Punch { file: file.at, page: page.0, pages: pages.0 });
         self.op(py, worker, &op, 0).map(drop)
     }
 
@@ -135,7 +142,7 @@ impl World {
         pages: Pages,
     ) -> PyResult<()> {
         let file = self.file(py, file)?;
-        let op = Op::Zerorange { file: file.at, page: page.0, pages: pages.0 };
+        let op = Op::Zerorange(op::Zerorange { file: file.at, page: page.0, pages: pages.0 });
         self.op(py, worker, &op, 0).map(drop)
     }
 }

@@ -3,7 +3,7 @@
 use pgmap_mm::tally;
 use pgmap_mm::world::Failure;
 use pgmap_prim::Tally;
-use pgmap_program::op::{FsIdx, Op};
+use pgmap_program::op::{self, FsIdx, Op};
 use pgmap_program::{Died, Errno};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -31,7 +31,7 @@ impl World {
 
     /// Unmounts the file system: waits for every page of every file.
     fn umount(&self, py: Python<'_>) -> PyResult<()> {
-        self.machine(py, &Op::Umount { fs: FsIdx(0) })
+        self.machine(py, &Op::Umount(op::Umount { fs: FsIdx(0) }))
     }
 
     /// Unbinds the device under the file system.
@@ -52,17 +52,17 @@ impl World {
         start: Page,
         pages: Pages,
     ) -> PyResult<i64> {
-        self.op(py, worker, &Op::DevAlloc { start: start.0, pages: pages.0 }, 0)
+        self.op(py, worker, &Op::DevAlloc(op::DevAlloc { start: start.0, pages: pages.0 }), 0)
     }
 
     /// Takes a reference on an allocated page of driver memory.
     fn dev_get(&self, py: Python<'_>, worker: Worker, page: Page) -> PyResult<()> {
-        self.op(py, worker, &Op::DevGet { page: page.0 }, 0).map(drop)
+        self.op(py, worker, &Op::DevGet(op::DevGet { page: page.0 }), 0).map(drop)
     }
 
     /// Drops one; the last frees the folio.
     fn dev_put(&self, py: Python<'_>, worker: Worker, page: Page) -> PyResult<()> {
-        self.op(py, worker, &Op::DevPut { page: page.0 }, 0).map(drop)
+        self.op(py, worker, &Op::DevPut(op::DevPut { page: page.0 }), 0).map(drop)
     }
 
     /// Executes one step, as text or out of a program. Returns what the call returns.

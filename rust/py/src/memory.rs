@@ -2,7 +2,9 @@
 //! program language's.
 
 use pgmap_mm::vm::GupKind;
-use pgmap_program::op::{Access, Advice, Align, Longterm, MapNo, Op, PageRange, Prot, Sharing};
+use pgmap_program::op::{
+    self, Access, Advice, Align, Longterm, MapNo, Op, PageRange, Prot, Sharing,
+};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 
@@ -44,7 +46,7 @@ impl World {
         align: AlignWord,
     ) -> PyResult<()> {
         let file = self.file(py, file)?;
-        let op = Op::Mmap {
+        let op = Op::Mmap(op::Mmap {
             map: map.0,
             file: file.at,
             offset: offset.0,
@@ -52,7 +54,7 @@ impl World {
             prot: prot.0,
             sharing: sharing.0,
             align: align.0,
-        };
+        });
         self.op(py, worker, &op, 0).map(drop)
     }
 
@@ -67,12 +69,12 @@ impl World {
         pages: Option<Pages>,
     ) -> PyResult<()> {
         let range = range(page, pages)?;
-        self.op(py, worker, &Op::Munmap { map: map.0, range }, 0).map(drop)
+        self.op(py, worker, &Op::Munmap(op::Munmap { map: map.0, range }), 0).map(drop)
     }
 
     /// Reads the data word of a page.
     fn load(&self, py: Python<'_>, worker: Worker, map: Map, page: Page) -> PyResult<u64> {
-        let op = Op::Load { map: map.0, page: page.0 };
+        let op = Op::Load(op::Load { map: map.0, page: page.0 });
         self.op(py, worker, &op, 0).map(i64::cast_unsigned)
     }
 
@@ -85,7 +87,7 @@ impl World {
         page: Page,
         value: Word,
     ) -> PyResult<()> {
-        let op = Op::Store { map: map.0, page: page.0, value: value.0 };
+        let op = Op::Store(op::Store { map: map.0, page: page.0, value: value.0 });
         self.op(py, worker, &op, 0).map(drop)
     }
 
@@ -101,20 +103,21 @@ impl World {
         pages: Pages,
         access: AccessWord,
     ) -> PyResult<()> {
-        let op = Op::Touch { map: map.0, access: access.0, page: page.0, pages: pages.0 };
+        let op =
+            Op::Touch(op::Touch { map: map.0, access: access.0, page: page.0, pages: pages.0 });
         let id = worker.0;
         self.call(py, id, &op, |world, cpu| world.execute(cpu, id, &op, u64::from)).map(drop)
     }
 
     /// MADV_DONTNEED of one page: its entries go, the mapping stays.
     fn madvise(&self, py: Python<'_>, worker: Worker, map: Map, page: Page) -> PyResult<()> {
-        let op = Op::Madvise { map: map.0, advice: Advice::DontNeed, page: page.0 };
+        let op = Op::Madvise(op::Madvise { map: map.0, advice: Advice::DontNeed, page: page.0 });
         self.op(py, worker, &op, 0).map(drop)
     }
 
     /// Writes a mapping back.
     fn msync(&self, py: Python<'_>, worker: Worker, map: Map) -> PyResult<()> {
-        self.op(py, worker, &Op::Msync { map: map.0 }, 0).map(drop)
+        self.op(py, worker, &Op::Msync(op::Msync { map: map.0 }), 0).map(drop)
     }
 
     /// pin_user_pages, kept until `unpin`.
@@ -133,7 +136,13 @@ impl World {
         longterm: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
         let longterm = if longterm { Longterm::Long } else { Longterm::Short };
-        let op = Op::Pin { map: map.0, page: page.0, pages: pages.0, longterm, access: access.0 };
+        let op = Op::Pin(op::Pin {
+            map: map.0,
+            page: page.0,
+            pages: pages.0,
+            longterm,
+            access: access.0,
+        });
         self.gup(py, worker, &op, GupKind::Pin)
     }
 
@@ -148,20 +157,20 @@ impl World {
         page: Page,
         pages: Pages,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let op = Op::Get { map: map.0, page: page.0, pages: pages.0 };
+        let op = Op::Get(op::Get { map: map.0, page: page.0, pages: pages.0 });
         self.gup(py, worker, &op, GupKind::Get)
     }
 
     /// Gives a pin or get back, the most recent one by default. Returns pages.
     #[pyo3(signature = (worker, pin=None))]
     fn unpin(&self, py: Python<'_>, worker: Worker, pin: Option<Pin>) -> PyResult<i64> {
-        self.op(py, worker, &Op::Unpin { pin: pin.map(|pin| pin.0) }, 0)
+        self.op(py, worker, &Op::Unpin(op::Unpin { pin: pin.map(|pin| pin.0) }), 0)
     }
 
     /// A device reads the first page of a pin.
     #[pyo3(signature = (worker, pin=None))]
     fn dma_read(&self, py: Python<'_>, worker: Worker, pin: Option<Pin>) -> PyResult<u64> {
-        let op = Op::DmaRead { pin: pin.map(|pin| pin.0) };
+        let op = Op::DmaRead(op::DmaRead { pin: pin.map(|pin| pin.0) });
         self.op(py, worker, &op, 0).map(i64::cast_unsigned)
     }
 
@@ -174,13 +183,13 @@ impl World {
         value: Word,
         pin: Option<Pin>,
     ) -> PyResult<()> {
-        let op = Op::DmaWrite { pin: pin.map(|pin| pin.0), value: value.0 };
+        let op = Op::DmaWrite(op::DmaWrite { pin: pin.map(|pin| pin.0), value: value.0 });
         self.op(py, worker, &op, 0).map(drop)
     }
 
     /// Makes a pipe under a number.
     fn pipe(&self, py: Python<'_>, worker: Worker, pipe: Pipe) -> PyResult<()> {
-        self.op(py, worker, &Op::Pipe { pipe: pipe.0 }, 0).map(drop)
+        self.op(py, worker, &Op::Pipe(op::Pipe { pipe: pipe.0 }), 0).map(drop)
     }
 
     /// Puts references on pages into a pipe. Returns bytes.
@@ -195,7 +204,8 @@ impl World {
         page: Page,
         pages: Pages,
     ) -> PyResult<i64> {
-        let op = Op::Vmsplice { pipe: pipe.0, map: map.0, page: page.0, pages: pages.0 };
+        let op =
+            Op::Vmsplice(op::Vmsplice { pipe: pipe.0, map: map.0, page: page.0, pages: pages.0 });
         self.op(py, worker, &op, 0)
     }
 
@@ -210,7 +220,7 @@ impl World {
         target: Pipe,
         pages: Pages,
     ) -> PyResult<i64> {
-        let op = Op::Tee { from: source.0, to: target.0, pages: pages.0 };
+        let op = Op::Tee(op::Tee { from: source.0, to: target.0, pages: pages.0 });
         self.op(py, worker, &op, 0)
     }
 
@@ -218,7 +228,7 @@ impl World {
     #[pyo3(signature = (worker, pipe, pages=Pages(1)),
         text_signature = "($self, worker, pipe, pages=1)")]
     fn drain(&self, py: Python<'_>, worker: Worker, pipe: Pipe, pages: Pages) -> PyResult<i64> {
-        self.op(py, worker, &Op::Drain { pipe: pipe.0, pages: pages.0 }, 0)
+        self.op(py, worker, &Op::Drain(op::Drain { pipe: pipe.0, pages: pages.0 }), 0)
     }
 
     /// Reads another worker's memory through pins that are gone on return. Returns bytes.
@@ -233,7 +243,8 @@ impl World {
         page: Page,
         pages: Pages,
     ) -> PyResult<i64> {
-        let op = Op::Pvmread { target: target.0, map: map.0, page: page.0, pages: pages.0 };
+        let op =
+            Op::Pvmread(op::Pvmread { target: target.0, map: map.0, page: page.0, pages: pages.0 });
         self.op(py, worker, &op, 0)
     }
 
@@ -248,7 +259,7 @@ impl World {
         page: Page,
         pages: Pages,
     ) -> PyResult<()> {
-        let op = Op::UringReg { map: map.0, page: page.0, pages: pages.0 };
+        let op = Op::UringReg(op::UringReg { map: map.0, page: page.0, pages: pages.0 });
         self.op(py, worker, &op, 0).map(drop)
     }
 
@@ -272,7 +283,7 @@ impl World {
         ticks: Option<Ticks>,
     ) -> PyResult<i64> {
         let (device, map, ticks): (_, MapNo, _) = (fd.0, map.0, ticks.map(|ticks| ticks.0));
-        let op = Op::DioWrite { device, map, page: page.0, pages: pages.0, ticks };
+        let op = Op::DioWrite(op::DioWrite { device, map, page: page.0, pages: pages.0, ticks });
         self.op(py, worker, &op, 0)
     }
 
@@ -291,7 +302,7 @@ impl World {
         ticks: Option<Ticks>,
     ) -> PyResult<i64> {
         let (device, map, ticks): (_, MapNo, _) = (fd.0, map.0, ticks.map(|ticks| ticks.0));
-        let op = Op::DioRead { device, map, page: page.0, pages: pages.0, ticks };
+        let op = Op::DioRead(op::DioRead { device, map, page: page.0, pages: pages.0, ticks });
         self.op(py, worker, &op, 0)
     }
 }

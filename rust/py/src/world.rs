@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use pgmap_mm::page::{Oracle, Pfn};
 use pgmap_mm::vm::{GupKind, Permission};
-use pgmap_mm::world::{Failure, Party, PinRequest, World as Emulated, op_code};
+use pgmap_mm::world::{Failure, Party, PinRequest, World as Emulated};
 use pgmap_native::lab::{Lab, Patience};
 use pgmap_prim::{Cpu, catch_abandon};
-use pgmap_program::op::{Access, FileRef, FileState, Layout, Longterm, Op, WorkerId};
+use pgmap_program::op::{self, Access, FileRef, FileState, Layout, Longterm, Op, WorkerId};
 use pgmap_program::{Era, Errno, FileSpec, Geometry, Program as Parsed};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
@@ -114,10 +114,12 @@ impl World {
         call: impl FnOnce(&Emulated, &Cpu<'_>) -> Result<R, Failure> + Send,
     ) -> PyResult<Result<R, Failure>> {
         self.entry.lab(py)?;
-        let task = Party::task(worker, op_code(op));
+        let task = Party::task(worker, op.call_number());
         let _worker = self.entry.take(py, worker, task)?;
         let _child = match op {
-            Op::Fork { child } if *child != worker => Some(self.entry.take(py, *child, task)?),
+            Op::Fork(op::Fork { child }) if *child != worker => {
+                Some(self.entry.take(py, *child, task)?)
+            }
             _ => None,
         };
         self.entry.execute(py, task, call)
@@ -125,7 +127,7 @@ impl World {
 
     /// Calls into the machine for nobody in particular.
     pub(crate) fn machine(&self, py: Python<'_>, op: &Op) -> PyResult<()> {
-        let task = u32::from(op_code(op)) << 8;
+        let task = u32::from(op.call_number()) << 8;
         let done = self
             .entry
             .execute(py, task, |world, cpu| world.execute(cpu, WorkerId(0), op, |_| 0))?;
@@ -156,8 +158,12 @@ impl World {
         kind: GupKind,
     ) -> PyResult<Bound<'py, PyAny>> {
         let (map, page, pages, access, longterm) = match *op {
-            Op::Pin { map, page, pages, longterm, access } => (map, page, pages, access, longterm),
-            Op::Get { map, page, pages } => (map, page, pages, Access::Read, Longterm::Short),
+            Op::Pin(op::Pin { map, page, pages, longterm, access }) => {
+                (map, page, pages, access, longterm)
+            }
+            Op::Get(op::Get { map, page, pages }) => {
+                (map, page, pages, Access::Read, Longterm::Short)
+            }
             _ => return Err(PyTypeError::new_err("only pin and get take references")),
         };
         let access = match access {
@@ -181,13 +187,13 @@ impl World {
         let step =
             self.language().parse_step(text).map_err(|wrong| raise::parse_error(py, &wrong))?;
         let op = &step.op;
-        let value = |page| if matches!(op, Op::Touch { .. }) { u64::from(page) } else { 1 };
+        let value = |page| if matches!(op, Op::Touch(_)) { u64::from(page) } else { 1 };
         match step.who {
             Some(worker) => {
                 self.attempt(py, worker, op, |world, cpu| world.execute(cpu, worker, op, value))
             }
             None => {
-                let task = u32::from(op_code(op)) << 8;
+                let task = u32::from(op.call_number()) << 8;
                 self.entry
                     .execute(py, task, |world, cpu| world.execute(cpu, WorkerId(0), op, value))
             }
@@ -291,7 +297,9 @@ impl World {
                 self.entry.close();
                 Ok(())
             }
-            (Some(worker), Some(fd)) => self.op(py, worker, &Op::Close { fd: fd.0 }, 0).map(drop),
+            (Some(worker), Some(fd)) => {
+                self.op(py, worker, &Op::Close(op::Close { fd: fd.0 }), 0).map(drop)
+            }
             _ => Err(PyTypeError::new_err(
                 "close() ends the world, close(worker, fd) closes a descriptor: give both or neither",
             )),
@@ -406,13 +414,13 @@ impl World {
     /// Starts another worker as a thread of this one's process.
     fn clone(&self, py: Python<'_>, worker: Worker, child: Worker) -> PyResult<()> {
         let (of, child) = (worker.0, child.0);
-        let op = Op::Fork { child };
+        let op = Op::Fork(op::Fork { child });
         self.call(py, of, &op, |world, _| world.clone_thread(of, child)).map(drop)
     }
 
     /// Starts another worker in a copy of this one's process.
     fn fork(&self, py: Python<'_>, worker: Worker, child: Worker) -> PyResult<()> {
-        self.op(py, worker, &Op::Fork { child: child.0 }, 0).map(drop)
+        self.op(py, worker, &Op::Fork(op::Fork { child: child.0 }), 0).map(drop)
     }
 
     /// Ends a worker; with the last of its process go memory, files and pipes.

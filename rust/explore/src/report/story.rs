@@ -1,10 +1,8 @@
 //! Who did it, to which page, and what went wrong: a report from a trace.
 
 use pgmap_mm::page::Pfn;
-use pgmap_mm::world::{Party, op_code};
 use pgmap_prim::verb;
 use pgmap_program::Op;
-use pgmap_program::op::WorkerId;
 use pgmap_sched::{Event, Failure, Task};
 
 use super::accesses::Accesses;
@@ -59,11 +57,6 @@ fn page_now(scenario: &Scenario, lab: &Lab, pfn: u32) -> Option<PageNow> {
         }
     })
     .ok()
-}
-
-/// The name of a call, without its arguments.
-fn op_name(op: &Op) -> &'static str {
-    Party::of(Party::task(WorkerId(0), op_code(op))).op
 }
 
 /// Who a task is, in the program's words.
@@ -216,7 +209,7 @@ impl Story<'_> {
     }
 
     fn op_name(&self, at: usize) -> &'static str {
-        self.teller.op_at(at).map_or("?", op_name)
+        self.teller.op_at(at).map_or("?", Op::call)
     }
 
     fn call(&self, at: usize) -> String {

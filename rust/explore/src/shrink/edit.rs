@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pgmap_program::op::{PinNo, WorkerId};
+use pgmap_program::op::{self, Fork, PinNo, WorkerId};
 use pgmap_program::{Issue, Op, Program, Step};
 
 /// What a number in a program counts, which is also how small it can get.
@@ -115,7 +115,8 @@ fn named(program: &Program) -> BTreeSet<u32> {
 
 /// The steps of a worker, and those that fork it.
 pub(super) fn of_worker(program: &Program, worker: WorkerId) -> Vec<usize> {
-    let mine = |step: &Step| step.who == Some(worker) || step.op == Op::Fork { child: worker };
+    let mine =
+        |step: &Step| step.who == Some(worker) || step.op == Op::Fork(Fork { child: worker });
     (0..).zip(&program.steps).filter(|(_, step)| mine(step)).map(|(n, _)| n).collect()
 }
 
@@ -194,37 +195,11 @@ fn each(program: &mut Program, mut visit: impl FnMut(usize, Number, &mut u32)) {
         visit(Number::Count, &mut file.pages);
     }
     for step in &mut program.steps {
-        match &mut step.op {
-            Op::Pread { page, pages, .. }
-            | Op::Pwrite { page, pages, .. }
-            | Op::Punch { page, pages, .. }
-            | Op::Zerorange { page, pages, .. }
-            | Op::Touch { page, pages, .. }
-            | Op::Vmsplice { page, pages, .. }
-            | Op::Pvmread { page, pages, .. }
-            | Op::UringReg { page, pages, .. }
-            | Op::DioWrite { page, pages, .. }
-            | Op::DioRead { page, pages, .. }
-            | Op::Pin { page, pages, .. }
-            | Op::Get { page, pages, .. }
-            | Op::Mmap { offset: page, pages, .. }
-            | Op::DevAlloc { start: page, pages } => {
-                visit(Number::Page, page);
-                visit(Number::Count, pages);
-            }
-            Op::Munmap { range: Some(range), .. } => {
-                visit(Number::Page, &mut range.page);
-                visit(Number::Count, &mut range.pages);
-            }
-            Op::Load { page, .. }
-            | Op::Store { page, .. }
-            | Op::Madvise { page, .. }
-            | Op::DevGet { page }
-            | Op::DevPut { page }
-            | Op::Ftruncate { pages: page, .. } => visit(Number::Page, page),
-            Op::Tee { pages, .. } | Op::Drain { pages, .. } => visit(Number::Count, pages),
-            _ => {}
-        }
+        step.op.numbers(&mut |number| match number {
+            op::Number::Page(value) => visit(Number::Page, value),
+            op::Number::Count(value) => visit(Number::Count, value),
+            op::Number::Pin(_) => {}
+        });
     }
 }
 
@@ -284,26 +259,29 @@ fn without(program: &Program, gone: &mut BTreeSet<usize>) -> (Program, Vec<usize
             continue;
         };
         let mine = pins.entry(who).or_default();
-        match &mut step.op {
-            Op::Unpin { pin: Some(pin) }
-            | Op::DmaWrite { pin: Some(pin), .. }
-            | Op::DmaRead { pin: Some(pin) } => match mine.new.get(pin.index()) {
+        let mut dangles = false;
+        step.op.numbers(&mut |number| match number {
+            op::Number::Pin(pin) => match mine.new.get(pin.index()) {
                 Some(Some(new)) => *pin = *new,
-                Some(None) => {
-                    gone.insert(n);
-                }
+                Some(None) => dangles = true,
                 None => {}
             },
-            Op::Pin { .. } | Op::Get { .. } => {
-                let new = u16::try_from(mine.left).ok().map(PinNo);
-                let new = new.filter(|_| !gone.contains(&n));
-                mine.left += usize::from(new.is_some());
-                mine.new.push(new);
-            }
+            op::Number::Page(_) | op::Number::Count(_) => {}
+        });
+        if dangles {
+            gone.insert(n);
+        }
+        if step.op.takes_pin() {
+            let new = u16::try_from(mine.left).ok().map(PinNo);
+            let new = new.filter(|_| !gone.contains(&n));
+            mine.left += usize::from(new.is_some());
+            mine.new.push(new);
+        }
+        match step.op {
             // A new process has no pins.
             Op::Spawn => *mine = Pins::default(),
-            Op::Fork { child } => {
-                pins.insert(*child, Pins::default());
+            Op::Fork(Fork { child }) => {
+                pins.insert(child, Pins::default());
             }
             _ => {}
         }

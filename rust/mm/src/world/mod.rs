@@ -47,7 +47,6 @@ use crate::pagemap::{PagemapId, PagemapType, Pagemaps};
 use crate::vm::Vm;
 
 pub use direct_io::Completes;
-pub use execute::{op_code, op_code_named};
 pub use holders::{HeldBy, Holder, PinNumbers};
 pub use observe::{Coverage, LargeSnapshot, PageSnapshot};
 pub use oracle::{Party, Violation};

@@ -11,15 +11,14 @@ use core::fmt::Display;
 
 use prim::{Cpu, WarnRecord};
 use program::Invariant;
-use program::op::WorkerId;
+use program::op::{WorkerId, call_name};
 
 use crate::page::{Pfn, Stamp};
 use crate::pagemap::PagemapId;
 use crate::warn::Complaint;
 use crate::world::World;
-use crate::world::execute::op_name;
 
-/// A worker in the middle of an operation. Packed into a task id: `op code << 8 | worker + 1`.
+/// A worker in the middle of an operation. Packed into a task id: `number of the call << 8 | worker + 1`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Party {
     /// Who; none for the machine itself.
@@ -31,15 +30,15 @@ pub struct Party {
 impl Party {
     /// The task id to lease a CPU under.
     #[must_use]
-    pub fn task(worker: WorkerId, op_code: u8) -> u32 {
-        (u32::from(op_code) << 8) | (u32::from(worker.0) + 1)
+    pub fn task(worker: WorkerId, call: u8) -> u32 {
+        (u32::from(call) << 8) | (u32::from(worker.0) + 1)
     }
 
     /// The party behind a task id.
     #[must_use]
     pub fn of(task: u32) -> Self {
         let worker = (task as u8).checked_sub(1).map(WorkerId);
-        Self { worker, op: op_name((task >> 8) as u8) }
+        Self { worker, op: call_name((task >> 8) as u8) }
     }
 }
 

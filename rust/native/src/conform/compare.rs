@@ -128,7 +128,7 @@ fn outcome(pairs: &mut Pairs, step: &Step, seen: &Expect, model: &ModelStep) {
     let at = |step: Option<u32>| step.map(|step| format!("at step {step}"));
     pairs.maybe("completes", at(seen.completes_at), at(did.completes_at));
     completions(pairs, &seen.completed_now, &did.completed_now);
-    let waits = matches!(step.op, Op::Wait { .. });
+    let waits = matches!(step.op, Op::Wait(_));
     if waits || seen.still_blocked.is_some() {
         // A wait may be for all: the recording names one of those it was for.
         let named = seen.still_blocked.filter(|worker| model.still_blocked.contains(worker));

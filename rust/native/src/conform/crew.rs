@@ -19,7 +19,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use pgmap_mm::world::{Party, Return, op_code};
+use pgmap_mm::world::{Party, Return};
 use pgmap_prim::{Poison, SlotState, Stopped, TaskId, TaskState, smp_mb};
 use pgmap_program::Op;
 use pgmap_program::op::WorkerId;
@@ -81,7 +81,7 @@ impl Crew {
     /// Tells a worker to do something after what it has outstanding.
     pub(super) fn issue(&mut self, worker: WorkerId, step: u32, op: &Op) {
         let Some(member) = self.members.get_mut(&worker) else { return };
-        let task = TaskId(Party::task(worker, op_code(op)));
+        let task = TaskId(Party::task(worker, op.call_number()));
         member.outstanding.push_back(Issued { step, task });
         // The thread ends only when this sender goes.
         let _ = member.orders.send((step, op.clone()));

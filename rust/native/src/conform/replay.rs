@@ -14,7 +14,7 @@ use std::time::Duration;
 use pgmap_mm::world::{Party, Violation, World};
 use pgmap_prim::{Cpu, Stopped};
 use pgmap_program::errno::describe_return;
-use pgmap_program::op::{FileIdx, WorkerId};
+use pgmap_program::op::{DioRead, DioWrite, FileIdx, Wait, WorkerId};
 use pgmap_program::recording::{Completion, Expect};
 use pgmap_program::{Geometry, Issue, Op, Recording, Rules, Step};
 
@@ -142,8 +142,10 @@ fn make_files(
 fn device_times(recording: &Recording) -> BTreeMap<u32, Vec<WorkerId>> {
     let mut due: BTreeMap<u32, Vec<WorkerId>> = BTreeMap::new();
     for (step, seen) in recording.steps() {
-        let (Op::DioWrite { ticks: None, .. } | Op::DioRead { ticks: None, .. }, Some(worker)) =
-            (&step.op, step.who)
+        let (
+            Op::DioWrite(DioWrite { ticks: None, .. }) | Op::DioRead(DioRead { ticks: None, .. }),
+            Some(worker),
+        ) = (&step.op, step.who)
         else {
             continue;
         };
@@ -195,7 +197,7 @@ impl Conductor<'_> {
     fn perform(&mut self, step: &Step) -> Result<(), Failed> {
         match (&step.op, step.who) {
             // A program without a worker for it has nobody to do it.
-            (Op::Baseline | Op::Start | Op::Sleep | Op::Retrack | Op::Wait { .. }, _) => Ok(()),
+            (Op::Baseline | Op::Start | Op::Sleep | Op::Retrack | Op::Wait(_), _) => Ok(()),
             (Op::End, _) => {
                 let running: BTreeSet<WorkerId> = self.lab.world().running().collect();
                 running.into_iter().try_for_each(|worker| self.kill(step, worker))
@@ -290,7 +292,7 @@ impl Conductor<'_> {
                 Issue::Async => now.did.in_flight = true,
             }
         }
-        if let Op::Wait { worker } = step.op {
+        if let Op::Wait(Wait { worker }) = step.op {
             let asked = |other: &WorkerId| worker.is_none_or(|one| one == *other);
             now.still_blocked = unfinished.into_keys().filter(asked).collect();
         }

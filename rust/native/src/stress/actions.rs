@@ -211,7 +211,7 @@ mod tests {
     #[test]
     fn every_action_is_a_call_the_world_has_a_name_for() {
         for kind in ActionKind::ALL {
-            assert_ne!(pgmap_mm::world::op_code_named(kind.call()), 0, "{}", kind.name());
+            assert_ne!(pgmap_program::op::call_number(kind.call()), 0, "{}", kind.name());
         }
     }
 

@@ -9,12 +9,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use pgmap_mm::dax::InodeId;
 use pgmap_mm::page::Span;
 use pgmap_mm::vm::{GupKind, Permission};
-use pgmap_mm::world::{Completes, Party, PinRequest, Return, op_code_named};
+use pgmap_mm::world::{Completes, Party, PinRequest, Return};
 use pgmap_prim::{Cpu, Stopped};
 use pgmap_program::Errno;
 use pgmap_program::op::{
     Align, FdNo, FileIdx, FileRef, FileState, Layout, MapNo, OpenMode, PageRange, PipeNo, Prot,
-    Target, WorkerId,
+    Target, WorkerId, call_number,
 };
 
 use super::actions::{Action, ActionKind, FILES, HUGE, MAPS, file_pages};
@@ -120,7 +120,7 @@ impl<'a> Worker<'a> {
     }
 
     fn enter<R>(&self, kind: ActionKind, call: impl FnOnce(&Cpu<'_>) -> R) -> Result<R, Stopped> {
-        let task = Party::task(self.id, op_code_named(kind.call()));
+        let task = Party::task(self.id, call_number(kind.call()));
         self.lab.enter(task, Patience::default(), call)
     }
 

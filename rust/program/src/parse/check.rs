@@ -4,10 +4,15 @@
 //! EBADF, SIGSEGV, …). Making one that is made already would lose the first, so that is an error too.
 //! The order followed is that of the text; each worker's own steps keep it in every engine, and a
 //! child's steps come after the fork that makes it.
+//!
+//! What a step uses, makes and ends is what its arguments say; here are the handles, and the operations that
+//! start and end workers.
 
 use std::collections::BTreeMap;
 
-use crate::op::{FdNo, FileRef, Op, PinNo, Target, WORKERS_MAX, WorkerId};
+use crate::op::{
+    FdNo, FileRef, Fork, MapNo, Op, PinNo, PipeNo, Role, Target, Use, WORKERS_MAX, Wait, WorkerId,
+};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Life {
@@ -55,24 +60,19 @@ impl Handles {
                     return Err(format!("the workers were started on line {first} already"));
                 }
             }
-            (None, Op::Wait { worker: Some(w) }) if !self.workers.contains_key(w) => {
+            (None, Op::Wait(Wait { worker: Some(w) })) if !self.workers.contains_key(w) => {
                 return Err(format!("{w} has done nothing yet: there is nothing to wait for"));
             }
             (None, _) => {}
             (Some(w), Op::Spawn) => return self.spawn(w),
-            (Some(w), Op::Fork { child }) => return self.fork(w, *child),
-            (Some(w), Op::Pvmread { target, map, .. }) => {
-                self.running(w)?;
-                let owner = self.workers.get(target).filter(|t| t.left.is_none());
-                let owner = owner.ok_or_else(|| format!("{target} is not running"))?;
-                if !owner.strayed {
-                    known(&owner.maps, map.0, *target, "mapping", "mmap")?;
-                }
-            }
+            (Some(w), Op::Fork(Fork { child })) => return self.fork(w, *child),
             (Some(w), op) => {
+                self.running(w)?;
+                let uses = op.uses();
+                self.theirs(&uses)?;
                 let worker = self.running(w)?;
                 return worker
-                    .step(w, op, line)
+                    .step(w, op, &uses, line)
                     .or_else(|wrong| if worker.strayed { Ok(()) } else { Err(wrong) });
             }
         }
@@ -90,6 +90,23 @@ impl Handles {
             Some(line) => Err(format!("{w} left on line {line}")),
             None => Ok(worker),
         }
+    }
+
+    /// What a step names of another worker's, which must be running.
+    fn theirs(&self, uses: &[Use]) -> Result<(), String> {
+        let other = uses.iter().find_map(|used| match used {
+            Use::Worker(other) => Some(*other),
+            _ => None,
+        });
+        let Some(other) = other else { return Ok(()) };
+        let owner = self.workers.get(&other).filter(|owner| owner.left.is_none());
+        let owner = owner.ok_or_else(|| format!("{other} is not running"))?;
+        uses.iter().filter(|_| !owner.strayed).try_for_each(|used| match used {
+            Use::Map(map, Role::Theirs) => owner.map(other, map.0),
+            Use::Pipe(pipe, Role::Theirs) => owner.pipe(other, pipe.0),
+            Use::Fd(fd, Role::Theirs) => owner.fd(other, *fd).map(drop),
+            _ => Ok(()),
+        })
     }
 
     fn spawn(&mut self, w: WorkerId) -> Result<(), String> {
@@ -123,99 +140,95 @@ impl Handles {
 }
 
 impl Worker {
-    fn step(&mut self, w: WorkerId, op: &Op, line: u32) -> Result<(), String> {
-        match op {
-            Op::Exit | Op::Kill => self.left = Some(line),
-            Op::Open { fd, target, .. } => {
-                let kind = match target {
-                    Target::File(_) => FdKind::File,
-                    Target::SlowBlock => FdKind::SlowBlock,
-                };
-                self.open(w, *fd, kind)?;
+    /// Looks whether what a step names is there, then makes and ends what it does.
+    fn step(&mut self, w: WorkerId, op: &Op, uses: &[Use], line: u32) -> Result<(), String> {
+        uses.iter().try_for_each(|used| self.look_up(w, *used))?;
+        let (mut opened, mut file_is_closed, mut part) = (FdKind::File, false, false);
+        for used in uses {
+            match used {
+                Use::Target(Target::SlowBlock) => opened = FdKind::SlowBlock,
+                Use::File(file) => file_is_closed = self.is_closed(*file),
+                Use::Part => part = true,
+                _ => {}
             }
-            Op::Close { fd } => {
-                self.fd(w, *fd)?;
-                self.fds.entry(fd.0).and_modify(|(life, _)| *life = Life::GivenUp);
-            }
-            Op::Pread { file, .. }
-            | Op::Pwrite { file, .. }
-            | Op::Fsync { file }
-            | Op::Ftruncate { file, .. }
-            | Op::Punch { file, .. }
-            | Op::Zerorange { file, .. } => self.on_file(w, *file)?,
-            Op::Mmap { map, file, .. } => {
-                self.on_file(w, *file)?;
-                if self.maps.get(&map.0) == Some(&Life::Made) {
-                    return Err(format!("{w} has mapping {map} already: munmap it first"));
+        }
+        for used in uses {
+            match *used {
+                Use::Fd(fd, Role::Makes) => self.open(w, fd, opened)?,
+                Use::Map(map, Role::Makes) => self.map_new(w, map, file_is_closed)?,
+                Use::Pipe(pipe, Role::Makes) => self.pipe_new(w, pipe)?,
+                // Of what only a part goes the rest stays.
+                _ if part => {}
+                Use::Fd(fd, Role::Ends) => {
+                    self.fds.entry(fd.0).and_modify(|(life, _)| *life = Life::GivenUp);
                 }
-                // Through a closed descriptor nothing will be mapped, but a kernel can be asked.
-                self.maps
-                    .insert(map.0, if self.is_closed(*file) { Life::GivenUp } else { Life::Made });
-            }
-            Op::Munmap { map, range } => {
-                self.map(w, map.0)?;
-                if range.is_none() {
+                Use::Map(map, Role::Ends) => {
                     self.maps.insert(map.0, Life::GivenUp);
                 }
-            }
-            Op::Touch { map, .. }
-            | Op::Load { map, .. }
-            | Op::Store { map, .. }
-            | Op::Msync { map }
-            | Op::Madvise { map, .. }
-            | Op::UringReg { map, .. } => self.map(w, map.0)?,
-            Op::Pipe { pipe } => {
-                if self.pipes.insert(pipe.0, Life::Made).is_some() {
-                    return Err(format!("{w} has pipe {pipe} already"));
+                Use::Pipe(pipe, Role::Ends) => {
+                    self.pipes.insert(pipe.0, Life::GivenUp);
                 }
-            }
-            Op::Vmsplice { pipe, map, .. } => {
-                self.pipe(w, pipe.0)?;
-                self.map(w, map.0)?;
-            }
-            Op::Tee { from, to, .. } => {
-                self.pipe(w, from.0)?;
-                self.pipe(w, to.0)?;
-            }
-            Op::DioWrite { device, map, .. } | Op::DioRead { device, map, .. } => {
-                if self.fd(w, *device)? == FdKind::File {
-                    return Err(format!(
-                        "fd {device} of {w} is a file: direct I/O goes to the slow block device, /dev/nullb0"
-                    ));
+                Use::Pin(pin, Role::Ends) => {
+                    let at = self.pin(w, pin)?;
+                    self.pins[at] = Life::GivenUp;
                 }
-                self.map(w, map.0)?;
+                _ => {}
             }
-            Op::Pin { map, .. } | Op::Get { map, .. } => {
-                self.map(w, map.0)?;
-                if self.pins.len() > usize::from(u16::MAX) {
-                    return Err(format!("{w} has no numbers left for another pin"));
-                }
-                self.pins.push(Life::Made);
+        }
+        if op.takes_pin() {
+            if self.pins.len() > usize::from(u16::MAX) {
+                return Err(format!("{w} has no numbers left for another pin"));
             }
-            Op::Unpin { pin } => {
-                let at = self.pin(w, *pin)?;
-                self.pins[at] = Life::GivenUp;
-            }
-            Op::DmaWrite { pin, .. } | Op::DmaRead { pin } => {
-                self.pin(w, *pin)?;
-            }
+            self.pins.push(Life::Made);
+        }
+        match op {
+            Op::Exit | Op::Kill => self.left = Some(line),
             Op::Unsupported { .. } => self.strayed = true,
-            // A drain takes what is there, and from a pipe never made that is nothing (recorded).
-            Op::Drain { .. } => {}
-            // Nothing in these refers to a handle; the environment's own never come here.
-            Op::Nop | Op::Spawn | Op::Fork { .. } | Op::Unlink { .. } | Op::Pvmread { .. } => {}
-            Op::UringUnreg | Op::Umount { .. } | Op::Mount { .. } | Op::Unbind | Op::Bind => {}
-            Op::DevAlloc { .. } | Op::DevGet { .. } | Op::DevPut { .. } => {}
-            Op::Baseline | Op::End | Op::Start | Op::Sleep | Op::Retrack | Op::Wait { .. } => {}
+            _ => {}
         }
         Ok(())
     }
 
-    /// Handles made by operations outside the model, so that what follows reads on.
+    /// Whether what an argument names is there.
+    fn look_up(&self, w: WorkerId, used: Use) -> Result<(), String> {
+        match used {
+            Use::Fd(fd, Role::Uses | Role::Ends) => self.fd(w, fd).map(drop),
+            Use::Fd(fd, Role::Device) => match self.fd(w, fd)? {
+                FdKind::SlowBlock => Ok(()),
+                FdKind::File => Err(format!(
+                    "fd {fd} of {w} is a file: direct I/O goes to the slow block device, /dev/nullb0"
+                )),
+            },
+            Use::Map(map, Role::Uses | Role::Ends) => self.map(w, map.0),
+            Use::Pipe(pipe, Role::Uses | Role::Ends) => self.pipe(w, pipe.0),
+            Use::Pin(pin, Role::Uses | Role::Ends) => self.pin(w, pin).map(drop),
+            Use::File(file) => self.on_file(w, file),
+            Use::Fd(..) | Use::Map(..) | Use::Pipe(..) | Use::Pin(..) => Ok(()),
+            Use::Nothing | Use::Worker(_) | Use::Target(_) | Use::Part => Ok(()),
+        }
+    }
+
     fn open(&mut self, w: WorkerId, fd: FdNo, kind: FdKind) -> Result<(), String> {
         match self.fds.insert(fd.0, (Life::Made, kind)) {
             Some((Life::Made, _)) => Err(format!("{w} has fd {fd} open already: close it first")),
             _ => Ok(()),
+        }
+    }
+
+    /// Through a closed descriptor nothing will be mapped, but a kernel can be asked.
+    fn map_new(&mut self, w: WorkerId, map: MapNo, file_is_closed: bool) -> Result<(), String> {
+        let life = if file_is_closed { Life::GivenUp } else { Life::Made };
+        if self.maps.get(&map.0) == Some(&Life::Made) {
+            return Err(format!("{w} has mapping {map} already: munmap it first"));
+        }
+        self.maps.insert(map.0, life);
+        Ok(())
+    }
+
+    fn pipe_new(&mut self, w: WorkerId, pipe: PipeNo) -> Result<(), String> {
+        match self.pipes.insert(pipe.0, Life::Made) {
+            Some(_) => Err(format!("{w} has pipe {pipe} already")),
+            None => Ok(()),
         }
     }
 

@@ -38,7 +38,6 @@ use crate::op::{FileState, Layout, Op, PAGE_MAX, WorkerId};
 use crate::program::{FileSpec, Issue, Program, Step};
 use check::Handles;
 pub use lacking::lacking;
-pub use ops::{By, SYNTAX, Syntax};
 use words::{Complaint, Word, Words};
 
 /// Most files a program can declare.
@@ -154,8 +153,7 @@ impl Program {
         let wrong = |&(_, step): &(usize, &Step)| {
             let wrong = handles.step(step.who, &step.op, step.line).is_err();
             // Later pins keep their numbers.
-            if let (true, Some(who), Op::Pin { .. } | Op::Get { .. }) = (wrong, step.who, &step.op)
-            {
+            if let Some(who) = step.who.filter(|_| wrong && step.op.takes_pin()) {
                 handles.lose_pin(who);
             }
             wrong
@@ -275,7 +273,7 @@ impl<'a> Parser<'a> {
         if self.program.file(name.text).is_some() {
             return Err(name.complain(format!("file {} is declared twice", name.text)));
         }
-        let pages = words.number("PAGES", 1, PAGE_MAX)?;
+        let pages = words.take("PAGES")?.number("PAGES", 1, PAGE_MAX)?;
         let (mut state, mut layout) = (None, None);
         while let Some(word) = words.peek() {
             if let Some(s) = FileState::from_word(word.text).filter(|_| state.is_none()) {
@@ -353,7 +351,7 @@ fn split(statement: &str, column: u32) -> (Vec<Word<'_>>, Issue) {
 fn worker(word: Word<'_>) -> Result<Option<WorkerId>, Complaint> {
     match word.text.strip_prefix('w') {
         Some(digits) if !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) => {
-            words::worker(word).map(Some)
+            word.worker().map(Some)
         }
         _ => Ok(None),
     }
@@ -373,5 +371,5 @@ fn check_name(name: Word<'_>) -> Result<(), Complaint> {
 }
 
 fn can_be_async(who: Option<WorkerId>, op: &Op) -> bool {
-    who.is_some() && !matches!(op, Op::Nop | Op::Spawn | Op::Fork { .. } | Op::Exit | Op::Kill)
+    who.is_some() && !matches!(op, Op::Nop | Op::Spawn | Op::Fork(_) | Op::Exit | Op::Kill)
 }

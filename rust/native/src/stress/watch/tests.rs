@@ -4,12 +4,12 @@ use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, mpsc};
 
-use pgmap_mm::world::op_code_named;
 use pgmap_prim::{
     AtomicU32, Cpu, Guarded, Lease, LockClass, PlainData, Poison, RwSem, Sleep, TaskState,
     WaitClass, Waiting, bit_lock, catch_abandon, plain, wait_event_exclusive, wait_var_event,
     wake_up_var,
 };
+use pgmap_program::op::call_number;
 use pgmap_program::{Geometry, Rules};
 
 use super::*;
@@ -72,12 +72,12 @@ impl Scene {
     }
 
     fn cpu(&self, worker: u8) -> Cpu<'_> {
-        let task = TaskId(Party::task(WorkerId(worker), op_code_named("punch")));
+        let task = TaskId(Party::task(WorkerId(worker), call_number("punch")));
         self.lab.machine().lease_at(usize::from(worker) + 1, Lease::of(task)).expect("a free CPU")
     }
 
     fn until_asleep(&self, worker: u8) {
-        let task = TaskId(Party::task(WorkerId(worker), op_code_named("punch")));
+        let task = TaskId(Party::task(WorkerId(worker), call_number("punch")));
         while !matches!(self.lab.machine().task_state(task), TaskState::Asleep(_)) {
             std::thread::yield_now();
         }

@@ -1,0 +1,277 @@
+//! The table as data: what the language reference prints, and what generators of programs draw from.
+
+use serde::Serialize;
+
+use crate::errno::{Died, Errno};
+use crate::op::{HANDLES_MAX, OPERATIONS, Op, PAGE_MAX, WORKERS_MAX};
+use crate::parse::words::{Complaint, Words};
+use crate::program::Program;
+
+/// One row of the table.
+#[derive(Debug)]
+pub struct Operation {
+    /// How it is called: more than one word where the word is an argument.
+    pub said: &'static [Said],
+    /// Who does it.
+    pub by: By,
+    /// What it does, in a sentence or two.
+    pub sentence: &'static str,
+    /// Its arguments as a complaint shows them.
+    pub usage: &'static str,
+    /// Its arguments, in the order of the text.
+    pub arguments: &'static [Argument],
+    /// What it returns.
+    pub returns: Returns,
+    /// The error numbers it can end with, besides those that any call can.
+    pub errnos: &'static [Errno],
+    /// The signals that its worker can die of in it.
+    pub deaths: &'static [Died],
+    /// The words of hunts that stand for it.
+    pub hunted: &'static [Hunted],
+    pub(crate) read: fn(&mut Words<'_>, &mut Program) -> Result<Op, Complaint>,
+}
+
+/// A word of the language.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Said {
+    /// The word.
+    pub word: &'static str,
+    /// What reports name the call.
+    pub call: &'static str,
+}
+
+/// A word of hunts: what a worker says for it, and how early it is tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hunted {
+    /// Its place in the order in which words are tried.
+    pub turn: u32,
+    /// The word.
+    pub word: &'static str,
+    /// The operation with its arguments, on a file `f` of one page.
+    pub text: &'static str,
+}
+
+/// Who can do an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum By {
+    /// A worker: `w0 OP`.
+    Worker,
+    /// The environment: `OP` alone.
+    Environment,
+}
+
+/// What an operation returns if it does not fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Returns {
+    /// 0.
+    Zero,
+    /// How many bytes were moved.
+    Bytes,
+    /// How many pages were given back.
+    Pages,
+    /// How many pages were taken; they are kept under the worker's next number for pins, and a call that fails
+    /// uses a number up, too.
+    Pinned,
+    /// The data word of a page.
+    Word,
+    /// How many folios were made.
+    Folios,
+}
+
+/// One argument.
+#[derive(Clone, Copy, Debug)]
+pub struct Argument {
+    /// Its name.
+    pub name: &'static str,
+    /// How a complaint shows it, in brackets if it may be left out.
+    pub usage: &'static str,
+    /// What it is.
+    pub kind: Kind,
+}
+
+impl Argument {
+    /// Whether it may be left out.
+    #[must_use]
+    pub fn is_optional(&self) -> bool {
+        self.usage.starts_with('[')
+    }
+}
+
+/// What an argument is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A worker: `w1`, or 1.
+    Worker,
+    /// A number that the program gives to something of a process.
+    Handle(Handle, Role),
+    /// A pin by the number of its worker's `pin` or `get`, from 0; `-` is the most recent one.
+    Pin(Role),
+    /// A descriptor, or the name of a file, which is then opened for this step.
+    File,
+    /// The name of a file.
+    Name,
+    /// The name of a file, or the slow block device.
+    Openable,
+    /// A page, from the start of the mapping, file or device.
+    Page,
+    /// How many pages, from the page before it on.
+    Pages,
+    /// A size in pages.
+    Size,
+    /// A page and how many from there on.
+    Part,
+    /// A data word, decimal or 0x hexadecimal.
+    Value,
+    /// A span of virtual time.
+    Ticks,
+    /// Where the file system is mounted.
+    MountPoint,
+    /// One of these words.
+    Words(&'static [&'static str]),
+    /// Which of the operation's words it is called by.
+    Spoken(&'static [&'static str]),
+}
+
+/// What a number of a process stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Handle {
+    /// An open file.
+    Fd,
+    /// A mapping.
+    Mapping,
+    /// A pipe.
+    Pipe,
+}
+
+/// What becomes of something that an argument names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// It must have been made, by the same worker.
+    Uses,
+    /// As that, by the worker that the argument before names.
+    Theirs,
+    /// It may have been made.
+    MayUse,
+    /// It is made.
+    Makes,
+    /// It is used, and gone afterwards; not so if only a part of it is meant.
+    Ends,
+    /// It must be a descriptor of the slow block device.
+    Device,
+}
+
+impl Kind {
+    /// A name for machines.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Kind::Worker => "worker",
+            Kind::Handle(Handle::Fd, _) => "fd",
+            Kind::Handle(Handle::Mapping, _) => "mapping",
+            Kind::Handle(Handle::Pipe, _) => "pipe",
+            Kind::Pin(_) => "pin",
+            Kind::File => "file",
+            Kind::Name => "name",
+            Kind::Openable => "openable",
+            Kind::Page => "page",
+            Kind::Pages => "pages",
+            Kind::Size => "size",
+            Kind::Part => "part",
+            Kind::Value => "value",
+            Kind::Ticks => "ticks",
+            Kind::MountPoint => "mount_point",
+            Kind::Words(_) => "words",
+            Kind::Spoken(_) => "spoken",
+        }
+    }
+
+    /// What becomes of the thing it names, if it names one that a worker has.
+    #[must_use]
+    pub const fn role(self) -> Option<Role> {
+        match self {
+            Kind::Handle(_, role) | Kind::Pin(role) => Some(role),
+            Kind::File => Some(Role::Uses),
+            _ => None,
+        }
+    }
+
+    /// The words it is one of.
+    #[must_use]
+    pub const fn words(self) -> &'static [&'static str] {
+        match self {
+            Kind::Words(words) | Kind::Spoken(words) => words,
+            _ => &[],
+        }
+    }
+
+    /// The least and the most it can be, if it is a number.
+    #[must_use]
+    pub const fn bounds(self) -> Option<(u64, u64)> {
+        match self {
+            Kind::Worker => Some((0, WORKERS_MAX as u64 - 1)),
+            Kind::Handle(..) => Some((0, HANDLES_MAX as u64 - 1)),
+            Kind::Pin(_) => Some((0, u16::MAX as u64)),
+            Kind::Page => Some((0, PAGE_MAX as u64 - 1)),
+            Kind::Pages => Some((1, PAGE_MAX as u64)),
+            Kind::Size => Some((0, PAGE_MAX as u64)),
+            Kind::Value => Some((0, u64::MAX)),
+            Kind::Ticks => Some((0, u32::MAX as u64)),
+            _ => None,
+        }
+    }
+}
+
+impl Operation {
+    /// The operation of this word.
+    #[must_use]
+    pub fn named(word: &str) -> Option<&'static Operation> {
+        OPERATIONS.iter().find(|it| it.said.iter().any(|said| said.word == word))
+    }
+
+    /// Every word of the language.
+    pub fn words() -> impl Iterator<Item = Said> {
+        OPERATIONS.iter().flat_map(|it| it.said).copied()
+    }
+}
+
+/// The name of no call.
+const NO_CALL: &str = "-";
+
+/// A small number for the call of this name, so that a task's number can carry what the task is doing; 0 for none.
+#[must_use]
+pub fn call_number(call: &str) -> u8 {
+    Operation::words().position(|said| said.call == call).map_or(0, |at| at as u8 + 1)
+}
+
+/// The name behind [`call_number`].
+#[must_use]
+pub fn call_name(number: u8) -> &'static str {
+    let nth = usize::from(number).checked_sub(1);
+    nth.and_then(|nth| Operation::words().nth(nth)).map_or(NO_CALL, |said| said.call)
+}
+
+impl Op {
+    /// What reports name the call.
+    #[must_use]
+    pub fn call(&self) -> &'static str {
+        let word = self.word();
+        let said = self.operation().and_then(|it| it.said.iter().find(|said| said.word == word));
+        said.map_or(NO_CALL, |said| said.call)
+    }
+
+    /// The number of the call, as [`call_number`] gives it.
+    #[must_use]
+    pub fn call_number(&self) -> u8 {
+        call_number(self.call())
+    }
+
+    /// Whether it takes a reference that gets the next of its worker's numbers for pins.
+    #[must_use]
+    pub fn takes_pin(&self) -> bool {
+        self.operation().is_some_and(|it| it.returns == Returns::Pinned)
+    }
+}

@@ -1,0 +1,252 @@
+//! Every operation, once.
+//!
+//! A row says, in the order of the text: who does it and by which word (`as` names the call in reports, where the
+//! word does not); the method of a world that does it; the type that carries it, with each argument's name, type
+//! and form (see `forms`); what it returns; the error numbers and, behind `|`, the signals it can end in. Its
+//! first lines are the sentence of the language reference. `hunt N "WORD" = "TEXT"` makes it a word of hunts, the
+//! N-th that is tried.
+//!
+//! Not in a row: `ESRCH`, which every call of a worker that does not run returns, and `EOPNOTSUPP` for what the
+//! model lacks.
+
+/// Hands the table to the macro named first, with whatever stands behind its name in front of the rows.
+#[macro_export]
+macro_rules! operations {
+    ($with:ident $($given:tt)*) => {
+        $with! {
+            ($($given)*)
+
+            /// Looks at the pages before anything happens.
+            environment("baseline") nothing: Baseline -> Zero [];
+            /// Kills every worker; nothing follows it.
+            environment("end") end: End -> Zero [];
+            /// Lets time pass: all I/O in flight completes.
+            environment("sleep") sleep: Sleep -> Zero [];
+            /// Ends the set-up: from here on workers run at the same time.
+            environment("start") nothing: Start -> Zero [];
+            /// Looks up where the blocks of the files are now.
+            environment("retrack") nothing: Retrack -> Zero [];
+            /// Waits for the asynchronous step of a worker, or of all.
+            environment("wait") wait: Wait(Wait {
+                worker: Option<WorkerId> = SomeWorker("[W]"),
+            }) -> Zero [];
+
+            /// Does nothing.
+            worker("nop") nothing: Nop -> Zero [];
+            /// Starts this worker in a process of its own.
+            worker("spawn") spawn: Spawn -> Zero [ENOMEM EEXIST EINVAL];
+            /// Starts another worker in a copy of this one's process: copies of its mappings, its open files and
+            /// pipes, none of its pins.
+            worker("fork") fork: Fork(Fork {
+                child: WorkerId = Worker("W"),
+            }) -> Zero [ENOMEM EEXIST EINVAL];
+            /// Leaves: pins go first, then memory, then files and pipes.
+            worker("exit") exit: Exit -> Zero [] hunt 15 "exit" = "exit";
+            /// Dies of SIGKILL, which gives everything back as `exit` does.
+            worker("kill" as "exit") exit: Kill -> Zero [];
+
+            /// Opens a file, or the slow block device /dev/nullb0, under a number.
+            worker("open") open: Open(Open {
+                fd: FdNo = Makes("FD"),
+                target: Target = Openable("FILE"),
+                mode: OpenMode = OneOf("MODE"),
+            }) -> Zero [ENOENT EMFILE];
+            /// Closes a descriptor; the last use of an unlinked file waits for its pages.
+            worker("close") close: Close(Close {
+                fd: FdNo = Ends("FD"),
+            }) -> Zero [EBADF];
+            /// Takes a file's name away.
+            worker("unlink") unlink: Unlink(Unlink {
+                file: FileIdx = Named("FILE"),
+            }) -> Zero [ENOENT] hunt 13 "unlink" = "unlink f";
+            /// Reads pages of a file without mapping them.
+            worker("pread") pread: Pread(Pread {
+                file: FileRef = File("FD"),
+                page: u32 = Page("PAGE"),
+                pages: u32 = Pages("N"),
+            }) -> Bytes [ENOENT EBADF EMFILE];
+            /// Writes pages of a file without mapping them, allocating and extending as needed.
+            worker("pwrite") pwrite: Pwrite(Pwrite {
+                file: FileRef = File("FD"),
+                page: u32 = Page("PAGE"),
+                pages: u32 = Pages("N"),
+            }) -> Bytes [ENOENT EBADF EINVAL EMFILE ENOSPC] hunt 12 "write" = "pwrite f 0 1";
+            /// Writes a file back.
+            worker("fsync") fsync: Fsync(Fsync {
+                file: FileRef = File("FD"),
+            }) -> Zero [ENOENT EBADF EMFILE];
+            /// Sets a file's size; waits until none of the pages that go is referenced.
+            worker("ftruncate") ftruncate: Ftruncate(Ftruncate {
+                file: FileRef = File("FD"),
+                pages: u32 = Size("PAGES"),
+            }) -> Zero [ENOENT EINTR EBADF EINVAL EMFILE]
+                hunt 9 "truncate" = "ftruncate f 0" hunt 10 "extend" = "ftruncate f 1";
+            /// Takes the blocks of some pages away; waits as `ftruncate` does.
+            worker("punch") punch: Punch(Punch {
+                file: FileRef = File("FD"),
+                page: u32 = Page("PAGE"),
+                pages: u32 = Pages("N"),
+            }) -> Zero [ENOENT EINTR EBADF EINVAL EMFILE] hunt 11 "punch" = "punch f 0 1";
+            /// Makes pages read as zero, and keeps their blocks; waits as `ftruncate` does.
+            worker("zerorange") zerorange: Zerorange(Zerorange {
+                file: FileRef = File("FD"),
+                page: u32 = Page("PAGE"),
+                pages: u32 = Pages("N"),
+            }) -> Zero [ENOENT EINTR EBADF EINVAL EMFILE];
+
+            /// Maps pages of a file under a number; `odd` shifts it by a page, so that no huge page fits.
+            worker("mmap") mmap: Mmap(Mmap {
+                map: MapNo = Makes("M"),
+                file: FileRef = File("FD"),
+                offset: u32 = Page("OFFSET"),
+                pages: u32 = Pages("N"),
+                prot: Prot = OneOf("PROT"),
+                sharing: Sharing = OneOf("shared|private"),
+                align: Align = Keyword("[odd]"),
+            }) -> Zero [ENOENT EBADF ENOMEM EACCES EBUSY EINVAL EMFILE EOVERFLOW]
+                hunt 1 "mmap" = "mmap 0 f 0 1 rw shared";
+            /// Unmaps all of a mapping, or some pages of it.
+            worker("munmap") munmap: Munmap(Munmap {
+                map: MapNo = Ends("M"),
+                range: Option<PageRange> = Part("[PAGE N]"),
+            }) -> Zero [ENOMEM EINVAL] hunt 8 "munmap" = "munmap 0";
+            /// Touches pages of a mapping one after the other, to read (`r`) or to write (`w`).
+            worker("r" as "read", "w" as "write") touch: Touch(Touch {
+                access: Access = Spoken(""),
+                map: MapNo = Uses("M"),
+                page: u32 = Page("PAGE"),
+                pages: u32 = PagesOrOne("[N]"),
+            }) -> Zero [ENOMEM EINVAL | Sigbus Sigsegv] hunt 2 "touch" = "w 0 0" hunt 3 "read" = "r 0 0";
+            /// Reads the data word of a page.
+            worker("load" as "read") load: Load(Load {
+                map: MapNo = Uses("M"),
+                page: u32 = Page("PAGE"),
+            }) -> Word [ENOMEM EINVAL | Sigbus Sigsegv];
+            /// Writes it.
+            worker("store" as "write") store: Store(Store {
+                map: MapNo = Uses("M"),
+                page: u32 = Page("PAGE"),
+                value: u64 = Value("VALUE"),
+            }) -> Zero [ENOMEM EINVAL | Sigbus Sigsegv];
+            /// Writes a mapping back.
+            worker("msync") msync: Msync(Msync {
+                map: MapNo = Uses("M"),
+            }) -> Zero [EINVAL];
+            /// Advises the kernel of one page: 4 (`dontneed`) drops its entries, 101 (`soft_offline`) moves it to
+            /// another block.
+            worker("madvise") madvise: Madvise(Madvise {
+                map: MapNo = Uses("M"),
+                advice: Advice = OneOf("ADVICE"),
+                page: u32 = Page("PAGE"),
+            }) -> Zero [ENOENT EFAULT EBUSY EINVAL ENOSPC];
+
+            /// Makes a pipe under a number.
+            worker("pipe") pipe: Pipe(Pipe {
+                pipe: PipeNo = Makes("P"),
+            }) -> Zero [EBUSY EMFILE];
+            /// Puts references on pages into a pipe, one page to a buffer.
+            worker("vmsplice") vmsplice: Vmsplice(Vmsplice {
+                pipe: PipeNo = Uses("P"),
+                map: MapNo = Uses("M"),
+                page: u32 = Page("PAGE"),
+                pages: u32 = Pages("N"),
+            }) -> Bytes [EBADF EAGAIN ENOMEM EFAULT];
+            /// Puts references on one pipe's pages into another pipe.
+            worker("tee") tee: Tee(Tee {
+                from: PipeNo = Uses("P1"),
+                to: PipeNo = Uses("P2"),
+                pages: u32 = Pages("N"),
+            }) -> Bytes [EBADF EINVAL];
+            /// Reads pages out of a pipe, dropping their references; a pipe never made is empty.
+            worker("drain") drain: Drain(Drain {
+                pipe: PipeNo = MayUse("P"),
+                pages: u32 = Pages("N"),
+            }) -> Bytes [];
+            /// Reads another worker's memory through pins that are gone on return.
+            worker("pvmread" as "process_vm_readv") process_vm_readv: Pvmread(Pvmread {
+                target: WorkerId = Other("W"),
+                map: MapNo = Theirs("M"),
+                page: u32 = Page("PAGE"),
+                pages: u32 = Pages("N"),
+            }) -> Bytes [ENOMEM EFAULT EINVAL];
+            /// Registers an io_uring buffer: a long-term pin, which files on such memory refuse.
+            worker("uring_reg" as "io_uring_register") uring_register: UringReg(UringReg {
+                map: MapNo = Uses("M"),
+                page: u32 = Page("PAGE"),
+                pages: u32 = Pages("N"),
+            }) -> Zero [ENOMEM EFAULT EINVAL EOPNOTSUPP];
+            /// Takes the registered buffer back.
+            worker("uring_unreg" as "io_uring_register") uring_unregister: UringUnreg -> Zero [ENXIO];
+            /// Writes memory to the slow device: pinned until time passes, or for TICKS of virtual time.
+            worker("dio_write") dio_write: DioWrite(DioWrite {
+                device: FdNo = Device("FD"),
+                map: MapNo = Uses("M"),
+                page: u32 = Page("PAGE"),
+                pages: u32 = Pages("N"),
+                ticks: Option<u32> = Ticks("[TICKS]"),
+            }) -> Bytes [EBADF ENOMEM EFAULT EINVAL];
+            /// Reads from the slow device into memory, pinned as by `dio_write`.
+            worker("dio_read") dio_read: DioRead(DioRead {
+                device: FdNo = Device("FD"),
+                map: MapNo = Uses("M"),
+                page: u32 = Page("PAGE"),
+                pages: u32 = Pages("N"),
+                ticks: Option<u32> = Ticks("[TICKS]"),
+            }) -> Bytes [EBADF ENOMEM EFAULT EINVAL];
+            /// Pins pages (pin_user_pages), to read or to write (`w`) through the pin, until `unpin`.
+            worker("pin") pin: Pin(Pin {
+                map: MapNo = Uses("M"),
+                page: u32 = Page("PAGE"),
+                pages: u32 = PagesOrOne("[N]"),
+                longterm: Longterm = Keyword("[longterm]"),
+                access: Access = FirstOr("[r|w]"),
+            }) -> Pinned [ENOMEM EFAULT EINVAL EOPNOTSUPP] hunt 4 "reference" = "pin 0 0";
+            /// Takes plain references on pages (get_user_pages), numbered and given back as pins are.
+            worker("get") get: Get(Get {
+                map: MapNo = Uses("M"),
+                page: u32 = Page("PAGE"),
+                pages: u32 = PagesOrOne("[N]"),
+            }) -> Pinned [ENOMEM EFAULT EINVAL] hunt 5 "get" = "get 0 0";
+            /// Gives back a pin or get; none named: the worker's most recent one that it still has.
+            worker("unpin") unpin: Unpin(Unpin {
+                pin: Option<PinNo> = EndsPin("[PIN]"),
+            }) -> Pages [EINVAL] hunt 7 "drop" = "unpin";
+            /// A device writes the first page of each range of a pin.
+            worker("dma_write") dma_write: DmaWrite(DmaWrite {
+                pin: Option<PinNo> = UsesPin("[PIN|-]"),
+                value: u64 = ValueOrOne("[VALUE]"),
+            }) -> Zero [EINVAL] hunt 6 "dma" = "dma_write";
+            /// A device reads them; what the first one held is what it returns.
+            worker("dma_read") dma_read: DmaRead(DmaRead {
+                pin: Option<PinNo> = UsesPin("[PIN]"),
+            }) -> Word [EINVAL];
+
+            /// Allocates folios over a range of the driver's own memory.
+            worker("dev_alloc") dev_alloc: DevAlloc(DevAlloc {
+                start: u32 = Page("PAGE"),
+                pages: u32 = Pages("N"),
+            }) -> Folios [ENOMEM EBUSY ENODEV EINVAL];
+            /// Takes a reference on an allocated page of it.
+            worker("dev_get") dev_get: DevGet(DevGet {
+                page: u32 = Page("PAGE"),
+            }) -> Zero [ENXIO ENOMEM ENODEV EINVAL];
+            /// Drops one; the last one frees the folio.
+            worker("dev_put") dev_put: DevPut(DevPut {
+                page: u32 = Page("PAGE"),
+            }) -> Zero [ENXIO EINVAL];
+
+            /// Unmounts the file system: waits for every page of every file.
+            worker("umount") umount: Umount(Umount {
+                fs: FsIdx = MountPoint("[PATH]"),
+            }) -> Zero [EBUSY];
+            /// Mounts it again.
+            worker("mount") mount: Mount(Mount {
+                fs: FsIdx = MountPoint("[PATH]"),
+            }) -> Zero [];
+            /// Unbinds the driver of the file system's device.
+            worker("unbind") unbind: Unbind -> Zero [ENODEV] hunt 14 "unbind" = "unbind";
+            /// Binds it again.
+            worker("bind") bind: Bind -> Zero [ENOMEM EBUSY EINVAL];
+        }
+    };
+}
