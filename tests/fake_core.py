@@ -302,6 +302,7 @@ def explore_report(**changes: Any) -> ExploreReport:
         "warnings": [],
         "strangers": [],
         "unseen": [],
+        "lock_orders": [],
         "too_long": 0,
         "max_steps": 100_000,
         "program": PROGRAM,

@@ -234,3 +234,27 @@ def test_options_that_repeat_and_options_given_once_are_fine(run: Runner) -> Non
     words = [*breaks, "--era", "v6.15", "-q", "-q"]
     run(Explore(), *words, core=fake)
     assert "given twice" not in run(Explore(), "--era", "v6.15", *words[-2:], core=fake).stderr
+
+
+# --- lock order -----------------------------------------------------------------------------------
+
+RACE = "file f 1 unwritten\nw0 mmap 0 f 0 1 rw shared\nstart\nw0 r 0 0\nw1 pwrite f 0 1\n"
+KEPT = ("--break", "iomap-lock=until-end", "--preemptions", "0")
+
+
+def test_a_wrong_lock_order_is_told_with_both_orders_and_who_took_them(real: Any) -> None:
+    ran = real(Explore(), RACE, *KEPT)
+    [line] = [line for line in ran.lines if line.startswith("lock order: ")]
+    assert line.startswith("lock order: DAX entry goes before extent lock, but w1 pwrite waits for")
+    assert "; the right way round: w0 read waits for extent lock in " in line
+    [order] = real(Explore(), RACE, *KEPT, "--json", "-").json["lock_orders"]
+    assert (order["wrong"]["outer"], order["wrong"]["inner"]) == ("extent lock", "DAX entry")
+
+
+def test_a_lock_order_is_part_of_the_verdict() -> None:
+    right = pgmap.explore(RACE, preemptions=1)
+    assert right.lock_orders == ()
+    wrong = pgmap.explore(RACE, preemptions=0, rules={"iomap-lock": "until-end"})
+    [order] = wrong.lock_orders
+    assert str(order).startswith("wrong lock order: DAX entry under extent lock (w1 pwrite, ")
+    assert pickle.loads(pickle.dumps(order)) == order

@@ -322,6 +322,23 @@ class OutcomeReport(TypedDict):
     results: dict[str, int]
 
 
+class TakenReport(TypedDict):
+    """One class of locks was waited for under another one."""
+
+    outer: str
+    outer_in: str
+    inner: str
+    inner_in: str
+    by: str
+
+
+class LockOrderReport(TypedDict):
+    """Two classes of locks that are taken against the kernel's order."""
+
+    wrong: TakenReport
+    right: TakenReport | None
+
+
 class ExploreReport(TypedDict):
     """What a search came to."""
 
@@ -335,6 +352,7 @@ class ExploreReport(TypedDict):
     warnings: list[str]
     strangers: list[str]
     unseen: list[str]
+    lock_orders: list[LockOrderReport]
     too_long: int
     max_steps: int
     program: str

@@ -43,6 +43,7 @@ from pgmap._tell import (
     found_words,
     geometry,
     header,
+    lock_orders,
     machine,
     memory,
     outcomes,
@@ -339,6 +340,8 @@ def tell(out: Output, report: ExploreReport, signals: Signals) -> None:
         if warning == report["why"]:
             continue  # the result says it
         out.result(out.paint(f"warning: {warning}", Ink.WARN))
+    for line in lock_orders(report):
+        out.result(out.paint(line, Ink.WARN))
     if found is not None:
         out.result(diagram(out, found["text"]))
     out.result(result_line(out, report, signals))

@@ -13,6 +13,7 @@ from pgmap._core_api import (
     ExploreProgress,
     ExploreReport,
     FoundReport,
+    LockOrderReport,
     Replayed,
     Setting,
 )
@@ -26,10 +27,12 @@ from pgmap.verdicts import (
     Finding,
     Found,
     Inconclusive,
+    LockOrder,
     Met,
     NotFound,
     Replay,
     StepOutcome,
+    Taken,
     Unseen,
     Verdict,
 )
@@ -215,6 +218,11 @@ def finding_of(told: FindingDict) -> Finding:
     )
 
 
+def lock_order_of(told: LockOrderReport) -> LockOrder:
+    right = told["right"]
+    return LockOrder(Taken(**told["wrong"]), None if right is None else Taken(**right))
+
+
 class Shared(TypedDict):
     """What every verdict carries."""
 
@@ -229,6 +237,7 @@ class Shared(TypedDict):
     known: tuple[Met, ...]
     outcomes: tuple[StepOutcome, ...]
     warnings: tuple[str, ...]
+    lock_orders: tuple[LockOrder, ...]
 
 
 def shared(program: str, setting: Setting, report: ExploreReport | None) -> Shared:
@@ -245,6 +254,7 @@ def shared(program: str, setting: Setting, report: ExploreReport | None) -> Shar
         known=() if report is None else tuple(Met(**met) for met in report["known"]),
         outcomes=() if report is None else tuple(StepOutcome(**row) for row in report["outcomes"]),
         warnings=() if report is None else tuple(report["warnings"]),
+        lock_orders=() if report is None else tuple(map(lock_order_of, report["lock_orders"])),
     )
 
 

@@ -16,6 +16,7 @@ from pgmap._core_api import (
     MetReport,
     ReproduceProgress,
     Setting,
+    TakenReport,
 )
 from pgmap._output import Ink, Output
 from pgmap._search import DEFAULT_MEMORY
@@ -93,6 +94,25 @@ def outcomes(report: ExploreReport, *, everything: bool) -> list[str]:
     left = len(rows) - len(shown)
     if left:
         lines.append(f"  and {left} more, with -v or --json")
+    return lines
+
+
+def lock_orders(report: ExploreReport) -> list[str]:
+    """Locks that are taken in the wrong order, each with both orders and who takes them."""
+
+    def taken(it: TakenReport) -> str:
+        return (
+            f"{it['by']} waits for {it['inner']} in {it['inner_in']} "
+            f"and holds {it['outer']} since {it['outer_in']}"
+        )
+
+    lines = []
+    for order in report["lock_orders"]:
+        wrong, right = order["wrong"], order["right"]
+        other = "" if right is None else f"; the right way round: {taken(right)}"
+        lines.append(
+            f"lock order: {wrong['inner']} goes before {wrong['outer']}, but {taken(wrong)}{other}"
+        )
     return lines
 
 

@@ -20,10 +20,12 @@ __all__ = [
     "Finding",
     "Found",
     "Inconclusive",
+    "LockOrder",
     "Met",
     "NotFound",
     "Replay",
     "StepOutcome",
+    "Taken",
     "Unseen",
     "Verdict",
 ]
@@ -140,6 +142,38 @@ class StepOutcome:
         return f"{name} {self.text}: {results_words(self.results)}"
 
 
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """One class of locks was waited for under another one."""
+
+    outer: str
+    """What was held."""
+    outer_in: str
+    """The function that took it."""
+    inner: str
+    """What was waited for."""
+    inner_in: str
+    """The function that waited."""
+    by: str
+    """Who, such as ``w1 write``."""
+
+    def __str__(self) -> str:
+        return f"{self.inner} under {self.outer} ({self.by}, {self.inner_in})"
+
+
+@dataclass(frozen=True, slots=True)
+class LockOrder:
+    """Two classes of locks that are taken against the kernel's order. Ends no execution."""
+
+    wrong: Taken
+    right: Taken | None
+    """In the right order, if the search met that, too."""
+
+    def __str__(self) -> str:
+        other = "" if self.right is None else f"; the right way round: {self.right}"
+        return f"wrong lock order: {self.wrong}{other}"
+
+
 class _NeverBare:
     """A value that must be looked at."""
 
@@ -174,6 +208,8 @@ class _Seen(_NeverBare):
     """What each step after ``start`` came to."""
     warnings: tuple[str, ...] = ()
     """Why this may say less than it seems to: steps that always failed, set-up that races."""
+    lock_orders: tuple[LockOrder, ...] = ()
+    """Locks that were waited for in the wrong order, whoever was stuck or not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

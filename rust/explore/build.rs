@@ -195,18 +195,28 @@ impl Locks<'_> {
 
 fn locks_of(sources: &[(String, String)]) -> Locks<'_> {
     let mut locks = Locks { fields: Vec::new(), classes: BTreeMap::new() };
+    // The rows of the table: `I_RWSEM "i_rwsem";`.
+    let table = sources.iter().filter(|(file, _)| file.ends_with("lock_order.rs"));
+    let order: BTreeMap<&str, &str> = table
+        .flat_map(|(_, text)| text.lines())
+        .filter_map(|line| line.trim().strip_suffix("\";")?.split_once(" \""))
+        .collect();
     for (file, text) in sources {
         let mut guarded = None;
         for line in text.lines().map(str::trim) {
             if let Some(data) = line.strip_prefix("impl Guarded for ") {
                 guarded = data.strip_suffix(" {");
-            } else if let (Some(data), Some((_, name))) = (guarded, line.split_once("name: \"")) {
-                locks.classes.extend(name.split_once('"').map(|(name, _)| (data, name)));
-                guarded = None;
-            } else if let [data, name, rank] = line.split(", ").collect::<Vec<_>>()[..]
-                && rank.parse::<u8>().is_ok()
+            } else if let (Some(data), Some((_, class))) =
+                (guarded, line.split_once("lock_order::"))
             {
-                locks.classes.insert(data, name.trim_matches('"'));
+                locks
+                    .classes
+                    .extend(order.get(class.trim_end_matches(';')).map(|name| (data, *name)));
+                guarded = None;
+            } else if let Some((data, name)) =
+                line.split_once(", ").and_then(|(data, class)| Some((data, *order.get(class)?)))
+            {
+                locks.classes.insert(data, name);
             }
             for lock in ["SpinLock<", "RwSem<"] {
                 if let Some((field, data)) = line.split_once(lock)

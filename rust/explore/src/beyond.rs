@@ -15,6 +15,7 @@ use pgmap_sched::{
 use crate::finding::Finding;
 use crate::known::{Passed, fails_alike, join, mended};
 use crate::lab::Lab;
+use crate::lock_order::wrong_orders;
 use crate::parallel::{Enough, in_order};
 use crate::scenario::{Scenario, ScenarioError, Unfinished};
 use crate::verdict::{Ends, Found, Seen};
@@ -103,6 +104,7 @@ impl Bench {
             next = self.until_failure(scenario, &rest, over, enough, &mut block);
         }
         block.seen.outcomes = self.lab.ledger().take();
+        block.seen.lock_orders = wrong_orders(&self.lab.machine().nestings());
         block
     }
 

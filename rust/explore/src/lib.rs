@@ -20,6 +20,7 @@
 //! | [`catalogue`], [`synth`] | programs that tell wrong rules, and programs nobody wrote |
 //! | [`mod@reproduce`] | what real threads saw, found again here |
 //! | [`mod@report`], [`names`] | the race as CPU0 beside CPU1, in kernel names |
+//! | [`lock_order`] | locks that were waited for in the wrong order |
 //! | [`token`] | a found execution as one word |
 //! | [`mod@replay`] | that execution again |
 //! | [`mod@shrink`] | a smaller program with the same failure |
@@ -32,6 +33,7 @@ pub mod finding;
 pub mod known;
 pub mod lab;
 pub mod ledger;
+pub mod lock_order;
 pub mod names;
 pub mod once;
 pub mod outcomes;
@@ -53,6 +55,7 @@ pub use finding::{Blame, Finding, Sort};
 pub use known::{Attribution, Met, attribute};
 pub use lab::Lab;
 pub use ledger::Ledger;
+pub use lock_order::{Taken, WrongOrder};
 pub use once::{Once, once};
 pub use outcomes::{Outcomes, Results};
 pub use parallel::processors;

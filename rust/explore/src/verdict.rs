@@ -9,6 +9,7 @@ use crate::beyond::Drawn;
 use crate::finding::{Blame, Finding};
 use crate::known::{Mend, Met, Passed, fails_alike, is_followed, join, mended, mends};
 use crate::lab::Lab;
+use crate::lock_order::{self, WrongOrder, wrong_orders};
 use crate::outcomes::Outcomes;
 use crate::scenario::{Scenario, ScenarioError, Unfinished};
 
@@ -84,12 +85,14 @@ pub struct Seen {
     pub again: u64,
     /// What each step came to.
     pub outcomes: Outcomes,
+    /// Locks that were waited for in the wrong order.
+    pub lock_orders: Vec<WrongOrder>,
 }
 
 impl Seen {
     /// What another search of the same scenario has seen, too.
     pub(crate) fn absorb(&mut self, other: Self) {
-        let Self { stats, sample, waiting, known, again, outcomes } = other;
+        let Self { stats, sample, waiting, known, again, outcomes, lock_orders } = other;
         self.stats.extend(stats);
         match (&mut self.sample, sample) {
             (Some(mine), Some(theirs)) => mine.merge(&theirs),
@@ -100,6 +103,7 @@ impl Seen {
         known.into_iter().for_each(|met| join(&mut self.known, met));
         self.again += again;
         self.outcomes.absorb(outcomes);
+        lock_order::join(&mut self.lock_orders, lock_orders);
     }
 
     /// Executions that were drawn at random.
@@ -320,7 +324,8 @@ fn within(
     };
     let outcome = Explorer::new().search(&mut &lab, plan, &mut judge, progress);
     let outcomes = lab.ledger().take();
-    let seen = |stats| Seen { stats, waiting, outcomes, ..Seen::default() };
+    let lock_orders = wrong_orders(&lab.machine().nestings());
+    let seen = |stats| Seen { stats, waiting, outcomes, lock_orders, ..Seen::default() };
     Ok(match (outcome, finding) {
         (Outcome::Found { schedule, bound, stats, .. }, Some(finding)) => {
             let (preemptions, drawn, mends) = (bound, None, Vec::new());

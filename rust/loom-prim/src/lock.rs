@@ -1,7 +1,9 @@
 //! Locks (`kernel/locking`). Spin locks are loom's mutexes, the bit spin lock is as natively: one word.
 
+mod class;
 mod completion;
 
+pub use class::{Guarded, LockClass};
 pub use completion::Completion;
 
 use core::{
@@ -12,20 +14,7 @@ use std::sync::PoisonError;
 
 use loom::sync::{Mutex, MutexGuard};
 
-use crate::{AtomicU32, Cpu, PlainData, WaitClass, Warn, ZeroInit, code};
-
-/// What all locks of one kind have in common.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LockClass {
-    pub name: &'static str,
-    /// Place in the locking order, outermost first; the explorer checks it, this face does not.
-    pub rank: u8,
-}
-
-/// Data that has a lock of its own.
-pub trait Guarded: PlainData {
-    const CLASS: LockClass;
-}
+use crate::{AtomicU32, Cpu, Warn, ZeroInit, code};
 
 /// A lock and what it guards.
 pub struct SpinLock<T: Guarded>(Mutex<T>);
@@ -54,7 +43,7 @@ impl<T: Guarded> ZeroInit for SpinLock<T> {
 
 impl<T: Guarded> fmt::Debug for SpinLock<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SpinLock({})", T::CLASS.name)
+        write!(f, "SpinLock({})", T::CLASS.name())
     }
 }
 
@@ -87,12 +76,12 @@ impl<T: Guarded> Drop for SpinGuard<'_, T> {
 
 impl<T: Guarded> fmt::Debug for SpinGuard<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SpinGuard({})", T::CLASS.name)
+        write!(f, "SpinGuard({})", T::CLASS.name())
     }
 }
 
 /// Spins until the word is ours. Acquire; pairs with the release of [`bit_spin_unlock`].
-pub fn bit_spin_lock(cpu: &Cpu<'_>, word: &AtomicU32, _class: &'static WaitClass) {
+pub fn bit_spin_lock(cpu: &Cpu<'_>, word: &AtomicU32, _class: &'static LockClass) {
     while word.cmpxchg_acquire(0, cpu.owner_word()).is_err() {
         loom::thread::yield_now();
     }

@@ -59,6 +59,7 @@ fn words<const N: usize>() -> [AtomicU32; N] {
 }
 
 static EVENT: WaitClass = WaitClass { name: "event" };
+static BIT: LockClass = LockClass::new("bit", 7);
 
 /// `current` names one of two objects; the updater moves it and then breaks the other one.
 struct Published {
@@ -142,7 +143,7 @@ plain! {
 }
 
 impl Guarded for Pair {
-    const CLASS: LockClass = LockClass { name: "pair", rank: 6 };
+    const CLASS: LockClass = LockClass::new("pair", 6);
 }
 
 #[test]
@@ -162,7 +163,7 @@ fn locks_exclude_and_pass_on_what_was_done_under_them() {
     let bit = |with: bool| {
         move |[word, sum]: &[AtomicU32; 2], cpu: &Cpu<'_>, _| {
             if with {
-                bit_spin_lock(cpu, word, &EVENT);
+                bit_spin_lock(cpu, word, &BIT);
             }
             sum.set(sum.read() + 1);
             if with {

@@ -11,6 +11,7 @@
 
 extern crate alloc;
 
+pub mod lock_order;
 pub mod page;
 pub mod pagemap;
 pub mod percpu_ref;

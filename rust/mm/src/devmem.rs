@@ -12,6 +12,7 @@
 use prim::{Arena, Cpu, Guarded, LockClass, NoMemory, SpinLock, Table, plain};
 use program::Errno;
 
+use crate::lock_order;
 use crate::page::{Folio, Hold, Owner, Pfn, Span};
 use crate::pagemap::{DevPagemapOps, PagemapId, Pagemaps};
 use crate::warn::{Complaint, warn_on};
@@ -41,7 +42,7 @@ pub(crate) enum Pooled {
 }
 
 impl Guarded for FreePool {
-    const CLASS: LockClass = LockClass { name: "driver free pool", rank: 81 };
+    const CLASS: LockClass = lock_order::DRIVER_FREE_POOL;
 }
 
 impl FreePool {

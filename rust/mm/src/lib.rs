@@ -4,6 +4,7 @@
 //!
 //! ```text
 //! tally, warn     what the machine counts and complains about
+//! lock_order      which lock is taken under which
 //! refcount        the count word of a folio
 //! percpu_ref      lib/percpu-refcount.c
 //! page            struct page, memmap, folio, compound pages
@@ -23,6 +24,7 @@ extern crate alloc;
 
 pub mod dax;
 pub mod devmem;
+pub mod lock_order;
 pub mod page;
 pub mod pagemap;
 pub mod percpu_ref;

@@ -26,6 +26,7 @@ const FORBIDDEN: &[&str] = &[
 /// The rooms in import order; those in one row may know each other.
 const ROOMS: &[&[&str]] = &[
     &["tally", "warn"],
+    &["lock_order"],
     &["refcount"],
     &["percpu_ref"],
     &["page"],

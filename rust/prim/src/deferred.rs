@@ -25,7 +25,7 @@ crate::plain! {
 }
 
 impl Guarded for Ring {
-    const CLASS: LockClass = LockClass { name: "call_rcu", rank: 9 };
+    const CLASS: LockClass = LockClass::innermost("call_rcu");
 }
 
 crate::zeroed! {

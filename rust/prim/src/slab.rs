@@ -30,7 +30,7 @@ crate::plain! {
 }
 
 impl Guarded for FreeList {
-    const CLASS: LockClass = LockClass { name: "slab", rank: 9 };
+    const CLASS: LockClass = LockClass::innermost("slab");
 }
 
 crate::zeroed! {

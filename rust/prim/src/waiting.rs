@@ -1,7 +1,7 @@
 //! What a wait is: of which kind, for what, how deep, and how it can fail.
 
 /// A kind of wait, for reports.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WaitClass {
     pub name: &'static str,
 }

@@ -15,7 +15,7 @@ plain! {
     struct List { head: u32, closed: bool, free: [u16; 3], }
 }
 impl Guarded for List {
-    const CLASS: LockClass = LockClass { name: "list", rank: 8 };
+    const CLASS: LockClass = LockClass::new("list", 8);
 }
 zeroed! {
     /// A page.

@@ -6,19 +6,21 @@ mod common;
 
 use std::time::Duration;
 
-use common::{EVENT, WAITING, cpu, lease, until, until_asleep};
+use common::{WAITING, cpu, lease, until, until_asleep};
 use pgmap_prim::{
     AtomicU32, Completion, Guarded, Interrupted, LockClass, Machine, PlainData, Poison, RwSem,
     Sleep, SpinLock, Srcu, Stopped, TaskId, bit_lock, bit_spin_lock, bit_spin_unlock, bit_trylock,
     bit_unlock, bit_wait, catch_abandon, code, plain, wait_event, wake_up_all,
 };
 
+static BIT: LockClass = LockClass::new("bit", 7);
+
 plain! {
     #[derive(Clone, Copy, Debug)]
     struct Counter { a: u64, b: u64, }
 }
 impl Guarded for Counter {
-    const CLASS: LockClass = LockClass { name: "counter", rank: 6 };
+    const CLASS: LockClass = LockClass::new("counter", 6);
 }
 
 const TASKS: u32 = 4;
@@ -75,7 +77,7 @@ fn a_bit_lock_has_one_holder_and_leaves_the_other_bits_alone() {
     let (a, b) = (AtomicU32::new(0), AtomicU32::new(0));
     in_parallel(|cpu| {
         for _ in 0..ROUNDS {
-            bit_lock(cpu, &word, 0, &EVENT);
+            bit_lock(cpu, &word, 0, &BIT);
             assert_eq!(a.read(), b.read());
             a.set(a.read() + 1);
             b.set(b.read() + 1);
@@ -218,11 +220,11 @@ fn waiting_for_a_bit_does_not_take_it() {
     let machine = Machine::new(2);
     let word = AtomicU32::new(0);
     let holder = cpu(&machine, 0);
-    bit_lock(&holder, &word, 4, &EVENT);
+    bit_lock(&holder, &word, 4, &BIT);
     std::thread::scope(|s| {
         s.spawn(|| {
             let cpu = cpu(&machine, 1);
-            bit_wait(&cpu, &word, 4, Sleep::Uninterruptible, &EVENT).unwrap();
+            bit_wait(&cpu, &word, 4, Sleep::Uninterruptible, &BIT).unwrap();
             assert_eq!(word.read(), 0);
         });
         until_asleep(&machine, 1);
@@ -337,7 +339,7 @@ fn a_bit_spin_lock_has_one_holder() {
     let (word, counted) = (AtomicU32::new(0), AtomicU32::new(0));
     in_parallel(|cpu| {
         for _ in 0..ROUNDS {
-            bit_spin_lock(cpu, &word, &EVENT);
+            bit_spin_lock(cpu, &word, &BIT);
             // Not an RMW: two holders would lose a count.
             counted.set(counted.read() + 1);
             bit_spin_unlock(cpu, &word);
@@ -351,13 +353,13 @@ fn who_spins_for_a_bit_spin_lock_is_told_and_ends_with_the_machine() {
     let machine = Machine::new(2);
     let word = AtomicU32::new(0);
     let holder = cpu(&machine, 0);
-    bit_spin_lock(&holder, &word, &EVENT);
+    bit_spin_lock(&holder, &word, &BIT);
     std::thread::scope(|s| {
         let spinner =
-            s.spawn(|| catch_abandon(|| bit_spin_lock(&cpu(&machine, 1), &word, &EVENT)).is_err());
+            s.spawn(|| catch_abandon(|| bit_spin_lock(&cpu(&machine, 1), &word, &BIT)).is_err());
         until(|| !machine.waiters().is_empty());
         let waiter = &machine.waiters()[0];
-        assert_eq!((waiter.task, waiter.class), (TaskId(1), EVENT.name));
+        assert_eq!((waiter.task, waiter.class), (TaskId(1), BIT.name()));
         assert_eq!(waiter.owner, Some(TaskId(0)));
         machine.poison(Poison::Requested("enough".to_owned()));
         assert!(spinner.join().unwrap());
@@ -370,7 +372,7 @@ fn who_spins_for_a_bit_spin_lock_is_told_and_ends_with_the_machine() {
 fn a_bit_spin_lock_forbids_sleep_and_only_its_owner_gives_it_back() {
     let machine = Machine::new(2);
     let (holder, other, word) = (cpu(&machine, 0), cpu(&machine, 1), AtomicU32::new(0));
-    bit_spin_lock(&holder, &word, &EVENT);
+    bit_spin_lock(&holder, &word, &BIT);
     let _ = wait_event(&holder, &word, Sleep::Interruptible, WAITING, || true);
     bit_spin_unlock(&other, &word);
     assert_ne!(word.read(), 0);
@@ -440,12 +442,12 @@ fn lockers_of_a_bit_go_in_the_order_of_arrival_and_one_at_a_time() {
     let order = std::sync::Mutex::new(Vec::new());
     let holder = cpu(&machine, 0);
     std::thread::scope(|s| {
-        bit_lock(&holder, &word, 3, &EVENT);
+        bit_lock(&holder, &word, 3, &BIT);
         for task in 1..4 {
             let (machine, word, order) = (&machine, &word, &order);
             s.spawn(move || {
                 let cpu = cpu(machine, task);
-                bit_lock(&cpu, word, 3, &EVENT);
+                bit_lock(&cpu, word, 3, &BIT);
                 order.lock().unwrap().push(task);
                 bit_unlock(&cpu, word, 3);
             });

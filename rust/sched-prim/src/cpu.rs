@@ -7,9 +7,10 @@ use core::{cell::Cell, fmt, marker::PhantomData, panic::Location, time::Duration
 use pgmap_sched::{self as sched, Effect, Fault};
 
 use crate::{
-    AtomicUsize, CpuId, Lease, Machine, Poison, Signal, Tally, TaskId, Waiter, Warn, WarnRecord,
-    code,
+    AtomicUsize, CpuId, Lease, LockClass, Machine, Poison, Signal, Tally, TaskId, Waiter, Warn,
+    WarnRecord, code,
     guard::{self, AccessGuard, IrqGuard, LeafSection, RcuGuard},
+    lock::order::HeldLocks,
     object,
     poison::abandon,
     section::Kind,
@@ -26,6 +27,7 @@ pub struct Cpu<'m> {
     id: usize,
     terms: Lease<'m>,
     depth: Depth,
+    pub(crate) held: HeldLocks,
     /// Level of waiting: 0 none, 1 for an event.
     pub(crate) waiting: Cell<u8>,
     relaxed: Cell<u32>,
@@ -65,6 +67,7 @@ impl<'m> Cpu<'m> {
             id,
             terms,
             depth: Depth::default(),
+            held: HeldLocks::default(),
             waiting: Cell::new(0),
             relaxed: Cell::new(0),
             site,
@@ -161,14 +164,14 @@ impl<'m> Cpu<'m> {
     }
 
     /// A spin lock of this identity is held from now on.
-    pub(crate) fn spin_lock_taken(&self, lock: u64) {
+    pub(crate) fn spin_lock_taken(&self, lock: u64, class: &'static LockClass, site: Site) {
         self.depth.spin.set(self.depth.spin.get() + 1);
-        self.slot.hold(lock);
+        self.hold(lock, class, site);
     }
 
     pub(crate) fn spin_lock_dropped(&self, lock: u64) {
         self.depth.spin.set(self.depth.spin.get() - 1);
-        self.slot.unhold(lock);
+        self.unhold(lock);
     }
 
     /// `might_sleep()`: warns if the task may not.

@@ -78,9 +78,11 @@ pub use guard::{AccessGuard, IrqGuard, LeafSection, RcuGuard};
 pub use hardware::{by_hardware, may_speculate};
 pub use in_use::Entered;
 pub use lease::{CpuId, Lease, NoCpu, Poll, Signal, TaskId};
+pub use lock::order::Nesting;
 pub use lock::{
     Completion, Guarded, LockClass, ReadGuard, RwSem, SpinGuard, SpinLock, Srcu, SrcuGuard,
     WriteGuard, bit_lock, bit_spin_lock, bit_spin_unlock, bit_trylock, bit_unlock, bit_wait,
+    lock_map_acquire, lock_map_release,
 };
 pub use machine::{Machine, Tally};
 pub use memory::Region;

@@ -12,7 +12,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use pgmap_sched::{self as sched, Effect};
 
 use crate::{
-    Cpu, Lease, NoCpu, Poison, TaskId, hardware, object,
+    Cpu, Lease, NoCpu, Poison, TaskId, hardware,
+    lock::order::{Nesting, Nestings},
+    object,
     plain_word::PlainWord,
     queue::Queues,
     section,
@@ -31,6 +33,7 @@ pub struct Machine {
     pub(crate) slots: Box<[Slot]>,
     pub(crate) queues: Queues,
     pub(crate) warnings: WarnLog,
+    pub(crate) nestings: Nestings,
     poison: Mutex<Option<Poison>>,
     poisoned: PlainWord,
     /// How many of the engine's tasks have a store buffer.
@@ -47,6 +50,7 @@ impl Machine {
             slots: (0..cpus.max(1)).map(|_| Slot::default()).collect(),
             queues: Queues::new(cpus.max(1)),
             warnings: WarnLog::default(),
+            nestings: Nestings::default(),
             poison: Mutex::new(None),
             poisoned: PlainWord::new(0),
             buffers: PlainWord::new(0),
@@ -205,6 +209,13 @@ impl Machine {
         let signed = (1..).zip(&self.slots);
         let mut others = signed.filter(|&(owner, slot)| owner != me && slot.holds(lock));
         others.next().map_or(0, |(owner, _)| owner)
+    }
+
+    /// Which classes of locks were waited for under which since the machine was made, each pair as it was first
+    /// seen.
+    #[must_use]
+    pub fn nestings(&self) -> Vec<Nesting> {
+        self.nestings.all()
     }
 
     /// The locks that the task on this CPU holds, outermost first, as [`Object`](sched::Object)s.

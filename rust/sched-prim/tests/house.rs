@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 const SHARED: &[&str] = &[
     "deferred.rs",
     "lease.rs",
+    "lock/class.rs",
     "lock/completion.rs",
     "lock/mod.rs",
     "lock/srcu.rs",

@@ -14,7 +14,7 @@ plain! {
     struct Pair { a: u64, b: u64, }
 }
 impl Guarded for Pair {
-    const CLASS: LockClass = LockClass { name: "pair", rank: 6 };
+    const CLASS: LockClass = LockClass::new("pair", 6);
 }
 
 fn table() -> (Arena, Table<AtomicU32>) {

@@ -18,7 +18,7 @@ plain! {
     struct Pair { a: u64, b: u64, }
 }
 impl Guarded for Pair {
-    const CLASS: LockClass = LockClass { name: "pair", rank: 6 };
+    const CLASS: LockClass = LockClass::new("pair", 6);
 }
 
 static EVENT: WaitClass = WaitClass { name: "event" };

@@ -23,7 +23,7 @@ plain! {
     }
 }
 impl Guarded for Count {
-    const CLASS: LockClass = LockClass { name: "count", rank: 1 };
+    const CLASS: LockClass = LockClass::new("count", 1);
 }
 
 static GO: WaitClass = WaitClass { name: "go" };

@@ -7,6 +7,8 @@
 
 use prim::{Arena, AtomicU64, Cpu, Guarded, LockClass, NoMemory, SpinLock, Table, plain};
 
+use crate::lock_order;
+
 plain! {
     /// Where to look next, and how much is left.
     #[derive(Clone, Copy, Debug)]
@@ -17,7 +19,7 @@ plain! {
 }
 
 impl Guarded for Cursor {
-    const CLASS: LockClass = LockClass { name: "block allocator", rank: 75 };
+    const CLASS: LockClass = lock_order::BLOCK_ALLOCATOR;
 }
 
 /// Which blocks are in use.

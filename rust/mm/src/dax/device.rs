@@ -20,6 +20,7 @@ use program::Errno;
 use program::rules::TeardownPages;
 
 use crate::dax::Dax;
+use crate::lock_order;
 use crate::pagemap::PagemapId;
 
 plain! {
@@ -29,7 +30,7 @@ plain! {
 }
 
 impl Guarded for DeviceLocked {
-    const CLASS: LockClass = LockClass { name: "device lock", rank: 5 };
+    const CLASS: LockClass = lock_order::DEVICE_LOCK;
 }
 
 zeroed! {

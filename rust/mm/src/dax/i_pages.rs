@@ -6,20 +6,26 @@
 //! (B25, I19). Removing an entry wakes everybody: there is nothing left to own.
 
 use prim::{
-    AtomicU64, Cpu, Sleep, SpinGuard, WaitClass, Waiting, wait_event_exclusive, wake_up_all,
-    wake_up_one,
+    AtomicU64, Cpu, Sleep, SpinGuard, WaitClass, Waiting, lock_map_acquire, lock_map_release,
+    wait_event_exclusive, wake_up_all, wake_up_one,
 };
 
 use program::rules::{BusyScan, EntryWaitKey};
 
 use crate::dax::entry::DaxEntry;
 use crate::dax::{Dax, IPages, InodeId};
+use crate::lock_order::DAX_ENTRY;
 use crate::page::Order;
 use crate::tally;
 use crate::vm::Fault;
 use crate::warn::{Complaint, warn_on};
 
-static ENTRY: WaitClass = WaitClass { name: "DAX entry" };
+static ENTRY: WaitClass = DAX_ENTRY.waits;
+
+/// What a file's entries are to the order of locks.
+fn in_lock_order(inode: InodeId) -> u64 {
+    u64::from(inode.0) << 32
+}
 
 /// An entry this task has locked.
 #[derive(Clone, Copy, Debug)]
@@ -75,13 +81,15 @@ impl Dax {
         self.inode(inode).i_pages.lock(cpu)
     }
 
-    /// `get_next_unlocked_entry`, for an index.
+    /// `get_next_unlocked_entry`, for an index. To the order of locks the entry is taken from here on, whether it
+    /// had to be waited for or not.
     fn get_unlocked_entry<'a>(
         &'a self,
         cpu: &'a Cpu<'_>,
         inode: InodeId,
         index: u32,
     ) -> (SpinGuard<'a, IPages>, u32, DaxEntry) {
+        lock_map_acquire(cpu, &DAX_ENTRY, in_lock_order(inode));
         let mut lock = self.inode(inode).i_pages.lock(cpu);
         loop {
             let (at, entry) = self.entry_at(inode, index);
@@ -94,6 +102,7 @@ impl Dax {
 
     /// `put_unlocked_entry`: passes on the wake-up of an entry that was waited for and not taken.
     fn put_unlocked_entry(&self, cpu: &Cpu<'_>, inode: InodeId, index: u32, entry: DaxEntry) {
+        lock_map_release(cpu, in_lock_order(inode));
         if !entry.is_none() {
             wake_up_one(cpu, self.slot(inode, index));
         }
@@ -155,6 +164,7 @@ impl Dax {
             // Release: pairs with the acquire of a waiter's check.
             slot.set_release(grabbed.entry.unlocked().0);
         }
+        lock_map_release(cpu, in_lock_order(grabbed.inode));
         wake_up_one(cpu, slot);
     }
 
@@ -202,6 +212,7 @@ impl Dax {
                 continue;
             }
             let (mut lock, at, entry) = self.get_unlocked_entry(cpu, inode, index);
+            lock_map_release(cpu, in_lock_order(inode));
             if entry.is_none() {
                 continue;
             }

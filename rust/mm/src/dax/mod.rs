@@ -34,6 +34,7 @@ use prim::{
 };
 use program::{Errno, Geometry};
 
+use crate::lock_order;
 use crate::page::{Order, Span};
 use crate::pagemap::PagemapType;
 use crate::vm::{MappingId, Vm};
@@ -56,29 +57,29 @@ impl InodeId {
 
 /// A lock class without data of its own.
 macro_rules! lock_class {
-    ($(#[$doc:meta])* $name:ident, $label:literal, $rank:literal) => {
+    ($(#[$doc:meta])* $name:ident, $class:ident) => {
         plain! {
             $(#[$doc])*
             #[derive(Clone, Copy, Debug)]
             pub struct $name;
         }
         impl Guarded for $name {
-            const CLASS: LockClass = LockClass { name: $label, rank: $rank };
+            const CLASS: LockClass = lock_order::$class;
         }
     };
 }
 
 lock_class! {
     /// `i_rwsem`: one writer of size and extents at a time.
-    IoLocked, "i_rwsem", 10
+    IoLocked, I_RWSEM
 }
 lock_class! {
     /// `invalidate_lock`: faults share it, whoever takes blocks away holds it alone.
-    FaultsLocked, "invalidate_lock", 30
+    FaultsLocked, INVALIDATE_LOCK
 }
 lock_class! {
     /// The filesystem's own lock over one inode's extents (XFS ILOCK).
-    ExtentsLocked, "extent lock", 40
+    ExtentsLocked, EXTENT_LOCK
 }
 
 plain! {
@@ -93,7 +94,7 @@ plain! {
 }
 
 impl Guarded for IPages {
-    const CLASS: LockClass = LockClass { name: "i_pages", rank: 70 };
+    const CLASS: LockClass = lock_order::I_PAGES;
 }
 
 zeroed! {

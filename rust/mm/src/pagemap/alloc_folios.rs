@@ -21,15 +21,14 @@
 
 use core::ops::RangeInclusive;
 
-use prim::{Cpu, Strength, WaitClass, bit_spin_lock, bit_spin_unlock};
+use prim::{Cpu, Strength, bit_spin_lock, bit_spin_unlock};
 use program::Errno;
 use program::rules::Publication;
 
+use crate::lock_order::ALLOCATION_CLAIM;
 use crate::page::{Folio, Hold, Pfn, Span};
 use crate::pagemap::{PagemapHold, PagemapId, Pagemaps};
 use crate::tally;
-
-static CLAIM: WaitClass = WaitClass { name: "allocation claim" };
 
 impl Pagemaps {
     /// Allocates `length` pages from frame `start` on; `folios` of the same span lists what was made.
@@ -120,7 +119,7 @@ impl Pagemaps {
     /// Ascending, so that two callers cannot wait for each other.
     #[inline(always)]
     fn claim(&self, cpu: &Cpu<'_>, (first, last): (usize, usize)) {
-        bit_spin_lock(cpu, &self.claims[first], &CLAIM);
+        bit_spin_lock(cpu, &self.claims[first], &ALLOCATION_CLAIM);
         if first < last {
             self.claim_others(cpu, first + 1..=last);
         }
@@ -136,7 +135,7 @@ impl Pagemaps {
 
     #[cold]
     fn claim_others(&self, cpu: &Cpu<'_>, regions: RangeInclusive<usize>) {
-        regions.for_each(|region| bit_spin_lock(cpu, &self.claims[region], &CLAIM));
+        regions.for_each(|region| bit_spin_lock(cpu, &self.claims[region], &ALLOCATION_CLAIM));
     }
 
     #[cold]

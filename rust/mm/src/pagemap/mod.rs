@@ -29,6 +29,7 @@ use prim::{
 use program::rules::Barrier;
 use program::{Geometry, Rules};
 
+use crate::lock_order;
 use crate::page::{Folio, Head, Memmap, Order, Pfn, Span};
 use crate::percpu_ref::{PercpuRefs, Put, RefId};
 
@@ -120,7 +121,7 @@ plain! {
 }
 
 impl Guarded for RangesLocked {
-    const CLASS: LockClass = LockClass { name: "pgmap_array", rank: 70 };
+    const CLASS: LockClass = lock_order::PGMAP_ARRAY;
 }
 
 /// Every pagemap of a machine, and the memmap they describe.

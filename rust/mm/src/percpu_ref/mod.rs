@@ -34,6 +34,8 @@ use prim::{
     LockClass, NoMemory, Slab, SpinLock, Strength, Table, plain, zeroed,
 };
 
+use crate::lock_order;
+
 use ledger::Out;
 pub use words::{Confirm, Init, Put, RefId, Switched};
 
@@ -75,7 +77,7 @@ plain! {
 }
 
 impl Guarded for SwitchLocked {
-    const CLASS: LockClass = LockClass { name: "percpu_ref_switch_lock", rank: 80 };
+    const CLASS: LockClass = lock_order::PERCPU_REF_SWITCH_LOCK;
 }
 
 plain! {

@@ -11,6 +11,7 @@
 use prim::{AtomicU32, Cpu, Ghost, Guarded, LockClass, ReadGuard, RwSem, SpinLock, plain, zeroed};
 use program::Errno;
 
+use crate::lock_order;
 use crate::vm::gather::MmuGather;
 use crate::vm::rmap::MapEntry;
 use crate::vm::tables::PtLocked;
@@ -86,7 +87,7 @@ plain! {
 }
 
 impl Guarded for Layout {
-    const CLASS: LockClass = LockClass { name: "mmap_lock", rank: 20 };
+    const CLASS: LockClass = lock_order::MMAP_LOCK;
 }
 
 impl Layout {

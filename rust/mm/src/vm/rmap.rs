@@ -7,6 +7,7 @@
 use prim::{Cpu, Guarded, LockClass, ReadGuard, RwSem, plain, zeroed};
 use program::Errno;
 
+use crate::lock_order;
 use crate::page::{Folio, Pfn};
 use crate::vm::gather::MmuGather;
 use crate::vm::{MmId, Vm, Vpn};
@@ -40,7 +41,7 @@ plain! {
 }
 
 impl Guarded for MapList {
-    const CLASS: LockClass = LockClass { name: "i_mmap_rwsem", rank: 50 };
+    const CLASS: LockClass = lock_order::I_MMAP_RWSEM;
 }
 
 impl MapList {

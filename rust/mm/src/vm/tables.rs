@@ -14,6 +14,7 @@ use prim::{
 };
 use program::Geometry;
 
+use crate::lock_order;
 use crate::page::{Order, Pfn};
 use crate::tally;
 use crate::vm::{Entry, MmId, Vpn};
@@ -33,7 +34,7 @@ plain! {
 }
 
 impl Guarded for PtLocked {
-    const CLASS: LockClass = LockClass { name: "page table lock", rank: 60 };
+    const CLASS: LockClass = lock_order::PAGE_TABLE_LOCK;
 }
 
 zeroed! {

@@ -10,6 +10,7 @@ use prim::{
 use program::Errno;
 use program::op::{FdNo, MapNo, WorkerId};
 
+use crate::lock_order;
 use crate::page::Hold;
 use crate::vm::{GupKind, GupRange, Permission};
 use crate::world::{PAGE_SIZE, Return, World};
@@ -34,7 +35,7 @@ plain! {
 }
 
 impl Guarded for Segments {
-    const CLASS: LockClass = LockClass { name: "bio", rank: 94 };
+    const CLASS: LockClass = lock_order::BIO;
 }
 
 zeroed! {

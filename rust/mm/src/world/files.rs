@@ -10,6 +10,7 @@ use program::op::{
 };
 
 use crate::dax::{Birth, InodeId};
+use crate::lock_order;
 use crate::vm::FileUse;
 use crate::world::process::Handles;
 use crate::world::{PAGE_SIZE, Return, World};
@@ -26,7 +27,7 @@ plain! {
 }
 
 impl Guarded for Directory {
-    const CLASS: LockClass = LockClass { name: "directory", rank: 92 };
+    const CLASS: LockClass = lock_order::DIRECTORY;
 }
 
 plain! {

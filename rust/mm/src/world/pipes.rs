@@ -7,6 +7,7 @@ use prim::{AtomicU32, Cpu, Guarded, LockClass, SpinLock, plain, zeroed};
 use program::Errno;
 use program::op::{MapNo, PipeNo, WorkerId};
 
+use crate::lock_order;
 use crate::page::Hold;
 use crate::vm::{GupKind, GupRange, Permission};
 use crate::world::{PAGE_SIZE, Return, World};
@@ -24,7 +25,7 @@ plain! {
 }
 
 impl Guarded for Ring {
-    const CLASS: LockClass = LockClass { name: "pipe", rank: 93 };
+    const CLASS: LockClass = lock_order::PIPE;
 }
 
 zeroed! {

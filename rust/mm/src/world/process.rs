@@ -7,6 +7,7 @@ use prim::{AtomicU32, Cpu, Guarded, LockClass, SpinLock, plain, zeroed};
 use program::Errno;
 use program::op::{HANDLES_MAX, WorkerId};
 
+use crate::lock_order;
 use crate::vm::{GupRange, MmId};
 use crate::world::files::Descriptor;
 use crate::world::{Return, World};
@@ -53,7 +54,7 @@ plain! {
 }
 
 impl Guarded for Handles {
-    const CLASS: LockClass = LockClass { name: "files_struct", rank: 90 };
+    const CLASS: LockClass = lock_order::FILES_STRUCT;
 }
 
 impl Handles {
@@ -110,7 +111,7 @@ plain! {
 }
 
 impl Guarded for Pins {
-    const CLASS: LockClass = LockClass { name: "pins", rank: 91 };
+    const CLASS: LockClass = lock_order::PINS;
 }
 
 zeroed! {

@@ -8,20 +8,20 @@
 //! waiter's, so that an unlock without waiters is one RMW and one load.
 
 use crate::{
-    AtomicU32, Cpu, Interrupted, Sleep, WaitClass, Waiting, Warn, code,
+    AtomicU32, Cpu, Interrupted, LockClass, Sleep, Waiting, Warn, code,
     queue::{HowMany, Key, Turn},
     sleep::{wait_until, wake},
     smp_mb_after_atomic,
     wait::wait_on,
 };
 
-fn waiting(word: &AtomicU32, class: &'static WaitClass) -> Waiting {
-    Waiting { class, object: core::ptr::from_ref(word).addr() as u64, owner: 0 }
+fn waiting(word: &AtomicU32, class: &'static LockClass) -> Waiting {
+    Waiting { class: &class.waits, object: core::ptr::from_ref(word).addr() as u64, owner: 0 }
 }
 
 /// Waits, uninterruptibly, and takes the bit.
 #[inline]
-pub fn bit_lock(cpu: &Cpu<'_>, word: &AtomicU32, bit: u32, class: &'static WaitClass) {
+pub fn bit_lock(cpu: &Cpu<'_>, word: &AtomicU32, bit: u32, class: &'static LockClass) {
     let waiting = waiting(word, class);
     cpu.might_sleep(waiting.object);
     if word.try_lock_bit(bit) {
@@ -62,7 +62,7 @@ pub fn bit_wait(
     word: &AtomicU32,
     bit: u32,
     sleep: Sleep,
-    class: &'static WaitClass,
+    class: &'static LockClass,
 ) -> Result<(), Interrupted> {
     // Acquire pairs with the unlock's release.
     let free = || word.read_acquire() & (1 << bit) == 0;

@@ -11,11 +11,11 @@
 //!
 //! Ordering: taking is acquire, giving back release, they pair.
 
-use crate::{AtomicU32, Cpu, WaitClass, Waiting, Warn, code, slot::Manner};
+use crate::{AtomicU32, Cpu, LockClass, Waiting, Warn, code, slot::Manner};
 
 /// Spins until the word is ours. Sleeping is forbidden until [`bit_spin_unlock`].
 #[inline]
-pub fn bit_spin_lock(cpu: &Cpu<'_>, word: &AtomicU32, class: &'static WaitClass) {
+pub fn bit_spin_lock(cpu: &Cpu<'_>, word: &AtomicU32, class: &'static LockClass) {
     if word.cmpxchg_acquire(0, cpu.owner_word()).is_err() {
         spin(cpu, word, class);
     }
@@ -36,13 +36,13 @@ pub fn bit_spin_unlock(cpu: &Cpu<'_>, word: &AtomicU32) {
 }
 
 #[cold]
-fn spin(cpu: &Cpu<'_>, word: &AtomicU32, class: &'static WaitClass) {
+fn spin(cpu: &Cpu<'_>, word: &AtomicU32, class: &'static LockClass) {
     let me = cpu.owner_word();
     let object = core::ptr::from_ref(word).addr() as u64;
     if word.read() == me {
         cpu.warn(Warn { code: code::LOCK_RECURSION, object, value: me.into() });
     }
-    let waiting = Waiting { class, object, owner: word.read() };
+    let waiting = Waiting { class: &class.waits, object, owner: word.read() };
     let _record = cpu.publish(waiting, Manner::Busily);
     while word.read() != 0 || word.cmpxchg_acquire(0, me).is_err() {
         cpu.slot.record.set_owner(word.read());

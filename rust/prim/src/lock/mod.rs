@@ -6,35 +6,25 @@
 
 mod bit;
 mod bit_spin;
+mod class;
 mod completion;
+pub(crate) mod order;
 mod rwsem;
 mod spin;
 mod srcu;
 
 pub use bit::{bit_lock, bit_trylock, bit_unlock, bit_wait};
 pub use bit_spin::{bit_spin_lock, bit_spin_unlock};
+pub use class::{Guarded, LockClass};
 pub use completion::Completion;
+pub use order::{lock_map_acquire, lock_map_release};
 pub use rwsem::{ReadGuard, RwSem, WriteGuard};
 pub use spin::{SpinGuard, SpinLock};
 pub use srcu::{Srcu, SrcuGuard};
 
-use crate::{PlainData, WaitClass};
-
-/// What all locks of one kind have in common.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LockClass {
-    pub name: &'static str,
-    /// Place in the locking order, outermost first; the explorer checks it, this face does not.
-    pub rank: u8,
-}
-
-/// Data that has a lock of its own. The class belongs to the data, so that two locks of one kind
-/// cannot disagree about their rank.
-pub trait Guarded: PlainData {
-    const CLASS: LockClass;
-}
+use crate::WaitClass;
 
 /// How waits for locks of `T`'s class appear in reports.
 const fn wait_class<T: Guarded>() -> &'static WaitClass {
-    const { &WaitClass { name: T::CLASS.name } }
+    const { &T::CLASS.waits }
 }

@@ -304,7 +304,7 @@ impl<T: Guarded> fmt::Debug for RwSem<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let word = self.word.read();
         let (readers, writer) = (word & READERS, Self::writer_of(word));
-        write!(f, "RwSem({}, {readers} readers, writer {writer})", T::CLASS.name)
+        write!(f, "RwSem({}, {readers} readers, writer {writer})", T::CLASS.name())
     }
 }
 

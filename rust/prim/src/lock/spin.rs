@@ -137,7 +137,7 @@ impl<T: Guarded> SpinLock<T> {
 impl<T: Guarded> fmt::Debug for SpinLock<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = if self.is_locked() { "locked" } else { "free" };
-        write!(f, "SpinLock({}, {state})", T::CLASS.name)
+        write!(f, "SpinLock({}, {state})", T::CLASS.name())
     }
 }
 

@@ -27,7 +27,7 @@ crate::plain! {
 }
 
 impl Guarded for Updater {
-    const CLASS: LockClass = LockClass { name: "srcu_gp_mutex", rank: 0 };
+    const CLASS: LockClass = LockClass::innermost("srcu_gp_mutex");
 }
 
 crate::zeroed! {

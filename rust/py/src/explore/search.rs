@@ -60,6 +60,7 @@ fn work(
     told["warnings"] = warnings(scenario, seen).into();
     told["strangers"] = strangers(scenario, seen).iter().map(ToString::to_string).collect();
     told["unseen"] = seen.unseen(&scenario.program).into();
+    told["lock_orders"] = json!(verdict.seen().lock_orders);
     told["program"] = scenario.program.to_string().into();
     told["setting"] = setting(scenario);
     told["bounds"] = bounds(&verdict.seen().stats);

@@ -9,7 +9,7 @@ use core::panic::Location;
 use pgmap_sched::{self as sched, Effect, Step, Verb};
 
 use crate::{
-    AtomicU32, Cpu, Interrupted, Sleep, WaitClass, Warn, code, object,
+    AtomicU32, Cpu, Interrupted, LockClass, Sleep, Warn, code, object,
     step::{self, Site, Until},
     verb,
 };
@@ -23,19 +23,21 @@ fn wait(
     cpu: &Cpu<'_>,
     word: &AtomicU32,
     (verb, effect, site): (Verb, Effect, Site),
-    class: &'static WaitClass,
+    class: &'static LockClass,
     ready: &dyn Fn() -> bool,
 ) {
     let object = object::word(address(word));
-    let until = Until { class: class.name, object: object.0, owner: &|| 0, ready };
+    let until = Until { class: class.name(), object: object.0, owner: &|| 0, ready };
     step::point_when(cpu, Step { verb, object, effect, site }, &until);
 }
 
 /// Waits, uninterruptibly, and takes the bit.
 #[track_caller]
-pub fn bit_lock(cpu: &Cpu<'_>, word: &AtomicU32, bit: u32, class: &'static WaitClass) {
-    let what = (verb::BIT_LOCK, Effect::Write, Location::caller());
+pub fn bit_lock(cpu: &Cpu<'_>, word: &AtomicU32, bit: u32, class: &'static LockClass) {
+    let site = Location::caller();
+    let what = (verb::BIT_LOCK, Effect::Write, site);
     cpu.might_sleep(object::word(address(word)).0);
+    cpu.will_wait_for(class, site);
     loop {
         wait(cpu, word, what, class, &|| word.bit_is_clear(bit));
         if word.take_bit(bit) {
@@ -77,10 +79,11 @@ pub fn bit_wait(
     word: &AtomicU32,
     bit: u32,
     sleep: Sleep,
-    class: &'static WaitClass,
+    class: &'static LockClass,
 ) -> Result<(), Interrupted> {
     let site = Location::caller();
     cpu.might_sleep(object::word(address(word)).0);
+    cpu.will_wait_for(class, site);
     let interruptible = sleep == Sleep::Interruptible;
     let ready = || word.bit_is_clear(bit) || interruptible && cpu.slot.signalled.get() != 0;
     if !step::in_task() && !ready() && interruptible && cpu.interrupted_outside() {

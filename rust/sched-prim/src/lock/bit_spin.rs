@@ -9,21 +9,22 @@ use core::panic::Location;
 use pgmap_sched::{Effect, Step};
 
 use crate::{
-    AtomicU32, Cpu, WaitClass, Warn, code, object,
+    AtomicU32, Cpu, LockClass, Warn, code, object,
     step::{self, Until},
     verb,
 };
 
 /// Waits until the word is ours. Sleeping is forbidden until [`bit_spin_unlock`].
 #[track_caller]
-pub fn bit_spin_lock(cpu: &Cpu<'_>, word: &AtomicU32, class: &'static WaitClass) {
+pub fn bit_spin_lock(cpu: &Cpu<'_>, word: &AtomicU32, class: &'static LockClass) {
     let object = object::word(core::ptr::from_ref(word).addr());
     let (me, site) = (cpu.owner_word(), Location::caller());
     if word.peek() == me {
         cpu.warn(Warn { code: code::LOCK_RECURSION, object: object.0, value: me.into() });
     }
+    cpu.will_wait_for(class, site);
     let until = Until {
-        class: class.name,
+        class: class.name(),
         object: object.0,
         owner: &|| word.peek(),
         ready: &|| word.peek() == 0,
@@ -32,7 +33,7 @@ pub fn bit_spin_lock(cpu: &Cpu<'_>, word: &AtomicU32, class: &'static WaitClass)
     loop {
         step::point_when(cpu, step, &until);
         if word.take_word(me) {
-            cpu.spin_lock_taken(object.0);
+            cpu.spin_lock_taken(object.0, class, site);
             return;
         }
         // Unwinding out of a dead machine: the holder unwinds too.

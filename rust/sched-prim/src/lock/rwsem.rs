@@ -28,7 +28,7 @@ use core::{
 
 use pgmap_sched::{self as sched, Effect, Object, Step, Verb};
 
-use super::{Guarded, wait_class};
+use super::{Guarded, order::class_of, wait_class};
 use crate::{
     Cpu, Warn, ZeroInit, code, in_use, object,
     queue::{Key, Turn},
@@ -71,6 +71,7 @@ impl<T: Guarded> RwSem<T> {
     pub fn read<'a>(&'a self, cpu: &'a Cpu<'_>) -> ReadGuard<'a, T> {
         let site = Location::caller();
         cpu.might_sleep(self.object().0);
+        cpu.will_wait_for(class_of::<T>(), site);
         step::locked(verb::DOWN_READ, self.address(), site);
         if !self.update(READER_STOPS, READER) {
             self.wait(cpu, Turn::Shared, site);
@@ -92,6 +93,7 @@ impl<T: Guarded> RwSem<T> {
     pub fn write<'a>(&'a self, cpu: &'a Cpu<'_>) -> WriteGuard<'a, T> {
         let site = Location::caller();
         cpu.might_sleep(self.object().0);
+        cpu.will_wait_for(class_of::<T>(), site);
         step::locked(verb::DOWN_WRITE, self.address(), site);
         if !self.update(WRITER_STOPS, signature(cpu)) {
             self.wait(cpu, Turn::Exclusive, site);
@@ -212,7 +214,7 @@ impl<T: Guarded> RwSem<T> {
 
     fn release(&self, cpu: &Cpu<'_>, verb: Verb, held: u64, site: Site) {
         step::locked(verb, self.address(), site);
-        cpu.slot.unhold(self.object().0);
+        cpu.unhold(self.object().0);
         let old = self.word.fetch_sub(held, Release);
         self.serve(cpu);
         sched::value(old, self.word.load(Relaxed));
@@ -253,7 +255,7 @@ impl<T: Guarded> fmt::Debug for RwSem<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let word = self.word.load(Relaxed);
         let (readers, writer) = (word & READERS, Self::writer_of(word));
-        write!(f, "RwSem({}, {readers} readers, writer {writer})", T::CLASS.name)
+        write!(f, "RwSem({}, {readers} readers, writer {writer})", T::CLASS.name())
     }
 }
 
@@ -270,7 +272,7 @@ macro_rules! guard {
 
         impl<'a, T: Guarded> $name<'a, T> {
             fn new(sem: &'a RwSem<T>, cpu: &'a Cpu<'a>, site: Site) -> Self {
-                cpu.slot.hold(sem.object().0);
+                cpu.hold(sem.object().0, class_of::<T>(), site);
                 Self { sem, cpu, site }
             }
         }

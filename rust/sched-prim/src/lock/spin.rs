@@ -17,7 +17,7 @@ use core::{
 
 use pgmap_sched::{self as sched, Effect, Step};
 
-use super::{Guarded, wait_class};
+use super::{Guarded, order::class_of, wait_class};
 use crate::{
     Cpu, Warn, ZeroInit, code, in_use, object,
     step::{self, Site, Until},
@@ -56,6 +56,7 @@ impl<T: Guarded> SpinLock<T> {
             let value = i64::from(me);
             cpu.warn(Warn { code: code::LOCK_RECURSION, object: object.0, value });
         }
+        cpu.will_wait_for(class_of::<T>(), site);
         let step = Step { verb: verb::SPIN_LOCK, object, effect: Effect::Write, site };
         let until = Until {
             class: wait_class::<T>().name,
@@ -123,7 +124,7 @@ impl<T: Guarded> SpinLock<T> {
 impl<T: Guarded> fmt::Debug for SpinLock<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = if self.word.load(Relaxed) != 0 { "locked" } else { "free" };
-        write!(f, "SpinLock({}, {state})", T::CLASS.name)
+        write!(f, "SpinLock({}, {state})", T::CLASS.name())
     }
 }
 
@@ -138,7 +139,7 @@ pub struct SpinGuard<'a, T: Guarded> {
 
 impl<'a, T: Guarded> SpinGuard<'a, T> {
     fn new(lock: &'a SpinLock<T>, cpu: &'a Cpu<'a>, site: Site) -> Self {
-        cpu.spin_lock_taken(object::word(lock.address()).0);
+        cpu.spin_lock_taken(object::word(lock.address()).0, class_of::<T>(), site);
         Self { lock, cpu, site }
     }
 }

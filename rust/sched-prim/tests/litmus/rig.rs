@@ -18,7 +18,7 @@ plain! {
 }
 
 impl Guarded for Nothing {
-    const CLASS: LockClass = LockClass { name: "nothing", rank: 1 };
+    const CLASS: LockClass = LockClass::new("nothing", 1);
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

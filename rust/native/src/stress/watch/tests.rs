@@ -17,6 +17,7 @@ use crate::stress::report::Progress;
 use crate::stress::{Config, mix_named};
 
 static EVENT: WaitClass = WaitClass { name: "an event" };
+static BIT: LockClass = LockClass::new("a bit", 7);
 const WAITING: Waiting = Waiting { class: &EVENT, object: 7, owner: 0 };
 const DEEP: Sleep = Sleep::Uninterruptible;
 
@@ -25,7 +26,7 @@ plain! {
     struct Nothing;
 }
 impl Guarded for Nothing {
-    const CLASS: LockClass = LockClass { name: "some lock", rank: 1 };
+    const CLASS: LockClass = LockClass::new("some lock", 1);
 }
 
 /// A round that the test plays itself.
@@ -142,7 +143,7 @@ fn a_forgotten_wake_up_is_found_whatever_was_waited_for() {
         }),
         "an event",
     );
-    told(forget_to_wake(|cpu, w| bit_lock(cpu, w, 0, &EVENT)), "an event");
+    told(forget_to_wake(|cpu, w| bit_lock(cpu, w, 0, &BIT)), "a bit");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Locks exclude, and deadlock where they must.
 
-use super::{DEEP, EVENT, Pair, breaks, bump, counter, holds, wait_for, words};
+use super::{BIT, DEEP, Pair, breaks, bump, counter, holds, wait_for, words};
 use crate::model::{EXPLORED, set_up};
 use crate::prim::{
     AtomicU32, Cpu, Machine, PlainData, RwSem, SpinLock, bit_lock, bit_trylock, bit_unlock,
@@ -131,7 +131,7 @@ fn a_bit_lock_has_one_holder_and_leaves_the_other_bits_alone() {
         2,
         start,
         |(word, sum), cpu, _| {
-            bit_lock(cpu, word, 0, &EVENT);
+            bit_lock(cpu, word, 0, &BIT);
             add(&sum[0]);
             bit_unlock(cpu, word, 0);
         },
@@ -142,7 +142,7 @@ fn a_bit_lock_has_one_holder_and_leaves_the_other_bits_alone() {
         2,
         start,
         |(word, sum), cpu, task| {
-            bit_lock(cpu, word, task, &EVENT);
+            bit_lock(cpu, word, task, &BIT);
             add(&sum[0]);
             bit_unlock(cpu, word, task);
         },
@@ -157,13 +157,13 @@ fn waiting_for_a_bit_ends_with_the_bit_free_and_does_not_take_it() {
         words::<2>,
         |words, cpu, task| match task {
             0 => {
-                bit_lock(cpu, &words[0], 4, &EVENT);
+                bit_lock(cpu, &words[0], 4, &BIT);
                 words[1].set(1);
                 words[1].set(0);
                 bit_unlock(cpu, &words[0], 4);
             }
             _ => {
-                bit_wait(cpu, &words[0], 4, DEEP, &EVENT).expect("uninterruptible");
+                bit_wait(cpu, &words[0], 4, DEEP, &BIT).expect("uninterruptible");
             }
         },
         |words| assert_eq!(words[0].read(), 0),

@@ -22,10 +22,11 @@ plain! {
     pub(crate) struct Pair { pub(crate) a: u64, pub(crate) b: u64, }
 }
 impl Guarded for Pair {
-    const CLASS: LockClass = LockClass { name: "pair", rank: 6 };
+    const CLASS: LockClass = LockClass::new("pair", 6);
 }
 
 pub(crate) static EVENT: WaitClass = WaitClass { name: "event" };
+pub(crate) static BIT: LockClass = LockClass::new("bit", 7);
 pub(crate) const WAITING: Waiting = Waiting { class: &EVENT, object: 0x2a, owner: 0 };
 pub(crate) const DEEP: Sleep = Sleep::Uninterruptible;
 

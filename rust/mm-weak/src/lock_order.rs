@@ -1,0 +1,1 @@
+../../mm/src/lock_order.rs

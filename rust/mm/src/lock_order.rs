@@ -1,0 +1,67 @@
+//! The order in which locks are taken, one line each, outermost first (the comment at the top of
+//! `mm/rmap.c`, `mm/filemap.c`, and for DAX entries `fs/dax.c`).
+//!
+//! A task that holds a lock waits only for locks that stand below it here. The explorer checks that at every
+//! lock that is waited for (a trylock is exempt, it does not wait), and tells both orders where two contradict
+//! each other. Locks of one class are not compared: those are taken by rules of their own, which stand where
+//! they are taken (claims in ascending order).
+
+use prim::LockClass;
+
+macro_rules! lock_order {
+    ($($(#[$doc:meta])+ $name:ident $label:literal;)+) => {
+        /// Places in the order.
+        #[allow(non_camel_case_types, clippy::upper_case_acronyms)]
+        #[repr(u8)]
+        enum Place {
+            $($name,)+
+        }
+
+        $($(#[$doc])+ pub(crate) const $name: LockClass =
+            LockClass::new($label, Place::$name as u8);)+
+
+        /// Every lock of the protocol, outermost first.
+        pub const LOCK_ORDER: &[LockClass] = &[$($name),+];
+    };
+}
+
+lock_order! {
+    /// `device_lock`: bind and unbind.
+    DEVICE_LOCK "device lock";
+    /// `inode->i_rwsem`: one writer of size and extents at a time.
+    I_RWSEM "i_rwsem";
+    /// `mm->mmap_lock`: under `i_rwsem`, because copying from user memory may fault.
+    MMAP_LOCK "mmap_lock";
+    /// `mapping->invalidate_lock`: faults share it under `mmap_lock`.
+    INVALIDATE_LOCK "invalidate_lock";
+    /// A locked DAX entry: a fault holds it while it asks the file system where the page is.
+    DAX_ENTRY "DAX entry";
+    /// The file system's lock over the extents of an inode (XFS `ILOCK`).
+    EXTENT_LOCK "extent lock";
+    /// `mapping->i_mmap_rwsem`: who maps the file.
+    I_MMAP_RWSEM "i_mmap_rwsem";
+    /// `ptl`: the entries of one table.
+    PAGE_TABLE_LOCK "page table lock";
+    /// The xarray's lock.
+    I_PAGES "i_pages";
+    /// The file system's allocator.
+    BLOCK_ALLOCATOR "block allocator";
+    /// Which pagemaps there are.
+    PGMAP_ARRAY "pgmap_array";
+    /// Frames that an allocation is making folios of.
+    ALLOCATION_CLAIM "allocation claim";
+    /// `percpu_ref_switch_lock`.
+    PERCPU_REF_SWITCH_LOCK "percpu_ref_switch_lock";
+    /// A driver's list of free pages.
+    DRIVER_FREE_POOL "driver free pool";
+    /// `files_struct->file_lock`, and what else a process has by number.
+    FILES_STRUCT "files_struct";
+    /// The pins of a worker.
+    PINS "pins";
+    /// Names of files.
+    DIRECTORY "directory";
+    /// A pipe's ring.
+    PIPE "pipe";
+    /// I/O in flight.
+    BIO "bio";
+}

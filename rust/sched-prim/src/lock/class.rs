@@ -1,0 +1,1 @@
+../../../prim/src/lock/class.rs
