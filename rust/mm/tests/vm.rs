@@ -6,8 +6,8 @@ use common::*;
 use pgmap_mm::dax::Extent;
 use pgmap_mm::tally;
 use pgmap_mm::vm::{
-    Access as VmAccess, Fault, FaultHandler, GupKind, GupRange, GupRequest, Insert, Longterm,
-    MappingId, MmId, Permission, VmFault, Vpn,
+    Access as VmAccess, Fault, FaultHandler, GupKind, GupRange, GupRequest, Insert, Leaf, Longterm,
+    MappingId, MmId, Permission, Pte, VmFault, Vpn,
 };
 use prim::{Cpu, Poison, Stopped, Tally, catch_abandon};
 use program::op::{Align, FdNo, FileRef, Layout, MapNo, PageRange, Prot};
@@ -279,12 +279,13 @@ fn only_an_entry_of_the_same_page_is_made_writable() {
     assert_eq!(rig.read(&cpu, W0, 0), Ok(0));
     let vm = &rig.world.dax.vm;
     let fault = fault_at(&rig, &cpu, 0, Permission::Write);
-    let before = vm.lookup(FIRST_MM, fault.vpn);
-    assert!(before.is_present() && !before.allows(Permission::Write));
+    let pfn = rig.frame(inode, 0);
+    let page = |permission| Pte::Page(Leaf::new(pfn, permission));
+    assert_eq!(vm.walk(FIRST_MM, fault.vpn), page(Permission::Read));
     assert_eq!(vm.insert_page(&cpu, &fault, rig.frame(inode, 1)), Insert::Raced);
-    assert_eq!(vm.lookup(FIRST_MM, fault.vpn), before);
-    assert_eq!(vm.insert_page(&cpu, &fault, rig.frame(inode, 0)), Insert::Done);
-    assert_eq!(vm.lookup(FIRST_MM, fault.vpn), before.made_writable());
+    assert_eq!(vm.walk(FIRST_MM, fault.vpn), page(Permission::Read));
+    assert_eq!(vm.insert_page(&cpu, &fault, pfn), Insert::Done);
+    assert_eq!(vm.walk(FIRST_MM, fault.vpn), page(Permission::Write));
 }
 
 #[test]
@@ -299,10 +300,10 @@ fn a_leaf_is_not_put_over_a_page_table() {
     assert_eq!(rig.read(&cpu, W0, 3), Ok(0), "a page of a folio that is still large");
     let fault = fault_at(&rig, &cpu, 3, Permission::Read);
     let vm = &world.dax.vm;
-    let before = vm.lookup(FIRST_MM, fault.vpn);
+    let before = vm.walk(FIRST_MM, fault.vpn);
     let head = rig.frame(inode, 0);
     assert_eq!(vm.insert_huge(&cpu, &fault, head), Insert::Raced);
-    assert_eq!((vm.lookup(FIRST_MM, fault.vpn), vm.live_tables()), (before, 1));
+    assert_eq!((vm.walk(FIRST_MM, fault.vpn), vm.live_tables()), (before, 1));
     assert_eq!(world.observe(head).large.map(|large| large.entire_mapcount), Some(0));
     world.exit(&cpu, W0).expect("exit");
     drop(cpu);

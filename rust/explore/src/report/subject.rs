@@ -1,12 +1,12 @@
 //! What a step is about: an object of the trace as a thing that has a name.
 //!
 //! Objects are offsets into the arena, and the arena knows the types of its tables. A table of bare atomics
-//! has no telling type and is known by the table before it: page-table entries follow the page tables.
+//! has no telling type and is known by the table before it: the data in pages follow the pages.
 
 use std::any::type_name;
 
 use pgmap_mm::page::{Page, Pfn, Stamp};
-use pgmap_mm::vm::Entry;
+use pgmap_mm::vm::{Pmd, Pte};
 use pgmap_prim::{Arena, AtomicU64, Region, Subject};
 use pgmap_sched::{Event, Object};
 
@@ -90,8 +90,6 @@ pub(crate) struct Tables<'a> {
     /// Offsets of the tables of bare words.
     contents: Option<usize>,
     lives: Option<usize>,
-    ptes: Option<usize>,
-    pmds: Option<usize>,
     entries: Option<usize>,
     tlb_pages: Option<usize>,
 }
@@ -109,8 +107,6 @@ impl<'a> Tables<'a> {
             arena,
             contents: after("::Page", 0),
             lives: after("::Page", 1),
-            ptes: after("::PteTable", 0),
-            pmds: after("::PteTable", 1),
             entries: after("::Inode", 0),
             tlb_pages: after("::TlbEntry", 0),
         }
@@ -132,10 +128,10 @@ impl<'a> Tables<'a> {
         match region.name {
             _ if at == self.contents => Thing::Contents { pfn },
             _ if at == self.lives => Thing::Life { pfn },
-            _ if at == self.ptes => Thing::Pte,
-            _ if at == self.pmds => Thing::Pmd,
             _ if at == self.entries => Thing::DaxEntry,
             _ if at == self.tlb_pages => Thing::TlbPage,
+            name if name.ends_with("::PteWord") => Thing::Pte,
+            name if name.ends_with("::PmdWord") => Thing::Pmd,
             name if name.ends_with("::TlbEntry") => Thing::Tlb,
             name if name.ends_with("::slab::Head") => Thing::Outside,
             _ => Thing::Other,
@@ -214,13 +210,16 @@ pub(super) fn name(thing: Thing, event: &Event, focus: Option<&Focus>) -> String
 
 /// A value as a reader wants it.
 pub(super) fn value(thing: Thing, value: u64) -> String {
-    let entry = |entry: Entry| match entry.as_table() {
-        _ if entry.is_none() => "none".to_owned(),
-        Some(table) => format!("table {}", table.0),
-        None => Pfn(entry.pfn().0).to_string(),
-    };
     match thing {
-        Thing::Pte | Thing::Pmd => entry(Entry(value)),
+        Thing::Pte => match Pte::from_bits(value) {
+            Pte::None => "none".to_owned(),
+            Pte::Page(page) => page.pfn().to_string(),
+        },
+        Thing::Pmd => match Pmd::from_bits(value) {
+            Pmd::None => "none".to_owned(),
+            Pmd::Table(table) => format!("table {}", table.0),
+            Pmd::Leaf(leaf) => leaf.pfn().to_string(),
+        },
         Thing::Life { .. } => {
             let owner = Stamp { word: value, epoch: 0 }.owner();
             match owner.as_file() {
@@ -247,8 +246,16 @@ pub(super) fn value(thing: Thing, value: u64) -> String {
 
 /// Whether a page-table entry's value is about this page.
 pub(super) fn points_to(thing: Thing, value: u64, focus: &Focus) -> bool {
-    let entry = Entry(value);
-    matches!(thing, Thing::Pte | Thing::Pmd)
-        && entry.is_present()
-        && (focus.has(entry.pfn().0) || entry.is_huge() && entry.pfn().0 == focus.head)
+    let leaf = match thing {
+        Thing::Pte => match Pte::from_bits(value) {
+            Pte::None => None,
+            Pte::Page(page) => Some(page),
+        },
+        Thing::Pmd => match Pmd::from_bits(value) {
+            Pmd::None | Pmd::Table(_) => None,
+            Pmd::Leaf(leaf) => Some(leaf),
+        },
+        _ => None,
+    };
+    leaf.is_some_and(|leaf| focus.has(leaf.pfn().0))
 }

@@ -1,4 +1,4 @@
-//! Page-table entries: what a PTE or a PMD word says (`asm/pgtable.h`).
+//! Page-table entries: what a PTE or a PMD says (`asm/pgtable.h`).
 //!
 //! ```text
 //!   63                      12 11   6   5     4     3     2     1     0
@@ -7,8 +7,13 @@
 //!  +--------------------------+------+-----+-----+-----+-----+-----+-----+
 //! ```
 //!
-//! Zero is "none". `huge` and `table` occur in PMDs only. Entries are written under the lock of their
-//! table, cleared by an exchange, and read once without any lock by GUP and by the hardware walk.
+//! Zero is "none". `huge` and `table` occur in PMDs only.
+//!
+//! Whoever reads an entry gets a [`Pte`] or a [`Pmd`] and matches every kind by name, without `_` and without
+//! asking for one kind alone: a kind that is added here compiles nowhere until each reader has said what it
+//! does with it. The words themselves, and how they change, are in `word`.
+
+use core::fmt;
 
 use crate::page::Pfn;
 use crate::vm::tables::TableId;
@@ -43,79 +48,53 @@ pub enum Permission {
     Write,
 }
 
-/// A PTE or PMD value, read once.
+/// What a present entry maps: its bits without `huge`, which is a PTE that maps the same, and what a TLB keeps.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Leaf(u64);
+
+/// A PTE, read once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Entry(pub u64);
-
-impl Entry {
+pub enum Pte {
     /// `pte_none`.
-    pub const NONE: Self = Self(0);
+    None,
+    /// `pte_present`.
+    Page(Leaf),
+}
 
-    /// A present PTE.
+/// A PMD, read once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pmd {
+    /// `pmd_none`.
+    None,
+    /// A table of PTEs.
+    Table(TableId),
+    /// `pmd_leaf`.
+    Leaf(Leaf),
+}
+
+impl Leaf {
+    /// A frame, for this.
     #[must_use]
-    pub fn page(pfn: Pfn, permission: Permission) -> Self {
-        let write = if permission == Permission::Write { WRITE | DIRTY } else { 0 };
+    pub fn new(pfn: Pfn, permission: Permission) -> Self {
+        let write = match permission {
+            Permission::Read => 0,
+            Permission::Write => WRITE | DIRTY,
+        };
         Self((u64::from(pfn.0) << SHIFT) | PRESENT | YOUNG | write)
     }
 
-    /// A present PMD leaf.
-    #[must_use]
-    pub fn huge(pfn: Pfn, permission: Permission) -> Self {
-        Self(Self::page(pfn, permission).0 | HUGE)
-    }
-
-    /// A PMD that points to a table of PTEs.
-    #[must_use]
-    pub fn table(id: TableId) -> Self {
-        Self((u64::from(id.0) << SHIFT) | TABLE)
-    }
-
-    /// `pte_none`.
-    #[inline(always)]
-    #[must_use]
-    pub fn is_none(self) -> bool {
-        self.0 == 0
-    }
-
-    /// `pte_present`; for a PMD, a leaf.
-    #[inline(always)]
-    #[must_use]
-    pub fn is_present(self) -> bool {
-        self.0 & PRESENT != 0
-    }
-
-    /// `pmd_leaf`.
-    #[inline(always)]
-    #[must_use]
-    pub fn is_huge(self) -> bool {
-        self.0 & HUGE != 0
-    }
-
-    /// Whether a CPU may do this through the entry.
-    #[inline(always)]
-    #[must_use]
-    pub fn allows(self, wanted: Permission) -> bool {
-        self.0 & PRESENT != 0 && (wanted == Permission::Read || self.0 & WRITE != 0)
-    }
-
-    /// What the entry grants.
-    #[must_use]
-    pub fn permission(self) -> Permission {
-        if self.0 & WRITE != 0 { Permission::Write } else { Permission::Read }
-    }
-
-    /// `pte_pfn`; of a huge entry the first frame.
+    /// `pte_pfn`; of a PMD leaf the first frame.
     #[inline(always)]
     #[must_use]
     pub fn pfn(self) -> Pfn {
         Pfn((self.0 >> SHIFT) as u32)
     }
 
-    /// The table a PMD points to.
+    /// Whether a CPU may do this through the entry.
     #[inline(always)]
     #[must_use]
-    pub fn as_table(self) -> Option<TableId> {
-        (self.0 & TABLE != 0).then_some(TableId((self.0 >> SHIFT) as u32))
+    pub fn allows(self, wanted: Permission) -> bool {
+        wanted == Permission::Read || self.0 & WRITE != 0
     }
 
     /// `pte_mkwrite(pte_mkdirty())`.
@@ -123,27 +102,121 @@ impl Entry {
     pub fn made_writable(self) -> Self {
         Self(self.0 | WRITE | DIRTY)
     }
+
+    /// Of a PMD leaf, what it maps `pages` above its first page.
+    #[inline(always)]
+    pub(super) fn page(self, pages: u32) -> Self {
+        Self(self.0 + (u64::from(pages) << SHIFT))
+    }
+
+    /// What a TLB keeps.
+    #[inline(always)]
+    pub(super) fn bits(self) -> u64 {
+        self.0
+    }
+
+    /// What a TLB kept.
+    #[inline(always)]
+    pub(super) fn from_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+}
+
+impl fmt::Debug for Leaf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let write = if self.allows(Permission::Write) { "rw" } else { "ro" };
+        write!(f, "{} {write}", self.pfn())
+    }
+}
+
+impl Pte {
+    /// What the bits of a PTE say.
+    #[inline(always)]
+    #[must_use]
+    pub fn from_bits(bits: u64) -> Self {
+        if bits & PRESENT == 0 { Self::None } else { Self::Page(Leaf(bits)) }
+    }
+
+    /// The bits that say this.
+    #[inline(always)]
+    pub(super) fn bits(self) -> u64 {
+        match self {
+            Self::None => 0,
+            Self::Page(leaf) => leaf.0,
+        }
+    }
+}
+
+impl Pmd {
+    /// What the bits of a PMD say.
+    #[inline(always)]
+    #[must_use]
+    pub fn from_bits(bits: u64) -> Self {
+        if bits & HUGE != 0 {
+            Self::Leaf(Leaf(bits & !HUGE))
+        } else if bits & TABLE != 0 {
+            Self::Table(TableId((bits >> SHIFT) as u32))
+        } else {
+            Self::None
+        }
+    }
+
+    /// The bits that say this.
+    #[inline(always)]
+    pub(super) fn bits(self) -> u64 {
+        match self {
+            Self::None => 0,
+            Self::Table(id) => (u64::from(id.0) << SHIFT) | TABLE,
+            Self::Leaf(leaf) => leaf.0 | HUGE,
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_leaf_is_no_table_and_a_table_is_not_present() {
-        let leaf = Entry::huge(Pfn(512), Permission::Read);
-        assert!(leaf.is_present() && leaf.is_huge() && leaf.as_table().is_none());
-        let table = Entry::table(TableId(7));
-        assert!(!table.is_present() && !table.is_huge());
-        assert_eq!(table.as_table(), Some(TableId(7)));
+    const PERMISSIONS: [Permission; 2] = [Permission::Read, Permission::Write];
+    /// The zero page, which maps without being none, and the highest.
+    const PFNS: [Pfn; 3] = [Pfn::ZERO_PAGE, Pfn(512), Pfn(u32::MAX)];
+
+    fn leaves() -> impl Iterator<Item = Leaf> {
+        PFNS.into_iter().flat_map(|pfn| PERMISSIONS.map(|permission| Leaf::new(pfn, permission)))
     }
 
     #[test]
-    fn the_zero_page_maps_without_being_none() {
-        let zero = Entry::page(Pfn::ZERO_PAGE, Permission::Read);
-        assert!(
-            !zero.is_none() && zero.allows(Permission::Read) && !zero.allows(Permission::Write)
-        );
-        assert!(zero.made_writable().allows(Permission::Write));
+    fn every_entry_is_read_as_what_was_written() {
+        let tables = [0, 7, u32::MAX].map(|id| Pmd::Table(TableId(id)));
+        for pmd in tables.into_iter().chain(leaves().map(Pmd::Leaf)).chain([Pmd::None]) {
+            assert_eq!(Pmd::from_bits(pmd.bits()), pmd);
+        }
+        for pte in leaves().map(Pte::Page).chain([Pte::None]) {
+            assert_eq!(Pte::from_bits(pte.bits()), pte);
+        }
+    }
+
+    #[test]
+    fn none_is_zero_and_nothing_else_is() {
+        assert_eq!((Pte::from_bits(0), Pmd::from_bits(0)), (Pte::None, Pmd::None));
+        assert!(leaves().all(|leaf| Pte::Page(leaf).bits() != 0 && Pmd::Leaf(leaf).bits() != 0));
+        assert_ne!(Pmd::Table(TableId(0)).bits(), 0);
+    }
+
+    #[test]
+    fn a_leaf_allows_stores_once_it_is_made_writable() {
+        for pfn in PFNS {
+            let [read, write] = PERMISSIONS.map(|permission| Leaf::new(pfn, permission));
+            assert!(read.allows(Permission::Read) && !read.allows(Permission::Write));
+            assert!(write.allows(Permission::Read) && write.allows(Permission::Write));
+            assert_eq!((read.made_writable(), read.pfn()), (write, pfn));
+        }
+    }
+
+    #[test]
+    fn a_page_of_a_leaf_allows_what_the_leaf_does() {
+        for permission in PERMISSIONS {
+            let leaf = Leaf::new(Pfn(512), permission);
+            assert_eq!(leaf.page(511), Leaf::new(Pfn(1023), permission));
+        }
     }
 }

@@ -13,7 +13,7 @@ use crate::refcount::Refused;
 use crate::tally;
 use crate::vm::mm::Vma;
 use crate::vm::tables::TableId;
-use crate::vm::{Entry, MmId, Permission, Vm, Vpn};
+use crate::vm::{Leaf, MmId, Permission, Pmd, Pte, Vm, Vpn};
 
 /// A fault, as its handler sees it (`struct vm_fault`).
 #[derive(Clone, Copy, Debug)]
@@ -89,48 +89,62 @@ impl Vm {
             return Fault::Sigsegv;
         }
         let fault = VmFault { mm, vpn, pgoff: vma.pgoff_of(vpn), wanted, vma };
-        let pmd = Entry(self.tables.pmd(mm, vpn).read());
-        if pmd.allows(wanted) {
-            return Fault::Done;
-        }
-        if pmd.is_none() || pmd.is_huge() {
-            match handler.huge_fault(cpu, &fault) {
-                Fault::Fallback => cpu.count(tally::PMD_FALLBACK),
-                done => return done,
+        let falls_back = |outcome| {
+            if outcome == Fault::Fallback {
+                cpu.count(tally::PMD_FALLBACK);
             }
-            if pmd.is_huge() {
+            outcome == Fault::Fallback
+        };
+        match self.tables.pmd(mm, vpn).load() {
+            Pmd::None => {
+                let outcome = handler.huge_fault(cpu, &fault);
+                if !falls_back(outcome) {
+                    return outcome;
+                }
+            }
+            Pmd::Table(_) => {}
+            Pmd::Leaf(leaf) if leaf.allows(wanted) => return Fault::Done,
+            Pmd::Leaf(_) => {
+                let outcome = handler.huge_fault(cpu, &fault);
+                if !falls_back(outcome) {
+                    return outcome;
+                }
                 self.split_huge_pmd(cpu, mm, vpn);
             }
         }
-        match self.pte_alloc(cpu, mm, vpn) {
-            Err(()) => Fault::Oom,
+        let table = match self.pte_alloc(cpu, mm, vpn) {
+            Err(()) => return Fault::Oom,
             // A leaf appeared meanwhile: let the access look again (K§9 B26).
-            Ok(None) => Fault::Done,
-            Ok(Some(table)) if Entry(self.tables.pte(table, vpn).read()).allows(wanted) => {
-                Fault::Done
-            }
-            Ok(Some(_)) => handler.fault(cpu, &fault),
+            Ok(None) => return Fault::Done,
+            Ok(Some(table)) => table,
+        };
+        match self.tables.pte(table, vpn).load() {
+            Pte::Page(page) if page.allows(wanted) => Fault::Done,
+            Pte::None | Pte::Page(_) => handler.fault(cpu, &fault),
         }
     }
 
     /// `pte_alloc`: the page table for an address; none when a leaf is there.
     fn pte_alloc(&self, cpu: &Cpu<'_>, mm: MmId, vpn: Vpn) -> Result<Option<TableId>, ()> {
         let word = self.tables.pmd(mm, vpn);
-        let seen = Entry(word.read());
-        if !seen.is_none() {
-            return Ok(seen.as_table());
+        match word.load() {
+            Pmd::None => {}
+            Pmd::Table(table) => return Ok(Some(table)),
+            Pmd::Leaf(_) => return Ok(None),
         }
         let new = self.tables.alloc(cpu).map_err(|_| ())?;
         let lock = self.mm(mm).pmd_lock.lock(cpu);
-        let seen = Entry(word.read());
-        if seen.is_none() {
-            // Release: pairs with a walker's read of the PMD; the table's entries are all none.
-            word.set_release(Entry::table(new).0);
-            return Ok(Some(new));
-        }
+        let found = match word.load() {
+            Pmd::None => {
+                word.publish(&lock, Pmd::Table(new));
+                return Ok(Some(new));
+            }
+            Pmd::Table(table) => Some(table),
+            Pmd::Leaf(_) => None,
+        };
         drop(lock);
         self.tables.free_unused(cpu, new);
-        Ok(seen.as_table())
+        Ok(found)
     }
 
     /// `vmf_insert_page_mkwrite`: maps `pfn` at the faulting address. An entry that is there already is
@@ -141,11 +155,14 @@ impl Vm {
             Ok(None) => return Insert::Raced,
             Ok(Some(table)) => table,
         };
-        let _ptl = self.tables.lock(cpu, table);
+        let ptl = self.tables.lock(cpu, table);
         let word = self.tables.pte(table, fault.vpn);
-        let seen = Entry(word.read());
-        if seen.is_present() {
-            return Self::upgrade(word, seen, pfn, fault.wanted);
+        let new = Leaf::new(pfn, fault.wanted);
+        match word.load() {
+            Pte::None => {}
+            Pte::Page(page) => {
+                return Self::upgrade(page, new, |it| word.publish(&ptl, Pte::Page(it)));
+            }
         }
         if pfn != Pfn::ZERO_PAGE {
             let folio = self.pagemaps.memmap.folio(pfn);
@@ -155,22 +172,22 @@ impl Vm {
             folio.owners_add(cpu, Hold::Task, 1);
             self.add_rmap_pte(cpu, folio, pfn);
         }
-        // Release: pairs with the lock-free walk; whoever sees the entry sees the counts.
-        word.set_release(Entry::page(pfn, fault.wanted).0);
+        word.publish(&ptl, Pte::Page(new));
         self.entry_owns(cpu, pfn, Hold::Task, Hold::Mapping);
         Insert::Done
     }
 
     /// `vmf_insert_folio_pmd`: maps the PMD-sized folio headed by `head` around the faulting address.
     pub fn insert_huge(&self, cpu: &Cpu<'_>, fault: &VmFault, head: Pfn) -> Insert {
-        let _lock = self.mm(fault.mm).pmd_lock.lock(cpu);
+        let lock = self.mm(fault.mm).pmd_lock.lock(cpu);
         let word = self.tables.pmd(fault.mm, fault.vpn);
-        let seen = Entry(word.read());
-        if seen.as_table().is_some() {
-            return Insert::Raced;
-        }
-        if seen.is_present() {
-            return Self::upgrade(word, seen, head, fault.wanted);
+        let new = Leaf::new(head, fault.wanted);
+        match word.load() {
+            Pmd::None => {}
+            Pmd::Table(_) => return Insert::Raced,
+            Pmd::Leaf(leaf) => {
+                return Self::upgrade(leaf, new, |it| word.publish(&lock, Pmd::Leaf(it)));
+            }
         }
         let folio = self.pagemaps.memmap.folio(head);
         if folio.order() != self.tables.pmd_order || folio.pfn() != head {
@@ -182,7 +199,7 @@ impl Vm {
         folio.owners_add(cpu, Hold::Task, 1);
         Self::add_rmap_pmd(cpu, folio);
         cpu.count(tally::PMD_MAPPED);
-        word.set_release(Entry::huge(head, fault.wanted).0);
+        word.publish(&lock, Pmd::Leaf(new));
         self.entry_owns(cpu, head, Hold::Task, Hold::Mapping);
         Insert::Done
     }
@@ -195,12 +212,13 @@ impl Vm {
         }
     }
 
-    fn upgrade(word: &prim::AtomicU64, seen: Entry, pfn: Pfn, wanted: Permission) -> Insert {
-        if seen.pfn() != pfn {
+    /// What is there is made to allow what is wanted, if it maps the same frame.
+    fn upgrade(there: Leaf, wanted: Leaf, publish: impl FnOnce(Leaf)) -> Insert {
+        if there.pfn() != wanted.pfn() {
             return Insert::Raced;
         }
-        if wanted == Permission::Write {
-            word.set_release(seen.made_writable().0);
+        if wanted.allows(Permission::Write) {
+            publish(there.made_writable());
         }
         Insert::Done
     }

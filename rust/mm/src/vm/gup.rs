@@ -10,7 +10,7 @@ use program::Errno;
 use crate::page::{Folio, Hold, Pfn, Stamp};
 use crate::refcount::LIMIT;
 use crate::tally;
-use crate::vm::{Entry, Fault, FaultHandler, MmId, Permission, Vm, Vpn};
+use crate::vm::{Fault, FaultHandler, MmId, Permission, Pmd, Pte, Vm, Vpn};
 use crate::warn::{Complaint, warn_on};
 
 /// `FOLL_GET` or `FOLL_PIN`.
@@ -208,22 +208,31 @@ impl Vm {
         vpn: Vpn,
         request: &GupRequest,
     ) -> Result<Option<GupRange>, Errno> {
-        let pmd_word = self.tables.pmd(mm, vpn);
-        if Entry(pmd_word.read()).is_huge() {
-            let _lock = self.mm(mm).pmd_lock.lock(cpu);
-            let pmd = Entry(pmd_word.read());
-            if pmd.is_huge() && pmd.allows(request.access) {
-                return self.try_grab_folio(cpu, self.huge_page(pmd, vpn), request.kind).map(Some);
+        let word = self.tables.pmd(mm, vpn);
+        let table = match word.load() {
+            Pmd::Leaf(_) => {
+                let _lock = self.mm(mm).pmd_lock.lock(cpu);
+                return match word.load() {
+                    Pmd::Leaf(leaf) if leaf.allows(request.access) => {
+                        let page = self.tables.page_of_leaf(leaf, vpn);
+                        self.try_grab_folio(cpu, page.pfn(), request.kind).map(Some)
+                    }
+                    Pmd::None | Pmd::Table(_) | Pmd::Leaf(_) => Ok(None),
+                };
             }
-            return Ok(None);
-        }
-        let Some(table) = Entry(pmd_word.read()).as_table() else { return Ok(None) };
+            // pte_offset_map_lock reads it for itself.
+            Pmd::None | Pmd::Table(_) => match word.load() {
+                Pmd::Table(table) => table,
+                Pmd::None | Pmd::Leaf(_) => return Ok(None),
+            },
+        };
         let _ptl = self.tables.lock(cpu, table);
-        let pte = Entry(self.tables.pte(table, vpn).read());
-        if !pte.allows(request.access) {
-            return Ok(None);
+        match self.tables.pte(table, vpn).load() {
+            Pte::Page(page) if page.allows(request.access) => {
+                self.try_grab_folio(cpu, page.pfn(), request.kind).map(Some)
+            }
+            Pte::None | Pte::Page(_) => Ok(None),
         }
-        self.try_grab_folio(cpu, pte.pfn(), request.kind).map(Some)
     }
 
     /// `try_grab_folio`.

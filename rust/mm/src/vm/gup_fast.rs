@@ -17,7 +17,8 @@ use crate::page::{Folio, Hold, Pfn, Stamp};
 use crate::tally;
 use crate::vm::gup::{GupKind, GupRange, GupRequest, Longterm};
 use crate::vm::tables::TableId;
-use crate::vm::{Entry, MmId, Permission, Vm, Vpn};
+use crate::vm::word::Snapshot;
+use crate::vm::{MmId, Permission, Pmd, Pte, Vm, Vpn};
 use crate::warn::{Complaint, warn_on};
 
 /// What the walk has collected.
@@ -32,9 +33,9 @@ pub(super) struct Taken {
 /// What the walk read on its way to a page: each entry once, and whose page it was then.
 #[derive(Clone, Copy, Debug)]
 struct Seen {
-    pmd: Entry,
+    pmd: Snapshot,
     /// None under a PMD leaf, which has one word to look at again.
-    pte: Option<(TableId, Entry)>,
+    pte: Option<(TableId, Snapshot)>,
     first: Pfn,
     pages: u32,
     before: Stamp,
@@ -68,18 +69,21 @@ impl Vm {
     /// Step 1.
     #[inline(always)]
     fn look(&self, mm: MmId, vpn: Vpn, wanted: u32, access: Permission) -> Option<Seen> {
-        let pmd = Entry(self.tables.pmd(mm, vpn).read_acquire());
-        let (pte, first, pages) = if pmd.is_huge() {
-            let size = self.tables.pmd_order.pages();
-            (None, self.huge_page(pmd, vpn), wanted.min(size - (vpn.0 & (size - 1))))
-        } else {
-            let table = pmd.as_table()?;
-            let pte = Entry(self.tables.pte(table, vpn).read_acquire());
-            (Some((table, pte)), pte.pfn(), 1)
+        let (entry, pmd) = self.tables.pmd(mm, vpn).load_lockless();
+        let (pte, first, pages) = match entry {
+            Pmd::Table(table) => {
+                let (entry, pte) = self.tables.pte(table, vpn).load_lockless();
+                match entry {
+                    Pte::Page(page) if page.allows(access) => (Some((table, pte)), page.pfn(), 1),
+                    Pte::None | Pte::Page(_) => return None,
+                }
+            }
+            Pmd::Leaf(leaf) if leaf.allows(access) => {
+                let left = self.tables.end_of_pmd(vpn).0 - vpn.0;
+                (None, self.tables.page_of_leaf(leaf, vpn).pfn(), wanted.min(left))
+            }
+            Pmd::None | Pmd::Leaf(_) => return None,
         };
-        if !pte.map_or(pmd, |(_, pte)| pte).allows(access) {
-            return None;
-        }
         Some(Seen { pmd, pte, first, pages, before: self.pagemaps.memmap.shadow_capture(first) })
     }
 
@@ -96,9 +100,9 @@ impl Vm {
         let folio = self.try_grab_folio_fast(cpu, seen.first, seen.pages, request)?;
         let range = GupRange::new(self, seen.first, seen.pages, request.kind);
         let rules = &self.pagemaps.rules;
-        let pmd_changed = self.tables.pmd(mm, vpn).read() != seen.pmd.0;
+        let pmd_changed = self.tables.pmd(mm, vpn).differs(seen.pmd);
         let pte_changed =
-            seen.pte.is_some_and(|(table, pte)| self.tables.pte(table, vpn).read() != pte.0);
+            seen.pte.is_some_and(|(table, pte)| self.tables.pte(table, vpn).differs(pte));
         if pmd_changed && rules.gup_pmd_recheck == Switch::On
             || pte_changed && rules.gup_pte_recheck == Switch::On
         {
@@ -310,11 +314,13 @@ mod tests {
         // What collapse into a huge page does: first the PMD, and later the entries below it.
         let rules = Era::V6_15Sound.rules();
         walked(rules, Order::PAGE, 1, |machine, walk| {
+            let lock = &walk.rig.vm.mm(walk.mm).pmd_lock;
             let pmd = walk.rig.vm.tables.pmd(walk.mm, walk.request.start);
-            pmd.xchg(Entry::NONE.0);
+            let was = pmd.load();
+            pmd.unlink(&lock.lock(walk.cpu));
             assert_eq!((walk.take(), walk.folio().refcount()), (None, 1));
             assert_eq!(machine.tally(tally::RECHECK_LOST), 1);
-            pmd.set(walk.seen.pmd.0);
+            pmd.publish(&lock.lock(walk.cpu), was);
             assert!(walk.take().is_some(), "put back, it is as it was");
         });
     }

@@ -15,7 +15,7 @@ use crate::lock_order;
 use crate::vm::gather::MmuGather;
 use crate::vm::rmap::MapEntry;
 use crate::vm::tables::PtLocked;
-use crate::vm::{Entry, MappingId, Vm, Vpn};
+use crate::vm::{Leaf, MappingId, Pmd, Pte, Vm, Vpn};
 
 /// VMAs one process can have (`max_map_count`).
 pub(super) const VMAS: usize = 72;
@@ -304,40 +304,30 @@ impl Vm {
     /// `free_pgtables`: unlinks the tables of every PMD in the range that no VMA touches any more.
     fn free_pgtables(&self, gather: &mut MmuGather<'_>, layout: &Layout, start: Vpn, end: Vpn) {
         let mm = gather.mm;
-        let size = self.tables.pmd_order.pages();
-        for pmd in start.0 / size..end.0.div_ceil(size) {
-            let (first, last) = (pmd * size, (pmd + 1) * size);
-            if layout.vmas().iter().any(|vma| vma.start < last && first < vma.end()) {
+        for pmd in self.tables.walk_range(mm, start, end) {
+            let first = self.tables.start_of_pmd(pmd.start);
+            let last = self.tables.end_of_pmd(pmd.start);
+            if layout.vmas().iter().any(|vma| vma.start < last.0 && first.0 < vma.end()) {
                 continue;
             }
-            let word = self.tables.pmd(mm, Vpn(first));
-            let Some(table) = Entry(word.read()).as_table() else { continue };
-            let lock = self.mm(mm).pmd_lock.lock(gather.cpu);
-            word.xchg(Entry::NONE.0);
-            drop(lock);
-            gather.remove_table(table, Vpn(first));
+            match pmd.word.load() {
+                Pmd::None | Pmd::Leaf(_) => {}
+                Pmd::Table(table) => {
+                    pmd.word.unlink(&self.mm(mm).pmd_lock.lock(gather.cpu));
+                    gather.remove_table(table, first);
+                }
+            }
         }
     }
 
     /// Pages of `mm` mapped somewhere, for whoever looks at a machine at rest.
-    pub fn mapped(&self, cpu: &Cpu<'_>, mm: MmId, mut each: impl FnMut(Vpn, Entry)) {
+    pub fn mapped(&self, cpu: &Cpu<'_>, mm: MmId, mut each: impl FnMut(Vpn, Leaf)) {
         let layout = *self.mm(mm).layout.read(cpu);
         for vpn in layout.vmas().iter().flat_map(|vma| vma.start..vma.end()).map(Vpn) {
-            let entry = self.lookup(mm, vpn);
-            if entry.is_present() {
-                each(vpn, entry);
+            match self.walk(mm, vpn) {
+                Pte::None => {}
+                Pte::Page(page) => each(vpn, page),
             }
         }
-    }
-
-    /// The present entry for an address, with the frame of that very page; [`Entry::NONE`] otherwise.
-    /// Only for machines at rest: takes no lock.
-    #[must_use]
-    pub fn lookup(&self, mm: MmId, vpn: Vpn) -> Entry {
-        let pmd = Entry(self.tables.pmd(mm, vpn).read());
-        if pmd.is_huge() {
-            return Entry::page(self.huge_page(pmd, vpn), pmd.permission());
-        }
-        pmd.as_table().map_or(Entry::NONE, |table| Entry(self.tables.pte(table, vpn).read()))
     }
 }

@@ -10,8 +10,10 @@
 //!
 //! | file | mirrors | holds |
 //! |---|---|---|
-//! | `entry` | pgtable.h | PTE and PMD words |
+//! | `entry` | pgtable.h | what PTEs and PMDs say |
+//! | `word` | pgtable.h | the words that say it, and how they change |
 //! | `tables` | memory.c | page tables, their locks, freeing them under walkers |
+//! | `walk` | pagewalk.c | from addresses to words |
 //! | `mm` | mmap.c | address spaces of processes, VMAs, mmap and munmap |
 //! | `tlb` | the hardware | a TLB per CPU, and accesses that go through it |
 //! | `gather` | mmu_gather.c | flush, then put |
@@ -23,6 +25,9 @@
 //!
 //! What a fault needs from a filesystem it asks through [`FaultHandler`].
 
+// A kind of entry that is added must not fall into a `_`.
+#![warn(clippy::wildcard_enum_match_arm)]
+
 mod entry;
 mod fault;
 mod gather;
@@ -33,15 +38,16 @@ mod offline;
 mod rmap;
 mod tables;
 mod tlb;
+mod walk;
+mod word;
 mod zap;
 
 use prim::{Arena, NoMemory, Slab, Table};
 use program::Geometry;
 
-use crate::page::Pfn;
 use crate::pagemap::Pagemaps;
 
-pub use entry::{Entry, Permission, Vpn};
+pub use entry::{Leaf, Permission, Pmd, Pte, Vpn};
 pub use fault::{Fault, FaultHandler, Insert, VmFault};
 pub use gup::{GupError, GupKind, GupRange, GupRequest, Longterm};
 pub(crate) use mm::FileUse;
@@ -105,8 +111,8 @@ impl Vm {
         self.mms.live()
     }
 
-    /// The frame of every present entry of every page table. For an audit: no step.
-    pub(crate) fn peek_present(&self, each: impl FnMut(Pfn)) {
+    /// What every present entry of every page table maps. For an audit: no step.
+    pub(crate) fn peek_present(&self, each: impl FnMut(Leaf)) {
         self.tables.peek_present(each);
     }
 

@@ -11,28 +11,14 @@
 //! Zap may use the same clear without the barrier and not be wrong on x86: it drops the mapcount next, with
 //! a locked instruction, before anybody asks whether the page is busy.
 
-use prim::{AtomicU64, Cpu};
+use prim::Cpu;
 use program::Errno;
-use program::rules::ZapClear;
 
 use crate::page::{Hold, Pfn};
 use crate::vm::gather::MmuGather;
-use crate::vm::{Entry, MappingId, Vm, Vpn};
+use crate::vm::{MappingId, Pmd, Pte, Vm, Vpn};
 
 impl Vm {
-    /// `ptep_get_and_clear`.
-    pub(super) fn get_and_clear(&self, word: &AtomicU64) -> Entry {
-        match self.pagemaps.rules.zap_clear {
-            // Full order: pairs with the grab of GUP-fast (K§4.1).
-            ZapClear::Xchg => Entry(word.xchg(Entry::NONE.0)),
-            ZapClear::LoadStore => {
-                let seen = Entry(word.read());
-                word.set(Entry::NONE.0);
-                seen
-            }
-        }
-    }
-
     /// Unmaps one page of a file from everybody, mapping after mapping, as long as only mappings hold it. When it
     /// returns their references have been put; lock-free walkers that are about to find their entry changed may hold
     /// others for a moment. The caller keeps faults out.
@@ -63,24 +49,23 @@ impl Vm {
         pfn: Pfn,
     ) -> Result<(), Errno> {
         let cpu = gather.cpu;
-        let pmd = Entry(self.tables.pmd(gather.mm, vpn).read());
-        if pmd.is_huge() {
-            return Err(Errno::EINVAL);
-        }
-        let Some(table) = pmd.as_table() else { return Ok(()) };
-        let _ptl = self.tables.lock(cpu, table);
+        let table = match self.tables.pmd(gather.mm, vpn).load() {
+            Pmd::None => return Ok(()),
+            Pmd::Table(table) => table,
+            Pmd::Leaf(_) => return Err(Errno::EINVAL),
+        };
+        let ptl = self.tables.lock(cpu, table);
         let word = self.tables.pte(table, vpn);
-        let seen = Entry(word.read());
-        if !seen.is_present() || seen.pfn() != pfn {
-            return Ok(());
-        }
+        let page = match word.load() {
+            Pte::Page(page) if page.pfn() == pfn => page,
+            Pte::None | Pte::Page(_) => return Ok(()),
+        };
         let folio = self.pagemaps.memmap.folio(pfn);
-        self.speculate(gather.mm, vpn, seen);
-        let pte = self.get_and_clear(word);
+        self.speculate(gather.mm, vpn, page);
+        let pte = word.clear(&ptl, self.pagemaps.rules.zap_clear);
         self.entry_owns(cpu, pfn, Hold::Mapping, Hold::Task);
         if folio.refcount() != folio.mapcount() {
-            // Release: pairs with the lock-free walk, as when it was first set.
-            word.set_release(pte.0);
+            word.publish(&ptl, pte);
             self.entry_owns(cpu, pfn, Hold::Task, Hold::Mapping);
             return Err(Errno::EBUSY);
         }

@@ -9,15 +9,16 @@
 //! reading, so a table a fault has found stays.
 
 use prim::{
-    Arena, AtomicU64, Cpu, DeferredQueue, Guarded, LockClass, NoMemory, Slab, SpinGuard, SpinLock,
-    Table, plain, sync_irq, zeroed,
+    Arena, Cpu, DeferredQueue, Guarded, LockClass, NoMemory, Slab, SpinGuard, SpinLock, Table,
+    plain, sync_irq, zeroed,
 };
 use program::Geometry;
 
 use crate::lock_order;
-use crate::page::{Order, Pfn};
+use crate::page::Order;
 use crate::tally;
-use crate::vm::{Entry, MmId, Vpn};
+use crate::vm::word::{PmdWord, PteWord};
+use crate::vm::{Leaf, MmId, Pmd, Pte, Vpn};
 use crate::warn::{Complaint, warn_on};
 
 /// Largest address space, in pages: sums of an address and a length stay far from the end of `u32`.
@@ -53,9 +54,9 @@ plain! {
 pub(super) struct PageTables {
     slab: Slab<PteTable>,
     /// `ptes[table << pmd_order | index]`.
-    ptes: Table<AtomicU64>,
+    ptes: Table<PteWord>,
     /// `pmds[mm * pmds_per_mm + index]`.
-    pmds: Table<AtomicU64>,
+    pmds: Table<PmdWord>,
     dead: DeferredQueue<DeadTable>,
     pub(super) pmd_order: Order,
     pmds_per_mm: u32,
@@ -90,29 +91,34 @@ impl PageTables {
 
     /// The PMD word for `vpn`.
     #[inline(always)]
-    pub(super) fn pmd(&self, mm: MmId, vpn: Vpn) -> &AtomicU64 {
+    pub(super) fn pmd(&self, mm: MmId, vpn: Vpn) -> &PmdWord {
         let row = mm.0 as usize * self.pmds_per_mm as usize;
         &self.pmds[row + (vpn.0 >> self.pmd_order.0) as usize]
     }
 
     /// The PTE word for `vpn` in `table`.
     #[inline(always)]
-    pub(super) fn pte(&self, table: TableId, vpn: Vpn) -> &AtomicU64 {
+    pub(super) fn pte(&self, table: TableId, vpn: Vpn) -> &PteWord {
         let index = vpn.0 & (self.pmd_order.pages() - 1);
         &self.ptes[(table.0 as usize) << self.pmd_order.0 | index as usize]
     }
 
-    /// The frame of every present entry, a leaf's first. For an audit: no step.
-    pub(super) fn peek_present(&self, mut each: impl FnMut(Pfn)) {
-        for pmd in self.pmds.iter().map(|word| Entry(word.peek())) {
-            if pmd.is_huge() {
-                each(pmd.pfn());
-            } else if let Some(table) = pmd.as_table() {
-                let ptes = (0..self.pmd_order.pages()).map(|at| self.pte(table, Vpn(at)));
-                let present = ptes.map(|word| Entry(word.peek())).filter(|pte| pte.is_present());
-                present.for_each(|pte| each(pte.pfn()));
+    /// What every present entry maps. For an audit: no step.
+    pub(super) fn peek_present(&self, mut each: impl FnMut(Leaf)) {
+        for pmd in self.pmds.iter() {
+            match pmd.peek() {
+                Pmd::None => {}
+                Pmd::Table(table) => self.ptes_of(table).for_each(|pte| match pte.peek() {
+                    Pte::None => {}
+                    Pte::Page(page) => each(page),
+                }),
+                Pmd::Leaf(leaf) => each(leaf),
             }
         }
+    }
+
+    fn ptes_of(&self, table: TableId) -> impl Iterator<Item = &PteWord> {
+        (0..self.pmd_order.pages()).map(move |at| self.pte(table, Vpn(at)))
     }
 
     /// `pte_offset_map_lock`.
@@ -162,10 +168,12 @@ impl PageTables {
     }
 
     fn release(&self, cpu: &Cpu<'_>, table: TableId) {
-        for index in 0..self.pmd_order.pages() {
-            let entry = Entry(self.pte(table, Vpn(index)).read());
-            if !entry.is_none() {
-                warn_on(cpu, Complaint::TableNotEmpty, table.0, entry.0.cast_signed());
+        for pte in self.ptes_of(table).map(PteWord::load) {
+            match pte {
+                Pte::None => {}
+                Pte::Page(_) => {
+                    warn_on(cpu, Complaint::TableNotEmpty, table.0, pte.bits().cast_signed());
+                }
             }
         }
         self.slab.free(cpu, table.0);

@@ -15,7 +15,7 @@ use prim::{
 
 use crate::page::{Pfn, Stamp};
 use crate::vm::mm::TLB_GROUPS;
-use crate::vm::{Entry, Fault, FaultHandler, MmId, Permission, Vm, Vpn};
+use crate::vm::{Fault, FaultHandler, Leaf, MmId, Permission, Pte, Vm, Vpn};
 use crate::warn::{Complaint, warn_on};
 
 /// Entries of one CPU's TLB; direct mapped.
@@ -50,7 +50,7 @@ zeroed! {
     pub(crate) struct TlbEntry {
         /// `mm << 32 | vpn`, plus one; 0 is empty.
         tag: AtomicU64,
-        /// The PTE value it caches; huge pages are cached a page at a time.
+        /// The bits of the PTE it caches; huge pages are cached a page at a time.
         entry: AtomicU64,
         generation: AtomicU32,
         epoch: AtomicU32,
@@ -123,17 +123,24 @@ impl TlbEntry {
         ((u64::from(mm.0) << 32) | u64::from(vpn.0)) + 1
     }
 
+    /// What it maps.
     #[inline]
-    fn hit(&self, mm: MmId, vpn: Vpn, generation: u32) -> Option<(Entry, Stamp)> {
-        let valid = self.tag.read() == Self::tag(mm, vpn) && self.generation.read() == generation;
-        let stamp = Stamp { word: self.shadow.read(), epoch: self.epoch.read() };
-        valid.then(|| (Entry(self.entry.read()), stamp))
+    #[track_caller]
+    fn page(&self) -> Leaf {
+        Leaf::from_bits(self.entry.read())
     }
 
     #[inline]
-    fn fill(&self, mm: MmId, vpn: Vpn, generation: u32, entry: Entry, stamp: Stamp) {
+    fn hit(&self, mm: MmId, vpn: Vpn, generation: u32) -> Option<(Leaf, Stamp)> {
+        let valid = self.tag.read() == Self::tag(mm, vpn) && self.generation.read() == generation;
+        let stamp = Stamp { word: self.shadow.read(), epoch: self.epoch.read() };
+        valid.then(|| (self.page(), stamp))
+    }
+
+    #[inline]
+    fn fill(&self, mm: MmId, vpn: Vpn, generation: u32, page: Leaf, stamp: Stamp) {
         self.tag.set(Self::tag(mm, vpn));
-        self.entry.set(entry.0);
+        self.entry.set(page.bits());
         self.generation.set(generation);
         self.epoch.set(stamp.epoch);
         self.shadow.set(stamp.word);
@@ -190,23 +197,21 @@ impl Vm {
         let generation = self.mm(mm).tlb_generations[group].read();
         let at = Tlb::slot(cpu.id(), mm, vpn);
         let slot = &self.tlb.entries[at];
-        let (entry, stamp) =
-            match slot.hit(mm, vpn, generation).filter(|(entry, _)| entry.allows(wanted)) {
-                Some(hit) => {
-                    cpu.count(crate::tally::TLB_HIT);
-                    hit
+        let hit = slot.hit(mm, vpn, generation).filter(|(page, _)| page.allows(wanted));
+        let (pfn, stamp) = match hit {
+            Some((page, stamp)) => {
+                cpu.count(crate::tally::TLB_HIT);
+                (page.pfn(), stamp)
+            }
+            None => match self.walk(mm, vpn) {
+                Pte::Page(page) if page.allows(wanted) => {
+                    let stamp = self.pagemaps.memmap.shadow_capture(page.pfn());
+                    self.tlb_fill(at, (mm, vpn), generation, page, stamp);
+                    (page.pfn(), stamp)
                 }
-                None => {
-                    let entry = self.walk(mm, vpn);
-                    if !entry.allows(wanted) {
-                        return None;
-                    }
-                    let stamp = self.pagemaps.memmap.shadow_capture(entry.pfn());
-                    self.tlb_fill(at, (mm, vpn), generation, entry, stamp);
-                    (entry, stamp)
-                }
-            };
-        let pfn = entry.pfn();
+                Pte::None | Pte::Page(_) => return None,
+            },
+        };
         let contents = self.pagemaps.memmap.contents(pfn);
         let before = contents.read();
         match access {
@@ -226,22 +231,22 @@ impl Vm {
         at: usize,
         (mm, vpn): (MmId, Vpn),
         generation: u32,
-        entry: Entry,
+        page: Leaf,
         stamp: Stamp,
     ) {
         by_hardware(|| {
-            self.tlb.entries[at].fill(mm, vpn, generation, entry, stamp);
-            let summary = Summary::new(mm, self.tlb_group(vpn), generation, entry.pfn());
+            self.tlb.entries[at].fill(mm, vpn, generation, page, stamp);
+            let summary = Summary::new(mm, self.tlb_group(vpn), generation, page.pfn());
             self.tlb.summaries[at].set(summary.0);
         });
     }
 
     /// A CPU that runs a process may load a translation at any moment, whether or not its program asks for
     /// it. That can be seen only if the entry changes later, so it is enough to ask here, where a present
-    /// entry is about to be cleared, whether one of them had just done so. Of a huge entry the page at `vpn`
+    /// entry is about to be cleared, whether one of them had just done so. Of a huge entry the `page` at `vpn`
     /// stands for all: every check is about single pages.
     #[inline(always)]
-    pub(super) fn speculate(&self, mm: MmId, vpn: Vpn, entry: Entry) {
+    pub(super) fn speculate(&self, mm: MmId, vpn: Vpn, page: Leaf) {
         let mut cpumask = 0;
         self.mm(mm).cpumask.with(|mask| cpumask = *mask);
         if cpumask == 0 {
@@ -249,29 +254,15 @@ impl Vm {
         }
         for cpu in (0..u64::BITS).filter(|cpu| cpumask & 1 << cpu != 0) {
             let at = Tlb::slot(CpuId(cpu as usize), mm, vpn);
-            may_speculate(|| self.load_translation(at, mm, vpn, entry));
+            may_speculate(|| self.load_translation(at, mm, vpn, page));
         }
     }
 
-    fn load_translation(&self, at: usize, mm: MmId, vpn: Vpn, entry: Entry) {
+    fn load_translation(&self, at: usize, mm: MmId, vpn: Vpn, page: Leaf) {
         let generation = self.mm(mm).tlb_generations[self.tlb_group(vpn)].read();
         if self.tlb.entries[at].hit(mm, vpn, generation).is_none() {
-            let stamp = self.pagemaps.memmap.shadow_capture(entry.pfn());
-            self.tlb_fill(at, (mm, vpn), generation, entry, stamp);
-        }
-    }
-
-    /// The hardware page walk: no lock, entries read once. Acquire pairs with the release that
-    /// published each entry.
-    #[inline]
-    fn walk(&self, mm: MmId, vpn: Vpn) -> Entry {
-        let pmd = Entry(self.tables.pmd(mm, vpn).read_acquire());
-        if pmd.is_huge() {
-            return Entry::page(self.huge_page(pmd, vpn), pmd.permission());
-        }
-        match pmd.as_table() {
-            Some(table) => Entry(self.tables.pte(table, vpn).read_acquire()),
-            None => Entry::NONE,
+            let stamp = self.pagemaps.memmap.shadow_capture(page.pfn());
+            self.tlb_fill(at, (mm, vpn), generation, page, stamp);
         }
     }
 
@@ -301,7 +292,7 @@ impl Vm {
             let now = self.mm(summary.mm()).tlb_generations[summary.group()].read();
             now & Summary::GENERATION == summary.generation()
                 && now == entry.generation.read()
-                && Entry(entry.entry.read()).pfn() == pfn
+                && entry.page().pfn() == pfn
                 && Summary(self.tlb.summaries[*at].read()) == summary
         };
         let stale = (0..self.tlb.summaries.len()).find(reaches);

@@ -1,8 +1,8 @@
 //! Clearing entries (`zap_pte_range`, `zap_huge_pmd`; K§6.1).
 //!
-//! Under the page-table lock: exchange the entry with none (a full barrier: the unmapper's half of
-//! K§4.1; `offline.rs`), drop the rmap, hand the page's reference to the gather. The reference outlives the entry
-//! until the flush, so between the two the page reads as busy, which is right.
+//! Under the page-table lock, so that the entry stays what was read: exchange it with none (a full barrier: the
+//! unmapper's half of K§4.1; `offline.rs`), drop the rmap, hand the page's reference to the gather. The reference
+//! outlives the entry until the flush, so between the two the page reads as busy, which is right.
 //!
 //! Whoever finds nothing to clear still waits for the lock under which it may just have been cleared:
 //! when a zap returns, no mapping of its range is half gone. The kernel does so for PTEs, and for PMDs
@@ -12,29 +12,24 @@
 //! A PMD leaf of a file is cleared whole even when the range covers a part of it (K§14, §7.6): files
 //! rebuild what is left by faulting.
 
-use crate::page::{Folio, Hold, Pfn};
+use prim::SpinGuard;
+
+use crate::page::{Hold, Pfn};
 use crate::vm::gather::{Batch, MmuGather};
-use crate::vm::tables::TableId;
-use crate::vm::{Entry, Vm, Vpn};
+use crate::vm::tables::{PtLocked, TableId};
+use crate::vm::{Pmd, Pte, Vm, Vpn};
 
 impl Vm {
     /// `zap_page_range_single`: clears everything present in `[start, end)`.
     pub(super) fn zap_range(&self, gather: &mut MmuGather<'_>, start: Vpn, end: Vpn) {
-        let size = self.tables.pmd_order.pages();
-        let mut at = start.0;
-        while at < end.0 {
-            let next = (at / size + 1).saturating_mul(size).min(end.0);
-            let pmd = Entry(self.tables.pmd(gather.mm, Vpn(at)).read());
-            if pmd.is_huge() {
-                self.zap_huge_pmd(gather, Vpn(at));
-            } else if let Some(table) = pmd.as_table() {
-                self.zap_ptes(gather, table, Vpn(at), Vpn(next));
-            } else {
+        for pmd in self.tables.walk_range(gather.mm, start, end) {
+            match pmd.word.load() {
                 // Another zap may stand between clearing this PMD and dropping its rmap. Until it is
                 // through, count and mapcount agree, and a layout break would take the page for idle.
-                drop(self.mm(gather.mm).pmd_lock.lock(gather.cpu));
+                Pmd::None => drop(self.mm(gather.mm).pmd_lock.lock(gather.cpu)),
+                Pmd::Table(table) => self.zap_ptes(gather, table, pmd.start, pmd.end),
+                Pmd::Leaf(_) => self.zap_huge_pmd(gather, pmd.start),
             }
-            at = next;
         }
     }
 
@@ -44,7 +39,7 @@ impl Vm {
             let ptl = self.tables.lock(gather.cpu, table);
             let mut batch = Batch::Room;
             while at < end && batch == Batch::Room {
-                batch = self.zap_pte(gather, table, at);
+                batch = self.zap_pte(gather, &ptl, table, at);
                 at = at.add(1);
             }
             drop(ptl);
@@ -57,36 +52,42 @@ impl Vm {
 
     /// One PTE. Departure: the early flush of a full batch happens after the lock is dropped; the
     /// kernel flushes TLBs before and frees after, which differs only with delayed rmap (K§6.1 step 7).
-    fn zap_pte(&self, gather: &mut MmuGather<'_>, table: TableId, vpn: Vpn) -> Batch {
+    fn zap_pte(
+        &self,
+        gather: &mut MmuGather<'_>,
+        ptl: &SpinGuard<'_, PtLocked>,
+        table: TableId,
+        vpn: Vpn,
+    ) -> Batch {
         let word = self.tables.pte(table, vpn);
-        let seen = Entry(word.read());
-        if seen.is_none() {
-            return Batch::Room;
-        }
-        self.speculate(gather.mm, vpn, seen);
-        let pte = self.get_and_clear(word);
-        self.entry_owns(gather.cpu, pte.pfn(), Hold::Mapping, Hold::Batch);
+        let page = match word.load() {
+            Pte::None => return Batch::Room,
+            Pte::Page(page) => page,
+        };
+        self.speculate(gather.mm, vpn, page);
+        word.clear(ptl, self.pagemaps.rules.zap_clear);
+        self.entry_owns(gather.cpu, page.pfn(), Hold::Mapping, Hold::Batch);
         gather.note_cleared(vpn);
-        if pte.pfn() == Pfn::ZERO_PAGE {
+        if page.pfn() == Pfn::ZERO_PAGE {
             return Batch::Room;
         }
-        let folio = self.pagemaps.memmap.folio(pte.pfn());
-        self.remove_rmap_pte(gather.cpu, folio, pte.pfn());
+        let folio = self.pagemaps.memmap.folio(page.pfn());
+        self.remove_rmap_pte(gather.cpu, folio, page.pfn());
         gather.remove_folio(folio)
     }
 
     fn zap_huge_pmd(&self, gather: &mut MmuGather<'_>, vpn: Vpn) {
         let lock = self.mm(gather.mm).pmd_lock.lock(gather.cpu);
         let word = self.tables.pmd(gather.mm, vpn);
-        let pmd = Entry(word.read());
-        if !pmd.is_huge() {
-            return;
-        }
-        self.speculate(gather.mm, vpn, Entry::page(self.huge_page(pmd, vpn), pmd.permission()));
-        self.get_and_clear(word);
-        self.entry_owns(gather.cpu, pmd.pfn(), Hold::Mapping, Hold::Batch);
+        let leaf = match word.load() {
+            Pmd::None | Pmd::Table(_) => return,
+            Pmd::Leaf(leaf) => leaf,
+        };
+        self.speculate(gather.mm, vpn, self.tables.page_of_leaf(leaf, vpn));
+        word.clear(&lock, self.pagemaps.rules.zap_clear);
+        self.entry_owns(gather.cpu, leaf.pfn(), Hold::Mapping, Hold::Batch);
         gather.note_cleared(vpn);
-        let folio: Folio<'_> = self.pagemaps.memmap.folio(pmd.pfn());
+        let folio = self.pagemaps.memmap.folio(leaf.pfn());
         Self::remove_rmap_pmd(gather.cpu, folio);
         let batch = gather.remove_folio(folio);
         drop(lock);
@@ -114,11 +115,5 @@ impl Vm {
         let mut gather = MmuGather::new(self, cpu, mm);
         self.zap_huge_pmd(&mut gather, vpn);
         gather.finish();
-    }
-
-    /// The frame behind one page of a PMD leaf.
-    #[inline]
-    pub(super) fn huge_page(&self, pmd: Entry, vpn: Vpn) -> Pfn {
-        pmd.pfn().add(vpn.0 & (self.tables.pmd_order.pages() - 1))
     }
 }

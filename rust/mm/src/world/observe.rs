@@ -7,7 +7,7 @@ use program::op::{MapNo, WorkerId};
 
 use crate::dax::InodeId;
 use crate::page::{Head, Pfn};
-use crate::vm::Vpn;
+use crate::vm::{Pte, Vpn};
 use crate::world::World;
 use crate::world::process::{HANDLES, MapSlot};
 
@@ -91,15 +91,11 @@ impl World {
             let maps = { proc.handles.lock(cpu).maps };
             for (number, slot) in (0..HANDLES as u8).zip(maps.iter()) {
                 let Some(vpn) = Self::address_of(slot, inode, index) else { continue };
-                let entry = self.dax.vm.lookup(mm, vpn);
-                if entry.is_present() {
-                    let here = entry.pfn() == pfn;
-                    let map = MapNo(number);
-                    all.push(if here {
-                        Coverage::Mapped(worker, map)
-                    } else {
-                        Coverage::Elsewhere(worker, map)
-                    });
+                let map = MapNo(number);
+                match self.dax.vm.walk(mm, vpn) {
+                    Pte::None => {}
+                    Pte::Page(page) if page.pfn() == pfn => all.push(Coverage::Mapped(worker, map)),
+                    Pte::Page(_) => all.push(Coverage::Elsewhere(worker, map)),
                 }
             }
         }

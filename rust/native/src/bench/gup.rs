@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Instant;
 
 use pgmap_mm::page::Pfn;
-use pgmap_mm::vm::{GupKind, GupRange, GupRequest, Longterm, MmId, Permission, Vm, Vpn};
+use pgmap_mm::vm::{GupKind, GupRange, GupRequest, Longterm, MmId, Permission, Pte, Vm, Vpn};
 use pgmap_prim::measure::{allowed_processors, opaque, pin_thread};
 use pgmap_prim::{Cpu, Lease, TaskId};
 use pgmap_program::op::{
@@ -157,9 +157,15 @@ struct HugeRange {
 impl HugeRange {
     fn new() -> Result<Self, BuildError> {
         let huge = Mapped::new(Layout::Huge, Align::Natural, 512, &[0])?;
-        let entry = huge.vm().lookup(huge.mm, Vpn(huge.first.0 + 511));
-        let head = huge.vm().lookup(huge.mm, huge.first).pfn();
-        if entry.pfn() != Pfn(head.0 + 511) || !huge.vm().pagemaps.memmap.folio(head).is_large() {
+        let frame = |page| match huge.vm().walk(huge.mm, huge.first.add(page)) {
+            Pte::None => None,
+            Pte::Page(page) => Some(page.pfn()),
+        };
+        let is_whole = |head: Pfn| {
+            let folio = huge.vm().pagemaps.memmap.folio(head);
+            folio.is_large() && frame(511) == Some(head.add(511))
+        };
+        if !frame(0).is_some_and(is_whole) {
             return Err(BuildError("the file was not mapped by a PMD".to_owned()));
         }
         Ok(Self { huge, small: Mapped::new(Layout::Contiguous, Align::Odd, 16, &[0])? })

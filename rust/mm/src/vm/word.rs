@@ -1,0 +1,142 @@
+//! The words of page tables, and the only ways in which they change (`linux/pgtable.h`).
+//!
+//! ```text
+//!   none --publish--> present --publish--> writable, or back after a clear
+//!   present --clear--> none                the unmapper's half of K§4.1
+//!   none --publish--> table --unlink--> none
+//! ```
+//!
+//! A word changes under the lock of its table, which each change asks to see; it is read once without any
+//! lock by GUP and by the hardware walk.
+
+use prim::{AtomicU64, SpinGuard, zeroed};
+use program::rules::ZapClear;
+
+use crate::vm::entry::{Pmd, Pte};
+use crate::vm::tables::PtLocked;
+
+zeroed! {
+    /// A PTE in memory.
+    #[derive(Debug)]
+    pub(super) struct PteWord {
+        word: AtomicU64,
+    }
+}
+
+zeroed! {
+    /// A PMD in memory.
+    #[derive(Debug)]
+    pub(super) struct PmdWord {
+        word: AtomicU64,
+    }
+}
+
+/// The bits that a walker without locks has read, to be compared when it looks again.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Snapshot(u64);
+
+/// The lock that a change of a word is made under.
+type Locked<'a> = &'a SpinGuard<'a, PtLocked>;
+
+impl PteWord {
+    /// `ptep_get`: relaxed.
+    #[inline(always)]
+    #[track_caller]
+    pub(super) fn load(&self) -> Pte {
+        Pte::from_bits(self.word.read())
+    }
+
+    /// `ptep_get_lockless`. Acquire: pairs with [`Self::publish`].
+    #[inline(always)]
+    #[track_caller]
+    pub(super) fn load_lockless(&self) -> (Pte, Snapshot) {
+        let bits = self.word.read_acquire();
+        (Pte::from_bits(bits), Snapshot(bits))
+    }
+
+    /// The second look of a walker without locks. Relaxed: ordered by the reference it took in between.
+    #[inline(always)]
+    #[track_caller]
+    pub(super) fn differs(&self, seen: Snapshot) -> bool {
+        self.word.read() != seen.0
+    }
+
+    /// For an audit: no step.
+    pub(super) fn peek(&self) -> Pte {
+        Pte::from_bits(self.word.peek())
+    }
+
+    /// `set_pte_at`. Release: pairs with [`Self::load_lockless`]; whoever sees the entry sees the counts.
+    #[inline(always)]
+    #[track_caller]
+    pub(super) fn publish(&self, _ptl: Locked<'_>, pte: Pte) {
+        self.word.set_release(pte.bits());
+    }
+
+    /// `ptep_get_and_clear`.
+    pub(super) fn clear(&self, _ptl: Locked<'_>, how: ZapClear) -> Pte {
+        Pte::from_bits(get_and_clear(&self.word, how))
+    }
+}
+
+impl PmdWord {
+    /// `pmdp_get`: relaxed.
+    #[inline(always)]
+    #[track_caller]
+    pub(super) fn load(&self) -> Pmd {
+        Pmd::from_bits(self.word.read())
+    }
+
+    /// `pmdp_get_lockless`. Acquire: pairs with [`Self::publish`].
+    #[inline(always)]
+    #[track_caller]
+    pub(super) fn load_lockless(&self) -> (Pmd, Snapshot) {
+        let bits = self.word.read_acquire();
+        (Pmd::from_bits(bits), Snapshot(bits))
+    }
+
+    /// The second look of a walker without locks. Relaxed: ordered by the reference it took in between.
+    #[inline(always)]
+    #[track_caller]
+    pub(super) fn differs(&self, seen: Snapshot) -> bool {
+        self.word.read() != seen.0
+    }
+
+    /// For an audit: no step.
+    pub(super) fn peek(&self) -> Pmd {
+        Pmd::from_bits(self.word.peek())
+    }
+
+    /// `set_pmd_at`, `pmd_populate`. Release: pairs with [`Self::load_lockless`]; whoever sees a leaf sees its
+    /// counts, whoever sees a table finds its entries none.
+    #[inline(always)]
+    #[track_caller]
+    pub(super) fn publish(&self, _ptl: Locked<'_>, pmd: Pmd) {
+        self.word.set_release(pmd.bits());
+    }
+
+    /// `pmdp_huge_get_and_clear`.
+    pub(super) fn clear(&self, _ptl: Locked<'_>, how: ZapClear) -> Pmd {
+        Pmd::from_bits(get_and_clear(&self.word, how))
+    }
+
+    /// `pmd_clear` of a table. Full order: whoever waits for walkers afterwards waits for all that found it.
+    #[track_caller]
+    pub(super) fn unlink(&self, _ptl: Locked<'_>) {
+        self.word.xchg(0);
+    }
+}
+
+/// A present entry becomes none: the rule `zap-clear`.
+#[track_caller]
+fn get_and_clear(word: &AtomicU64, how: ZapClear) -> u64 {
+    match how {
+        // Full order: pairs with the grab of GUP-fast (K§4.1).
+        ZapClear::Xchg => word.xchg(0),
+        ZapClear::LoadStore => {
+            let seen = word.read();
+            word.set(0);
+            seen
+        }
+    }
+}
