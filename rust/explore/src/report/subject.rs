@@ -90,7 +90,6 @@ pub(crate) struct Tables<'a> {
     /// Offsets of the tables of bare words.
     contents: Option<usize>,
     lives: Option<usize>,
-    entries: Option<usize>,
     tlb_pages: Option<usize>,
 }
 
@@ -107,7 +106,6 @@ impl<'a> Tables<'a> {
             arena,
             contents: after("::Page", 0),
             lives: after("::Page", 1),
-            entries: after("::Inode", 0),
             tlb_pages: after("::TlbEntry", 0),
         }
     }
@@ -128,10 +126,10 @@ impl<'a> Tables<'a> {
         match region.name {
             _ if at == self.contents => Thing::Contents { pfn },
             _ if at == self.lives => Thing::Life { pfn },
-            _ if at == self.entries => Thing::DaxEntry,
             _ if at == self.tlb_pages => Thing::TlbPage,
             name if name.ends_with("::PteWord") => Thing::Pte,
             name if name.ends_with("::PmdWord") => Thing::Pmd,
+            name if name.ends_with("::DaxSlot") => Thing::DaxEntry,
             name if name.ends_with("::TlbEntry") => Thing::Tlb,
             name if name.ends_with("::slab::Head") => Thing::Outside,
             _ => Thing::Other,

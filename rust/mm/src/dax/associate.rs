@@ -7,7 +7,7 @@
 use prim::Cpu;
 use program::rules::ShareReset;
 
-use crate::dax::entry::DaxEntry;
+use crate::dax::entry::{DaxEntry, Kind};
 use crate::dax::{Dax, InodeId};
 use crate::page::{Order, Pfn};
 use crate::warn::{Complaint, warn_on};
@@ -44,10 +44,10 @@ impl Dax {
     /// Up to v6.18 an order-0 folio returned early and kept its `index`, which the next reader of
     /// `share` misread (B48).
     pub(super) fn dax_disassociate_entry(&self, cpu: &Cpu<'_>, entry: DaxEntry) {
-        if !entry.has_folio() {
-            return;
-        }
-        let folio = self.vm.pagemaps.memmap.folio(entry.pfn());
+        let folio = match entry.kind() {
+            Kind::None | Kind::Empty | Kind::Zero => return,
+            Kind::Folio(head) => self.vm.pagemaps.memmap.folio(head),
+        };
         let count = folio.refcount();
         if count != 0 {
             warn_on(cpu, Complaint::BusyReset, folio.pfn(), count.into());

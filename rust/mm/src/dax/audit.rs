@@ -21,7 +21,7 @@
 
 use prim::{Cpu, Ghost};
 
-use crate::dax::entry::DaxEntry;
+use crate::dax::entry::{DaxEntry, DaxSlot, Kind};
 use crate::dax::{Dax, InodeId};
 use crate::page::{Order, Pfn};
 use crate::warn::{Complaint, warn_on};
@@ -56,12 +56,13 @@ impl Dax {
 
     fn disagrees(&self, inode: InodeId, index: u32) -> Option<(Complaint, Pfn, u32)> {
         let entry = self.peek_entry(inode, index);
-        if !entry.has_folio() || entry.is_locked() {
-            return None;
-        }
-        let order = if entry.is_pmd() { self.pmd_order() } else { Order::PAGE };
-        let agrees = self.claim_of(entry.pfn()) == Some(Claim { inode, index, order });
-        (!agrees).then_some((Complaint::EntryDisagrees, entry.pfn(), index))
+        let head = match entry.kind() {
+            Kind::Folio(head) if !entry.is_locked() => head,
+            Kind::None | Kind::Empty | Kind::Zero | Kind::Folio(_) => return None,
+        };
+        let order = self.order_of(entry.size());
+        let agrees = self.claim_of(head) == Some(Claim { inode, index, order });
+        (!agrees).then_some((Complaint::EntryDisagrees, head, index))
     }
 
     /// The first folio in a file that has no entry for it, and is getting none.
@@ -72,9 +73,13 @@ impl Dax {
         self.span.iter().find_map(|pfn| {
             let claim = self.claim_of(pfn)?;
             let known = self.inodes.get(claim.inode.0)?.i_pages.peek(|i_pages| {
-                let entry = self.peek_entry(claim.inode, claim.index);
                 let mut all = (0..i_pages.end).map(|index| self.peek_entry(claim.inode, index));
-                entry.has_folio() && entry.pfn() == pfn || all.any(DaxEntry::is_locked)
+                match self.peek_entry(claim.inode, claim.index).kind() {
+                    Kind::Folio(head) if head == pfn => true,
+                    Kind::None | Kind::Empty | Kind::Zero | Kind::Folio(_) => {
+                        all.any(DaxEntry::is_locked)
+                    }
+                }
             });
             (known == Some(false)).then_some((Complaint::FolioWithoutEntry, pfn, claim.index))
         })
@@ -93,6 +98,6 @@ impl Dax {
 
     fn peek_entry(&self, inode: InodeId, index: u32) -> DaxEntry {
         let at = self.row(inode) + index as usize;
-        self.entries.get(at).map_or(DaxEntry::NONE, |word| DaxEntry(word.peek()))
+        self.entries.get(at).map_or(DaxEntry::NONE, DaxSlot::peek)
     }
 }

@@ -10,8 +10,12 @@
 //! The low four bits are the kernel's. EMPTY is the placeholder of a fault at work; ZERO maps the shared
 //! zero page; neither has a device folio. A PMD entry sits at its first index and answers for all of its
 //! range. The locker's CPU is there so that a watchdog can name it.
+//!
+//! Whoever asks what an entry stands for gets a [`Kind`] and matches all of them by name, without `_`: a kind that
+//! is added here compiles nowhere until each reader has said what it does with it. An entry changes under
+//! `i_pages` only, and in the ways of [`DaxSlot`].
 
-use prim::CpuId;
+use prim::{AtomicU64, CpuId, zeroed};
 
 use crate::page::{Order, Pfn};
 
@@ -26,9 +30,31 @@ const LOCKER_MASK: u64 = 0xffff << LOCKER_SHIFT;
 const DIRTY: u64 = 1 << 61;
 const HERE: u64 = 1 << 63;
 
-/// One word of `i_pages`.
+/// What an index has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct DaxEntry(pub(super) u64);
+pub(super) enum Kind {
+    /// No entry.
+    None,
+    /// The placeholder of a fault, which may have given up (`dax_is_empty_entry`).
+    Empty,
+    /// The shared zero page (`dax_is_zero_entry`).
+    Zero,
+    /// The device folio headed at this frame.
+    Folio(Pfn),
+}
+
+/// How much an entry answers for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Size {
+    /// Its own index.
+    Page,
+    /// All of a PMD (`dax_is_pmd_entry`).
+    Pmd,
+}
+
+/// One word of `i_pages`, read once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct DaxEntry(u64);
 
 impl DaxEntry {
     pub(super) const NONE: Self = Self(0);
@@ -52,29 +78,21 @@ impl DaxEntry {
         if order > Order::PAGE { PMD } else { 0 }
     }
 
-    pub(super) fn is_none(self) -> bool {
-        self.0 == 0
+    pub(super) fn kind(self) -> Kind {
+        match self.0 {
+            0 => Kind::None,
+            word if word & EMPTY != 0 => Kind::Empty,
+            word if word & ZERO != 0 => Kind::Zero,
+            word => Kind::Folio(Pfn(((word & PFN_MASK) >> PFN_SHIFT) as u32)),
+        }
+    }
+
+    pub(super) fn size(self) -> Size {
+        if self.0 & PMD == 0 { Size::Page } else { Size::Pmd }
     }
 
     pub(super) fn is_locked(self) -> bool {
         self.0 & LOCKED != 0
-    }
-
-    pub(super) fn is_pmd(self) -> bool {
-        self.0 & PMD != 0
-    }
-
-    pub(super) fn is_empty(self) -> bool {
-        self.0 & EMPTY != 0
-    }
-
-    /// Whether a device folio stands behind it.
-    pub(super) fn has_folio(self) -> bool {
-        self.0 & HERE != 0 && self.0 & (ZERO | EMPTY) == 0
-    }
-
-    pub(super) fn pfn(self) -> Pfn {
-        Pfn(((self.0 & PFN_MASK) >> PFN_SHIFT) as u32)
     }
 
     pub(super) fn locked(self, cpu: CpuId) -> Self {
@@ -96,6 +114,58 @@ impl DaxEntry {
     }
 }
 
+zeroed! {
+    /// Where an entry lies. All but [`Self::load_acquire`] under `i_pages`.
+    #[derive(Debug)]
+    pub(super) struct DaxSlot {
+        word: AtomicU64,
+    }
+}
+
+impl DaxSlot {
+    /// `xas_load`.
+    #[track_caller]
+    pub(super) fn load(&self) -> DaxEntry {
+        DaxEntry(self.word.read())
+    }
+
+    /// The look of a sleeper. Acquire: pairs with [`Self::unlock`] and [`Self::remove`].
+    #[track_caller]
+    pub(super) fn load_acquire(&self) -> DaxEntry {
+        DaxEntry(self.word.read_acquire())
+    }
+
+    /// For an audit: no step.
+    pub(super) fn peek(&self) -> DaxEntry {
+        DaxEntry(self.word.peek())
+    }
+
+    /// Grabs the entry, or changes it while it is grabbed: `entry` is locked.
+    #[track_caller]
+    pub(super) fn store_locked(&self, entry: DaxEntry) {
+        debug_assert!(entry.is_locked(), "nobody else may see it before it is unlocked");
+        self.word.set(entry.0);
+    }
+
+    /// `dax_unlock_entry`'s store.
+    #[track_caller]
+    pub(super) fn unlock(&self, entry: DaxEntry) {
+        self.word.set_release(entry.unlocked().0);
+    }
+
+    /// The entry goes, after its folio was let go.
+    #[track_caller]
+    pub(super) fn remove(&self) {
+        self.word.set_release(0);
+    }
+
+    /// The entry goes, and with it nothing: a placeholder, or one whose folio is gone.
+    #[track_caller]
+    pub(super) fn forget(&self) {
+        self.word.set(0);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,16 +174,24 @@ mod tests {
     fn locking_an_entry_keeps_what_it_says_and_names_the_locker() {
         let entry = DaxEntry::page(Pfn(0xfff_ffff), Order(9)).dirtied();
         let locked = entry.locked(CpuId(3));
-        assert!(locked.is_locked() && locked.is_pmd() && locked.has_folio());
-        assert_eq!((locked.pfn(), locked.locker()), (Pfn(0xfff_ffff), 4));
+        assert!(locked.is_locked());
+        assert_eq!((locked.kind(), locked.size()), (Kind::Folio(Pfn(0xfff_ffff)), Size::Pmd));
+        assert_eq!(locked.locker(), 4);
         assert_eq!(locked.unlocked(), entry);
     }
 
     #[test]
-    fn placeholders_and_the_zero_page_have_no_folio() {
-        assert!(!DaxEntry::zero().has_folio());
-        assert!(!DaxEntry::empty(Order::PAGE, CpuId(0)).has_folio());
-        assert!(!DaxEntry::NONE.has_folio());
-        assert!(DaxEntry::page(Pfn(1), Order::PAGE).has_folio());
+    fn every_entry_is_read_as_what_was_written() {
+        assert_eq!(DaxEntry::NONE.kind(), Kind::None);
+        assert_eq!(DaxEntry::zero().kind(), Kind::Zero);
+        for (order, size) in [(Order::PAGE, Size::Page), (Order(9), Size::Pmd)] {
+            let empty = DaxEntry::empty(order, CpuId(0));
+            assert_eq!((empty.kind(), empty.size()), (Kind::Empty, size));
+            // Frame 0 has a folio, too.
+            for pfn in [Pfn(0), Pfn(1)] {
+                let folio = DaxEntry::page(pfn, order);
+                assert_eq!((folio.kind(), folio.size()), (Kind::Folio(pfn), size));
+            }
+        }
     }
 }

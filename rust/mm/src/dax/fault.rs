@@ -13,7 +13,7 @@
 
 use prim::Cpu;
 
-use crate::dax::entry::DaxEntry;
+use crate::dax::entry::{DaxEntry, Kind};
 use crate::dax::extents::Extent;
 use crate::dax::i_pages::Grabbed;
 use crate::dax::{Dax, InodeId};
@@ -86,8 +86,11 @@ impl FaultHandler for Dax {
 impl Dax {
     /// `dax_load_hole`: the shared zero page, and an entry that says so.
     fn load_hole(&self, cpu: &Cpu<'_>, fault: &VmFault, grabbed: &mut Grabbed) -> Fault {
-        if !grabbed.entry.has_folio() {
-            self.replace_entry(cpu, grabbed, DaxEntry::zero());
+        match grabbed.entry.kind() {
+            Kind::None | Kind::Empty | Kind::Zero => {
+                self.replace_entry(cpu, grabbed, DaxEntry::zero());
+            }
+            Kind::Folio(_) => {}
         }
         Self::outcome(self.vm.insert_page(cpu, fault, Pfn::ZERO_PAGE))
     }
@@ -102,15 +105,19 @@ impl Dax {
         order: Order,
         wanted: Permission,
     ) {
-        let mut entry = grabbed.entry;
-        if !entry.has_folio() {
-            if !entry.is_empty() {
-                let mapping = grabbed.inode.mapping();
-                self.vm.unmap_mapping_pages(cpu, mapping, grabbed.index, order.pages());
+        let (inode, index) = (grabbed.inode, grabbed.index);
+        let made = || {
+            self.dax_associate_entry(cpu, inode, index, pfn, order);
+            DaxEntry::page(pfn, order)
+        };
+        let mut entry = match grabbed.entry.kind() {
+            Kind::None | Kind::Empty => made(),
+            Kind::Zero => {
+                self.vm.unmap_mapping_pages(cpu, inode.mapping(), index, order.pages());
+                made()
             }
-            self.dax_associate_entry(cpu, grabbed.inode, grabbed.index, pfn, order);
-            entry = DaxEntry::page(pfn, order);
-        }
+            Kind::Folio(_) => grabbed.entry,
+        };
         if wanted == Permission::Write {
             entry = entry.dirtied();
         }

@@ -6,13 +6,13 @@
 //! (B25, I19). Removing an entry wakes everybody: there is nothing left to own.
 
 use prim::{
-    AtomicU64, Cpu, Sleep, SpinGuard, WaitClass, Waiting, lock_map_acquire, lock_map_release,
+    Cpu, Sleep, SpinGuard, WaitClass, Waiting, lock_map_acquire, lock_map_release,
     wait_event_exclusive, wake_up_all, wake_up_one,
 };
 
 use program::rules::{BusyScan, EntryWaitKey};
 
-use crate::dax::entry::DaxEntry;
+use crate::dax::entry::{DaxEntry, DaxSlot, Kind, Size};
 use crate::dax::{Dax, IPages, InodeId};
 use crate::lock_order::DAX_ENTRY;
 use crate::page::Order;
@@ -40,19 +40,29 @@ pub(super) struct Grabbed {
 
 impl Dax {
     #[inline]
-    fn slot(&self, inode: InodeId, index: u32) -> &AtomicU64 {
+    fn slot(&self, inode: InodeId, index: u32) -> &DaxSlot {
         &self.entries[self.row(inode) + index as usize]
     }
 
     /// `xas_load`: the entry that answers for `index`, and where it sits.
     pub(super) fn entry_at(&self, inode: InodeId, index: u32) -> (u32, DaxEntry) {
-        let entry = DaxEntry(self.slot(inode, index).read());
-        if !entry.is_none() {
+        let entry = self.slot(inode, index).load();
+        if entry != DaxEntry::NONE {
             return (index, entry);
         }
         let head = index & !(self.pmd_order().pages() - 1);
-        let huge = DaxEntry(self.slot(inode, head).read());
-        if huge.is_pmd() { (head, huge) } else { (index, DaxEntry::NONE) }
+        let huge = self.slot(inode, head).load();
+        match huge.size() {
+            Size::Page => (index, DaxEntry::NONE),
+            Size::Pmd => (head, huge),
+        }
+    }
+
+    pub(super) fn order_of(&self, size: Size) -> Order {
+        match size {
+            Size::Page => Order::PAGE,
+            Size::Pmd => self.pmd_order(),
+        }
     }
 
     /// Sleeps until the entry at `index` is unlocked or gone; the spinlock is dropped meanwhile. Whoever
@@ -69,13 +79,13 @@ impl Dax {
             EntryWaitKey::Rounded => slot,
             EntryWaitKey::Unrounded => self.slot(inode, asked),
         };
-        let owner = DaxEntry(slot.read()).locker();
+        let owner = slot.load().locker();
         drop(lock);
         cpu.count(tally::ENTRY_WAITED);
         let waiting =
             Waiting { class: &ENTRY, object: (u64::from(inode.0) << 32) | u64::from(index), owner };
         // Acquire: pairs with the release in unlock_entry.
-        let unlocked = || !DaxEntry(slot.read_acquire()).is_locked();
+        let unlocked = || !slot.load_acquire().is_locked();
         // Uninterruptible: returns when unlocked, or the machine is poisoned.
         let _ = wait_event_exclusive(cpu, key, Sleep::Uninterruptible, waiting, unlocked);
         self.inode(inode).i_pages.lock(cpu)
@@ -103,7 +113,7 @@ impl Dax {
     /// `put_unlocked_entry`: passes on the wake-up of an entry that was waited for and not taken.
     fn put_unlocked_entry(&self, cpu: &Cpu<'_>, inode: InodeId, index: u32, entry: DaxEntry) {
         lock_map_release(cpu, in_lock_order(inode));
-        if !entry.is_none() {
+        if entry != DaxEntry::NONE {
             wake_up_one(cpu, self.slot(inode, index));
         }
     }
@@ -120,29 +130,34 @@ impl Dax {
         order: Order,
     ) -> Result<Grabbed, Fault> {
         let (mut lock, mut at, mut entry) = self.get_unlocked_entry(cpu, inode, index);
-        if order == Order::PAGE && entry.is_pmd() && entry.is_empty() {
+        let given_up = match entry.kind() {
+            Kind::Empty => entry.size() == Size::Pmd,
+            Kind::None | Kind::Zero | Kind::Folio(_) => false,
+        };
+        if order == Order::PAGE && given_up {
             // A PMD fault gave up here: its placeholder makes room for a page.
-            self.slot(inode, at).set(DaxEntry::NONE.0);
+            self.slot(inode, at).forget();
             lock.nrpages -= self.pmd_order().pages();
             wake_up_all(cpu, self.slot(inode, at));
             (at, entry) = (index, DaxEntry::NONE);
         }
         let pages = order.pages();
         let smaller_in_the_way = order > Order::PAGE
-            && !entry.is_pmd()
-            && (index..index + pages).any(|index| self.slot(inode, index).read() != 0);
+            && entry.size() == Size::Page
+            && (index..index + pages).any(|index| self.slot(inode, index).load() != DaxEntry::NONE);
         if smaller_in_the_way {
             self.put_unlocked_entry(cpu, inode, at, entry);
             return Err(Fault::Fallback);
         }
-        let locked = if entry.is_none() {
-            lock.nrpages += pages;
-            lock.end = lock.end.max(index + pages);
-            DaxEntry::empty(order, cpu.id())
-        } else {
-            entry.locked(cpu.id())
+        let locked = match entry.kind() {
+            Kind::None => {
+                lock.nrpages += pages;
+                lock.end = lock.end.max(index + pages);
+                DaxEntry::empty(order, cpu.id())
+            }
+            Kind::Empty | Kind::Zero | Kind::Folio(_) => entry.locked(cpu.id()),
         };
-        self.slot(inode, at).set(locked.0);
+        self.slot(inode, at).store_locked(locked);
         Ok(Grabbed { inode, index: at, entry: locked })
     }
 
@@ -150,7 +165,7 @@ impl Dax {
     pub(super) fn replace_entry(&self, cpu: &Cpu<'_>, grabbed: &mut Grabbed, new: DaxEntry) {
         let _lock = self.inode(grabbed.inode).i_pages.lock(cpu);
         grabbed.entry = new.locked(cpu.id());
-        self.slot(grabbed.inode, grabbed.index).set(grabbed.entry.0);
+        self.slot(grabbed.inode, grabbed.index).store_locked(grabbed.entry);
     }
 
     /// `dax_unlock_entry`.
@@ -158,11 +173,10 @@ impl Dax {
         let slot = self.slot(grabbed.inode, grabbed.index);
         {
             let _lock = self.inode(grabbed.inode).i_pages.lock(cpu);
-            if DaxEntry(slot.read()) != grabbed.entry {
+            if slot.load() != grabbed.entry {
                 warn_on(cpu, Complaint::EntryMisuse, grabbed.index, 0);
             }
-            // Release: pairs with the acquire of a waiter's check.
-            slot.set_release(grabbed.entry.unlocked().0);
+            slot.unlock(grabbed.entry);
         }
         lock_map_release(cpu, in_lock_order(grabbed.inode));
         wake_up_one(cpu, slot);
@@ -181,12 +195,12 @@ impl Dax {
         let last = { self.inode(inode).i_pages.lock(cpu).end }.min(end);
         let mut index = first;
         while index < last {
-            if self.entry_at(inode, index).1.is_none() {
+            if self.entry_at(inode, index).1 == DaxEntry::NONE {
                 index += 1;
                 continue;
             }
             let (lock, at, entry) = self.get_unlocked_entry(cpu, inode, index);
-            let answer = if entry.is_none() { None } else { found(entry) };
+            let answer = if entry == DaxEntry::NONE { None } else { found(entry) };
             self.put_unlocked_entry(cpu, inode, at, entry);
             drop(lock);
             if answer.is_some() {
@@ -195,8 +209,10 @@ impl Dax {
             // Ends by itself, unless the rule is wrong.
             cpu.cond_resched();
             index = match self.vm.pagemaps.rules.busy_scan {
-                BusyScan::PastEntry if entry.is_pmd() => at + self.pmd_order().pages(),
-                BusyScan::PastEntry => index + 1,
+                BusyScan::PastEntry => match entry.size() {
+                    Size::Page => index + 1,
+                    Size::Pmd => at + self.pmd_order().pages(),
+                },
                 // What was found is at the head of its range, and so is what comes next.
                 BusyScan::NextIndex => at + 1,
             };
@@ -208,18 +224,18 @@ impl Dax {
     pub(super) fn delete_entries(&self, cpu: &Cpu<'_>, inode: InodeId, first: u32, end: u32) {
         let last = { self.inode(inode).i_pages.lock(cpu).end }.min(end);
         for index in first..last {
-            if self.entry_at(inode, index).1.is_none() {
+            if self.entry_at(inode, index).1 == DaxEntry::NONE {
                 continue;
             }
             let (mut lock, at, entry) = self.get_unlocked_entry(cpu, inode, index);
             lock_map_release(cpu, in_lock_order(inode));
-            if entry.is_none() {
+            if entry == DaxEntry::NONE {
                 continue;
             }
             self.dax_disassociate_entry(cpu, entry);
             let slot = self.slot(inode, at);
-            slot.set_release(DaxEntry::NONE.0);
-            lock.nrpages -= if entry.is_pmd() { self.pmd_order().pages() } else { 1 };
+            slot.remove();
+            lock.nrpages -= self.order_of(entry.size()).pages();
             drop(lock);
             wake_up_all(cpu, slot);
         }
@@ -228,7 +244,7 @@ impl Dax {
     /// Takes the zero page away from `index` after a write gave it a block.
     pub(super) fn invalidate_zero_page(&self, cpu: &Cpu<'_>, inode: InodeId, index: u32) {
         let (_, entry) = self.entry_at(inode, index);
-        if entry.is_none() {
+        if entry == DaxEntry::NONE {
             return;
         }
         // The block is in place, so whoever grabs the entry from now on maps it; only who grabbed it
@@ -236,8 +252,11 @@ impl Dax {
         let (lock, at, entry) = self.get_unlocked_entry(cpu, inode, index);
         self.put_unlocked_entry(cpu, inode, at, entry);
         drop(lock);
-        if !entry.has_folio() {
-            self.vm.unmap_mapping_pages(cpu, inode.mapping(), index, 1);
+        match entry.kind() {
+            Kind::None | Kind::Empty | Kind::Zero => {
+                self.vm.unmap_mapping_pages(cpu, inode.mapping(), index, 1);
+            }
+            Kind::Folio(_) => {}
         }
     }
 
@@ -245,7 +264,7 @@ impl Dax {
     pub(super) fn forget_entries(&self, cpu: &Cpu<'_>, inode: InodeId) {
         let mut lock = self.inode(inode).i_pages.lock(cpu);
         for index in 0..lock.end {
-            self.slot(inode, index).set(DaxEntry::NONE.0);
+            self.slot(inode, index).forget();
             wake_up_all(cpu, self.slot(inode, index));
         }
         lock.nrpages = 0;

@@ -17,6 +17,7 @@
 use prim::{Cpu, Interrupted, Sleep, WaitClass, Waiting, wait_var_event};
 use program::rules::{IdlePred, Switch};
 
+use crate::dax::entry::Kind;
 use crate::dax::{Dax, FaultsLocked, InodeId};
 use crate::page::Pfn;
 use crate::tally;
@@ -63,8 +64,17 @@ impl Dax {
     fn layout_busy_page(&self, cpu: &Cpu<'_>, inode: InodeId) -> Option<Pfn> {
         self.vm.unmap_mapping_pages(cpu, inode.mapping(), 0, self.file_pages);
         self.scan_entries(cpu, inode, 0, self.file_pages, |entry| {
-            let folio = self.vm.pagemaps.memmap.folio(entry.pfn());
-            (entry.has_folio() && folio.refcount() != folio.mapcount()).then(|| folio.pfn())
+            let folio = |pfn| self.vm.pagemaps.memmap.folio(pfn);
+            match entry.kind() {
+                Kind::None | Kind::Empty | Kind::Zero => {
+                    // dax_busy_page looks for the folio before it asks what the entry is.
+                    let _zero = folio(Pfn::ZERO_PAGE);
+                    None
+                }
+                Kind::Folio(head) => Some(folio(head))
+                    .filter(|folio| folio.refcount() != folio.mapcount())
+                    .map(|folio| folio.pfn()),
+            }
         })
     }
 

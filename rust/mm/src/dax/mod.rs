@@ -15,6 +15,9 @@
 //! the layout of the **whole** file for any truncate or punch (K§14). Departures: extents are a dense
 //! array, holes are never mapped by the huge zero page, contents are one word per page.
 
+// A kind of entry that is added must not fall into a `_`.
+#![warn(clippy::wildcard_enum_match_arm)]
+
 mod associate;
 mod audit;
 mod blocks;
@@ -29,8 +32,8 @@ mod layout;
 mod offline;
 
 use prim::{
-    Arena, AtomicU32, AtomicU64, Cpu, Guarded, LockClass, NoMemory, RwSem, Slab, SpinLock, Table,
-    plain, zeroed,
+    Arena, AtomicU32, Cpu, Guarded, LockClass, NoMemory, RwSem, Slab, SpinLock, Table, plain,
+    zeroed,
 };
 use program::{Errno, Geometry};
 
@@ -42,6 +45,7 @@ use crate::vm::{MappingId, Vm};
 pub use blocks::Blocks;
 use device::DaxDevice;
 pub use device::SRCU_BYTES;
+use entry::DaxSlot;
 pub use extents::Extent;
 pub use file::Birth;
 
@@ -142,7 +146,7 @@ pub struct Dax {
     pub vm: Vm,
     inodes: Slab<Inode>,
     /// `entries[inode * file_pages + index]`, see `entry`.
-    entries: Table<AtomicU64>,
+    entries: Table<DaxSlot>,
     /// `extents[inode * file_pages + index]`, see `extents`.
     extents: Table<AtomicU32>,
     file_pages: u32,
