@@ -110,11 +110,26 @@ fn ident(text: &str) -> String {
     text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
 }
 
+/// What an entry of a page table or of a file says: its readers match every kind by name.
+const ENTRIES: &[&str] = &["Pte::", "Pmd::", "Kind::"];
+
+/// `if let Pte::Page(page) = entry` asks for one kind and forgets the others, those to come as well. (`_` in a
+/// match is clippy's affair.)
+fn asks_for_one_kind(line: &str) -> bool {
+    ENTRIES.iter().any(|kind| {
+        let asked =
+            ["let ", "== ", "!= "].iter().any(|asks| line.contains(&format!("{asks}{kind}")));
+        asked || line.contains("matches!") && names(line, kind)
+    })
+}
+
 /// What a file of `room` does that the house forbids.
 fn offences(room: &str, source: &str) -> Vec<String> {
     let code = code(source);
     let around = FORBIDDEN.iter().filter(|word| names(&code, word));
     let mut all: Vec<_> = around.map(|word| format!("names {word}")).collect();
+    let asked = code.lines().filter(|line| asks_for_one_kind(line));
+    all.extend(asked.map(|line| format!("asks for one kind of entry: {}", line.trim())));
     let own = rank(room);
     for import in imports(&code) {
         if own.zip(rank(&import)).is_some_and(|(own, other)| own < other) {
@@ -227,6 +242,10 @@ fn a_planted_violation_is_found() {
         "let t = thread::spawn(f);",
         "unsafe { f() }",
         "static mut COUNT: u32 = 0;",
+        "if let Pte::Page(page) = word.load() {}",
+        "let Pmd::Table(table) = word.load() else { return };",
+        "if word.load() == Pte::None {}",
+        "matches!(entry.kind(), Kind::Empty | Kind::Zero)",
     ] {
         assert_eq!(offences("page", planted).len(), 1, "{planted}");
     }
@@ -250,6 +269,9 @@ fn what_only_looks_like_a_violation_is_left_alone() {
         "#[cfg(test)]\nmod tests { use std::thread; use crate::world::World; }",
         "use crate::page::Pfn; use crate::refcount::PageRef;",
         "use core::mem::take;",
+        "match word.load() { Pte::None => {} Pte::Page(page) => publish(page) }",
+        "let new = Pte::Page(page); word.publish(&ptl, new);",
+        "if range.kind() == GupKind::Pin && matches!(kind, GupKind::Get) {}",
     ] {
         assert_eq!(offences("page", innocent), Vec::<String>::new(), "{innocent}");
     }
