@@ -7,7 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from jsonschema import validate
+
 from pgmap._exit import Exit
+from pgmap._schema import all_schemas
 
 
 @dataclass
@@ -24,9 +27,10 @@ class Ran:
 
     @property
     def json(self) -> dict[str, Any]:
-        """Standard output as exactly one JSON object."""
+        """Standard output as exactly one JSON object, of the shape its command says it has."""
         value = json.loads(self.stdout)
         assert isinstance(value, dict)
+        validate(value, all_schemas()[value["command"]])
         return value
 
 

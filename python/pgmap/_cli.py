@@ -64,6 +64,10 @@ class Command(Protocol):
     def examples(self) -> Sequence[tuple[str, str]]:
         """Command lines, each with what it is good for."""
 
+    @property
+    def objects(self) -> Sequence[type]:
+        """The shapes of what it puts into its JSON object."""
+
     def arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add the options that only this command has."""
 

@@ -32,6 +32,7 @@ from pgmap._core_api import CoverageReport, ExploreProgress, ExploreReport
 from pgmap._drive import drive
 from pgmap._exit import Exit, worst
 from pgmap._input import read
+from pgmap._objects import ExploreObject, HuntObject
 from pgmap._output import Ink, Output, Verbosity
 from pgmap._progress import showing
 from pgmap._search import DEFAULT_MEMORY, DEFAULT_PREEMPTIONS, config
@@ -100,6 +101,7 @@ class Explore:
             "the shortest program of these words that the rules as shipped do not survive",
         ),
     )
+    objects = (ExploreObject, HuntObject)
 
     def arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add the options of a search."""

@@ -20,6 +20,7 @@ from pgmap._cli import UsageError
 from pgmap._core_api import Replayed, TracedStep
 from pgmap._exit import Exit, worst
 from pgmap._input import STDIN, read
+from pgmap._objects import ReplayObject
 from pgmap._output import Ink, Output
 from pgmap._signals import Signals
 from pgmap._tell import diagram, ending, known_words
@@ -47,6 +48,7 @@ class Replay:
             "do the sound rules survive the same schedule?",
         ),
     )
+    objects = (ReplayObject,)
 
     def arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add the options of a replay."""

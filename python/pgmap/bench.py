@@ -25,6 +25,7 @@ from pgmap._core_api import BenchProgress, BenchReport, BenchRow
 from pgmap._drive import Records, drive
 from pgmap._exit import Exit, worst
 from pgmap._judge import Judgement, judge, null_is_off
+from pgmap._objects import BenchObject
 from pgmap._output import Ink, Output
 from pgmap._progress import showing
 from pgmap._signals import Signals
@@ -56,6 +57,7 @@ class Bench:
         ("python -m pgmap.bench core --only try_get --only gup_fast", "rows of these names"),
         ("python -m pgmap.bench core --for 2m --json -", "longer rounds, machine-readable"),
     )
+    objects = (BenchObject,)
 
     def arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add the options of a benchmark."""

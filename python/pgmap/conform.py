@@ -19,6 +19,7 @@ from pgmap import _cli, _core_api, errors
 from pgmap._core_api import Conformance, Difference
 from pgmap._exit import Exit, worst
 from pgmap._input import STDIN, Unreadable, read
+from pgmap._objects import ConformObject
 from pgmap._output import Ink, Output, Verbosity
 from pgmap._signals import Signals
 
@@ -48,6 +49,7 @@ class Conform:
             "where would sound rules have acted differently?",
         ),
     )
+    objects = (ConformObject,)
 
     def arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add the options of a comparison."""

@@ -21,6 +21,7 @@ from pgmap._cli import UsageError
 from pgmap._core_api import Catalogue, EraFact, Facts, RuleFact
 from pgmap._exit import Exit
 from pgmap._glossary import GLOSSARY
+from pgmap._objects import ExplainObject
 from pgmap._output import Output
 from pgmap._signals import Signals
 from pgmap._weak import sentence
@@ -57,6 +58,7 @@ class Explain:
         ("python -m pgmap.explain zap-put B31", "a rule with its values; a known race"),
         ("python -m pgmap.explain 'unseen share'", "a word of a search's output"),
     )
+    objects = (ExplainObject,)
 
     def arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add what is asked about."""

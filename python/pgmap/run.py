@@ -15,6 +15,7 @@ from pgmap._args import add_geometry, add_rules
 from pgmap._core_api import RunReport
 from pgmap._exit import Exit
 from pgmap._input import read
+from pgmap._objects import RunObject
 from pgmap._output import Ink, Output
 from pgmap._search import config
 from pgmap._signals import Signals
@@ -38,6 +39,7 @@ class Run:
             "the same under a wrong rule, for a machine",
         ),
     )
+    objects = (RunObject,)
 
     def arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add what runs."""

@@ -22,6 +22,7 @@ from pgmap._core_api import ExploreReport, KnownRule
 from pgmap._drive import drive
 from pgmap._exit import Exit, worst
 from pgmap._explore import describe
+from pgmap._objects import SelftestList, SelftestObject
 from pgmap._output import Ink, Output
 from pgmap._progress import Progress, showing
 from pgmap._search import DEFAULT_MEMORY, DEFAULT_PREEMPTIONS, config
@@ -102,6 +103,7 @@ class Selftest:
         ("python -m pgmap.selftest --list", "the wrong rules, and what each breaks"),
         ("python -m pgmap.selftest zap-put=before-flush", "one of them"),
     )
+    objects = (SelftestList, SelftestObject)
 
     def arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add the options of a self-test."""

@@ -30,6 +30,7 @@ from pgmap._args import (
 from pgmap._core_api import ReproduceReport, StressProgress, StressReport, Violation
 from pgmap._drive import Records, drive
 from pgmap._exit import Exit, worst
+from pgmap._objects import StressObject
 from pgmap._output import Ink, Output, Verbosity
 from pgmap._progress import showing
 from pgmap._reproduce import reproduce, tell_unmet
@@ -118,6 +119,7 @@ class Stress:
             "the rules as shipped, known races reported as known, machine-readable",
         ),
     )
+    objects = (StressObject,)
 
     def arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add the options of a stress run."""

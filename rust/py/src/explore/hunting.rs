@@ -72,9 +72,8 @@ fn go(wanted: &Hunt, small: bool, watch: &Watch) -> Result<Value, Failed> {
         Some(Halt::Time) => "time".into(),
         Some(Halt::Asked) => "asked".into(),
     };
-    let mut told = glance(tried, watch.seconds());
+    let last = glance(tried, watch.seconds());
     let steps_max = wanted.plan.steps_max;
-    (told["too_long"], told["max_steps"]) = (tried.cut.into(), steps_max.into());
     let verdict = match (&caught, &why) {
         (Caught::Found { .. }, _) => "found",
         _ if tried.cut > 0 => {
@@ -84,13 +83,13 @@ fn go(wanted: &Hunt, small: bool, watch: &Watch) -> Result<Value, Failed> {
         (_, Value::Null) => "exhausted",
         _ => "not-found",
     };
-    told["verdict"] = verdict.into();
-    told["why"] = why;
-    told["words"] = wanted.words.iter().map(|word| word.word).collect();
-    told["known"] = known(met);
-    told["found"] = Value::Null;
+    let words: Vec<_> = wanted.words.iter().map(|word| word.word).collect();
+    let mut told = json!({
+        "verdict": verdict, "why": why, "words": words, "known": known(met), "ops": tried.ops,
+        "programs": tried.programs, "senseless": tried.senseless, "schedules": tried.schedules,
+        "seconds": watch.seconds(), "too_long": tried.cut, "max_steps": steps_max, "found": null,
+    });
     if let Caught::Found { scenario, found, .. } = caught {
-        let last = told.clone();
         let how = small.then_some(steps_max);
         told["found"] = reveal(&scenario, *found, wanted.ends, how, &last, watch)?;
     }

@@ -1,0 +1,197 @@
+"""What each command puts into its JSON object: the reports of the core, and what the command adds.
+
+`Envelope` is in every object. A command that ends before it has a result (a bad option, an
+interruption) has the envelope, what it knew until then, and `Failure` or `Shown`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypedDict
+
+from pgmap._core_api import (
+    BenchRow,
+    Conformance,
+    ExploreReport,
+    HuntReport,
+    NotOnX86,
+    NotShown,
+    Replayed,
+    ReproduceReport,
+    RunReport,
+    Shrunk,
+    StressReport,
+)
+
+
+class Envelope(TypedDict):
+    """What every object has: which command of which version, and how it ended."""
+
+    schema: str
+    command: str
+    pgmap: str
+    ok: bool
+    exit: int
+    seconds: float
+
+
+class Error(TypedDict):
+    """An exception, in a sentence."""
+
+    kind: str
+    message: str
+
+
+class Failure(TypedDict):
+    """There is no result, and this is why."""
+
+    error: Error
+
+
+class Shown(TypedDict):
+    """Help or version was asked for, and this is it."""
+
+    text: str
+
+
+class StressObject(StressReport):
+    """What real threads came to, and what the explorer made of what they saw."""
+
+    config: Mapping[str, Any]
+    build: Mapping[str, Any]
+    reproduced: ReproduceReport | None
+
+
+class ExploreObject(ExploreReport):
+    """What a search of one program came to; ``source`` says where the program is from."""
+
+    config: Mapping[str, Any]
+    build: Mapping[str, Any]
+    source: str
+    token: str | None
+
+
+class HuntObject(HuntReport):
+    """What a search of all programs of some words came to."""
+
+    config: Mapping[str, Any]
+    build: Mapping[str, Any]
+    token: str | None
+
+
+class RunObject(RunReport):
+    """What each step of a program came to, once."""
+
+    source: str
+
+
+class ReplayObject(Replayed):
+    """What a token came to."""
+
+    token: str
+    build: Mapping[str, Any]
+
+
+class JudgedRow(BenchRow):
+    """One cost, and whether it is as low as it has to be."""
+
+    judgement: str
+
+
+class _Machine(TypedDict, total=False):
+    """The machine, and how far its ratios can be trusted."""
+
+    environment: Mapping[str, Any]
+
+
+class BenchObject(_Machine):
+    """What each primitive costs, against its floor."""
+
+    suite: str
+    config: Mapping[str, Any]
+    build: Mapping[str, Any]
+    cpus: int | None
+    cautions: list[str]
+    rows: list[JudgedRow]
+    complete: bool
+
+
+class ComparedFile(Conformance):
+    """One recording that was compared."""
+
+    file: str
+    exit: int
+
+
+class RefusedFile(TypedDict):
+    """One file that could not be."""
+
+    file: str
+    exit: int
+    error: Error
+
+
+class ConformObject(TypedDict):
+    """How each recording compares."""
+
+    files: list[ComparedFile | RefusedFile]
+    complete: bool
+
+
+class SearchNumbers(TypedDict):
+    """How much a search of a self-test was."""
+
+    verdict: str
+    longest: int
+    schedules: int
+    pruned: int
+    seconds: float
+
+
+class SelftestRow(TypedDict):
+    """What became of one wrong rule."""
+
+    rule: str
+    invariant: str
+    preemptions: int
+    needs: str
+    ok: bool
+    complete: bool
+    failures: list[str]
+    replays: int
+    token: str | None
+    shrunk: Shrunk | None
+    wrong: SearchNumbers | None
+    right: SearchNumbers | None
+    silent: SearchNumbers | None
+
+
+class SelftestList(TypedDict):
+    """The wrong rules there are."""
+
+    wrong_rules: list[str]
+    not_on_x86: list[NotOnX86]
+    not_shown: list[NotShown]
+
+
+class SelftestObject(SelftestList):
+    """What became of each wrong rule."""
+
+    build: Mapping[str, Any]
+    rows: list[SelftestRow]
+    complete: bool
+
+
+class Explained(TypedDict):
+    """One name, and what it means."""
+
+    name: str
+    sort: str
+    meaning: str
+    more: list[str]
+
+
+class ExplainObject(TypedDict):
+    """What names mean."""
+
+    entries: list[Explained]
