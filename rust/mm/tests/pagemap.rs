@@ -89,7 +89,7 @@ fn a_range_becomes_maximal_aligned_folios_of_one_reference_each() {
         let mut at = start;
         for folio in all.maps.folios(made) {
             let order = folio.order();
-            assert_eq!((folio.pfn(), folio.refcount()), (Pfn(at), 1));
+            assert_eq!((folio.pfn(), folio.refcount().get()), (Pfn(at), 1));
             assert!(order <= Order(COSY.pmd_order) && folio.pfn().is_aligned(order));
             let larger = Order(order.0 + 1);
             assert!(
@@ -144,7 +144,7 @@ fn of_overlapping_claims_one_gets_all_of_its_range_and_the_others_nothing() {
                                 assert_eq!(before, 0, "{pfn} has two owners");
                             }
                             for folio in all.maps.folios(made) {
-                                assert_eq!(folio.refcount(), 1);
+                                assert_eq!(folio.refcount().get(), 1);
                             }
                             for pfn in made.iter() {
                                 owner[pfn.as_index()].store(0, Relaxed);
@@ -175,7 +175,9 @@ fn a_range_with_a_held_page_is_refused_and_left_as_it_was() {
         assert_eq!(all.maps.alloc_folios(&cpu, id, Pfn(start), pages), Err(Errno::EBUSY));
     }
     assert_eq!(all.maps.ledger(id), 2);
-    assert!(SPAN.iter().filter(|pfn| pfn.0 != 76).all(|pfn| all.folio(pfn.0).refcount() == 0));
+    assert!(
+        SPAN.iter().filter(|pfn| pfn.0 != 76).all(|pfn| all.folio(pfn.0).refcount().get() == 0)
+    );
     let large = all.maps.alloc_folios(&cpu, id, Pfn(80), 8).expect("free pages");
     assert_eq!(all.maps.alloc_folios(&cpu, id, Pfn(87), 1), Err(Errno::EBUSY), "a tail is held");
     all.put_all(&cpu, large);
@@ -235,9 +237,9 @@ fn stale_tails_of_another_order_confuse_nobody() {
             "{free} is no part of that folio"
         );
     }
-    assert_eq!((all.folio(64).refcount(), all.folio(68).refcount()), (1, 1));
+    assert_eq!((all.folio(64).refcount().get(), all.folio(68).refcount().get()), (1, 1));
     let tail = all.maps.folio_get(&cpu, id, Pfn(65)).expect("a real tail");
-    assert_eq!((tail.pfn(), tail.refcount()), (Pfn(64), 2));
+    assert_eq!((tail.pfn(), tail.refcount().get()), (Pfn(64), 2));
     all.maps.folio_put_refs(&cpu, tail, 1);
     let rest = all.maps.alloc_folios(&cpu, id, Pfn(66), 2).expect("free pages");
     assert_eq!(all.folio(67).pfn(), Pfn(66));
@@ -407,7 +409,7 @@ fn no_page_comes_into_use_on_a_dying_pagemap() {
     all.maps.kill(&cpu, id);
     assert!(!all.maps.folio_get_owned(&cpu, id, all.folio(65)), "from zero, on a dying one");
     assert!(all.maps.folio_get_owned(&cpu, id, all.folio(64)), "in use already, and so holds it");
-    assert_eq!((all.folio(64).refcount(), all.folio(65).refcount()), (2, 0));
+    assert_eq!((all.folio(64).refcount().get(), all.folio(65).refcount().get()), (2, 0));
     all.maps.folio_put_refs(&cpu, all.folio(64), 2);
     all.maps.memunmap_pages(&cpu, id, || {});
     assert_eq!((all.maps.percpu.live(), all.complaints()), (0, vec![]));
@@ -429,9 +431,9 @@ fn a_generic_page_idles_at_one_and_is_put_back_there() {
     let all = Maps::new();
     let cpu = all.cpu(0);
     let id = all.remap(&cpu, PagemapType::Generic);
-    assert_eq!(all.folio(64).refcount(), 1);
+    assert_eq!(all.folio(64).refcount().get(), 1);
     all.maps.folio_put_refs(&cpu, all.folio(64), 1);
-    assert_eq!(all.folio(64).refcount(), 1);
+    assert_eq!(all.folio(64).refcount().get(), 1);
     all.maps.memunmap_pages(&cpu, id, || {});
     assert_eq!(all.complaints(), []);
 }
@@ -443,7 +445,11 @@ fn reallocated_in_the_free_callback(free_push: FreePush) -> Maps {
     let freed = move |cpu: &Cpu<'_>, maps: &Pagemaps, folio: Folio<'_>| {
         if once.fetch_add(1, Relaxed) == 0 {
             let id = maps.of_page(folio.pfn()).expect("its pagemap");
-            assert_eq!(folio.refcount(), 0, "free pages are free before anybody can find them");
+            assert_eq!(
+                folio.refcount().get(),
+                0,
+                "free pages are free before anybody can find them"
+            );
             maps.alloc_folios(cpu, id, folio.pfn(), 2).expect("this page and its neighbour");
         }
     };
@@ -465,7 +471,7 @@ fn reallocated_in_the_free_callback(free_push: FreePush) -> Maps {
 #[test]
 fn the_free_path_does_not_touch_a_folio_after_it_handed_it_on() {
     let all = reallocated_in_the_free_callback(FreePush::AfterSettled);
-    assert_eq!((all.folio(64).refcount(), all.folio(64).order()), (1, Order(1)));
+    assert_eq!((all.folio(64).refcount().get(), all.folio(64).order()), (1, Order(1)));
     let cpu = all.cpu(0);
     all.maps.folio_put_refs(&cpu, all.folio(64), 1);
     assert_eq!(all.complaints(), []);
@@ -474,7 +480,7 @@ fn the_free_path_does_not_touch_a_folio_after_it_handed_it_on() {
 #[test]
 fn a_count_stored_after_the_push_takes_the_next_owners_reference_away() {
     let all = reallocated_in_the_free_callback(FreePush::BeforeSettled);
-    assert_eq!(all.folio(64).refcount(), 0, "allocated, and nobody holds it");
+    assert_eq!(all.folio(64).refcount().get(), 0, "allocated, and nobody holds it");
     let cpu = all.cpu(0);
     all.maps.folio_put_refs(&cpu, all.folio(64), 1);
     assert_eq!(all.complaints(), [Complaint::RefUnderflow]);

@@ -39,7 +39,8 @@ impl Model for StaleTail {
     }
 
     fn finish(&self, rig: &Rig, _: &Cpu<'_>) {
-        let counts = [FIRST, SECOND].map(|pfn| rig.pagemaps.memmap.page(pfn).refcount.count());
+        let counts =
+            [FIRST, SECOND].map(|pfn| rig.pagemaps.memmap.page(pfn).refcount.count().get());
         assert_eq!(counts, [1, 0]);
     }
 }

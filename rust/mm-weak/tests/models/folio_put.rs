@@ -38,7 +38,7 @@ impl Model for TwoHolders {
 
     fn finish(&self, rig: &Rig, _: &Cpu<'_>) {
         assert_eq!(rig.freed.times(), 1);
-        assert_eq!(rig.pagemaps.memmap.folio(FIRST).refcount(), 0);
+        assert_eq!(rig.pagemaps.memmap.folio(FIRST).refcount().get(), 0);
         // The pagemap's own reference is left, the page's is gone.
         assert_eq!(rig.pagemaps.ledger(rig.id), 1);
     }

@@ -46,7 +46,7 @@ impl Model for PinnerAndUnmapper {
         } else {
             assert_eq!(entry.xchg(0), u64::from(FIRST.0));
             // Busy is "more references than mappings".
-            if rig.pagemaps.memmap.folio(FIRST).refcount() == 1 {
+            if rig.pagemaps.memmap.folio(FIRST).refcount().get() == 1 {
                 found_idle.now();
             }
         }
@@ -56,6 +56,6 @@ impl Model for PinnerAndUnmapper {
         let State { rig, pinned, found_idle, .. } = state;
         assert!(!(pinned.yet() && found_idle.yet()), "both missed: a pinned page is called idle");
         let references = 1 + i32::from(pinned.yet());
-        assert_eq!(rig.pagemaps.memmap.folio(FIRST).refcount(), references);
+        assert_eq!(rig.pagemaps.memmap.folio(FIRST).refcount().get(), references);
     }
 }

@@ -56,6 +56,6 @@ impl Model for Moved {
     }
 
     fn finish(&self, State { rig, .. }: &State, _: &Cpu<'_>) {
-        assert_eq!(rig.pagemaps.memmap.folio(FIRST).refcount(), 1);
+        assert_eq!(rig.pagemaps.memmap.folio(FIRST).refcount().get(), 1);
     }
 }

@@ -27,7 +27,7 @@ impl Dax {
         for at in 0..order.pages() {
             let pfn = head.add(at);
             let count = memmap.page(pfn).refcount.count();
-            if count != 0 {
+            if !count.is_idle() {
                 warn_on(cpu, Complaint::BlockAllocatedBusy, pfn, count.into());
             }
         }
@@ -49,7 +49,7 @@ impl Dax {
             Kind::Folio(head) => self.vm.pagemaps.memmap.folio(head),
         };
         let count = folio.refcount();
-        if count != 0 {
+        if !count.is_idle() {
             warn_on(cpu, Complaint::BusyReset, folio.pfn(), count.into());
         }
         folio.set_mapping(None);

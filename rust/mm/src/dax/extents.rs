@@ -226,7 +226,7 @@ impl Dax {
     fn check_idle(&self, cpu: &Cpu<'_>, pfn: Pfn, complaint: Complaint) {
         let memmap = &self.vm.pagemaps.memmap;
         let count = memmap.folio(pfn).refcount();
-        if count != 0 || memmap.page(pfn).mapcount.read() != 0 {
+        if !count.is_idle() || memmap.page(pfn).mapcount.read() != 0 {
             warn_on(cpu, complaint, pfn, count.into());
         }
     }

@@ -71,9 +71,9 @@ impl Dax {
                     let _zero = folio(Pfn::ZERO_PAGE);
                     None
                 }
-                Kind::Folio(head) => Some(folio(head))
-                    .filter(|folio| folio.refcount() != folio.mapcount())
-                    .map(|folio| folio.pfn()),
+                Kind::Folio(head) => {
+                    Some(folio(head)).filter(|folio| folio.is_busy()).map(|folio| folio.pfn())
+                }
             }
         })
     }
@@ -93,10 +93,10 @@ impl Dax {
         // uses the new folio announces it at its head. A tail's own count is zero, as is that of a folio that is
         // just being rebuilt, whose mapcount says nothing.
         let idle = || match count.count() {
-            0 => true,
+            refs if refs.is_idle() => true,
             refs => match pagemaps.rules.idle_pred {
                 IdlePred::RefZero => false,
-                IdlePred::RefEqualsMap => refs == pagemaps.memmap.folio(page).mapcount(),
+                IdlePred::RefEqualsMap => !refs.is_busy(pagemaps.memmap.folio(page).mapcount()),
             },
         };
         wait_var_event(cpu, count, sleep, waiting, idle)

@@ -71,7 +71,7 @@ impl Memmap {
         let mut rest = self.pages(span);
         let mut pfn = span.start;
         while let [first, others @ ..] = rest {
-            if first.refcount.count() != 0 || first.head_pfn(pfn) != pfn {
+            if !first.refcount.count().is_idle() || first.head_pfn(pfn) != pfn {
                 if self.is_held(pfn) {
                     return true;
                 }
@@ -93,7 +93,7 @@ impl Memmap {
         let is_tail = |page: &&Page| {
             // The next distance in the same place: see [`Head`].
             expected = expected.wrapping_add(2);
-            page.compound_head.read() == expected && page.refcount.count() == 0
+            page.compound_head.read() == expected && page.refcount.count().is_idle()
         };
         pages.iter().take_while(is_tail).count()
     }
@@ -105,7 +105,7 @@ impl Memmap {
     pub fn is_held(&self, pfn: Pfn) -> bool {
         let head = self.page(pfn).head_pfn(pfn);
         let folio = Folio::at(self, head);
-        folio.refcount() != 0 && folio.span().contains(pfn)
-            || head != pfn && self.page(pfn).refcount.count() != 0
+        !folio.refcount().is_idle() && folio.span().contains(pfn)
+            || head != pfn && !self.page(pfn).refcount.count().is_idle()
     }
 }

@@ -6,6 +6,7 @@
 use prim::AtomicU32;
 
 use crate::page::{Memmap, Order, Page, Pfn, Span};
+use crate::refcount::Count;
 
 /// A folio by its head frame.
 #[derive(Clone, Copy, Debug)]
@@ -69,8 +70,14 @@ impl<'m> Folio<'m> {
     /// `folio_ref_count`.
     #[inline(always)]
     #[must_use]
-    pub fn refcount(self) -> i32 {
+    pub fn refcount(self) -> Count {
         self.page().refcount.count()
+    }
+
+    /// Whether others than its mappings hold it.
+    #[must_use]
+    pub fn is_busy(self) -> bool {
+        self.refcount().is_busy(self.mapcount())
     }
 
     /// `folio_mapcount`: all mappings, a PMD counting once.
@@ -122,7 +129,7 @@ impl<'m> Folio<'m> {
         if self.is_large() {
             self.pincount().read() > 0
         } else {
-            self.refcount().cast_unsigned() >= self.memmap.pin_bias.cast_unsigned()
+            self.refcount().get().cast_unsigned() >= self.memmap.pin_bias.cast_unsigned()
         }
     }
 

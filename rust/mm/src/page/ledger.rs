@@ -18,6 +18,7 @@
 use prim::{Arena, Cpu, Ghost, NoMemory, Table, plain};
 
 use crate::page::{Folio, Memmap, Order, Pfn, Span};
+use crate::refcount::Count;
 use crate::warn::{Complaint, warn_on};
 
 /// What owns a reference.
@@ -95,7 +96,7 @@ plain! {
 /// What the words of a folio say.
 #[derive(Clone, Copy, Debug)]
 struct Words {
-    refcount: i32,
+    refcount: Count,
     mapcount: i32,
     pincount: Option<u32>,
 }
@@ -127,17 +128,17 @@ impl Owners {
     /// What does not agree with the words, the worst first.
     fn judge(&self, words: Words) -> Option<(Complaint, i64)> {
         // Below zero is I01, and whoever took it there is about to say so.
-        if words.refcount < 0 {
+        if words.refcount.is_underflown() {
             return None;
         }
         let missing = Hold::ALL.into_iter().find(|hold| self.of(*hold) < 0);
         if let Some(hold) = missing {
             return Some((Complaint::NotTheOwner, hold as i64));
         }
-        if words.refcount == 0 && self.sum() > 0 {
+        if words.refcount.is_idle() && self.sum() > 0 {
             return Some((Complaint::OwnedAtZero, self.sum().into()));
         }
-        if words.refcount != self.sum() {
+        if words.refcount.is_busy(self.sum()) {
             return Some((Complaint::RefcountWrong, words.refcount.into()));
         }
         if words.mapcount != self.mapped {
@@ -326,7 +327,7 @@ impl Memmap {
 mod tests {
     use super::*;
 
-    const SMALL: Words = Words { refcount: 2, mapcount: 1, pincount: None };
+    const SMALL: Words = Words { refcount: Count::of(2), mapcount: 1, pincount: None };
 
     fn owned(holds: &[(Hold, i32)]) -> Owners {
         let mut owners = Owners { mapped: 1, ..Owners::default() };
@@ -340,7 +341,10 @@ mod tests {
         assert_eq!((owners.sum(), owners.last(Hold::Task)), (2, 7));
         assert_eq!(owners.judge(SMALL), None);
         let idle = Owners::default();
-        assert_eq!(idle.judge(Words { refcount: 0, mapcount: 0, pincount: Some(0) }), None);
+        assert_eq!(
+            idle.judge(Words { refcount: Count::of(0), mapcount: 0, pincount: Some(0) }),
+            None
+        );
     }
 
     #[test]
@@ -358,7 +362,7 @@ mod tests {
     #[test]
     fn a_free_page_has_no_owner() {
         let owners = owned(&[(Hold::Batch, 1)]);
-        let free = Words { refcount: 0, ..SMALL };
+        let free = Words { refcount: Count::of(0), ..SMALL };
         assert_eq!(owners.judge(free), Some((Complaint::OwnedAtZero, 1)));
     }
 
@@ -373,7 +377,7 @@ mod tests {
 
     #[test]
     fn a_count_below_zero_is_somebody_elses_complaint() {
-        assert_eq!(Owners::default().judge(Words { refcount: -1, ..SMALL }), None);
+        assert_eq!(Owners::default().judge(Words { refcount: Count::of(-1), ..SMALL }), None);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use program::rules::{Barrier, FreePush, IdlePred, RequestFolio, TeardownPages};
 
 use crate::page::{Folio, Hold, Pfn};
 use crate::pagemap::{PagemapHold, PagemapId, PagemapType, Pagemaps};
-use crate::refcount::{Dropped, Refused};
+use crate::refcount::{Count, Dropped, Refused};
 use crate::tally;
 use crate::warn::{Complaint, warn_on};
 
@@ -104,7 +104,7 @@ impl Pagemaps {
         let count = &folio.page().refcount;
         count.add(1);
         folio.owners_add(cpu, Hold::Task, 1);
-        if count.count() != 1 {
+        if count.count().is_busy(1) {
             return true;
         }
         let live = self.percpu.tryget_live(cpu, self.ref_id(id));
@@ -141,7 +141,7 @@ impl Pagemaps {
                 self.driver.folio_free(cpu, self, folio);
                 if self.rules.free_push == FreePush::BeforeSettled {
                     // The mistake of v5.18 (B04): the page is on the list, and its count is stored only now.
-                    folio.page().refcount.set(0);
+                    folio.page().refcount.set(Count::IDLE.get());
                     folio.owners_check(cpu);
                 }
                 self.put_refs(cpu, id, pages);

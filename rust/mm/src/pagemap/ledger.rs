@@ -171,7 +171,7 @@ impl Pagemaps {
         let (start, pages) = (map.start.peek(), map.pages.peek());
         let in_use = (start..start + pages).map(|pfn| self.memmap.page(crate::page::Pfn(pfn)));
         // A tail counts nothing itself, so only heads are found.
-        let in_use = in_use.filter(|page| page.refcount.peek() > 0);
+        let in_use = in_use.filter(|page| page.refcount.peek().is_held());
         let called_for = in_use.map(|page| i64::from(self.peek_weight(id, page.peek_order())));
         (called_for.sum::<i64>() != held).then_some(held)
     }

@@ -128,13 +128,14 @@ impl Pagemaps {
     /// Both readings of I13: the pagemap goes, so it has no references (weak), and the struct pages go,
     /// so none of them is referenced (strong, B31). Looks at the pages that were ever used.
     fn complain_of_users(&self, cpu: &Cpu<'_>, id: PagemapId) {
-        let idle = i32::from(self.kind(id) == PagemapType::Generic);
+        let own = i32::from(self.kind(id) == PagemapType::Generic);
         let span = self.span(id);
         let counts = self.memmap.used(span).map(|pfn| self.memmap.folio(pfn));
-        let busy =
-            counts.map(|folio| (folio.pfn(), folio.refcount())).find(|(_, count)| *count != idle);
+        let busy = counts
+            .map(|folio| (folio.pfn(), folio.refcount()))
+            .find(|(_, count)| count.is_busy(own));
         if !self.maps[id.0].done.done() {
-            let (pfn, _) = busy.unwrap_or((span.start, 0));
+            let pfn = busy.map_or(span.start, |(pfn, _)| pfn);
             warn_on(cpu, Complaint::ReleasedEarly, pfn, self.ledger(id));
         } else if let Some((pfn, count)) = busy {
             warn_on(cpu, Complaint::UnplugBusy, pfn, count.into());

@@ -20,6 +20,68 @@ pub const LIMIT: i32 = i32::MAX / 2;
 /// Where an underflown count is parked: far from zero in both directions.
 pub const SATURATED: i32 = i32::MIN / 2;
 
+/// A count as it was read. What a number means, and which of them is that of a free page, is known here and
+/// nowhere else: schemes differ in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Count(i32);
+
+impl Count {
+    /// Of a page that nobody holds: free, or with its owner, who may map it.
+    pub const IDLE: Self = Self(0);
+
+    /// What was read, where a test says so.
+    #[cfg(test)]
+    pub(crate) const fn of(count: i32) -> Self {
+        Self(count)
+    }
+
+    /// Nobody holds the page.
+    #[inline(always)]
+    #[must_use]
+    pub fn is_idle(self) -> bool {
+        self == Self::IDLE
+    }
+
+    /// Others hold the page than those of whom this many are known: its mappings, most often.
+    #[inline(always)]
+    #[must_use]
+    pub fn is_busy(self, known: i32) -> bool {
+        self.0 != Self::IDLE.0 + known
+    }
+
+    /// Somebody holds the page, as far as a count that was not taken below zero tells.
+    #[inline(always)]
+    #[must_use]
+    pub fn is_held(self) -> bool {
+        self.0 > Self::IDLE.0
+    }
+
+    /// So many hold it that no more are let in.
+    #[must_use]
+    pub fn is_full(self) -> bool {
+        self.0 > LIMIT
+    }
+
+    /// More was put than was held.
+    #[must_use]
+    pub fn is_underflown(self) -> bool {
+        self.0 < Self::IDLE.0
+    }
+
+    /// The number, for who tells it or adds it up.
+    #[inline(always)]
+    #[must_use]
+    pub fn get(self) -> i32 {
+        self.0
+    }
+}
+
+impl From<Count> for i64 {
+    fn from(count: Count) -> Self {
+        count.0.into()
+    }
+}
+
 /// Why a speculative get was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
@@ -53,14 +115,14 @@ zeroed! {
 impl PageRef {
     /// `page_ref_count`: a snapshot, stale at once.
     #[inline(always)]
-    pub fn count(&self) -> i32 {
-        self.count.read()
+    pub fn count(&self) -> Count {
+        Count(self.count.read())
     }
 
     /// The count for the ledger: no step.
     #[inline(always)]
-    pub(crate) fn peek(&self) -> i32 {
-        self.count.peek()
+    pub(crate) fn peek(&self) -> Count {
+        Count(self.count.peek())
     }
 
     /// `set_page_count`: a plain store. Only while nobody else can touch the page (I07).

@@ -8,7 +8,6 @@ use prim::{Cpu, by_hardware, plain, smp_mb_after_atomic};
 use program::Errno;
 
 use crate::page::{Folio, Hold, Pfn, Stamp};
-use crate::refcount::LIMIT;
 use crate::tally;
 use crate::vm::{Fault, FaultHandler, MmId, Permission, Pmd, Pte, Vm, Vpn};
 use crate::warn::{Complaint, warn_on};
@@ -239,10 +238,9 @@ impl Vm {
     fn try_grab_folio(&self, cpu: &Cpu<'_>, pfn: Pfn, kind: GupKind) -> Result<GupRange, Errno> {
         let folio = self.pagemaps.memmap.folio(pfn);
         let count = folio.refcount();
-        if count <= 0 || count > LIMIT {
-            let full = count > LIMIT;
+        if !count.is_held() || count.is_full() {
             let complaint =
-                if full { Complaint::RefSaturated } else { Complaint::MappedWithoutRef };
+                if count.is_full() { Complaint::RefSaturated } else { Complaint::MappedWithoutRef };
             warn_on(cpu, complaint, folio.pfn(), count.into());
             return Err(Errno::ENOMEM);
         }

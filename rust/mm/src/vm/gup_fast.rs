@@ -211,7 +211,7 @@ mod tests {
         fn map(&self, cpu: &Cpu<'_>, insert: impl FnOnce(Pfn) -> Insert) -> Fault {
             let memmap = &self.vm.pagemaps.memmap;
             let head = Pfn(self.frame.read());
-            if memmap.folio(head).refcount() == 0 {
+            if memmap.folio(head).refcount().is_idle() {
                 memmap.prep_folio(head, self.order, self.pagemap.0).set_mapping(Some(0));
             }
             let folio = memmap.folio(head);
@@ -297,7 +297,7 @@ mod tests {
         walked(rules, order, pages, |machine, walk| {
             let Walked { rig, cpu, .. } = *walk;
             rig.vm.unmap_mapping_pages(cpu, MappingId(0), 0, 4);
-            assert_eq!(walk.folio().refcount(), 0);
+            assert!(walk.folio().refcount().is_idle());
             rig.vm.pagemaps.memmap.shadow_assign(cpu, PAGE, Owner::file(1));
             map(rig, cpu, 1);
 
@@ -305,7 +305,7 @@ mod tests {
             assert_eq!(machine.tally(tally::RECHECK_LOST), u64::from(taken.is_none()));
             let wrong = machine.warnings();
             assert!(wrong.iter().all(|record| record.warn.code == Complaint::WrongPage as u16));
-            (taken, walk.folio().refcount(), wrong.len())
+            (taken, walk.folio().refcount().get(), wrong.len())
         })
     }
 
@@ -318,7 +318,7 @@ mod tests {
             let pmd = walk.rig.vm.tables.pmd(walk.mm, walk.request.start);
             let was = pmd.load();
             pmd.unlink(&lock.lock(walk.cpu));
-            assert_eq!((walk.take(), walk.folio().refcount()), (None, 1));
+            assert_eq!((walk.take(), walk.folio().refcount().get()), (None, 1));
             assert_eq!(machine.tally(tally::RECHECK_LOST), 1);
             pmd.publish(&lock.lock(walk.cpu), was);
             assert!(walk.take().is_some(), "put back, it is as it was");
@@ -330,7 +330,7 @@ mod tests {
         for (order, pages) in [(Order::PAGE, 1), (Order(2), 3)] {
             walked(Era::V6_15Sound.rules(), order, pages, |machine, walk| {
                 walk.folio().set_mapping(None);
-                assert_eq!((walk.take(), walk.folio().refcount()), (None, 1));
+                assert_eq!((walk.take(), walk.folio().refcount().get()), (None, 1));
                 assert_eq!(machine.warnings(), []);
                 walk.folio().set_mapping(Some(0));
                 assert_eq!(walk.take().map(|range| range.pages), Some(pages));

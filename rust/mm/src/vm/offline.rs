@@ -64,7 +64,7 @@ impl Vm {
         self.speculate(gather.mm, vpn, page);
         let pte = word.clear(&ptl, self.pagemaps.rules.zap_clear);
         self.entry_owns(cpu, pfn, Hold::Mapping, Hold::Task);
-        if folio.refcount() != folio.mapcount() {
+        if folio.is_busy() {
             word.publish(&ptl, pte);
             self.entry_owns(cpu, pfn, Hold::Task, Hold::Mapping);
             return Err(Errno::EBUSY);

@@ -114,7 +114,7 @@ impl World {
             Pooled::Out(refs) => {
                 found.refs[pfn.as_index()][Found::place(Hold::Driver)] += i32::from(refs);
             }
-            Pooled::Free if memmap.page(pfn).refcount.peek() == 0 => {}
+            Pooled::Free if memmap.page(pfn).refcount.peek().is_idle() => {}
             Pooled::Free => found.free_in_use = Some(pfn),
         });
         found.unless_seen(seen, &[Hold::Driver]);

@@ -41,7 +41,10 @@ impl World {
         for (pfn, _) in span.blocks(pagemaps.pmd_order) {
             let folio = pagemaps.memmap.folio(pfn);
             let count = folio.refcount();
-            if count <= 0 || folio.pfn() != pfn || pagemaps.memmap.contents(pfn).read() != owner {
+            if !count.is_held()
+                || folio.pfn() != pfn
+                || pagemaps.memmap.contents(pfn).read() != owner
+            {
                 warn_on(cpu, Complaint::AllocationShared, pfn, count.into());
             }
             if self.devmem.put(cpu, pagemaps, pfn).is_err() {

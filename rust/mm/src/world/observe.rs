@@ -56,7 +56,7 @@ impl World {
     pub fn observe(&self, pfn: Pfn) -> PageSnapshot {
         let memmap = &self.pagemaps().memmap;
         let page = memmap.page(pfn);
-        let (refcount, mapcount) = (page.refcount.count(), page.mapcount.read());
+        let (refcount, mapcount) = (page.refcount.count().get(), page.mapcount.read());
         if let Head::Tail(distance) = page.head() {
             return PageSnapshot {
                 refcount,

@@ -15,6 +15,7 @@ use program::op::{WorkerId, call_name};
 
 use crate::page::{Pfn, Stamp};
 use crate::pagemap::PagemapId;
+use crate::refcount::Count;
 use crate::warn::Complaint;
 use crate::world::World;
 
@@ -125,7 +126,11 @@ impl World {
                 | Complaint::OwnerNotFound => {
                     let count = memmap.folio(pfn).refcount();
                     let owners = self.owners_told(pfn).unwrap_or_default();
-                    format!("refcount {count}, owned: {owners}; value {}", record.warn.value)
+                    format!(
+                        "refcount {}, owned: {owners}; value {}",
+                        count.get(),
+                        record.warn.value
+                    )
                 }
                 Complaint::FreedInTlb => format!("still in the TLB of CPU {}", record.warn.value),
                 _ => format!(
@@ -207,7 +212,11 @@ impl World {
         for span in [self.dax.span, self.devmem.span()] {
             for pfn in pagemaps.memmap.used(span) {
                 let page = pagemaps.memmap.page(pfn);
-                expect(&format_args!("refcount of {pfn}"), page.refcount.count().into(), 0);
+                expect(
+                    &format_args!("refcount of {pfn}"),
+                    page.refcount.count().into(),
+                    Count::IDLE.into(),
+                );
                 expect(&format_args!("mapcount of {pfn}"), page.mapcount.read().into(), 0);
             }
         }

@@ -198,10 +198,7 @@ impl Floor<'_> {
 /// Whether this sleeper should have been woken. Nobody runs.
 fn forgotten(lab: &Lab, waiters: &[Waiter], sleeper: &Waiter) -> Option<Stuck> {
     let page = (sleeper.class == PAGE_IDLE).then_some(Pfn(sleeper.object as u32));
-    let idle = page.is_some_and(|page| {
-        let folio = lab.world().dax.vm.pagemaps.memmap.folio(page);
-        folio.refcount() == folio.mapcount()
-    });
+    let idle = page.is_some_and(|page| !lab.world().dax.vm.pagemaps.memmap.folio(page).is_busy());
     // Told before it is asked: if it holds, the sleeper goes on, and is none any more.
     let report =
         told(lab, waiters, HangKind::LostWakeUp { sleeper: Party::of(sleeper.task.0).to_string() });
