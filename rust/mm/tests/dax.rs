@@ -95,7 +95,7 @@ fn what_is_written_into_an_unwritten_block_is_read_from_it() {
     };
     assert_eq!(world.pwrite(&cpu, W0, fd(), 0, 1, |_| 9), Ok(4096));
     assert_eq!(contents(0), (9, 9));
-    world.dax.zero_range(&cpu, inode, 0, 1).expect("zeroed");
+    world.dax.zero_range(&cpu, inode, PageRange { page: 0, pages: 1 }).expect("zeroed");
     assert_eq!(contents(0), (0, 0));
     // A fault for writing makes it a written block again, and stores nothing.
     let short = PinRequest::short(GupKind::Pin, M, 0, 1);
@@ -244,7 +244,7 @@ fn truncate_and_punch_cut_exactly_their_range_out_of_every_mapping() {
         }
     };
     fill();
-    world.dax.punch(&cpu, inode, 5, 2).expect("punch");
+    world.dax.punch(&cpu, inode, PageRange { page: 5, pages: 2 }).expect("punch");
     assert_eq!(world.dax.nrpages(&cpu, inode), 0, "the layout of the whole file is broken");
     for page in [4, 5, 6, 7] {
         let held = if (5..7).contains(&page) { 0 } else { 7 };
@@ -252,7 +252,7 @@ fn truncate_and_punch_cut_exactly_their_range_out_of_every_mapping() {
     }
     assert_eq!(world.dax.inode(inode).size(), 16);
     fill();
-    world.dax.zero_range(&cpu, inode, 0, 3).expect("zeroed");
+    world.dax.zero_range(&cpu, inode, PageRange { page: 0, pages: 3 }).expect("zeroed");
     assert!(matches!(world.dax.extent(inode, 2), Extent::Unwritten(_)));
     assert_eq!((world.load(&cpu, W0, M, 2), world.load(&cpu, W0, M, 3)), (Ok(0), Ok(7)));
     world.dax.truncate(&cpu, inode, 9).expect("truncate");

@@ -419,7 +419,7 @@ fn gup_races_with_punch_and_no_block_leaves_under_a_reference() {
     references_against(
         |rig, cpu| {
             let inode = rig.world.name_lookup(cpu, F).expect("an inode");
-            rig.world.dax.punch(cpu, inode, 4, 8).expect("punch");
+            rig.world.dax.punch(cpu, inode, PageRange { page: 4, pages: 8 }).expect("punch");
             rig.world.create_file(cpu, G, 8, Some(FileState::Written), Layout::Huge).expect("room");
             rig.world.unlink(cpu, G).expect("unlink");
         },

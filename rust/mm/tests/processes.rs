@@ -194,8 +194,14 @@ fn nonsense_is_refused_with_an_errno_and_never_with_a_panic() {
     assert_eq!(world.create_file(&cpu, G, far, None, Layout::Huge), errno(Errno::EINVAL));
     let inode = world.name_lookup(&cpu, F).expect("an inode");
     assert_eq!(world.dax.truncate(&cpu, inode, far), Err(Errno::EINVAL));
-    assert_eq!(world.dax.punch(&cpu, inode, far, far), Err(Errno::EINVAL));
-    assert_eq!(world.dax.zero_range(&cpu, inode, far, 1), Err(Errno::EINVAL));
+    assert_eq!(
+        world.dax.punch(&cpu, inode, PageRange { page: far, pages: far }),
+        Err(Errno::EINVAL)
+    );
+    assert_eq!(
+        world.dax.zero_range(&cpu, inode, PageRange { page: far, pages: 1 }),
+        Err(Errno::EINVAL)
+    );
     assert!(world.pread(&cpu, W0, fd(), far, far).is_ok());
     assert!(world.pwrite(&cpu, W0, fd(), far, far, value).is_err());
     assert!(world.pwrite(&cpu, W0, fd(), far - 1, 1, value).is_err());

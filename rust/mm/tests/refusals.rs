@@ -169,8 +169,11 @@ fn a_file_that_is_as_large_as_files_get_is_read_punched_and_written_to_its_end()
     assert_eq!(write(end - 1), Ok(4096));
     assert_eq!(write(end), Err(Errno::EINVAL.into()));
     assert_eq!(rig.world.pread(&cpu, W0, fd(), end - 1, 1), Ok(4096));
-    assert_eq!(rig.world.dax.punch(&cpu, inode, end - 1, 1), Ok(()));
-    assert_eq!(rig.world.dax.punch(&cpu, inode, end - 1, 2), Err(Errno::EINVAL));
+    assert_eq!(rig.world.dax.punch(&cpu, inode, PageRange { page: end - 1, pages: 1 }), Ok(()));
+    assert_eq!(
+        rig.world.dax.punch(&cpu, inode, PageRange { page: end - 1, pages: 2 }),
+        Err(Errno::EINVAL)
+    );
     rig.world.create_file(&cpu, FileIdx(1), 0, None, Layout::Contiguous).expect("an empty file");
     let other = program::op::FileRef::File(FileIdx(1));
     for page in 0..3 {

@@ -6,8 +6,8 @@ use common::*;
 use pgmap_mm::dax::Extent;
 use pgmap_mm::tally;
 use pgmap_mm::vm::{
-    Access as VmAccess, Fault, FaultHandler, GupKind, GupRange, GupRequest, Insert, Leaf, Longterm,
-    MappingId, MmId, Permission, Pte, VmFault, Vpn,
+    Access as VmAccess, Fault, FaultHandler, FileRange, GupKind, GupRange, GupRequest, Insert,
+    Leaf, Longterm, MappingId, MmId, Permission, Pte, VmFault, Vpn,
 };
 use prim::{Cpu, Poison, Stopped, Tally, catch_abandon};
 use program::op::{Align, FdNo, FileRef, Layout, MapNo, PageRange, Prot};
@@ -174,7 +174,7 @@ fn pages_mapped_one_by_one_first_stay_so_for_a_mapper_that_could_take_them_whole
     assert_eq!(tally(&rig, tally::PMD_MAPPED), 0);
     assert!(tally(&rig, tally::PMD_FALLBACK) > 0);
     // Once the entries are gone, a mapper without a page table takes the range whole.
-    world.dax.zero_range(&cpu, inode, 3, 1).expect("zeroed");
+    world.dax.zero_range(&cpu, inode, PageRange { page: 3, pages: 1 }).expect("zeroed");
     rig.start(&cpu, W2, F, 8, Align::Natural);
     assert_eq!(rig.write(&cpu, W2, 3), Ok(0));
     assert_eq!(world.observe(rig.frame(inode, 0)).order, Some(3));
@@ -207,7 +207,10 @@ fn pmd_and_pte_faults_of_one_range_collide_on_threads_without_harm() {
                         0 => assert_eq!(rig.world.dontneed(&cpu, worker, M, page), Ok(0)),
                         1 => {
                             let inode = rig.world.name_lookup(&cpu, F).expect("an inode");
-                            rig.world.dax.zero_range(&cpu, inode, page, 1).expect("zeroed");
+                            rig.world
+                                .dax
+                                .zero_range(&cpu, inode, PageRange { page, pages: 1 })
+                                .expect("zeroed");
                         }
                         n if n % 2 == 0 => assert_eq!(rig.read(&cpu, worker, page), Ok(0)),
                         _ => assert_eq!(rig.write(&cpu, worker, page), Ok(0)),
@@ -253,7 +256,7 @@ fn unmapping_a_part_of_a_file_clears_exactly_that_part() {
         let inode = rig.file(&cpu, F, PAGES, Layout::Contiguous);
         rig.start(&cpu, W0, F, PAGES, Align::Odd);
         (0..PAGES).for_each(|page| assert_eq!(rig.write(&cpu, W0, page), Ok(0)));
-        rig.world.dax.vm.unmap_mapping_pages(&cpu, MappingId(inode.0), first, pages);
+        rig.world.dax.vm.unmap_mapping_pages(&cpu, MappingId(inode.0), FileRange::of(first, pages));
         let mapped = |page: &u32| rig.world.observe(rig.frame(inode, *page)).mapcount == 1;
         let left: Vec<u32> = (0..PAGES).filter(mapped).collect();
         let outside: Vec<u32> =
@@ -388,7 +391,7 @@ fn a_leaf_maps_blocks_that_are_written_and_lie_side_by_side() {
     assert!((0..8).all(unwritten));
     // A file whose first block is on the boundary and whose others are elsewhere.
     let other = rig.file(&cpu, G, 8, Layout::Huge);
-    world.dax.punch(&cpu, other, 1, 7).expect("punch");
+    world.dax.punch(&cpu, other, PageRange { page: 1, pages: 7 }).expect("punch");
     let third = program::op::FileIdx(2);
     rig.file(&cpu, third, 32, Layout::Contiguous);
     let file = FileRef::File(G);

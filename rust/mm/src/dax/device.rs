@@ -103,12 +103,12 @@ impl Dax {
         device.srcu.synchronize_srcu(cpu);
         pagemaps.kill(cpu, pagemap);
         for id in self.live_inodes() {
-            self.vm.unmap_mapping_pages(cpu, id.mapping(), 0, self.file_pages);
+            self.vm.unmap_mapping_pages(cpu, id.mapping(), self.whole_file());
         }
         pagemaps.memunmap_pages(cpu, pagemap, || {
             for id in self.live_inodes() {
                 match pagemaps.rules.teardown_pages {
-                    TeardownPages::WaitIdle => self.delete_entries(cpu, id, 0, self.file_pages),
+                    TeardownPages::WaitIdle => self.delete_entries(cpu, id, self.whole_file()),
                     TeardownPages::Ignore => self.forget_entries(cpu, id),
                 }
             }

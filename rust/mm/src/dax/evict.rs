@@ -48,7 +48,7 @@ impl Dax {
     fn evict(&self, cpu: &Cpu<'_>, id: InodeId) {
         cpu.count(tally::EVICTED);
         self.break_layout_final(cpu, id);
-        self.free_blocks(cpu, id, 0, self.file_pages);
+        self.free_blocks(cpu, id, self.whole_file());
         self.inodes.free(cpu, id.0);
     }
 
@@ -60,7 +60,7 @@ impl Dax {
                 // Uninterruptible: comes back with every page idle.
                 let _ = self.break_layout(cpu, id, Sleep::Uninterruptible, &mut faults);
             }
-            EvictWait::None => self.delete_entries(cpu, id, 0, self.file_pages),
+            EvictWait::None => self.delete_entries(cpu, id, self.whole_file()),
         }
     }
 }

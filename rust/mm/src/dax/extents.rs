@@ -16,7 +16,7 @@ use program::rules::IomapLock;
 
 use crate::dax::{Dax, ExtentsLocked, InodeId};
 use crate::page::{Oracle, Owner, Pfn};
-use crate::vm::Permission;
+use crate::vm::{FileRange, Permission};
 use crate::warn::{Complaint, warn_on};
 
 const UNWRITTEN: u32 = 1 << 31;
@@ -168,11 +168,11 @@ impl Dax {
         Ok(())
     }
 
-    /// Frees the blocks of `[first, end)`. The caller has made sure that nobody uses their pages, and
+    /// Frees the blocks of these pages. The caller has made sure that nobody uses their pages, and
     /// this is where that is checked.
-    pub(super) fn free_blocks(&self, cpu: &Cpu<'_>, inode: InodeId, first: u32, end: u32) {
+    pub(super) fn free_blocks(&self, cpu: &Cpu<'_>, inode: InodeId, range: FileRange) {
         let _lock = self.inode(inode).extents_lock.write(cpu);
-        for index in first..end {
+        for index in range.pages() {
             let Some(pfn) = self.extent(inode, index).block() else { continue };
             self.check_idle(cpu, pfn, Complaint::BlockFreedBusy);
             self.check_unreachable(cpu, pfn);
@@ -182,10 +182,10 @@ impl Dax {
         }
     }
 
-    /// Turns the blocks of `[first, end)` back into unwritten ones (FALLOC_FL_ZERO_RANGE).
-    pub(super) fn unwrite_blocks(&self, cpu: &Cpu<'_>, inode: InodeId, first: u32, end: u32) {
+    /// Turns the blocks of these pages back into unwritten ones (FALLOC_FL_ZERO_RANGE).
+    pub(super) fn unwrite_blocks(&self, cpu: &Cpu<'_>, inode: InodeId, range: FileRange) {
         let _lock = self.inode(inode).extents_lock.write(cpu);
-        for index in first..end {
+        for index in range.pages() {
             if let Extent::Written(pfn) = self.extent(inode, index) {
                 self.vm.pagemaps.memmap.contents(pfn).set(0);
                 self.extent_word(inode, index).or(UNWRITTEN);

@@ -18,7 +18,7 @@ use crate::dax::extents::Extent;
 use crate::dax::i_pages::Grabbed;
 use crate::dax::{Dax, InodeId};
 use crate::page::{Order, Pfn};
-use crate::vm::{Fault, FaultHandler, Insert, Permission, VmFault};
+use crate::vm::{Fault, FaultHandler, FileRange, Insert, Permission, VmFault};
 
 impl FaultHandler for Dax {
     fn huge_fault(&self, cpu: &Cpu<'_>, fault: &VmFault) -> Fault {
@@ -113,7 +113,8 @@ impl Dax {
         let mut entry = match grabbed.entry.kind() {
             Kind::None | Kind::Empty => made(),
             Kind::Zero => {
-                self.vm.unmap_mapping_pages(cpu, inode.mapping(), index, order.pages());
+                let mapped = FileRange::of(index, order.pages());
+                self.vm.unmap_mapping_pages(cpu, inode.mapping(), mapped);
                 made()
             }
             Kind::Folio(_) => grabbed.entry,

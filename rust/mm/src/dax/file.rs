@@ -7,13 +7,14 @@
 
 use prim::{Cpu, Sleep};
 use program::Errno;
+use program::op::PageRange;
 use program::rules::{BlockFree, Switch};
 
 use crate::dax::extents::Extent;
 use crate::dax::layout::Faults;
 use crate::dax::{Dax, InodeId};
 use crate::page::Stamp;
-use crate::vm::Permission;
+use crate::vm::{FileRange, Permission};
 
 /// What a file is made of when it is created.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,26 +73,27 @@ impl Dax {
         }
         let inode = self.inode(id);
         let _io = inode.i_rwsem.write(cpu);
-        let _faults = self.take_away(cpu, id, pages, self.file_pages)?;
+        let range = FileRange::up_to(pages, self.file_pages);
+        let _faults = self.take_away(cpu, id, range)?;
         inode.size.set(pages);
-        self.vm.unmap_mapping_pages(cpu, id.mapping(), pages, self.file_pages);
-        self.delete_entries(cpu, id, pages, self.file_pages);
-        self.free_blocks(cpu, id, pages, self.file_pages);
+        self.vm.unmap_mapping_pages(cpu, id.mapping(), range);
+        self.delete_entries(cpu, id, range);
+        self.free_blocks(cpu, id, range);
         Ok(())
     }
 
-    /// `fallocate(FALLOC_FL_PUNCH_HOLE)`: the blocks of `[first, first + pages)` go, the size stays.
+    /// `fallocate(FALLOC_FL_PUNCH_HOLE)`: the blocks of these pages go, the size stays.
     ///
     /// # Errors
     /// `EINVAL` for an empty range, `EINTR` as for truncate.
-    pub fn punch(&self, cpu: &Cpu<'_>, id: InodeId, first: u32, pages: u32) -> Result<(), Errno> {
-        let end = self.range_end(first, pages)?;
+    pub fn punch(&self, cpu: &Cpu<'_>, id: InodeId, pages: PageRange) -> Result<(), Errno> {
+        let range = self.in_a_file(pages)?;
         let inode = self.inode(id);
         let _io = inode.i_rwsem.write(cpu);
-        let _faults = self.take_away(cpu, id, first, end)?;
-        self.vm.unmap_mapping_pages(cpu, id.mapping(), first, end - first);
-        self.delete_entries(cpu, id, first, end);
-        self.free_blocks(cpu, id, first, end);
+        let _faults = self.take_away(cpu, id, range)?;
+        self.vm.unmap_mapping_pages(cpu, id.mapping(), range);
+        self.delete_entries(cpu, id, range);
+        self.free_blocks(cpu, id, range);
         Ok(())
     }
 
@@ -99,23 +101,17 @@ impl Dax {
     ///
     /// # Errors
     /// As [`Self::punch`].
-    pub fn zero_range(
-        &self,
-        cpu: &Cpu<'_>,
-        id: InodeId,
-        first: u32,
-        pages: u32,
-    ) -> Result<(), Errno> {
-        let end = self.range_end(first, pages)?;
+    pub fn zero_range(&self, cpu: &Cpu<'_>, id: InodeId, pages: PageRange) -> Result<(), Errno> {
+        let range = self.in_a_file(pages)?;
         let inode = self.inode(id);
         let _io = inode.i_rwsem.write(cpu);
         let mut faults = Some(self.shut_out_faults(cpu, id));
         self.break_layout(cpu, id, Sleep::Interruptible, &mut faults).map_err(|_| Errno::EINTR)?;
-        self.unwrite_blocks(cpu, id, first, end);
+        self.unwrite_blocks(cpu, id, range);
         Ok(())
     }
 
-    /// `pread` of pages `[first, first + pages)`, as far as the file reaches; a hole reads as zero. Returns how
+    /// `pread` of some pages, as far as the file reaches; a hole reads as zero. Returns how
     /// many pages that were. The size counts that holds once no truncate is ahead (`dax_iomap_rw`).
     ///
     /// # Errors
@@ -124,10 +120,10 @@ impl Dax {
         &self,
         cpu: &Cpu<'_>,
         id: InodeId,
-        (first, pages): (u32, u32),
+        pages: PageRange,
         mut each: impl FnMut(u64),
     ) -> Result<u32, Errno> {
-        self.read_each(cpu, id, (first, pages), |extent| {
+        self.read_each(cpu, id, pages, |extent| {
             let contents = |pfn| self.vm.pagemaps.memmap.contents(pfn).read();
             each(extent.written().map_or(0, contents));
         })
@@ -141,10 +137,10 @@ impl Dax {
         &self,
         cpu: &Cpu<'_>,
         id: InodeId,
-        range: (u32, u32),
+        pages: PageRange,
     ) -> Result<u32, Errno> {
         let memmap = &self.vm.pagemaps.memmap;
-        self.read_each(cpu, id, range, |extent| {
+        self.read_each(cpu, id, pages, |extent| {
             if let Some(pfn) = extent.written() {
                 let read = memmap.contents(pfn).read();
                 memmap.check_contents(cpu, pfn, read, memmap.shadow_capture(pfn));
@@ -156,16 +152,16 @@ impl Dax {
         &self,
         cpu: &Cpu<'_>,
         id: InodeId,
-        (first, pages): (u32, u32),
+        PageRange { page, pages }: PageRange,
         mut each: impl FnMut(Extent),
     ) -> Result<u32, Errno> {
         let inode = self.inode(id);
         let _io = inode.i_rwsem.read(cpu);
-        let end = inode.size().min(first.saturating_add(pages));
-        for index in first..end {
+        let range = FileRange::of(page, pages).overlap(FileRange::of(0, inode.size()));
+        for index in range.pages() {
             each(self.iomap_begin(cpu, id, index, Permission::Read)?);
         }
-        Ok(end.saturating_sub(first))
+        Ok(range.len())
     }
 
     /// `pwrite` of one page, allocating and extending as needed; `value` gets the life of its page.
@@ -179,7 +175,7 @@ impl Dax {
         index: u32,
         value: impl FnOnce(Stamp) -> u64,
     ) -> Result<(), Errno> {
-        self.range_end(index, 1)?;
+        self.in_a_file(PageRange { page: index, pages: 1 })?;
         let inode = self.inode(id);
         let _io = inode.i_rwsem.write(cpu);
         let was_written = self.extent(id, index).written().is_some();
@@ -200,19 +196,18 @@ impl Dax {
         Ok(())
     }
 
-    /// Locks faults out and makes sure that nobody reaches `[first, end)`. The wrong rules live here:
+    /// Locks faults out and makes sure that nobody reaches these pages. The wrong rules live here:
     /// leaving the break out, and handing the blocks back before it.
     fn take_away<'a>(
         &'a self,
         cpu: &'a Cpu<'_>,
         id: InodeId,
-        first: u32,
-        end: u32,
+        range: FileRange,
     ) -> Result<Option<Faults<'a>>, Errno> {
         let mut faults = Some(self.shut_out_faults(cpu, id));
         let rules = &self.vm.pagemaps.rules;
         if rules.block_free == BlockFree::BeforeIdle {
-            self.free_blocks(cpu, id, first, end);
+            self.free_blocks(cpu, id, range);
         }
         if rules.truncate_break_layout == Switch::On {
             self.break_layout(cpu, id, Sleep::Interruptible, &mut faults)
@@ -221,8 +216,9 @@ impl Dax {
         Ok(faults)
     }
 
-    fn range_end(&self, first: u32, pages: u32) -> Result<u32, Errno> {
-        let end = first.checked_add(pages).filter(|end| *end <= self.file_pages);
-        end.filter(|_| pages > 0).ok_or(Errno::EINVAL)
+    /// At least one page, and none beyond the largest file.
+    fn in_a_file(&self, PageRange { page, pages }: PageRange) -> Result<FileRange, Errno> {
+        let end = page.checked_add(pages).filter(|end| *end <= self.file_pages);
+        end.filter(|_| pages > 0).map(|end| FileRange::up_to(page, end)).ok_or(Errno::EINVAL)
     }
 }

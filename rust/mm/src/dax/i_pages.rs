@@ -17,7 +17,7 @@ use crate::dax::{Dax, IPages, InodeId};
 use crate::lock_order::DAX_ENTRY;
 use crate::page::Order;
 use crate::tally;
-use crate::vm::Fault;
+use crate::vm::{Fault, FileRange};
 use crate::warn::{Complaint, warn_on};
 
 static ENTRY: WaitClass = DAX_ENTRY.waits;
@@ -182,19 +182,19 @@ impl Dax {
         wake_up_one(cpu, slot);
     }
 
-    /// Looks at every entry of `[first, end)` that is not locked, waiting for those that are; stops at
-    /// the first for which `found` answers.
+    /// Looks at every entry of these pages that is not locked, waiting for those that are; stops at the first
+    /// for which `found` answers.
     pub(super) fn scan_entries<T>(
         &self,
         cpu: &Cpu<'_>,
         inode: InodeId,
-        first: u32,
-        end: u32,
+        range: FileRange,
         mut found: impl FnMut(DaxEntry) -> Option<T>,
     ) -> Option<T> {
-        let last = { self.inode(inode).i_pages.lock(cpu).end }.min(end);
-        let mut index = first;
-        while index < last {
+        let had = { self.inode(inode).i_pages.lock(cpu).end };
+        let range = range.overlap(FileRange::of(0, had));
+        let mut index = range.first();
+        while index < range.end() {
             if self.entry_at(inode, index).1 == DaxEntry::NONE {
                 index += 1;
                 continue;
@@ -220,10 +220,10 @@ impl Dax {
         None
     }
 
-    /// `dax_delete_mapping_range`: removes every entry of `[first, end)` and lets go of its folio.
-    pub(super) fn delete_entries(&self, cpu: &Cpu<'_>, inode: InodeId, first: u32, end: u32) {
-        let last = { self.inode(inode).i_pages.lock(cpu).end }.min(end);
-        for index in first..last {
+    /// `dax_delete_mapping_range`: removes every entry of these pages and lets go of its folio.
+    pub(super) fn delete_entries(&self, cpu: &Cpu<'_>, inode: InodeId, range: FileRange) {
+        let had = { self.inode(inode).i_pages.lock(cpu).end };
+        for index in range.overlap(FileRange::of(0, had)).pages() {
             if self.entry_at(inode, index).1 == DaxEntry::NONE {
                 continue;
             }
@@ -254,7 +254,7 @@ impl Dax {
         drop(lock);
         match entry.kind() {
             Kind::None | Kind::Empty | Kind::Zero => {
-                self.vm.unmap_mapping_pages(cpu, inode.mapping(), index, 1);
+                self.vm.unmap_mapping_pages(cpu, inode.mapping(), FileRange::page(index));
             }
             Kind::Folio(_) => {}
         }

@@ -56,14 +56,14 @@ impl Dax {
             }
             woken?;
         }
-        self.delete_entries(cpu, inode, 0, self.file_pages);
+        self.delete_entries(cpu, inode, self.whole_file());
         Ok(())
     }
 
     /// `dax_layout_busy_page`: unmaps the file, then looks for a page with a reference too many.
     fn layout_busy_page(&self, cpu: &Cpu<'_>, inode: InodeId) -> Option<Pfn> {
-        self.vm.unmap_mapping_pages(cpu, inode.mapping(), 0, self.file_pages);
-        self.scan_entries(cpu, inode, 0, self.file_pages, |entry| {
+        self.vm.unmap_mapping_pages(cpu, inode.mapping(), self.whole_file());
+        self.scan_entries(cpu, inode, self.whole_file(), |entry| {
             let folio = |pfn| self.vm.pagemaps.memmap.folio(pfn);
             match entry.kind() {
                 Kind::None | Kind::Empty | Kind::Zero => {

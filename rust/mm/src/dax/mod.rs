@@ -40,7 +40,7 @@ use program::{Errno, Geometry};
 use crate::lock_order;
 use crate::page::{Order, Span};
 use crate::pagemap::PagemapType;
-use crate::vm::{MappingId, Vm};
+use crate::vm::{FileRange, MappingId, Vm};
 
 pub use blocks::Blocks;
 use device::DaxDevice;
@@ -186,6 +186,11 @@ impl Dax {
     /// Inodes that exist.
     pub fn live_inodes(&self) -> impl Iterator<Item = InodeId> {
         self.inodes.iter_live().map(InodeId)
+    }
+
+    /// A file whatever its size: what an inode has room for.
+    fn whole_file(&self) -> FileRange {
+        FileRange::of(0, self.file_pages)
     }
 
     /// Most pages a file can have.

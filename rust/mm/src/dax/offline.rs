@@ -21,7 +21,7 @@ use program::Errno;
 
 use crate::dax::{Dax, InodeId};
 use crate::page::{Owner, Pfn};
-use crate::vm::{MmId, Vpn};
+use crate::vm::{FileRange, MmId, Vpn};
 
 impl Dax {
     /// Moves the page of the file that is mapped at an address to another block.
@@ -59,7 +59,7 @@ impl Dax {
         memmap.shadow_assign(cpu, old, Owner::NOBODY);
         // Uninterruptible: nobody sleeps with a reference that its owner must give back at once.
         let _ = self.wait_page_idle(cpu, old, Sleep::Uninterruptible);
-        self.delete_entries(cpu, id, index, index + 1);
+        self.delete_entries(cpu, id, FileRange::page(index));
         let held = memmap.contents(old).read();
         let new = self.replace_block(cpu, id, index, block);
         // A mark is of the life of its page.
@@ -74,7 +74,7 @@ impl Dax {
 
     /// The page's new frame, after its old block was given back.
     fn replace_block(&self, cpu: &Cpu<'_>, id: InodeId, index: u32, block: u32) -> Pfn {
-        self.free_blocks(cpu, id, index, index + 1);
+        self.free_blocks(cpu, id, FileRange::page(index));
         self.give_block(cpu, id, index, block)
     }
 }

@@ -196,7 +196,7 @@ mod tests {
     use crate::page::{Order, Owner, Span};
     use crate::pagemap::{PagemapId, PagemapType, Pagemaps};
     use crate::vm::mm::VmaAlignment;
-    use crate::vm::{Access, Fault, FaultHandler, Insert, MappingId, VmFault, Vma};
+    use crate::vm::{Access, Fault, FaultHandler, FileRange, Insert, MappingId, VmFault, Vma};
 
     /// A device of frames 4 to 19 and files that map one run of them.
     struct Rig {
@@ -296,7 +296,7 @@ mod tests {
     fn grab_late(rules: Rules, order: Order, pages: u32) -> (Option<GupRange>, i32, usize) {
         walked(rules, order, pages, |machine, walk| {
             let Walked { rig, cpu, .. } = *walk;
-            rig.vm.unmap_mapping_pages(cpu, MappingId(0), 0, 4);
+            rig.vm.unmap_mapping_pages(cpu, MappingId(0), FileRange::of(0, 4));
             assert!(walk.folio().refcount().is_idle());
             rig.vm.pagemaps.memmap.shadow_assign(cpu, PAGE, Owner::file(1));
             map(rig, cpu, 1);

@@ -17,6 +17,7 @@
 //! | `mm` | mmap.c | address spaces of processes, VMAs, mmap and munmap |
 //! | `tlb` | the hardware | a TLB per CPU, and accesses that go through it |
 //! | `gather` | mmu_gather.c | flush, then put |
+//! | `file_range` | | pages of a file |
 //! | `rmap` | rmap.c | mapcounts, address_space, `unmap_mapping_range` |
 //! | `zap` | memory.c | clearing entries |
 //! | `offline` | rmap.c, ksm.c | clearing an entry unless somebody else refers to its page |
@@ -30,6 +31,7 @@
 
 mod entry;
 mod fault;
+mod file_range;
 mod gather;
 mod gup;
 mod gup_fast;
@@ -49,6 +51,7 @@ use crate::pagemap::Pagemaps;
 
 pub use entry::{Leaf, Permission, Pmd, Pte, Vpn};
 pub use fault::{Fault, FaultHandler, Insert, VmFault};
+pub use file_range::FileRange;
 pub use gup::{GupError, GupKind, GupRange, GupRequest, Longterm};
 pub(crate) use mm::FileUse;
 pub use mm::{Mm, MmId, Vma, VmaAlignment};

@@ -10,7 +10,7 @@ use program::Errno;
 use crate::lock_order;
 use crate::page::{Folio, Pfn};
 use crate::vm::gather::MmuGather;
-use crate::vm::{MmId, Vm, Vpn};
+use crate::vm::{FileRange, MmId, Vm, Vpn};
 use crate::warn::{Complaint, warn_on};
 
 /// VMAs that can map one file at once.
@@ -40,6 +40,17 @@ plain! {
     }
 }
 
+impl MapEntry {
+    fn file_range(&self) -> FileRange {
+        FileRange::of(self.pgoff, self.pages)
+    }
+
+    /// Where it maps a page of its range.
+    fn address_of(&self, index: u32) -> Vpn {
+        Vpn(self.start + (index - self.pgoff))
+    }
+}
+
 impl Guarded for MapList {
     const CLASS: LockClass = lock_order::I_MMAP_RWSEM;
 }
@@ -51,9 +62,9 @@ impl MapList {
 
     /// Where one page of the file may be mapped.
     pub(super) fn addresses_of(&self, index: u32) -> impl Iterator<Item = (MmId, Vpn)> {
-        let covers = move |entry: &&MapEntry| index.wrapping_sub(entry.pgoff) < entry.pages;
-        let address =
-            move |entry: &MapEntry| (MmId(entry.mm), Vpn(entry.start + (index - entry.pgoff)));
+        let page = FileRange::page(index);
+        let covers = move |entry: &&MapEntry| !page.overlap(entry.file_range()).is_empty();
+        let address = move |entry: &MapEntry| (MmId(entry.mm), entry.address_of(index));
         self.entries().iter().filter(covers).map(address)
     }
 
@@ -105,17 +116,15 @@ impl AddressSpace {
 }
 
 impl Vm {
-    /// `unmap_mapping_pages`: clears every entry that maps file pages `[first, first + pages)`.
-    pub fn unmap_mapping_pages(&self, cpu: &Cpu<'_>, mapping: MappingId, first: u32, pages: u32) {
-        let end = first.saturating_add(pages);
+    /// `unmap_mapping_pages`: clears every entry that maps one of these pages.
+    pub fn unmap_mapping_pages(&self, cpu: &Cpu<'_>, mapping: MappingId, range: FileRange) {
         let list = self.mapping(mapping).i_mmap.read(cpu);
         for entry in list.entries() {
-            let from = entry.pgoff.max(first);
-            let to = (entry.pgoff + entry.pages).min(end);
-            if from < to {
+            let mapped = range.overlap(entry.file_range());
+            if !mapped.is_empty() {
                 let mut gather = MmuGather::new(self, cpu, MmId(entry.mm));
-                let at = |pgoff: u32| Vpn(entry.start + (pgoff - entry.pgoff));
-                self.zap_range(&mut gather, at(from), at(to));
+                let start = entry.address_of(mapped.first());
+                self.zap_range(&mut gather, start, start.add(mapped.len()));
                 gather.finish();
             }
         }

@@ -51,7 +51,7 @@ impl World {
         range: PageRange,
     ) -> Return {
         self.with_inode(cpu, worker, file, |inode| {
-            let read = self.dax.read_pages_checked(cpu, inode, (range.page, range.pages))?;
+            let read = self.dax.read_pages_checked(cpu, inode, range)?;
             Ok(i64::from(read) * PAGE_SIZE)
         })
     }

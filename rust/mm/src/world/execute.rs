@@ -50,12 +50,12 @@ impl World {
             }
             Op::Punch(op::Punch { file, page, pages }) => {
                 self.with_writable_inode(cpu, worker, file, Errno::EBADF, |inode| {
-                    self.dax.punch(cpu, inode, page, pages).map(|()| 0)
+                    self.dax.punch(cpu, inode, PageRange { page, pages }).map(|()| 0)
                 })
             }
             Op::Zerorange(op::Zerorange { file, page, pages }) => {
                 self.with_writable_inode(cpu, worker, file, Errno::EBADF, |inode| {
-                    self.dax.zero_range(cpu, inode, page, pages).map(|()| 0)
+                    self.dax.zero_range(cpu, inode, PageRange { page, pages }).map(|()| 0)
                 })
             }
             Op::Mmap(op::Mmap { sharing: program::op::Sharing::Private, .. })

@@ -239,7 +239,6 @@ impl World {
         mut each: impl FnMut(u64),
     ) -> Return {
         self.with_inode(cpu, worker, file, |inode| {
-            let range = (range.page, range.pages);
             let read = self.dax.read_pages(cpu, inode, range, &mut each)?;
             Ok(i64::from(read) * PAGE_SIZE)
         })

@@ -204,11 +204,12 @@ impl<'a> Worker<'a> {
                 let to = [0, size / 2, size, size, size][pick as usize % 5];
                 self.on_inode(kind, name, |cpu, inode| world.dax.truncate(cpu, inode, to))
             }
-            ActionKind::Punch => {
-                self.on_inode(kind, name, |cpu, inode| world.dax.punch(cpu, inode, page, pages))
-            }
-            ActionKind::ZeroRange => self
-                .on_inode(kind, name, |cpu, inode| world.dax.zero_range(cpu, inode, page, pages)),
+            ActionKind::Punch => self.on_inode(kind, name, |cpu, inode| {
+                world.dax.punch(cpu, inode, PageRange { page, pages })
+            }),
+            ActionKind::ZeroRange => self.on_inode(kind, name, |cpu, inode| {
+                world.dax.zero_range(cpu, inode, PageRange { page, pages })
+            }),
             ActionKind::Pwrite => self.did(kind, |cpu| world.pwrite_mark(cpu, id, fd, page)),
             ActionKind::Pread => self.did(kind, |cpu| world.pread_checked(cpu, id, fd, range)),
             ActionKind::Unlink => self.did(kind, |cpu| {
