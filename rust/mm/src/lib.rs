@@ -19,6 +19,8 @@
 //! data. All state lives in the world's arena; a world is put back by restoring bytes.
 #![no_std]
 #![forbid(unsafe_code)]
+// What is added to an enum, such as a kind of page-table entry, must not fall into a `_`.
+#![warn(clippy::wildcard_enum_match_arm)]
 
 extern crate alloc;
 

@@ -16,7 +16,7 @@ use program::op::{WorkerId, call_name};
 use crate::page::{Pfn, Stamp};
 use crate::pagemap::PagemapId;
 use crate::refcount::Count;
-use crate::warn::Complaint;
+use crate::warn::{Complaint, Told};
 use crate::world::World;
 
 /// A worker in the middle of an operation. Packed into a task id: `number of the call << 8 | worker + 1`.
@@ -84,63 +84,11 @@ impl World {
                 detail: format!("object {:#x} value {}", record.warn.object, record.warn.value),
             };
         };
-        let about_page = !matches!(
-            complaint,
-            Complaint::PercpuUnbalanced
-                | Complaint::PercpuMisuse
-                | Complaint::PercpuSumWrong
-                | Complaint::PagemapRefsWrong
-                | Complaint::PagemapNotTheOwner
-                | Complaint::PagemapPagesWrong
-                | Complaint::EntryMisuse
-                | Complaint::TableNotEmpty
-        );
-        let pfn = about_page.then_some(Pfn(record.warn.object as u32));
+        let object = record.warn.object as u32;
+        let pfn = complaint.told().is_of_page().then_some(Pfn(object));
         let mut parties = Vec::from([format!("{noticed}")]);
-        let mut detail = format!("value {}", record.warn.value);
-        if complaint.invariant() == Invariant::I12 {
-            let owners = self.pagemap_owners_told(PagemapId(record.warn.object as u32));
-            detail = format!("owned: {}; {detail}", owners.unwrap_or_default());
-        }
-        if let Some(pfn) = pfn {
-            let memmap = &self.pagemaps().memmap;
-            let now = memmap.shadow_capture(pfn);
-            parties.push(self.other_party(cpu, pfn, noticed));
-            detail = match complaint {
-                Complaint::StaleTranslation
-                | Complaint::StalePin
-                | Complaint::UsedAfterUnplug
-                | Complaint::WrongPage => {
-                    let seen = Stamp { word: record.warn.value.cast_unsigned(), epoch: now.epoch };
-                    format!(
-                        "page was in its life {} ({})",
-                        seen.generation(),
-                        Self::owner_name(seen)
-                    )
-                }
-                Complaint::RefcountWrong
-                | Complaint::NotTheOwner
-                | Complaint::OwnedAtZero
-                | Complaint::MapcountWrong
-                | Complaint::PincountWrong
-                | Complaint::OwnerNotFound => {
-                    let count = memmap.folio(pfn).refcount();
-                    let owners = self.owners_told(pfn).unwrap_or_default();
-                    format!(
-                        "refcount {}, owned: {owners}; value {}",
-                        count.get(),
-                        record.warn.value
-                    )
-                }
-                Complaint::FreedInTlb => format!("still in the TLB of CPU {}", record.warn.value),
-                _ => format!(
-                    "value {}, life {} ({})",
-                    record.warn.value,
-                    now.generation(),
-                    Self::owner_name(now)
-                ),
-            };
-        }
+        parties.extend(pfn.map(|pfn| self.other_party(cpu, pfn, noticed)));
+        let detail = self.detail(complaint.told(), object, record.warn.value);
         Violation {
             invariant: complaint.invariant(),
             complaint: Some(complaint),
@@ -148,6 +96,33 @@ impl World {
             pfn,
             parties,
             detail,
+        }
+    }
+
+    fn detail(&self, told: Told, object: u32, value: i64) -> String {
+        let now = || self.pagemaps().memmap.shadow_capture(Pfn(object));
+        match told {
+            Told::Life => {
+                let now = now();
+                let (life, owner) = (now.generation(), Self::owner_name(now));
+                format!("value {value}, life {life} ({owner})")
+            }
+            Told::EarlierLife => {
+                let seen = Stamp { word: value.cast_unsigned(), ..now() };
+                let (life, owner) = (seen.generation(), Self::owner_name(seen));
+                format!("page was in its life {life} ({owner})")
+            }
+            Told::Owners => {
+                let count = self.pagemaps().memmap.folio(Pfn(object)).refcount().get();
+                let owners = self.owners_told(Pfn(object)).unwrap_or_default();
+                format!("refcount {count}, owned: {owners}; value {value}")
+            }
+            Told::Tlb => format!("still in the TLB of CPU {value}"),
+            Told::PagemapOwners => {
+                let owners = self.pagemap_owners_told(PagemapId(object)).unwrap_or_default();
+                format!("owned: {owners}; value {value}")
+            }
+            Told::Value => format!("value {value}"),
         }
     }
 
