@@ -7,8 +7,10 @@ import errno
 import inspect
 import os
 import pickle
+import re
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -173,3 +175,13 @@ def test_bad_input_is_a_value_error() -> None:
     program = errors.ProgramError(3, "no file 'g'")
     assert isinstance(program, ValueError)
     assert (program.line, program.reason, str(program)) == (3, "no file 'g'", "line 3: no file 'g'")
+
+
+def test_every_class_that_the_core_raises_is_one_of_these() -> None:
+    source = Path(__file__).parents[1] / "rust" / "py" / "src" / "raise.rs"
+    listed = re.search(r"\nclasses! \{(.*?)\}", source.read_text(encoding="utf-8"), re.DOTALL)
+    assert listed is not None
+    names = listed[1].split()
+    assert "HangDetected" in names
+    missing = [name for name in names if not hasattr(errors, name)]
+    assert missing == []

@@ -8,7 +8,7 @@ use pgmap_native::bench::{BenchRun as Measuring, Config, Host, Report, RowReport
 use pyo3::prelude::*;
 use pyo3::types::{IntoPyDict, PyDict};
 
-use crate::raise;
+use crate::raise::{self, Class};
 
 /// Longest time without a look at Python's signals.
 const SLICE: Duration = Duration::from_millis(50);
@@ -29,7 +29,7 @@ impl BenchRun {
 /// Starts measuring the core's primitives against their floors.
 #[pyfunction]
 pub(crate) fn bench_core(py: Python<'_>, config: &Bound<'_, PyDict>) -> PyResult<BenchRun> {
-    let wrong = |what: &str| raise::error(py, "InvalidArgument", what);
+    let wrong = |what: &str| raise::error(py, Class::InvalidArgument, what);
     let seconds = match config.get_item("seconds")? {
         Some(value) => value.extract::<f64>().map_err(|_| wrong("seconds must be a number"))?,
         None => 0.0,
@@ -70,7 +70,7 @@ impl BenchRun {
         }
         let report = py.detach(|| self.lock().finish());
         match report.broken {
-            Some(words) => Err(raise::error(py, "InternalError", words)),
+            Some(words) => Err(raise::error(py, Class::InternalError, words)),
             None => as_dict(py, &report),
         }
     }

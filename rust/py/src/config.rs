@@ -7,14 +7,14 @@ use pgmap_program::{Era, EraError, Rules};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::raise;
+use crate::raise::{self, Class};
 
 /// Threads of a run at most, whatever it does: a world has room for so many workers, and a search for no more
 /// processors.
 const THREADS_MAX: u16 = 64;
 
 pub(crate) fn invalid(py: Python<'_>, what: impl Into<String>) -> PyErr {
-    raise::error(py, "InvalidArgument", what)
+    raise::error(py, Class::InvalidArgument, what)
 }
 
 /// An entry, or what is wrong with it.
@@ -34,7 +34,7 @@ pub(crate) fn seconds(py: Python<'_>, what: &str, value: f64) -> PyResult<Durati
 
 /// An era by its name.
 pub(crate) fn era(py: Python<'_>, name: &str) -> PyResult<Era> {
-    name.parse().map_err(|wrong: EraError| raise::error(py, "EraError", wrong.to_string()))
+    name.parse().map_err(|wrong: EraError| raise::error(py, Class::EraError, wrong.to_string()))
 }
 
 /// An era's rules with some of them changed.
@@ -43,7 +43,7 @@ pub(crate) fn rules(py: Python<'_>, era: Era, breaks: &[(String, String)]) -> Py
     for (rule, wanted) in breaks {
         rules
             .set(rule, wanted)
-            .map_err(|wrong| raise::error(py, "RuleError", wrong.to_string()))?;
+            .map_err(|wrong| raise::error(py, Class::RuleError, wrong.to_string()))?;
     }
     Ok(rules)
 }

@@ -5,7 +5,7 @@ use pgmap_program::{Era, Recording, RecordingError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
-use crate::raise;
+use crate::raise::{self, Class};
 
 /// Replays a recording under `era`, by default that of its kernel, and compares every step.
 #[pyfunction]
@@ -18,18 +18,18 @@ pub(crate) fn conform<'py>(
     let era = era
         .map(str::parse::<Era>)
         .transpose()
-        .map_err(|unknown| raise::error(py, "EraError", unknown.to_string()))?;
+        .map_err(|unknown| raise::error(py, Class::EraError, unknown.to_string()))?;
     let recording = Recording::from_json(text).map_err(|wrong| {
         let class = match wrong {
-            RecordingError::Schema(_) => "ReplayImpossible",
-            _ => "RecordingError",
+            RecordingError::Schema(_) => Class::ReplayImpossible,
+            _ => Class::RecordingError,
         };
         raise::error(py, class, wrong.to_string())
     })?;
     let options = Options { era, ..Options::default() };
     let result = py
         .detach(|| pgmap_native::conform::conform(&recording, &options))
-        .map_err(|failed| raise::error(py, "InternalError", failed.to_string()))?;
+        .map_err(|failed| raise::error(py, Class::InternalError, failed.to_string()))?;
     as_dict(py, &recording, &result)
 }
 

@@ -10,7 +10,7 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
-use crate::raise;
+use crate::raise::{self, Class};
 use crate::signals::Stuck;
 
 /// A whole number between two bounds.
@@ -23,7 +23,7 @@ pub(crate) fn number(
     let py = value.py();
     let refuse = |shown: &str| {
         let sentence = format!("{what} is {shown}; it must be {low} to {high}");
-        raise::error(py, "OutOfRange", sentence)
+        raise::error(py, Class::OutOfRange, sentence)
     };
     match value.extract::<i128>() {
         Ok(number) => match u64::try_from(number) {

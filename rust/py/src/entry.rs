@@ -13,7 +13,7 @@ use pgmap_program::Errno;
 use pgmap_program::op::{WORKERS_MAX, WorkerId};
 use pyo3::prelude::*;
 
-use crate::raise;
+use crate::raise::{self, Class};
 use crate::signals::{Expired, Signals, Stuck, Why, generation, in_handler};
 use crate::waits::{describe, holders};
 
@@ -66,12 +66,12 @@ impl Entry {
     pub(crate) fn lab(&self, py: Python<'_>) -> PyResult<&Lab> {
         if self.generation != generation() {
             let why = "this world belongs to the process that forked this one; make a new one here";
-            return Err(raise::error(py, "WorldPoisoned", why));
+            return Err(raise::error(py, Class::WorldPoisoned, why));
         }
         if in_handler() {
             let why =
                 "a signal handler that runs inside a call on a world may not call into a world";
-            return Err(raise::error(py, "PgmapError", why));
+            return Err(raise::error(py, Class::PgmapError, why));
         }
         if self.closed.load(Ordering::Relaxed) {
             return Err(closed(py));
@@ -114,7 +114,7 @@ impl Entry {
             Err(other) => {
                 let doing = Party::of(other);
                 let why = format!("{worker} is busy: another thread is inside its call ({doing})");
-                Err(raise::error(py, "Busy", why))
+                Err(raise::error(py, Class::Busy, why))
             }
         }
     }
@@ -188,7 +188,7 @@ impl Entry {
             (Ok(Err(_)), _) => {
                 let cpus = lab.machine().cpus();
                 let why = format!("every CPU of the world is in use (cpus={cpus})");
-                Err(raise::error(py, "Busy", why))
+                Err(raise::error(py, Class::Busy, why))
             }
             (Err(stopped), None) => Err(self.stopped(py, lab, task, stopped, why)),
             (Err(stopped), Some(caught)) => {
@@ -211,7 +211,7 @@ impl Entry {
     fn expired(&self, py: Python<'_>, task: u32, expired: &Expired) -> PyErr {
         let holders = py.detach(|| holders(&self.lab, self.deadline, &expired.waiters));
         let waiters: Vec<String> = expired.waiters.iter().map(describe).collect();
-        raise::build(py, "DeadlineExceeded", (self.why(task, expired.why), waiters, holders))
+        raise::build(py, Class::DeadlineExceeded, (self.why(task, expired.why), waiters, holders))
     }
 
     fn stopped(&self, py: Python<'_>, lab: &Lab, task: u32, stopped: Stopped, why: Why) -> PyErr {
@@ -222,13 +222,13 @@ impl Entry {
                     format!("{why}, in a wait that no signal ends; the world is poisoned");
                 let holders = py.detach(|| holders(lab, self.deadline, &waiters));
                 let waiters: Vec<String> = waiters.iter().map(describe).collect();
-                raise::build(py, "HangDetected", (message, waiters, holders))
+                raise::build(py, Class::HangDetected, (message, waiters, holders))
             }
             Stopped::Poisoned(poison) => self.dead(py, &poison),
             Stopped::Panic(message) => {
                 let message = format!("pgmap itself failed: {message}");
                 lab.machine().poison(Poison::Requested(message.clone()));
-                raise::error(py, "InternalError", message)
+                raise::error(py, Class::InternalError, message)
             }
         }
     }
@@ -244,10 +244,10 @@ impl Entry {
             }
             other => other.to_string(),
         };
-        raise::error(py, "WorldPoisoned", format!("this world is poisoned: {why}"))
+        raise::error(py, Class::WorldPoisoned, format!("this world is poisoned: {why}"))
     }
 }
 
 fn closed(py: Python<'_>) -> PyErr {
-    raise::error(py, "WorldClosed", "this world is closed")
+    raise::error(py, Class::WorldClosed, "this world is closed")
 }

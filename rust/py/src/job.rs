@@ -14,6 +14,7 @@ use pgmap_sched::Control;
 use pyo3::prelude::*;
 use serde_json::Value;
 
+use crate::raise::Class;
 use crate::{json, raise};
 
 /// Longest time without a look at Python's signals.
@@ -171,8 +172,10 @@ impl Job {
                 json::to_python(py, &value)
             }
             Some(Err(Failed::Scenario(wrong))) => Err(raise::scenario_error(py, &wrong)),
-            Some(Err(Failed::Panic(what))) => Err(raise::error(py, "InternalError", what)),
-            None => Err(raise::error(py, "InvalidArgument", "the result has been taken already")),
+            Some(Err(Failed::Panic(what))) => Err(raise::error(py, Class::InternalError, what)),
+            None => {
+                Err(raise::error(py, Class::InvalidArgument, "the result has been taken already"))
+            }
         }
     }
 }

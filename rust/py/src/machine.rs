@@ -11,6 +11,7 @@ use pyo3::types::{PyDict, PyString, PyTuple};
 
 use crate::convert::{FileName, Frame, Page, Pages, Worker};
 use crate::program::Program;
+use crate::raise::Class;
 use crate::world::World;
 use crate::{raise, results};
 
@@ -116,7 +117,7 @@ impl World {
         let most = self.geometry.file_pages_max;
         if index.0 >= most {
             let why = format!("page is {}; a file of this world has at most {most} pages", index.0);
-            return Err(raise::error(py, "OutOfRange", why));
+            return Err(raise::error(py, Class::OutOfRange, why));
         }
         let found = self.look(py, |world, cpu| {
             let inode = world.name_lookup(cpu, name.index)?;

@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyMapping, PyString};
 
 use crate::convert::number;
-use crate::raise;
+use crate::raise::{self, Class};
 
 /// CPUs of a world made from Python: each thread inside a call takes one, asleep or not.
 const CPUS: u16 = 64;
@@ -30,7 +30,7 @@ pub(crate) fn rules(
             ));
         };
         let set = rules.set(&name.to_string_lossy(), &value.to_string_lossy());
-        set.map_err(|wrong| raise::error(py, "RuleError", wrong.to_string()))?;
+        set.map_err(|wrong| raise::error(py, Class::RuleError, wrong.to_string()))?;
     }
     Ok(rules)
 }
@@ -53,7 +53,7 @@ pub(crate) fn geometry(usual: Geometry, changed: &Bound<'_, PyAny>) -> PyResult<
         };
         set(&mut geometry, &name.to_string_lossy(), &value)?;
     }
-    geometry.validate().map_err(|wrong| raise::error(py, "OutOfRange", wrong.to_string()))?;
+    geometry.validate().map_err(|wrong| raise::error(py, Class::OutOfRange, wrong.to_string()))?;
     Ok(geometry)
 }
 
@@ -69,7 +69,7 @@ macro_rules! sizes {
                 _ => {
                     let known = [$(stringify!($name)),+].join(", ");
                     let what = format!("no size is called {name:?}; sizes are: {known}");
-                    return Err(raise::error(value.py(), "InvalidArgument", what));
+                    return Err(raise::error(value.py(), Class::InvalidArgument, what));
                 }
             }
             Ok(())

@@ -11,7 +11,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::config::{self, invalid, seconds, value};
-use crate::raise;
+use crate::raise::{self, Class};
 
 /// Longest time without a look at Python's signals.
 const SLICE: Duration = Duration::from_millis(20);
@@ -51,7 +51,7 @@ impl StressRun {
         }
         match py.detach(|| self.run.finish()) {
             Ok(told) => report(py, &told),
-            Err(words) => Err(raise::error(py, "InternalError", words)),
+            Err(words) => Err(raise::error(py, Class::InternalError, words)),
         }
     }
 }

@@ -20,6 +20,7 @@ use pyo3::types::{PyDict, PyTuple};
 use crate::convert::{Deadline, Fd, FileArg, Frame, SLOW_BLOCK, StuckWord, Worker};
 use crate::entry::{Entry, State};
 use crate::names::{Names, Resolved};
+use crate::raise::Class;
 use crate::signals::Stuck;
 use crate::{raise, results, sizes};
 
@@ -233,7 +234,7 @@ impl World {
             return Ok(Pfn(frame.0));
         }
         let why = format!("pfn is {}; this world has frames 0 to {}", frame.0, frames - 1);
-        Err(raise::error(py, "OutOfRange", why))
+        Err(raise::error(py, Class::OutOfRange, why))
     }
 }
 
@@ -253,7 +254,7 @@ impl World {
         checks: bool,
     ) -> PyResult<Self> {
         let era: Era =
-            era.parse().map_err(|wrong| raise::error(py, "EraError", format!("{wrong}")))?;
+            era.parse().map_err(|wrong| raise::error(py, Class::EraError, format!("{wrong}")))?;
         let rules = sizes::rules(py, era, rules)?;
         let geometry =
             geometry.map_or(Ok(sizes::USUAL), |asked| sizes::geometry(sizes::USUAL, asked))?;
@@ -262,7 +263,9 @@ impl World {
         let lab = match lab {
             Ok(Ok(lab)) => lab,
             Ok(Err(refused)) => return Err(PyValueError::new_err(refused.to_string())),
-            Err(stopped) => return Err(raise::error(py, "InternalError", stopped.to_string())),
+            Err(stopped) => {
+                return Err(raise::error(py, Class::InternalError, stopped.to_string()));
+            }
         };
         let seconds = deadline.0;
         Ok(Self {

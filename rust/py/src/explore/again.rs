@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::search::{attributed, setting, tell};
 use crate::job::{Failed, Job, Watch};
+use crate::raise::Class;
 use crate::{config, raise};
 
 /// A token that can be run.
@@ -17,9 +18,9 @@ fn read(py: Python<'_>, token: &str) -> PyResult<Token> {
             TokenError::NotAToken
             | TokenError::Letter(_)
             | TokenError::Short
-            | TokenError::Checksum => "TokenError",
+            | TokenError::Checksum => Class::TokenError,
             // A token indeed, but not for this version.
-            _ => "ReplayImpossible",
+            _ => Class::ReplayImpossible,
         };
         raise::error(py, class, wrong.to_string())
     })
@@ -81,7 +82,7 @@ fn other_rules(
     };
     for (rule, wanted) in breaks {
         let set = rules.set(rule, wanted);
-        set.map_err(|wrong| raise::error(py, "RuleError", wrong.to_string()))?;
+        set.map_err(|wrong| raise::error(py, Class::RuleError, wrong.to_string()))?;
     }
     Ok(Some((era, rules)))
 }
