@@ -169,21 +169,28 @@ fn last_word(mut text: &str) -> Option<&str> {
 struct Locks<'a> {
     /// File, field, and the data under the lock.
     fields: Vec<(&'a str, &'a str, &'a str)>,
-    /// The name of the class of the data.
-    classes: BTreeMap<&'a str, &'a str>,
+    /// File, data, and the name of its class.
+    classes: Vec<(&'a str, &'a str, &'a str)>,
 }
 
 impl Locks<'_> {
+    /// The name of the class of the data under a lock of this file. Data of one name in several files are several
+    /// classes; then those of the file itself are meant.
+    fn class(&self, file: &str, data: &str) -> Option<&str> {
+        let of_name = || self.classes.iter().filter(|class| class.1 == data);
+        of_name().find(|class| class.0 == file).or_else(|| of_name().next()).map(|class| class.2)
+    }
+
     /// What fields are called in this file. A field's own file knows best; elsewhere, fields of one name with locks
     /// of several classes keep their name.
     fn of(&self, file: &str) -> BTreeMap<&str, &str> {
         let mut all: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-        for &(_, field, data) in &self.fields {
-            all.entry(field).or_default().extend(self.classes.get(data));
+        for &(own, field, data) in &self.fields {
+            all.entry(field).or_default().extend(self.class(own, data));
         }
         all.retain(|_, names| names.len() == 1);
         let here = self.fields.iter().filter(|field| field.0 == file);
-        let here = here.filter_map(|&(_, field, data)| Some((field, *self.classes.get(data)?)));
+        let here = here.filter_map(|&(_, field, data)| Some((field, self.class(file, data)?)));
         let mut names: BTreeMap<&str, &str> = all
             .into_iter()
             .flat_map(|(field, names)| names.into_iter().map(move |name| (field, name)))
@@ -194,7 +201,7 @@ impl Locks<'_> {
 }
 
 fn locks_of(sources: &[(String, String)]) -> Locks<'_> {
-    let mut locks = Locks { fields: Vec::new(), classes: BTreeMap::new() };
+    let mut locks = Locks { fields: Vec::new(), classes: Vec::new() };
     // The rows of the table: `I_RWSEM "i_rwsem";`.
     let table = sources.iter().filter(|(file, _)| file.ends_with("lock_order.rs"));
     let order: BTreeMap<&str, &str> = table
@@ -209,14 +216,20 @@ fn locks_of(sources: &[(String, String)]) -> Locks<'_> {
             } else if let (Some(data), Some((_, class))) =
                 (guarded, line.split_once("lock_order::"))
             {
-                locks
-                    .classes
-                    .extend(order.get(class.trim_end_matches(';')).map(|name| (data, *name)));
+                locks.classes.extend(
+                    order.get(class.trim_end_matches(';')).map(|name| (&**file, data, *name)),
+                );
+                guarded = None;
+            } else if let (Some(data), Some((_, class))) =
+                (guarded, line.split_once("innermost(\""))
+            {
+                // A lock that the primitives keep to themselves.
+                locks.classes.extend(class.strip_suffix("\");").map(|name| (&**file, data, name)));
                 guarded = None;
             } else if let Some((data, name)) =
                 line.split_once(", ").and_then(|(data, class)| Some((data, *order.get(class)?)))
             {
-                locks.classes.insert(data, name);
+                locks.classes.push((file, data, name));
             }
             for lock in ["SpinLock<", "RwSem<"] {
                 if let Some((field, data)) = line.split_once(lock)

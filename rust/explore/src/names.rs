@@ -56,9 +56,17 @@ mod tests {
     #[test]
     fn locks_are_called_by_their_class() {
         let all: Vec<&str> = RECEIVERS.iter().flat_map(|file| file.1).map(|row| row.2).collect();
-        for name in ["mmap_lock", "i_mmap_rwsem", "i_rwsem", "invalidate_lock", "page table lock"] {
+        let outer = ["mmap_lock", "i_mmap_rwsem", "i_rwsem", "invalidate_lock", "page table lock"];
+        for name in outer.into_iter().chain(["slab", "call_rcu", "srcu_gp_mutex"]) {
             assert!(all.contains(&name), "{name}");
         }
         assert!(!all.contains(&"layout"));
+        // Of two locks over a `Ring`, that of pipes and that of deferred work.
+        let of = |file: &str| {
+            let rows = RECEIVERS.iter().find(|rows| rows.0.ends_with(file)).map(|rows| rows.1);
+            rows.unwrap_or_default().iter().map(|row| row.2).collect::<Vec<_>>()
+        };
+        assert!(of("world/pipes.rs").contains(&"pipe"));
+        assert!(!of("world/pipes.rs").contains(&"call_rcu"));
     }
 }
