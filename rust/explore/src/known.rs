@@ -3,7 +3,8 @@
 //! Not by what it breaks: a known race breaks more than one thing, and a wrong rule may break the same. The question
 //! is whether the failure goes away when the known race is mended: the same schedule first, then every schedule
 //! within the same bound, with the race's rule at its sound value. Each known race alone is tried before all
-//! together. A failure that stays with all of them mended is news.
+//! together. A failure that stays with all of them mended is news. Which of the races that one rule makes it is, its
+//! fingerprint says, as on real threads (`KnownRace::is_seen_in`).
 
 use pgmap_program::Rules;
 use pgmap_program::era::KnownRace;
@@ -39,9 +40,8 @@ impl Mend {
 #[must_use]
 pub fn mends(scenario: &Scenario) -> Vec<Mend> {
     let mut all: Vec<Mend> = Vec::new();
-    let in_force = |race: &&KnownRace| scenario.rules.get(race.rule.0) == Ok(race.rule.1);
-    for race in scenario.era.known().iter().filter(in_force) {
-        let (rule, value) = scenario.era.mend(race);
+    for race in scenario.era.known().iter().filter(|race| race.is_in_force(&scenario.rules)) {
+        let (rule, value) = race.mended();
         match all.iter_mut().find(|mend| mend.rule == rule) {
             Some(mend) => mend.races.push(race),
             None => all.push(Mend { rule, value, races: vec![race] }),
@@ -90,16 +90,22 @@ pub fn attribute(
 }
 
 /// Which race it is, of a failure that goes away with all these mends on. It is looked for with each race mended
-/// until `control` says stop, and from then on guessed by what it breaks.
+/// until `control` says stop, and from then on guessed by its fingerprint.
 pub(crate) fn name(
     scenario: &Scenario,
     mends: &[Mend],
     found: &Found,
     control: &mut dyn FnMut() -> Control,
 ) -> Attribution {
-    let shows =
-        |mend: &Mend| mend.races.iter().any(|race| race.breaks.contains(&found.finding.invariant));
-    let (likely, others): (Vec<&Mend>, Vec<&Mend>) = mends.iter().partition(|mend| shows(mend));
+    // Who takes part is whoever is in the program: that the race's rule matters is shown by its mend.
+    let takes_part =
+        |operation: &str| scenario.program.steps.iter().any(|step| step.op.call() == operation);
+    let shown = |mend: &Mend| {
+        let (rules, invariant) = (&scenario.rules, found.finding.invariant);
+        mend.races.iter().copied().find(|race| race.is_seen_in(rules, invariant, takes_part))
+    };
+    let (likely, others): (Vec<&Mend>, Vec<&Mend>) =
+        mends.iter().partition(|mend| shown(mend).is_some());
     let alone = likely.into_iter().chain(others).find(|mend| {
         let it = core::slice::from_ref(*mend);
         mends.len() == 1 || goes_away(scenario, it, found, control).unwrap_or(true)
@@ -114,9 +120,8 @@ pub(crate) fn name(
             goes_away_with: all.join(" "),
         };
     };
-    let shown = mend.races.iter().find(|race| race.breaks.contains(&found.finding.invariant));
     // What a race breaks besides is its consequence.
-    let race = shown.or(mend.races.first());
+    let race = shown(mend).or(mend.races.first().copied());
     Attribution {
         id: race.map_or("", |race| race.id).to_owned(),
         title: race.map_or("", |race| race.title),

@@ -2,6 +2,11 @@
 //! included, and lists them; its sound variant is the same kernel with those faults mended.
 //!
 //! Conformance with recordings is judged against faithful eras; "clean" is a claim about sound ones.
+//!
+//! An era is a file, `eras/NAME.toml`: its kernels, what it does differently from the era it is based on, and the
+//! races it is known to have. A known race names its rule, the wrong value that shipped and the value that mends
+//! it; the sound twin is what follows from that. The enum and its table are made when the crate is built
+//! (`build/eras.rs`), so presets are constants, and what a file gets wrong does not build.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,17 +16,36 @@ use thiserror::Error;
 
 use crate::invariant::Invariant;
 use crate::nearest::hint;
-use crate::rules::{RuleInfo, Rules};
+use crate::rules::Rules;
 
-/// A named preset.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
-pub enum Era {
-    /// Linux v6.15 to v6.18 as shipped.
-    #[allow(non_camel_case_types)]
-    V6_15,
-    /// The same with B31, B33, B48 and B50 mended.
-    #[default]
-    V6_15Sound,
+include!(concat!(env!("OUT_DIR"), "/eras.rs"));
+
+/// What is known of an era.
+struct EraInfo {
+    name: &'static str,
+    summary: &'static str,
+    k: &'static str,
+    kernels: Option<((u32, u32), (u32, u32))>,
+    base: Option<Era>,
+    rules: Rules,
+    known: &'static [KnownRace],
+    sound: Era,
+}
+
+/// What an era's file says must exist.
+const fn must(rules: Option<Rules>, wrong: &'static str) -> Rules {
+    match rules {
+        Some(rules) => rules,
+        None => panic!("{}", wrong),
+    }
+}
+
+/// As [`must`], of an invariant.
+const fn must_be(invariant: Option<Invariant>, wrong: &'static str) -> Invariant {
+    match invariant {
+        Some(invariant) => invariant,
+        None => panic!("{}", wrong),
+    }
 }
 
 /// A race that a faithful era is known to have: reported as known, not as news.
@@ -33,136 +57,122 @@ pub struct KnownRace {
     pub title: &'static str,
     /// What it is seen to break, the most usual first.
     pub breaks: &'static [Invariant],
-    /// `(rule, value)` that makes the difference; [`Era::mend`] has the other value.
+    /// `(rule, value)` that makes the difference.
     pub rule: (&'static str, &'static str),
+    /// The value of that rule that mends it.
+    pub mend: &'static str,
     /// The operations of which one takes part, as a violation names them.
     pub operations: &'static [&'static str],
     /// Kernels on which it was seen, or that have it by their source.
     pub kernels: &'static str,
-    /// Where the evidence is.
+    /// The facts behind it.
+    #[serde(rename = "facts")]
+    pub k: &'static str,
+    /// Where the evidence is: recordings, commits, threads.
     pub source: &'static str,
     /// What happens.
     pub note: &'static str,
 }
 
-const V6_15_KNOWN: &[KnownRace] = &[
-    KnownRace {
-        id: "B31",
-        title: "unbind does not wait for page references",
-        breaks: &[Invariant::I13Strong],
-        rule: ("teardown-pages", "ignore"),
-        operations: &["unbind"],
-        kernels: "v5.18 and later; recorded on 6.1, 6.12, 6.16 and 7.2",
-        source: "K§3.3, K§14, recordings *_unbind_ref",
-        note: "file system DAX and generic pages hold no pagemap reference, so unbind frees their \
-               struct pages under a pin; the later unpin writes to freed memory",
-    },
-    KnownRace {
-        id: "B33",
-        title: "a layout break is never woken when the page is faulted in again",
-        breaks: &[Invariant::L2],
-        rule: ("idle-pred", "ref-zero"),
-        operations: LAYOUT_BREAKS,
-        kernels: "v6.15 and later; recorded on 6.16, 6.18 and 7.2",
-        source: "K§5.5, K§14, recordings *_refault_while_*",
-        note: "the sleeper waits for refcount 0, but the refault keeps a reference of its own: when \
-               the pin goes the page is idle, nobody says so, and truncate sleeps until the munmap",
-    },
-    KnownRace {
-        id: "B48",
-        title: "an old index is read as a share count",
-        breaks: &[Invariant::I17],
-        rule: ("share-reset", "kept-at-order-0"),
-        operations: &["write", "read"],
-        kernels: "v6.15 to v6.18; recorded on 6.16, clean on 7.2",
-        source: "K§5.3, K§14, recording xfs_stale_share",
-        note: "index and share are one word; it is not cleared when an order-0 page loses its last \
-               entry, so the next life of the block starts with a share count that nobody holds",
-    },
-    KnownRace {
-        id: "B50",
-        title: "unmapping works on struct pages that unbind took away",
-        breaks: &[Invariant::I27],
-        rule: ("teardown-pages", "ignore"),
-        operations: &["unbind"],
-        kernels: "v5.18 and later; recorded on 6.1, 6.12, 6.16 and 7.2",
-        source: "K§14, recordings *_unbind_mounted_ref",
-        note: "unbind waits for nobody who still has a page in hand: a munmap or an exit in the middle of a zap \
-               finishes on a struct page that is gone, or in its next life",
-    },
-];
+impl KnownRace {
+    /// Whether it can happen under these rules.
+    #[must_use]
+    pub fn is_in_force(&self, rules: &Rules) -> bool {
+        rules.is(self.rule.0, self.rule.1)
+    }
 
-/// What waits for a page to become idle.
-const LAYOUT_BREAKS: &[&str] =
-    &["ftruncate", "punch", "zerorange", "unlink", "close", "munmap", "exit", "umount"];
+    /// Whether a failure has its fingerprint: its rule is in force, the failure breaks what it breaks, and one of its
+    /// operations takes part.
+    #[must_use]
+    pub fn is_seen_in(
+        &self,
+        rules: &Rules,
+        invariant: Invariant,
+        takes_part: impl Fn(&str) -> bool,
+    ) -> bool {
+        self.is_in_force(rules)
+            && self.breaks.contains(&invariant)
+            && self.operations.iter().any(|operation| takes_part(operation))
+    }
+
+    /// `(rule, value)` that mends it.
+    #[must_use]
+    pub const fn mended(&self) -> (&'static str, &'static str) {
+        (self.rule.0, self.mend)
+    }
+}
+
+/// Whether one of the parties to a failure, such as `w0 unbind`, is doing an operation.
+pub fn doing(parties: &[String]) -> impl Fn(&str) -> bool + '_ {
+    |operation| parties.iter().any(|party| party.split(' ').any(|word| word == operation))
+}
 
 impl Era {
-    /// Every era, in the order of [`RuleInfo::defaults`](crate::rules::RuleInfo::defaults).
-    pub const ALL: [Era; 2] = [Era::V6_15, Era::V6_15Sound];
+    /// Every era: kernels in their order, each followed by its sound twin, then proposals.
+    pub const ALL: [Era; ALL.len()] = ALL;
+
+    const fn info(self) -> &'static EraInfo {
+        &ERAS[self as usize]
+    }
 
     /// The name on command lines and in reports.
     #[must_use]
     pub const fn name(self) -> &'static str {
-        match self {
-            Era::V6_15 => "v6.15",
-            Era::V6_15Sound => "v6.15-sound",
-        }
+        self.info().name
     }
 
     /// One sentence about it.
     #[must_use]
     pub const fn summary(self) -> &'static str {
-        match self {
-            Era::V6_15 => {
-                "Linux v6.15 to v6.18 as shipped: zero-based counts, known races included."
-            }
-            Era::V6_15Sound => "Linux v6.15 with its known races mended.",
-        }
+        self.info().summary
     }
 
     /// The facts behind it.
     #[must_use]
     pub const fn k(self) -> &'static str {
-        match self {
-            Era::V6_15 => "K§3.7 Era C, K§14",
-            Era::V6_15Sound => "K§3.7 Era C, K§9 B31 B33 B48, K§14 B50",
-        }
+        self.info().k
     }
 
     /// Its rules.
     #[must_use]
     pub const fn rules(self) -> Rules {
-        Rules::of(self)
+        self.info().rules
+    }
+
+    /// The era that it is a delta of; none if it is one of the base of the rules table.
+    #[must_use]
+    pub const fn base(self) -> Option<Era> {
+        self.info().base
+    }
+
+    /// First and last kernel that it describes, `major.minor`; none for what no kernel shipped.
+    #[must_use]
+    pub fn kernels(self) -> Option<(String, String)> {
+        let text = |(major, minor): (u32, u32)| format!("{major}.{minor}");
+        self.info().kernels.map(|(first, last)| (text(first), text(last)))
     }
 
     /// The races it is known to have.
     #[must_use]
     pub const fn known(self) -> &'static [KnownRace] {
-        match self {
-            Era::V6_15 => V6_15_KNOWN,
-            Era::V6_15Sound => &[],
-        }
+        self.info().known
     }
 
-    /// The same kernel with its known races mended.
+    /// The same kernel with its known races mended; itself, if there are none.
     #[must_use]
     pub const fn sound(self) -> Era {
-        match self {
-            Era::V6_15 | Era::V6_15Sound => Era::V6_15Sound,
-        }
+        self.info().sound
     }
 
-    /// `(rule, value)` that mends a race of this era.
+    /// The known race of this era whose fingerprint a failure under `rules` has.
     #[must_use]
-    pub fn mend(self, race: &KnownRace) -> (&'static str, &'static str) {
-        let (rule, wrong) = race.rule;
-        (rule, RuleInfo::find(rule).map_or(wrong, |info| info.default_in(self.sound())))
-    }
-
-    /// The known race of this era that breaks `invariant`.
-    #[must_use]
-    pub fn known_for(self, invariant: Invariant) -> Option<&'static KnownRace> {
-        self.known().iter().find(|race| race.breaks.contains(&invariant))
+    pub fn known_race(
+        self,
+        rules: &Rules,
+        invariant: Invariant,
+        takes_part: impl Fn(&str) -> bool,
+    ) -> Option<&'static KnownRace> {
+        self.known().iter().find(|race| race.is_seen_in(rules, invariant, &takes_part))
     }
 
     /// The faithful era of a running kernel's version string (`"6.16.12+deb13"`), if there is one.
@@ -172,10 +182,19 @@ impl Era {
             s.split(|c: char| !c.is_ascii_digit()).next().and_then(|digits| digits.parse().ok())
         };
         let mut parts = version.split('.');
-        match (number(parts.next()?)?, number(parts.next()?)?) {
-            (6, 15..=18) => Some(Era::V6_15),
-            _ => None,
-        }
+        let version = (number(parts.next()?)?, number(parts.next()?)?);
+        let describes = |era: &Era| {
+            era.info().kernels.is_some_and(|(first, last)| (first..=last).contains(&version))
+        };
+        Era::ALL.into_iter().find(describes)
+    }
+}
+
+/// The newest kernel that has been recorded in full, with its known races mended: what nobody chose is not to be
+/// blamed for a race that shipped.
+impl Default for Era {
+    fn default() -> Era {
+        Era::V6_15Sound
     }
 }
 
@@ -193,10 +212,11 @@ impl FromStr for Era {
     type Err = EraError;
 
     fn from_str(name: &str) -> Result<Era, EraError> {
+        let names = || Era::ALL.iter().map(|era| era.name());
         Era::ALL.into_iter().find(|era| era.name() == name).ok_or_else(|| EraError {
             name: name.to_owned(),
-            hint: hint(name, Era::ALL.map(Era::name)),
-            known: Era::ALL.map(Era::name).join(", "),
+            hint: hint(name, names()),
+            known: names().collect::<Vec<_>>().join(", "),
         })
     }
 }

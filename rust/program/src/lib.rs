@@ -32,6 +32,7 @@ pub mod parse;
 pub mod program;
 pub mod recording;
 pub mod rules;
+mod same;
 
 pub use era::{Era, EraError, KnownRace};
 pub use errno::{Died, Errno};
@@ -43,4 +44,4 @@ pub use op::Op;
 pub use parse::ParseError;
 pub use program::{FileSpec, Issue, Program, Step};
 pub use recording::{Recording, RecordingError};
-pub use rules::{RULES, RuleError, RuleInfo, Rules, Switch};
+pub use rules::{How, RULES, RuleError, RuleInfo, Rules, Switch};

@@ -32,6 +32,7 @@ pub(crate) fn facts(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
         .map(|era| {
             json!({
                 "name": era.name(), "summary": era.summary(), "facts": era.k(), "known": era.known(),
+                "base": era.base(), "kernels": era.kernels(), "sound": era.sound(),
             })
         })
         .collect();
@@ -59,7 +60,7 @@ pub(crate) fn facts(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
 fn rule(rule: &RuleInfo) -> Value {
     let eras = Era::ALL.map(|era| (era.name().to_owned(), rule.default_in(era).into()));
     json!({
-        "name": rule.name, "summary": rule.summary, "facts": rule.k, "values": rule.values,
+        "name": rule.name, "summary": rule.summary, "facts": rule.k, "values": rule.values, "base": rule.base,
         "eras": Value::Object(eras.into_iter().collect()),
     })
 }

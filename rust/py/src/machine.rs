@@ -172,7 +172,9 @@ impl World {
         let seen = self.look(py, |world, cpu| {
             records.iter().map(|record| world.violation(cpu, record)).collect::<Vec<_>>()
         })?;
-        results::tuple(py, seen, |violation| results::violation(py, self.era, violation))
+        results::tuple(py, seen, |violation| {
+            results::violation(py, self.era, &self.rules, violation)
+        })
     }
 
     /// What does not balance on a machine at rest, without workers and references; empty if all does.

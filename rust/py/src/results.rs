@@ -3,7 +3,8 @@
 use pgmap_mm::page::Pfn;
 use pgmap_mm::world::{Holder, PageSnapshot, Party, Violation};
 use pgmap_prim::Waiter;
-use pgmap_program::Era;
+use pgmap_program::Rules;
+use pgmap_program::era::{Era, doing};
 use pyo3::call::PyCallArgs;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -69,9 +70,10 @@ pub(crate) fn waiter<'py>(py: Python<'py>, waiter: &Waiter) -> PyResult<Bound<'p
 pub(crate) fn violation<'py>(
     py: Python<'py>,
     era: Era,
+    rules: &Rules,
     seen: Violation,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let known = era.known_for(seen.invariant).map(|race| race.id);
+    let known = era.known_race(rules, seen.invariant, doing(&seen.parties)).map(|race| race.id);
     let args = (
         seen.invariant.id(),
         seen.title,

@@ -12,7 +12,7 @@ use pgmap_mm::world::{Failure, Party, PinRequest, World as Emulated};
 use pgmap_native::lab::{Lab, Patience};
 use pgmap_prim::{Cpu, catch_abandon};
 use pgmap_program::op::{self, Access, FileRef, FileState, Layout, Longterm, Op, WorkerId};
-use pgmap_program::{Era, Errno, FileSpec, Geometry, Program as Parsed};
+use pgmap_program::{Era, Errno, FileSpec, Geometry, Program as Parsed, Rules};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
@@ -44,7 +44,7 @@ pub(crate) struct World {
     pub(crate) entry: Entry,
     pub(crate) names: Names,
     pub(crate) era: Era,
-    changed: Vec<(&'static str, &'static str)>,
+    pub(crate) rules: Rules,
     pub(crate) geometry: Geometry,
     pub(crate) seconds: f64,
     checks: bool,
@@ -57,6 +57,11 @@ pub(crate) struct File<'a> {
 }
 
 impl World {
+    /// The rules that are not the era's.
+    fn changed(&self) -> Vec<(&'static str, &'static str)> {
+        self.rules.differences(&self.era.rules())
+    }
+
     pub(crate) fn resolve(&self, py: Python<'_>, name: &str) -> PyResult<Resolved<'_>> {
         self.entry.lab(py)?;
         self.names
@@ -272,7 +277,7 @@ impl World {
             entry: Entry::new(lab, Duration::from_secs_f64(seconds), stuck.0),
             names: Names::default(),
             era,
-            changed: rules.differences(&era.rules()),
+            rules,
             geometry,
             seconds,
             checks,
@@ -324,12 +329,8 @@ impl World {
     /// Every rule with its value.
     #[getter]
     fn rules<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let mut rules = self.era.rules();
-        for (name, value) in &self.changed {
-            rules.set(name, value).map_err(|wrong| PyValueError::new_err(wrong.to_string()))?;
-        }
         let all = PyDict::new(py);
-        rules.values().into_iter().try_for_each(|(name, value)| all.set_item(name, value))?;
+        self.rules.values().into_iter().try_for_each(|(name, value)| all.set_item(name, value))?;
         Ok(all)
     }
 
@@ -364,9 +365,10 @@ impl World {
     /// As it is made, with the sizes that differ from the usual ones; a world that has ended says so.
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
         let mut args = vec![format!("era='{}'", self.era)];
-        if !self.changed.is_empty() {
+        let changed = self.changed();
+        if !changed.is_empty() {
             let rules = PyDict::new(py);
-            self.changed.iter().try_for_each(|(name, value)| rules.set_item(name, value))?;
+            changed.iter().try_for_each(|(name, value)| rules.set_item(name, value))?;
             args.push(format!("rules={}", rules.repr()?));
         }
         let usual = sizes::named(&sizes::USUAL);

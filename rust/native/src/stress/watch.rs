@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 use pgmap_mm::page::Pfn;
 use pgmap_mm::world::{Party, Violation};
 use pgmap_prim::{Answer, SlotState, TaskId, Waiter, WarnRecord};
+use pgmap_program::era::doing;
 use pgmap_program::op::WorkerId;
 use pgmap_program::{Era, Invariant, Rules};
 
@@ -281,19 +282,15 @@ impl Stuck {
     }
 }
 
-/// The era's name for a broken invariant, by rule and place: the rule that breaks it is in force, and one of the
-/// race's operations takes part. Real threads cannot be asked whether it goes away with the mend; whatever is not so
-/// told goes to the explorer, which can.
+/// The era's name for what is broken, by the race's fingerprint. Real threads cannot be asked whether it goes away
+/// with the mend; whatever is not so told goes to the explorer, which can.
 pub(super) fn known(
     era: Era,
     rules: &Rules,
     invariant: Invariant,
     parties: &[String],
 ) -> Option<&'static str> {
-    let race = era.known_for(invariant)?;
-    let (rule, value) = race.rule;
-    let takes_part = |party: &String| party.split(' ').any(|word| race.operations.contains(&word));
-    (rules.get(rule) == Ok(value) && parties.iter().any(takes_part)).then_some(race.id)
+    era.known_race(rules, invariant, doing(parties)).map(|race| race.id)
 }
 
 /// Complaints as violations, even when the machine had to be poisoned to end the round.

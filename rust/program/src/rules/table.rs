@@ -1,0 +1,281 @@
+//! The table of rules, and the macro that makes [`Rules`] and [`RULES`] of it.
+//!
+//! A row is: what the rule decides, its field, the type of its values, the base value, where the facts are, and
+//! for each value how it is known, which kernels have it, and what tells. The base is what v6.15 does; an era
+//! names what it does differently.
+
+use serde::Serialize;
+
+use super::values::*;
+use super::{How, RuleInfo, RuleValueInfo};
+use crate::same::same;
+
+/// Snake to kebab case at compile time, so that a rule's name is written once.
+const fn kebab<const N: usize>(snake: &str) -> [u8; N] {
+    let bytes = snake.as_bytes();
+    let mut out = [0; N];
+    let mut i = 0;
+    while i < N {
+        out[i] = if bytes[i] == b'_' { b'-' } else { bytes[i] };
+        i += 1;
+    }
+    out
+}
+
+/// The value called `name`.
+const fn named<T: RuleValue>(name: &str) -> Option<T> {
+    let mut i = 0;
+    while i < T::ALL.len() {
+        if same(T::ALL[i].1.name, name) {
+            return Some(T::ALL[i].0);
+        }
+        i += 1;
+    }
+    None
+}
+
+macro_rules! name {
+    ($field:ident) => {{
+        const BYTES: &[u8] = &kebab::<{ stringify!($field).len() }>(stringify!($field));
+        match std::str::from_utf8(BYTES) {
+            Ok(name) => name,
+            Err(_) => panic!("rule names are ASCII"),
+        }
+    }};
+}
+
+macro_rules! rules {
+    ($(
+        $(#[doc = $doc:literal])+
+        $field:ident: $type:ident = $base:ident [$k:literal] {
+            $($value:ident: $how:ident, $kernels:literal, $source:literal;)+
+        }
+    )+) => {
+        /// The rules of one machine. `Copy`, read-only once a world is built from it.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+        #[serde(rename_all = "kebab-case")]
+        pub struct Rules {
+            $($(#[doc = $doc])+ #[doc = concat!("\n\nFacts: ", $k, ".")] pub $field: $type,)+
+        }
+
+        /// Every rule, in the order of the table.
+        pub const RULES: &[RuleInfo] = &[$(RuleInfo {
+            name: name!($field),
+            summary: concat!($($doc),+).trim_ascii(),
+            k: $k,
+            values: {
+                // A value that the row forgets does not compile.
+                const fn known(value: $type) -> (How, &'static str, &'static str) {
+                    match value { $($type::$value => (How::$how, $kernels, $source)),+ }
+                }
+                const ALL: &[($type, ValueName)] = <$type as RuleValue>::ALL;
+                const VALUES: [RuleValueInfo; ALL.len()] = {
+                    let blank = RuleValueInfo {
+                        name: "", meaning: "", how: How::Derived, kernels: "", source: "",
+                    };
+                    let mut out = [blank; ALL.len()];
+                    let mut i = 0;
+                    while i < ALL.len() {
+                        let (value, ValueName { name, meaning }) = ALL[i];
+                        let (how, kernels, source) = known(value);
+                        out[i] = RuleValueInfo { name, meaning, how, kernels, source };
+                        i += 1;
+                    }
+                    out
+                };
+                &VALUES
+            },
+            base: $type::$base.name(),
+        }),+];
+
+        impl Rules {
+            /// What every era starts from.
+            pub const BASE: Rules = Rules { $($field: $type::$base),+ };
+
+            /// The value of the rule called `rule`, if there is one.
+            #[must_use]
+            pub const fn value_of(&self, rule: &str) -> Option<&'static str> {
+                $(if same(rule, name!($field)) {
+                    return Some(self.$field.name());
+                })+
+                None
+            }
+
+            /// The same with `rule` at `value`, if there is such a rule and such a value of it.
+            #[must_use]
+            pub const fn with(mut self, rule: &str, value: &str) -> Option<Rules> {
+                $(if same(rule, name!($field)) {
+                    return match named::<$type>(value) {
+                        Some(value) => {
+                            self.$field = value;
+                            Some(self)
+                        }
+                        None => None,
+                    };
+                })+
+                None
+            }
+        }
+    };
+}
+
+rules! {
+    /// After lock-free GUP grabbed a page, it reads the PTE again and gives the page back if the
+    /// entry changed. Every kernel does; without it a page can be grabbed after it was unmapped and freed.
+    gup_pte_recheck: Switch = On ["K§4.1, K§4.3"] {
+        On: Source, "every kernel", "mm/gup.c, the lock-free walk of a page table";
+        Off: Derived, "none", "nothing else ties the new reference to the entry that was read";
+    }
+
+    /// The same re-check of the PMD: of a leaf, as every kernel does, and of the table above a PTE, which
+    /// may have been taken out and reused. The latter was missing until 70cbc3cc78a9 (v6.1).
+    gup_pmd_recheck: Switch = On ["K§4.1, B18"] {
+        On: Source, "every kernel for a leaf, v6.1 and later for a table", "mm/gup.c; commit 70cbc3cc78a9";
+        Off: Thread, "before v6.1 for a table, none for a leaf",
+            "commit 70cbc3cc78a9, the race against THP collapse (September 2022)";
+    }
+
+    /// Whether zap flushes TLBs before it drops the references of the mappings it removed.
+    zap_put: ZapPut = AfterFlush ["K§6.1, K§6.2, I22"] {
+        AfterFlush: Source, "every kernel whose architecture gathers pages",
+            "mm/memory.c and mm/mmu_gather.c: tlb_flush_mmu flushes before the batch is put";
+        BeforeFlush: Derived, "none", "a translation would outlive its reference";
+    }
+
+    /// How an unmapper reads and clears an entry (ptep_get_and_clear). An exchange everywhere that more than one
+    /// CPU may look; a load and a store on x86 without SMP. Whoever reads the page's counts next relies on it.
+    zap_clear: ZapClear = Xchg ["K§4.1, K§6.1, K§14"] {
+        Xchg: Source, "every kernel with more than one CPU", "mm/memory.c, ptep_get_and_clear_full";
+        LoadStore: Derived, "none with more than one CPU", "the store may be seen after the counts are read";
+    }
+
+    /// Truncate and hole punch unmap the file and wait for references on its pages before blocks go.
+    /// Missing on DAX until v4.17-4.19.
+    truncate_break_layout: Switch = On ["K§5.5, B14"] {
+        On: Recorded, "v4.17-4.19 and later; recorded on 6.1, 6.12, 6.16, 6.18 and 7.2",
+            "recordings *_truncate_while_ref and *_punch_while_ref";
+        Off: Thread, "before v4.17-4.19", "the 2018 series that added dax_layout_busy_page";
+    }
+
+    /// Whether a block goes back to the allocator before or after its pages are idle.
+    block_free: BlockFree = AfterIdle ["K§5.5, B14, I18"] {
+        AfterIdle: Recorded, "v4.17-4.19 and later; recorded on 6.1, 6.12, 6.16, 6.18 and 7.2",
+            "recordings *_truncate_while_ref";
+        BeforeIdle: Derived, "none", "a wait that comes too late protects nothing";
+    }
+
+    /// Eviction of an unlinked or unmounted inode waits for its pages. Missing until v6.15, which
+    /// waits for all of them before the entries go.
+    evict_wait: EvictWait = FinalIdle ["K§5.5, K§14, B13, B44"] {
+        FinalIdle: Recorded, "v6.15 and later; recorded on 6.16, 6.18 and 7.2",
+            "fs/dax.c, dax_break_layout_final; recordings *_unlink_close_while_ref and umount_while_ref_*";
+        None: Recorded, "up to v6.14; recorded on 6.1 and 6.12",
+            "recordings *_unlink_close_while_ref and umount_while_ref_*";
+    }
+
+    /// memunmap_pages sleeps until the last pagemap reference is gone before the struct pages go.
+    /// Missing until 50f44ee7248a (v5.2 or v5.3).
+    memunmap_wait: Switch = On ["K§3.3, B01"] {
+        On: Source, "v5.2 or v5.3 and later", "mm/memremap.c; commit 50f44ee7248a";
+        Off: Thread, "before v5.2 or v5.3", "commit 50f44ee7248a, the final page put race";
+    }
+
+    /// Whether unbind waits for page references. Since v5.18 no kernel does for file system DAX and
+    /// generic pages: struct pages vanish under a pin (recorded on 6.1, 6.12, 6.16 and 7.2).
+    teardown_pages: TeardownPages = Ignore ["K§3.3, K§14, B31, I13"] {
+        Ignore: Recorded, "v5.18 and later; recorded on 6.1, 6.12, 6.16 and 7.2",
+            "recordings *_unbind_ref; commit 27674ef6c73f";
+        WaitIdle: Source, "up to v5.17, whose pages each hold a pagemap reference",
+            "mm/memremap.c of v5.5: one put for every page, then the wait";
+    }
+
+    /// How a page's pagemap reference, where pages hold one, is tied to its count. Raising the count first
+    /// and looking at it then was proposed in October 2022 (pgmap_request_folios) and refused in
+    /// review: what others do in between is taken for one's own. Says something with teardown-pages=wait-idle only.
+    request_folio: RequestFolio = OnTransition ["K§3.7 Era B, B07, I12"] {
+        OnTransition: Thread, "none for DAX pages; what the review asked for",
+            "thread on pgmap_request_folio, October 2022";
+        ByInspection: Thread, "none; proposed, never merged", "thread on pgmap_request_folios, October 2022";
+    }
+
+    /// Whether the count of a freed driver page is final before an allocator can find the page.
+    /// Wrong from 27674ef6c73f (v5.18) to ef233450898f (v6.1).
+    free_push: FreePush = AfterSettled ["K§3.6, B04, I07, I09"] {
+        AfterSettled: Source, "v6.1 and later", "mm/memremap.c; commit ef233450898f";
+        BeforeSettled: Source, "v5.18 to v6.0", "mm/memremap.c of v5.18; commit 27674ef6c73f";
+    }
+
+    /// What a layout break sleeps for once it found a busy page. From v6.15 it sleeps for refcount 0
+    /// although a page counts as busy only while refcount and mapcount differ, so a page that was
+    /// faulted in again is never reported idle (recorded on 6.16, 6.18 and 7.2).
+    idle_pred: IdlePred = RefZero ["K§5.5, K§14, B33, L2"] {
+        RefZero: Recorded, "v6.15 and later; recorded on 6.16, 6.18 and 7.2",
+            "recordings *_refault_while_*; fs/dax.c, dax_page_is_idle";
+        RefEqualsMap: Derived, "none", "a mend proposed by pgmap";
+    }
+
+    /// Whether the sleep for an idle page drops the file system locks that faults need.
+    wait_drops_lock: Switch = On ["K§5.5, B40, I20"] {
+        On: Source, "every kernel that breaks layouts", "fs/dax.c, the callback of dax_break_layout";
+        Off: Thread, "none", "the reason for the callback, in the threads on DAX page references of 2022";
+    }
+
+    /// Where a fault sleeps that finds the huge entry of its range locked. With the index it came for,
+    /// instead of the entry's first, as in v5.2, the unlocker's wake-up misses it.
+    entry_wait_key: EntryWaitKey = Rounded ["K§5.2, B25, I19"] {
+        Rounded: Source, "v5.3 and later", "fs/dax.c, dax_entry_waitqueue; commit 23c84eb78375";
+        Unrounded: Thread, "v5.2", "commit 23c84eb78375, the missed wake-up of PMD entries";
+    }
+
+    /// Whether the file system still holds its lock over extents when a write takes away what faults have
+    /// mapped there. A fault locks the DAX entry first and asks for the extent inside, so a lock that is
+    /// kept until iomap_end turns the order round: the inversion that 9f141d6ef625 (2016) was made for.
+    iomap_lock: IomapLock = Begin ["K§5.2, K§5.4, I20"] {
+        Begin: Thread, "since 2016", "commit 9f141d6ef625";
+        UntilEnd: Thread, "before 2016", "commit 9f141d6ef625, the order of the entry lock and the extent lock";
+    }
+
+    /// Where dax_layout_busy_page goes on after an entry that covers several pages. At the next index, as
+    /// from v4.17 to v4.19, it finds the same entry for ever.
+    busy_scan: BusyScan = PastEntry ["K§5.5, L3"] {
+        PastEntry: Source, "v5.0 and later", "fs/dax.c, dax_layout_busy_page_range";
+        NextIndex: Derived, "v4.17 to v4.19, unverified", "the walk by index of that time; not read in source";
+    }
+
+    /// What becomes of the index/share word when the last entry of an order-0 page goes. Up to v6.18
+    /// the index stays and is later read as a share count; cleared in v7.2.
+    share_reset: ShareReset = KeptAtOrder0 ["K§5.3, K§14, B48, I17"] {
+        KeptAtOrder0: Recorded, "v6.15 to v6.18; recorded on 6.16",
+            "recordings xfs_stale_share and *_truncate_while_ref";
+        Cleared: Recorded, "v7.2", "recording xfs_stale_share";
+    }
+
+    /// How a reference is taken without a lock. The barrier keeps lock-free GUP's second look at the
+    /// entry behind the count, where the unmapper looks; without it both can miss each other.
+    gup_grab: Barrier = Full ["K§4.1, K§4.3, I24"] {
+        Full: Source, "every kernel", "mm/gup.c, try_grab_folio_fast: a value-returning atomic, fully ordered";
+        Relaxed: Derived, "none", "the two looks of GUP and the unmapper are a store-buffer test";
+    }
+
+    /// How a reference on a folio is dropped. The barrier keeps every use of the page before the count,
+    /// so that whoever brings it to zero frees a page that nobody is still using.
+    folio_put: Barrier = Full ["K§2.2, I08"] {
+        Full: Source, "every kernel", "include/linux/page_ref.h: a value-returning atomic, fully ordered";
+        Relaxed: Derived, "none", "a use of the page could pass the put";
+    }
+
+    /// How a folio's count leaves zero, once its head, order and mapping are in place: when it is
+    /// allocated and when it is unfrozen.
+    folio_publish: Publication = Release ["K§2.2, B10, B24, B30, I27"] {
+        Release: Source, "every kernel, at unfreeze", "include/linux/page_ref.h, folio_ref_unfreeze";
+        Relaxed: Source, "every kernel, at allocation by its owner",
+            "include/linux/page_ref.h, set_page_count: whoever looks at the page before is told nothing";
+    }
+
+    /// How a reference on a pagemap is dropped in atomic mode. The barrier keeps every use of what the
+    /// reference protects before the release callback, which takes it away.
+    percpu_put: Barrier = Full ["K§1.3, I13, I14"] {
+        Full: Source, "every kernel", "include/linux/percpu-refcount.h: a value-returning atomic, fully ordered";
+        Relaxed: Derived, "none", "the release could run before the last use is done";
+    }
+}

@@ -1,0 +1,132 @@
+//! What rules can say: the values that a rule offers, each with a name for the command line and, in a few
+//! words, what the machine then does.
+
+use serde::Serialize;
+
+/// A choice a rule offers: an enum whose variants have names for the command line.
+pub trait RuleValue: Copy + Eq + 'static {
+    /// Every value with its name.
+    const ALL: &'static [(Self, ValueName)];
+}
+
+/// What a value is called, and what the machine does with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ValueName {
+    /// Kebab-case name.
+    pub name: &'static str,
+    /// What the machine does with it.
+    pub meaning: &'static str,
+}
+
+macro_rules! values {
+    ($($(#[$doc:meta])+ $type:ident { $($variant:ident $name:literal $meaning:literal,)+ })+) => {$(
+        $(#[$doc])+
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum $type { $(#[doc = $meaning] $variant,)+ }
+
+        impl RuleValue for $type {
+            const ALL: &'static [(Self, ValueName)] =
+                &[$(($type::$variant, ValueName { name: $name, meaning: $meaning })),+];
+        }
+
+        impl $type {
+            /// The value's name.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $($type::$variant => $name),+ }
+            }
+        }
+
+        impl Serialize for $type {
+            fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+                s.serialize_str(self.name())
+            }
+        }
+    )+};
+}
+
+values! {
+    /// A step of the protocol is done or left out.
+    Switch {
+        On "on" "the step is done",
+        Off "off" "the step is left out",
+    }
+    /// What a value-returning RMW is ordered against.
+    Barrier {
+        Full "full" "everything before it and everything after it, as in every kernel",
+        Relaxed "relaxed" "nothing; on x86 the same locked instruction, a full barrier still",
+    }
+    /// How a count that was zero is stored.
+    Publication {
+        Release "release" "whoever gets a reference sees everything stored before the count",
+        Relaxed "relaxed" "a reference may be had before what it refers to is seen; on x86 the same store",
+    }
+    /// When zap drops the page reference a mapping held.
+    ZapPut {
+        AfterFlush "after-flush" "the gather batch is put after every CPU flushed its TLB",
+        BeforeFlush "before-flush" "the page is put as soon as the entry is cleared",
+    }
+    /// How an entry is read and cleared.
+    ZapClear {
+        Xchg "xchg" "one exchange, which is a full barrier",
+        LoadStore "load-store" "a load and a plain store, which may be seen late",
+    }
+    /// When truncate gives a block back to the allocator.
+    BlockFree {
+        AfterIdle "after-idle" "the block is freed once its pages are idle",
+        BeforeIdle "before-idle" "the block is freed first, its pages are waited for afterwards",
+    }
+    /// What inode eviction waits for.
+    EvictWait {
+        FinalIdle "final-idle" "every page of the file is idle before its entries go",
+        None "none" "entries and blocks go at once",
+    }
+    /// What unbind does about pages that are still referenced.
+    TeardownPages {
+        Ignore "ignore" "the struct pages go although somebody holds a reference",
+        WaitIdle "wait-idle" "unbind sleeps until every page has its free count",
+    }
+    /// How a page that comes into use knows that it must take its pagemap reference.
+    RequestFolio {
+        OnTransition "on-transition" "by the step that takes its count from zero to one",
+        ByInspection "by-inspection" "by a look at the count after raising it: one means first",
+    }
+    /// When a freed page is pushed on the driver's free list.
+    FreePush {
+        AfterSettled "after-settled" "the page reaches the list with its final count",
+        BeforeSettled "before-settled" "the page reaches the list, and its count is stored afterwards",
+    }
+    /// What a layout break sleeps for.
+    IdlePred {
+        RefZero "ref-zero" "refcount 0, although busy means refcount differs from mapcount",
+        RefEqualsMap "ref-equals-map" "refcount equal to mapcount, woken on every put",
+    }
+    /// Where a waiter for a locked huge entry sleeps.
+    EntryWaitKey {
+        Rounded "rounded" "at the entry's first index, where the unlocker wakes",
+        Unrounded "unrounded" "at the index it came for, where nobody wakes",
+    }
+    /// How long a write keeps the file system's lock over extents.
+    IomapLock {
+        Begin "begin" "it is dropped when iomap_begin returns",
+        UntilEnd "until-end" "it is held until iomap_end, while the write waits for DAX entries",
+    }
+    /// Where the scan for busy pages goes on after a huge entry.
+    BusyScan {
+        PastEntry "past-entry" "after the last index of the entry",
+        NextIndex "next-index" "after its first index, where it finds the same entry again",
+    }
+    /// What is left in the index word of an order-0 page whose last entry went.
+    ShareReset {
+        KeptAtOrder0 "kept-at-order-0" "the old index stays and is read as a share count later",
+        Cleared "cleared" "the word is cleared",
+    }
+}
+
+impl Switch {
+    /// Whether the step is done.
+    #[must_use]
+    pub const fn is_on(self) -> bool {
+        matches!(self, Switch::On)
+    }
+}
