@@ -47,7 +47,8 @@ impl core::fmt::Display for Party {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self.worker {
             Some(worker) => write!(f, "{worker} {}", self.op),
-            None => write!(f, "machine"),
+            None if self.op == call_name(0) => write!(f, "machine"),
+            None => write!(f, "machine {}", self.op),
         }
     }
 }
