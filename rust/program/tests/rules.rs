@@ -187,9 +187,13 @@ fn every_era_is_found_by_name_and_documented() {
 #[test]
 fn an_unknown_era_is_refused_with_the_eras_that_exist() {
     let message = "v6.15-sond".parse::<Era>().unwrap_err().to_string();
+    let all: Vec<&str> = Era::ALL.iter().map(|era| era.name()).collect();
     assert_eq!(
         message,
-        "no era is called \"v6.15-sond\" (did you mean \"v6.15-sound\"?); eras are: v6.15, v6.15-sound"
+        format!(
+            "no era is called \"v6.15-sond\" (did you mean \"v6.15-sound\"?); eras are: {}",
+            all.join(", ")
+        )
     );
 }
 
@@ -198,7 +202,7 @@ fn a_kernel_is_conformed_under_the_faithful_era_that_describes_it() {
     for kernel in ["6.15", "6.16.12+deb13", "6.18.0-rc1"] {
         assert_eq!(Era::of_kernel(kernel), Some(Era::V6_15), "{kernel}");
     }
-    for kernel in ["6.1.176", "6.12.107", "7.2.13", "6.19.1", "", "six", "6", "99999999999.1"] {
+    for kernel in ["2.6.39", "99.2.13", "", "six", "6", "99999999999.1"] {
         assert_eq!(Era::of_kernel(kernel), None, "{kernel}");
     }
 }
