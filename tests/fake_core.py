@@ -27,6 +27,8 @@ from pgmap._core_api import (
     Hang,
     HuntProgress,
     HuntReport,
+    KnownRule,
+    Race,
     Replayed,
     ReproduceProgress,
     ReproduceReport,
@@ -131,47 +133,66 @@ def bench_row(**changes: Any) -> BenchRow:
 PROGRAM = "file f 1\nw0 mmap 0 f 0 1 rw shared\nstart\nw0 munmap 0\nw1 ftruncate f 0\n"
 TOKEN = "pgm1:AAAA"
 
+
+def race(rule: str, value: str, invariant: str | None, note: str, **changes: Any) -> Race:
+    base: Race = {
+        "name": rule,
+        "number": None,
+        "title": f"{rule} is wrong",
+        "kind": "race",
+        "era": "v6.15-sound",
+        "wrong": [[rule, value]],
+        "right": [],
+        "invariant": invariant,
+        "sources": ["a thread"],
+        "note": note,
+        "teaches": "Who is first, and who comes too late.",
+        "rule": rule,
+        "value": value,
+    }
+    base.update(changes)  # type: ignore[typeddict-item]
+    return base
+
+
+def known_race(
+    rule: str, value: str, invariant: str | None, note: str, **changes: Any
+) -> KnownRule:
+    base: KnownRule = {
+        **race(rule, value, invariant, note),
+        "preemptions": 1,
+        "needs": "sc",
+        "tlb": "on-access",
+        "grace_period": False,
+        "program": PROGRAM,
+    }
+    base.update(changes)  # type: ignore[typeddict-item]
+    return base
+
+
 CATALOGUE: Catalogue = {
     "known": [
-        {
-            "rule": "zap-put",
-            "value": "before-flush",
-            "invariant": "I22",
-            "preemptions": 1,
-            "needs": "sc",
-            "note": "the page is put before the flush",
-            "program": PROGRAM,
-        },
-        {
-            "rule": "evict-wait",
-            "value": "none",
-            "invariant": "I18",
-            "preemptions": 0,
-            "needs": "sc",
-            "note": "eviction does not wait",
-            "program": PROGRAM,
-        },
-        {
-            "rule": "zap-clear",
-            "value": "load-store",
-            "invariant": "I22",
-            "preemptions": 1,
-            "needs": "tso",
-            "note": "the clear is seen late",
-            "program": PROGRAM,
-        },
+        known_race("zap-put", "before-flush", "I22", "the page is put before the flush"),
+        known_race(
+            "evict-wait",
+            "none",
+            "I18",
+            "eviction does not wait",
+            preemptions=0,
+            kind="sequential",
+            number="B13",
+        ),
+        known_race("zap-clear", "load-store", "I22", "the clear is seen late", needs="tso"),
     ],
     "not_on_x86": [
         {
-            "rule": "gup-grab",
-            "value": "relaxed",
-            "invariant": "I18",
-            "note": "both miss",
+            **race("gup-grab", "relaxed", "I18", "both miss"),
             "program": PROGRAM,
             "models": ["pinner_and_unmapper"],
         },
     ],
-    "not_shown": [{"rule": "share-reset", "value": "kept", "why": "files cannot share"}],
+    "not_shown": [
+        {**race("share-reset", "kept", "I17", "an old index"), "why": "files cannot share"}
+    ],
 }
 
 FACTS: Facts = {
@@ -187,20 +208,33 @@ FACTS: Facts = {
             "name": "v6.15",
             "summary": "As shipped.",
             "facts": "K§3.7, K§14",
+            "base": None,
+            "kernels": ["6.15", "6.18"],
+            "sound": "v6.15-sound",
             "known": [
                 {
                     "id": "B31",
                     "title": "unbind does not wait",
                     "breaks": ["I13-strong"],
                     "rule": ["teardown-pages", "ignore"],
+                    "mend": "wait-idle",
                     "operations": ["unbind"],
                     "kernels": "v5.18 and later",
-                    "source": "K§3.3, recordings *_unbind_ref",
+                    "facts": "K§3.3",
+                    "source": "recordings *_unbind_ref",
                     "note": "struct pages go under a pin",
                 }
             ],
         },
-        {"name": "v6.15-sound", "summary": "Mended.", "facts": "K§3.7", "known": []},
+        {
+            "name": "v6.15-sound",
+            "summary": "Mended.",
+            "facts": "K§3.7",
+            "base": "v6.15",
+            "kernels": None,
+            "sound": "v6.15-sound",
+            "known": [],
+        },
     ],
     "rules": [
         {
@@ -208,9 +242,22 @@ FACTS: Facts = {
             "summary": "When zap puts.",
             "facts": "K§6.1, B22",
             "values": [
-                {"name": "after-flush", "meaning": "after it"},
-                {"name": "before-flush", "meaning": "before it"},
+                {
+                    "name": "after-flush",
+                    "meaning": "after it",
+                    "how": "source",
+                    "kernels": "every kernel",
+                    "source": "mm/mmu_gather.c",
+                },
+                {
+                    "name": "before-flush",
+                    "meaning": "before it",
+                    "how": "derived",
+                    "kernels": "none",
+                    "source": "a thought",
+                },
             ],
+            "base": "after-flush",
             "eras": {"v6.15": "after-flush", "v6.15-sound": "after-flush"},
         }
     ],
@@ -622,5 +669,7 @@ class FakeCore:
     def facts(self) -> Facts:
         return FACTS
 
-    def catalogue(self) -> Catalogue:
+    def catalogue(self, races: str | None = None) -> Catalogue:
+        if self.raises is not None and races is not None:
+            raise self.raises
         return CATALOGUE

@@ -11,6 +11,8 @@ from pgmap import _glossary
 from pgmap._core_api import core
 from pgmap._exit import Exit
 from pgmap._explore import Explore
+from pgmap._race import every
+from pgmap._sections import SECTIONS
 from pgmap.explain import Explain
 from ran import Runner
 
@@ -26,6 +28,11 @@ from ran import Runner
         ("b31", "known race: unbind does not wait"),
         ("B31", "kernels: v5.18 and later"),
         ("zap-put", "zap-put=after-flush: after it (era v6.15, v6.15-sound)"),
+        ("zap-put", "kernels, and how that is known: python -m pgmap.rules zap-put"),
+        ("b13", "race: evict-wait is wrong (eviction does not wait) wrong: evict-wait=none"),
+        ("B13", "what it teaches: python -m pgmap.races show evict-wait"),
+        ("B31", "evidence: recordings *_unbind_ref"),
+        ("K§5.5", "busy pages, idle pages, and breaking a layout"),
         ("zap_put", "rule: When zap puts."),
         ("zap-put=before-flush", "rule: When zap puts."),
         ("v6.15", "known races: B31"),
@@ -64,7 +71,6 @@ def test_a_term_of_two_words_needs_no_quotes(run: Runner) -> None:
         ("I2", "did you mean I22?"),
         ("B99", "nothing is called 'B99'"),
         ("K§99", "nothing in pgmap refers to K§99"),
-        ("K§3", "nothing in pgmap refers to K§3"),
         ("wholly-unknown-thing", "python -m pgmap.explain lists what there is"),
     ],
 )
@@ -84,7 +90,7 @@ def test_whatever_the_facts_refer_to_is_explained_too(run: Runner) -> None:
     facts = core().facts()
     sources = [rule["facts"] for rule in facts["rules"]]
     sources += [era["facts"] for era in facts["eras"]]
-    sources += [race["source"] for era in facts["eras"] for race in era["known"]]
+    sources += [race["facts"] for era in facts["eras"] for race in era["known"]]
     codes = set(re.findall(r"K§\d+(?:\.\d+)?|\bB\d+|\b[IL]\d+", " ".join(sources)))
     assert len(codes) > 20
     for code in sorted(codes):
@@ -94,6 +100,39 @@ def test_whatever_the_facts_refer_to_is_explained_too(run: Runner) -> None:
 def test_the_real_facts_agree_with_the_catalogue(run: Runner) -> None:
     ran = run(Explain(), "I22", core=core())
     assert "broken by zap-put=before-flush" in ran.stdout
+
+
+def test_every_number_that_a_report_can_name_is_explained(run: Runner) -> None:
+    facts, catalogue = core().facts(), core().catalogue()
+    named = {race["number"] for race in every(catalogue)} - {None}
+    named |= {race["id"] for era in facts["eras"] for race in era["known"]}
+    named |= {invariant["id"] for invariant in facts["invariants"]}
+    assert {"B31", "B33", "B48", "B50", "B04", "I13-strong", "L2", "P1"} <= named
+    for name in sorted(filter(None, named)):
+        ran = run(Explain(), name, core=core())
+        assert ran.exit is Exit.OK, name
+        assert ran.lines[0].startswith(f"{name}  "), name
+
+
+def test_no_section_of_the_notes_is_left_in_what_is_told(run: Runner) -> None:
+    facts = core().facts()
+    names = [rule["name"] for rule in facts["rules"]]
+    names += [era["name"] for era in facts["eras"]]
+    names += [race["id"] for era in facts["eras"] for race in era["known"]]
+    for name in names:
+        assert "K§" not in run(Explain(), name, core=core()).stdout, name
+
+
+def test_every_section_that_the_source_cites_has_a_title() -> None:
+    here = Path(__file__).parent.parent
+    files = [path for path in here.glob("rust/**/*.rs") if "target" not in path.parts]
+    cited = {
+        section
+        for path in [*files, *here.glob("rust/program/eras/*.toml")]
+        for section in re.findall(r"K§(\d+(?:\.\d+)?)", path.read_text(encoding="utf-8"))
+    }
+    assert len(cited) > 30
+    assert cited <= set(SECTIONS), sorted(cited - set(SECTIONS))
 
 
 def test_the_help_of_explore_and_the_readme_use_the_glossary(run: Runner) -> None:

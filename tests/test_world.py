@@ -178,6 +178,24 @@ def test_a_wrong_rule_shows_as_a_violation() -> None:
         assert world.rules["truncate-break-layout"] == "off"
 
 
+def test_a_violation_is_known_by_its_rule_and_by_who_does_what() -> None:
+    def unbound(**changes: object) -> set[tuple[str, str | None]]:
+        with make(**changes) as world:
+            world.create("f", 4)
+            world.spawn(0)
+            world.open(0, 0, "f")
+            world.mmap(0, 0, 0, 0, 4)
+            world.pin(0, 0, 0)
+            world.unbind()
+            assert any("machine unbind" in seen.parties for seen in world.violations())
+            return {(seen.invariant, seen.known) for seen in world.violations()}
+
+    assert ("I13-strong", "B31") in unbound(era="v6.15")
+    # The same rule where it did not ship is nobody's known race.
+    told = unbound(rules={"teardown-pages": "ignore"})
+    assert ("I13-strong", None) in told
+
+
 def test_slow_paths_are_counted(world: World) -> None:
     before = world.tallies()["pmd_mapped"]
     world.load(0, 0, 0)

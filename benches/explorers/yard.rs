@@ -2,8 +2,8 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use pgmap_explore::catalogue::Known;
 use pgmap_program::{Era, Program};
-use pgmap_yard_lab::catalogue::Known;
 use pgmap_yard_lab::{Lab, Scenario};
 use pgmap_yard_sched::{Control, looms, shuttles};
 
@@ -48,9 +48,9 @@ pub(crate) fn passes(
     run: impl FnOnce(&'static Lab) -> Work,
 ) -> Result<bool, String> {
     let known = Known::find(rule, value).ok_or("no such rule in the catalogue")?;
-    let mut scenario = known.right().map_err(|error| error.to_string())?;
-    scenario.rules.apply(&known.assignment()).map_err(|error| error.to_string())?;
-    let lab = enter(&scenario)?;
+    // The same data for the sources as they are compiled over there.
+    let pgmap_explore::Scenario { program, era, rules, geometry, memory, tlb } = known.wrong();
+    let lab = enter(&Scenario { program, era, rules, geometry, memory, tlb })?;
     match catch_unwind(AssertUnwindSafe(|| run(lab))) {
         Ok(_) => Ok(true),
         Err(said) => match said.downcast::<String>() {

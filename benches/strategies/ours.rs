@@ -45,8 +45,7 @@ pub(crate) fn row<M: Model>(model: &mut M, seeds: u64, counts: Counts<'_>) -> Re
 
 /// The same for a wrong rule and its program.
 pub(crate) fn rule(known: &Known, seeds: u64) -> Result<Row, String> {
-    let mut scenario = known.right().map_err(|error| error.to_string())?;
-    scenario.rules.apply(&known.assignment()).map_err(|error| error.to_string())?;
+    let scenario = known.wrong();
     let lab = Lab::new(&scenario, &mut || Control::Go).map_err(|error| error.to_string())?;
     row(&mut &lab, seeds, &|failure| Finding::of(&scenario, &lab, failure).is_some())
 }

@@ -15,6 +15,8 @@ from pgmap._replay import Replay
 from pgmap.bench import Bench
 from pgmap.conform import Conform
 from pgmap.explain import Explain
+from pgmap.races import Races
+from pgmap.rules import Rules
 from pgmap.run import Run
 from pgmap.selftest import Selftest
 from pgmap.stress import Stress
@@ -28,6 +30,8 @@ COMMANDS: tuple[Command, ...] = (
     Conform(),
     Bench(),
     Explain(),
+    Rules(),
+    Races(),
 )
 
 

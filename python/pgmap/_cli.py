@@ -259,7 +259,9 @@ def exit_of(error: BaseException) -> Exit:
             return Exit.UNSUPPORTED
         case UsageError() | errors.ProgramError() | errors.RecordingError():
             return Exit.USAGE
-        case errors.EraError() | errors.RuleError() | errors.InvalidArgument():
+        case errors.EraError() | errors.RuleError() | errors.RaceError():
+            return Exit.USAGE
+        case errors.InvalidArgument():
             return Exit.USAGE
         case errors.ScenarioError() | errors.TokenError():
             return Exit.USAGE

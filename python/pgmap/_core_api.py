@@ -501,42 +501,56 @@ class Replayed(TypedDict):
     steps: list[TracedStep] | None
 
 
-class KnownRule(TypedDict):
-    """A wrong rule and a program that shows it."""
+class Race(TypedDict):
+    """What is said of a race of the catalogue, whatever shows it.
 
+    `wrong` and `right` are rules with their values, over the era's; `rule` and `value` are the
+    first of what is wrong, empty if it is the era itself.
+    """
+
+    name: str
+    number: str | None
+    title: str
+    kind: Literal["race", "sequential", "liveness", "equivalence", "refuted"]
+    era: str
+    wrong: list[list[str]]
+    right: list[list[str]]
+    invariant: str | None
+    sources: list[str]
+    note: str
+    teaches: str
     rule: str
     value: str
-    invariant: str
+
+
+class KnownRule(Race):
+    """What is wrong, and a program that shows it."""
+
     preemptions: int
     needs: Literal["sc", "tso"]
-    note: str
+    tlb: Literal["on-access", "speculative"]
+    grace_period: bool
     program: str
 
 
-class NotOnX86(TypedDict):
+class NotOnX86(Race):
     """A wrong rule that x86 does not tell from the right one.
 
     The program executes it, in silence; the models are tests of `pgmap-mm-weak`, which show it.
     """
 
-    rule: str
-    value: str
-    invariant: str
-    note: str
     program: str
     models: list[str]
 
 
-class NotShown(TypedDict):
+class NotShown(Race):
     """A wrong rule that no program can show yet."""
 
-    rule: str
-    value: str
     why: str
 
 
 class Catalogue(TypedDict):
-    """The programs known for wrong rules."""
+    """The races that pgmap knows, by what shows them."""
 
     known: list[KnownRule]
     not_on_x86: list[NotOnX86]
@@ -554,32 +568,47 @@ class InvariantFact(TypedDict):
 
 
 class KnownRaceFact(TypedDict):
-    """A race that an era is known to have; `rule` is the rule and the value that make it."""
+    """A race that an era is known to have; `rule` is the rule and the value that make it.
+
+    With that rule at `mend` it is gone.
+    """
 
     id: str
     title: str
     breaks: list[str]
     rule: list[str]
+    mend: str
     operations: list[str]
     kernels: str
+    facts: str
     source: str
     note: str
 
 
 class EraFact(TypedDict):
-    """An era, the facts behind it, and the races it is known to have."""
+    """An era, the facts behind it, and the races it is known to have.
+
+    `base` is the era that it is a delta of, `kernels` the first and the last that it describes,
+    `sound` the era with its known races mended.
+    """
 
     name: str
     summary: str
     facts: str
+    base: str | None
+    kernels: list[str] | None
+    sound: str
     known: list[KnownRaceFact]
 
 
 class ValueFact(TypedDict):
-    """A value that a rule can take."""
+    """A value that a rule can take, and how it is known that which kernels have it."""
 
     name: str
     meaning: str
+    how: Literal["recorded", "source", "thread", "derived"]
+    kernels: str
+    source: str
 
 
 class RuleFact(TypedDict):
@@ -589,6 +618,7 @@ class RuleFact(TypedDict):
     summary: str
     facts: str
     values: list[ValueFact]
+    base: str
     eras: dict[str, str]
 
 
@@ -666,8 +696,8 @@ class Core(Protocol):
     def reveal(self, token: str) -> Revealed:
         """Say what a token stands for, without running it."""
 
-    def catalogue(self) -> Catalogue:
-        """Return the programs known for wrong rules."""
+    def catalogue(self, races: str | None = None) -> Catalogue:
+        """Return the races that pgmap knows, and those of a folder."""
 
     def check_rules(self, era: str, breaks: Sequence[tuple[str, str]]) -> None:
         """Refuse an era or a rule that does not exist."""

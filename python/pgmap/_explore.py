@@ -28,13 +28,14 @@ from pgmap._args import (
     show_seed,
 )
 from pgmap._cli import UsageError
-from pgmap._core_api import CoverageReport, ExploreProgress, ExploreReport
+from pgmap._core_api import CoverageReport, ExploreProgress, ExploreReport, KnownRule
 from pgmap._drive import drive
 from pgmap._exit import Exit, worst
 from pgmap._input import read
 from pgmap._objects import ExploreObject, HuntObject
 from pgmap._output import Ink, Output, Verbosity
 from pgmap._progress import showing
+from pgmap._race import breaks, wrong
 from pgmap._search import DEFAULT_MEMORY, DEFAULT_PREEMPTIONS, config
 from pgmap._signals import Signals
 from pgmap._tell import (
@@ -195,7 +196,7 @@ class Explore:
         bounded = strategy in STRATEGIES_WITH_BOUNDS
         if args.preemptions is not None and not bounded:
             raise UsageError(f"--strategy {strategy} draws schedules: --preemptions bounds nothing")
-        source, program, needs = find_program(args, core)
+        source, program, needs, speculative = find_program(args, core)
         seed = DEFAULT_EXPLORE_SEED if args.seed is None else args.seed
         chosen = args.memory or needs
         if needs not in (chosen, DEFAULT_MEMORY):
@@ -215,13 +216,13 @@ class Explore:
             seed=seed,
             threads=args.threads,
             memory=chosen,
-            speculative_tlb=args.speculative_tlb,
+            speculative_tlb=args.speculative_tlb or speculative,
             known=args.known,
         )
         out.facts.update(config={**asked, "seed": show_seed(seed)}, source=source)
         run = core.explore_start(asked)
         way = "" if strategy == "bounds" else f"  {strategy} seed={show_seed(seed)}"
-        on = machine(args.memory, chosen, speculative_tlb=args.speculative_tlb)
+        on = machine(args.memory, chosen, speculative_tlb=args.speculative_tlb or speculative)
         out.detail(header("explore", args.era, args.breaks, f"{on}program: {source}{way}"))
         with showing(args.progress, out) as progress:
             report = drive(
@@ -255,35 +256,45 @@ def preemptions(text: str) -> tuple[int | None]:
         raise argparse.ArgumentTypeError(f"{error}, nor 'all'") from None
 
 
-def find_program(args: argparse.Namespace, core: _core_api.Core) -> tuple[str, str, str]:
-    """Return where the program comes from, its text, and which memory it needs."""
+def find_program(args: argparse.Namespace, core: _core_api.Core) -> tuple[str, str, str, bool]:
+    """Return where the program comes from, its text, and which memory and TLBs it needs."""
     if args.program is not None:
-        return args.program, read(args.program), DEFAULT_MEMORY
+        return args.program, read(args.program), DEFAULT_MEMORY, False
     if not args.breaks:
         raise UsageError(TEACH)
     core.check_rules(args.era, args.breaks)
     catalogue = core.catalogue()
-    known = {(entry["rule"], entry["value"]): entry for entry in catalogue["known"]}
-    mine = [known[pair] for pair in args.breaks if pair in known]
-    if len(mine) == 1:
-        [entry] = mine
-        name = f"the one known for {entry['rule']}={entry['value']}"
-        return name, entry["program"], entry["needs"]
-    if mine:
-        raise UsageError(OF_ITS_OWN)
+    entry = known_for(args.breaks, catalogue["known"])
+    if entry is not None:
+        ahead = entry["tlb"] == "speculative"
+        return f"the one known for {wrong(entry)}", entry["program"], entry["needs"], ahead
     silent = not_on_x86(core, args.breaks)
     if len(silent) == 1:
-        name = f"one that executes {silent[0]['rule']}={silent[0]['value']}"
-        return name, silent[0]["program"], DEFAULT_MEMORY
+        name = f"one that executes {wrong(silent[0])}"
+        return name, silent[0]["program"], DEFAULT_MEMORY, False
     if silent:
         raise UsageError(OF_ITS_OWN)
     for missing in catalogue["not_shown"]:
         if (missing["rule"], missing["value"]) in args.breaks:
-            wrong = f"{missing['rule']}={missing['value']}"
-            raise UsageError(f"no program shows {wrong} yet: {missing['why']}")
+            raise UsageError(f"no program shows {wrong(missing)} yet: {missing['why']}")
     asked = " ".join(f"{name}={value}" for name, value in args.breaks)
-    names = ", ".join(f"{name}={value}" for name, value in known)
+    names = ", ".join(wrong(entry) for entry in catalogue["known"])
     raise UsageError(f"no program is known for {asked}: name a file; known are {names}")
+
+
+def known_for(asked: Sequence[tuple[str, str]], known: Sequence[KnownRule]) -> KnownRule | None:
+    """The race with just these wrong rules, or the only one with one of them."""
+    whole = [entry for entry in known if set(breaks(entry["wrong"])) == set(asked)]
+    if whole:
+        return whole[0]
+    first: dict[tuple[str, str], KnownRule] = {}
+    for entry in known:
+        if len(entry["wrong"]) == 1:
+            first.setdefault(breaks(entry["wrong"])[0], entry)
+    mine = [first[pair] for pair in asked if pair in first]
+    if len(mine) > 1:
+        raise UsageError(OF_ITS_OWN)
+    return mine[0] if mine else None
 
 
 def describe(glance: ExploreProgress) -> Sequence[str]:

@@ -12,12 +12,15 @@ from typing import Any, TypedDict
 from pgmap._core_api import (
     BenchRow,
     Conformance,
+    EraFact,
     ExploreReport,
     HuntReport,
+    KnownRule,
     NotOnX86,
     NotShown,
     Replayed,
     ReproduceReport,
+    RuleFact,
     RunReport,
     Shrunk,
     StressReport,
@@ -149,10 +152,11 @@ class SearchNumbers(TypedDict):
 
 
 class SelftestRow(TypedDict):
-    """What became of one wrong rule."""
+    """What became of one entry of the catalogue."""
 
     rule: str
-    invariant: str
+    race: str
+    invariant: str | None
     preemptions: int
     needs: str
     ok: bool
@@ -180,6 +184,33 @@ class SelftestObject(SelftestList):
     build: Mapping[str, Any]
     rows: list[SelftestRow]
     complete: bool
+
+
+class RacesList(TypedDict):
+    """The races of the catalogue, or those that were asked for."""
+
+    races: list[KnownRule | NotOnX86 | NotShown]
+
+
+class RacesRun(TypedDict):
+    """What became of the races that were chosen."""
+
+    chosen: list[str]
+    rows: list[SelftestRow]
+    complete: bool
+
+
+class RulesObject(TypedDict):
+    """Rules, with their values in these eras."""
+
+    eras: list[EraFact]
+    rules: list[RuleFact]
+
+
+class RulesPage(TypedDict):
+    """The page docs/rules.md."""
+
+    page: str
 
 
 class Explained(TypedDict):

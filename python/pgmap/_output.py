@@ -82,6 +82,10 @@ class Output:
         """A line of the result; shown however quiet."""
         _write(self.text, here(line) + "\n")
 
+    def verbatim(self, line: str) -> None:
+        """A line of a text that goes elsewhere: commands in it stay as they are written."""
+        _write(self.text, line + "\n")
+
     def detail(self, line: str = "", level: Verbosity = Verbosity.NORMAL) -> None:
         """A line of the result that ``-q`` drops."""
         if self.verbosity >= level:

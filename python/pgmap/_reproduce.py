@@ -20,6 +20,7 @@ from pgmap._core_api import (
 from pgmap._drive import drive
 from pgmap._output import Ink, Output
 from pgmap._progress import showing
+from pgmap._race import explore, wrong
 from pgmap._signals import Signals
 from pgmap._tell import diagram, ending, found_words, shrinking
 from pgmap.verdicts import counted
@@ -81,11 +82,10 @@ def describe(glance: ReproduceProgress) -> Sequence[str]:
 def tell_unmet(out: Output, core: Core, breaks: Sequence[tuple[str, str]]) -> None:
     """Where a wrong rule shows that real threads did not meet: its window may be too small."""
     for known in core.catalogue()["known"]:
-        if (known["rule"], known["value"]) in breaks:
-            wrong = f"{known['rule']}={known['value']}"
+        if len(known["wrong"]) == 1 and (known["rule"], known["value"]) in breaks:
             out.result(
-                f"Not met by real threads: {wrong} is wrong all the same. "
-                f"The explorer shows how: python -m pgmap.explore --break {wrong}"
+                f"Not met by real threads: {wrong(known)} is wrong all the same. "
+                f"The explorer shows how: {explore(known)}"
             )
 
 

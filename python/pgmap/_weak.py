@@ -10,6 +10,8 @@ from collections.abc import Sequence
 
 from pgmap._core_api import Core, NotOnX86
 from pgmap._output import Output
+from pgmap._race import breaks as race_breaks
+from pgmap._race import wrong
 
 TESTS = "cargo test -p pgmap-mm-weak"
 
@@ -19,7 +21,7 @@ def not_on_x86(core: Core, breaks: Sequence[tuple[str, str]]) -> list[NotOnX86]:
     return [
         entry
         for entry in core.catalogue()["not_on_x86"]
-        if (entry["rule"], entry["value"]) in breaks
+        if any(pair in breaks for pair in race_breaks(entry["wrong"]))
     ]
 
 
@@ -30,8 +32,9 @@ def where(entry: NotOnX86) -> str:
 
 def sentence(entry: NotOnX86) -> str:
     """That a run with this rule is no evidence, and what is."""
-    wrong = f"{entry['rule']}={entry['value']}"
-    return f"Not on x86: {wrong} is the same instruction there. Shown by loom: {where(entry)}"
+    return (
+        f"Not on x86: {wrong(entry)} is the same instruction there. Shown by loom: {where(entry)}"
+    )
 
 
 def tell_silence(out: Output, core: Core, breaks: Sequence[tuple[str, str]]) -> None:

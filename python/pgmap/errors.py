@@ -44,6 +44,7 @@ __all__ = [
     "PermissionRefused",
     "PgmapError",
     "ProgramError",
+    "RaceError",
     "RecordingError",
     "ReplayImpossible",
     "RuleError",
@@ -318,6 +319,10 @@ class RecordingError(PgmapError, ValueError):
 
 class RuleError(PgmapError, ValueError):
     """No such rule, or no such value for it."""
+
+
+class RaceError(PgmapError, ValueError):
+    """A file of a race that makes no sense; the message names the file and the key."""
 
 
 class EraError(PgmapError, ValueError):

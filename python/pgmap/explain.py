@@ -1,8 +1,8 @@
 """``python -m pgmap.explain NAME...``: what a short name in an output stands for.
 
-Invariants (``I20``, ``L3``), known races (``B31``), rules and their values, eras, operations of the
+Invariants (``I20``, ``L3``), races (``B31``), rules and their values, eras, operations of the
 program language, error numbers, sections of the kernel facts (``K§5.5``), and the words of a search
-(``unseen share``). The core is asked for all but the last; nothing is written down twice.
+(``unseen share``). The core is asked for all but the last two; nothing is written down twice.
 """
 
 from __future__ import annotations
@@ -12,17 +12,20 @@ import re
 import sys
 import textwrap
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
 from pgmap import _cli, _core_api
 from pgmap._cli import UsageError
-from pgmap._core_api import Catalogue, EraFact, Facts, RuleFact
+from pgmap._core_api import Catalogue, EraFact, Facts, Race, RuleFact
 from pgmap._exit import Exit
 from pgmap._glossary import GLOSSARY
 from pgmap._objects import ExplainObject
 from pgmap._output import Output
+from pgmap._race import every as every_race
+from pgmap._race import explore, wrong
+from pgmap._sections import SECTIONS
 from pgmap._signals import Signals
 from pgmap._weak import sentence
 
@@ -49,8 +52,8 @@ class Explain:
     name = "explain"
     summary = "what does I20, B31, a rule, an operation or a word of an output mean?"
     about = (
-        "Says what a short name in an output stands for: an invariant (I20, L3), a known race\n"
-        "(B31), a rule or its value, an era, an operation, an error number, a section of the\n"
+        "Says what a short name in an output stands for: an invariant (I20, L3), a race (B31),\n"
+        "a rule or its value, an era, an operation, an error number, a section of the\n"
         "kernel facts (K§5.5), or a word of a search's output. Without a name it lists them all."
     )
     examples = (
@@ -135,6 +138,7 @@ def entries(facts: Facts, catalogue: Catalogue) -> Iterator[Entry]:
         )
     for era in facts["eras"]:
         yield from (race_entry(race, era["name"]) for race in era["known"])
+    yield from map(catalogued, (race for race in every_race(catalogue) if race["number"]))
     yield from (rule_entry(rule, catalogue) for rule in facts["rules"])
     yield from map(era_entry, facts["eras"])
     for operation in facts["operations"]:
@@ -151,14 +155,13 @@ def entries(facts: Facts, catalogue: Catalogue) -> Iterator[Entry]:
 
 def breakers(invariant: str, facts: Facts, catalogue: Catalogue) -> Iterator[str]:
     """What is known to break an invariant."""
-    for wrong in catalogue["known"]:
-        if wrong["invariant"] == invariant:
-            rule = f"{wrong['rule']}={wrong['value']}"
-            yield f"broken by {rule}: python -m pgmap.explore --break {rule}"
+    for race in catalogue["known"]:
+        if race["invariant"] == invariant:
+            yield f"broken by {wrong(race)}: {explore(race)}"
     for era in facts["eras"]:
-        for race in era["known"]:
-            if invariant in race["breaks"]:
-                yield f"broken in {era['name']} by {race['id']}, {race['title']}"
+        for known in era["known"]:
+            if invariant in known["breaks"]:
+                yield f"broken in {era['name']} by {known['id']}, {known['title']}"
 
 
 def race_entry(race: _core_api.KnownRaceFact, era: str) -> Entry:
@@ -176,6 +179,20 @@ def race_entry(race: _core_api.KnownRaceFact, era: str) -> Entry:
     )
 
 
+def catalogued(race: Race) -> Entry:
+    """A race of the catalogue, by its number."""
+    return Entry(
+        race["number"] or race["name"],
+        "race",
+        f"{race['title']} ({race['note']})",
+        (
+            f"wrong: {wrong(race)}"
+            + (f"; breaks {race['invariant']}" if race["invariant"] else ""),
+            f"the program, and what it teaches: python -m pgmap.races show {race['name']}",
+        ),
+    )
+
+
 def rule_entry(rule: RuleFact, catalogue: Catalogue) -> Entry:
     """A rule, its values, and what shows the wrong ones."""
     eras: dict[str, list[str]] = {}
@@ -187,21 +204,21 @@ def rule_entry(rule: RuleFact, catalogue: Catalogue) -> Entry:
         for value in rule["values"]
     ]
     shown = [
-        f"{wrong['note']}: python -m pgmap.explore --break {wrong['rule']}={wrong['value']}"
-        for wrong in catalogue["known"]
-        if wrong["rule"] == rule["name"]
+        f"{race['note']}: {explore(race)}"
+        for race in catalogue["known"]
+        if race["rule"] == rule["name"]
     ]
     shown += [sentence(weak) for weak in catalogue["not_on_x86"] if weak["rule"] == rule["name"]]
     summary = " ".join(rule["summary"].split())
-    return Entry(rule["name"], "rule", summary, (*values, *shown, f"facts: {rule['facts']}"))
+    told = f"kernels, and how that is known: python -m pgmap.rules {rule['name']}"
+    return Entry(rule["name"], "rule", summary, (*values, *shown, told))
 
 
 def era_entry(era: EraFact) -> Entry:
     """An era, with its known races."""
     known = ", ".join(race["id"] for race in era["known"]) or "none"
-    return Entry(
-        era["name"], "era", era["summary"], (f"known races: {known}", f"facts: {era['facts']}")
-    )
+    told = f"its rules: python -m pgmap.rules --era {era['name']}"
+    return Entry(era["name"], "era", era["summary"], (f"known races: {known}", told))
 
 
 # --- finding one ---------------------------------------------------------------------------------
@@ -212,8 +229,8 @@ def find(asked: str, every: Sequence[Entry], facts: Facts) -> list[Entry]:
     name = asked.strip()
     if section := _SECTION.fullmatch(name):
         cites = cited(f"K§{section[1]}", "section of the kernel facts", facts)
-        if cites.more:
-            return [cites]
+        if section[1] in SECTIONS:
+            return [replace(cites, meaning=f"{SECTIONS[section[1]]} ({cites.meaning})")]
         raise UsageError(f"nothing in pgmap refers to K§{section[1]}")
     wanted = canonical(name)
     found = [entry for entry in every if matches(entry, wanted)]
@@ -261,7 +278,7 @@ def cited(name: str, sort: str, facts: Facts) -> Entry:
         f"known race {race['id']}"
         for era in facts["eras"]
         for race in era["known"]
-        if mention.search(race["source"])
+        if mention.search(race["facts"])
     ]
     return Entry(
         name,

@@ -10,6 +10,9 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
+#[path = "build/races.rs"]
+mod races;
+
 /// Crates whose code takes steps.
 const CRATES: &[&str] = &["mm-explored", "sched-prim", "explore"];
 
@@ -44,12 +47,13 @@ fn main() -> io::Result<()> {
         write_table(&mut functions, key, &functions_of(&lines));
         write_table(&mut receivers, key, &receivers_of(&lines, &locks.of(key)));
     }
-    let out = PathBuf::from(env::var("OUT_DIR").map_err(io::Error::other)?).join("names.rs");
+    let out = PathBuf::from(env::var("OUT_DIR").map_err(io::Error::other)?);
+    races::write(&root, &out)?;
     let table = format!(
         "static FUNCTIONS: &[(&str, Rows)] = &[{functions}];\n\
          static RECEIVERS: &[(&str, Rows)] = &[{receivers}];\n"
     );
-    fs::write(out, table)
+    fs::write(out.join("names.rs"), table)
 }
 
 fn collect(directory: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {

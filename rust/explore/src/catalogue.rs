@@ -1,332 +1,303 @@
-//! Programs that are known to tell a right rule from a wrong one.
+//! Programs that are known to tell a right rule from a wrong one, and what else is known of such rules.
 //!
-//! Under the sound era each is exhausted; with the one rule changed it fails, with the fewest preemptions
-//! noted here, on the memory noted here. They are what `explore --break RULE=VALUE` runs when no program is
-//! given, what `selftest` runs, and where the search for what real threads saw begins (`reproduce`).
+//! An entry is a file, `python/pgmap/races/NAME.toml` (`file` says what is in it); they are compiled in, and a
+//! folder of more can be read at run time. Under its right rules the program of an entry is exhausted; with the
+//! wrong ones it fails, with the fewest preemptions noted there, on the memory noted there. They are what
+//! `explore --break RULE=VALUE` runs when no program is given, what `selftest` runs, and where the search for what
+//! real threads saw begins (`reproduce`).
+//!
+//! Some wrong rules no program can show: orderings that are too weak, where the weak instruction is the strong one
+//! on x86. The explorer's memory is no weaker than that, so it stays silent, and says so; what shows them is loom,
+//! over the protocol's own lower rooms (`pgmap-mm-weak`). Others wait for an operation that the model lacks.
 
-mod not_on_x86;
+mod file;
 
-use pgmap_program::{Era, Invariant, Memory, ParseError, Program};
+use std::fs;
+use std::path::Path;
+use std::sync::LazyLock;
 
-pub use not_on_x86::{NOT_ON_X86, NotOnX86};
+use pgmap_program::{Era, Invariant, Memory, Program, RULES, Rules, TlbRefill};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
 
 use crate::scenario::Scenario;
 
-/// A wrong rule and a program that shows it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Known {
-    /// As `--break` takes it.
-    pub rule: &'static str,
-    pub value: &'static str,
+/// `(rule, value)`.
+pub type Assignment = (&'static str, &'static str);
+
+/// What sort of thing an entry shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// A failure that needs somebody to be interrupted: one preemption at least.
+    Race,
+    /// A failure of whole operations in an order that nobody has to be interrupted for.
+    Sequential,
+    /// Somebody never goes on.
+    Liveness,
+    /// Nothing fails either way, and no step comes to anything else: the rule makes no difference here.
+    Equivalence,
+    /// A failure that somebody expected; there is none.
+    Refuted,
+}
+
+impl Kind {
+    /// Whether the wrong rules break something.
+    #[must_use]
+    pub const fn fails(self) -> bool {
+        match self {
+            Self::Race | Self::Sequential | Self::Liveness => true,
+            Self::Equivalence | Self::Refuted => false,
+        }
+    }
+}
+
+/// What is said of a race, whoever can show it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Race {
+    /// The file's name; with `.VARIANT` behind it for a variant.
+    pub name: String,
+    /// Number in the kernel facts, `"B33"`.
+    pub number: Option<String>,
+    /// A few words.
+    pub title: String,
+    pub kind: Kind,
+    /// What both sides start from.
+    pub era: Era,
+    /// What is wrong, over the era's rules; none if the era itself is.
+    pub wrong: Vec<Assignment>,
+    /// What is right, over the era's rules; none if the era itself is.
+    pub right: Vec<Assignment>,
     /// What breaks.
-    pub invariant: Invariant,
-    /// Fewest preemptions that a failing schedule has; a store that waits counts as one.
+    pub invariant: Option<Invariant>,
+    /// Commits, threads, recordings, places in the source.
+    pub sources: Vec<String>,
+    /// What happens, in one sentence.
+    pub note: String,
+    /// Why it does, in a paragraph.
+    pub teaches: String,
+}
+
+impl Race {
+    /// `RULE=VALUE` of what is wrong, several with a blank between them; the era, if it is wrong by itself.
+    #[must_use]
+    pub fn assignment(&self) -> String {
+        let all: Vec<String> =
+            self.wrong.iter().map(|(rule, value)| format!("{rule}={value}")).collect();
+        if all.is_empty() { self.era.to_string() } else { all.join(" ") }
+    }
+
+    /// The rules with which it fails.
+    #[must_use]
+    pub fn wrong_rules(&self) -> Rules {
+        over(self.era, &self.wrong)
+    }
+
+    /// The rules with which it does not.
+    #[must_use]
+    pub fn right_rules(&self) -> Rules {
+        over(self.era, &self.right)
+    }
+
+    /// Whether this and nothing else is wrong.
+    #[must_use]
+    pub fn is_of(&self, rule: &str, value: &str) -> bool {
+        self.wrong == [(rule, value)]
+    }
+
+    /// In the order of the rules and their values; what no rule breaks comes last.
+    fn place(&self) -> (usize, usize, usize, &str) {
+        let at = |(rule, value): &Assignment| {
+            let rule_at = RULES.iter().position(|it| it.name == *rule)?;
+            let value_at = RULES[rule_at].values.iter().position(|it| it.name == *value)?;
+            Some((rule_at, value_at))
+        };
+        let (rule, value) = self.wrong.first().and_then(at).unwrap_or((usize::MAX, 0));
+        (rule, value, self.wrong.len(), &self.name)
+    }
+}
+
+fn over(era: Era, changed: &[Assignment]) -> Rules {
+    // Every assignment of an entry was looked up when it was read.
+    changed
+        .iter()
+        .fold(era.rules(), |rules, (rule, value)| rules.with(rule, value).unwrap_or(rules))
+}
+
+/// A wrong rule and a program that shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Known {
+    #[serde(flatten)]
+    pub race: Race,
+    /// Fewest preemptions that a failing schedule has; a store that waits counts as one. Of what does not fail:
+    /// within which bound.
     pub preemptions: u32,
     /// The memory on which it is found; on a stronger one, earlier in [`Memory::ALL`], it is silent.
     pub needs: Memory,
-    /// What happens.
-    pub note: &'static str,
-    pub program: &'static str,
+    /// When TLBs are filled.
+    pub tlb: TlbRefill,
+    /// A schedule that fails waits for a grace period.
+    pub grace_period: bool,
+    pub program: String,
+    /// The program, parsed.
+    #[serde(skip)]
+    parsed: Program,
 }
 
 impl Known {
-    /// `RULE=VALUE`.
+    /// The program under the right rules and the memory it needs: what must be exhausted.
     #[must_use]
-    pub fn assignment(&self) -> String {
-        format!("{}={}", self.rule, self.value)
+    pub fn right(&self) -> Scenario {
+        let scenario = Scenario::new(self.parsed.clone(), self.race.era);
+        Scenario { rules: self.race.right_rules(), memory: self.needs, tlb: self.tlb, ..scenario }
     }
 
-    /// The program under the sound era's rules and the memory it needs: what must be exhausted.
-    ///
-    /// # Errors
-    /// When the program does not parse; a test says that all do.
-    pub fn right(&self) -> Result<Scenario, ParseError> {
-        let scenario = Scenario::new(Program::parse(self.program)?, Era::V6_15Sound);
-        Ok(Scenario { memory: self.needs, ..scenario })
+    /// The same under the wrong rules: what fails.
+    #[must_use]
+    pub fn wrong(&self) -> Scenario {
+        Scenario { rules: self.race.wrong_rules(), ..self.right() }
     }
 
-    /// The entry for a wrong rule.
+    /// The first entry of the catalogue for a wrong rule.
     #[must_use]
     pub fn find(rule: &str, value: &str) -> Option<&'static Self> {
-        CATALOGUE.iter().find(|known| (known.rule, known.value) == (rule, value))
+        CATALOGUE.known.iter().find(|known| known.race.is_of(rule, value))
     }
 }
 
-/// Wrong rules that no program can show yet, and why.
-pub const NOT_SHOWN: &[(&str, &str, &str)] = &[(
-    "share-reset",
-    "kept-at-order-0",
-    "the stale count is misread only when files share blocks, which no program can ask for yet (B48)",
-)];
+/// A wrong ordering that x86 does not tell from the right one, and the models that show it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct NotOnX86 {
+    #[serde(flatten)]
+    pub race: Race,
+    /// Tests of `pgmap-mm-weak`, by name.
+    pub models: Vec<String>,
+    /// A program that walks through the weakened operation: silent here.
+    pub program: String,
+    #[serde(skip)]
+    parsed: Program,
+}
 
-/// Every other wrong rule with its program.
-pub const CATALOGUE: &[Known] = &[
-    Known {
-        rule: "gup-pte-recheck",
-        value: "off",
-        invariant: Invariant::I24,
-        preemptions: 1,
-        needs: Memory::Sc,
-        note: "lock-free GUP read the entry before truncate gave the block away, and takes its reference in \
-               the page's next life",
-        program: "\
-file f 1
-file g 8
-w0 mmap 0 f 0 1 rw shared
-w1 mmap 0 f 0 1 rw shared
-w0 w 0 0
-start
-w0 pin 0 0
-w1 ftruncate f 0 | w1 ftruncate f 1 | w1 w 0 0
-",
-    },
-    Known {
-        rule: "gup-pmd-recheck",
-        value: "off",
-        invariant: Invariant::I24,
-        preemptions: 1,
-        needs: Memory::Sc,
-        note: "as above, through a huge leaf: its block comes back as single pages of the same file",
-        program: "\
-file f 4 huge
-file g 8
-file h 4
-w0 mmap 0 f 0 4 rw shared
-w1 mmap 0 f 0 4 rw shared
-w0 w 0 0
-start
-w0 pin 0 0 | w0 unpin
-w1 ftruncate f 0 | w1 ftruncate f 4 | w1 w 0 0 2
-",
-    },
-    Known {
-        rule: "zap-put",
-        value: "before-flush",
-        invariant: Invariant::I22,
-        preemptions: 1,
-        needs: Memory::Sc,
-        note: "munmap puts the page before it flushes; truncate finds it idle and frees it while the CPU \
-               still has a translation",
-        program: "\
-file f 1
-w0 mmap 0 f 0 1 rw shared
-w0 w 0 0
-start
-w0 munmap 0
-w1 ftruncate f 0
-",
-    },
-    Known {
-        rule: "zap-clear",
-        value: "load-store",
-        invariant: Invariant::I18,
-        preemptions: 2,
-        needs: Memory::Tso,
-        note: "the cleared entry waits in a store buffer while the counts are read; lock-free GUP pins the page, \
-               finds its entry unchanged, and keeps a page that moves away",
-        program: "\
-file f 1
-w0 mmap 0 f 0 1 rw shared
-w1 mmap 0 f 0 1 rw shared
-w0 w 0 0
-start
-w0 pin 0 0 | w0 unpin
-w1 madvise 0 soft_offline 0
-",
-    },
-    Known {
-        rule: "truncate-break-layout",
-        value: "off",
-        invariant: Invariant::I18,
-        preemptions: 0,
-        needs: Memory::Sc,
-        note: "truncate does not wait for the pin and takes the page out of the file under DMA",
-        program: "\
-file f 1
-w0 mmap 0 f 0 1 rw shared
-w0 w 0 0 | w0 pin 0 0
-start
-w0 dma_write | w0 unpin
-w1 ftruncate f 0
-",
-    },
-    Known {
-        rule: "block-free",
-        value: "before-idle",
-        invariant: Invariant::I18,
-        preemptions: 0,
-        needs: Memory::Sc,
-        note: "the block goes back to the allocator first, and its page is waited for afterwards",
-        program: "\
-file f 1
-w0 mmap 0 f 0 1 rw shared
-w0 w 0 0 | w0 pin 0 0
-start
-w0 unpin
-w1 ftruncate f 0
-",
-    },
-    Known {
-        rule: "evict-wait",
-        value: "none",
-        invariant: Invariant::I18,
-        preemptions: 0,
-        needs: Memory::Sc,
-        note: "the last link goes, and eviction frees the blocks under a pin",
-        program: "\
-file f 1
-w0 mmap 0 f 0 1 rw shared
-w0 pin 0 0 | w0 munmap 0
-start
-w0 unpin
-w1 unlink f
-",
-    },
-    Known {
-        rule: "memunmap-wait",
-        value: "off",
-        invariant: Invariant::I13Weak,
-        preemptions: 0,
-        needs: Memory::Sc,
-        note: "unbind goes on while a reference on the pagemap is out",
-        program: "\
-file f 1
-w0 mmap 0 f 0 1 rw shared
-w0 w 0 0 | w0 pin 0 0
-start
-w0 unpin
-w1 unbind
-",
-    },
-    Known {
-        rule: "teardown-pages",
-        value: "ignore",
-        invariant: Invariant::I13Strong,
-        preemptions: 0,
-        needs: Memory::Sc,
-        note: "the struct pages go away under a pin (B31)",
-        program: "\
-file f 1
-w0 mmap 0 f 0 1 rw shared
-w0 w 0 0 | w0 pin 0 0
-start
-w0 unpin
-w1 unbind
-",
-    },
-    Known {
-        rule: "request-folio",
-        value: "by-inspection",
-        invariant: Invariant::I12,
-        preemptions: 1,
-        needs: Memory::Sc,
-        note: "a fault raises the count of a page that is mapped elsewhere; that mapping goes, the count reads \
-               one, and the page takes a second reference on its pagemap (B07)",
-        program: "\
-file f 1
-w0 mmap 0 f 0 1 rw shared
-w1 mmap 0 f 0 1 rw shared
-w1 w 0 0
-start
-w0 w 0 0
-w1 munmap 0
-",
-    },
-    Known {
-        rule: "free-push",
-        value: "before-settled",
-        invariant: Invariant::I02,
-        preemptions: 1,
-        needs: Memory::Sc,
-        note: "the page is on the free list before its count is stored; who allocates it in between has the \
-               count wiped, and owns a reference on a page whose count is zero",
-        program: "\
-w0 dev_alloc 0 1
-start
-w0 dev_put 0
-w1 dev_alloc 0 1
-",
-    },
-    Known {
-        rule: "idle-pred",
-        value: "ref-zero",
-        invariant: Invariant::L2,
-        preemptions: 0,
-        needs: Memory::Sc,
-        note: "the page is faulted in again while truncate sleeps; when the pin goes it is idle, and nobody \
-               says so (B33)",
-        program: "\
-file f 1
-w0 mmap 0 f 0 1 rw shared
-w0 w 0 0 | w0 pin 0 0
-start
-w0 w 0 0 | w0 unpin
-w1 ftruncate f 0
-",
-    },
-    Known {
-        rule: "wait-drops-lock",
-        value: "off",
-        invariant: Invariant::I20,
-        preemptions: 0,
-        needs: Memory::Sc,
-        note: "truncate sleeps for the page with the invalidate lock held; its holder needs that lock for a \
-               fault before it can unpin (B40)",
-        program: "\
-file f 1
-w0 mmap 0 f 0 1 rw shared
-w0 w 0 0 | w0 pin 0 0
-start
-w0 w 0 0 | w0 unpin
-w1 ftruncate f 0
-",
-    },
-    Known {
-        rule: "entry-wait-key",
-        value: "unrounded",
-        invariant: Invariant::L4,
-        preemptions: 1,
-        needs: Memory::Sc,
-        note: "a fault waits for a huge entry at the index it came for; the unlocker wakes at the first (B25)",
-        program: "\
-file f 4 huge
-w0 mmap 0 f 0 4 rw shared
-w1 mmap 0 f 0 4 rw shared odd
-start
-w0 w 0 0
-w1 w 0 1
-",
-    },
-    Known {
-        rule: "iomap-lock",
-        value: "until-end",
-        invariant: Invariant::I20,
-        preemptions: 1,
-        needs: Memory::Sc,
-        note: "a write waits for the DAX entry with the extent lock held; the fault that locked the entry \
-               needs the extent lock to go on",
-        program: "\
-file f 1 unwritten
-w0 mmap 0 f 0 1 rw shared
-start
-w0 r 0 0
-w1 pwrite f 0 1
-",
-    },
-    Known {
-        rule: "busy-scan",
-        value: "next-index",
-        invariant: Invariant::L3,
-        preemptions: 0,
-        needs: Memory::Sc,
-        note: "truncate looks for busy pages and goes from a huge entry to its next index, where it finds \
-               the same entry, for ever",
-        program: "\
-file f 4 huge
-w0 mmap 0 f 0 4 rw shared
-w0 w 0 0
-start
-w0 ftruncate f 0
-",
-    },
-];
+impl NotOnX86 {
+    /// That program under the right rules.
+    #[must_use]
+    pub fn right(&self) -> Scenario {
+        let scenario = Scenario::new(self.parsed.clone(), self.race.era);
+        Scenario { rules: self.race.right_rules(), ..scenario }
+    }
+
+    /// The same under the wrong rules, which is the same search.
+    #[must_use]
+    pub fn wrong(&self) -> Scenario {
+        Scenario { rules: self.race.wrong_rules(), ..self.right() }
+    }
+}
+
+/// A wrong rule that no program can show yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct NotShown {
+    #[serde(flatten)]
+    pub race: Race,
+    pub why: String,
+}
+
+/// Every entry, by what shows it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Catalogue {
+    pub known: Vec<Known>,
+    pub not_on_x86: Vec<NotOnX86>,
+    pub not_shown: Vec<NotShown>,
+}
+
+/// What is wrong with an entry, with its file and the key.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{file}: {what}")]
+pub struct RaceError {
+    pub file: String,
+    pub what: String,
+}
+
+/// The files that were compiled in: name and text.
+const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/races.rs"));
+
+/// What they say. A test reads every one of them; one that cannot be read is a bug of pgmap's.
+pub static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| match Catalogue::of(FILES) {
+    Ok(catalogue) => catalogue,
+    Err(wrong) => panic!("{wrong}"),
+});
+
+impl Catalogue {
+    /// The entries of these files, `(name, text)`.
+    ///
+    /// # Errors
+    /// The first thing that is wrong with one of them.
+    pub fn of(files: &[(&str, &str)]) -> Result<Self, RaceError> {
+        let mut all = Self::default();
+        // What walks through another entry's program is read after it.
+        let mut walking = Vec::new();
+        for (name, text) in files {
+            for entry in file::read(name, text)? {
+                match entry {
+                    file::Entry::Known(known) => all.known.push(known),
+                    file::Entry::NotShown(missing) => all.not_shown.push(missing),
+                    file::Entry::NotOnX86 { race, models, walks } => {
+                        walking.push((race, models, walks));
+                    }
+                }
+            }
+        }
+        for (race, models, walks) in walking {
+            let Some(known) = all.known.iter().find(|known| known.race.name == walks) else {
+                let what = format!("walks: no race with a program is called \"{walks}\"");
+                return Err(RaceError { file: format!("{}.toml", race.name), what });
+            };
+            let (program, parsed) = (known.program.clone(), known.parsed.clone());
+            all.not_on_x86.push(NotOnX86 { race, models, program, parsed });
+        }
+        all.known.sort_by(|one, other| one.race.place().cmp(&other.race.place()));
+        all.not_on_x86.sort_by(|one, other| one.race.place().cmp(&other.race.place()));
+        all.not_shown.sort_by(|one, other| one.race.place().cmp(&other.race.place()));
+        Ok(all)
+    }
+
+    /// What was compiled in, and the files of a folder.
+    ///
+    /// # Errors
+    /// The first thing that is wrong with one of them.
+    pub fn with(folder: &Path) -> Result<Self, RaceError> {
+        let wrong = |file: &Path, error: &dyn std::fmt::Display| RaceError {
+            file: file.display().to_string(),
+            what: error.to_string(),
+        };
+        let listed = fs::read_dir(folder).map_err(|error| wrong(folder, &error))?;
+        let mut paths = Vec::new();
+        for entry in listed {
+            let path = entry.map_err(|error| wrong(folder, &error))?.path();
+            if path.extension().is_some_and(|extension| extension == "toml") {
+                paths.push(path);
+            }
+        }
+        paths.sort();
+        if paths.is_empty() {
+            return Err(wrong(folder, &"no file of it ends in .toml"));
+        }
+        let mut more = Vec::new();
+        for path in &paths {
+            let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            let text = fs::read_to_string(path).map_err(|error| wrong(path, &error))?;
+            if FILES.iter().any(|(known, _)| *known == name) {
+                return Err(wrong(path, &"pgmap has a race of this name"));
+            }
+            more.push((name, text));
+        }
+        let more = more.iter().map(|(name, text)| (name.as_str(), text.as_str()));
+        Self::of(&FILES.iter().copied().chain(more).collect::<Vec<_>>())
+    }
+
+    /// Every entry.
+    pub fn races(&self) -> impl Iterator<Item = &Race> {
+        let weak = self.not_on_x86.iter().map(|it| &it.race);
+        let missing = self.not_shown.iter().map(|it| &it.race);
+        self.known.iter().map(|it| &it.race).chain(weak).chain(missing)
+    }
+}

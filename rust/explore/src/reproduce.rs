@@ -7,10 +7,10 @@
 //! for a program that is known for a rule in force, and says that it is not exact.
 
 use pgmap_program::op::call_number;
-use pgmap_program::{Era, Invariant, Memory, Program, Rules, TlbRefill};
+use pgmap_program::{Era, Invariant, Memory, Rules, TlbRefill};
 use pgmap_sched::{Control, Plan};
 
-use crate::catalogue::{CATALOGUE, Known};
+use crate::catalogue::{Assignment, CATALOGUE, Known};
 use crate::finding::{Finding, Sort};
 use crate::parallel::processors;
 use crate::scenario::Scenario;
@@ -58,7 +58,8 @@ impl Sighting {
     }
 
     fn in_force(&self, known: &Known) -> bool {
-        self.rules.get(known.rule) == Ok(known.value)
+        let all = |(rule, value): &Assignment| self.rules.is(rule, value);
+        !known.race.wrong.is_empty() && known.race.wrong.iter().all(all)
     }
 
     fn plan(preemptions: u32) -> Plan {
@@ -79,8 +80,11 @@ impl Sighting {
 #[must_use]
 pub fn reproduce(sighting: &Sighting, progress: &mut dyn FnMut(&Tried) -> Control) -> Reproduction {
     let mut tried = Tried::default();
-    let (first, rest): (Vec<&Known>, Vec<&Known>) =
-        CATALOGUE.iter().partition(|known| sighting.in_force(known));
+    let (first, rest): (Vec<&Known>, Vec<&Known>) = CATALOGUE
+        .known
+        .iter()
+        .filter(|known| known.race.kind.fails())
+        .partition(|known| sighting.in_force(known));
     let mut near = None;
     for known in first.into_iter().chain(rest) {
         let Some((scenario, found)) = try_known(sighting, known, &mut tried, progress) else {
@@ -113,9 +117,8 @@ fn try_known(
     if progress(tried) == Control::Stop {
         return None;
     }
-    let program = Program::parse(known.program).ok()?;
     let Sighting { era, rules, .. } = *sighting;
-    let scenario = Scenario { rules, memory: known.needs, ..Scenario::new(program, era) };
+    let scenario = Scenario { era, rules, ..known.right() };
     let plan = Sighting::plan(known.preemptions.max(1));
     let before = *tried;
     // A program that cannot be set up under these rules tells nothing about them.

@@ -57,8 +57,8 @@ fn whatever_walks_over_a_huge_page_is_no_storm() {
 
 #[test]
 fn no_known_program_is_a_storm_on_real_huge_pages() {
-    for known in CATALOGUE {
-        let program = Program::parse(known.program).unwrap();
+    for known in &CATALOGUE.known {
+        let program = Program::parse(&known.program).unwrap();
         no_storm(&program, Era::V6_15Sound, 40);
     }
 }
@@ -78,7 +78,7 @@ fn no_recording_is_a_storm_on_real_huge_pages() {
 
 #[test]
 fn a_scan_that_starts_over_is_a_storm_on_huge_pages_of_any_order() {
-    let known = CATALOGUE.iter().find(|known| known.rule == "busy-scan").unwrap();
+    let known = CATALOGUE.known.iter().find(|known| known.race.name == "busy-scan").unwrap();
     for order in [2, 9] {
         let huge = 1u32 << order;
         // The known program has huge pages of the small machine.

@@ -13,7 +13,7 @@ const LATE: &str = "gup-pmd-recheck";
 
 /// Where every store may wait, and without a bound for nothing, there are more still.
 fn known() -> impl Iterator<Item = &'static Known> {
-    CATALOGUE.iter().filter(|known| known.needs == Memory::Sc)
+    CATALOGUE.known.iter().filter(|known| known.needs == Memory::Sc)
 }
 
 fn plan() -> Plan {
@@ -22,28 +22,30 @@ fn plan() -> Plan {
 
 #[test]
 fn each_wrong_rule_is_found_without_a_bound() {
-    for known in known().filter(|known| known.rule != LATE) {
-        let mut scenario = known.right().expect("a program");
-        scenario.rules.apply(&known.assignment()).expect("a rule");
+    for known in known().filter(|known| known.race.name != LATE) {
         let verdict =
-            explore(&scenario, &plan(), Ends::Any, &mut |_| Control::Go).expect("a scenario");
+            explore(&known.wrong(), &plan(), Ends::Any, &mut |_| Control::Go).expect("a scenario");
         let Verdict::Found { found, .. } = verdict else {
-            panic!("{}: {verdict:?}", known.assignment());
+            panic!("{}: {verdict:?}", known.race.assignment());
         };
-        assert_eq!(found.finding.invariant, known.invariant, "{}", known.assignment());
+        assert_eq!(
+            Some(found.finding.invariant),
+            known.race.invariant,
+            "{}",
+            known.race.assignment()
+        );
     }
 }
 
 #[test]
 fn the_sound_era_is_exhausted_without_a_bound() {
-    for known in known().filter(|known| !LARGE.contains(&known.rule)) {
-        let scenario = known.right().expect("a program");
+    for known in known().filter(|known| !LARGE.contains(&&*known.race.name)) {
         let verdict =
-            explore(&scenario, &plan(), Ends::Any, &mut |_| Control::Go).expect("a scenario");
+            explore(&known.right(), &plan(), Ends::Any, &mut |_| Control::Go).expect("a scenario");
         assert!(
             matches!(verdict, Verdict::Exhausted { bound: None, .. }),
             "{}: {verdict:?}",
-            known.assignment()
+            known.race.assignment()
         );
     }
 }

@@ -6,7 +6,7 @@ use pgmap_explore::{Ends, Scenario, ScenarioError, Verdict, explore};
 use pgmap_sched::{Control, Plan};
 
 fn scenario() -> Scenario {
-    Known::find("zap-put", "before-flush").expect("in the catalogue").right().expect("a program")
+    Known::find("zap-put", "before-flush").expect("in the catalogue").right()
 }
 
 #[test]

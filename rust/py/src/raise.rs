@@ -33,6 +33,7 @@ classes! {
     BusError SegmentationFault
     DeadlineExceeded HangDetected WorldPoisoned WorldClosed
     ProgramError UnsupportedProgram ScenarioError TokenError RecordingError RuleError EraError
+    RaceError
     ReplayImpossible InternalError
 }
 

@@ -3,7 +3,6 @@
 //! Nothing here is new: the sources are links to those of `rust/explore`.
 #![forbid(unsafe_code)]
 
-pub mod catalogue;
 #[allow(dead_code, reason = "the explorer asks for more")]
 mod common;
 #[allow(dead_code, reason = "the explorer asks for more")]

@@ -1,31 +1,36 @@
 //! `catalogue()`: the programs known for wrong rules, the rules that x86 does not show, and those that nothing
 //! can show yet.
 
-use pgmap_explore::catalogue::{CATALOGUE, Known, NOT_ON_X86, NOT_SHOWN, NotOnX86};
+use std::path::PathBuf;
+
+use pgmap_explore::catalogue::{CATALOGUE, Catalogue};
 use pyo3::prelude::*;
-use serde_json::json;
+use serde_json::Value;
 
 use crate::json::to_python;
+use crate::raise::{self, Class};
 
-/// Every wrong rule that can be shown, with its program; those that x86 does not tell from the right ones,
-/// with a program that executes them and the models that show them; and those that cannot, with the reason.
+/// Every race that can be shown, with its program; those that x86 does not tell from what is right, with a program
+/// that executes them and the models that show them; and those that cannot, with the reason. `races` is a folder
+/// of more.
 #[pyfunction]
-pub(crate) fn catalogue(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
-    let known = |known: &Known| {
-        json!({
-            "rule": known.rule, "value": known.value, "invariant": known.invariant,
-            "preemptions": known.preemptions, "needs": known.needs, "note": known.note, "program": known.program,
-        })
-    };
-    let weak = |weak: &NotOnX86| {
-        json!({
-            "rule": weak.rule, "value": weak.value, "invariant": weak.invariant, "note": weak.note,
-            "program": weak.program(), "models": weak.models,
-        })
-    };
-    let not = |(rule, value, why): &(&str, &str, &str)| json!({ "rule": rule, "value": value, "why": why });
-    let known: Vec<_> = CATALOGUE.iter().map(known).collect();
-    let not_on_x86: Vec<_> = NOT_ON_X86.iter().map(weak).collect();
-    let not_shown: Vec<_> = NOT_SHOWN.iter().map(not).collect();
-    to_python(py, &json!({ "known": known, "not_on_x86": not_on_x86, "not_shown": not_shown }))
+#[pyo3(signature = (races=None))]
+pub(crate) fn catalogue(py: Python<'_>, races: Option<PathBuf>) -> PyResult<Bound<'_, PyAny>> {
+    let more = races.map(|folder| py.detach(|| Catalogue::with(&folder))).transpose();
+    let more = more.map_err(|wrong| raise::error(py, Class::RaceError, wrong.to_string()))?;
+    let told = serde_json::to_value(more.as_ref().unwrap_or(&CATALOGUE));
+    let mut told =
+        told.map_err(|error| raise::error(py, Class::InternalError, error.to_string()))?;
+    for entry in told.as_object_mut().into_iter().flat_map(|lists| lists.values_mut()) {
+        entry.as_array_mut().into_iter().flatten().for_each(first_rule);
+    }
+    to_python(py, &told)
+}
+
+/// The first of an entry's wrong rules by itself, for who looks for one; empty if the era itself is wrong.
+fn first_rule(entry: &mut Value) {
+    let first = entry["wrong"].get(0).cloned().unwrap_or_default();
+    for (key, at) in [("rule", 0), ("value", 1)] {
+        entry[key] = first.get(at).cloned().unwrap_or_else(|| "".into());
+    }
 }
