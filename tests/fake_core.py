@@ -131,7 +131,7 @@ def bench_row(**changes: Any) -> BenchRow:
 
 
 PROGRAM = "file f 1\nw0 mmap 0 f 0 1 rw shared\nstart\nw0 munmap 0\nw1 ftruncate f 0\n"
-TOKEN = "pgm1:AAAA"
+TOKEN = "pgm3:AAAA"
 
 
 def race(rule: str, value: str, invariant: str | None, note: str, **changes: Any) -> Race:
@@ -419,10 +419,12 @@ def hunt_report(**changes: Any) -> HuntReport:
         "words": ["mmap", "touch"],
         "ops": 3,
         "programs": 120,
+        "drawn": 0,
         "senseless": 30,
         "schedules": 4567,
         "seconds": 0.5,
         "found": None,
+        "shortest": False,
         "complete": True,
     }
     base.update(changes)  # type: ignore[typeddict-item]
@@ -508,6 +510,7 @@ class FakeHunt:
             "seconds": 0.5,
             "ops": 3,
             "programs": 120,
+            "drawn": 0,
             "senseless": 30,
             "schedules": 4567,
             "tried": 0,

@@ -177,7 +177,6 @@ def test_without_a_program_the_one_known_for_the_rule_runs(run: Runner) -> None:
         (["no-such-file.txt"], "cannot read no-such-file.txt"),
         (["."], "cannot read ."),
         (["x", "--hunt", "mmap"], "either a program or --hunt"),
-        (["--hunt", "mmap", "--geometry", "pages=8"], "no --geometry"),
         (["--hunt", " "], "no words"),
         (["--ops", "3", "--break", "zap-put=before-flush"], "--ops is for --hunt"),
         (["--geometry", "pages", "--break", "a=b"], "not SIZE=N"),
@@ -246,13 +245,13 @@ def test_known_races_are_listed_counted_and_no_finding(run: Runner) -> None:
         "title": "unmapping works on what went",
         "times": 12,
         "goes_away_with": "teardown-pages=wait-idle",
-        "token": "pgm1:AAAA",
+        "token": "pgm3:AAAA",
     }
     ran = run(Explore(), "--break", "zap-put=before-flush", core=core_with(known=[met], again=34))
     assert ran.exit is Exit.OK
     listed = next(line for line in ran.lines if line.startswith("Known: B50"))
     assert "in 12 schedules; goes away with teardown-pages=wait-idle" in listed
-    assert "pgmap.replay pgm1:AAAA" in listed
+    assert "pgmap.replay pgm3:AAAA" in listed
     assert "34 more schedules showed no news" in ran.stdout
 
 
@@ -299,11 +298,32 @@ def test_a_hunt_asks_for_its_words(run: Runner) -> None:
 
 
 def test_a_hunt_tells_what_it_caught(run: Runner) -> None:
-    fake = FakeCore(hunt=FakeHunt(hunt_report(verdict="found", found=a_failure())))
+    report = hunt_report(verdict="found", found=a_failure(), shortest=True)
+    fake = FakeCore(hunt=FakeHunt(report))
     ran = run(Explore(), "--hunt", "all", core=fake)
     assert ran.exit is Exit.FOUND
     assert fake.asked[0]["words"] == []
     assert f"Token: {TOKEN}" in ran.lines
+    assert "no shorter program of these words fails" in ran.stdout
+
+
+def test_what_was_drawn_need_not_be_the_shortest(run: Runner) -> None:
+    report = hunt_report(verdict="found", found=a_failure(), drawn=7)
+    ran = run(Explore(), "--hunt", "all", core=FakeCore(hunt=FakeHunt(report)))
+    assert "shorter programs may fail, too (120 programs, 7 of them drawn, " in ran.stdout
+
+
+def test_a_hunt_takes_sizes_for_all_its_programs(run: Runner) -> None:
+    fake = FakeCore()
+    run(Explore(), "--hunt", "mmap", "--geometry", "pmd_order=9", core=fake)
+    assert fake.asked[0]["geometry"] == {"pmd_order": 9}
+    words = ["--hunt", "mmap reference munmap drop unlink", "--break", "evict-wait=none"]
+    limits = ["--ops", "5", "--preemptions", "0", "--json", "-"]
+    ran = run(Explore(), *words, *limits, "--geometry", "pmd_order=9", core=core())
+    assert ran.json["found"]["setting"]["geometry"]["pmd_order"] == 9
+    ran = run(Explore(), "--hunt", "mmap", "--geometry", "pmd_order=77", core=core())
+    assert ran.exit is Exit.USAGE
+    assert "pmd_order is 77" in ran.stderr
 
 
 def test_the_fake_catalogue_is_shaped_like_the_real_one() -> None:
@@ -322,7 +342,7 @@ def test_a_wrong_rule_is_found_from_the_command_line(run: Runner) -> None:
     found = ran.json["found"]
     assert found["finding"]["invariant"] == "I22"
     assert found["preemptions"] == 1
-    assert ran.json["token"].startswith("pgm1:")
+    assert ran.json["token"].startswith("pgm3:")
     assert set(ran.json) >= set(report())
     assert set(found) == set(a_failure())
     assert ran.json["coverage"] is None
@@ -431,7 +451,7 @@ def test_a_verdict_says_for_which_memory_it_holds() -> None:
     assert isinstance(found, Found)
     assert isinstance(silent, Exhausted)
     assert (found.memory, silent.memory) == ("tso", "sc")
-    assert found.token.startswith("pgm2:")
+    assert found.token.startswith("pgm3:")
     assert pgmap.replay(found.token).memory == "tso"
 
 
@@ -554,7 +574,7 @@ def test_the_shortest_program_of_a_known_race_is_hunted_down(run: Runner) -> Non
     ran = run(Explore(), "--hunt", words, *options, core=core())
     assert ran.exit is Exit.FOUND
     assert ran.json["words"] == words.split()
-    assert ran.json["token"].startswith("pgm1:")
+    assert ran.json["token"].startswith("pgm3:")
 
 
 def test_an_unknown_word_lists_those_there_are(run: Runner) -> None:

@@ -16,7 +16,7 @@ from pgmap._here import here
 from pgmap.explain import Explain
 from ran import Runner
 
-LINE = "Again: python -m pgmap.replay pgm1:abc; all: python -m pgmap"
+LINE = "Again: python -m pgmap.replay pgm3:abc; all: python -m pgmap"
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def test_without_a_python_the_name_is_python3(venv: Path, monkeypatch: pytest.Mo
 @pytest.mark.usefixtures("venv")
 def test_another_environment_is_called_by_its_path_from_here() -> None:
     python = "venv/bin/python3"
-    assert here(LINE) == f"Again: {python} -m pgmap.replay pgm1:abc; all: {python} -m pgmap"
+    assert here(LINE) == f"Again: {python} -m pgmap.replay pgm3:abc; all: {python} -m pgmap"
 
 
 def test_elsewhere_it_is_called_by_all_of_its_path(
@@ -66,11 +66,11 @@ def test_the_console_script_speaks_its_own_name(
     venv: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "argv", [str(venv / "bin/pgmap"), "--help"])
-    assert here(LINE) == "Again: venv/bin/pgmap replay pgm1:abc; all: venv/bin/pgmap"
+    assert here(LINE) == "Again: venv/bin/pgmap replay pgm3:abc; all: venv/bin/pgmap"
     monkeypatch.chdir(venv / "bin")
     assert here("python -m pgmap.stress") == "./pgmap stress"
     monkeypatch.setenv("PATH", str(venv / "bin"))
-    assert here(LINE) == "Again: pgmap replay pgm1:abc; all: pgmap"
+    assert here(LINE) == "Again: pgmap replay pgm3:abc; all: pgmap"
 
 
 def test_the_installed_script_and_an_unactivated_python_name_commands_that_run() -> None:

@@ -92,7 +92,7 @@ def test_the_options_reach_the_core(run: Runner) -> None:
     [
         ("nothing here", "no token"),
         ("", "no token"),
-        ("pgm1:AAAA and pgm1:BBBB", "2 different tokens"),
+        ("pgm3:AAAA and pgm3:BBBB", "2 different tokens"),
     ],
 )
 def test_a_file_without_exactly_one_token_is_refused(
@@ -159,7 +159,7 @@ def test_the_right_rule_survives_the_same_schedule(run: Runner, found: Found) ->
     assert "not reproduced" in ran.lines[-1]
 
 
-@pytest.mark.parametrize("token", ["", "pgm1", "pgm1:", "pgm1:####", "pgm1:AAAA", "pgm:AA", "x:y"])
+@pytest.mark.parametrize("token", ["", "pgm3", "pgm3:", "pgm3:####", "pgm3:AAAA", "pgm:AA", "x:y"])
 def test_a_word_that_is_no_token_is_refused(token: str) -> None:
     with pytest.raises(errors.TokenError) as raised:
         pgmap.replay(token)
@@ -170,6 +170,21 @@ def test_a_token_of_another_format_cannot_be_replayed(run: Runner) -> None:
     ran = run(Replay(), "pgm9:AAAA", core=core())
     assert ran.exit is Exit.REPLAY_IMPOSSIBLE
     assert "pgm9" in ran.stderr
+
+
+# Made by a version whose tokens knew words by where they lay in memory.
+OLD = (
+    "pgm1:C3Y2LjE1LXNvdW5kARR6YXAtcHV0PWJlZm9yZS1mbHVzaAICgAgCEAgECAQICAQECFdmaWxlIGYgMSB3cml0dGVuCn"
+    "cwIG1tYXAgMCBmIDAgMSBydyBzaGFyZWQKdzAgdyAwIDAKc3RhcnQKdzAgbXVubWFwIDAKdzEgZnRydW5jYXRlIGYgMAoB"
+    "XAEkAajK83ip3eRiAPnGnoq1hj0Jlf__gQ"
+)
+
+
+def test_a_token_of_an_old_format_says_why_it_cannot_be_replayed(run: Runner) -> None:
+    ran = run(Replay(), OLD, core=core())
+    assert ran.exit is Exit.REPLAY_IMPOSSIBLE
+    assert "the token has format pgm1, which knows memory by where it lay" in ran.stderr
+    assert "explore the program again" in ran.stderr
 
 
 def test_no_damage_to_a_token_is_more_than_an_error(found: Found) -> None:
@@ -186,7 +201,7 @@ def test_no_damage_to_a_token_is_more_than_an_error(found: Found) -> None:
             pgmap.replay(damaged)
 
 
-@pytest.mark.parametrize("token", [None, 7, b"pgm1:AAAA"])
+@pytest.mark.parametrize("token", [None, 7, b"pgm3:AAAA"])
 def test_a_token_is_a_str(token: object) -> None:
     with pytest.raises(TypeError, match="must be a str"):
         pgmap.replay(token)  # type: ignore[arg-type]
@@ -210,5 +225,5 @@ def test_a_report_that_names_its_token_twice_has_one(run: Runner, tmp_path: Path
 def test_a_finding_and_a_race_that_was_met_are_each_told_in_a_line() -> None:
     finding = Finding("violation", "I22", "put before the flush", 4, ("w0 munmap",), "", (), None)
     assert str(finding) == "I22 put before the flush on page 4 (w0 munmap)"
-    met = Met("B33", "never woken", 3, "idle-pred=ref-equals-map", "pgm2:abc")
+    met = Met("B33", "never woken", 3, "idle-pred=ref-equals-map", "pgm3:abc")
     assert str(met) == "B33 never woken (3x, goes away with idle-pred=ref-equals-map)"

@@ -41,7 +41,7 @@ class Replay:
         "With --era or --break the same schedule meets other rules."
     )
     examples = (
-        ("python -m pgmap.replay pgm1:...", "does it still fail? 1 yes, 0 no, 125 cannot tell"),
+        ("python -m pgmap.replay pgm3:...", "does it still fail? 1 yes, 0 no, 125 cannot tell"),
         ("python -m pgmap.replay report.txt --step", "every step of it"),
         (
             "python -m pgmap.replay found.json --era v6.15-sound",
@@ -110,10 +110,10 @@ def find_token(text: str) -> str:
     if re.match(r"\s*pgm\w*:", text, re.ASCII):
         return text
     if text != STDIN and not Path(text).exists():
-        raise UsageError(f"{text[:80]!r} is neither a token (pgm1:...) nor a file")
+        raise UsageError(f"{text[:80]!r} is neither a token (pgm3:...) nor a file")
     found = list(dict.fromkeys(tokens(read(text))))
     if not found:
-        raise UsageError(f"{text}: no token (pgm1:... or pgm2:...) in this file")
+        raise UsageError(f"{text}: no token (pgm3:...) in this file")
     if len(found) > 1:
         raise UsageError(f"{text}: {len(found)} different tokens in this file; pass one of them")
     return str(found[0])

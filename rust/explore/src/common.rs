@@ -11,22 +11,15 @@
 //! A page or a page table that one worker gave back and another one got is a meeting: races live there.
 
 use pgmap_mm::dax::SRCU_BYTES;
-use pgmap_prim::{Arena, Subject};
+use pgmap_prim::{Arena, Region, Subject};
 use pgmap_sched::Object;
 
 use crate::report::{Tables, Thing};
 
-/// Types of objects that belong to the workers' doing rather than to the machine's keeping.
-const COMMON: [&str; 8] = [
-    "::dax::Inode",
-    "::rmap::AddressSpace",
-    "::Mm",
-    "::Pipe",
-    "::Bio",
-    "::DevPagemap",
-    "::PercpuRef",
-    "::DaxDevice",
-];
+/// Tables of what belongs to the workers' doing rather than to the machine's keeping.
+const COMMON: [&str; 8] =
+    ["inode", "address_space", "mm_struct", "pipe", "bio", "dev_pagemap", "percpu_ref", DAX_DEVICE];
+const DAX_DEVICE: &str = "dax_device";
 
 /// Whether tasks that share this object, and one of which writes it, have to do with each other.
 pub(crate) fn is_common(arena: &Arena, object: Object) -> bool {
@@ -43,9 +36,9 @@ pub(crate) fn is_common(arena: &Arena, object: Object) -> bool {
             let Some(located) = usize::try_from(at).ok().and_then(|at| arena.locate(at)) else {
                 return false;
             };
-            let name = located.region.name;
-            let is = |end: &&str| name.ends_with(*end);
-            COMMON.iter().any(is) && !(is(&"::DaxDevice") && SRCU_BYTES.contains(&located.byte))
+            let Region { name, part, .. } = located.region;
+            let kept = name == DAX_DEVICE && SRCU_BYTES.contains(&located.byte);
+            part.is_empty() && COMMON.contains(&name) && !kept
         }
         Thing::Outside => false,
     }

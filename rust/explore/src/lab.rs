@@ -15,7 +15,7 @@ use pgmap_prim::{
 };
 use pgmap_program::op::{Drain, Fork, PipeNo, Unpin, WorkerId};
 use pgmap_program::{Memory, Op, Outcome, Step, TlbRefill};
-use pgmap_sched::{Control, Fault, Model, Object, Task};
+use pgmap_sched::{Control, Fault, Identity, Model, Object, Task};
 
 use crate::common::is_common;
 use crate::ledger::Ledger;
@@ -244,6 +244,10 @@ impl Model for &Lab {
 
     fn daemons(&self) -> usize {
         self.drainers
+    }
+
+    fn identity(&self) -> Identity {
+        pgmap_prim::identity
     }
 
     fn reset(&mut self) {

@@ -1,10 +1,14 @@
 //! Tokens: a found execution as one word that can be pasted, mailed, and run again anywhere.
 //!
-//! `pgm1:`, or `pgm2:` where memory or TLBs are not those of format 1 (sequentially consistent, filled on
-//! access), and then, in the letters of URLs, a binary form: the era by name, the rules that differ from
-//! it, the sizes, in format 2 what memory and TLBs may do, the program's text, the schedule, and a checksum
+//! `pgm3:`, and then, in the letters of URLs, a binary form: the era by name, the rules that differ from
+//! it, the sizes, what memory and TLBs may do, the program's text, the schedule, and a checksum
 //! over all that. The schedule carries a rolling hash of what its execution did, so a token also tells when
 //! a machine no longer does the same.
+//!
+//! A token outlives what is added to a machine. Rules and operations are in it by name, and its hash knows words
+//! by table, entry and field ([`pgmap_prim::identity`]), not by where they lay; a size that did not exist
+//! yet is the one of a small machine. In formats 1 and 2 words were known by where they lay, so those end with the
+//! version that made them.
 //!
 //! A token may come from anybody. Reading one checks everything that a scenario is checked for; whatever
 //! is wrong with it is a [`TokenError`] of one sentence, never a panic.
@@ -23,10 +27,11 @@ use crate::verdict::Found;
 
 /// What every token begins with, up to the number of its format.
 const KIND: &str = "pgm";
-/// The formats written here, and the only ones read.
-const FORMAT: &str = "1";
-const FORMAT_MEMORY: &str = "2";
-/// In format 2: x86-TSO, and speculative TLBs.
+/// The format written here, and the only one read.
+const FORMAT: &str = "3";
+/// Formats whose schedules name words by where they lay.
+const BY_PLACE: [&str; 2] = ["1", "2"];
+/// x86-TSO, and speculative TLBs.
 const TSO: u32 = 1;
 const SPECULATIVE: u32 = 2;
 /// Bytes of the checksum, which is last.
@@ -42,12 +47,15 @@ pub struct Token {
 /// Why a word is not a token that can be run.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum TokenError {
-    #[error("this is no token: tokens begin with {KIND}{FORMAT}: or {KIND}{FORMAT_MEMORY}:")]
+    #[error("this is no token: tokens begin with {KIND}{FORMAT}:")]
     NotAToken,
-    #[error(
-        "the token has format {KIND}{0}, and this version reads {KIND}{FORMAT} and {KIND}{FORMAT_MEMORY} only"
-    )]
+    #[error("the token has format {KIND}{0}, and this version reads {KIND}{FORMAT} only")]
     Format(String),
+    #[error(
+        "the token has format {KIND}{0}, which knows memory by where it lay in the version that wrote it; this version \
+         reads {KIND}{FORMAT} only: explore the program again for a new one"
+    )]
+    Old(String),
     #[error("the token has a character that no token has, at position {0}")]
     Letter(usize),
     #[error("the token is cut short")]
@@ -97,10 +105,9 @@ impl Token {
         for (rule, value) in broken {
             put_text(&mut out, &format!("{rule}={value}"));
         }
+        put_number(&mut out, Geometry::SIZES);
         numbers_of(geometry).into_iter().for_each(|size| put_number(&mut out, size as usize));
-        if self.format() == FORMAT_MEMORY {
-            put_number(&mut out, self.habits() as usize);
-        }
+        put_number(&mut out, self.habits() as usize);
         put_text(&mut out, &program.to_string());
         out.extend(self.schedule.to_bytes());
         let checksum = crc32fast::hash(&out);
@@ -108,18 +115,14 @@ impl Token {
         out
     }
 
-    /// What memory and TLBs may do beyond format 1.
+    /// What memory and TLBs may do beyond the least.
     fn habits(&self) -> u32 {
         let tso = if self.scenario.memory == Memory::Tso { TSO } else { 0 };
         let speculative = self.scenario.tlb == TlbRefill::Speculative;
         tso | if speculative { SPECULATIVE } else { 0 }
     }
 
-    fn format(&self) -> &'static str {
-        if self.habits() == 0 { FORMAT } else { FORMAT_MEMORY }
-    }
-
-    fn from_bytes(bytes: &[u8], format: &str) -> Result<Self, TokenError> {
+    fn from_bytes(bytes: &[u8]) -> Result<Self, TokenError> {
         let (body, checksum) = bytes.split_last_chunk::<CHECKSUM>().ok_or(TokenError::Short)?;
         if crc32fast::hash(body) != u32::from_le_bytes(*checksum) {
             return Err(TokenError::Checksum);
@@ -130,18 +133,23 @@ impl Token {
         for _ in 0..input.number()? {
             rules.apply(input.name()?)?;
         }
-        let mut sizes = [0; SIZES];
-        for size in &mut sizes {
-            *size = input.number()?;
+        // What was no size yet is as on a small machine.
+        let mut sizes = numbers_of(&Geometry::SMALL);
+        let given = input.number()? as usize;
+        let known = sizes.get_mut(..given);
+        for size in
+            known.ok_or(TokenError::Malformed("it has sizes that are none of this version"))?
+        {
+            *size = input.number()?.into();
         }
         let geometry = geometry_of(sizes).ok_or(TokenError::Malformed("a size is out of range"))?;
-        let habits = if format == FORMAT_MEMORY { input.number()? } else { 0 };
+        let habits = input.number()?;
         let memory = if habits & TSO != 0 { Memory::Tso } else { Memory::Sc };
         let tlb = match habits & SPECULATIVE {
             0 => TlbRefill::OnAccess,
             _ => TlbRefill::Speculative,
         };
-        if habits & !(TSO | SPECULATIVE) != 0 || (habits == 0) != (format == FORMAT) {
+        if habits & !(TSO | SPECULATIVE) != 0 {
             return Err(TokenError::Malformed("memory does what this version does not know"));
         }
         let program = Program::parse(input.text()?)?;
@@ -161,7 +169,7 @@ impl Token {
 
 impl fmt::Display for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{KIND}{}:{}", self.format(), URL_SAFE_NO_PAD.encode(self.to_bytes()))
+        write!(f, "{KIND}{FORMAT}:{}", URL_SAFE_NO_PAD.encode(self.to_bytes()))
     }
 }
 
@@ -172,7 +180,8 @@ impl FromStr for Token {
         let word = word.trim();
         let (head, letters) = word.split_once(':').ok_or(TokenError::NotAToken)?;
         match head.strip_prefix(KIND) {
-            Some(FORMAT | FORMAT_MEMORY) => {}
+            Some(FORMAT) => {}
+            Some(old) if BY_PLACE.contains(&old) => return Err(TokenError::Old(old.to_owned())),
             Some(other) if !other.is_empty() && other.bytes().all(|b| b.is_ascii_digit()) => {
                 return Err(TokenError::Format(other.to_owned()));
             }
@@ -183,69 +192,22 @@ impl FromStr for Token {
             // The last letter of a whole token leaves no bits over.
             _ => TokenError::Short,
         })?;
-        Self::from_bytes(&bytes, &head[KIND.len()..])
+        Self::from_bytes(&bytes)
     }
 }
 
-/// How many numbers a geometry is.
-const SIZES: usize = 14;
-
-fn numbers_of(geometry: &Geometry) -> [u32; SIZES] {
-    // Every field by name: a new one must find its place in the format.
-    let Geometry {
-        pmd_order,
-        gather_batch,
-        pin_bias,
-        cpus,
-        pages,
-        dev_pages,
-        files_max,
-        file_pages_max,
-        procs_max,
-        fds_max,
-        maps_max,
-        pipes_max,
-        pipe_slots,
-        pins_max,
-    } = *geometry;
-    [
-        pmd_order.into(),
-        gather_batch.into(),
-        pin_bias,
-        cpus.into(),
-        pages,
-        dev_pages,
-        files_max.into(),
-        file_pages_max,
-        procs_max.into(),
-        fds_max.into(),
-        maps_max.into(),
-        pipes_max.into(),
-        pipe_slots.into(),
-        pins_max.into(),
-    ]
+/// A geometry in numbers.
+fn numbers_of(geometry: &Geometry) -> [u64; Geometry::SIZES] {
+    geometry.sizes().map(|(_, size)| size)
 }
 
-/// None: a number is too large for its field. What the sizes may be is for the scenario to say.
-fn geometry_of(sizes: [u32; SIZES]) -> Option<Geometry> {
-    let byte = |n: usize| u8::try_from(sizes[n]).ok();
-    let short = |n: usize| u16::try_from(sizes[n]).ok();
-    Some(Geometry {
-        pmd_order: byte(0)?,
-        gather_batch: short(1)?,
-        pin_bias: sizes[2],
-        cpus: short(3)?,
-        pages: sizes[4],
-        dev_pages: sizes[5],
-        files_max: short(6)?,
-        file_pages_max: sizes[7],
-        procs_max: short(8)?,
-        fds_max: byte(9)?,
-        maps_max: byte(10)?,
-        pipes_max: byte(11)?,
-        pipe_slots: short(12)?,
-        pins_max: short(13)?,
-    })
+/// None: a number is too large for its size. What the sizes may be is for the scenario to say.
+fn geometry_of(sizes: [u64; Geometry::SIZES]) -> Option<Geometry> {
+    let mut geometry = Geometry::SMALL;
+    for ((name, _), size) in geometry.sizes().into_iter().zip(sizes) {
+        geometry.set(name, size).ok()?;
+    }
+    Some(geometry)
 }
 
 /// LEB128.

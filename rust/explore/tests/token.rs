@@ -80,9 +80,9 @@ fn failing(scenario: &Scenario) -> Vec<Schedule> {
 
 fn assert_round_trip(token: &Token) {
     let word = token.to_string();
-    assert!(word.starts_with("pgm1:"), "{word}");
+    assert!(word.starts_with("pgm3:"), "{word}");
     let letter = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    assert!(word["pgm1:".len()..].chars().all(letter), "{word}");
+    assert!(word["pgm3:".len()..].chars().all(letter), "{word}");
     let back: Token = word.parse().unwrap();
     assert_eq!(&back, token);
     assert_eq!(back.to_string(), word);
@@ -154,7 +154,7 @@ fn a_hundred_thousand_garbled_tokens_are_errors_and_nothing_worse() {
     for round in 0..100_000 {
         let garbled = match round % 4 {
             0 => any_text(&mut numbers),
-            1 => format!("pgm1:{}", letters(&mut numbers)),
+            1 => format!("pgm3:{}", letters(&mut numbers)),
             2 => changed(&mut numbers, &words[round / 4 % 2]),
             _ => signed(&mut numbers, &words[round / 4 % 2]),
         };
@@ -211,19 +211,47 @@ fn signed(numbers: &mut Numbers, word: &str) -> String {
     sealed(bytes)
 }
 
+/// Where the sizes of a small machine begin in a token's bytes, with their number.
+const SIZES: &[u8] = &[14, 2, 2, 0x80, 8];
+
+#[test]
+fn a_token_with_fewer_sizes_is_of_a_machine_that_did_not_have_the_others_yet() {
+    let token = find(&torn()).token(&torn());
+    let bytes = contents(&token.to_string());
+    let at = bytes.windows(SIZES.len()).position(|part| part == SIZES).unwrap();
+    let small = Geometry::SMALL.pins_max;
+    assert_eq!(token.scenario.geometry.pins_max, small);
+    // The last of them, one byte, goes.
+    let last = at + 1 + 15 - 1;
+    assert_eq!(bytes[last], small as u8);
+    let mut old = bytes.clone();
+    old[at] = 13;
+    old.remove(last);
+    assert_eq!(sealed(old).parse(), Ok(token));
+    let mut new = bytes;
+    new[at] = 15;
+    new.insert(last, 7);
+    let says = sealed(new).parse::<Token>().expect_err("must be refused").to_string();
+    assert_eq!(says, "the token is malformed: it has sizes that are none of this version");
+}
+
 fn contents(word: &str) -> Vec<u8> {
     use base64::Engine as _;
-    let letters = word.strip_prefix("pgm1:").unwrap();
+    let letters = word.strip_prefix("pgm3:").unwrap();
     let mut bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(letters).unwrap();
     bytes.truncate(bytes.len() - 4);
     bytes
 }
 
-fn sealed(mut bytes: Vec<u8>) -> String {
+fn encoded(bytes: &[u8]) -> String {
     use base64::Engine as _;
+    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes)
+}
+
+fn sealed(mut bytes: Vec<u8>) -> String {
     let checksum = crc32fast::hash(&bytes);
     bytes.extend(checksum.to_le_bytes());
-    format!("pgm1:{}", base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes))
+    format!("pgm3:{}", encoded(&bytes))
 }
 
 #[test]
@@ -231,22 +259,28 @@ fn each_way_to_be_wrong_has_its_own_sentence() {
     let token = find(&torn()).token(&torn());
     let word = token.to_string();
     let says = |word: &str| word.parse::<Token>().expect_err("must be refused").to_string();
-    assert_eq!(says(""), "this is no token: tokens begin with pgm1: or pgm2:");
-    assert_eq!(says("pgmap:AAAA"), "this is no token: tokens begin with pgm1: or pgm2:");
+    assert_eq!(says(""), "this is no token: tokens begin with pgm3:");
+    assert_eq!(says("pgmap:AAAA"), "this is no token: tokens begin with pgm3:");
     assert_eq!(
-        says(&word.replace("pgm1:", "pgm3:")),
-        "the token has format pgm3, and this version reads pgm1 and pgm2 only"
+        says(&word.replace("pgm3:", "pgm4:")),
+        "the token has format pgm4, and this version reads pgm3 only"
     );
+    for old in ["pgm1", "pgm2"] {
+        let why = "knows memory by where it lay in the version that wrote it; this version reads pgm3 only";
+        let sentence = says(&word.replace("pgm3", old));
+        assert!(
+            sentence.starts_with(&format!("the token has format {old}, which {why}")),
+            "{sentence}"
+        );
+    }
     assert_eq!(
-        says(&word.replace("pgm1:", "pgm2:")),
-        "the token is malformed: memory does what this version does not know"
-    );
-    assert_eq!(
-        says(&word.replacen("pgm1:", "pgm1:+", 1)),
+        says(&word.replacen("pgm3:", "pgm3:+", 1)),
         "the token has a character that no token has, at position 5"
     );
-    assert_eq!(says("pgm1:AA"), "the token is cut short");
-    assert_eq!(says(&word[..word.len() - 4]), "the token is damaged: its checksum does not fit");
+    assert_eq!(says("pgm3:AA"), "the token is cut short");
+    // Without its checksum, so that the last of the rest is taken for one.
+    let unsealed = format!("pgm3:{}", encoded(&contents(&word)));
+    assert_eq!(says(&unsealed), "the token is damaged: its checksum does not fit");
 
     let instead = |from: &str, to: &str| {
         assert_eq!(from.len(), to.len());

@@ -40,7 +40,16 @@ impl Arena {
     ///
     /// # Errors
     /// None here.
-    pub fn table<T: ZeroInit>(&self, len: usize) -> Result<Table<T>, NoMemory> {
+    pub fn table<T: ZeroInit>(&self, name: &'static str, len: usize) -> Result<Table<T>, NoMemory> {
+        self.part(name, "", len)
+    }
+
+    pub(crate) fn part<T: ZeroInit>(
+        &self,
+        _name: &'static str,
+        _part: &'static str,
+        len: usize,
+    ) -> Result<Table<T>, NoMemory> {
         Ok(Table { entries: (0..len).map(|_| T::zeroed()).collect() })
     }
 

@@ -114,7 +114,7 @@ fn a_grace_period_waits_for_readers_of_both_kinds() {
 fn deferred_work_runs_after_a_grace_period_and_sees_what_its_pusher_did() {
     let start = || {
         let arena = Arena::new(0).expect("no limit");
-        (DeferredQueue::<u32>::new(&arena, 2).expect("no limit"), published())
+        (DeferredQueue::<u32>::new(&arena, 2, "queue").expect("no limit"), published())
     };
     let run = |early: bool| {
         move |(queue, it): &(DeferredQueue<u32>, Published), cpu: &Cpu<'_>, task| match task {

@@ -79,7 +79,7 @@ impl DevMem {
     /// # Errors
     /// [`NoMemory`] when the arena is full.
     pub fn new(arena: &Arena, span: Span) -> Result<Self, NoMemory> {
-        Ok(Self { pool: arena.table(1)?, span })
+        Ok(Self { pool: arena.table("devmem pool", 1)?, span })
     }
 
     /// The driver's frames.

@@ -6,7 +6,7 @@ use prim::{Arena, Strength, Table};
 /// One count, in memory of its own.
 fn word(count: i32) -> Table<PageRef> {
     let arena = Arena::new(1 << 12).expect("address space");
-    let word = arena.table::<PageRef>(1).expect("room");
+    let word = arena.table::<PageRef>("refcount", 1).expect("room");
     word[0].set(count);
     word
 }

@@ -83,11 +83,21 @@ impl Arena {
         Ok(Self { region: Arc::new(region) })
     }
 
-    /// Carves `len` zeroed entries.
+    /// Carves `len` zeroed entries. The name is for who explores.
     ///
     /// # Errors
     /// [`NoMemory`] if the reservation has no room left.
-    pub fn table<T: ZeroInit>(&self, len: usize) -> Result<Table<T>, NoMemory> {
+    pub fn table<T: ZeroInit>(&self, name: &'static str, len: usize) -> Result<Table<T>, NoMemory> {
+        self.part(name, "", len)
+    }
+
+    /// A table that is part of something of this name.
+    pub(crate) fn part<T: ZeroInit>(
+        &self,
+        _name: &'static str,
+        _part: &'static str,
+        len: usize,
+    ) -> Result<Table<T>, NoMemory> {
         const {
             assert!(!core::mem::needs_drop::<T>(), "arena data is never dropped");
             assert!(align_of::<T>() <= BLOCK, "the region is only page-aligned");

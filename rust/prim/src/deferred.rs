@@ -47,8 +47,9 @@ impl<T: PlainData> DeferredQueue<T> {
     ///
     /// # Errors
     /// [`NoMemory`] if the arena has no room.
-    pub fn new(arena: &Arena, capacity: usize) -> Result<Self, NoMemory> {
-        Ok(Self { head: arena.table(1)?, places: arena.table(capacity)? })
+    pub fn new(arena: &Arena, capacity: usize, name: &'static str) -> Result<Self, NoMemory> {
+        let places = arena.part(name, "places", capacity)?;
+        Ok(Self { head: arena.part(name, "ring", 1)?, places })
     }
 
     /// Defers `item` until after a grace period that begins later.

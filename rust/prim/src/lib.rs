@@ -89,4 +89,4 @@ pub use waiter::Waiter;
 pub use waiting::{Interrupted, Sleep, WaitClass, Waiting};
 pub use warn::{Warn, WarnRecord, code};
 pub use watch::{SlotState, TaskState};
-pub use zero::{PlainData, ZeroInit};
+pub use zero::{Field, Layout, PlainData, ZeroInit};

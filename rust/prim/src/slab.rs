@@ -59,9 +59,9 @@ impl<T: ZeroInit> Slab<T> {
             return Err(NoMemory);
         }
         Ok(Self {
-            objects: arena.table(capacity)?,
-            links: arena.table(capacity)?,
-            head: arena.table(1)?,
+            objects: arena.table(name, capacity)?,
+            links: arena.part(name, "links", capacity)?,
+            head: arena.part(name, "head", 1)?,
             name,
         })
     }

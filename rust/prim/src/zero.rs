@@ -9,10 +9,45 @@
 /// # Safety
 /// All-zero bytes are a valid value; no `Drop`, no pointer or reference inside; every byte that can
 /// change does so behind interior mutability, so that `&T` to memory that others write is sound.
-pub unsafe trait ZeroInit: Sized + Sync {}
+pub unsafe trait ZeroInit: Sized + Sync {
+    /// What its bytes are called.
+    const LAYOUT: Layout = Layout::Whole;
+}
 
 // SAFETY: an array is its elements.
-unsafe impl<T: ZeroInit, const N: usize> ZeroInit for [T; N] {}
+unsafe impl<T: ZeroInit, const N: usize> ZeroInit for [T; N] {
+    const LAYOUT: Layout = Layout::Elements { stride: size_of::<T>(), each: &T::LAYOUT };
+}
+
+/// The bytes of a type by name: what is told of a word, and what it is known by, stays when others are put beside it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// One thing. Its bytes are known by their place.
+    Whole,
+    Fields(&'static [Field]),
+    Elements {
+        stride: usize,
+        each: &'static Layout,
+    },
+}
+
+/// A field of a struct.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Field {
+    pub name: &'static str,
+    pub offset: usize,
+    pub bytes: usize,
+    pub layout: Layout,
+}
+
+impl Layout {
+    /// The field that this byte is in, of a struct.
+    #[must_use]
+    pub fn field(&self, byte: usize) -> Option<&'static Field> {
+        let Self::Fields(fields) = self else { return None };
+        fields.iter().find(|field| (field.offset..field.offset + field.bytes).contains(&byte))
+    }
+}
 
 /// Data under a lock.
 ///
@@ -72,9 +107,17 @@ macro_rules! zeroed {
             $( $(#[$field_meta])* $field_vis $field : $ty, )*
         }
 
-        // SAFETY: repr(C) over fields that are each ZeroInit, checked just below.
-        unsafe impl $crate::ZeroInit for $name {}
-        const _: fn() = || { $( $crate::zero::require_zero_init::<$ty>(); )* };
+        // SAFETY: repr(C) over fields that are each ZeroInit, or there would be no layout of them.
+        unsafe impl $crate::ZeroInit for $name {
+            const LAYOUT: $crate::Layout = $crate::Layout::Fields(&[
+                $( $crate::Field {
+                    name: stringify!($field),
+                    offset: core::mem::offset_of!($name, $field),
+                    bytes: size_of::<$ty>(),
+                    layout: <$ty as $crate::ZeroInit>::LAYOUT,
+                }, )*
+            ]);
+        }
     };
 }
 
@@ -122,9 +165,6 @@ macro_rules! plain {
         unsafe impl $crate::PlainData for $name {}
     };
 }
-
-#[doc(hidden)]
-pub fn require_zero_init<T: ZeroInit>() {}
 
 #[doc(hidden)]
 pub fn require_plain_data<T: PlainData>() {}

@@ -36,7 +36,7 @@ fn arena() -> Arena {
 fn a_table_begins_as_zero_and_stays_in_bounds() {
     let machine = Machine::new(1);
     let cpu = cpu(&machine, 0);
-    let pages = arena().table::<Page>(10).unwrap();
+    let pages = arena().table::<Page>("page", 10).unwrap();
     assert_eq!((pages.len(), pages[9].refcount.read()), (10, 0));
     pages[3].refcount.inc();
     pages[3].list.lock(&cpu).free[2] = 7;
@@ -48,14 +48,17 @@ fn a_table_begins_as_zero_and_stays_in_bounds() {
 
 #[test]
 fn an_entry_knows_its_place_in_the_table() {
-    let pages = arena().table::<Page>(10).unwrap();
+    let pages = arena().table::<Page>("page", 10).unwrap();
     assert!((0..10).all(|index| pages.index_of(&pages[index]) == index));
 }
 
 #[test]
 fn tables_do_not_share_cache_lines() {
     let arena = arena();
-    let (a, b) = (arena.table::<AtomicU32>(1).unwrap(), arena.table::<AtomicU32>(1).unwrap());
+    let (a, b) = (
+        arena.table::<AtomicU32>("word", 1).unwrap(),
+        arena.table::<AtomicU32>("word", 1).unwrap(),
+    );
     let distance = std::ptr::from_ref(&b[0]).addr() - std::ptr::from_ref(&a[0]).addr();
     assert!(distance >= 128);
     assert_eq!(std::ptr::from_ref(&a[0]).addr() % 128, 0);
@@ -64,15 +67,15 @@ fn tables_do_not_share_cache_lines() {
 #[test]
 fn a_reservation_that_is_too_small_is_out_of_memory() {
     let arena = Arena::new(4096).unwrap();
-    assert_eq!(arena.table::<AtomicU64>(513).err(), Some(NoMemory));
-    assert_eq!(arena.table::<AtomicU64>(usize::MAX).err(), Some(NoMemory));
-    assert!(arena.table::<AtomicU64>(512).is_ok());
-    assert_eq!(arena.table::<AtomicU64>(1).err(), Some(NoMemory));
+    assert_eq!(arena.table::<AtomicU64>("long", 513).err(), Some(NoMemory));
+    assert_eq!(arena.table::<AtomicU64>("long", usize::MAX).err(), Some(NoMemory));
+    assert!(arena.table::<AtomicU64>("long", 512).is_ok());
+    assert_eq!(arena.table::<AtomicU64>("long", 1).err(), Some(NoMemory));
 }
 
 #[test]
 fn a_table_outlives_its_arena() {
-    let table = arena().table::<AtomicU64>(4).unwrap();
+    let table = arena().table::<AtomicU64>("long", 4).unwrap();
     table[3].set(1);
     assert_eq!(table[3].read(), 1);
 }
@@ -85,7 +88,7 @@ fn a_huge_table_costs_nothing_until_touched() {
         statm.split(' ').nth(1).unwrap().parse().unwrap()
     }
     let before = resident_pages();
-    let table = Arena::new(1 << 40).unwrap().table::<AtomicU64>(1 << 37).unwrap();
+    let table = Arena::new(1 << 40).unwrap().table::<AtomicU64>("long", 1 << 37).unwrap();
     table[1 << 36].inc();
     assert_eq!((table[1 << 36].read(), table[(1 << 37) - 1].read()), (1, 0));
     // Room for a transparent huge page or two, and for the other tests of this process.
@@ -94,7 +97,7 @@ fn a_huge_table_costs_nothing_until_touched() {
 
 #[test]
 fn zero_clears_the_range_and_nothing_else() {
-    let table = Arena::new(1 << 20).unwrap().table::<AtomicU64>(20_000).unwrap();
+    let table = Arena::new(1 << 20).unwrap().table::<AtomicU64>("long", 20_000).unwrap();
     for range in [5..6, 100..100, 511..513, 3..9_999, 0..20_000, 19_999..20_000] {
         table.iter().for_each(|word| word.set(1));
         table.zero(range.clone());
@@ -107,13 +110,13 @@ fn zero_clears_the_range_and_nothing_else() {
 #[test]
 fn restore_brings_back_every_byte_under_live_tables() {
     let mut arena = Arena::new(1 << 20).unwrap();
-    let words = arena.table::<AtomicU64>(5_000).unwrap();
+    let words = arena.table::<AtomicU64>("long", 5_000).unwrap();
     words[7].set(7);
     let snapshot = arena.snapshot();
     assert_eq!(snapshot.bytes(), 4096, "one touched block");
     words[7].set(8);
     words[4_000].set(9);
-    let later = arena.table::<AtomicU64>(10).unwrap();
+    let later = arena.table::<AtomicU64>("long", 10).unwrap();
     later[0].set(10);
     arena.restore(&snapshot);
     assert_eq!((words[7].read(), words[4_000].read(), later[0].read()), (7, 0, 0));

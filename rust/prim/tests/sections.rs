@@ -177,7 +177,7 @@ fn an_rcu_reader_never_sees_a_freed_object() {
 fn deferred_work_runs_in_order_after_a_grace_period() {
     let machine = Machine::new(2);
     let arena = Arena::new(1 << 16).unwrap();
-    let queue = DeferredQueue::<u32>::new(&arena, 3).unwrap();
+    let queue = DeferredQueue::<u32>::new(&arena, 3, "queue").unwrap();
     let cpu = cpu(&machine, 0);
     assert_eq!([1, 2, 3, 4].map(|n| queue.push(&cpu, n)), [Ok(()), Ok(()), Ok(()), Err(Full)]);
     assert_eq!(queue.pending(), 3);

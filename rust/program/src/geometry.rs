@@ -163,6 +163,66 @@ impl Geometry {
     }
 }
 
+macro_rules! sizes {
+    ($($name:ident: $type:ty,)+) => {
+        /// The sizes by name. Tokens write them in this order, so a new one comes last.
+        impl Geometry {
+            /// How many there are.
+            pub const SIZES: usize = [$(stringify!($name)),+].len();
+
+            /// All of them.
+            #[must_use]
+            pub fn sizes(&self) -> [(&'static str, u64); Self::SIZES] {
+                // Every field by name: one that has no row here does not compile.
+                let Self { $($name),+ } = *self;
+                [$((stringify!($name), u64::from($name))),+]
+            }
+
+            /// The largest number that is kept for a size; none: no size is called so.
+            #[must_use]
+            pub fn most(name: &str) -> Option<u64> {
+                match name {
+                    $(stringify!($name) => Some(<$type>::MAX.into()),)+
+                    _ => None,
+                }
+            }
+
+            /// Changes one; what it may be [`validate`](Self::validate) says.
+            pub fn set(&mut self, name: &str, value: u64) -> Result<(), GeometryError> {
+                match name {
+                    $(stringify!($name) => {
+                        let large = |_| GeometryError(format!("{name} is {value}: too large"));
+                        self.$name = value.try_into().map_err(large)?;
+                    })+
+                    _ => {
+                        let all = [$(stringify!($name)),+].join(", ");
+                        let what = format!("no size is called {name:?}; sizes are: {all}");
+                        return Err(GeometryError(what));
+                    }
+                }
+                Ok(())
+            }
+        }
+    };
+}
+
+sizes! {
+    pmd_order: u8,
+    gather_batch: u16,
+    pin_bias: u32,
+    cpus: u16,
+    pages: u32,
+    dev_pages: u32,
+    files_max: u16,
+    file_pages_max: u32,
+    procs_max: u16,
+    fds_max: u8,
+    maps_max: u8,
+    pipes_max: u8,
+    pipe_slots: u16,
+    pins_max: u16,
+}
+
 /// A geometry no world can have; the sentence says which size and what it may be.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{0}")]
@@ -176,6 +236,22 @@ mod tests {
         let mut g = REAL;
         change(&mut g);
         g.validate().expect_err("must be refused").to_string()
+    }
+
+    #[test]
+    fn sizes_are_read_and_changed_by_name() {
+        let mut changed = SMALL;
+        for (name, value) in REAL.sizes() {
+            assert!(Geometry::most(name).is_some_and(|most| value <= most), "{name}");
+            assert_eq!(changed.set(name, value), Ok(()));
+        }
+        assert_eq!(changed, REAL);
+        let says = |wrong: Result<(), GeometryError>| wrong.expect_err("no size").to_string();
+        assert_eq!(says(changed.set("pmd_order", 256)), "pmd_order is 256: too large");
+        assert!(
+            says(changed.set("pmd", 2)).starts_with("no size is called \"pmd\"; sizes are: pmd_")
+        );
+        assert_eq!((changed, Geometry::most("pmd")), (REAL, None));
     }
 
     #[test]

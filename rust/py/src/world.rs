@@ -338,9 +338,7 @@ impl World {
     #[getter]
     fn geometry<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let all = PyDict::new(py);
-        sizes::named(&self.geometry)
-            .into_iter()
-            .try_for_each(|(name, size)| all.set_item(name, size))?;
+        self.geometry.sizes().into_iter().try_for_each(|(name, size)| all.set_item(name, size))?;
         Ok(all)
     }
 
@@ -371,9 +369,9 @@ impl World {
             changed.iter().try_for_each(|(name, value)| rules.set_item(name, value))?;
             args.push(format!("rules={}", rules.repr()?));
         }
-        let usual = sizes::named(&sizes::USUAL);
+        let usual = sizes::USUAL.sizes();
         let sizes = PyDict::new(py);
-        for (size, usual) in sizes::named(&self.geometry).into_iter().zip(usual) {
+        for (size, usual) in self.geometry.sizes().into_iter().zip(usual) {
             if size != usual {
                 sizes.set_item(size.0, size.1)?;
             }

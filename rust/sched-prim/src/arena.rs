@@ -23,7 +23,7 @@ use crate::{
     dirty::GRANULE,
     faults::Plan,
     in_use::{self, Entered},
-    memory::{BLOCK, Block, Memory, Region},
+    memory::{BLOCK, Block, Located, Memory, Region},
     table::Table,
 };
 
@@ -52,16 +52,6 @@ pub struct Arena {
     memory: Arc<Memory>,
 }
 
-/// Where in an arena something lies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Located {
-    pub region: Region,
-    /// Which entry of the region.
-    pub index: usize,
-    /// Byte inside the entry.
-    pub byte: usize,
-}
-
 impl Arena {
     /// Reserves address space; commits nothing.
     ///
@@ -71,18 +61,36 @@ impl Arena {
         Ok(Self { memory: Arc::new(Memory::new(reserve_bytes)?) })
     }
 
-    /// Carves `len` zeroed entries.
+    /// Carves `len` zeroed entries, which go by this name.
     ///
     /// # Errors
     /// [`NoMemory`] if the reservation has no room left.
-    pub fn table<T: ZeroInit>(&self, len: usize) -> Result<Table<T>, NoMemory> {
+    pub fn table<T: ZeroInit>(&self, name: &'static str, len: usize) -> Result<Table<T>, NoMemory> {
+        self.part(name, "", len)
+    }
+
+    /// A table that is part of something of this name.
+    pub(crate) fn part<T: ZeroInit>(
+        &self,
+        name: &'static str,
+        part: &'static str,
+        len: usize,
+    ) -> Result<Table<T>, NoMemory> {
         const {
             assert!(!core::mem::needs_drop::<T>(), "arena data is never dropped");
             assert!(align_of::<T>() <= BLOCK, "the region is only page-aligned");
         }
         let align = align_of::<T>().max(TABLE_ALIGN);
-        let name = core::any::type_name::<T>();
-        let base = self.memory.carve(size_of::<T>(), len, align, name)?;
+        let region = Region {
+            name,
+            part,
+            stride: size_of::<T>(),
+            len,
+            layout: T::LAYOUT,
+            offset: 0,
+            nth: 0,
+        };
+        let base = self.memory.carve(align, region)?;
         // SAFETY: just carved for `len` entries of T at T's alignment, and still zero.
         Ok(unsafe { Table::new(base.cast(), len, Arc::clone(&self.memory)) })
     }
@@ -112,12 +120,7 @@ impl Arena {
     /// What lies at this offset; None between tables and past the end.
     #[must_use]
     pub fn locate(&self, offset: usize) -> Option<Located> {
-        let regions = self.memory.regions();
-        let region =
-            *regions.get(regions.partition_point(|it| it.offset <= offset).checked_sub(1)?)?;
-        let inside = offset - region.offset;
-        let index = inside.checked_div(region.stride)?;
-        (index < region.len).then(|| Located { region, index, byte: inside % region.stride })
+        self.memory.locate(offset)
     }
 
     /// Copies what is not zero. Memory: the touched part; time: the carved part, so this is for small

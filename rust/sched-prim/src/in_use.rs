@@ -12,9 +12,13 @@ use core::{
 };
 use std::sync::Arc;
 
-use crate::{dirty::Dirty, memory::Memory};
+use crate::{
+    dirty::Dirty,
+    memory::{Located, Memory},
+};
 
 struct InUse {
+    memory: Cell<Option<NonNull<Memory>>>,
     base: Cell<usize>,
     bytes: Cell<usize>,
     dirty: Cell<Option<NonNull<Dirty>>>,
@@ -24,7 +28,7 @@ struct InUse {
 
 thread_local! {
     static IN_USE: InUse =
-        const { InUse { base: Cell::new(0), bytes: Cell::new(0), dirty: Cell::new(None), first: Cell::new(None) } };
+        const { InUse { memory: Cell::new(None), base: Cell::new(0), bytes: Cell::new(0), dirty: Cell::new(None), first: Cell::new(None) } };
 }
 
 /// Where an address lies in the arena in use.
@@ -88,6 +92,13 @@ pub(crate) fn store(offset: usize, bytes: usize, value: u64) -> Option<u64> {
     before
 }
 
+/// What lies at an offset of the arena in use.
+pub(crate) fn locate(offset: usize) -> Option<Located> {
+    let memory = IN_USE.with(|now| now.memory.get())?;
+    // SAFETY: kept alive by the guard that set it, which clears it before it lets go.
+    unsafe { memory.as_ref() }.locate(offset)
+}
+
 pub(crate) fn is(memory: &Memory) -> bool {
     IN_USE.with(|now| now.base.get() == memory.base.addr().get() && now.dirty.get().is_some())
 }
@@ -105,6 +116,7 @@ impl Entered {
         // Writes before this were not recorded.
         memory.dirty.forget();
         IN_USE.with(|now| {
+            now.memory.set(Some(NonNull::from(&**memory)));
             now.base.set(memory.base.addr().get());
             now.bytes.set(memory.bytes);
             now.dirty.set(Some(NonNull::from(&memory.dirty)));
@@ -119,6 +131,7 @@ impl Drop for Entered {
         self.memory.dirty.forget();
         if is(&self.memory) {
             IN_USE.with(|now| {
+                now.memory.set(None);
                 now.base.set(0);
                 now.bytes.set(0);
                 now.dirty.set(None);

@@ -23,7 +23,8 @@
 //! owns heap memory across a step, and everything that tasks leave behind is put back by two calls: the
 //! arena's [`restore`](Arena::restore) and [`Machine::reset`].
 //!
-//! Identities do not depend on addresses ([`Subject`]); the arena that steps are about is the one that the
+//! Identities do not depend on addresses ([`Subject`]), and those in schedules not even on where in the arena a word
+//! lies ([`identity`]); the arena that steps are about is the one that the
 //! thread has [entered](Arena::enter).
 //!
 //! Left out, because they are about real time and real threads: `measure`, `perturb`, and what a watchdog or
@@ -39,6 +40,7 @@ pub mod faults;
 pub mod ghost;
 pub mod guard;
 pub mod hardware;
+mod identity;
 mod in_use;
 pub mod lease;
 pub mod lock;
@@ -67,7 +69,7 @@ pub mod waiting;
 pub mod warn;
 pub mod zero;
 
-pub use arena::{Arena, Located, NoMemory, Snapshot};
+pub use arena::{Arena, NoMemory, Snapshot};
 pub use atomic::{AtomicI32, AtomicI64, AtomicU32, AtomicU64, AtomicUsize};
 pub use barrier::{cpu_relax, smp_mb, smp_mb_after_atomic, smp_rmb, smp_wmb};
 pub use cpu::Cpu;
@@ -76,6 +78,7 @@ pub use faults::Faults;
 pub use ghost::Ghost;
 pub use guard::{AccessGuard, IrqGuard, LeafSection, RcuGuard};
 pub use hardware::{by_hardware, may_speculate};
+pub use identity::identity;
 pub use in_use::Entered;
 pub use lease::{CpuId, Lease, NoCpu, Poll, Signal, TaskId};
 pub use lock::order::Nesting;
@@ -85,7 +88,7 @@ pub use lock::{
     lock_map_acquire, lock_map_release,
 };
 pub use machine::{Machine, Tally};
-pub use memory::Region;
+pub use memory::{Located, Region};
 pub use object::Subject;
 pub use poison::{Abandoned, Poison, Stopped, catch_abandon};
 pub use rcu::{Crossed, sync_access, sync_irq, synchronize_rcu};
@@ -100,4 +103,4 @@ pub use wait::{
 pub use waiter::Waiter;
 pub use waiting::{Interrupted, Sleep, WaitClass, Waiting};
 pub use warn::{Warn, WarnRecord, code};
-pub use zero::{PlainData, ZeroInit};
+pub use zero::{Field, Layout, PlainData, ZeroInit};

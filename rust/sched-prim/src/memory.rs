@@ -7,7 +7,7 @@ use core::{
 };
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::{Faults, NoMemory, dirty::Dirty};
+use crate::{Faults, Layout, NoMemory, dirty::Dirty};
 
 /// Granule of snapshots and of the region's size; every supported page size is a multiple of it.
 pub(crate) const BLOCK: usize = 4096;
@@ -21,8 +21,31 @@ pub struct Region {
     /// Bytes of an entry.
     pub stride: usize,
     pub len: usize,
-    /// The entries' type.
     pub name: &'static str,
+    /// Which part of what goes by this name; empty: the thing itself.
+    pub part: &'static str,
+    /// How many tables of the same name and part there were before it.
+    pub nth: usize,
+    /// What the bytes of an entry are called.
+    pub layout: Layout,
+}
+
+/// Where in an arena something lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Located {
+    pub region: Region,
+    /// Which entry of the region.
+    pub index: usize,
+    /// Byte inside the entry.
+    pub byte: usize,
+}
+
+impl Located {
+    /// The field of the entry, if it has some.
+    #[must_use]
+    pub fn field(&self) -> Option<&'static str> {
+        self.region.layout.field(self.byte).map(|field| field.name)
+    }
 }
 
 pub(crate) struct Memory {
@@ -56,28 +79,34 @@ impl Memory {
         Ok(Self { base, bytes, used, faults, dirty, regions: Mutex::default() })
     }
 
-    /// Room for `len` entries of `stride` bytes; tells where.
-    pub(crate) fn carve(
-        &self,
-        stride: usize,
-        len: usize,
-        align: usize,
-        name: &'static str,
-    ) -> Result<NonNull<u8>, NoMemory> {
+    /// Room for a table; tells where. Its offset and number are found here.
+    pub(crate) fn carve(&self, align: usize, table: Region) -> Result<NonNull<u8>, NoMemory> {
         // Held throughout, so two tables are never carved from one place.
         let mut regions = self.regions();
-        let bytes = stride.checked_mul(len).ok_or(NoMemory)?;
+        let bytes = table.stride.checked_mul(table.len).ok_or(NoMemory)?;
         let used = self.used.load(Relaxed);
         let offset = used.checked_next_multiple_of(align).ok_or(NoMemory)?;
         let end = offset.checked_add(bytes).filter(|&end| end <= self.bytes).ok_or(NoMemory)?;
         self.used.store(end, Relaxed);
-        regions.push(Region { offset, stride, len, name });
+        let alike = |it: &&Region| (it.name, it.part) == (table.name, table.part);
+        let nth = regions.iter().filter(alike).count();
+        regions.push(Region { offset, nth, ..table });
         // SAFETY: `offset <= end <= bytes`, inside the mapping.
         Ok(unsafe { self.base.add(offset) })
     }
 
     pub(crate) fn regions(&self) -> MutexGuard<'_, Vec<Region>> {
         self.regions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What lies at this offset; None between tables and past the end.
+    pub(crate) fn locate(&self, offset: usize) -> Option<Located> {
+        let regions = self.regions();
+        let region =
+            *regions.get(regions.partition_point(|it| it.offset <= offset).checked_sub(1)?)?;
+        let inside = offset - region.offset;
+        let index = inside.checked_div(region.stride)?;
+        (index < region.len).then(|| Located { region, index, byte: inside % region.stride })
     }
 
     pub(crate) fn carved_blocks(&self) -> usize {

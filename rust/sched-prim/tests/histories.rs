@@ -65,11 +65,11 @@ impl World {
     fn new(program: [Vec<Op>; TASKS]) -> Self {
         let arena = Arena::new(1 << 16).unwrap();
         let entered = arena.enter();
-        let shared = arena.table(1).unwrap();
-        let wiped = arena.table(2).unwrap();
+        let shared = arena.table("shared", 1).unwrap();
+        let wiped = arena.table("wiped", 2).unwrap();
         let slab = Slab::new(&arena, 2, "two").unwrap();
-        let queue = DeferredQueue::new(&arena, 2).unwrap();
-        let found = arena.table(TASKS).unwrap();
+        let queue = DeferredQueue::new(&arena, 2, "queue").unwrap();
+        let found = arena.table("found", TASKS).unwrap();
         let start = arena.snapshot();
         let machine = Machine::new(TASKS);
         let ends = RefCell::default();

@@ -37,9 +37,9 @@ fn shown(operation: impl FnOnce(&Locks, &Cpu<'_>)) -> Vec<String> {
     let arena = Arena::new(1 << 16).expect("address space");
     let _entered = arena.enter();
     let locks = Locks {
-        outer: arena.table(2).expect("room"),
-        inner: arena.table(2).expect("room"),
-        word: arena.table(1).expect("room"),
+        outer: arena.table("outer", 2).expect("room"),
+        inner: arena.table("inner", 2).expect("room"),
+        word: arena.table("word", 1).expect("room"),
     };
     operation(&locks, &machine.lease(Lease::of(TaskId(7))).expect("a free CPU"));
     let all = machine.nestings();

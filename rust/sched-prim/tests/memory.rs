@@ -19,15 +19,15 @@ impl Guarded for Pair {
 
 fn table() -> (Arena, Table<AtomicU32>) {
     let arena = Arena::new(1 << 16).unwrap();
-    let table = arena.table(4).unwrap();
+    let table = arena.table("table", 4).unwrap();
     (arena, table)
 }
 
 #[test]
 fn a_restore_by_what_was_written_equals_a_restore_of_everything() {
     let mut arena = Arena::new(1 << 20).unwrap();
-    let words = arena.table::<AtomicU64>(20_000).unwrap();
-    let locks = arena.table::<SpinLock<Pair>>(100).unwrap();
+    let words = arena.table::<AtomicU64>("long", 20_000).unwrap();
+    let locks = arena.table::<SpinLock<Pair>>("lock", 100).unwrap();
     let machine = Machine::new(1);
     let mut dice = 0x9e37_79b9_7f4a_7c15_u64;
     let mut roll = move |sides: usize| {
@@ -100,14 +100,12 @@ fn a_plan_of_failures_is_put_back_with_the_memory() {
 }
 
 #[test]
-fn regions_are_named_by_type_and_cover_what_was_carved() {
+fn regions_have_names_and_cover_what_was_carved() {
     let (arena, table) = table();
-    let other = arena.table::<AtomicU64>(2).unwrap();
+    let other = arena.table::<AtomicU64>("long", 2).unwrap();
     let names: Vec<_> = arena.regions().iter().map(|it| (it.name, it.stride, it.len)).collect();
-    let (word, long) =
-        ("pgmap_sched_prim::atomic::AtomicU32", "pgmap_sched_prim::atomic::AtomicU64");
-    assert_eq!(names, [(word, 4, table.len()), (long, 8, other.len())]);
+    assert_eq!(names, [("table", 4, table.len()), ("long", 8, other.len())]);
     assert_eq!(arena.locate(16), None, "between tables");
     let found = arena.locate(128 + 12).unwrap();
-    assert_eq!((found.region.name, found.index, found.byte), (long, 1, 4));
+    assert_eq!((found.region.name, found.index, found.byte), ("long", 1, 4));
 }

@@ -34,7 +34,7 @@ fn sems() -> [RwSem<Pair>; 2] {
 
 fn table() -> (Arena, Table<AtomicU32>) {
     let arena = Arena::new(1 << 16).unwrap();
-    let table = arena.table(4).unwrap();
+    let table = arena.table("table", 4).unwrap();
     (arena, table)
 }
 

@@ -64,9 +64,9 @@ impl<'a> Program<'a> {
         let arena = Arena::new(1 << 16).expect("address space");
         let entered = arena.enter();
         let shared = Shared {
-            words: arena.table(4).expect("room"),
-            cells: arena.table(4).expect("room"),
-            lock: arena.table(1).expect("room"),
+            words: arena.table("words", 4).expect("room"),
+            cells: arena.table("cells", 4).expect("room"),
+            lock: arena.table("lock", 1).expect("room"),
             results: Default::default(),
         };
         match kind {

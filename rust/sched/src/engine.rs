@@ -23,6 +23,7 @@ use crate::hash::Folding;
 use crate::history::History;
 use crate::journal::Journal;
 use crate::log::{Event, Kind};
+use crate::model::Identity;
 use crate::place::{Place, Stand, Turn, spin};
 use crate::runtime::Sleep;
 use crate::step::{Effect, MOST_TASKS, Step, Task};
@@ -124,7 +125,7 @@ impl Engine {
     }
 
     /// Gets ready for one execution of `tasks` tasks, the last `daemons` of which need not end.
-    pub(crate) fn begin(&mut self, tasks: usize, daemons: usize, wish: Wish) {
+    pub(crate) fn begin(&mut self, tasks: usize, daemons: usize, wish: Wish, identity: Identity) {
         for place in &mut self.places[..tasks] {
             place.stand = Stand::Running;
             place.sleep = None;
@@ -147,7 +148,9 @@ impl Engine {
         self.storm.end();
         self.storm_check = STREAK;
         self.guide = wish.guide;
-        self.journal.begin(wish.schedule, wish.trace);
+        let follows = matches!(self.guide, Guide::Script(_));
+        let rolls = follows || wish.schedule || wish.trace;
+        self.journal.begin(wish.schedule, wish.trace, rolls.then_some(identity));
         self.flight = Flight::None;
         if !self.interned.is_empty() {
             self.interned.clear();

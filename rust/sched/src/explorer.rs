@@ -77,7 +77,8 @@ impl Explorer {
         assert!(tasks <= MOST_TASKS, "a model has at most {MOST_TASKS} tasks, not {tasks}");
         assert!(!running(), "an execution inside an execution");
         let quiet = Quiet::new();
-        self.seat.with(|engine| engine.begin(tasks, daemons, wish));
+        let identity = model.identity();
+        self.seat.with(|engine| engine.begin(tasks, daemons, wish, identity));
         if let Err(message) = guarded(|| model.reset()) {
             return End::Failed(Failure::Panic { task: None, message });
         }

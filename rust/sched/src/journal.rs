@@ -5,6 +5,7 @@ use core::panic::Location;
 
 use crate::failure::Blocked;
 use crate::log::{Event, Kind};
+use crate::model::Identity;
 use crate::schedule::{Departure, Payment, Schedule, roll, roll_local};
 use crate::step::{Step, Task};
 
@@ -12,6 +13,8 @@ use crate::step::{Step, Task};
 #[derive(Default)]
 pub(crate) struct Journal {
     rolling: u64,
+    /// What steps are for the rolling hash; none if nobody asks for it.
+    identity: Option<Identity>,
     schedule: Option<Schedule>,
     trace: Option<Vec<Event>>,
     /// What the step in flight found and left, and what was remarked after it.
@@ -21,8 +24,9 @@ pub(crate) struct Journal {
 
 impl Journal {
     /// Starts over for an execution of which these are wanted.
-    pub(crate) fn begin(&mut self, schedule: bool, trace: bool) {
+    pub(crate) fn begin(&mut self, schedule: bool, trace: bool, identity: Option<Identity>) {
         self.rolling = 0;
+        self.identity = identity;
         self.schedule = schedule.then(Schedule::default);
         self.trace = trace.then(Vec::new);
         self.values = None;
@@ -58,7 +62,9 @@ impl Journal {
         step: &Step,
         kind: Kind,
     ) -> Option<(u64, u64)> {
-        self.rolling = roll(self.rolling, task, step);
+        if let Some(identity) = self.identity {
+            self.rolling = roll(self.rolling, task, identity(step));
+        }
         let values = self.values.take();
         if let Some(trace) = &mut self.trace {
             trace.push(Event { values, ..Event::of(index, task, step, kind) });

@@ -72,7 +72,7 @@ pub use coverage::Coverage;
 pub use explorer::Explorer;
 pub use failure::{Blocked, Failure, Fault, Recurrence};
 pub use log::{Event, Kind};
-pub use model::Model;
+pub use model::{Identity, Model};
 pub use replay::{Ended, Redone, Replayed, Trace};
 pub use runtime::{
     choose, choose_paid, current, fail, foretell, intern, note, point, point_when, record, relax,

@@ -1,7 +1,16 @@
 //! What is explored: a fixed number of tasks over some state that can be put back to its start.
 
 use crate::failure::Fault;
-use crate::step::{Object, Task};
+use crate::step::{Object, Step, Task};
+
+/// What a step does and to what, as a number for schedules: the same in every process, and as long as the model
+/// calls both the same, whatever else it has learnt meanwhile.
+pub type Identity = fn(&Step) -> u64;
+
+/// By the numbers that the model gave them.
+fn numbered(step: &Step) -> u64 {
+    step.object.0.rotate_left(8) ^ u64::from(step.verb.0)
+}
 
 /// A concurrent program, small enough to be run millions of times.
 ///
@@ -16,6 +25,12 @@ pub trait Model {
     /// have ended and no daemon can go on; a daemon that waits is no part of a deadlock.
     fn daemons(&self) -> usize {
         0
+    }
+
+    /// What steps are for the rolling hash of a schedule. Asked for each event of an execution that is written down
+    /// or follows a schedule, and of no other.
+    fn identity(&self) -> Identity {
+        numbered
     }
 
     /// Puts the state back to the start. Called before each execution, outside any task.

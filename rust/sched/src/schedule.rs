@@ -2,13 +2,13 @@
 //!
 //! The default is to go on with the current task while it can run, and else with the lowest task
 //! that can. Only departures are kept, each with the number of events before it, the results of
-//! choices, and of choices that can cost those that did. A rolling hash of (task, verb, object) over
-//! all events, with a checkpoint at each departure and at the end, tells whether a model still does
+//! choices, and of choices that can cost those that did. A rolling hash of (task, verb, object), by what the model
+//! calls them, over all events, with a checkpoint at each departure and at the end, tells whether a model still does
 //! what it did when the schedule was found.
 
 use crate::hash::mix64;
 use crate::log::{Event, Kind};
-use crate::step::{Step, Task};
+use crate::step::Task;
 
 /// One departure from the default path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -96,10 +96,9 @@ impl Schedule {
     }
 }
 
-/// The rolling hash after one more event.
-pub(crate) fn roll(hash: u64, task: Task, step: &Step) -> u64 {
-    let who = u64::from(task.0) << 8 | u64::from(step.verb.0);
-    mix64(hash ^ mix64(who, 1), step.object.0)
+/// The rolling hash after one more event, by what its step [is](crate::Identity).
+pub(crate) fn roll(hash: u64, task: Task, step: u64) -> u64 {
+    mix64(hash ^ mix64(u64::from(task.0), 1), step)
 }
 
 /// The rolling hash after an event that has no object: a choice, the end of a busy-wait turn.

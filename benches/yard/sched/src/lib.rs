@@ -26,7 +26,7 @@ pub mod step;
 
 pub use control::Control;
 pub use failure::{Blocked, Failure, Fault, Recurrence};
-pub use model::Model;
+pub use model::{Identity, Model};
 pub use runtime::{
     choose_paid, current, fail, foretell, intern, note, point, point_when, record, relax, running,
     settle, touch, touches_count, value,

@@ -1,13 +1,10 @@
 //! What a step is about: an object of the trace as a thing that has a name.
 //!
-//! Objects are offsets into the arena, and the arena knows the types of its tables. A table of bare atomics
-//! has no telling type and is known by the table before it: the data in pages follow the pages.
+//! Objects are offsets into the arena, and the arena knows its tables and their fields by name.
 
-use std::any::type_name;
-
-use pgmap_mm::page::{Page, Pfn, Stamp};
+use pgmap_mm::page::{Pfn, Stamp};
 use pgmap_mm::vm::{Pmd, Pte};
-use pgmap_prim::{Arena, AtomicU64, Region, Subject};
+use pgmap_prim::{Arena, Located, Subject};
 use pgmap_sched::{Event, Object};
 
 use crate::names;
@@ -42,7 +39,7 @@ pub(crate) enum Thing {
     Outside,
 }
 
-/// The words of `struct page`, in their order.
+/// The words of `struct page`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Word {
     Refcount,
@@ -55,6 +52,7 @@ pub(crate) enum Word {
     Extra,
 }
 
+/// Every word.
 const WORDS: [Word; 8] = [
     Word::Refcount,
     Word::Mapcount,
@@ -66,14 +64,6 @@ const WORDS: [Word; 8] = [
     Word::Extra,
 ];
 
-const _: () = {
-    assert!(size_of::<Page>() == WORDS.len() * 4);
-    assert!(std::mem::offset_of!(Page, refcount) == 0);
-    assert!(std::mem::offset_of!(Page, mapcount) == 4);
-    assert!(std::mem::offset_of!(Page, flags) == 8);
-    assert!(std::mem::offset_of!(Page, private) == 24);
-};
-
 impl Thing {
     /// The page it belongs to.
     pub(crate) fn pfn(self) -> Option<u32> {
@@ -84,30 +74,14 @@ impl Thing {
     }
 }
 
-/// The tables of an arena, by what they hold.
+/// The tables of an arena.
 pub(crate) struct Tables<'a> {
     arena: &'a Arena,
-    /// Offsets of the tables of bare words.
-    contents: Option<usize>,
-    lives: Option<usize>,
-    tlb_pages: Option<usize>,
 }
 
 impl<'a> Tables<'a> {
     pub(crate) fn of(arena: &'a Arena) -> Self {
-        let regions = arena.regions();
-        // The n-th table of bare words after the one of this type.
-        let after = |name: &str, n: usize| {
-            let at = regions.iter().position(|region| region.name.ends_with(name))?;
-            let bare = |region: &&Region| region.name == type_name::<AtomicU64>();
-            regions[at..].iter().filter(bare).nth(n).map(|region| region.offset)
-        };
-        Self {
-            arena,
-            contents: after("::Page", 0),
-            lives: after("::Page", 1),
-            tlb_pages: after("::TlbEntry", 0),
-        }
+        Self { arena }
     }
 
     pub(crate) fn thing(&self, object: Object) -> Thing {
@@ -118,26 +92,33 @@ impl<'a> Tables<'a> {
         };
         let located = usize::try_from(offset).ok().and_then(|offset| self.arena.locate(offset));
         let Some(located) = located else { return Thing::Outside };
-        let (region, pfn) = (located.region, located.index as u32);
-        let at = Some(region.offset);
-        if region.name == type_name::<Page>() {
-            return Thing::Page { pfn, word: WORDS[located.byte / 4 % WORDS.len()] };
-        }
-        match region.name {
-            _ if at == self.contents => Thing::Contents { pfn },
-            _ if at == self.lives => Thing::Life { pfn },
-            _ if at == self.tlb_pages => Thing::TlbPage,
-            name if name.ends_with("::PteWord") => Thing::Pte,
-            name if name.ends_with("::PmdWord") => Thing::Pmd,
-            name if name.ends_with("::DaxSlot") => Thing::DaxEntry,
-            name if name.ends_with("::TlbEntry") => Thing::Tlb,
-            name if name.ends_with("::slab::Head") => Thing::Outside,
+        let pfn = located.index as u32;
+        match (located.region.name, located.region.part) {
+            ("page", "") => match Word::of(&located) {
+                Some(word) => Thing::Page { pfn, word },
+                None => Thing::Other,
+            },
+            ("contents", "") => Thing::Contents { pfn },
+            ("page life", "") => Thing::Life { pfn },
+            ("pte", "") => Thing::Pte,
+            ("pmd", "") => Thing::Pmd,
+            ("dax entry", "") => Thing::DaxEntry,
+            ("tlb", "") => Thing::Tlb,
+            ("tlb pages", "") => Thing::TlbPage,
+            // A slab's list of what is free.
+            (_, "head") => Thing::Outside,
             _ => Thing::Other,
         }
     }
 }
 
 impl Word {
+    /// The one that lies here in a table of pages.
+    fn of(located: &Located) -> Option<Self> {
+        let field = located.field()?;
+        WORDS.into_iter().find(|word| word.name() == field)
+    }
+
     fn name(self) -> &'static str {
         match self {
             Self::Refcount => "refcount",

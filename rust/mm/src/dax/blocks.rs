@@ -37,7 +37,11 @@ impl Blocks {
     /// # Errors
     /// [`NoMemory`] when the arena is full.
     pub(super) fn new(arena: &Arena, total: u32) -> Result<Self, NoMemory> {
-        Ok(Self { bits: arena.table(total as usize / 64 + 1)?, cursor: arena.table(1)?, total })
+        Ok(Self {
+            bits: arena.table("block bits", total as usize / 64 + 1)?,
+            cursor: arena.table("block cursor", 1)?,
+            total,
+        })
     }
 
     /// `count` contiguous free blocks, the first a multiple of `align`; none when there is no such run.

@@ -165,11 +165,11 @@ impl Dax {
         Ok(Self {
             vm,
             inodes: Slab::new(arena, files, "inode")?,
-            entries: arena.table(slots)?,
-            extents: arena.table(slots)?,
+            entries: arena.table("dax entry", slots)?,
+            extents: arena.table("extent", slots)?,
             file_pages: geometry.file_pages_max,
             blocks: Blocks::new(arena, span.pages)?,
-            device: arena.table(1)?,
+            device: arena.table("dax_device", 1)?,
             span,
         })
     }

@@ -157,7 +157,7 @@ pub(super) struct Ledger {
 
 impl Ledger {
     pub(super) fn new(arena: &Arena, pages: usize) -> Result<Self, NoMemory> {
-        Ok(Self { rows: arena.table(pages)? })
+        Ok(Self { rows: arena.table("page owners", pages)? })
     }
 }
 

@@ -37,11 +37,11 @@ impl Memmap {
     pub fn new(arena: &Arena, pages: u32, pin_bias: u32) -> Result<Self, NoMemory> {
         let count = pages as usize;
         let memmap = Self {
-            pages: arena.table(count)?,
-            contents: arena.table(count)?,
+            pages: arena.table("page", count)?,
+            contents: arena.table("contents", count)?,
             shadow: Shadow::new(arena, count)?,
             ledger: Ledger::new(arena, count)?,
-            touched: arena.table((count >> REGION.0) + 1)?,
+            touched: arena.table("touched", (count >> REGION.0) + 1)?,
             pin_bias: pin_bias.cast_signed(),
             oracle: Oracle::On,
         };

@@ -93,7 +93,7 @@ pub(super) struct Shadow {
 
 impl Shadow {
     pub(super) fn new(arena: &Arena, pages: usize) -> Result<Self, NoMemory> {
-        Ok(Self { words: arena.table(pages)?, epoch: arena.table(1)? })
+        Ok(Self { words: arena.table("page life", pages)?, epoch: arena.table("epoch", 1)? })
     }
 
     pub(super) fn assign(&self, cpu: &Cpu<'_>, pfn: Pfn, owner: Owner) {

@@ -163,9 +163,9 @@ impl Pagemaps {
             rules,
             pmd_order: Order(geometry.pmd_order),
             maps: Slab::new(arena, PAGEMAPS, "dev_pagemap")?,
-            ranges: arena.table(PAGEMAPS)?,
-            ranges_lock: arena.table(1)?,
-            claims: arena.table(regions)?,
+            ranges: arena.table("pagemap range", PAGEMAPS)?,
+            ranges_lock: arena.table("pagemap ranges lock", 1)?,
+            claims: arena.table("claims", regions)?,
             driver,
         })
     }

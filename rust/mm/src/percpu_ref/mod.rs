@@ -112,10 +112,10 @@ impl PercpuRefs {
         Ok(Self {
             refs: Slab::new(arena, capacity, "percpu_ref")?,
             counters: Slab::new(arena, capacity, "percpu_counter")?,
-            cells: arena.table(rows * ROW)?,
+            cells: arena.table("percpu cells", rows * ROW)?,
             cpus,
-            switch_lock: arena.table(1)?,
-            switches: DeferredQueue::new(arena, 2 * capacity)?,
+            switch_lock: arena.table("percpu_ref switch", 1)?,
+            switches: DeferredQueue::new(arena, 2 * capacity, "percpu_ref switches")?,
             put_how: Strength::KEPT,
         })
     }

@@ -82,7 +82,7 @@ impl Vm {
             mms: Slab::new(arena, mms, "mm_struct")?,
             tables: PageTables::new(arena, geometry, mms)?,
             tlb: Tlb::new(arena, geometry.cpus.into())?,
-            mappings: arena.table(geometry.files_max.into())?,
+            mappings: arena.table("address_space", geometry.files_max.into())?,
             gather_batch: usize::from(geometry.gather_batch).clamp(1, gather::BATCH_MAX),
         })
     }

@@ -68,9 +68,9 @@ impl PageTables {
         let tables = mms * pmds_per_mm as usize;
         Ok(Self {
             slab: Slab::new(arena, tables, "pte_table")?,
-            ptes: arena.table(tables << geometry.pmd_order)?,
-            pmds: arena.table(tables)?,
-            dead: DeferredQueue::new(arena, 64)?,
+            ptes: arena.table("pte", tables << geometry.pmd_order)?,
+            pmds: arena.table("pmd", tables)?,
+            dead: DeferredQueue::new(arena, 64, "dead tables")?,
             pmd_order: Order(geometry.pmd_order),
             pmds_per_mm,
         })

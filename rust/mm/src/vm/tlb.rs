@@ -108,7 +108,10 @@ pub(super) struct Tlb {
 
 impl Tlb {
     pub(super) fn new(arena: &Arena, cpus: usize) -> Result<Self, NoMemory> {
-        Ok(Self { entries: arena.table(cpus * ENTRIES)?, summaries: arena.table(cpus * ENTRIES)? })
+        Ok(Self {
+            entries: arena.table("tlb", cpus * ENTRIES)?,
+            summaries: arena.table("tlb pages", cpus * ENTRIES)?,
+        })
     }
 
     #[inline]

@@ -143,8 +143,8 @@ impl World {
             dax: Dax::new(arena, geometry, vm, pmem)?,
             devmem,
             geometry: *geometry,
-            dev_pagemap: arena.table(1)?,
-            directory: arena.table(1)?,
+            dev_pagemap: arena.table("bound pagemaps", 1)?,
+            directory: arena.table("directory", 1)?,
             // A mapping keeps its file when the descriptor is closed.
             open_files: Slab::new(
                 arena,
@@ -155,14 +155,14 @@ impl World {
                 "file",
             )?,
             procs: Slab::new(arena, procs, "task_struct")?,
-            workers: arena.table(usize::from(program::op::WORKERS_MAX))?,
+            workers: arena.table("worker", usize::from(program::op::WORKERS_MAX))?,
             pipes: Slab::new(
                 arena,
                 Self::numbered_max(geometry, geometry.pipes_max.into()),
                 "pipe",
             )?,
             bios: Slab::new(arena, geometry.cpus.into(), "bio")?,
-            clock: arena.table(1)?,
+            clock: arena.table("clock", 1)?,
         };
         world.bind_all(cpu).map_err(|_| NoMemory)?;
         Ok(world)

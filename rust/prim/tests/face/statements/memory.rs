@@ -11,7 +11,7 @@ use crate::prim::{
 fn deferred_work_runs_in_order_after_a_grace_period() {
     let start = || {
         let arena = Arena::new(1 << 16).expect("address space");
-        (DeferredQueue::<u32>::new(&arena, 2).expect("room"), Published::default())
+        (DeferredQueue::<u32>::new(&arena, 2, "queue").expect("room"), Published::default())
     };
     holds(
         2,
@@ -122,7 +122,7 @@ zeroed! {
 fn a_restore_brings_back_every_byte_and_every_allocation() {
     let (machine, mut arena) = (Machine::new(1), Arena::new(1 << 20).expect("address space"));
     let cpu = set_up(0, &machine);
-    let table = arena.table::<Entry>(300).expect("room");
+    let table = arena.table::<Entry>("entry", 300).expect("room");
     let slab = Slab::<AtomicU64>::new(&arena, 8, "eight").expect("room");
     let kept = slab.alloc(&cpu).expect("an object");
     table[7].count.set(7);
