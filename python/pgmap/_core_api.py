@@ -410,6 +410,7 @@ class HuntProgress(TypedDict):
     seconds: float
     ops: int
     programs: int
+    drawn: int
     senseless: int
     schedules: int
     tried: int
@@ -429,10 +430,12 @@ class HuntReport(TypedDict):
     words: list[str]
     ops: int
     programs: int
+    drawn: int
     senseless: int
     schedules: int
     seconds: float
     found: FoundReport | None
+    shortest: bool
     complete: bool
 
 

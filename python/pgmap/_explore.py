@@ -127,13 +127,14 @@ class Explore:
             "--hunt",
             type=words,
             metavar="WORDS",
-            help="explore all programs of these words, shortest first; 'all' is every word",
+            help="explore all programs of these words, shortest first, and of many words some that "
+            "are drawn, too; 'all' is every word",
         )
         world.add_argument(
             "--ops",
             type=count(1, 12),
             metavar="N",
-            help=f"longest program of a hunt (default {_hunt.OPS})",
+            help=f"longest program of a hunt (default {_hunt.OPS}); what is drawn may be longer",
         )
         add_known(world)
         way = parser.add_argument_group("how")
@@ -181,8 +182,6 @@ class Explore:
         if args.hunt is not None:
             if args.program is not None:
                 raise UsageError("--hunt looks for programs: give either a program or --hunt")
-            if args.geometry:
-                raise UsageError("--hunt fits the machine to each program: it has no --geometry")
             if args.strategy is not None or args.seed is not None:
                 raise UsageError(
                     "--hunt searches within bounds: it has no --strategy and no --seed"

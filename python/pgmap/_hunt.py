@@ -1,4 +1,7 @@
-"""``python -m pgmap.explore --hunt``: programs nobody wrote, shortest first, until one fails."""
+"""``python -m pgmap.explore --hunt``: programs nobody wrote, until one fails.
+
+All of them, shortest first; where there are too many, some longer ones are drawn in between.
+"""
 
 from __future__ import annotations
 
@@ -41,6 +44,7 @@ def hunt(
         "words": args.hunt,
         "era": args.era,
         "breaks": tuple(args.breaks),
+        "geometry": dict(args.geometry),
         "ops": OPS if args.ops is None else args.ops,
         "preemptions": PREEMPTIONS if args.preemptions is None else args.preemptions[0],
         "schedules": SCHEDULES if args.schedules is None else args.schedules,
@@ -96,9 +100,10 @@ def describe_hunt(glance: HuntProgress) -> Sequence[str]:
 
 def hunt_line(out: Output, asked: dict[str, Any], report: HuntReport, signals: Signals) -> str:
     """One honest sentence."""
+    drawn = f", {report['drawn']:,} of them drawn" if report["drawn"] else ""
     facts = (
-        f"{counted(report['programs'], 'program')}, {counted(report['schedules'], 'schedule')}, "
-        f"{show_seconds(report['seconds'])}"
+        f"{counted(report['programs'], 'program')}{drawn}, "
+        f"{counted(report['schedules'], 'schedule')}, {show_seconds(report['seconds'])}"
     )
     ahead = asked["speculative_tlb"]
     late = ahead or asked["memory"] != DEFAULT_MEMORY
@@ -106,7 +111,7 @@ def hunt_line(out: Output, asked: dict[str, Any], report: HuntReport, signals: S
     partial = "" if signals.stopped_by is None else f" Interrupted by {signals.stopped_by.name}."
     if report["found"] is not None:
         words = found_words(out, report["found"])
-        if report["why"] is not None or report["too_long"]:
+        if report["why"] is not None or report["too_long"] or not report["shortest"]:
             return f"Result: {words}; shorter programs may fail, too ({facts}).{partial}"
         return f"Result: {words}; no shorter program of these words fails {bound} ({facts})."
     if report["verdict"] == "inconclusive":

@@ -17,7 +17,7 @@
 //! | [`mod@warnings`] | what a verdict is to be read with |
 //! | [`beyond`], `parallel` | executions drawn at random, on several OS threads |
 //! | [`turns`] | bounds and what is beyond them, in turns |
-//! | [`catalogue`], [`synth`] | programs that tell wrong rules, and programs nobody wrote |
+//! | [`catalogue`], [`synth`], `contention` | programs that tell wrong rules, and programs nobody wrote |
 //! | [`mod@reproduce`] | what real threads saw, found again here |
 //! | [`mod@report`], [`names`] | the race as CPU0 beside CPU1, in kernel names |
 //! | [`lock_order`] | locks that were waited for in the wrong order |
@@ -29,6 +29,7 @@
 pub mod beyond;
 pub mod catalogue;
 mod common;
+mod contention;
 pub mod finding;
 pub mod known;
 pub mod lab;

@@ -147,6 +147,7 @@ fn search(
         memory: Memory::Sc,
         tlb: TlbRefill::OnAccess,
         ops_max: OPS_MAX,
+        sizes: Vec::new(),
         plan: Sighting::plan(1),
         threads: processors(),
         wanted: Wanted::Breaks(invariant),

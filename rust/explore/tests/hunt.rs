@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 
 use pgmap_explore::synth::{Caught, Hunt, Tried, WORDS, Wanted, Word, hunt};
 use pgmap_explore::{Ends, Found, Scenario, Sort, attribute, processors};
-use pgmap_program::{Era, Invariant, Memory, TlbRefill};
+use pgmap_program::{Era, Geometry, Invariant, Memory, TlbRefill};
 use pgmap_sched::{Control, Plan};
 
 const B33: &str = "mmap touch reference drop truncate";
@@ -21,6 +21,7 @@ fn hunting(words: &str, era: Era, ops_max: usize) -> Hunt {
         memory,
         tlb,
         ops_max,
+        sizes: Vec::new(),
         plan,
         threads,
         wanted,
@@ -92,6 +93,40 @@ fn a_hunt_can_be_stopped_and_what_was_under_way_counts() {
     });
     assert_eq!(stopped_at, [10], "who said stop is not asked again");
     assert!(matches!(caught, Caught::Stopped { tried, .. } if tried.programs >= 10), "{caught:?}");
+}
+
+#[test]
+fn a_hunt_on_a_machine_of_other_sizes_says_so_in_what_it_catches() {
+    let sizes = vec![("pmd_order".to_owned(), 9), ("pages".to_owned(), 2048)];
+    let large = Hunt { sizes, ..hunting(B33, Era::V6_15, 6) };
+    let (scenario, found, _) = found(hunt(&large, &mut |_| Control::Go));
+    let Geometry { pmd_order, pages, gather_batch, .. } = scenario.geometry;
+    let usual = Geometry::SMALL.gather_batch;
+    assert_eq!((pmd_order, pages, gather_batch), (9, 2048, usual));
+    assert_eq!(found.finding.invariant, Invariant::L2);
+    // A machine that no program fits on tries none.
+    let sizes = vec![("file_pages_max".to_owned(), 2048)];
+    let none = Hunt { sizes, ..hunting(B33, Era::V6_15, 2) };
+    let caught = hunt(&none, &mut |_| Control::Go);
+    assert!(
+        matches!(caught, Caught::Nothing { tried: Tried { programs: 0, .. }, .. }),
+        "{caught:?}"
+    );
+}
+
+#[test]
+fn a_wrong_rule_that_takes_many_steps_is_caught_among_all_words_by_what_is_drawn() {
+    // It shows only where the block that was given away is used again: more steps than anybody enumerates.
+    let mut wrong = Hunt {
+        words: WORDS.to_vec(),
+        ends: Ends::Blamed,
+        plan: Plan { bound: Some(1), schedules_max: 20_000, ..Plan::default() },
+        ..hunting(B33, Era::V6_15Sound, 6)
+    };
+    wrong.rules.apply("gup-pte-recheck=off").expect("a rule");
+    let caught = hunt(&wrong, &mut |_| Control::Go);
+    let Caught::Found { found, drawn: true, .. } = caught else { panic!("{caught:?}") };
+    assert_eq!(found.finding.invariant, Invariant::I24);
 }
 
 #[test]

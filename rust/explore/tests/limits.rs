@@ -87,6 +87,7 @@ fn a_hunt_counts_what_it_cut() {
         memory: Memory::Sc,
         tlb: TlbRefill::OnAccess,
         ops_max: 3,
+        sizes: Vec::new(),
         plan: Plan { bound: Some(0), steps_max: 20, ..Plan::default() },
         threads: NonZeroUsize::MIN,
         wanted: Wanted::Anything,

@@ -1,7 +1,8 @@
 //! `hunt_start(config)`: programs nobody wrote, shortest first (`_core_api.HuntReport`).
 
-use pgmap_explore::Ends;
 use pgmap_explore::synth::{Caught, Hunt, Tried, WORDS, Wanted, Word, hunt};
+use pgmap_explore::{Ends, Scenario};
+use pgmap_program::Program;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use serde_json::{Value, json};
@@ -11,6 +12,7 @@ use super::ask::{self, Budget};
 use super::search::{cut_short, known, reveal};
 use crate::config::{self, invalid, value};
 use crate::job::{Failed, Halt, Job, Watch};
+use crate::sizes;
 
 /// Longest programs that anybody could wait for.
 const OPS_MAX: usize = 12;
@@ -28,7 +30,11 @@ pub(crate) fn hunt_start(py: Python<'_>, config: &Bound<'_, PyDict>) -> PyResult
     let (wanted, ends) = (Wanted::Anything, ask::ends(py, config, Ends::Blamed)?);
     let (memory, tlb) = (ask::memory(py, config)?, ask::tlb(py, config)?);
     let words = words(py, config)?;
-    let hunt = Hunt { words, era, rules, memory, tlb, ops_max, plan, threads, wanted, ends };
+    let asked: Bound<'_, PyAny> = value(py, config, "geometry")?;
+    // What does not even fit the smallest program fits none.
+    sizes::geometry(Scenario::cosy(&Program::default()), &asked)?;
+    let sizes = sizes::changes(&asked)?;
+    let hunt = Hunt { words, era, rules, memory, tlb, ops_max, sizes, plan, threads, wanted, ends };
     let small: bool = value(py, config, "shrink")?;
     let first = glance(&Tried::default(), 0.0);
     let work = move |watch: &Watch| go(&hunt, small, watch);
@@ -56,7 +62,7 @@ fn words(py: Python<'_>, config: &Bound<'_, PyDict>) -> PyResult<Vec<Word>> {
 
 fn glance(tried: &Tried, seconds: f64) -> Value {
     json!({
-        "phase": "hunt", "seconds": seconds, "ops": tried.ops, "programs": tried.programs,
+        "phase": "hunt", "seconds": seconds, "ops": tried.ops, "programs": tried.programs, "drawn": tried.drawn,
         "senseless": tried.senseless, "schedules": tried.schedules, "tried": 0, "kept": 0, "tasks": 0,
         "steps": 0,
     })
@@ -86,7 +92,8 @@ fn go(wanted: &Hunt, small: bool, watch: &Watch) -> Result<Value, Failed> {
     let words: Vec<_> = wanted.words.iter().map(|word| word.word).collect();
     let mut told = json!({
         "verdict": verdict, "why": why, "words": words, "known": known(met), "ops": tried.ops,
-        "programs": tried.programs, "senseless": tried.senseless, "schedules": tried.schedules,
+        "programs": tried.programs, "drawn": tried.drawn, "senseless": tried.senseless,
+        "schedules": tried.schedules, "shortest": matches!(caught, Caught::Found { drawn: false, .. }),
         "seconds": watch.seconds(), "too_long": tried.cut, "max_steps": steps_max, "found": null,
     });
     if let Caught::Found { scenario, found, .. } = caught {

@@ -1,0 +1,269 @@
+//! Programs nobody wrote, drawn so that their workers are likely to be in each other's way.
+//!
+//! A race takes a state that has to be brought about, two who meet in it, and often somebody who makes use of what was
+//! given away. Programs that are enumerated reach that last: most are about nothing. Here the set-up maps, touches and
+//! pins; then one worker goes on with what it has, and the other takes it away: truncates, punches, unlinks, unmaps,
+//! leaves. Who has made a file smaller is likely to extend it and to touch what comes. A second file often fills half of
+//! the device, so that a freed block is used again at once. Files are small or huge, written or not.
+//!
+//! The weights say what is likely, and no word is left out that could come.
+
+use std::fmt::Write as _;
+
+use pgmap_sched::SplitMix64;
+
+use crate::synth::{WORKERS, Word};
+
+/// Pages of the file that fills a device with small files; a huge one is as large as the huge file it stands beside.
+const FILL: u32 = 8;
+/// Most operations of one worker after `start`.
+const AT_ONCE: u32 = 3;
+
+/// What a worker has, and did last.
+#[derive(Clone, Copy, Default)]
+struct Worker {
+    mapped: bool,
+    pins: u32,
+    gone: bool,
+    last: &'static str,
+}
+
+struct Draft<'a> {
+    words: &'a [Word],
+    luck: SplitMix64,
+    text: String,
+    workers: [Worker; WORKERS],
+    ops: usize,
+    most: usize,
+    /// Pages of the file.
+    pages: u32,
+    huge: bool,
+    written: bool,
+}
+
+/// The n-th program of so many operations at most, and how many it has; none if too little came of it.
+pub(crate) fn program(
+    words: &[Word],
+    most: usize,
+    pmd_pages: u32,
+    nth: u64,
+) -> Option<(usize, String)> {
+    let mut luck = SplitMix64::new(SplitMix64::new(nth).next_u64());
+    let (huge, written) = (luck.below(4) == 0, luck.below(4) != 0);
+    let pages = if huge { pmd_pages } else { 1 };
+    let mut draft = Draft {
+        words,
+        luck,
+        text: String::new(),
+        workers: [Worker::default(); WORKERS],
+        ops: 0,
+        most,
+        pages,
+        huge,
+        written,
+    };
+    draft.files();
+    draft.set_up();
+    draft.text.push_str("start\n");
+    let before = draft.ops;
+    for who in 0..WORKERS {
+        let others = draft.ops;
+        for _ in 0..=draft.luck.below(AT_ONCE) {
+            draft.step(who);
+        }
+        if draft.ops == others {
+            return None;
+        }
+    }
+    (draft.ops >= before + WORKERS).then_some((draft.ops, draft.text))
+}
+
+impl Draft<'_> {
+    fn chance(&mut self, one_in: u32) -> bool {
+        self.luck.below(one_in) == 0
+    }
+
+    fn files(&mut self) {
+        let state = if self.written { "written" } else { "unwritten" };
+        let layout = if self.huge { " huge" } else { "" };
+        // Writing to a string does not fail.
+        let _ = writeln!(self.text, "file f {} {state}{layout}", self.pages);
+        if !self.chance(4) {
+            let _ = writeln!(self.text, "file g {}", self.pages.max(FILL));
+        }
+    }
+
+    fn set_up(&mut self) {
+        let [first, second] = [16, 4];
+        for (who, not) in [(0, first), (1, second)] {
+            if !self.chance(not) {
+                self.say(who, "mmap");
+            }
+        }
+        for who in 0..WORKERS {
+            if self.chance(2) {
+                let word = if self.chance(4) { "read" } else { "touch" };
+                self.say(who, word);
+            }
+        }
+        for who in 0..WORKERS {
+            if self.chance(4) {
+                let word = if self.chance(4) { "get" } else { "reference" };
+                self.say(who, word);
+            }
+            if self.workers[who].pins > 0 && self.chance(6) {
+                self.say(who, "munmap");
+            }
+        }
+        // What happened before says nothing about what comes at once.
+        self.workers.iter_mut().for_each(|worker| worker.last = "");
+    }
+
+    /// One operation of a worker at the same time as others.
+    fn step(&mut self, who: usize) {
+        let weights: Vec<u32> = self.words.iter().map(|word| self.weight(who, word.word)).collect();
+        let all: u32 = weights.iter().sum();
+        if all == 0 {
+            return;
+        }
+        let mut left = self.luck.below(all);
+        let drawn = weights.iter().position(|&weight| {
+            let here = left < weight;
+            left = left.saturating_sub(weight);
+            here
+        });
+        if let Some(word) = drawn.and_then(|at| self.words.get(at)) {
+            self.say(who, word.word);
+        }
+    }
+
+    /// How likely a word is to be a worker's next.
+    fn weight(&self, who: usize, word: &str) -> u32 {
+        let me = &self.workers[who];
+        // The first worker begins by using what it has, the second by taking it away.
+        let (uses, takes) = match (who, me.last.is_empty()) {
+            (0, true) => (4, 1),
+            (_, true) => (1, 6),
+            (_, false) => (2, 2),
+        };
+        let when = |possible: bool, weight: u32| if possible { weight } else { 0 };
+        match word {
+            "mmap" => when(!me.mapped, 1),
+            "touch" => when(me.mapped, if me.last == "extend" { 40 } else { uses }),
+            "read" => when(me.mapped, if self.written { 1 } else { 3 }),
+            "reference" => when(me.mapped, 2 * uses),
+            "get" => when(me.mapped, 1),
+            "dma" => when(me.pins > 0, 1),
+            "drop" => when(me.pins > 0, 2 * uses),
+            "munmap" | "offline" => when(me.mapped, takes),
+            "truncate" => when(me.last != "truncate", 2 * takes),
+            "extend" => when(me.last == "truncate", 40),
+            "write" => {
+                if self.written {
+                    1
+                } else {
+                    2 * takes
+                }
+            }
+            "punch" | "unlink" => takes,
+            _ => 1,
+        }
+    }
+
+    /// Writes a worker's operation down, if it is a word of the hunt and anything can come of it.
+    fn say(&mut self, who: usize, word: &'static str) {
+        let Some(known) = self.words.iter().find(|known| known.word == word) else { return };
+        let Worker { mapped, pins, gone, .. } = self.workers[who];
+        let needs_mapping =
+            known.op.split(' ').nth(1) == Some("0") && !known.op.starts_with("mmap");
+        let possible = match word {
+            "mmap" => !mapped,
+            "drop" | "dma" => pins > 0,
+            "alloc" | "put" => true,
+            _ => mapped || !needs_mapping,
+        };
+        if gone || !possible || self.ops == self.most {
+            return;
+        }
+        let text = self.form(who, known);
+        let _ = writeln!(self.text, "w{who} {text}");
+        self.ops += 1;
+        let worker = &mut self.workers[who];
+        worker.last = word;
+        match word {
+            "mmap" => worker.mapped = true,
+            "munmap" => worker.mapped = false,
+            "reference" | "get" => worker.pins += 1,
+            "drop" => worker.pins -= 1,
+            "exit" => worker.gone = true,
+            _ => {}
+        }
+    }
+
+    /// A word for this file: all of it, or a page of it.
+    fn form(&mut self, who: usize, word: &Word) -> String {
+        let (pages, page) = (self.pages, self.luck.below(self.pages.min(2)));
+        match word.word {
+            "mmap" if who > 0 && self.huge && self.chance(3) => {
+                format!("mmap 0 f 0 {pages} rw shared odd")
+            }
+            "mmap" => format!("mmap 0 f 0 {pages} rw shared"),
+            "touch" => format!("w 0 {page}"),
+            "read" => format!("r 0 {page}"),
+            "extend" => format!("ftruncate f {pages}"),
+            "punch" => format!("punch f 0 {pages}"),
+            _ => word.op.to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pgmap_program::{Op, Program};
+
+    use super::*;
+    use crate::synth::WORDS;
+
+    fn drawn(words: &[Word], most: usize) -> impl Iterator<Item = (usize, Program)> {
+        (0..2000).filter_map(move |nth| program(words, most, 4, nth)).map(|(ops, text)| {
+            let program = Program::parse(&text).unwrap_or_else(|wrong| panic!("{wrong}\n{text}"));
+            (ops, program)
+        })
+    }
+
+    #[test]
+    fn what_is_drawn_is_a_program_of_two_workers_and_no_longer_than_asked_for() {
+        let mut texts = std::collections::BTreeSet::new();
+        for (ops, program) in drawn(WORDS, 8) {
+            let after = program.halves().1;
+            let both =
+                [0, 1].map(|who| after.iter().any(|step| step.who.is_some_and(|w| w.0 == who)));
+            assert_eq!(both, [true, true], "{program}");
+            let said = program.steps.iter().filter(|step| step.op != Op::Start).count();
+            assert!(said == ops && ops <= 8, "{program}");
+            texts.insert(program.to_string());
+        }
+        assert!(texts.len() > 1000, "{} different ones", texts.len());
+    }
+
+    #[test]
+    fn every_word_comes_and_no_other() {
+        let count = |words: &[Word]| {
+            let mut seen: Vec<String> = Vec::new();
+            for (_, program) in drawn(words, 8) {
+                seen.extend(program.steps.iter().map(|step| step.op.to_string()));
+            }
+            seen
+        };
+        let all = count(WORDS);
+        for word in WORDS {
+            let verb = word.op.split(' ').next().unwrap_or_default();
+            assert!(all.iter().any(|op| op.starts_with(verb)), "{}", word.word);
+        }
+        let few: Vec<Word> =
+            ["mmap", "touch", "truncate"].iter().filter_map(|word| Word::find(word)).collect();
+        let verbs = ["mmap", "w ", "ftruncate", "start"];
+        let stray = |op: &&String| !verbs.iter().any(|verb| op.starts_with(verb));
+        assert_eq!(count(&few).iter().find(stray), None);
+    }
+}
