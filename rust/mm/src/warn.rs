@@ -166,3 +166,31 @@ complaints! {
 pub fn warn_on(cpu: &Cpu<'_>, complaint: Complaint, object: impl Into<u64>, value: i64) {
     cpu.warn(Warn { code: complaint as u16, object: object.into(), value });
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all() -> impl Iterator<Item = Complaint> {
+        (0..=u16::MAX).filter_map(Complaint::from_code)
+    }
+
+    #[test]
+    fn a_recorded_code_is_the_complaint_that_was_recorded() {
+        assert!(all().count() > 30);
+        assert!(all().all(|complaint| Complaint::from_code(complaint as u16) == Some(complaint)));
+        assert_eq!(Complaint::from_code(0), None);
+    }
+
+    #[test]
+    fn what_is_about_counters_of_pagemaps_names_no_page() {
+        for complaint in all() {
+            let told = complaint.told();
+            assert_eq!(complaint.invariant() == Invariant::I12, told == Told::PagemapOwners);
+            assert!(
+                complaint.invariant() != Invariant::I14 || told == Told::Value,
+                "{complaint:?}"
+            );
+        }
+    }
+}
