@@ -13,7 +13,7 @@ use pgmap_prim::{
     Arena, Cpu, Entered, Lease, Machine, NoMemory, Snapshot, Stopped, TaskId, catch_abandon,
     store_buffer,
 };
-use pgmap_program::op::{Drain, Fork, PipeNo, Unpin, WorkerId};
+use pgmap_program::op::{DevPut, Drain, Fork, PipeNo, Unpin, WorkerId};
 use pgmap_program::{Memory, Op, Outcome, Step, TlbRefill};
 use pgmap_sched::{Control, Fault, Identity, Model, Object, Task};
 
@@ -201,7 +201,7 @@ impl Lab {
     /// own pipe waits for itself; that is the program's doing and would hide everything else.
     fn let_go(&self, cpu: &Cpu<'_>, worker: WorkerId) {
         let geometry = self.world.geometry();
-        let ok = |op: &Op| self.world.execute(cpu, worker, op, u64::from).is_ok();
+        let ok = |op: &Op| self.world.execute(cpu, worker, op).is_ok();
         while ok(&Op::Unpin(Unpin { pin: None })) {}
         ok(&Op::UringUnreg);
         for pipe in (0..geometry.pipes_max).map(PipeNo) {
@@ -213,7 +213,7 @@ impl Lab {
     fn empty_driver(&self, cpu: &Cpu<'_>) {
         let span = self.world.devmem.span();
         for page in 0..span.pages {
-            while self.world.dev_put(cpu, page).is_ok() {}
+            while self.world.dev_put(cpu, WorkerId(0), &DevPut { page }).is_ok() {}
         }
     }
 
@@ -277,7 +277,7 @@ impl Model for &Lab {
             let cpu = lease(&self.machine, task.0.into(), self.party(task));
             pgmap_sched::note(remark::BEGIN, u64::from(*n), 0);
             self.ledger.put(task, nth, Outcome::Waits);
-            let returned = self.world.execute(&cpu, who, op, u64::from);
+            let returned = self.world.execute(&cpu, who, op);
             self.ledger.put(task, nth, outcome(returned));
             let returned = returned.unwrap_or_else(Return::as_return);
             self.world.audit(&cpu);
@@ -392,7 +392,7 @@ impl Setting<'_> {
             // On the CPU of its task to be, so that the set-up fills that CPU's TLB.
             let cpu = self.roles.iter().position(|role| role.worker == who).unwrap_or(0);
             let cpu = lease(self.machine, cpu, Party::task(worker, op.call_number()));
-            self.world.execute(&cpu, worker, op, u64::from)
+            self.world.execute(&cpu, worker, op)
         });
         let why = match done {
             Ok(Ok(value)) => return Ok(outcome(Ok(value))),

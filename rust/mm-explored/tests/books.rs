@@ -8,7 +8,7 @@ use pgmap_mm_explored::pagemap::{PagemapHold, PagemapId};
 use pgmap_mm_explored::percpu_ref::RefId;
 use pgmap_mm_explored::vm::GupKind;
 use pgmap_mm_explored::warn::Complaint;
-use program::op::Layout;
+use program::op::{DevAlloc, DevGet, DevPut, Layout, Munmap};
 use program::{Errno, Geometry, Invariant};
 use rig::{M, Rig, W0};
 
@@ -62,12 +62,12 @@ fn a_pagemap_is_held_by_memremap_by_its_pages_in_use_and_by_lookups() {
 fn driver_pages_hold_their_pagemap_by_the_page() {
     let rig = Rig::small();
     let cpu = rig.cpu();
-    rig.world.dev_alloc_range(&cpu, 0, 4).expect("free pages");
-    rig.world.dev_get(&cpu, 3).expect("allocated");
+    rig.world.dev_alloc(&cpu, W0, &DevAlloc { start: 0, pages: 4 }).expect("free pages");
+    rig.world.dev_get(&cpu, W0, &DevGet { page: 3 }).expect("allocated");
     assert_eq!(owners(&rig, driver(&rig)), [(PagemapHold::Page, 4)]);
-    rig.world.dev_put(&cpu, 0).expect("allocated");
+    rig.world.dev_put(&cpu, W0, &DevPut { page: 0 }).expect("allocated");
     assert_eq!(rig.audit(), None);
-    rig.world.dev_put(&cpu, 0).expect("allocated");
+    rig.world.dev_put(&cpu, W0, &DevPut { page: 0 }).expect("allocated");
     assert_eq!(owners(&rig, driver(&rig)), []);
     assert_eq!(rig.audit(), None);
 }
@@ -120,7 +120,7 @@ fn a_huge_entry_with_a_folio_of_single_pages_is_told() {
     let rig = Rig::new(Layout::Huge);
     assert_eq!(rig.audit(), None);
     let cpu = rig.cpu();
-    rig.world.munmap(&cpu, W0, M, None).expect("unmapped");
+    rig.world.munmap(&cpu, W0, &Munmap { map: M, range: None }).expect("unmapped");
     assert_eq!(rig.audit(), None, "the entry stays, and so does its folio");
     rig.pagemaps().memmap.reset_order(rig.folio(), pmem(&rig).0);
     rig.folio().set_mapping(Some(0));
@@ -144,7 +144,7 @@ fn a_page_that_says_it_is_in_a_file_without_an_entry_is_told() {
 fn a_driver_reference_that_the_pool_does_not_know_is_told() {
     let rig = Rig::small();
     let cpu = rig.cpu();
-    rig.world.dev_alloc_range(&cpu, 0, 1).expect("a free page");
+    rig.world.dev_alloc(&cpu, W0, &DevAlloc { start: 0, pages: 1 }).expect("a free page");
     let page = rig.pagemaps().memmap.folio(rig.world.devmem.span().start);
     assert_eq!(rig.audit(), None);
     page.owners_move(&cpu, Hold::Driver, Hold::Batch, 1);
@@ -164,9 +164,9 @@ fn a_page_of_the_free_list_that_is_in_use_is_told() {
 fn a_driver_puts_only_what_it_has() {
     let rig = Rig::small();
     let cpu = rig.cpu();
-    rig.world.dev_alloc_range(&cpu, 0, 1).expect("a free page");
-    rig.world.dev_get(&cpu, 0).expect("allocated");
-    let puts = [(); 3].map(|()| rig.world.dev_put(&cpu, 0));
+    rig.world.dev_alloc(&cpu, W0, &DevAlloc { start: 0, pages: 1 }).expect("a free page");
+    rig.world.dev_get(&cpu, W0, &DevGet { page: 0 }).expect("allocated");
+    let puts = [(); 3].map(|()| rig.world.dev_put(&cpu, W0, &DevPut { page: 0 }));
     assert_eq!(puts, [Ok(0), Ok(0), Err(Errno::ENXIO.into())]);
     assert_eq!(rig.audit(), None);
 }

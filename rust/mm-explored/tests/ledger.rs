@@ -6,7 +6,7 @@ use pgmap_mm_explored::page::{Hold, Pfn};
 use pgmap_mm_explored::vm::GupKind;
 use pgmap_mm_explored::warn::Complaint;
 use program::Geometry;
-use program::op::{Layout, PipeNo};
+use program::op::{DevGet, DevPut, Drain, Layout, Munmap, Pipe, PipeNo, Tee, Unpin, Vmsplice};
 use rig::{M, Rig, W0};
 
 impl Rig {
@@ -28,7 +28,7 @@ fn a_mapped_page_belongs_to_its_entry_and_a_pinned_one_to_its_pin_too() {
     let all = [(Hold::Mapping, 1), (Hold::Get, 1), (Hold::Pin, bias)];
     assert_eq!(rig.owners(rig.head), all);
     let cpu = rig.cpu();
-    rig.world.munmap(&cpu, W0, M, None).expect("unmapped");
+    rig.world.munmap(&cpu, W0, &Munmap { map: M, range: None }).expect("unmapped");
     assert_eq!(rig.owners(rig.head), all[1..]);
     rig.world.exit(&cpu, W0).expect("gone");
     assert_eq!(rig.owners(rig.head), []);
@@ -41,7 +41,7 @@ fn a_huge_pin_weighs_its_pages() {
     assert_eq!(rig.folio().order().pages(), 4);
     rig.hold(GupKind::Pin, 3);
     assert_eq!(rig.owners(rig.head.add(2)), [(Hold::Mapping, 1), (Hold::Pin, 3)]);
-    rig.world.unpin(&rig.cpu(), W0, None).expect("a pin");
+    rig.world.unpin(&rig.cpu(), W0, &Unpin { pin: None }).expect("a pin");
     assert_eq!(rig.owners(rig.head), [(Hold::Mapping, 1)]);
     assert_eq!(rig.complaints(), []);
 }
@@ -52,12 +52,14 @@ fn a_spliced_page_belongs_to_the_pipe() {
     let cpu = rig.cpu();
     let (from, to) = (PipeNo(0), PipeNo(1));
     for pipe in [from, to] {
-        rig.world.pipe(&cpu, W0, pipe).expect("a pipe");
+        rig.world.pipe(&cpu, W0, &Pipe { pipe }).expect("a pipe");
     }
-    rig.world.vmsplice(&cpu, W0, from, M, 0, 1).expect("spliced");
-    rig.world.tee(&cpu, W0, from, to, 1).expect("copied");
+    rig.world
+        .vmsplice(&cpu, W0, &Vmsplice { pipe: from, map: M, page: 0, pages: 1 })
+        .expect("spliced");
+    rig.world.tee(&cpu, W0, &Tee { from, to, pages: 1 }).expect("copied");
     assert_eq!(rig.owners(rig.head), [(Hold::Mapping, 1), (Hold::Pipe, 2)]);
-    rig.world.drain(&cpu, W0, from, 1).expect("drained");
+    rig.world.drain(&cpu, W0, &Drain { pipe: from, pages: 1 }).expect("drained");
     assert_eq!(rig.owners(rig.head), [(Hold::Mapping, 1), (Hold::Pipe, 1)]);
     assert_eq!(rig.complaints(), []);
 }
@@ -66,11 +68,11 @@ fn a_spliced_page_belongs_to_the_pipe() {
 fn an_allocation_belongs_to_its_driver() {
     let rig = Rig::small();
     let cpu = rig.cpu();
-    let span = rig.world.dev_alloc(&cpu, 2, 9).expect("two pages");
+    let span = rig.world.dev_claim(&cpu, 2, 9).expect("two pages");
     let page = span.start.0 - rig.world.devmem.span().start.0;
-    rig.world.dev_get(&cpu, page).expect("allocated");
+    rig.world.dev_get(&cpu, W0, &DevGet { page }).expect("allocated");
     assert_eq!(rig.owners(span.start), [(Hold::Driver, 2)]);
-    rig.world.dev_put(&cpu, page).expect("allocated");
+    rig.world.dev_put(&cpu, W0, &DevPut { page }).expect("allocated");
     rig.world.dev_free(&cpu, span, 9);
     assert_eq!(rig.owners(span.start), []);
     assert_eq!(rig.complaints(), []);

@@ -6,11 +6,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use pgmap_mm_explored::page::Span;
-use pgmap_mm_explored::vm::Permission;
-use pgmap_mm_explored::world::{Completes, World};
+use pgmap_mm_explored::world::World;
 use prim::{Arena, Cpu, Entered, Lease, Machine, Snapshot, TaskId, catch_abandon};
 use program::op::{
-    Align, FdNo, FileIdx, FileRef, FileState, Layout, MapNo, OpenMode, Prot, Target, WorkerId,
+    Align, Close, DioWrite, FdNo, FileIdx, FileRef, FileState, Fork, Layout, Load, MapNo, Mmap,
+    Munmap, Open, OpenMode, Prot, Pwrite, Sharing, Target, Unlink, WorkerId,
 };
 use program::{Era, Geometry};
 use sched::{Control, Explorer, Failure, Fault, Judgement, Model, Outcome, Plan, Schedule, Task};
@@ -135,8 +135,24 @@ fn lease(machine: &Machine, task: u32) -> Cpu<'_> {
 fn process(world: &World, cpu: &Cpu<'_>, pages: u32, layout: Layout) {
     world.create_file(cpu, F, pages, Some(FileState::Written), layout).expect("a file");
     world.spawn(cpu, W0).expect("a process");
-    world.open(cpu, W0, FdNo(0), Target::File(F), OpenMode::ReadWrite).expect("a descriptor");
-    world.mmap(cpu, W0, M, FD, 0, 4, Prot::ReadWrite, Align::Natural).expect("a mapping");
+    world
+        .open(cpu, W0, &Open { fd: FdNo(0), target: Target::File(F), mode: OpenMode::ReadWrite })
+        .expect("a descriptor");
+    world
+        .mmap(
+            cpu,
+            W0,
+            &Mmap {
+                map: M,
+                file: FD,
+                offset: 0,
+                pages: 4,
+                prot: Prot::ReadWrite,
+                sharing: Sharing::Shared,
+                align: Align::Natural,
+            },
+        )
+        .expect("a mapping");
 }
 
 #[test]
@@ -175,10 +191,10 @@ fn threads_that_fault_into_one_table_leave_one_table() {
         world.clone_thread(W0, W1).expect("a thread");
     })
     .call(|world, cpu| {
-        let _ = world.load(cpu, W0, M, 0);
+        let _ = world.load(cpu, W0, &Load { map: M, page: 0 });
     })
     .call(|world, cpu| {
-        let _ = world.load(cpu, W1, M, 1);
+        let _ = world.load(cpu, W1, &Load { map: M, page: 1 });
     })
     .assert_exhausted();
 }
@@ -188,13 +204,13 @@ fn whoever_is_told_that_its_io_is_done_has_its_pages_back() {
     let race = Race::new(|world, cpu| {
         process(world, cpu, 1, Layout::Contiguous);
         let (device, mode) = (Target::SlowBlock, OpenMode::ReadWriteDirect);
-        world.open(cpu, W0, FdNo(1), device, mode).expect("a device");
-        world.load(cpu, W0, M, 0).expect("a page");
+        world.open(cpu, W0, &Open { fd: FdNo(1), target: device, mode }).expect("a device");
+        world.load(cpu, W0, &Load { map: M, page: 0 }).expect("a page");
     });
     let holds = race.holds();
     race.call(move |world, cpu| {
-        let (read, told) = (Permission::Read, Completes::WhenTold);
-        let done = world.direct_io(cpu, W0, FdNo(1), M, 0, 1, read, told);
+        let io = DioWrite { device: FdNo(1), map: M, page: 0, pages: 1, ticks: None };
+        let done = world.dio_write(cpu, W0, &io);
         let inode = world.name_lookup(cpu, F).expect("an inode");
         let page = world.dax.extent(inode, 0).block().expect("a block");
         holds(done == Ok(4096) && world.observe(page).refcount == 1);
@@ -223,13 +239,15 @@ fn a_child_can_unmap_what_a_thread_of_its_parent_was_unmapping() {
         world.clone_thread(W0, W1).expect("a thread");
     });
     let holds = race.holds();
-    race.call(|world, cpu| assert_eq!(world.munmap(cpu, W0, M, None), Ok(0)))
-        .call(|world, cpu| assert_eq!(world.fork(cpu, W1, W2), Ok(0)))
-        .at_end(move |world, cpu| {
-            let has = world.load(cpu, W2, M, 0).is_ok();
-            holds(!has || world.munmap(cpu, W2, M, None) == Ok(0));
-        })
-        .assert_exhausted();
+    race.call(|world, cpu| {
+        assert_eq!(world.munmap(cpu, W0, &Munmap { map: M, range: None }), Ok(0))
+    })
+    .call(|world, cpu| assert_eq!(world.fork(cpu, W1, &Fork { child: W2 }), Ok(0)))
+    .at_end(move |world, cpu| {
+        let has = world.load(cpu, W2, &Load { map: M, page: 0 }).is_ok();
+        holds(!has || world.munmap(cpu, W2, &Munmap { map: M, range: None }) == Ok(0));
+    })
+    .assert_exhausted();
 }
 
 #[test]
@@ -237,14 +255,16 @@ fn a_child_of_a_fork_has_only_files_that_were_open_when_it_got_them() {
     Race::new(|world, cpu| {
         process(world, cpu, 1, Layout::Contiguous);
         world.clone_thread(W0, W1).expect("a thread");
-        world.munmap(cpu, W0, M, None).expect("the mapping goes, and its use of the file");
-        world.unlink(cpu, F).expect("a file that lives while it is open");
+        world
+            .munmap(cpu, W0, &Munmap { map: M, range: None })
+            .expect("the mapping goes, and its use of the file");
+        world.unlink(cpu, W0, &Unlink { file: F }).expect("a file that lives while it is open");
     })
-    .call(|world, cpu| assert_eq!(world.fork(cpu, W0, W2), Ok(0)))
-    .call(|world, cpu| assert_eq!(world.close(cpu, W1, FdNo(0)), Ok(0)))
+    .call(|world, cpu| assert_eq!(world.fork(cpu, W0, &Fork { child: W2 }), Ok(0)))
+    .call(|world, cpu| assert_eq!(world.close(cpu, W1, &Close { fd: FdNo(0) }), Ok(0)))
     .at_end(|world, cpu| {
         // Its own, if it has one.
-        let _ = world.pwrite(cpu, W2, FD, 0, 1, |_| 9);
+        let _ = world.pwrite_each(cpu, W2, &Pwrite { file: FD, page: 0, pages: 1 }, |_| 9);
     })
     .assert_exhausted();
 }
@@ -255,11 +275,19 @@ fn a_page_can_be_touched_only_below_the_end_of_its_file() {
     let holds = race.holds();
     race.call(move |world, cpu| {
         let inode = world.name_lookup(cpu, F).expect("an inode");
-        let touched = world.load(cpu, W0, M, 3).is_ok();
+        let touched = world.load(cpu, W0, &Load { map: M, page: 3 }).is_ok();
         holds(!touched || world.dax.inode(inode).size() > 3);
     })
     .call(|world, cpu| {
-        assert_eq!(world.pwrite(cpu, W0, FileRef::File(F), 3, 1, |_| 9), Ok(4096));
+        assert_eq!(
+            world.pwrite_each(
+                cpu,
+                W0,
+                &Pwrite { file: FileRef::File(F), page: 3, pages: 1 },
+                |_| 9
+            ),
+            Ok(4096)
+        );
     })
     .assert_exhausted();
 }

@@ -9,7 +9,8 @@ use pgmap_mm_explored::world::World;
 use prim::{Arena, Cpu, Entered, Lease, Machine, Snapshot, Subject, TaskId};
 use program::op::{
     Access, Advice, Align, FdNo, FileIdx, FileRef, FileState, Fork, Ftruncate, Layout, Longterm,
-    Madvise, MapNo, Munmap, OpenMode, PageRange, Pin, Prot, Punch, Target, Touch, Unpin, WorkerId,
+    Madvise, MapNo, Mmap, Munmap, Open, OpenMode, PageRange, Pin, Prot, Punch, Sharing, Target,
+    Touch, Unpin, WorkerId,
 };
 use program::{Era, Geometry, Op};
 
@@ -83,10 +84,33 @@ fn set_up(world: &World, cpu: &Cpu<'_>) {
     let file = FileIdx(0);
     world.spawn(cpu, W0).expect("a process");
     world.create_file(cpu, file, 4, Some(FileState::Written), Layout::Contiguous).expect("a file");
-    world.open(cpu, W0, FdNo(0), Target::File(file), OpenMode::ReadWrite).expect("a descriptor");
-    world.mmap(cpu, W0, M, FD, 0, 4, Prot::ReadWrite, Align::Odd).expect("a mapping");
+    world
+        .open(cpu, W0, &Open { fd: FdNo(0), target: Target::File(file), mode: OpenMode::ReadWrite })
+        .expect("a descriptor");
+    world
+        .mmap(
+            cpu,
+            W0,
+            &Mmap {
+                map: M,
+                file: FD,
+                offset: 0,
+                pages: 4,
+                prot: Prot::ReadWrite,
+                sharing: Sharing::Shared,
+                align: Align::Odd,
+            },
+        )
+        .expect("a mapping");
     let all = PageRange { page: 0, pages: 4 };
-    world.touch(cpu, W0, M, Access::Write, all, |_| 7).expect("four pages");
+    world
+        .touch_each(
+            cpu,
+            W0,
+            &Touch { access: Access::Write, map: M, page: all.page, pages: all.pages },
+            |_| 7,
+        )
+        .expect("four pages");
 }
 
 impl Model for Lab {
@@ -106,7 +130,7 @@ impl Model for Lab {
         for op in &self.ops[usize::from(task.0)] {
             let cpu = cpu(&self.machine, task.0.into());
             // What a call returns depends on the order; that it ends without complaint does not.
-            let _ = self.world.execute(&cpu, W0, op, |_| 7);
+            let _ = self.world.execute(&cpu, W0, op);
         }
     }
 
@@ -171,7 +195,7 @@ fn executions_outside_a_run_find_the_world_as_it_was() {
     let _ = lab.search(1);
     lab.reset();
     let cpu = cpu(&lab.machine, 0);
-    assert_eq!(lab.world.execute(&cpu, W0, &read(3)[0], |_| 7), Ok(0));
+    assert_eq!(lab.world.execute(&cpu, W0, &read(3)[0]), Ok(0));
     lab.world.exit(&cpu, W0).expect("exit");
     assert_eq!(lab.world.quiescence(&cpu), Vec::<String>::new());
 }

@@ -8,10 +8,10 @@ use common::*;
 use pgmap_mm::dax::Extent;
 use pgmap_mm::page::Pfn;
 use pgmap_mm::tally;
-use pgmap_mm::vm::{GupKind, Permission};
 use pgmap_mm::warn::Complaint;
-use pgmap_mm::world::PinRequest;
-use program::op::{Access, Align, Layout, PageRange, WorkerId};
+use program::op::{
+    Access, Align, Layout, Load, PageRange, Pin, Pread, Pwrite, Store, Unlink, Unpin, WorkerId,
+};
 use program::{Died, Era, Errno};
 
 fn rig() -> Rig {
@@ -27,13 +27,13 @@ fn a_hole_is_the_zero_page_until_a_store_gives_every_mapper_the_block() {
     let inode = world.name_lookup(&cpu, F).expect("an inode");
     for worker in [W0, W1, W2] {
         rig.start(&cpu, worker, F, 4, Align::Odd);
-        assert_eq!(world.load(&cpu, worker, M, 1), Ok(0));
+        assert_eq!(world.load(&cpu, worker, &Load { map: M, page: 1 }), Ok(0));
     }
     assert_eq!((world.dax.extent(inode, 1), world.dax.nrpages(&cpu, inode)), (Extent::Hole, 1));
     assert_eq!(world.observe(Pfn::ZERO_PAGE).refcount, 1, "mapped without being counted");
-    assert_eq!(world.store(&cpu, W1, M, 1, 77), Ok(0));
+    assert_eq!(world.store(&cpu, W1, &Store { map: M, page: 1, value: 77 }), Ok(0));
     for worker in [W0, W1, W2] {
-        assert_eq!(world.load(&cpu, worker, M, 1), Ok(77));
+        assert_eq!(world.load(&cpu, worker, &Load { map: M, page: 1 }), Ok(77));
     }
     let page = world.observe(rig.frame(inode, 1));
     assert_eq!((page.refcount, page.mapcount), (3, 3));
@@ -49,11 +49,18 @@ fn a_hole_written_by_a_call_shows_in_every_mapping_at_once() {
     let cpu = rig.cpu(1);
     world.create_file(&cpu, F, 4, None, Layout::Contiguous).expect("a sparse file");
     rig.start(&cpu, W0, F, 4, Align::Odd);
-    assert_eq!(world.load(&cpu, W0, M, 2), Ok(0));
-    assert_eq!(world.pwrite(&cpu, W0, fd(), 2, 1, |_| 9), Ok(4096));
-    assert_eq!(world.load(&cpu, W0, M, 2), Ok(9));
-    assert_eq!(world.pwrite(&cpu, W0, fd(), 6, 1, |_| 8), Ok(4096), "and may make the file longer");
-    assert_eq!(world.pread(&cpu, W0, fd(), 0, 64), Ok(7 * 4096));
+    assert_eq!(world.load(&cpu, W0, &Load { map: M, page: 2 }), Ok(0));
+    assert_eq!(
+        world.pwrite_each(&cpu, W0, &Pwrite { file: fd(), page: 2, pages: 1 }, |_| 9),
+        Ok(4096)
+    );
+    assert_eq!(world.load(&cpu, W0, &Load { map: M, page: 2 }), Ok(9));
+    assert_eq!(
+        world.pwrite_each(&cpu, W0, &Pwrite { file: fd(), page: 6, pages: 1 }, |_| 8),
+        Ok(4096),
+        "and may make the file longer"
+    );
+    assert_eq!(world.pread(&cpu, W0, &Pread { file: fd(), page: 0, pages: 64 }), Ok(7 * 4096));
     world.exit(&cpu, W0).expect("exit");
     drop(cpu);
     rig.assert_at_rest();
@@ -90,17 +97,26 @@ fn what_is_written_into_an_unwritten_block_is_read_from_it() {
     let contents = |page| {
         let mut seen = Vec::new();
         let range = PageRange { page, pages: 1 };
-        world.pread_each(&cpu, W0, fd(), range, |word| seen.push(word)).expect("read");
-        (seen[0], world.load(&cpu, W0, M, page).expect("mapped"))
+        world
+            .pread_each(
+                &cpu,
+                W0,
+                &Pread { file: fd(), page: range.page, pages: range.pages },
+                |word| seen.push(word),
+            )
+            .expect("read");
+        (seen[0], world.load(&cpu, W0, &Load { map: M, page }).expect("mapped"))
     };
-    assert_eq!(world.pwrite(&cpu, W0, fd(), 0, 1, |_| 9), Ok(4096));
+    assert_eq!(
+        world.pwrite_each(&cpu, W0, &Pwrite { file: fd(), page: 0, pages: 1 }, |_| 9),
+        Ok(4096)
+    );
     assert_eq!(contents(0), (9, 9));
     world.dax.zero_range(&cpu, inode, PageRange { page: 0, pages: 1 }).expect("zeroed");
     assert_eq!(contents(0), (0, 0));
     // A fault for writing makes it a written block again, and stores nothing.
-    let short = PinRequest::short(GupKind::Pin, M, 0, 1);
-    let pin = PinRequest { access: Permission::Write, ..short };
-    assert_eq!(world.pin(&cpu, W0, pin), Ok(1));
+    let pin = Pin { access: Access::Write, ..PIN };
+    assert_eq!(world.pin(&cpu, W0, &pin), Ok(1));
     assert!(matches!(world.dax.extent(inode, 0), Extent::Written(_)));
     assert_eq!(contents(0), (0, 0), "nothing of before");
     world.exit(&cpu, W0).expect("exit");
@@ -116,7 +132,7 @@ fn a_block_that_was_just_freed_is_not_the_next_to_be_given() {
     for _ in 0..8 {
         let inode = rig.file(&cpu, F, 1, Layout::Contiguous);
         assert!(given.insert(rig.frame(inode, 0)), "given again at once");
-        rig.world.unlink(&cpu, F).expect("unlink");
+        rig.world.unlink(&cpu, W0, &Unlink { file: F }).expect("unlink");
     }
     assert_eq!(rig.world.dax.blocks.used(&cpu), 0);
 }
@@ -131,14 +147,16 @@ fn everybody_who_waits_for_a_locked_entry_is_served() {
         for worker in (0..6).map(WorkerId) {
             rig.start(&cpu, worker, F, 4, Align::Odd);
         }
-        assert_eq!(world.load(&cpu, W0, M, 1), Ok(0));
+        assert_eq!(world.load(&cpu, W0, &Load { map: M, page: 1 }), Ok(0));
     }
     std::thread::scope(|threads| {
         // Who replaces the zero page takes it from its mappers with the entry locked, and their flush
         // waits for this access.
         let reader = rig.cpu(1);
         let access = reader.access_begin();
-        threads.spawn(|| world.store(&rig.cpu(2), W0, M, 1, 5).expect("stored"));
+        threads.spawn(|| {
+            world.store(&rig.cpu(2), W0, &Store { map: M, page: 1, value: 5 }).expect("stored")
+        });
         until(|| rig.machine.waiters().iter().any(|w| w.task.0 == 2 && w.class == "flush_tlb"));
         for task in 3..8 {
             let rig = &rig;
@@ -146,8 +164,10 @@ fn everybody_who_waits_for_a_locked_entry_is_served() {
                 let worker = WorkerId(task as u8 - 2);
                 let cpu = rig.cpu(task);
                 match task % 2 {
-                    0 => assert!(rig.world.load(&cpu, worker, M, 1).is_ok()),
-                    _ => assert!(rig.world.store(&cpu, worker, M, 1, 5).is_ok()),
+                    0 => assert!(rig.world.load(&cpu, worker, &Load { map: M, page: 1 }).is_ok()),
+                    _ => assert!(
+                        rig.world.store(&cpu, worker, &Store { map: M, page: 1, value: 5 }).is_ok()
+                    ),
                 }
             });
         }
@@ -196,12 +216,12 @@ fn faults_on_one_page_from_many_processes_agree_on_its_block() {
             let seen = world.observe(rig.frame(inode, page));
             assert_eq!((seen.refcount, seen.mapping), (seen.mapcount, true));
             for worker in 0..4 {
-                assert_eq!(world.load(&cpu, WorkerId(worker), M, page), Ok(7));
+                assert_eq!(world.load(&cpu, WorkerId(worker), &Load { map: M, page }), Ok(7));
             }
         }
         assert_eq!(world.dax.blocks.used(&cpu), 3, "a block a page, whoever asked first");
         rig.exit_all(&cpu);
-        world.unlink(&cpu, F).expect("unlink");
+        world.unlink(&cpu, W0, &Unlink { file: F }).expect("unlink");
     }
     rig.assert_at_rest();
 }
@@ -214,15 +234,26 @@ fn beyond_the_end_and_on_a_full_device_an_access_dies() {
     world.create_file(&cpu, F, 8, None, Layout::Contiguous).expect("a sparse file");
     rig.start(&cpu, W0, F, 16, Align::Odd);
     let sigbus = Err(pgmap_mm::world::Failure::Died(Died::Sigbus));
-    assert_eq!(world.load(&cpu, W0, M, 8), sigbus);
+    assert_eq!(world.load(&cpu, W0, &Load { map: M, page: 8 }), sigbus);
     for name in 1..3 {
         rig.file(&cpu, program::op::FileIdx(name), 64, Layout::Contiguous);
     }
-    assert_eq!(world.load(&cpu, W0, M, 0), Ok(0), "a hole needs no block to be read");
-    assert_eq!(world.store(&cpu, W0, M, 0, 1), sigbus, "and one to be written");
-    assert_eq!(world.pwrite(&cpu, W0, fd(), 1, 1, |_| 1), Err(Errno::ENOSPC.into()));
-    world.unlink(&cpu, G).expect("unlink");
-    assert_eq!(world.store(&cpu, W0, M, 0, 1), Ok(0));
+    assert_eq!(
+        world.load(&cpu, W0, &Load { map: M, page: 0 }),
+        Ok(0),
+        "a hole needs no block to be read"
+    );
+    assert_eq!(
+        world.store(&cpu, W0, &Store { map: M, page: 0, value: 1 }),
+        sigbus,
+        "and one to be written"
+    );
+    assert_eq!(
+        world.pwrite_each(&cpu, W0, &Pwrite { file: fd(), page: 1, pages: 1 }, |_| 1),
+        Err(Errno::ENOSPC.into())
+    );
+    world.unlink(&cpu, W0, &Unlink { file: G }).expect("unlink");
+    assert_eq!(world.store(&cpu, W0, &Store { map: M, page: 0, value: 1 }), Ok(0));
     world.exit(&cpu, W0).expect("exit");
     drop(cpu);
     rig.assert_at_rest();
@@ -248,16 +279,25 @@ fn truncate_and_punch_cut_exactly_their_range_out_of_every_mapping() {
     assert_eq!(world.dax.nrpages(&cpu, inode), 0, "the layout of the whole file is broken");
     for page in [4, 5, 6, 7] {
         let held = if (5..7).contains(&page) { 0 } else { 7 };
-        assert_eq!(world.load(&cpu, W1, M, page), Ok(held));
+        assert_eq!(world.load(&cpu, W1, &Load { map: M, page }), Ok(held));
     }
     assert_eq!(world.dax.inode(inode).size(), 16);
     fill();
     world.dax.zero_range(&cpu, inode, PageRange { page: 0, pages: 3 }).expect("zeroed");
     assert!(matches!(world.dax.extent(inode, 2), Extent::Unwritten(_)));
-    assert_eq!((world.load(&cpu, W0, M, 2), world.load(&cpu, W0, M, 3)), (Ok(0), Ok(7)));
+    assert_eq!(
+        (
+            world.load(&cpu, W0, &Load { map: M, page: 2 }),
+            world.load(&cpu, W0, &Load { map: M, page: 3 })
+        ),
+        (Ok(0), Ok(7))
+    );
     world.dax.truncate(&cpu, inode, 9).expect("truncate");
-    assert_eq!(world.load(&cpu, W0, M, 8), Ok(7));
-    assert!(world.load(&cpu, W0, M, 9).is_err() && world.load(&cpu, W1, M, 15).is_err());
+    assert_eq!(world.load(&cpu, W0, &Load { map: M, page: 8 }), Ok(7));
+    assert!(
+        world.load(&cpu, W0, &Load { map: M, page: 9 }).is_err()
+            && world.load(&cpu, W1, &Load { map: M, page: 15 }).is_err()
+    );
     assert_eq!(world.dax.blocks.used(&cpu), 9);
     rig.exit_all(&cpu);
     drop(cpu);
@@ -271,15 +311,18 @@ fn a_device_that_is_taken_away_and_given_back_keeps_its_files() {
     let cpu = rig.cpu(1);
     let inode = rig.file(&cpu, F, 8, Layout::Huge);
     rig.start(&cpu, W0, F, 8, Align::Natural);
-    assert_eq!(world.store(&cpu, W0, M, 3, 33), Ok(0));
+    assert_eq!(world.store(&cpu, W0, &Store { map: M, page: 3, value: 33 }), Ok(0));
     assert_eq!(world.dax.bind(&cpu), Err(Errno::EBUSY));
     world.dax.unbind(&cpu).expect("unbind");
     assert_eq!(world.dax.unbind(&cpu), Err(Errno::ENODEV));
-    assert!(world.load(&cpu, W0, M, 3).is_err() && rig.pin(&cpu, W0, 3, 1).is_err());
+    assert!(
+        world.load(&cpu, W0, &Load { map: M, page: 3 }).is_err()
+            && rig.pin(&cpu, W0, 3, 1).is_err()
+    );
     assert_eq!(world.dax.nrpages(&cpu, inode), 0);
     world.dax.truncate(&cpu, inode, 4).expect("a file can be cut while its device is away");
     world.dax.bind(&cpu).expect("bind");
-    assert_eq!(world.load(&cpu, W0, M, 3), Ok(33));
+    assert_eq!(world.load(&cpu, W0, &Load { map: M, page: 3 }), Ok(33));
     world.exit(&cpu, W0).expect("exit");
     drop(cpu);
     rig.assert_at_rest();
@@ -306,7 +349,7 @@ fn unbind_races_with_faults_pins_and_truncates() {
                         let page = dice.roll(16);
                         let _ = rig.write(&cpu, worker, page);
                         if rig.pin(&cpu, worker, page, 3).is_ok() {
-                            rig.world.unpin(&cpu, worker, None).expect("a pin");
+                            rig.world.unpin(&cpu, worker, &Unpin { pin: None }).expect("a pin");
                         }
                         if dice.roll(10) == 0 {
                             let inode = rig.world.name_lookup(&cpu, F).expect("an inode");

@@ -6,14 +6,15 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
 use common::*;
+use pgmap_mm::world::{Failure, Return};
 use prim::{Cpu, Lease, TaskId};
 use program::op::{
     Access, Advice, Align, Close, DevAlloc, DevGet, DevPut, DioRead, Drain, FdNo, FileIdx, FileRef,
     Fork, Ftruncate, Layout, Longterm, Madvise, MapNo, Mmap, Munmap, Open, OpenMode, PageRange,
-    Pin, Pipe, PipeNo, Pread, Prot, Punch, Pvmread, Pwrite, Sharing, Target, Tee, Touch, Unpin,
-    Vmsplice, WorkerId, Zerorange,
+    Pin, Pipe, PipeNo, Pread, Prot, Punch, Pvmread, Pwrite, Sharing, Target, Tee, Touch, Unlink,
+    Unpin, Vmsplice, WorkerId, Zerorange,
 };
-use program::{Era, Geometry, Op};
+use program::{Era, Errno, Geometry, Op};
 
 const WORKERS: u32 = 4;
 const HANDLES: u32 = 3;
@@ -98,13 +99,13 @@ fn clean_up(rig: &Rig) {
     let cpu = rig.cpu(1);
     rig.exit_all(&cpu);
     for page in 0..COSY.dev_pages {
-        while rig.world.dev_put(&cpu, page).is_ok() {}
+        while rig.world.dev_put(&cpu, W0, &DevPut { page }).is_ok() {}
     }
     drop(cpu);
     rig.assert_at_rest();
     let cpu = rig.cpu(1);
     for name in 0..FILES {
-        rig.world.unlink(&cpu, FileIdx(name as u16)).expect("unlink");
+        rig.world.unlink(&cpu, W0, &Unlink { file: FileIdx(name as u16) }).expect("unlink");
     }
     assert_eq!(rig.world.dax.blocks.used(&cpu), 0);
     assert_eq!(rig.world.dax.live_inodes().count(), 0);
@@ -121,11 +122,32 @@ fn with_every_kth_allocation_failing_nothing_panics_and_nothing_leaks() {
             for _ in 0..3000 {
                 let worker = WorkerId(dice.roll(WORKERS) as u8);
                 let op = random_op(&mut dice);
-                let _ = rig.world.execute(&impatient(&rig, 1), worker, &op, u64::from);
+                let ended = rig.world.execute(&impatient(&rig, 1), worker, &op);
+                assert!(is_declared(&op, ended), "{op} ended with {ended:?}");
             }
             clean_up(&rig);
         }
     }
+}
+
+/// Whether the table of operations says that one can end so.
+fn is_declared(op: &Op, ended: Return) -> bool {
+    let row = op.operation().expect("an operation of the language");
+    match ended {
+        Ok(value) => value >= 0,
+        // Any call of a worker that does not run.
+        Err(Failure::Errno(Errno::ESRCH)) => true,
+        Err(Failure::Errno(errno)) => row.errnos.contains(&errno),
+        Err(Failure::Died(died)) => row.deaths.contains(&died),
+    }
+}
+
+#[test]
+fn an_end_that_no_row_declares_is_noticed() {
+    let nop = Op::Nop;
+    assert!(is_declared(&nop, Ok(0)));
+    assert!(!is_declared(&nop, Err(Errno::EBADF.into())));
+    assert!(!is_declared(&nop, Err(Failure::Died(program::Died::Sigbus))));
 }
 
 #[test]
@@ -134,19 +156,41 @@ fn a_single_failure_at_any_point_of_a_session_leaves_nothing_behind() {
         let cpu = rig.cpu(1);
         let world = &rig.world;
         world.spawn(&cpu, W0).ok()?;
-        let open = world.open(&cpu, W0, FdNo(0), Target::File(F), OpenMode::ReadWrite);
+        let open = world.open(
+            &cpu,
+            W0,
+            &Open { fd: FdNo(0), target: Target::File(F), mode: OpenMode::ReadWrite },
+        );
         open.ok()?;
-        let device = world.open(&cpu, W0, FdNo(1), Target::SlowBlock, OpenMode::ReadWrite);
+        let device = world.open(
+            &cpu,
+            W0,
+            &Open { fd: FdNo(1), target: Target::SlowBlock, mode: OpenMode::ReadWrite },
+        );
         device.ok()?;
-        world.mmap(&cpu, W0, M, fd(), 0, 16, Prot::ReadWrite, Align::Odd).ok()?;
+        world
+            .mmap(
+                &cpu,
+                W0,
+                &Mmap {
+                    map: M,
+                    file: fd(),
+                    offset: 0,
+                    pages: 16,
+                    prot: Prot::ReadWrite,
+                    sharing: Sharing::Shared,
+                    align: Align::Odd,
+                },
+            )
+            .ok()?;
         rig.write(&cpu, W0, 3).ok()?;
         rig.pin(&cpu, W0, 12, 2).ok()?;
-        world.pipe(&cpu, W0, PipeNo(0)).ok()?;
-        world.vmsplice(&cpu, W0, PipeNo(0), M, 3, 2).ok()?;
-        world.fork(&cpu, W0, W1).ok()?;
+        world.pipe(&cpu, W0, &Pipe { pipe: PipeNo(0) }).ok()?;
+        world.vmsplice(&cpu, W0, &Vmsplice { pipe: PipeNo(0), map: M, page: 3, pages: 2 }).ok()?;
+        world.fork(&cpu, W0, &Fork { child: W1 }).ok()?;
         rig.write(&cpu, W1, 5).ok()?;
         world.create_file(&cpu, FileIdx(5), 4, None, Layout::Contiguous).ok()?;
-        world.unlink(&cpu, FileIdx(5)).ok()?;
+        world.unlink(&cpu, W0, &Unlink { file: FileIdx(5) }).ok()?;
         Some(())
     };
     let mut failed = 0;
@@ -193,7 +237,7 @@ fn threads_that_run_out_of_memory_in_the_middle_leave_a_machine_at_rest() {
                     let mut dice = Dice(99 * u64::from(task) + every);
                     for _ in 0..1500 {
                         let op = own(random_op(&mut dice), worker);
-                        let _ = rig.world.execute(&rig.cpu(task), worker, &op, u64::from);
+                        let _ = rig.world.execute(&rig.cpu(task), worker, &op);
                     }
                     running.fetch_sub(1, Relaxed);
                 });

@@ -6,7 +6,7 @@ use std::sync::Barrier;
 
 use common::*;
 use program::Era;
-use program::op::{Align, FdNo, Layout};
+use program::op::{Align, Close, FdNo, Layout, Pread, Unlink, Unpin};
 
 #[test]
 fn a_close_and_an_unlink_that_race_evict_the_file_once() {
@@ -24,12 +24,12 @@ fn a_close_and_an_unlink_that_race_evict_the_file_once() {
             threads.spawn(|| {
                 let cpu = rig.cpu(1);
                 start.wait();
-                world.close(&cpu, W0, FdNo(0)).expect("close");
+                world.close(&cpu, W0, &Close { fd: FdNo(0) }).expect("close");
             });
             threads.spawn(|| {
                 let cpu = rig.cpu(2);
                 start.wait();
-                world.unlink(&cpu, F).expect("unlink");
+                world.unlink(&cpu, W0, &Unlink { file: F }).expect("unlink");
             });
         });
         let cpu = rig.cpu(1);
@@ -68,12 +68,14 @@ fn read_beside_a_second_truncate(first: Comes) -> i64 {
         if first == Comes::Truncate {
             second();
         }
-        let reader = threads.spawn(|| world.pread(&rig.cpu(3), W0, fd(), 0, 1).expect("pread"));
+        let reader = threads.spawn(|| {
+            world.pread(&rig.cpu(3), W0, &Pread { file: fd(), page: 0, pages: 1 }).expect("pread")
+        });
         rig.until_waits_for(3, "i_rwsem");
         if first == Comes::Read {
             second();
         }
-        world.unpin(&rig.cpu(4), W0, None).expect("unpin");
+        world.unpin(&rig.cpu(4), W0, &Unpin { pin: None }).expect("unpin");
         reader.join().expect("no panic")
     });
     let cpu = rig.cpu(1);

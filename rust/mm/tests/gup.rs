@@ -7,11 +7,12 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use common::*;
 use pgmap_mm::tally;
-use pgmap_mm::vm::{GupKind, Permission};
-use pgmap_mm::world::{PinRequest, Return, World};
+use pgmap_mm::world::{Return, World};
 use prim::Cpu;
 use program::op::{
-    Access, Align, FdNo, FileState, Layout, Longterm, OpenMode, PageRange, PipeNo, Prot, Target,
+    Access, Advice, Align, DioRead, DioWrite, DmaRead, DmaWrite, FdNo, FileState, Layout, Load,
+    Longterm, Madvise, Mmap, Munmap, Open, OpenMode, PageRange, Pin, Pipe, PipeNo, Prot, Pvmread,
+    Sharing, Target, Tee, Unlink, Unpin, UringReg, Vmsplice,
 };
 use program::{Era, Errno, Geometry};
 
@@ -20,9 +21,7 @@ fn rig() -> Rig {
 }
 
 fn longterm(world: &World, cpu: &Cpu<'_>, page: u32) -> Return {
-    let (access, longterm) = (Permission::Write, Longterm::Long);
-    let short = PinRequest::short(GupKind::Pin, M, page, 1);
-    world.pin(cpu, W0, PinRequest { access, longterm, ..short })
+    world.pin(cpu, W0, &Pin { page, access: Access::Write, longterm: Longterm::Long, ..PIN })
 }
 
 #[test]
@@ -38,10 +37,10 @@ fn a_get_adds_one_and_a_pin_the_bias_to_a_small_folio() {
     assert_eq!(rig.pin(&cpu, W0, 2, 1), Ok(1), "mapped: the fast path serves");
     assert_eq!((count(), rig.machine.tally(tally::GUP_SLOW)), (2 + 1024, 1));
     assert!(rig.world.dax.vm.pagemaps.memmap.folio(page).maybe_dma_pinned());
-    assert_eq!(rig.world.unpin(&cpu, W0, None), Ok(1), "the most recent first");
+    assert_eq!(rig.world.unpin(&cpu, W0, &Unpin { pin: None }), Ok(1), "the most recent first");
     assert_eq!(count(), 2);
-    assert_eq!(rig.world.unpin(&cpu, W0, None), Ok(1));
-    assert_eq!(rig.world.unpin(&cpu, W0, None), Err(Errno::EINVAL.into()));
+    assert_eq!(rig.world.unpin(&cpu, W0, &Unpin { pin: None }), Ok(1));
+    assert_eq!(rig.world.unpin(&cpu, W0, &Unpin { pin: None }), Err(Errno::EINVAL.into()));
     assert_eq!(count(), 1);
     rig.world.exit(&cpu, W0).expect("exit");
     drop(cpu);
@@ -66,8 +65,8 @@ fn a_pmd_range_is_one_folio_range_with_a_count_a_page() {
     assert_eq!(rig.get(&cpu, W0, 6, 4), Ok(4));
     assert_eq!(rig.world.pins_held(&cpu, W0), 3, "two pages here, two of the next folio");
     assert_eq!((look(0), look(8)), ((8, 5), (3, 0)));
-    assert_eq!(rig.world.unpin(&cpu, W0, None), Ok(4));
-    assert_eq!(rig.world.unpin(&cpu, W0, None), Ok(5));
+    assert_eq!(rig.world.unpin(&cpu, W0, &Unpin { pin: None }), Ok(4));
+    assert_eq!(rig.world.unpin(&cpu, W0, &Unpin { pin: None }), Ok(5));
     assert_eq!((look(0), look(8)), ((1, 0), (1, 0)));
     rig.world.exit(&cpu, W0).expect("exit");
     drop(cpu);
@@ -104,24 +103,52 @@ fn what_cannot_be_referenced_has_an_errno_of_its_own() {
     world.spawn(&cpu, W0).expect("a process");
     open(world, &cpu, W0, F);
     assert_eq!(rig.pin(&cpu, W0, 0, 1), Err(Errno::EFAULT.into()), "no mapping");
-    world.mmap(&cpu, W0, M, fd(), 0, 16, Prot::Read, Align::Odd).expect("a mapping");
-    let write = |page| {
-        let short = PinRequest::short(GupKind::Pin, M, page, 1);
-        world.pin(&cpu, W0, PinRequest { access: Permission::Write, ..short })
-    };
+    world
+        .mmap(
+            &cpu,
+            W0,
+            &Mmap {
+                map: M,
+                file: fd(),
+                offset: 0,
+                pages: 16,
+                prot: Prot::Read,
+                sharing: Sharing::Shared,
+                align: Align::Odd,
+            },
+        )
+        .expect("a mapping");
+    let write = |page| world.pin(&cpu, W0, &Pin { page, access: Access::Write, ..PIN });
     assert_eq!(write(0), Err(Errno::EFAULT.into()), "a read-only mapping");
     assert_eq!(rig.pin(&cpu, W0, 0, 0), Err(Errno::EINVAL.into()));
     assert_eq!(rig.pin(&cpu, W0, 8, 1), Err(Errno::EFAULT.into()), "beyond the end of the file");
     assert_eq!(rig.pin(&cpu, W0, 16, 1), Err(Errno::EFAULT.into()), "beyond the mapping");
     assert_eq!(rig.pin(&cpu, W0, 6, 8), Ok(2), "a part is not an error");
     let page = PageRange { page: 0, pages: 16 };
-    world.munmap(&cpu, W0, M, Some(page)).expect("munmap");
+    world.munmap(&cpu, W0, &Munmap { map: M, range: Some(page) }).expect("munmap");
     assert_eq!(rig.pin(&cpu, W0, 0, 1), Err(Errno::EFAULT.into()), "unmapped");
-    world.munmap(&cpu, W0, M, None).expect("munmap");
-    world.mmap(&cpu, W0, M, fd(), 0, 8, Prot::ReadWrite, Align::Odd).expect("a mapping");
+    world.munmap(&cpu, W0, &Munmap { map: M, range: None }).expect("munmap");
+    world
+        .mmap(
+            &cpu,
+            W0,
+            &Mmap {
+                map: M,
+                file: fd(),
+                offset: 0,
+                pages: 8,
+                prot: Prot::ReadWrite,
+                sharing: Sharing::Shared,
+                align: Align::Odd,
+            },
+        )
+        .expect("a mapping");
     for page in [0, 1] {
         assert_eq!(longterm(world, &cpu, page), Err(Errno::EOPNOTSUPP.into()), "DAX, long-term");
-        assert_eq!(world.uring_register(&cpu, W0, M, page, 1), Err(Errno::EOPNOTSUPP.into()));
+        assert_eq!(
+            world.uring_register(&cpu, W0, &UringReg { map: M, page, pages: 1 }),
+            Err(Errno::EOPNOTSUPP.into())
+        );
         rig.write(&cpu, W0, 1).expect("mapped from the second turn on");
     }
     assert_eq!(world.uring_unregister(&cpu, W0), Err(Errno::ENXIO.into()));
@@ -143,12 +170,24 @@ fn a_pin_for_writing_does_not_go_through_a_leaf_for_reading() {
     let inode = rig.file(&cpu, F, 8, Layout::Huge);
     world.spawn(&cpu, W0).expect("a process");
     open(world, &cpu, W0, F);
-    world.mmap(&cpu, W0, M, fd(), 0, 8, Prot::Read, Align::Natural).expect("a mapping");
+    world
+        .mmap(
+            &cpu,
+            W0,
+            &Mmap {
+                map: M,
+                file: fd(),
+                offset: 0,
+                pages: 8,
+                prot: Prot::Read,
+                sharing: Sharing::Shared,
+                align: Align::Natural,
+            },
+        )
+        .expect("a mapping");
     rig.start(&cpu, W1, F, 8, Align::Natural);
-    let pin = |worker| {
-        let short = PinRequest::short(GupKind::Pin, M, 2, 2);
-        world.pin(&cpu, worker, PinRequest { access: Permission::Write, ..short })
-    };
+    let pin =
+        |worker| world.pin(&cpu, worker, &Pin { page: 2, pages: 2, access: Access::Write, ..PIN });
     let large = || world.observe(rig.frame(inode, 0)).large.expect("a large folio");
     for worker in [W0, W1] {
         assert_eq!(rig.read(&cpu, worker, 0), Ok(0));
@@ -171,13 +210,16 @@ fn a_pin_for_writing_on_a_hole_is_on_a_block_of_the_file() {
     world.create_file(&cpu, F, 2, None, Layout::Contiguous).expect("a sparse file");
     let inode = world.name_lookup(&cpu, F).expect("an inode");
     rig.start(&cpu, W0, F, 2, Align::Odd);
-    assert_eq!(world.load(&cpu, W0, M, 1), Ok(0), "the zero page, for reading");
-    let short = PinRequest::short(GupKind::Pin, M, 1, 1);
-    let pin = PinRequest { access: Permission::Write, ..short };
-    assert_eq!(world.pin(&cpu, W0, pin), Ok(1));
+    assert_eq!(
+        world.load(&cpu, W0, &Load { map: M, page: 1 }),
+        Ok(0),
+        "the zero page, for reading"
+    );
+    let pin = Pin { page: 1, access: Access::Write, ..PIN };
+    assert_eq!(world.pin(&cpu, W0, &pin), Ok(1));
     assert_eq!(world.observe(rig.frame(inode, 1)).refcount, 1 + 1024);
-    assert_eq!(world.dma(&cpu, W0, None, Some(&|_| 77)), Ok(0));
-    assert_eq!(world.load(&cpu, W0, M, 1), Ok(77));
+    assert_eq!(world.dma_write(&cpu, W0, &DmaWrite { pin: None, value: 77 }), Ok(0));
+    assert_eq!(world.load(&cpu, W0, &Load { map: M, page: 1 }), Ok(77));
     world.exit(&cpu, W0).expect("exit");
     drop(cpu);
     rig.assert_at_rest();
@@ -193,15 +235,16 @@ fn a_full_pipe_keeps_nothing_that_it_did_not_take() {
     let slots = u32::from(COSY.pipe_slots);
     let pipes = [PipeNo(0), PipeNo(1)];
     for pipe in pipes {
-        world.pipe(&cpu, W0, pipe).expect("a pipe");
+        world.pipe(&cpu, W0, &Pipe { pipe }).expect("a pipe");
     }
-    let splice = || world.vmsplice(&cpu, W0, pipes[0], M, 0, 1);
+    let splice =
+        || world.vmsplice(&cpu, W0, &Vmsplice { pipe: pipes[0], map: M, page: 0, pages: 1 });
     let count = || world.observe(rig.frame(inode, 0)).refcount.cast_unsigned();
     for taken in 1..=slots {
         assert_eq!((splice(), count()), (Ok(4096), 1 + taken));
     }
     assert_eq!((splice(), count()), (Err(Errno::EAGAIN.into()), 1 + slots));
-    let tee = || world.tee(&cpu, W0, pipes[0], pipes[1], slots);
+    let tee = || world.tee(&cpu, W0, &Tee { from: pipes[0], to: pipes[1], pages: slots });
     assert_eq!((tee(), count()), (Ok(4096 * i64::from(slots)), 1 + 2 * slots));
     assert_eq!((tee(), count()), (Ok(0), 1 + 2 * slots));
     world.exit(&cpu, W0).expect("exit");
@@ -218,10 +261,10 @@ fn io_that_cannot_start_keeps_no_page() {
     rig.start(&cpu, W0, F, 2, Align::Odd);
     (0..2).for_each(|page| assert_eq!(rig.write(&cpu, W0, page), Ok(0)));
     let (device, mode) = (FdNo(1), OpenMode::ReadWriteDirect);
-    world.open(&cpu, W0, device, Target::SlowBlock, mode).expect("a device");
-    let completes = pgmap_mm::world::Completes::WhenTold;
+    world.open(&cpu, W0, &Open { fd: device, target: Target::SlowBlock, mode }).expect("a device");
     rig.arena.faults().fail_after(0);
-    let io = world.direct_io(&cpu, W0, device, M, 0, 2, Permission::Read, completes);
+    let io = DioWrite { device, map: M, page: 0, pages: 2, ticks: None };
+    let io = world.dio_write(&cpu, W0, &io);
     rig.arena.faults().off();
     assert_eq!(io, Err(Errno::ENOMEM.into()));
     for page in 0..2 {
@@ -246,8 +289,11 @@ fn the_zero_page_is_pinned_without_being_counted() {
     }
     assert_eq!(rig.get(&cpu, W0, 1, 1), Ok(1));
     assert_eq!(zero(), 2);
-    assert_eq!(world.dma(&cpu, W0, None, None), Ok(0));
-    assert_eq!(world.vm_read(&cpu, W0, M, 0, 4), Ok(4 * 4096));
+    assert_eq!(world.dma_read(&cpu, W0, &DmaRead { pin: None }), Ok(0));
+    assert_eq!(
+        world.process_vm_readv(&cpu, W0, &Pvmread { target: W0, map: M, page: 0, pages: 4 }),
+        Ok(4 * 4096)
+    );
     world.exit(&cpu, W0).expect("exit");
     assert_eq!(zero(), 1);
     drop(cpu);
@@ -290,22 +336,26 @@ fn direct_io_pins_its_pages_until_the_device_is_done() {
         let inode = rig.file(&cpu, F, 8, Layout::Contiguous);
         rig.start(&cpu, W0, F, 8, Align::Odd);
         let mode = OpenMode::ReadWriteDirect;
-        world.open(&cpu, W0, FdNo(1), Target::SlowBlock, mode).expect("a device");
+        world
+            .open(&cpu, W0, &Open { fd: FdNo(1), target: Target::SlowBlock, mode })
+            .expect("a device");
         inode
     };
     let count = || world.observe(rig.frame(inode, 0)).refcount;
-    let io = |task, device, memory, completes| {
-        let cpu = rig.cpu(task);
-        world.direct_io(&cpu, W0, device, M, 0, 2, memory, completes)
+    let (map, page, pages) = (M, 0, 2);
+    let write = |task, device, ticks| {
+        world.dio_write(&rig.cpu(task), W0, &DioWrite { device, map, page, pages, ticks })
     };
-    use pgmap_mm::world::Completes;
-    assert_eq!(io(1, FdNo(0), Permission::Read, Completes::AtOnce), Err(Errno::EBADF.into()));
-    assert_eq!(io(1, FdNo(1), Permission::Read, Completes::AtOnce), Ok(2 * 4096));
+    let read = |task, device, ticks| {
+        world.dio_read(&rig.cpu(task), W0, &DioRead { device, map, page, pages, ticks })
+    };
+    assert_eq!(write(1, FdNo(0), Some(0)), Err(Errno::EBADF.into()));
+    assert_eq!(write(1, FdNo(1), Some(0)), Ok(2 * 4096));
     assert_eq!(count(), 1);
     std::thread::scope(|threads| {
-        let told = threads.spawn(|| io(2, FdNo(1), Permission::Write, Completes::WhenTold));
+        let told = threads.spawn(|| read(2, FdNo(1), None));
         rig.until_waits_for(2, "I/O in flight");
-        let timed = threads.spawn(|| io(3, FdNo(1), Permission::Read, Completes::In(2)));
+        let timed = threads.spawn(|| write(3, FdNo(1), Some(2)));
         rig.until_waits_for(3, "I/O in flight");
         assert_eq!(count(), 1 + 2 * 1024);
         let cpu = rig.cpu(1);
@@ -343,16 +393,16 @@ fn references_against(take_away: impl Fn(&Rig, &Cpu<'_>) + Sync, era: Era) {
                     start.wait();
                     while !done.load(Relaxed) {
                         let (page, pages) = (dice.roll(16), 1 + dice.roll(8));
-                        let (kind, access) = match dice.roll(3) {
-                            0 => (GupKind::Get, Permission::Read),
-                            1 => (GupKind::Pin, Permission::Read),
-                            _ => (GupKind::Pin, Permission::Write),
-                        };
-                        let short = PinRequest::short(kind, M, page, pages);
                         let world = &rig.world;
-                        if world.pin(&cpu, worker, PinRequest { access, ..short }).is_ok() {
-                            world.dma(&cpu, worker, None, None).expect("a pin");
-                            world.unpin(&cpu, worker, None).expect("a pin");
+                        let pin = Pin { page, pages, ..PIN };
+                        let taken = match dice.roll(3) {
+                            0 => rig.get(&cpu, worker, page, pages),
+                            1 => world.pin(&cpu, worker, &pin),
+                            _ => world.pin(&cpu, worker, &Pin { access: Access::Write, ..pin }),
+                        };
+                        if taken.is_ok() {
+                            world.dma_read(&cpu, worker, &DmaRead { pin: None }).expect("a pin");
+                            world.unpin(&cpu, worker, &Unpin { pin: None }).expect("a pin");
                         }
                         let _ = touch(world, &cpu, worker, page, Access::Write);
                     }
@@ -378,9 +428,23 @@ fn references_against(take_away: impl Fn(&Rig, &Cpu<'_>) + Sync, era: Era) {
 fn gup_races_with_munmap_and_keeps_only_what_was_mapped() {
     references_against(
         |rig, cpu| {
-            rig.world.munmap(cpu, W2, M, None).expect("munmap");
+            rig.world.munmap(cpu, W2, &Munmap { map: M, range: None }).expect("munmap");
             let prot = Prot::ReadWrite;
-            rig.world.mmap(cpu, W2, M, fd(), 0, 16, prot, Align::Natural).expect("mmap");
+            rig.world
+                .mmap(
+                    cpu,
+                    W2,
+                    &Mmap {
+                        map: M,
+                        file: fd(),
+                        offset: 0,
+                        pages: 16,
+                        prot,
+                        sharing: Sharing::Shared,
+                        align: Align::Natural,
+                    },
+                )
+                .expect("mmap");
         },
         Era::V6_15Sound,
     );
@@ -391,7 +455,9 @@ fn gup_races_with_madvise_and_keeps_only_what_was_mapped() {
     references_against(
         |rig, cpu| {
             for page in 0..16 {
-                rig.world.dontneed(cpu, W2, M, page).expect("madvise");
+                rig.world
+                    .madvise(cpu, W2, &Madvise { map: M, advice: Advice::DontNeed, page })
+                    .expect("madvise");
             }
         },
         Era::V6_15,
@@ -407,7 +473,7 @@ fn gup_races_with_truncate_and_no_block_leaves_under_a_reference() {
             rig.world
                 .create_file(cpu, G, 12, Some(FileState::Written), Layout::Contiguous)
                 .expect("room");
-            rig.world.unlink(cpu, G).expect("unlink");
+            rig.world.unlink(cpu, W0, &Unlink { file: G }).expect("unlink");
             rig.world.dax.truncate(cpu, inode, 16).expect("truncate");
         },
         Era::V6_15Sound,
@@ -421,7 +487,7 @@ fn gup_races_with_punch_and_no_block_leaves_under_a_reference() {
             let inode = rig.world.name_lookup(cpu, F).expect("an inode");
             rig.world.dax.punch(cpu, inode, PageRange { page: 4, pages: 8 }).expect("punch");
             rig.world.create_file(cpu, G, 8, Some(FileState::Written), Layout::Huge).expect("room");
-            rig.world.unlink(cpu, G).expect("unlink");
+            rig.world.unlink(cpu, W0, &Unlink { file: G }).expect("unlink");
         },
         Era::V6_15Sound,
     );

@@ -5,7 +5,7 @@ mod common;
 use common::*;
 use pgmap_mm::dax::InodeId;
 use pgmap_mm::tally;
-use program::op::{Align, Layout, Prot};
+use program::op::{Advice, Align, Layout, Load, Madvise, Mmap, Munmap, Prot, Sharing, Unpin};
 use program::{Era, Errno, Rules};
 
 fn rules(clear: &str) -> Rules {
@@ -30,7 +30,7 @@ fn shared(rules: Rules) -> (Rig, InodeId) {
 }
 
 fn offline(rig: &Rig, page: u32) -> Result<i64, pgmap_mm::world::Failure> {
-    rig.world.soft_offline(&rig.cpu(2), W1, M, page)
+    rig.world.madvise(&rig.cpu(2), W1, &Madvise { map: M, advice: Advice::SoftOffline, page })
 }
 
 #[test]
@@ -38,13 +38,13 @@ fn a_page_that_only_mappings_hold_moves_and_keeps_its_contents() {
     for clear in ["xchg", "load-store"] {
         let (rig, inode) = shared(rules(clear));
         let old = rig.frame(inode, 1);
-        let held = rig.world.load(&rig.cpu(1), W0, M, 1).expect("mapped");
+        let held = rig.world.load(&rig.cpu(1), W0, &Load { map: M, page: 1 }).expect("mapped");
         assert_eq!(offline(&rig, 1), Ok(0));
         let new = rig.frame(inode, 1);
         assert_ne!(new, old, "{clear}");
         let left = rig.world.observe(old);
         assert_eq!((left.refcount, left.mapcount, left.mapping), (0, 0, false), "{clear}");
-        assert_eq!(rig.world.load(&rig.cpu(1), W0, M, 1), Ok(held), "{clear}");
+        assert_eq!(rig.world.load(&rig.cpu(1), W0, &Load { map: M, page: 1 }), Ok(held), "{clear}");
         assert_eq!(rig.complaints(), []);
         rig.exit_all(&rig.cpu(1));
         rig.assert_at_rest();
@@ -62,7 +62,7 @@ fn a_page_that_somebody_refers_to_stays_where_it_is() {
         assert_eq!(rig.frame(inode, 1), page);
         assert_eq!(rig.world.observe(page).refcount, 1024 + 2, "a pin and two mappings");
         assert_eq!(rig.world.dax.blocks.used(&rig.cpu(1)), used, "no block is lost");
-        assert_eq!(rig.world.unpin(&rig.cpu(1), W0, None), Ok(1));
+        assert_eq!(rig.world.unpin(&rig.cpu(1), W0, &Unpin { pin: None }), Ok(1));
         assert_eq!(offline(&rig, 1), Ok(0), "and moves when it is let go");
         rig.exit_all(&rig.cpu(1));
         assert_eq!(rig.machine.tally(tally::NESTED_FLUSH), 0, "no gather is left unfinished");
@@ -74,9 +74,23 @@ fn a_page_that_somebody_refers_to_stays_where_it_is() {
 fn a_page_is_found_where_a_mapping_from_the_middle_of_the_file_has_it() {
     let (rig, inode) = shared(rules("xchg"));
     let world = &rig.world;
-    world.munmap(&rig.cpu(1), W1, M, None).expect("munmap");
+    world.munmap(&rig.cpu(1), W1, &Munmap { map: M, range: None }).expect("munmap");
     let prot = Prot::ReadWrite;
-    world.mmap(&rig.cpu(1), W1, M, fd(), 1, 3, prot, Align::Odd).expect("from page 1 on");
+    world
+        .mmap(
+            &rig.cpu(1),
+            W1,
+            &Mmap {
+                map: M,
+                file: fd(),
+                offset: 1,
+                pages: 3,
+                prot,
+                sharing: Sharing::Shared,
+                align: Align::Odd,
+            },
+        )
+        .expect("from page 1 on");
     assert_eq!(rig.read(&rig.cpu(1), W1, 0), Ok(0));
     let old = rig.frame(inode, 1);
     assert_eq!(offline(&rig, 0), Ok(0), "page 1 of the file");

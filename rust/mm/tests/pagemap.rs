@@ -11,6 +11,7 @@ use pgmap_mm::page::{Folio, Head, Order, Pfn, Span};
 use pgmap_mm::pagemap::{DevPagemapOps, PagemapId, PagemapType, Pagemaps};
 use pgmap_mm::warn::Complaint;
 use prim::{Arena, Cpu, Machine};
+use program::op::{DevAlloc, DevGet, DevPut};
 use program::rules::{FreePush, Switch};
 use program::{Era, Errno, Geometry, Rules};
 
@@ -252,18 +253,28 @@ fn stale_tails_of_another_order_confuse_nobody() {
 fn the_driver_of_a_world_is_not_confused_by_stale_tails_either() {
     let rig = Rig::new(&COSY, Era::V6_15Sound.rules());
     let (world, cpu) = (&rig.world, rig.cpu(1));
-    assert_eq!(world.dev_alloc_range(&cpu, 0, 8), Ok(1));
-    assert_eq!(world.dev_put(&cpu, 5), Ok(0), "the last reference, by a tail");
-    assert_eq!(world.dev_alloc_range(&cpu, 0, 2), Ok(1));
+    assert_eq!(world.dev_alloc(&cpu, W0, &DevAlloc { start: 0, pages: 8 }), Ok(1));
+    assert_eq!(
+        world.dev_put(&cpu, W0, &DevPut { page: 5 }),
+        Ok(0),
+        "the last reference, by a tail"
+    );
+    assert_eq!(world.dev_alloc(&cpu, W0, &DevAlloc { start: 0, pages: 2 }), Ok(1));
     for free in [2, 5, 7] {
-        assert_eq!(world.dev_get(&cpu, free), Err(Errno::ENXIO.into()));
-        assert_eq!(world.dev_put(&cpu, free), Err(Errno::ENXIO.into()));
+        assert_eq!(world.dev_get(&cpu, W0, &DevGet { page: free }), Err(Errno::ENXIO.into()));
+        assert_eq!(world.dev_put(&cpu, W0, &DevPut { page: free }), Err(Errno::ENXIO.into()));
         assert!(!world.dev_peek(&cpu, free));
     }
     assert!(world.dev_peek(&cpu, 1));
-    assert_eq!((world.dev_get(&cpu, 1), world.dev_put(&cpu, 0)), (Ok(0), Ok(0)));
-    assert_eq!(world.dev_put(&cpu, 1), Ok(0));
-    assert_eq!(world.dev_put(&cpu, 1), Err(Errno::ENXIO.into()));
+    assert_eq!(
+        (
+            world.dev_get(&cpu, W0, &DevGet { page: 1 }),
+            world.dev_put(&cpu, W0, &DevPut { page: 0 })
+        ),
+        (Ok(0), Ok(0))
+    );
+    assert_eq!(world.dev_put(&cpu, W0, &DevPut { page: 1 }), Ok(0));
+    assert_eq!(world.dev_put(&cpu, W0, &DevPut { page: 1 }), Err(Errno::ENXIO.into()));
     drop(cpu);
     rig.assert_at_rest();
 }
@@ -498,7 +509,7 @@ fn drivers_on_threads_share_a_pool_without_sharing_a_page() {
                 let mut dice = Dice(77 * u64::from(task));
                 for turn in 0..300 {
                     let owner = u64::from(task) << 32 | turn;
-                    if let Ok(span) = rig.world.dev_alloc(&cpu, 1 + dice.roll(9), owner) {
+                    if let Ok(span) = rig.world.dev_claim(&cpu, 1 + dice.roll(9), owner) {
                         let _ = rig.world.dev_peek(&cpu, dice.roll(32));
                         rig.world.dev_free(&cpu, span, owner);
                     }

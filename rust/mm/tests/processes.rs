@@ -5,12 +5,13 @@ mod common;
 use std::sync::Barrier;
 
 use common::*;
-use pgmap_mm::vm::GupKind;
-use pgmap_mm::world::{Failure, PinRequest};
+use pgmap_mm::world::Failure;
 use program::geometry::FILES_MAX;
 use program::op::{
-    Access, Align, DioWrite, FdNo, FileIdx, Layout, MapNo, OpenMode, PageRange, PipeNo, Prot,
-    Target, WorkerId,
+    Access, Advice, Align, Close, DevAlloc, DevGet, DevPut, DioWrite, DmaRead, Drain, FdNo,
+    FileIdx, Fork, Layout, Load, Madvise, MapNo, Mmap, Munmap, Open, OpenMode, PageRange, Pipe,
+    PipeNo, Pread, Prot, Pvmread, Pwrite, Sharing, Store, Target, Tee, Touch, Unlink, Unpin,
+    Vmsplice, WorkerId,
 };
 use program::{Died, Era, Errno, Op};
 
@@ -60,20 +61,20 @@ fn a_fork_races_with_a_close_and_both_sides_own_what_they_got() {
             rig.file(&cpu, F, 4, Layout::Contiguous);
             rig.start(&cpu, W0, F, 4, Align::Odd);
             world.clone_thread(W0, W1).expect("a thread");
-            world.unlink(&cpu, F).expect("unlink");
+            world.unlink(&cpu, W0, &Unlink { file: F }).expect("unlink");
         }
         let start = Barrier::new(2);
         std::thread::scope(|threads| {
             threads.spawn(|| {
                 let cpu = rig.cpu(1);
                 start.wait();
-                world.fork(&cpu, W0, W2).expect("fork");
+                world.fork(&cpu, W0, &Fork { child: W2 }).expect("fork");
             });
             threads.spawn(|| {
                 let cpu = rig.cpu(2);
                 start.wait();
-                world.close(&cpu, W1, FdNo(0)).expect("close");
-                world.munmap(&cpu, W1, M, None).expect("munmap");
+                world.close(&cpu, W1, &Close { fd: FdNo(0) }).expect("close");
+                world.munmap(&cpu, W1, &Munmap { map: M, range: None }).expect("munmap");
             });
         });
         let cpu = rig.cpu(1);
@@ -92,17 +93,24 @@ fn a_child_shares_the_page_and_keeps_the_pipe_of_a_dead_parent() {
     let cpu = rig.cpu(1);
     let inode = rig.file(&cpu, F, 4, Layout::Contiguous);
     rig.start(&cpu, W0, F, 4, Align::Odd);
-    world.store(&cpu, W0, M, 0, 99).expect("a store");
-    world.pipe(&cpu, W0, PIPE).expect("a pipe");
-    assert_eq!(world.vmsplice(&cpu, W0, PIPE, M, 0, 1), Ok(4096));
-    world.fork(&cpu, W0, W1).expect("fork");
+    world.store(&cpu, W0, &Store { map: M, page: 0, value: 99 }).expect("a store");
+    world.pipe(&cpu, W0, &Pipe { pipe: PIPE }).expect("a pipe");
+    assert_eq!(
+        world.vmsplice(&cpu, W0, &Vmsplice { pipe: PIPE, map: M, page: 0, pages: 1 }),
+        Ok(4096)
+    );
+    world.fork(&cpu, W0, &Fork { child: W1 }).expect("fork");
     let page = rig.frame(inode, 0);
     assert_eq!(world.observe(page).mapcount, 1, "a shared file mapping copies no entry");
-    assert_eq!(world.load(&cpu, W1, M, 0), Ok(99));
+    assert_eq!(world.load(&cpu, W1, &Load { map: M, page: 0 }), Ok(99));
     assert_eq!((world.observe(page).mapcount, world.observe(page).refcount), (2, 3));
     world.exit(&cpu, W0).expect("exit");
     assert_eq!((world.observe(page).mapcount, world.observe(page).refcount), (1, 2));
-    assert_eq!(world.drain(&cpu, W1, PIPE, 16), Ok(4096), "the pipe outlived its maker");
+    assert_eq!(
+        world.drain(&cpu, W1, &Drain { pipe: PIPE, pages: 16 }),
+        Ok(4096),
+        "the pipe outlived its maker"
+    );
     world.exit(&cpu, W1).expect("exit");
     drop(cpu);
     rig.assert_at_rest();
@@ -115,11 +123,17 @@ fn a_pipe_that_its_last_user_forgot_gives_its_pages_back() {
     rig.file(&cpu, F, 4, Layout::Contiguous);
     rig.start(&cpu, W0, F, 4, Align::Odd);
     let world = &rig.world;
-    world.pipe(&cpu, W0, PIPE).expect("a pipe");
-    world.pipe(&cpu, W0, PipeNo(1)).expect("a pipe");
-    assert_eq!(world.vmsplice(&cpu, W0, PIPE, M, 0, 3), Ok(3 * 4096));
-    assert_eq!(world.tee(&cpu, W0, PIPE, PipeNo(1), 2), Ok(2 * 4096));
-    assert_eq!(world.tee(&cpu, W0, PIPE, PIPE, 1), Err(Errno::EINVAL.into()));
+    world.pipe(&cpu, W0, &Pipe { pipe: PIPE }).expect("a pipe");
+    world.pipe(&cpu, W0, &Pipe { pipe: PipeNo(1) }).expect("a pipe");
+    assert_eq!(
+        world.vmsplice(&cpu, W0, &Vmsplice { pipe: PIPE, map: M, page: 0, pages: 3 }),
+        Ok(3 * 4096)
+    );
+    assert_eq!(world.tee(&cpu, W0, &Tee { from: PIPE, to: PipeNo(1), pages: 2 }), Ok(2 * 4096));
+    assert_eq!(
+        world.tee(&cpu, W0, &Tee { from: PIPE, to: PIPE, pages: 1 }),
+        Err(Errno::EINVAL.into())
+    );
     world.exit(&cpu, W0).expect("exit");
     drop(cpu);
     rig.assert_at_rest();
@@ -140,53 +154,107 @@ fn nonsense_is_refused_with_an_errno_and_never_with_a_panic() {
     for worker in [nobody, W1] {
         assert_eq!(rig.pin(&cpu, worker, 0, 1), errno(Errno::ESRCH));
         assert_eq!(world.exit(&cpu, worker), errno(Errno::ESRCH));
-        assert_eq!(world.vm_read(&cpu, worker, M, 0, 1), errno(Errno::ESRCH));
+        assert_eq!(
+            world.process_vm_readv(
+                &cpu,
+                W0,
+                &Pvmread { target: worker, map: M, page: 0, pages: 1 }
+            ),
+            errno(Errno::ESRCH)
+        );
         assert_eq!(world.pins_held(&cpu, worker), 0);
-        assert!(world.unpin(&cpu, worker, None).is_err());
-        assert!(world.dma(&cpu, worker, None, None).is_err());
+        assert!(world.unpin(&cpu, worker, &Unpin { pin: None }).is_err());
+        assert!(world.dma_read(&cpu, worker, &DmaRead { pin: None }).is_err());
         assert!(world.uring_unregister(&cpu, worker).is_err());
     }
     assert_eq!(world.spawn(&cpu, nobody), errno(Errno::EINVAL));
-    assert_eq!(world.fork(&cpu, W0, nobody), errno(Errno::EINVAL));
+    assert_eq!(world.fork(&cpu, W0, &Fork { child: nobody }), errno(Errno::EINVAL));
     assert_eq!(world.clone_thread(W0, nobody), errno(Errno::EINVAL));
 
     let range = |page, pages| PageRange { page, pages };
     let value = |page: u32| u64::from(page);
     for access in [Access::Read, Access::Write] {
         for (page, pages) in [(far, 1), (far - 1, far), (8, far), (0, far)] {
-            assert_eq!(world.touch(&cpu, W0, M, access, range(page, pages), value), died);
+            assert_eq!(
+                world.touch_each(
+                    &cpu,
+                    W0,
+                    &Touch {
+                        access,
+                        map: M,
+                        page: range(page, pages).page,
+                        pages: range(page, pages).pages
+                    },
+                    value
+                ),
+                died
+            );
         }
     }
     for (page, pages) in [(far, 1), (0, far), (far, far), (far - 7, 8), (0, 0)] {
-        let pin = world.pin(&cpu, W0, PinRequest::short(GupKind::Pin, M, page, pages));
+        let pin = rig.pin(&cpu, W0, page, pages);
         assert!(pin.is_err(), "{page} {pages}");
-        assert!(world.munmap(&cpu, W0, M, Some(range(page, pages))).is_err());
-        world.pipe(&cpu, W0, PIPE).ok();
         assert!(
-            world.vmsplice(&cpu, W0, PIPE, M, page, pages).is_ok_and(|n| n <= 16 * 4096)
+            world.munmap(&cpu, W0, &Munmap { map: M, range: Some(range(page, pages)) }).is_err()
+        );
+        world.pipe(&cpu, W0, &Pipe { pipe: PIPE }).ok();
+        assert!(
+            world
+                .vmsplice(&cpu, W0, &Vmsplice { pipe: PIPE, map: M, page, pages })
+                .is_ok_and(|n| n <= 16 * 4096)
                 || page > 0
         );
-        assert!(world.drain(&cpu, W0, PIPE, far).is_ok());
+        assert!(world.drain(&cpu, W0, &Drain { pipe: PIPE, pages: far }).is_ok());
     }
-    assert_eq!(world.dontneed(&cpu, W0, M, far), errno(Errno::EINVAL));
+    assert_eq!(
+        world.madvise(&cpu, W0, &Madvise { map: M, advice: Advice::DontNeed, page: far }),
+        errno(Errno::EINVAL)
+    );
     for align in [Align::Natural, Align::Odd] {
         for (offset, pages) in [(far, 1), (far - 3, 4), (far - 8, 8)] {
             let map = MapNo(1);
-            let mapped = world.mmap(&cpu, W0, map, fd(), offset, pages, Prot::ReadWrite, align);
+            let mapped = world.mmap(
+                &cpu,
+                W0,
+                &Mmap {
+                    map,
+                    file: fd(),
+                    offset,
+                    pages,
+                    prot: Prot::ReadWrite,
+                    sharing: Sharing::Shared,
+                    align,
+                },
+            );
             assert_eq!(mapped, errno(Errno::EOVERFLOW), "{offset} {pages}");
         }
     }
     assert_eq!(
-        world.mmap(&cpu, W0, MapNo(64), fd(), 0, 1, Prot::Read, Align::Odd),
+        world.mmap(
+            &cpu,
+            W0,
+            &Mmap {
+                map: MapNo(64),
+                file: fd(),
+                offset: 0,
+                pages: 1,
+                prot: Prot::Read,
+                sharing: Sharing::Shared,
+                align: Align::Odd
+            }
+        ),
         errno(Errno::EINVAL)
     );
     assert_eq!(
-        world.open(&cpu, W0, FdNo(64), Target::File(F), OpenMode::Read),
+        world.open(&cpu, W0, &Open { fd: FdNo(64), target: Target::File(F), mode: OpenMode::Read }),
         errno(Errno::EMFILE)
     );
     let strange = Target::File(FileIdx(999));
-    assert_eq!(world.open(&cpu, W0, FdNo(1), strange, OpenMode::Read), errno(Errno::ENOENT));
-    assert_eq!(world.unlink(&cpu, FileIdx(999)), errno(Errno::ENOENT));
+    assert_eq!(
+        world.open(&cpu, W0, &Open { fd: FdNo(1), target: strange, mode: OpenMode::Read }),
+        errno(Errno::ENOENT)
+    );
+    assert_eq!(world.unlink(&cpu, W0, &Unlink { file: FileIdx(999) }), errno(Errno::ENOENT));
     assert_eq!(
         world.create_file(&cpu, FileIdx(FILES_MAX), 1, None, Layout::Contiguous),
         errno(Errno::EINVAL)
@@ -202,24 +270,36 @@ fn nonsense_is_refused_with_an_errno_and_never_with_a_panic() {
         world.dax.zero_range(&cpu, inode, PageRange { page: far, pages: 1 }),
         Err(Errno::EINVAL)
     );
-    assert!(world.pread(&cpu, W0, fd(), far, far).is_ok());
-    assert!(world.pwrite(&cpu, W0, fd(), far, far, value).is_err());
-    assert!(world.pwrite(&cpu, W0, fd(), far - 1, 1, value).is_err());
+    assert!(world.pread(&cpu, W0, &Pread { file: fd(), page: far, pages: far }).is_ok());
+    assert!(
+        world.pwrite_each(&cpu, W0, &Pwrite { file: fd(), page: far, pages: far }, value).is_err()
+    );
+    assert!(
+        world
+            .pwrite_each(&cpu, W0, &Pwrite { file: fd(), page: far - 1, pages: 1 }, value)
+            .is_err()
+    );
 
-    assert!(world.dev_alloc(&cpu, far, 1).is_err());
-    assert!(world.dev_alloc_range(&cpu, far, far).is_err());
-    assert!(world.dev_get(&cpu, far).is_err());
-    assert!(world.dev_put(&cpu, far).is_err());
+    assert!(world.dev_claim(&cpu, far, 1).is_err());
+    assert!(world.dev_alloc(&cpu, W0, &DevAlloc { start: far, pages: far }).is_err());
+    assert!(world.dev_get(&cpu, W0, &DevGet { page: far }).is_err());
+    assert!(world.dev_put(&cpu, W0, &DevPut { page: far }).is_err());
     assert!(!world.dev_peek(&cpu, far));
 
-    world.open(&cpu, W0, FdNo(2), Target::SlowBlock, OpenMode::ReadWriteDirect).expect("a device");
+    world
+        .open(
+            &cpu,
+            W0,
+            &Open { fd: FdNo(2), target: Target::SlowBlock, mode: OpenMode::ReadWriteDirect },
+        )
+        .expect("a device");
     world.advance_clock(&cpu);
     std::thread::scope(|threads| {
         threads.spawn(|| {
             let cpu = rig.cpu(2);
             let (device, ticks) = (FdNo(2), Some(far));
             let op = Op::DioWrite(DioWrite { device, map: M, page: 0, pages: 1, ticks });
-            assert_eq!(world.execute(&cpu, W0, &op, u64::from), Ok(4096));
+            assert_eq!(world.execute(&cpu, W0, &op), Ok(4096));
         });
         rig.until_waits_for(2, "I/O in flight");
         world.complete_io(&cpu);

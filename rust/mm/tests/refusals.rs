@@ -7,12 +7,27 @@ use pgmap_mm::refcount::LIMIT;
 use pgmap_mm::vm::{MmId, Vm, Vpn};
 use pgmap_mm::warn::Complaint;
 use prim::Cpu;
-use program::op::{Align, FileIdx, Layout, MapNo, PageRange, PipeNo, Prot, WorkerId};
+use program::op::{
+    Align, DevAlloc, DevGet, DevPut, FileIdx, Fork, Layout, Load, MapNo, Mmap, Munmap, PageRange,
+    Pipe, PipeNo, Pread, Prot, Pwrite, Sharing, Vmsplice, WorkerId,
+};
 use program::{Era, Errno, Geometry};
 
 fn map(rig: &Rig, cpu: &Cpu<'_>, worker: u8, number: u8) -> pgmap_mm::world::Return {
     let (worker, number) = (WorkerId(worker), MapNo(number));
-    rig.world.mmap(cpu, worker, number, fd(), 0, 8, Prot::ReadWrite, Align::Odd)
+    rig.world.mmap(
+        cpu,
+        worker,
+        &Mmap {
+            map: number,
+            file: fd(),
+            offset: 0,
+            pages: 8,
+            prot: Prot::ReadWrite,
+            sharing: Sharing::Shared,
+            align: Align::Odd,
+        },
+    )
 }
 
 /// Pages of a process's address space that lie in some mapping.
@@ -47,9 +62,11 @@ fn a_mapping_that_its_file_cannot_list_is_no_mapping() {
     let (worker, number) = fill(&rig, &cpu, &CROWD);
     let process = worker.into();
     assert_eq!(in_mappings(&rig, &cpu, process, &CROWD), 8 * usize::from(number));
-    let before = rig.world.load(&cpu, WorkerId(worker), MapNo(number), 0);
+    let before = rig.world.load(&cpu, WorkerId(worker), &Load { map: MapNo(number), page: 0 });
     assert!(before.is_err(), "the number names nothing");
-    rig.world.munmap(&cpu, WorkerId(0), MapNo(0), None).expect("room for one more");
+    rig.world
+        .munmap(&cpu, WorkerId(0), &Munmap { map: MapNo(0), range: None })
+        .expect("room for one more");
     assert_eq!(map(&rig, &cpu, worker, number), Ok(0), "and can be used again");
     assert_eq!(in_mappings(&rig, &cpu, process, &CROWD), 8 * (usize::from(number) + 1));
     rig.exit_all(&cpu);
@@ -64,10 +81,18 @@ fn a_fork_that_fails_half_way_gives_back_what_it_shared() {
     fill(&rig, &cpu, &CROWD);
     let parent = WorkerId(0);
     assert_eq!(rig.write(&cpu, parent, 0), Ok(0));
-    rig.world.pipe(&cpu, parent, PipeNo(0)).expect("a pipe");
-    assert_eq!(rig.world.vmsplice(&cpu, parent, PipeNo(0), M, 0, 1), Ok(4096));
-    rig.world.munmap(&cpu, WorkerId(1), M, None).expect("room for one mapping");
-    assert_eq!(rig.world.fork(&cpu, parent, WorkerId(63)), Err(Errno::ENOMEM.into()));
+    rig.world.pipe(&cpu, parent, &Pipe { pipe: PipeNo(0) }).expect("a pipe");
+    assert_eq!(
+        rig.world.vmsplice(&cpu, parent, &Vmsplice { pipe: PipeNo(0), map: M, page: 0, pages: 1 }),
+        Ok(4096)
+    );
+    rig.world
+        .munmap(&cpu, WorkerId(1), &Munmap { map: M, range: None })
+        .expect("room for one mapping");
+    assert_eq!(
+        rig.world.fork(&cpu, parent, &Fork { child: WorkerId(63) }),
+        Err(Errno::ENOMEM.into())
+    );
     rig.exit_all(&cpu);
     drop(cpu);
     rig.assert_at_rest();
@@ -85,7 +110,7 @@ fn a_mapping_is_not_split_where_its_half_would_have_no_place() {
     (0..64).for_each(|number| assert_eq!(map(&rig, &cpu, 0, number), Ok(0)));
     let hole = |number| {
         let range = Some(PageRange { page: 3, pages: 2 });
-        rig.world.munmap(&cpu, W0, MapNo(number), range)
+        rig.world.munmap(&cpu, W0, &Munmap { map: MapNo(number), range })
     };
     let mut holes = 0;
     while hole(holes) == Ok(0) {
@@ -145,14 +170,14 @@ fn a_count_that_is_nearly_full_is_refused_by_the_slow_path_too() {
 fn a_driver_that_can_count_no_more_keeps_no_reference() {
     let rig = Rig::new(&COSY, Era::V6_15Sound.rules());
     let cpu = rig.cpu(1);
-    assert_eq!(rig.world.dev_alloc_range(&cpu, 0, 1), Ok(1));
+    assert_eq!(rig.world.dev_alloc(&cpu, W0, &DevAlloc { start: 0, pages: 1 }), Ok(1));
     let most = i32::from(u16::MAX);
-    (1..most).for_each(|_| assert_eq!(rig.world.dev_get(&cpu, 0), Ok(0)));
+    (1..most).for_each(|_| assert_eq!(rig.world.dev_get(&cpu, W0, &DevGet { page: 0 }), Ok(0)));
     let count = || rig.world.observe(rig.world.devmem.span().start).refcount;
     assert_eq!(count(), most);
-    assert_eq!(rig.world.dev_get(&cpu, 0), Err(Errno::ENOMEM.into()));
+    assert_eq!(rig.world.dev_get(&cpu, W0, &DevGet { page: 0 }), Err(Errno::ENOMEM.into()));
     assert_eq!(count(), most);
-    (0..most).for_each(|_| assert_eq!(rig.world.dev_put(&cpu, 0), Ok(0)));
+    (0..most).for_each(|_| assert_eq!(rig.world.dev_put(&cpu, W0, &DevPut { page: 0 }), Ok(0)));
     drop(cpu);
     rig.assert_at_rest();
 }
@@ -165,10 +190,11 @@ fn a_file_that_is_as_large_as_files_get_is_read_punched_and_written_to_its_end()
     let inode = rig.file(&cpu, F, end, Layout::Contiguous);
     rig.world.spawn(&cpu, W0).expect("a process");
     open(&rig.world, &cpu, W0, F);
-    let write = |page| rig.world.pwrite(&cpu, W0, fd(), page, 1, |_| 9);
+    let write =
+        |page| rig.world.pwrite_each(&cpu, W0, &Pwrite { file: fd(), page, pages: 1 }, |_| 9);
     assert_eq!(write(end - 1), Ok(4096));
     assert_eq!(write(end), Err(Errno::EINVAL.into()));
-    assert_eq!(rig.world.pread(&cpu, W0, fd(), end - 1, 1), Ok(4096));
+    assert_eq!(rig.world.pread(&cpu, W0, &Pread { file: fd(), page: end - 1, pages: 1 }), Ok(4096));
     assert_eq!(rig.world.dax.punch(&cpu, inode, PageRange { page: end - 1, pages: 1 }), Ok(()));
     assert_eq!(
         rig.world.dax.punch(&cpu, inode, PageRange { page: end - 1, pages: 2 }),
@@ -177,7 +203,10 @@ fn a_file_that_is_as_large_as_files_get_is_read_punched_and_written_to_its_end()
     rig.world.create_file(&cpu, FileIdx(1), 0, None, Layout::Contiguous).expect("an empty file");
     let other = program::op::FileRef::File(FileIdx(1));
     for page in 0..3 {
-        assert_eq!(rig.world.pwrite(&cpu, W0, other, page, 1, |_| 9), Ok(4096));
+        assert_eq!(
+            rig.world.pwrite_each(&cpu, W0, &Pwrite { file: other, page, pages: 1 }, |_| 9),
+            Ok(4096)
+        );
         let inode = rig.world.name_lookup(&cpu, FileIdx(1)).expect("an inode");
         assert_eq!(rig.world.dax.inode(inode).size(), page + 1, "a write at the end is one page");
     }

@@ -17,7 +17,7 @@ use pgmap_mm::dax::InodeId;
 use pgmap_mm::warn::Complaint;
 use prim::poison::{Poison, Stopped};
 use prim::{Cpu, Lease, TaskId, catch_abandon};
-use program::op::{Align, FdNo, Layout};
+use program::op::{Align, Close, FdNo, Layout, Munmap, Unlink, Unpin};
 use program::rules::RULES;
 use program::{Era, Errno, Rules};
 
@@ -83,7 +83,7 @@ fn pinned(rules: Rules) -> (Rig, InodeId) {
 }
 
 fn unpin(rig: &Rig) {
-    assert_eq!(rig.world.unpin(&rig.cpu(1), W0, None), Ok(1));
+    assert_eq!(rig.world.unpin(&rig.cpu(1), W0, &Unpin { pin: None }), Ok(1));
 }
 
 fn leave(rig: &Rig) {
@@ -155,15 +155,15 @@ fn a_block_freed_before_it_is_idle_is_free_while_truncate_still_waits() {
 /// What is left of the file is the pin.
 fn forgotten(rig: &Rig) {
     let cpu = rig.cpu(1);
-    rig.world.munmap(&cpu, W0, M, None).expect("munmap");
-    rig.world.close(&cpu, W0, FdNo(0)).expect("close");
+    rig.world.munmap(&cpu, W0, &Munmap { map: M, range: None }).expect("munmap");
+    rig.world.close(&cpu, W0, &Close { fd: FdNo(0) }).expect("close");
 }
 
 #[test]
 fn eviction_waits_for_the_pin() {
     let (rig, _) = pinned(sound());
     forgotten(&rig);
-    let unlink = |cpu: &Cpu<'_>| rig.world.unlink(cpu, F);
+    let unlink = |cpu: &Cpu<'_>| rig.world.unlink(cpu, W0, &Unlink { file: F });
     assert_eq!(sleeps(&rig, IDLE, unlink, || unpin(&rig)), Ok(0));
     assert_eq!(rig.world.dax.live_inodes().count(), 0);
     leave(&rig);
@@ -172,16 +172,18 @@ fn eviction_waits_for_the_pin() {
 #[test]
 fn the_last_close_and_the_last_munmap_of_a_nameless_file_wait_like_unlink() {
     let (rig, _) = pinned(sound());
-    rig.world.unlink(&rig.cpu(1), F).expect("the file lives on without its name");
-    rig.world.munmap(&rig.cpu(1), W0, M, None).expect("munmap");
-    let close = |cpu: &Cpu<'_>| rig.world.close(cpu, W0, FdNo(0));
+    rig.world
+        .unlink(&rig.cpu(1), W0, &Unlink { file: F })
+        .expect("the file lives on without its name");
+    rig.world.munmap(&rig.cpu(1), W0, &Munmap { map: M, range: None }).expect("munmap");
+    let close = |cpu: &Cpu<'_>| rig.world.close(cpu, W0, &Close { fd: FdNo(0) });
     assert_eq!(sleeps(&rig, IDLE, close, || unpin(&rig)), Ok(0));
     leave(&rig);
 
     let (rig, _) = pinned(sound());
-    rig.world.unlink(&rig.cpu(1), F).expect("unlink");
-    rig.world.close(&rig.cpu(1), W0, FdNo(0)).expect("close");
-    let munmap = |cpu: &Cpu<'_>| rig.world.munmap(cpu, W0, M, None);
+    rig.world.unlink(&rig.cpu(1), W0, &Unlink { file: F }).expect("unlink");
+    rig.world.close(&rig.cpu(1), W0, &Close { fd: FdNo(0) }).expect("close");
+    let munmap = |cpu: &Cpu<'_>| rig.world.munmap(cpu, W0, &Munmap { map: M, range: None });
     assert_eq!(sleeps(&rig, IDLE, munmap, || unpin(&rig)), Ok(0));
     leave(&rig);
 }
@@ -204,7 +206,7 @@ fn a_signal_does_not_end_the_wait_of_an_eviction() {
         let unlink = threads.spawn(|| {
             let cpu = rig.cpu(2);
             rig.machine.signal(TaskId(2));
-            rig.world.unlink(&cpu, F)
+            rig.world.unlink(&cpu, W0, &Unlink { file: F })
         });
         until(|| sleeping(&rig, IDLE) || unlink.is_finished());
         let early = unlink.is_finished();
@@ -219,7 +221,7 @@ fn a_signal_does_not_end_the_wait_of_an_eviction() {
 fn eviction_that_does_not_wait_frees_the_block_under_the_pin() {
     let (rig, _) = pinned(broken("evict-wait=none"));
     forgotten(&rig);
-    assert_eq!(rig.world.unlink(&rig.cpu(1), F), Ok(0));
+    assert_eq!(rig.world.unlink(&rig.cpu(1), W0, &Unlink { file: F }), Ok(0));
     assert_eq!(rig.take_complaints(), [Complaint::BusyReset, Complaint::BlockFreedBusy]);
     unpin(&rig);
     assert_eq!(rig.take_complaints(), [Complaint::StalePin]);
@@ -281,7 +283,7 @@ fn waiting_for_zero_misses_that_a_refaulted_page_became_idle() {
     refault_while_truncate_sleeps(broken("idle-pred=ref-zero"), |rig| {
         // A wake-up ends the sleep before the call that wakes returns: this sleeper got none.
         assert!(sleeping(rig, IDLE), "nobody told truncate, although nothing is pinned");
-        rig.world.munmap(&rig.cpu(1), W0, M, None).expect("munmap");
+        rig.world.munmap(&rig.cpu(1), W0, &Munmap { map: M, range: None }).expect("munmap");
     });
 }
 
@@ -372,7 +374,8 @@ fn count_during_the_flush(rules: Rules) -> i32 {
     std::thread::scope(|threads| {
         let reader = rig.cpu(1);
         let access = reader.access_begin();
-        let munmap = threads.spawn(|| rig.world.munmap(&rig.cpu(2), W0, M, None));
+        let munmap =
+            threads.spawn(|| rig.world.munmap(&rig.cpu(2), W0, &Munmap { map: M, range: None }));
         until(|| sleeping(&rig, "flush_tlb"));
         let count = rig.world.observe(page).refcount;
         drop(access);

@@ -5,7 +5,9 @@ mod common;
 use common::*;
 use pgmap_mm::world::World;
 use prim::{Arena, Lease, Machine, NoMemory, TaskId};
-use program::op::{Align, FileState, Layout, MapNo, PageRange, Prot, WorkerId};
+use program::op::{
+    Align, FileState, Layout, MapNo, Mmap, Munmap, PageRange, Prot, Sharing, Unlink, WorkerId,
+};
 use program::{Era, Errno, Geometry};
 
 const TERABYTE: Geometry =
@@ -96,7 +98,19 @@ fn a_mapping_that_cannot_be_split_stays_whole_and_truncate_still_finds_it() {
         open(world, &cpu, WorkerId(worker), F);
         for map in 0..64 {
             let (map, worker) = (MapNo(map), WorkerId(worker));
-            let mapped = world.mmap(&cpu, worker, map, fd(), 0, 8, Prot::ReadWrite, Align::Odd);
+            let mapped = world.mmap(
+                &cpu,
+                worker,
+                &Mmap {
+                    map,
+                    file: fd(),
+                    offset: 0,
+                    pages: 8,
+                    prot: Prot::ReadWrite,
+                    sharing: Sharing::Shared,
+                    align: Align::Odd,
+                },
+            );
             full |= mapped == Err(Errno::ENOMEM.into());
         }
         if full {
@@ -108,10 +122,10 @@ fn a_mapping_that_cannot_be_split_stays_whole_and_truncate_still_finds_it() {
         assert_eq!(rig.write(&cpu, W0, page), Ok(0));
     }
     let hole = Some(PageRange { page: 3, pages: 2 });
-    assert_eq!(world.munmap(&cpu, W0, M, hole), Err(Errno::ENOMEM.into()));
+    assert_eq!(world.munmap(&cpu, W0, &Munmap { map: M, range: hole }), Err(Errno::ENOMEM.into()));
     assert_eq!(rig.read(&cpu, W0, 3), Ok(0), "nothing was unmapped");
-    world.munmap(&cpu, W0, MapNo(1), None).expect("munmap");
-    assert_eq!(world.munmap(&cpu, W0, M, hole), Ok(0));
+    world.munmap(&cpu, W0, &Munmap { map: MapNo(1), range: None }).expect("munmap");
+    assert_eq!(world.munmap(&cpu, W0, &Munmap { map: M, range: hole }), Ok(0));
     assert!(rig.read(&cpu, W0, 3).is_err());
     for page in [0, 7] {
         assert_eq!(rig.write(&cpu, W0, page), Ok(0));
@@ -146,7 +160,7 @@ fn files_of_a_small_machine_run_out_with_an_errno() {
     assert_eq!(create(8, 0), Err(Errno::ENOSPC.into()), "no inode");
     assert_eq!(rig.world.dax.blocks.used(&cpu), 128);
     for name in 0..8 {
-        assert_eq!(rig.world.unlink(&cpu, program::op::FileIdx(name)), Ok(0));
+        assert_eq!(rig.world.unlink(&cpu, W0, &Unlink { file: program::op::FileIdx(name) }), Ok(0));
     }
     assert_eq!(rig.world.dax.blocks.used(&cpu), 0);
 }
@@ -184,7 +198,7 @@ fn a_process_holds_as_many_handles_as_the_geometry_says_and_no_more() {
     let all: Vec<i64> = program
         .steps
         .iter()
-        .map(|step| match world.execute(&cpu, w0, &step.op, |_| 0) {
+        .map(|step| match world.execute(&cpu, w0, &step.op) {
             Ok(value) => value,
             Err(failure) => failure.as_return(),
         })

@@ -5,7 +5,9 @@ mod common;
 use common::*;
 use pgmap_mm::vm::{Access as VmAccess, Died, MmId, Vm, Vpn};
 use prim::Cpu;
-use program::op::{Align, Layout, Prot, WorkerId};
+use program::op::{
+    Advice, Align, Layout, Load, Madvise, Mmap, Munmap, Prot, Sharing, Store, WorkerId,
+};
 use program::{Era, Geometry};
 
 /// The first process of a world has the first mm, and so on.
@@ -36,7 +38,7 @@ fn an_unmap_takes_the_translations_of_its_whole_range_from_every_cpu() {
         assert_eq!(all.len(), 32);
         let load = |at: &Vpn| access(&rig, &second, 0, *at, VmAccess::Load);
         assert!(all.iter().all(|at| load(at).is_ok()), "a translation of each");
-        rig.world.munmap(&first, W0, M, None).expect("munmap");
+        rig.world.munmap(&first, W0, &Munmap { map: M, range: None }).expect("munmap");
         let served: Vec<_> = all.iter().filter(|at| load(at) != Err(Died::Sigsegv)).collect();
         assert!(served.is_empty(), "{layout:?}: {served:?}");
         assert_eq!(rig.complaints(), []);
@@ -51,7 +53,21 @@ fn what_may_only_be_read_is_not_written_through_a_translation_for_reading() {
         rig.file(&cpu, F, 8, layout);
         rig.world.spawn(&cpu, W0).expect("a process");
         open(&rig.world, &cpu, W0, F);
-        rig.world.mmap(&cpu, W0, M, fd(), 0, 8, Prot::Read, align).expect("a mapping");
+        rig.world
+            .mmap(
+                &cpu,
+                W0,
+                &Mmap {
+                    map: M,
+                    file: fd(),
+                    offset: 0,
+                    pages: 8,
+                    prot: Prot::Read,
+                    sharing: Sharing::Shared,
+                    align,
+                },
+            )
+            .expect("a mapping");
         let at = addresses(&rig, &cpu, 0)[2];
         assert_eq!(access(&rig, &cpu, 0, at, VmAccess::Store(5)), Err(Died::Sigsegv), "at once");
         assert_eq!(access(&rig, &cpu, 0, at, VmAccess::Load), Ok(0));
@@ -70,12 +86,16 @@ fn a_translation_is_of_one_process() {
         let file = program::op::FileIdx(process.into());
         rig.file(&cpu, file, 1, Layout::Contiguous);
         rig.start(&cpu, WorkerId(process), file, 1, Align::Odd);
-        let stored = rig.world.store(&cpu, WorkerId(process), M, 0, u64::from(process) + 100);
+        let stored = rig.world.store(
+            &cpu,
+            WorkerId(process),
+            &Store { map: M, page: 0, value: u64::from(process) + 100 },
+        );
         assert_eq!(stored, Ok(0));
     }
     for process in (0..17).chain((0..17).rev()) {
-        let seen = rig.world.load(&cpu, WorkerId(process), M, 0);
-        assert_eq!(seen, Ok(u64::from(process) + 100), "w{process}");
+        let seen = rig.world.load(&cpu, WorkerId(process), &Load { map: M, page: 0 });
+        assert_eq!(seen, Ok(i64::from(process) + 100), "w{process}");
     }
     rig.exit_all(&cpu);
 }
@@ -106,13 +126,17 @@ fn a_page_table_without_entries_waits_for_walks_of_the_hardware_too() {
         rig.file(&cpu, F, 1, Layout::Contiguous);
         rig.start(&cpu, W0, F, 1, Align::Odd);
         assert_eq!(rig.write(&cpu, W0, 0), Ok(0));
-        rig.world.dontneed(&cpu, W0, M, 0).expect("the table stays, and has no entry");
+        rig.world
+            .madvise(&cpu, W0, &Madvise { map: M, advice: Advice::DontNeed, page: 0 })
+            .expect("the table stays, and has no entry");
     }
     assert_eq!(rig.world.dax.vm.live_tables(), 1);
     std::thread::scope(|threads| {
         let walker = rig.cpu(1);
         let walk = walker.access_begin();
-        let unmap = threads.spawn(|| rig.world.munmap(&rig.cpu(2), W0, M, None).expect("munmap"));
+        let unmap = threads.spawn(|| {
+            rig.world.munmap(&rig.cpu(2), W0, &Munmap { map: M, range: None }).expect("munmap")
+        });
         let waits = || rig.machine.waiters().iter().any(|it| it.class == "flush_tlb");
         until(|| waits() || unmap.is_finished());
         assert_eq!(rig.world.dax.vm.live_tables(), 1, "unlinked, and not free");

@@ -10,7 +10,10 @@ use pgmap_mm::vm::{
     Leaf, Longterm, MappingId, MmId, Permission, Pte, VmFault, Vpn,
 };
 use prim::{Cpu, Poison, Stopped, Tally, catch_abandon};
-use program::op::{Align, FdNo, FileRef, Layout, MapNo, PageRange, Prot};
+use program::op::{
+    Advice, Align, Close, FdNo, FileRef, Layout, Load, Madvise, MapNo, Mmap, Munmap, PageRange,
+    Prot, Pwrite, Sharing, Store,
+};
 use program::{Era, Geometry};
 
 fn tally(rig: &Rig, tally: Tally) -> u64 {
@@ -33,7 +36,7 @@ fn a_gather_of_any_size_puts_every_page_it_took() {
         for page in 0..64 {
             assert_eq!(rig.write(&cpu, W0, page), Ok(0));
         }
-        rig.world.munmap(&cpu, W0, M, None).expect("munmap");
+        rig.world.munmap(&cpu, W0, &Munmap { map: M, range: None }).expect("munmap");
         for index in 0..64 {
             let page = rig.world.observe(rig.frame(inode, index));
             assert_eq!(
@@ -59,14 +62,30 @@ fn a_gather_with_company_flushes_although_it_cleared_nothing() {
         let other = rig.file(&cpu, G, 4, Layout::Contiguous);
         rig.start(&cpu, W0, F, 4, Align::Odd);
         let (map, file) = (MapNo(1), FileRef::File(G));
-        world.mmap(&cpu, W0, map, file, 0, 4, Prot::Read, Align::Odd).expect("a mapping");
+        world
+            .mmap(
+                &cpu,
+                W0,
+                &Mmap {
+                    map,
+                    file,
+                    offset: 0,
+                    pages: 4,
+                    prot: Prot::Read,
+                    sharing: Sharing::Shared,
+                    align: Align::Odd,
+                },
+            )
+            .expect("a mapping");
         assert_eq!(rig.write(&cpu, W0, 0), Ok(0));
         other
     };
     std::thread::scope(|threads| {
         let reader = rig.cpu(1);
         let access = reader.access_begin();
-        threads.spawn(|| world.munmap(&rig.cpu(2), W0, M, None).expect("munmap"));
+        threads.spawn(|| {
+            world.munmap(&rig.cpu(2), W0, &Munmap { map: M, range: None }).expect("munmap")
+        });
         until(|| waits(&rig, 2, "flush_tlb"));
         threads.spawn(|| world.dax.truncate(&rig.cpu(3), other, 0).expect("truncate"));
         until(|| waits(&rig, 3, "flush_tlb"));
@@ -93,7 +112,9 @@ fn a_page_table_outlives_the_walker_that_stands_in_it() {
     std::thread::scope(|threads| {
         let walker = rig.cpu(1);
         let irqs_off = walker.local_irq_save();
-        threads.spawn(|| rig.world.munmap(&rig.cpu(2), W0, M, None).expect("munmap"));
+        threads.spawn(|| {
+            rig.world.munmap(&rig.cpu(2), W0, &Munmap { map: M, range: None }).expect("munmap")
+        });
         until(|| waits(&rig, 2, "tlb_remove_table_sync_one"));
         assert_eq!(rig.world.dax.vm.live_tables(), tables, "unlinked, and none of them free");
         drop(irqs_off);
@@ -116,7 +137,9 @@ fn a_table_goes_with_its_last_mapping_and_not_before() {
     let tables = || rig.world.dax.vm.live_tables();
     assert_eq!(tables(), 2, "seven pages and one");
     let unmap = |page, pages| {
-        rig.world.munmap(&cpu, W0, M, Some(PageRange { page, pages })).expect("munmap");
+        rig.world
+            .munmap(&cpu, W0, &Munmap { map: M, range: Some(PageRange { page, pages }) })
+            .expect("munmap");
     };
     unmap(2, 3);
     assert_eq!(tables(), 2);
@@ -147,7 +170,9 @@ fn a_hole_in_a_pmd_drops_all_of_it_and_pages_come_back_one_by_one() {
     assert_eq!(counts(), (1, 1, 1));
     assert_eq!(rig.write(&cpu, W0, 2), Ok(0), "a leaf is made writable in place");
     assert_eq!((counts(), tally(&rig, tally::PMD_MAPPED)), ((1, 1, 1), 1));
-    world.munmap(&cpu, W0, M, Some(PageRange { page: 4, pages: 1 })).expect("munmap");
+    world
+        .munmap(&cpu, W0, &Munmap { map: M, range: Some(PageRange { page: 4, pages: 1 }) })
+        .expect("munmap");
     assert_eq!((counts(), head().order), ((0, 0, 0), Some(3)), "nothing maps it, whole it stays");
     assert_eq!(rig.read(&cpu, W0, 3), Ok(0));
     assert_eq!(rig.read(&cpu, W0, 7), Ok(0));
@@ -204,7 +229,14 @@ fn pmd_and_pte_faults_of_one_range_collide_on_threads_without_harm() {
                 for _ in 0..400 {
                     let page = dice.roll(16);
                     match dice.roll(8) {
-                        0 => assert_eq!(rig.world.dontneed(&cpu, worker, M, page), Ok(0)),
+                        0 => assert_eq!(
+                            rig.world.madvise(
+                                &cpu,
+                                worker,
+                                &Madvise { map: M, advice: Advice::DontNeed, page }
+                            ),
+                            Ok(0)
+                        ),
                         1 => {
                             let inode = rig.world.name_lookup(&cpu, F).expect("an inode");
                             rig.world
@@ -233,14 +265,14 @@ fn a_second_thread_sees_the_unmap_of_the_first_through_its_own_tlb() {
     rig.file(&first, F, 4, Layout::Contiguous);
     rig.start(&first, W0, F, 4, Align::Odd);
     world.clone_thread(W0, W1).expect("a thread");
-    assert_eq!(world.store(&first, W0, M, 0, 5), Ok(0));
+    assert_eq!(world.store(&first, W0, &Store { map: M, page: 0, value: 5 }), Ok(0));
     for _ in 0..3 {
-        assert_eq!(world.load(&second, W1, M, 0), Ok(5));
+        assert_eq!(world.load(&second, W1, &Load { map: M, page: 0 }), Ok(5));
     }
     assert!(tally(&rig, tally::TLB_HIT) >= 2, "served without a walk");
-    world.munmap(&first, W0, M, None).expect("munmap");
-    assert!(world.load(&second, W1, M, 0).is_err());
-    world.close(&first, W0, FdNo(0)).expect("close");
+    world.munmap(&first, W0, &Munmap { map: M, range: None }).expect("munmap");
+    assert!(world.load(&second, W1, &Load { map: M, page: 0 }).is_err());
+    world.close(&first, W0, &Close { fd: FdNo(0) }).expect("close");
     world.exit(&first, W1).expect("exit");
     world.exit(&first, W0).expect("exit");
     drop((first, second));
@@ -299,7 +331,9 @@ fn a_leaf_is_not_put_over_a_page_table() {
     let inode = rig.file(&cpu, F, 8, Layout::Huge);
     rig.start(&cpu, W0, F, 8, Align::Natural);
     assert_eq!(rig.read(&cpu, W0, 3), Ok(0));
-    world.munmap(&cpu, W0, M, Some(PageRange { page: 7, pages: 1 })).expect("munmap");
+    world
+        .munmap(&cpu, W0, &Munmap { map: M, range: Some(PageRange { page: 7, pages: 1 }) })
+        .expect("munmap");
     assert_eq!(rig.read(&cpu, W0, 3), Ok(0), "a page of a folio that is still large");
     let fault = fault_at(&rig, &cpu, 3, Permission::Read);
     let vm = &world.dax.vm;
@@ -346,7 +380,7 @@ fn what_is_left_behind_a_hole_maps_the_pages_it_did() {
     let inode = rig.file(&cpu, F, 8, Layout::Contiguous);
     rig.start(&cpu, W0, F, 8, Align::Odd);
     let hole = Some(PageRange { page: 3, pages: 2 });
-    rig.world.munmap(&cpu, W0, M, hole).expect("munmap");
+    rig.world.munmap(&cpu, W0, &Munmap { map: M, range: hole }).expect("munmap");
     for page in [0, 2, 5, 7] {
         assert_eq!(rig.write(&cpu, W0, page), Ok(0));
     }
@@ -365,7 +399,21 @@ fn a_leaf_maps_nothing_in_front_of_its_mapping() {
     rig.world.spawn(&cpu, W0).expect("a process");
     open(&rig.world, &cpu, W0, F);
     let (prot, natural) = (Prot::ReadWrite, Align::Natural);
-    rig.world.mmap(&cpu, W0, M, fd(), 4, 12, prot, natural).expect("from the middle of a leaf on");
+    rig.world
+        .mmap(
+            &cpu,
+            W0,
+            &Mmap {
+                map: M,
+                file: fd(),
+                offset: 4,
+                pages: 12,
+                prot,
+                sharing: Sharing::Shared,
+                align: natural,
+            },
+        )
+        .expect("from the middle of a leaf on");
     assert_eq!(rig.write(&cpu, W0, 0), Ok(0));
     assert_eq!(tally(&rig, tally::PMD_MAPPED), 0);
     assert_eq!(rig.world.observe(rig.frame(inode, 4)).mapcount, 1);
@@ -396,13 +444,30 @@ fn a_leaf_maps_blocks_that_are_written_and_lie_side_by_side() {
     rig.file(&cpu, third, 32, Layout::Contiguous);
     let file = FileRef::File(G);
     for page in 1..8 {
-        assert_eq!(world.pwrite(&cpu, W0, file, page, 1, |_| u64::from(page)), Ok(4096));
+        assert_eq!(
+            world.pwrite_each(&cpu, W0, &Pwrite { file, page, pages: 1 }, |_| u64::from(page)),
+            Ok(4096)
+        );
     }
     let first = rig.frame(other, 0).0;
     assert!((1..8).any(|page| rig.frame(other, page).0 != first + page), "not side by side");
-    world.mmap(&cpu, W0, MapNo(1), file, 0, 8, Prot::ReadWrite, Align::Natural).expect("a mapping");
+    world
+        .mmap(
+            &cpu,
+            W0,
+            &Mmap {
+                map: MapNo(1),
+                file,
+                offset: 0,
+                pages: 8,
+                prot: Prot::ReadWrite,
+                sharing: Sharing::Shared,
+                align: Align::Natural,
+            },
+        )
+        .expect("a mapping");
     for page in 1..8 {
-        assert_eq!(world.load(&cpu, W0, MapNo(1), page), Ok(u64::from(page)));
+        assert_eq!(world.load(&cpu, W0, &Load { map: MapNo(1), page }), Ok(i64::from(page)));
     }
     assert_eq!(tally(&rig, tally::PMD_MAPPED), 0);
     rig.exit_all(&cpu);

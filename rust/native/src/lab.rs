@@ -150,7 +150,7 @@ impl Lab {
         patience: Patience<'_>,
     ) -> Result<Return, Stopped> {
         let task = Party::task(worker, op.call_number());
-        self.enter(task, patience, |cpu| self.world.execute(cpu, worker, op, u64::from))
+        self.enter(task, patience, |cpu| self.world.execute(cpu, worker, op))
     }
 
     /// What the machine has complained about so far, oldest first.

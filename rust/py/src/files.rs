@@ -1,6 +1,6 @@
 //! Calls on files. The order of arguments is the program language's.
 
-use pgmap_program::op::{self, FileState, Layout, Op, OpenMode, PageRange, Target};
+use pgmap_program::op::{self, FileState, Layout, OpenMode, Target};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
@@ -40,13 +40,13 @@ impl World {
     ) -> PyResult<()> {
         let name = if file.0 == SLOW_BLOCK { None } else { Some(self.resolve(py, &file.0)?) };
         let target = name.as_ref().map_or(Target::SlowBlock, |name| Target::File(name.index));
-        self.op(py, worker, &Op::Open(op::Open { fd: fd.0, target, mode: mode.0 }), 0).map(drop)
+        self.op(py, worker, op::Open { fd: fd.0, target, mode: mode.0 }).map(drop)
     }
 
     /// Takes a file's name away.
     fn unlink(&self, py: Python<'_>, worker: Worker, file: FileName) -> PyResult<()> {
         let name = self.resolve(py, &file.0)?;
-        self.op(py, worker, &Op::Unlink(op::Unlink { file: name.index }), 0).map(drop)
+        self.op(py, worker, op::Unlink { file: name.index }).map(drop)
     }
 
     /// The data words of some pages; fewer at the end of the file.
@@ -61,20 +61,13 @@ impl World {
         pages: Pages,
     ) -> PyResult<Bound<'py, PyTuple>> {
         let (file, worker) = (self.file(py, file)?, worker.0);
-        let (at, page, pages) = (file.at, page.0, pages.0);
-        let words = self.call(
-            py,
-            worker,
-            &Op::Pread(op::Pread { file: at, page, pages }),
-            |world, cpu| {
-                world.proc_of(worker)?;
-                let mut words = Vec::new();
-                world.pread_each(cpu, worker, at, PageRange { page, pages }, |word| {
-                    words.push(word)
-                })?;
-                Ok(words)
-            },
-        )?;
+        let read = op::Pread { file: file.at, page: page.0, pages: pages.0 };
+        let words = self.call(py, worker, &read.into(), |world, cpu| {
+            world.proc_of(worker)?;
+            let mut words = Vec::new();
+            world.pread_each(cpu, worker, &read, |word| words.push(word))?;
+            Ok(words)
+        })?;
         PyTuple::new(py, words)
     }
 
@@ -91,14 +84,17 @@ impl World {
         pages: Pages,
     ) -> PyResult<i64> {
         let file = self.file(py, file)?;
-        let op = Op::Pwrite(op::Pwrite { file: file.at, page: page.0, pages: pages.0 });
-        self.op(py, worker, &op, value.0)
+        let (worker, value) = (worker.0, value.0);
+        let write = op::Pwrite { file: file.at, page: page.0, pages: pages.0 };
+        self.call(py, worker, &write.into(), |world, cpu| {
+            world.pwrite_each(cpu, worker, &write, |_| value)
+        })
     }
 
     /// Writes a file back.
     fn fsync(&self, py: Python<'_>, worker: Worker, file: FileArg) -> PyResult<()> {
         let file = self.file(py, file)?;
-        self.op(py, worker, &Op::Fsync(op::Fsync { file: file.at }), 0).map(drop)
+        self.op(py, worker, op::Fsync { file: file.at }).map(drop)
     }
 
     /// Sets a file's size in pages. Waits until no page of the file is referenced.
@@ -110,8 +106,7 @@ impl World {
         pages: Size,
     ) -> PyResult<()> {
         let file = self.file(py, file)?;
-        self.op(py, worker, &Op::Ftruncate(op::Ftruncate { file: file.at, pages: pages.0 }), 0)
-            .map(drop)
+        self.op(py, worker, op::Ftruncate { file: file.at, pages: pages.0 }).map(drop)
     }
 
     /// Takes the blocks of some pages away. Waits as `ftruncate` does.
@@ -126,8 +121,8 @@ impl World {
         pages: Pages,
     ) -> PyResult<()> {
         let file = self.file(py, file)?;
-        let op = Op::Punch(op::Punch { file: file.at, page: page.0, pages: pages.0 });
-        self.op(py, worker, &op, 0).map(drop)
+        let op = op::Punch { file: file.at, page: page.0, pages: pages.0 };
+        self.op(py, worker, op).map(drop)
     }
 
     /// Makes some pages read as zero; their blocks stay. Waits as `ftruncate` does.
@@ -142,7 +137,7 @@ impl World {
         pages: Pages,
     ) -> PyResult<()> {
         let file = self.file(py, file)?;
-        let op = Op::Zerorange(op::Zerorange { file: file.at, page: page.0, pages: pages.0 });
-        self.op(py, worker, &op, 0).map(drop)
+        let op = op::Zerorange { file: file.at, page: page.0, pages: pages.0 };
+        self.op(py, worker, op).map(drop)
     }
 }

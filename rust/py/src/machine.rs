@@ -53,17 +53,17 @@ impl World {
         start: Page,
         pages: Pages,
     ) -> PyResult<i64> {
-        self.op(py, worker, &Op::DevAlloc(op::DevAlloc { start: start.0, pages: pages.0 }), 0)
+        self.op(py, worker, op::DevAlloc { start: start.0, pages: pages.0 })
     }
 
     /// Takes a reference on an allocated page of driver memory.
     fn dev_get(&self, py: Python<'_>, worker: Worker, page: Page) -> PyResult<()> {
-        self.op(py, worker, &Op::DevGet(op::DevGet { page: page.0 }), 0).map(drop)
+        self.op(py, worker, op::DevGet { page: page.0 }).map(drop)
     }
 
     /// Drops one; the last frees the folio.
     fn dev_put(&self, py: Python<'_>, worker: Worker, page: Page) -> PyResult<()> {
-        self.op(py, worker, &Op::DevPut(op::DevPut { page: page.0 }), 0).map(drop)
+        self.op(py, worker, op::DevPut { page: page.0 }).map(drop)
     }
 
     /// Executes one step, as text or out of a program. Returns what the call returns.
@@ -206,7 +206,7 @@ impl World {
             && !matches!(op, Op::Spawn)
             && self.look(py, |world, _| world.proc_of(worker).is_err())?
         {
-            self.op(py, Worker(worker), &Op::Spawn, 0)?;
+            self.op(py, Worker(worker), Op::Spawn)?;
         }
         let (returned, failed) = match self.try_step(py, text)? {
             Ok(returned) => (Some(returned), None),

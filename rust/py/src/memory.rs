@@ -46,7 +46,7 @@ impl World {
         align: AlignWord,
     ) -> PyResult<()> {
         let file = self.file(py, file)?;
-        let op = Op::Mmap(op::Mmap {
+        let op = op::Mmap {
             map: map.0,
             file: file.at,
             offset: offset.0,
@@ -54,8 +54,8 @@ impl World {
             prot: prot.0,
             sharing: sharing.0,
             align: align.0,
-        });
-        self.op(py, worker, &op, 0).map(drop)
+        };
+        self.op(py, worker, op).map(drop)
     }
 
     /// Unmaps all of a mapping, or some pages of it.
@@ -69,13 +69,13 @@ impl World {
         pages: Option<Pages>,
     ) -> PyResult<()> {
         let range = range(page, pages)?;
-        self.op(py, worker, &Op::Munmap(op::Munmap { map: map.0, range }), 0).map(drop)
+        self.op(py, worker, op::Munmap { map: map.0, range }).map(drop)
     }
 
     /// Reads the data word of a page.
     fn load(&self, py: Python<'_>, worker: Worker, map: Map, page: Page) -> PyResult<u64> {
-        let op = Op::Load(op::Load { map: map.0, page: page.0 });
-        self.op(py, worker, &op, 0).map(i64::cast_unsigned)
+        let op = op::Load { map: map.0, page: page.0 };
+        self.op(py, worker, op).map(i64::cast_unsigned)
     }
 
     /// Writes the data word of a page.
@@ -87,8 +87,8 @@ impl World {
         page: Page,
         value: Word,
     ) -> PyResult<()> {
-        let op = Op::Store(op::Store { map: map.0, page: page.0, value: value.0 });
-        self.op(py, worker, &op, 0).map(drop)
+        let op = op::Store { map: map.0, page: page.0, value: value.0 };
+        self.op(py, worker, op).map(drop)
     }
 
     /// Touches pages one after the other; a write stores the number of the file's page.
@@ -103,21 +103,19 @@ impl World {
         pages: Pages,
         access: AccessWord,
     ) -> PyResult<()> {
-        let op =
-            Op::Touch(op::Touch { map: map.0, access: access.0, page: page.0, pages: pages.0 });
-        let id = worker.0;
-        self.call(py, id, &op, |world, cpu| world.execute(cpu, id, &op, u64::from)).map(drop)
+        let op = op::Touch { map: map.0, access: access.0, page: page.0, pages: pages.0 };
+        self.op(py, worker, op).map(drop)
     }
 
     /// MADV_DONTNEED of one page: its entries go, the mapping stays.
     fn madvise(&self, py: Python<'_>, worker: Worker, map: Map, page: Page) -> PyResult<()> {
-        let op = Op::Madvise(op::Madvise { map: map.0, advice: Advice::DontNeed, page: page.0 });
-        self.op(py, worker, &op, 0).map(drop)
+        let op = op::Madvise { map: map.0, advice: Advice::DontNeed, page: page.0 };
+        self.op(py, worker, op).map(drop)
     }
 
     /// Writes a mapping back.
     fn msync(&self, py: Python<'_>, worker: Worker, map: Map) -> PyResult<()> {
-        self.op(py, worker, &Op::Msync(op::Msync { map: map.0 }), 0).map(drop)
+        self.op(py, worker, op::Msync { map: map.0 }).map(drop)
     }
 
     /// pin_user_pages, kept until `unpin`.
@@ -136,14 +134,8 @@ impl World {
         longterm: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
         let longterm = if longterm { Longterm::Long } else { Longterm::Short };
-        let op = Op::Pin(op::Pin {
-            map: map.0,
-            page: page.0,
-            pages: pages.0,
-            longterm,
-            access: access.0,
-        });
-        self.gup(py, worker, &op, GupKind::Pin)
+        let op = op::Pin { map: map.0, page: page.0, pages: pages.0, longterm, access: access.0 };
+        self.gup(py, worker, &op.into(), GupKind::Pin, op)
     }
 
     /// get_user_pages, kept until `unpin`.
@@ -157,21 +149,21 @@ impl World {
         page: Page,
         pages: Pages,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let op = Op::Get(op::Get { map: map.0, page: page.0, pages: pages.0 });
-        self.gup(py, worker, &op, GupKind::Get)
+        let op = op::Get { map: map.0, page: page.0, pages: pages.0 };
+        self.gup(py, worker, &op.into(), GupKind::Get, op.into())
     }
 
     /// Gives a pin or get back, the most recent one by default. Returns pages.
     #[pyo3(signature = (worker, pin=None))]
     fn unpin(&self, py: Python<'_>, worker: Worker, pin: Option<Pin>) -> PyResult<i64> {
-        self.op(py, worker, &Op::Unpin(op::Unpin { pin: pin.map(|pin| pin.0) }), 0)
+        self.op(py, worker, op::Unpin { pin: pin.map(|pin| pin.0) })
     }
 
     /// A device reads the first page of a pin.
     #[pyo3(signature = (worker, pin=None))]
     fn dma_read(&self, py: Python<'_>, worker: Worker, pin: Option<Pin>) -> PyResult<u64> {
-        let op = Op::DmaRead(op::DmaRead { pin: pin.map(|pin| pin.0) });
-        self.op(py, worker, &op, 0).map(i64::cast_unsigned)
+        let op = op::DmaRead { pin: pin.map(|pin| pin.0) };
+        self.op(py, worker, op).map(i64::cast_unsigned)
     }
 
     /// A device writes the first page of each range of a pin.
@@ -183,13 +175,13 @@ impl World {
         value: Word,
         pin: Option<Pin>,
     ) -> PyResult<()> {
-        let op = Op::DmaWrite(op::DmaWrite { pin: pin.map(|pin| pin.0), value: value.0 });
-        self.op(py, worker, &op, 0).map(drop)
+        let op = op::DmaWrite { pin: pin.map(|pin| pin.0), value: value.0 };
+        self.op(py, worker, op).map(drop)
     }
 
     /// Makes a pipe under a number.
     fn pipe(&self, py: Python<'_>, worker: Worker, pipe: Pipe) -> PyResult<()> {
-        self.op(py, worker, &Op::Pipe(op::Pipe { pipe: pipe.0 }), 0).map(drop)
+        self.op(py, worker, op::Pipe { pipe: pipe.0 }).map(drop)
     }
 
     /// Puts references on pages into a pipe. Returns bytes.
@@ -204,9 +196,8 @@ impl World {
         page: Page,
         pages: Pages,
     ) -> PyResult<i64> {
-        let op =
-            Op::Vmsplice(op::Vmsplice { pipe: pipe.0, map: map.0, page: page.0, pages: pages.0 });
-        self.op(py, worker, &op, 0)
+        let op = op::Vmsplice { pipe: pipe.0, map: map.0, page: page.0, pages: pages.0 };
+        self.op(py, worker, op)
     }
 
     /// Puts references on a pipe's pages into another pipe. Returns bytes.
@@ -220,15 +211,15 @@ impl World {
         target: Pipe,
         pages: Pages,
     ) -> PyResult<i64> {
-        let op = Op::Tee(op::Tee { from: source.0, to: target.0, pages: pages.0 });
-        self.op(py, worker, &op, 0)
+        let op = op::Tee { from: source.0, to: target.0, pages: pages.0 };
+        self.op(py, worker, op)
     }
 
     /// Reads pages out of a pipe, dropping their references. Returns bytes.
     #[pyo3(signature = (worker, pipe, pages=Pages(1)),
         text_signature = "($self, worker, pipe, pages=1)")]
     fn drain(&self, py: Python<'_>, worker: Worker, pipe: Pipe, pages: Pages) -> PyResult<i64> {
-        self.op(py, worker, &Op::Drain(op::Drain { pipe: pipe.0, pages: pages.0 }), 0)
+        self.op(py, worker, op::Drain { pipe: pipe.0, pages: pages.0 })
     }
 
     /// Reads another worker's memory through pins that are gone on return. Returns bytes.
@@ -243,9 +234,8 @@ impl World {
         page: Page,
         pages: Pages,
     ) -> PyResult<i64> {
-        let op =
-            Op::Pvmread(op::Pvmread { target: target.0, map: map.0, page: page.0, pages: pages.0 });
-        self.op(py, worker, &op, 0)
+        let op = op::Pvmread { target: target.0, map: map.0, page: page.0, pages: pages.0 };
+        self.op(py, worker, op)
     }
 
     /// Registers an io_uring buffer: a long-term pin.
@@ -259,13 +249,13 @@ impl World {
         page: Page,
         pages: Pages,
     ) -> PyResult<()> {
-        let op = Op::UringReg(op::UringReg { map: map.0, page: page.0, pages: pages.0 });
-        self.op(py, worker, &op, 0).map(drop)
+        let op = op::UringReg { map: map.0, page: page.0, pages: pages.0 };
+        self.op(py, worker, op).map(drop)
     }
 
     /// Takes the registered buffer back.
     fn uring_unregister(&self, py: Python<'_>, worker: Worker) -> PyResult<()> {
-        self.op(py, worker, &Op::UringUnreg, 0).map(drop)
+        self.op(py, worker, Op::UringUnreg).map(drop)
     }
 
     /// Writes memory to the slow device: pinned until `complete_io`, or for some ticks. Returns bytes.
@@ -283,8 +273,8 @@ impl World {
         ticks: Option<Ticks>,
     ) -> PyResult<i64> {
         let (device, map, ticks): (_, MapNo, _) = (fd.0, map.0, ticks.map(|ticks| ticks.0));
-        let op = Op::DioWrite(op::DioWrite { device, map, page: page.0, pages: pages.0, ticks });
-        self.op(py, worker, &op, 0)
+        let op = op::DioWrite { device, map, page: page.0, pages: pages.0, ticks };
+        self.op(py, worker, op)
     }
 
     /// Reads from the slow device into memory: pinned as in `dio_write`. Returns bytes.
@@ -302,7 +292,7 @@ impl World {
         ticks: Option<Ticks>,
     ) -> PyResult<i64> {
         let (device, map, ticks): (_, MapNo, _) = (fd.0, map.0, ticks.map(|ticks| ticks.0));
-        let op = Op::DioRead(op::DioRead { device, map, page: page.0, pages: pages.0, ticks });
-        self.op(py, worker, &op, 0)
+        let op = op::DioRead { device, map, page: page.0, pages: pages.0, ticks };
+        self.op(py, worker, op)
     }
 }

@@ -7,11 +7,11 @@
 use std::time::Duration;
 
 use pgmap_mm::page::{Oracle, Pfn};
-use pgmap_mm::vm::{GupKind, Permission};
-use pgmap_mm::world::{Failure, Party, PinRequest, World as Emulated};
+use pgmap_mm::vm::GupKind;
+use pgmap_mm::world::{Failure, Party, World as Emulated};
 use pgmap_native::lab::{Lab, Patience};
 use pgmap_prim::{Cpu, catch_abandon};
-use pgmap_program::op::{self, Access, FileRef, FileState, Layout, Longterm, Op, WorkerId};
+use pgmap_program::op::{self, FileRef, FileState, Layout, Op, WorkerId};
 use pgmap_program::{Era, Errno, FileSpec, Geometry, Program as Parsed, Rules};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
@@ -91,10 +91,10 @@ impl World {
         Parsed { files, mounts: vec!["/mnt".to_owned()], ..Parsed::default() }
     }
 
-    /// Executes an operation. Writes store `value`.
-    pub(crate) fn op(&self, py: Python<'_>, worker: Worker, op: &Op, value: u64) -> PyResult<i64> {
-        let worker = worker.0;
-        self.call(py, worker, op, |world, cpu| world.execute(cpu, worker, op, |_| value))
+    /// Executes an operation.
+    pub(crate) fn op(&self, py: Python<'_>, worker: Worker, op: impl Into<Op>) -> PyResult<i64> {
+        let (worker, op) = (worker.0, op.into());
+        self.call(py, worker, &op, |world, cpu| world.execute(cpu, worker, &op))
     }
 
     /// Calls into the machine for a worker; `op` says in the language what the call is.
@@ -134,9 +134,8 @@ impl World {
     /// Calls into the machine for nobody in particular.
     pub(crate) fn machine(&self, py: Python<'_>, op: &Op) -> PyResult<()> {
         let task = u32::from(op.call_number()) << 8;
-        let done = self
-            .entry
-            .execute(py, task, |world, cpu| world.execute(cpu, WorkerId(0), op, |_| 0))?;
+        let done =
+            self.entry.execute(py, task, |world, cpu| world.execute(cpu, WorkerId(0), op))?;
         done.map(drop).map_err(|failure| raise::failure(py, failure, &op.to_string()))
     }
 
@@ -156,31 +155,19 @@ impl World {
         results::page_state(py, pfn, &seen, data)
     }
 
+    /// Takes references that get the worker's next number; `op` says in the language what the call is.
     pub(crate) fn gup<'py>(
         &self,
         py: Python<'py>,
         worker: Worker,
         op: &Op,
         kind: GupKind,
+        wanted: op::Pin,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let (map, page, pages, access, longterm) = match *op {
-            Op::Pin(op::Pin { map, page, pages, longterm, access }) => {
-                (map, page, pages, access, longterm)
-            }
-            Op::Get(op::Get { map, page, pages }) => {
-                (map, page, pages, Access::Read, Longterm::Short)
-            }
-            _ => return Err(PyTypeError::new_err("only pin and get take references")),
-        };
-        let access = match access {
-            Access::Read => Permission::Read,
-            Access::Write => Permission::Write,
-        };
         let worker = worker.0;
         let (number, taken) = self.call(py, worker, op, |world, cpu| {
             let ticket = world.next_pin(cpu, worker)?;
-            let wanted = PinRequest { map, page, pages, kind, access, longterm };
-            let taken = world.pin_numbered(cpu, worker, ticket, wanted)?;
+            let taken = world.pin_numbered(cpu, worker, ticket, kind, &wanted)?;
             Ok((ticket.pin(), taken))
         })?;
         results::build(py, "Pinned", (number, taken))
@@ -193,17 +180,14 @@ impl World {
         let step =
             self.language().parse_step(text).map_err(|wrong| raise::parse_error(py, &wrong))?;
         let op = &step.op;
-        let value = |page| if matches!(op, Op::Touch(_)) { u64::from(page) } else { 1 };
-        match step.who {
-            Some(worker) => {
-                self.attempt(py, worker, op, |world, cpu| world.execute(cpu, worker, op, value))
-            }
-            None => {
-                let task = u32::from(op.call_number()) << 8;
-                self.entry
-                    .execute(py, task, |world, cpu| world.execute(cpu, WorkerId(0), op, value))
-            }
-        }
+        let Some(worker) = step.who else {
+            let task = u32::from(op.call_number()) << 8;
+            return self.entry.execute(py, task, |world, cpu| world.execute(cpu, WorkerId(0), op));
+        };
+        self.attempt(py, worker, op, |world, cpu| match op {
+            Op::Pwrite(write) => world.pwrite_each(cpu, worker, write, |_| 1),
+            _ => world.execute(cpu, worker, op),
+        })
     }
 
     /// Puts a new file into the directory.
@@ -305,9 +289,7 @@ impl World {
                 self.entry.close();
                 Ok(())
             }
-            (Some(worker), Some(fd)) => {
-                self.op(py, worker, &Op::Close(op::Close { fd: fd.0 }), 0).map(drop)
-            }
+            (Some(worker), Some(fd)) => self.op(py, worker, op::Close { fd: fd.0 }).map(drop),
             _ => Err(PyTypeError::new_err(
                 "close() ends the world, close(worker, fd) closes a descriptor: give both or neither",
             )),
@@ -411,29 +393,29 @@ impl World {
 
     /// Starts a worker in a process of its own.
     fn spawn(&self, py: Python<'_>, worker: Worker) -> PyResult<()> {
-        self.op(py, worker, &Op::Spawn, 0).map(drop)
+        self.op(py, worker, Op::Spawn).map(drop)
     }
 
     /// Starts another worker as a thread of this one's process.
     fn clone(&self, py: Python<'_>, worker: Worker, child: Worker) -> PyResult<()> {
         let (of, child) = (worker.0, child.0);
-        let op = Op::Fork(op::Fork { child });
-        self.call(py, of, &op, |world, _| world.clone_thread(of, child)).map(drop)
+        let op = op::Fork { child };
+        self.call(py, of, &op.into(), |world, _| world.clone_thread(of, child)).map(drop)
     }
 
     /// Starts another worker in a copy of this one's process.
     fn fork(&self, py: Python<'_>, worker: Worker, child: Worker) -> PyResult<()> {
-        self.op(py, worker, &Op::Fork(op::Fork { child: child.0 }), 0).map(drop)
+        self.op(py, worker, op::Fork { child: child.0 }).map(drop)
     }
 
     /// Ends a worker; with the last of its process go memory, files and pipes.
     fn exit(&self, py: Python<'_>, worker: Worker) -> PyResult<()> {
-        self.op(py, worker, &Op::Exit, 0).map(drop)
+        self.op(py, worker, Op::Exit).map(drop)
     }
 
     /// As `exit`, by SIGKILL.
     fn kill(&self, py: Python<'_>, worker: Worker) -> PyResult<()> {
-        self.op(py, worker, &Op::Kill, 0).map(drop)
+        self.op(py, worker, Op::Kill).map(drop)
     }
 
     /// Sends a worker inside a call a signal: an interruptible sleep ends with `Interrupted`. Returns

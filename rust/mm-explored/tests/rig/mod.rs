@@ -6,11 +6,11 @@ use pgmap_mm_explored::page::{Folio, Pfn};
 use pgmap_mm_explored::pagemap::Pagemaps;
 use pgmap_mm_explored::vm::GupKind;
 use pgmap_mm_explored::warn::Complaint;
-use pgmap_mm_explored::world::{PinRequest, World};
+use pgmap_mm_explored::world::World;
 use prim::{Arena, Cpu, Lease, Machine, TaskId};
 use program::op::{
-    Access, Align, FdNo, FileIdx, FileRef, FileState, Layout, MapNo, OpenMode, PageRange, Prot,
-    Target, WorkerId,
+    Access, Align, FdNo, FileIdx, FileRef, FileState, Get, Layout, Longterm, MapNo, Mmap, Open,
+    OpenMode, PageRange, Pin, Prot, Sharing, Target, Touch, WorkerId,
 };
 use program::{Era, Geometry};
 
@@ -38,12 +38,35 @@ impl Rig {
             world.spawn(&cpu, W0).expect("a process");
             world.create_file(&cpu, F, 4, Some(FileState::Written), layout).expect("a file");
             let target = Target::File(F);
-            world.open(&cpu, W0, FdNo(0), target, OpenMode::ReadWrite).expect("a descriptor");
+            world
+                .open(&cpu, W0, &Open { fd: FdNo(0), target, mode: OpenMode::ReadWrite })
+                .expect("a descriptor");
             let align = if layout == Layout::Huge { Align::Natural } else { Align::Odd };
             let fd = FileRef::Fd(FdNo(0));
-            world.mmap(&cpu, W0, M, fd, 0, 4, Prot::ReadWrite, align).expect("a mapping");
+            world
+                .mmap(
+                    &cpu,
+                    W0,
+                    &Mmap {
+                        map: M,
+                        file: fd,
+                        offset: 0,
+                        pages: 4,
+                        prot: Prot::ReadWrite,
+                        sharing: Sharing::Shared,
+                        align,
+                    },
+                )
+                .expect("a mapping");
             let first = PageRange { page: 0, pages: 1 };
-            world.touch(&cpu, W0, M, Access::Write, first, |_| 7).expect("a page");
+            world
+                .touch_each(
+                    &cpu,
+                    W0,
+                    &Touch { access: Access::Write, map: M, page: first.page, pages: first.pages },
+                    |_| 7,
+                )
+                .expect("a page");
             let inode = world.name_lookup(&cpu, F).expect("an inode");
             let head = world.dax.extent(inode, 0).block().expect("a block");
             (world, head)
@@ -69,7 +92,15 @@ impl Rig {
 
     pub(crate) fn hold(&self, kind: GupKind, pages: u32) {
         let cpu = self.cpu();
-        self.world.pin(&cpu, W0, PinRequest::short(kind, M, 0, pages)).expect("held");
+        let (map, page, access) = (M, 0, Access::Read);
+        let held = match kind {
+            GupKind::Pin => {
+                let longterm = Longterm::Short;
+                self.world.pin(&cpu, W0, &Pin { map, page, pages, longterm, access })
+            }
+            GupKind::Get => self.world.get(&cpu, W0, &Get { map, page, pages }),
+        };
+        held.expect("held");
     }
 
     pub(crate) fn complaints(&self) -> Vec<Complaint> {

@@ -5,8 +5,7 @@
 //! their own use the plain calls.
 
 use prim::Cpu;
-use program::Errno;
-use program::op::{FileRef, MapNo, PageRange, WorkerId};
+use program::op::{Load, MapNo, PageRange, Pread, Pwrite, WorkerId};
 
 use crate::page::Stamp;
 use crate::vm::Access;
@@ -17,9 +16,9 @@ impl World {
     ///
     /// # Errors
     /// As [`World::load`].
-    pub fn load_checked(&self, cpu: &Cpu<'_>, worker: WorkerId, map: MapNo, page: u32) -> Return {
-        let slot = self.map_slot(cpu, worker, map)?;
-        self.access(cpu, worker, slot, page, Access::LoadChecked).map(u64::cast_signed)
+    pub fn load_checked(&self, cpu: &Cpu<'_>, worker: WorkerId, op: &Load) -> Return {
+        let slot = self.map_slot(cpu, worker, op.map)?;
+        self.access(cpu, worker, slot, op.page, Access::LoadChecked).map(u64::cast_signed)
     }
 
     /// Stores the mark.
@@ -34,35 +33,31 @@ impl World {
     /// A device writes the mark of the life it took its reference in, through the most recent pin.
     ///
     /// # Errors
-    /// As [`World::dma`].
-    pub fn dma_mark(&self, cpu: &Cpu<'_>, worker: WorkerId) -> Result<u64, Errno> {
-        self.dma(cpu, worker, None, Some(&Stamp::as_contents))
+    /// As [`World::dma_write`].
+    pub fn dma_mark(&self, cpu: &Cpu<'_>, worker: WorkerId) -> Return {
+        Ok(self.dma(cpu, worker, None, Some(&Stamp::as_contents)).map(|_| 0)?)
     }
 
     /// `pread` of a range, checking.
     ///
     /// # Errors
     /// As [`World::pread`].
-    pub fn pread_checked(
-        &self,
-        cpu: &Cpu<'_>,
-        worker: WorkerId,
-        file: FileRef,
-        range: PageRange,
-    ) -> Return {
-        self.with_inode(cpu, worker, file, |inode| {
-            let read = self.dax.read_pages_checked(cpu, inode, range)?;
+    pub fn pread_checked(&self, cpu: &Cpu<'_>, worker: WorkerId, op: &Pread) -> Return {
+        self.with_inode(cpu, worker, op.file, |inode| {
+            let read = self.dax.read_pages_checked(
+                cpu,
+                inode,
+                PageRange { page: op.page, pages: op.pages },
+            )?;
             Ok(i64::from(read) * PAGE_SIZE)
         })
     }
 
-    /// `pwrite` of the mark to one page.
+    /// `pwrite` of the mark to each page.
     ///
     /// # Errors
     /// As [`World::pwrite`].
-    pub fn pwrite_mark(&self, cpu: &Cpu<'_>, worker: WorkerId, file: FileRef, page: u32) -> Return {
-        self.with_inode(cpu, worker, file, |inode| {
-            self.dax.write_page(cpu, inode, page, |life| life.as_contents()).map(|()| PAGE_SIZE)
-        })
+    pub fn pwrite_mark(&self, cpu: &Cpu<'_>, worker: WorkerId, op: &Pwrite) -> Return {
+        self.write_pages(cpu, worker, op, |_, life| life.as_contents())
     }
 }

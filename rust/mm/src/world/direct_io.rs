@@ -8,7 +8,7 @@ use prim::{
     wake_up_all, zeroed,
 };
 use program::Errno;
-use program::op::{FdNo, MapNo, WorkerId};
+use program::op::{DioRead, DioWrite, FdNo, MapNo, WorkerId};
 
 use crate::lock_order;
 use crate::page::Hold;
@@ -48,49 +48,55 @@ zeroed! {
     }
 }
 
-/// When I/O completes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Completes {
-    /// Before the call returns.
-    AtOnce,
-    /// This many steps from now.
-    In(u32),
-    /// When time passes ([`World::complete_io`]).
-    WhenTold,
+/// I/O in either direction.
+struct Io {
+    device: FdNo,
+    map: MapNo,
+    page: u32,
+    pages: u32,
+    /// Steps until it is done; none: when time passes.
+    ticks: Option<u32>,
+    /// What the device does to memory.
+    memory: Permission,
 }
 
 impl World {
-    /// O_DIRECT between memory and the slow block device: the pages are pinned while it works.
-    /// Returns bytes.
+    /// O_DIRECT from memory to the slow block device: the pages are pinned while it works. Returns bytes.
     ///
     /// # Errors
     /// `EBADF` unless `device` is the slow block device, `EFAULT`, `ENOMEM`.
-    #[expect(clippy::too_many_arguments, reason = "the system call has as many")]
-    pub fn direct_io(
-        &self,
-        cpu: &Cpu<'_>,
-        worker: WorkerId,
-        device: FdNo,
-        map: MapNo,
-        page: u32,
-        pages: u32,
-        memory: Permission,
-        completes: Completes,
-    ) -> Return {
+    pub fn dio_write(&self, cpu: &Cpu<'_>, worker: WorkerId, op: &DioWrite) -> Return {
+        let DioWrite { device, map, page, pages, ticks } = *op;
+        let memory = Permission::Read;
+        self.direct_io(cpu, worker, &Io { device, map, page, pages, ticks, memory })
+    }
+
+    /// The other way round, into memory.
+    ///
+    /// # Errors
+    /// As [`Self::dio_write`].
+    pub fn dio_read(&self, cpu: &Cpu<'_>, worker: WorkerId, op: &DioRead) -> Return {
+        let DioRead { device, map, page, pages, ticks } = *op;
+        let memory = Permission::Write;
+        self.direct_io(cpu, worker, &Io { device, map, page, pages, ticks, memory })
+    }
+
+    fn direct_io(&self, cpu: &Cpu<'_>, worker: WorkerId, io: &Io) -> Return {
+        let Io { device, map, page, pages, ticks, memory } = *io;
         if !self.is_slow_block(cpu, worker, device)? {
             return Err(Errno::EBADF.into());
         }
         let mut ranges = [GupRange::EMPTY; SEGMENTS];
         let request = Self::request(pages, GupKind::Pin, memory);
         let into_memory = u32::from(memory == Permission::Write);
-        let due = match completes {
-            Completes::AtOnce => {
+        let due = match ticks {
+            Some(0) => {
                 let (taken, len) = self.gup(cpu, worker, map, page, request, &mut ranges)?;
                 self.end_io(cpu, &ranges[..len], into_memory);
                 return Ok(i64::from(taken) * PAGE_SIZE);
             }
-            Completes::In(steps) => self.now().saturating_add(steps.max(1)),
-            Completes::WhenTold => 0,
+            Some(steps) => self.now().saturating_add(steps),
+            None => 0,
         };
         // As in the kernel, there is a bio before its pages are taken.
         let bio = self.bios.alloc(cpu).map_err(|_| Errno::ENOMEM)?;
@@ -122,6 +128,15 @@ impl World {
     /// What `worker` has in flight completes, whatever its time; for whoever knows the device's time.
     pub fn complete_io_of(&self, cpu: &Cpu<'_>, worker: WorkerId) {
         self.complete_bios(cpu, |io| io.worker == u32::from(worker.0));
+    }
+
+    /// Time passes: all I/O in flight completes.
+    ///
+    /// # Errors
+    /// None.
+    pub fn sleep(&self, cpu: &Cpu<'_>, _worker: WorkerId) -> Return {
+        self.complete_io(cpu);
+        Ok(0)
     }
 
     /// All I/O in flight completes, whatever its time.

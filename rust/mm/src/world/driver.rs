@@ -5,6 +5,7 @@
 
 use prim::Cpu;
 use program::Errno;
+use program::op::{DevAlloc, DevGet, DevPut, Umount, WorkerId};
 
 use crate::page::{Pfn, Span};
 use crate::warn::{Complaint, warn_on};
@@ -15,7 +16,7 @@ impl World {
     ///
     /// # Errors
     /// `ENOMEM`, `ENODEV`, `EINVAL`.
-    pub fn dev_alloc(&self, cpu: &Cpu<'_>, pages: u32, owner: u64) -> Result<Span, Failure> {
+    pub fn dev_claim(&self, cpu: &Cpu<'_>, pages: u32, owner: u64) -> Result<Span, Failure> {
         let pagemap = self.dev_pagemap().ok_or(Errno::ENODEV)?;
         let span = self.devmem.alloc(cpu, self.pagemaps(), pagemap, pages)?;
         for folio in self.pagemaps().folios(span) {
@@ -28,7 +29,8 @@ impl World {
     ///
     /// # Errors
     /// As [`Pagemaps::alloc_folios`](crate::pagemap::Pagemaps::alloc_folios).
-    pub fn dev_alloc_range(&self, cpu: &Cpu<'_>, start: u32, pages: u32) -> Return {
+    pub fn dev_alloc(&self, cpu: &Cpu<'_>, _worker: WorkerId, op: &DevAlloc) -> Return {
+        let DevAlloc { start, pages } = *op;
         let pagemap = self.dev_pagemap().ok_or(Errno::ENODEV)?;
         let first = self.devmem.span().start.0.checked_add(start).map(Pfn).ok_or(Errno::EINVAL)?;
         let span = self.devmem.claim_range(cpu, self.pagemaps(), pagemap, first, pages)?;
@@ -71,9 +73,9 @@ impl World {
     ///
     /// # Errors
     /// `EINVAL` outside the device, `ENXIO` when the page is free, `ENOMEM` when it has too many.
-    pub fn dev_get(&self, cpu: &Cpu<'_>, page: u32) -> Return {
+    pub fn dev_get(&self, cpu: &Cpu<'_>, _worker: WorkerId, op: &DevGet) -> Return {
         let pagemap = self.dev_pagemap().ok_or(Errno::ENODEV)?;
-        let pfn = self.dev_page(page)?;
+        let pfn = self.dev_page(op.page)?;
         Ok(self.devmem.get(cpu, self.pagemaps(), pagemap, pfn).map(|()| 0)?)
     }
 
@@ -81,9 +83,33 @@ impl World {
     ///
     /// # Errors
     /// `EINVAL` outside the device, `ENXIO` when the driver has none there.
-    pub fn dev_put(&self, cpu: &Cpu<'_>, page: u32) -> Return {
-        let pfn = self.dev_page(page)?;
+    pub fn dev_put(&self, cpu: &Cpu<'_>, _worker: WorkerId, op: &DevPut) -> Return {
+        let pfn = self.dev_page(op.page)?;
         Ok(self.devmem.put(cpu, self.pagemaps(), pfn).map(|()| 0)?)
+    }
+
+    /// `umount`: waits for every page of every file.
+    ///
+    /// # Errors
+    /// `EBUSY` while a file is open or mapped.
+    pub fn umount(&self, cpu: &Cpu<'_>, _worker: WorkerId, _op: &Umount) -> Return {
+        Ok(self.dax.umount(cpu).map(|()| 0)?)
+    }
+
+    /// Unbinds the driver of the file system's device.
+    ///
+    /// # Errors
+    /// `ENODEV` when it is not bound.
+    pub fn unbind(&self, cpu: &Cpu<'_>, _worker: WorkerId) -> Return {
+        Ok(self.dax.unbind(cpu).map(|()| 0)?)
+    }
+
+    /// Binds it again.
+    ///
+    /// # Errors
+    /// `EBUSY` when it is bound; `ENOMEM`, `EINVAL` as `memremap_pages`.
+    pub fn bind(&self, cpu: &Cpu<'_>, _worker: WorkerId) -> Return {
+        Ok(self.dax.bind(cpu).map(|()| 0)?)
     }
 
     fn dev_page(&self, page: u32) -> Result<Pfn, Errno> {

@@ -6,11 +6,13 @@
 use prim::{AtomicU32, Cpu, Guarded, LockClass, plain, zeroed};
 use program::Errno;
 use program::op::{
-    FdNo, FileIdx, FileRef, FileState, Layout, OpenMode, PageRange, Target, WorkerId,
+    Close, FdNo, FileIdx, FileRef, FileState, Fsync, Ftruncate, Layout, Open, OpenMode, PageRange,
+    Pread, Punch, Pwrite, Target, Unlink, WorkerId, Zerorange,
 };
 
 use crate::dax::{Birth, InodeId};
 use crate::lock_order;
+use crate::page::Stamp;
 use crate::vm::FileUse;
 use crate::world::process::Handles;
 use crate::world::{PAGE_SIZE, Return, World};
@@ -117,15 +119,9 @@ impl World {
     /// `open`.
     ///
     /// # Errors
-    /// `ENOENT`, `EMFILE` without room, `EBUSY` for a number in use.
-    pub fn open(
-        &self,
-        cpu: &Cpu<'_>,
-        worker: WorkerId,
-        fd: FdNo,
-        target: Target,
-        mode: OpenMode,
-    ) -> Return {
+    /// `ENOENT`, `EMFILE` without room.
+    pub fn open(&self, cpu: &Cpu<'_>, worker: WorkerId, op: &Open) -> Return {
+        let Open { fd, target, mode } = *op;
         let proc = self.proc(worker)?;
         if fd.index() >= self.geometry.fds_max.into() {
             return Err(Errno::EMFILE.into());
@@ -147,10 +143,10 @@ impl World {
     ///
     /// # Errors
     /// `EBADF`.
-    pub fn close(&self, cpu: &Cpu<'_>, worker: WorkerId, fd: FdNo) -> Return {
+    pub fn close(&self, cpu: &Cpu<'_>, worker: WorkerId, op: &Close) -> Return {
         let old = {
             let mut handles = self.proc(worker)?.handles.lock(cpu);
-            let slot = handles.fds.get_mut(fd.index()).ok_or(Errno::EBADF)?;
+            let slot = handles.fds.get_mut(op.fd.index()).ok_or(Errno::EBADF)?;
             core::mem::replace(slot, Descriptor::CLOSED)
         };
         if old == Descriptor::CLOSED {
@@ -164,10 +160,10 @@ impl World {
     ///
     /// # Errors
     /// `ENOENT`.
-    pub fn unlink(&self, cpu: &Cpu<'_>, name: FileIdx) -> Return {
+    pub fn unlink(&self, cpu: &Cpu<'_>, _worker: WorkerId, op: &Unlink) -> Return {
         let inode = {
             let mut directory = self.directory[0].lock(cpu);
-            let slot = directory.inodes.get_mut(name.index()).ok_or(Errno::ENOENT)?;
+            let slot = directory.inodes.get_mut(op.file.index()).ok_or(Errno::ENOENT)?;
             // The name was the directory's; whoever takes it out of there owns it.
             core::mem::take(slot).checked_sub(1).map(InodeId).ok_or(Errno::ENOENT)?
         };
@@ -175,11 +171,51 @@ impl World {
         Ok(0)
     }
 
+    /// `fsync`: nothing is written back later here.
+    ///
+    /// # Errors
+    /// `EBADF`, `ENOENT`.
+    pub fn fsync(&self, cpu: &Cpu<'_>, worker: WorkerId, op: &Fsync) -> Return {
+        self.with_inode(cpu, worker, op.file, |_| Ok(0))
+    }
+
+    /// `ftruncate`.
+    ///
+    /// # Errors
+    /// `EBADF`, `ENOENT`, `EINVAL` (also when opened for reading), `EINTR`.
+    pub fn ftruncate(&self, cpu: &Cpu<'_>, worker: WorkerId, op: &Ftruncate) -> Return {
+        self.with_writable_inode(cpu, worker, op.file, Errno::EINVAL, |inode| {
+            self.dax.truncate(cpu, inode, op.pages).map(|()| 0)
+        })
+    }
+
+    /// `fallocate(FALLOC_FL_PUNCH_HOLE)`.
+    ///
+    /// # Errors
+    /// `EBADF` (also when opened for reading), `ENOENT`, `EINVAL`, `EINTR`.
+    pub fn punch(&self, cpu: &Cpu<'_>, worker: WorkerId, op: &Punch) -> Return {
+        self.with_writable_inode(cpu, worker, op.file, Errno::EBADF, |inode| {
+            self.dax.punch(cpu, inode, PageRange { page: op.page, pages: op.pages }).map(|()| 0)
+        })
+    }
+
+    /// `fallocate(FALLOC_FL_ZERO_RANGE)`.
+    ///
+    /// # Errors
+    /// As [`Self::punch`].
+    pub fn zerorange(&self, cpu: &Cpu<'_>, worker: WorkerId, op: &Zerorange) -> Return {
+        self.with_writable_inode(cpu, worker, op.file, Errno::EBADF, |inode| {
+            self.dax
+                .zero_range(cpu, inode, PageRange { page: op.page, pages: op.pages })
+                .map(|()| 0)
+        })
+    }
+
     /// Runs `call` on the inode of a descriptor or name, which stays alive meanwhile.
     ///
     /// # Errors
     /// `EBADF`, `ENOENT`, and what `call` returns.
-    pub fn with_inode(
+    pub(super) fn with_inode(
         &self,
         cpu: &Cpu<'_>,
         worker: WorkerId,
@@ -196,7 +232,7 @@ impl World {
     ///
     /// # Errors
     /// `refusal` when the descriptor is open for reading only.
-    pub fn with_writable_inode(
+    pub(super) fn with_writable_inode(
         &self,
         cpu: &Cpu<'_>,
         worker: WorkerId,
@@ -215,15 +251,8 @@ impl World {
     ///
     /// # Errors
     /// `EBADF`, `ENOENT`, `EINVAL`.
-    pub fn pread(
-        &self,
-        cpu: &Cpu<'_>,
-        worker: WorkerId,
-        file: FileRef,
-        page: u32,
-        pages: u32,
-    ) -> Return {
-        self.pread_each(cpu, worker, file, PageRange { page, pages }, drop)
+    pub fn pread(&self, cpu: &Cpu<'_>, worker: WorkerId, op: &Pread) -> Return {
+        self.pread_each(cpu, worker, op, drop)
     }
 
     /// As [`Self::pread`], handing over what each page holds.
@@ -234,39 +263,56 @@ impl World {
         &self,
         cpu: &Cpu<'_>,
         worker: WorkerId,
-        file: FileRef,
-        range: PageRange,
+        op: &Pread,
         mut each: impl FnMut(u64),
     ) -> Return {
-        self.with_inode(cpu, worker, file, |inode| {
+        self.with_inode(cpu, worker, op.file, |inode| {
+            let range = PageRange { page: op.page, pages: op.pages };
             let read = self.dax.read_pages(cpu, inode, range, &mut each)?;
             Ok(i64::from(read) * PAGE_SIZE)
         })
     }
 
-    /// `pwrite` of the same value to each page; returns bytes.
+    /// `pwrite` of its number to each page; returns bytes.
     ///
     /// # Errors
     /// `EBADF` (also when opened for reading), `ENOENT`, `ENOSPC`, `EINVAL`.
-    pub fn pwrite(
+    pub fn pwrite(&self, cpu: &Cpu<'_>, worker: WorkerId, op: &Pwrite) -> Return {
+        self.pwrite_each(cpu, worker, op, u64::from)
+    }
+
+    /// As [`Self::pwrite`], of `value(page)`.
+    ///
+    /// # Errors
+    /// As [`Self::pwrite`].
+    pub fn pwrite_each(
         &self,
         cpu: &Cpu<'_>,
         worker: WorkerId,
-        file: FileRef,
-        page: u32,
-        pages: u32,
+        op: &Pwrite,
         value: impl Fn(u32) -> u64,
     ) -> Return {
+        self.write_pages(cpu, worker, op, |page, _| value(page))
+    }
+
+    /// Writes `value(page, life of the page)` to each page.
+    pub(super) fn write_pages(
+        &self,
+        cpu: &Cpu<'_>,
+        worker: WorkerId,
+        op: &Pwrite,
+        value: impl Fn(u32, Stamp) -> u64,
+    ) -> Return {
+        let Pwrite { file, page, pages } = *op;
         let open = self.get_file(cpu, worker, file)?;
         let this = &self.open_files[open];
         let inode = InodeId(this.inode.read());
         let end = page.checked_add(pages).ok_or(Errno::EINVAL);
+        let write = |at| self.dax.write_page(cpu, inode, at, |life| value(at, life));
         let written = match end {
             _ if this.writable.read() == 0 => Err(Errno::EBADF),
             Err(errno) => Err(errno),
-            Ok(end) => {
-                (page..end).try_for_each(|at| self.dax.write_page(cpu, inode, at, |_| value(at)))
-            }
+            Ok(end) => (page..end).try_for_each(write),
         };
         self.put_file(cpu, open);
         written?;

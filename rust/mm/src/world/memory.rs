@@ -1,7 +1,10 @@
 //! Mapping files and touching memory.
 
 use prim::Cpu;
-use program::op::{Access as OpAccess, Align, FileRef, MapNo, PAGE_MAX, PageRange, Prot, WorkerId};
+use program::op::{
+    self, Advice, Align, Load, Madvise, MapNo, Mmap, Munmap, PAGE_MAX, PageRange, Prot, Sharing,
+    Store, Touch, WorkerId,
+};
 use program::{Died, Errno};
 
 use crate::vm::{self, Access, FileUse, MmId, Vma, VmaAlignment, Vpn};
@@ -16,19 +19,12 @@ impl World {
     ///
     /// # Errors
     /// `EBADF`, `EACCES` (writable mapping of a file opened for reading), `EBUSY` (number in use),
-    /// `ENOMEM`, `EINVAL`, `EOVERFLOW` when the file offset does.
-    #[expect(clippy::too_many_arguments, reason = "the system call has as many")]
-    pub fn mmap(
-        &self,
-        cpu: &Cpu<'_>,
-        worker: WorkerId,
-        map: MapNo,
-        file: FileRef,
-        offset: u32,
-        pages: u32,
-        prot: Prot,
-        align: Align,
-    ) -> Return {
+    /// `ENOMEM`, `EINVAL`, `EOVERFLOW` when the file offset does; `EOPNOTSUPP` for a private mapping.
+    pub fn mmap(&self, cpu: &Cpu<'_>, worker: WorkerId, op: &Mmap) -> Return {
+        let Mmap { map, file, offset, pages, sharing, .. } = *op;
+        if sharing == Sharing::Private {
+            return Err(Errno::EOPNOTSUPP.into());
+        }
         let mm = self.mm_of(worker)?;
         let unknown = map.index() >= self.geometry.maps_max.into();
         if pages == 0 || pages > self.geometry.file_pages_max || unknown {
@@ -38,26 +34,15 @@ impl World {
             return Err(Errno::EOVERFLOW.into());
         }
         let open = self.get_file(cpu, worker, file)?;
-        let mapped = self.mmap_open(cpu, worker, mm, map, open, offset, pages, prot, align);
+        let mapped = self.mmap_open(cpu, worker, mm, open, op);
         if mapped.is_err() {
             self.put_file(cpu, open);
         }
         mapped
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the system call has as many")]
-    fn mmap_open(
-        &self,
-        cpu: &Cpu<'_>,
-        worker: WorkerId,
-        mm: MmId,
-        map: MapNo,
-        open: u32,
-        offset: u32,
-        pages: u32,
-        prot: Prot,
-        align: Align,
-    ) -> Return {
+    fn mmap_open(&self, cpu: &Cpu<'_>, worker: WorkerId, mm: MmId, open: u32, op: &Mmap) -> Return {
+        let Mmap { map, offset, pages, prot, align, .. } = *op;
         let writable = u32::from(prot == Prot::ReadWrite);
         if writable == 1 && !self.is_writable(open) {
             return Err(Errno::EACCES.into());
@@ -91,13 +76,8 @@ impl World {
     ///
     /// # Errors
     /// `EINVAL` for a number not mapped or a range outside it, `ENOMEM` when a split needs a slot.
-    pub fn munmap(
-        &self,
-        cpu: &Cpu<'_>,
-        worker: WorkerId,
-        map: MapNo,
-        range: Option<PageRange>,
-    ) -> Return {
+    pub fn munmap(&self, cpu: &Cpu<'_>, worker: WorkerId, op: &Munmap) -> Return {
+        let Munmap { map, range } = *op;
         let mm = self.mm_of(worker)?;
         let proc = self.proc(worker)?;
         let (whole, start, pages) = {
@@ -139,26 +119,32 @@ impl World {
         dropped.put(self, cpu);
     }
 
-    /// Touches pages one after the other; a write stores `value(page of the file)`.
+    /// Touches pages one after the other; a write stores the number of the file's page.
     ///
     /// # Errors
     /// `EINVAL` for a number not mapped; death by SIGBUS or SIGSEGV.
-    pub fn touch(
+    pub fn touch(&self, cpu: &Cpu<'_>, worker: WorkerId, op: &Touch) -> Return {
+        self.touch_each(cpu, worker, op, u64::from)
+    }
+
+    /// As [`Self::touch`]; a write stores `value(page of the file)`.
+    ///
+    /// # Errors
+    /// As [`Self::touch`].
+    pub fn touch_each(
         &self,
         cpu: &Cpu<'_>,
         worker: WorkerId,
-        map: MapNo,
-        access: OpAccess,
-        range: PageRange,
+        op: &Touch,
         value: impl Fn(u32) -> u64,
     ) -> Return {
-        let slot = self.map_slot(cpu, worker, map)?;
-        for at in 0..range.pages {
-            let page = range.page.checked_add(at).ok_or(Failure::Died(Died::Sigsegv))?;
-            let access = match access {
-                OpAccess::Read => Access::Load,
+        let slot = self.map_slot(cpu, worker, op.map)?;
+        for at in 0..op.pages {
+            let page = op.page.checked_add(at).ok_or(Failure::Died(Died::Sigsegv))?;
+            let access = match op.access {
+                op::Access::Read => Access::Load,
                 // Wraps far outside the mapping only, where nothing is stored.
-                OpAccess::Write => Access::Store(value(slot.pgoff.wrapping_add(page))),
+                op::Access::Write => Access::Store(value(slot.pgoff.wrapping_add(page))),
             };
             self.access(cpu, worker, slot, page, access)?;
         }
@@ -169,56 +155,44 @@ impl World {
     ///
     /// # Errors
     /// As [`Self::touch`].
-    pub fn load(
-        &self,
-        cpu: &Cpu<'_>,
-        worker: WorkerId,
-        map: MapNo,
-        page: u32,
-    ) -> Result<u64, Failure> {
-        let slot = self.map_slot(cpu, worker, map)?;
-        self.access(cpu, worker, slot, page, Access::Load)
+    pub fn load(&self, cpu: &Cpu<'_>, worker: WorkerId, op: &Load) -> Return {
+        let slot = self.map_slot(cpu, worker, op.map)?;
+        self.access(cpu, worker, slot, op.page, Access::Load).map(u64::cast_signed)
     }
 
     /// Writes it.
     ///
     /// # Errors
     /// As [`Self::touch`].
-    pub fn store(
-        &self,
-        cpu: &Cpu<'_>,
-        worker: WorkerId,
-        map: MapNo,
-        page: u32,
-        value: u64,
-    ) -> Result<u64, Failure> {
-        let slot = self.map_slot(cpu, worker, map)?;
-        self.access(cpu, worker, slot, page, Access::Store(value))
+    pub fn store(&self, cpu: &Cpu<'_>, worker: WorkerId, op: &Store) -> Return {
+        let slot = self.map_slot(cpu, worker, op.map)?;
+        self.access(cpu, worker, slot, op.page, Access::Store(op.value)).map(|_| 0)
     }
 
-    /// `madvise(MADV_DONTNEED)` of one page: the entries go, the mapping stays.
-    ///
-    /// # Errors
-    /// `EINVAL` for a number not mapped or a page outside it.
-    pub fn dontneed(&self, cpu: &Cpu<'_>, worker: WorkerId, map: MapNo, page: u32) -> Return {
-        let slot = self.map_slot(cpu, worker, map)?;
-        if page >= slot.pages {
-            return Err(Errno::EINVAL.into());
-        }
-        self.dax.vm.zap_page_range(cpu, self.mm_of(worker)?, Vpn(slot.start + page), 1);
-        Ok(0)
-    }
-
-    /// `madvise(MADV_SOFT_OFFLINE)` of one page: it moves to another block.
+    /// `madvise` of one page: MADV_DONTNEED takes its entries and leaves the mapping, MADV_SOFT_OFFLINE moves it
+    /// to another block.
     ///
     /// # Errors
     /// `EINVAL` for a number not mapped or a page outside it; otherwise as the file system says.
-    pub fn soft_offline(&self, cpu: &Cpu<'_>, worker: WorkerId, map: MapNo, page: u32) -> Return {
-        let slot = self.map_slot(cpu, worker, map)?;
-        if page >= slot.pages {
+    pub fn madvise(&self, cpu: &Cpu<'_>, worker: WorkerId, op: &Madvise) -> Return {
+        let slot = self.map_slot(cpu, worker, op.map)?;
+        if op.page >= slot.pages {
             return Err(Errno::EINVAL.into());
         }
-        Ok(self.dax.soft_offline(cpu, self.mm_of(worker)?, Vpn(slot.start + page)).map(|()| 0)?)
+        let (mm, vpn) = (self.mm_of(worker)?, Vpn(slot.start + op.page));
+        match op.advice {
+            Advice::DontNeed => self.dax.vm.zap_page_range(cpu, mm, vpn, 1),
+            Advice::SoftOffline => self.dax.soft_offline(cpu, mm, vpn)?,
+        }
+        Ok(0)
+    }
+
+    /// `msync`: nothing is written back later here.
+    ///
+    /// # Errors
+    /// `EINVAL` for a number not mapped.
+    pub fn msync(&self, cpu: &Cpu<'_>, worker: WorkerId, op: &op::Msync) -> Return {
+        Ok(self.map_slot(cpu, worker, op.map).map(|_| 0)?)
     }
 
     /// The mapping behind a number.

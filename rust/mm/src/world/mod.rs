@@ -46,11 +46,10 @@ use crate::page::{Memmap, Pfn, Span};
 use crate::pagemap::{PagemapId, PagemapType, Pagemaps};
 use crate::vm::Vm;
 
-pub use direct_io::Completes;
 pub use holders::{HeldBy, Holder, PinNumbers};
 pub use observe::{Coverage, LargeSnapshot, PageSnapshot};
 pub use oracle::{Party, Violation};
-pub use pins::{PinRequest, PinTicket};
+pub use pins::PinTicket;
 pub use process::ProcId;
 
 use direct_io::Bio;

@@ -5,7 +5,10 @@
 
 use prim::Cpu;
 use program::Errno;
-use program::op::{Longterm as OpLongterm, MapNo, PinNo, WorkerId};
+use program::op::{
+    Access, DmaRead, DmaWrite, Get, Longterm as OpLongterm, MapNo, Pin, PinNo, Pvmread, Unpin,
+    UringReg, WorkerId,
+};
 
 use crate::page::{Hold, Stamp};
 use crate::vm::{GupKind, GupRange, GupRequest, Longterm, MmId, Permission, Vpn};
@@ -59,32 +62,6 @@ impl Pins {
     }
 }
 
-/// What a worker wants references on.
-#[derive(Clone, Copy, Debug)]
-pub struct PinRequest {
-    /// Which mapping.
-    pub map: MapNo,
-    /// First page of it.
-    pub page: u32,
-    /// How many.
-    pub pages: u32,
-    /// Pins, or plain references.
-    pub kind: GupKind,
-    /// What will be done through them.
-    pub access: Permission,
-    /// For how long.
-    pub longterm: OpLongterm,
-}
-
-impl PinRequest {
-    /// References to read through, for a short time.
-    #[must_use]
-    pub fn short(kind: GupKind, map: MapNo, page: u32, pages: u32) -> Self {
-        let (access, longterm) = (Permission::Read, OpLongterm::Short);
-        Self { map, page, pages, kind, access, longterm }
-    }
-}
-
 impl World {
     /// GUP on a mapping by number.
     pub(super) fn gup(
@@ -122,13 +99,22 @@ impl World {
         GupRequest { start: Vpn(0), pages, kind, access, longterm: Longterm::No }
     }
 
-    /// `pin_user_pages` or `get_user_pages`, kept under the worker's next number. Returns pages taken.
+    /// `pin_user_pages`, kept under the worker's next number. Returns pages taken.
     ///
     /// # Errors
     /// As GUP (`EFAULT`, `EOPNOTSUPP`, `ENOMEM`), and `ENOMEM` when the worker holds too many.
-    pub fn pin(&self, cpu: &Cpu<'_>, worker: WorkerId, wanted: PinRequest) -> Return {
+    pub fn pin(&self, cpu: &Cpu<'_>, worker: WorkerId, op: &Pin) -> Return {
         let ticket = self.next_pin(cpu, worker)?;
-        self.pin_numbered(cpu, worker, ticket, wanted)
+        self.pin_numbered(cpu, worker, ticket, GupKind::Pin, op)
+    }
+
+    /// `get_user_pages` to read, kept as a pin is.
+    ///
+    /// # Errors
+    /// As [`Self::pin`].
+    pub fn get(&self, cpu: &Cpu<'_>, worker: WorkerId, op: &Get) -> Return {
+        let ticket = self.next_pin(cpu, worker)?;
+        self.pin_numbered(cpu, worker, ticket, GupKind::Get, &Pin::from(*op))
     }
 
     /// Uses up the worker's next number. A failing call uses one up too: programs count steps, not
@@ -146,8 +132,8 @@ impl World {
         }
     }
 
-    /// As [`Self::pin`], under a number from [`Self::next_pin`]. Takes fewer pages than asked where there
-    /// is room for no more.
+    /// References of either kind, under a number from [`Self::next_pin`]. Takes fewer pages than asked where
+    /// there is room for no more.
     ///
     /// # Errors
     /// As [`Self::pin`].
@@ -156,9 +142,14 @@ impl World {
         cpu: &Cpu<'_>,
         worker: WorkerId,
         ticket: PinTicket,
-        wanted: PinRequest,
+        kind: GupKind,
+        op: &Pin,
     ) -> Return {
-        let PinRequest { map, page, pages, kind, access, longterm } = wanted;
+        let Pin { map, page, pages, longterm, access } = *op;
+        let access = match access {
+            Access::Read => Permission::Read,
+            Access::Write => Permission::Write,
+        };
         let longterm = if longterm == OpLongterm::Long { Longterm::Yes } else { Longterm::No };
         let request = GupRequest { longterm, ..Self::request(pages, kind, access) };
         self.pin_as(cpu, worker, map, page, request, ticket)
@@ -191,8 +182,8 @@ impl World {
     ///
     /// # Errors
     /// `EINVAL` when there is no such pin.
-    pub fn unpin(&self, cpu: &Cpu<'_>, worker: WorkerId, pin: Option<PinNo>) -> Return {
-        let number = self.pin_number(cpu, worker, pin)?;
+    pub fn unpin(&self, cpu: &Cpu<'_>, worker: WorkerId, op: &Unpin) -> Return {
+        let number = self.pin_number(cpu, worker, op.pin)?;
         Ok(self.unpin_number(cpu, self.worker(worker)?, number).into())
     }
 
@@ -241,12 +232,28 @@ impl World {
         self.worker(worker).map_or(0, held)
     }
 
+    /// A device writes the first page of every range of a pin.
+    ///
+    /// # Errors
+    /// `EINVAL` when there is no such pin.
+    pub fn dma_write(&self, cpu: &Cpu<'_>, worker: WorkerId, op: &DmaWrite) -> Return {
+        Ok(self.dma(cpu, worker, op.pin, Some(&|_| op.value)).map(|_| 0)?)
+    }
+
+    /// A device reads them. Returns what the first one held.
+    ///
+    /// # Errors
+    /// `EINVAL` when there is no such pin.
+    pub fn dma_read(&self, cpu: &Cpu<'_>, worker: WorkerId, op: &DmaRead) -> Return {
+        Ok(self.dma(cpu, worker, op.pin, None).map(u64::cast_signed)?)
+    }
+
     /// A device reads, or writes, the first page of every range of a pin. Returns what the first page
     /// held before.
     ///
     /// # Errors
     /// `EINVAL` when there is no such pin.
-    pub fn dma(
+    pub(super) fn dma(
         &self,
         cpu: &Cpu<'_>,
         worker: WorkerId,
@@ -283,14 +290,8 @@ impl World {
     /// # Errors
     /// `EOPNOTSUPP` on a DAX file, as every kernel since long-term pins were refused there; `ENOMEM` when
     /// the worker holds too many.
-    pub fn uring_register(
-        &self,
-        cpu: &Cpu<'_>,
-        worker: WorkerId,
-        map: MapNo,
-        page: u32,
-        pages: u32,
-    ) -> Return {
+    pub fn uring_register(&self, cpu: &Cpu<'_>, worker: WorkerId, op: &UringReg) -> Return {
+        let UringReg { map, page, pages } = *op;
         let request = Self::request(pages, GupKind::Pin, Permission::Write);
         let request = GupRequest { longterm: Longterm::Yes, ..request };
         let room = self.worker(worker)?.pins.lock(cpu).room(self.geometry.pins_max);
@@ -316,14 +317,8 @@ impl World {
     ///
     /// # Errors
     /// `ESRCH`, `EFAULT`.
-    pub fn vm_read(
-        &self,
-        cpu: &Cpu<'_>,
-        target: WorkerId,
-        map: MapNo,
-        page: u32,
-        pages: u32,
-    ) -> Return {
+    pub fn process_vm_readv(&self, cpu: &Cpu<'_>, _worker: WorkerId, op: &Pvmread) -> Return {
+        let Pvmread { target, map, page, pages } = *op;
         let id = self.get_proc(cpu, target)?;
         let mut out = [GupRange::EMPTY; BATCH];
         let request = Self::request(pages, GupKind::Pin, Permission::Read);

@@ -5,7 +5,7 @@
 
 use prim::{AtomicU32, Cpu, Guarded, LockClass, SpinLock, plain, zeroed};
 use program::Errno;
-use program::op::{MapNo, PipeNo, WorkerId};
+use program::op::{self, Drain, PipeNo, Tee, Vmsplice, WorkerId};
 
 use crate::lock_order;
 use crate::page::Hold;
@@ -49,7 +49,8 @@ impl World {
     ///
     /// # Errors
     /// `EMFILE`, `EBUSY` for a number in use.
-    pub fn pipe(&self, cpu: &Cpu<'_>, worker: WorkerId, number: PipeNo) -> Return {
+    pub fn pipe(&self, cpu: &Cpu<'_>, worker: WorkerId, op: &op::Pipe) -> Return {
+        let number = op.pipe;
         let proc = self.proc(worker)?;
         if number.index() >= self.geometry.pipes_max.into() {
             return Err(Errno::EMFILE.into());
@@ -71,15 +72,8 @@ impl World {
     ///
     /// # Errors
     /// `EBADF` for no such pipe, `EAGAIN` when it is full, `EFAULT` and `ENOMEM` from GUP.
-    pub fn vmsplice(
-        &self,
-        cpu: &Cpu<'_>,
-        worker: WorkerId,
-        pipe: PipeNo,
-        map: MapNo,
-        page: u32,
-        pages: u32,
-    ) -> Return {
+    pub fn vmsplice(&self, cpu: &Cpu<'_>, worker: WorkerId, op: &Vmsplice) -> Return {
+        let Vmsplice { pipe, map, page, pages } = *op;
         let pipe = self.use_pipe(cpu, worker, pipe)?;
         let mut taken = 0;
         let mut failed = None;
@@ -110,14 +104,8 @@ impl World {
     ///
     /// # Errors
     /// `EBADF`, `EINVAL` for a pipe into itself.
-    pub fn tee(
-        &self,
-        cpu: &Cpu<'_>,
-        worker: WorkerId,
-        from: PipeNo,
-        to: PipeNo,
-        pages: u32,
-    ) -> Return {
+    pub fn tee(&self, cpu: &Cpu<'_>, worker: WorkerId, op: &Tee) -> Return {
+        let Tee { from, to, pages } = *op;
         let from = self.use_pipe(cpu, worker, from)?;
         let to = match self.use_pipe(cpu, worker, to) {
             Ok(to) => to,
@@ -156,7 +144,8 @@ impl World {
     ///
     /// # Errors
     /// `ESRCH`.
-    pub fn drain(&self, cpu: &Cpu<'_>, worker: WorkerId, pipe: PipeNo, pages: u32) -> Return {
+    pub fn drain(&self, cpu: &Cpu<'_>, worker: WorkerId, op: &Drain) -> Return {
+        let Drain { pipe, pages } = *op;
         self.proc(worker)?;
         let Ok(pipe) = self.use_pipe(cpu, worker, pipe) else { return Ok(0) };
         let mut drained = 0;

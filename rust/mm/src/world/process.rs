@@ -5,7 +5,7 @@
 
 use prim::{AtomicU32, Cpu, Guarded, LockClass, SpinLock, plain, zeroed};
 use program::Errno;
-use program::op::{HANDLES_MAX, WorkerId};
+use program::op::{Fork, HANDLES_MAX, WorkerId};
 
 use crate::lock_order;
 use crate::vm::{GupRange, MmId};
@@ -184,7 +184,8 @@ impl World {
     ///
     /// # Errors
     /// As [`Self::spawn`]; `ESRCH` when the parent does not run.
-    pub fn fork(&self, cpu: &Cpu<'_>, parent: WorkerId, child: WorkerId) -> Return {
+    pub fn fork(&self, cpu: &Cpu<'_>, parent: WorkerId, op: &Fork) -> Return {
+        let Fork { child } = *op;
         self.check_startable(child)?;
         let from = self.proc(parent)?;
         let proc = self.new_proc(cpu)?;
@@ -217,6 +218,14 @@ impl World {
         let id = self.worker(worker)?.proc.xchg(0).checked_sub(1).ok_or(Errno::ESRCH)?;
         self.leave(cpu, ProcId(id));
         Ok(0)
+    }
+
+    /// Every worker leaves.
+    ///
+    /// # Errors
+    /// As [`Self::exit`].
+    pub fn end(&self, cpu: &Cpu<'_>, _worker: WorkerId) -> Return {
+        self.running().try_for_each(|worker| self.exit(cpu, worker).map(drop)).map(|()| 0)
     }
 
     /// `get_task_mm`: keeps another worker's process, and with it its mm, until [`Self::leave`].

@@ -7,13 +7,12 @@ use std::time::Duration;
 
 use pgmap_mm::dax::{Extent, InodeId};
 use pgmap_mm::page::Pfn;
-use pgmap_mm::vm::GupKind;
 use pgmap_mm::warn::Complaint;
-use pgmap_mm::world::{PinRequest, Return, World};
+use pgmap_mm::world::{Return, World};
 use prim::{Arena, Cpu, Lease, Machine, TaskId, TaskState};
 use program::op::{
-    Access, Align, FdNo, FileIdx, FileRef, FileState, Layout, MapNo, OpenMode, PageRange, Prot,
-    Target, WorkerId,
+    Access, Align, FdNo, FileIdx, FileRef, FileState, Get, Layout, Longterm, MapNo, Mmap, Open,
+    OpenMode, Pin, Prot, Sharing, Target, Touch, WorkerId,
 };
 use program::{Geometry, Rules};
 
@@ -39,6 +38,10 @@ pub(crate) const W2: WorkerId = WorkerId(2);
 pub(crate) const F: FileIdx = FileIdx(0);
 pub(crate) const G: FileIdx = FileIdx(1);
 pub(crate) const M: MapNo = MapNo(0);
+
+/// A short pin of the first page of map 0, to read through.
+pub(crate) const PIN: Pin =
+    Pin { map: M, page: 0, pages: 1, longterm: Longterm::Short, access: Access::Read };
 
 /// A world, the machine it runs on and the memory it lives in.
 pub(crate) struct Rig {
@@ -100,7 +103,21 @@ impl Rig {
         world.spawn(cpu, worker).expect("a process");
         open(world, cpu, worker, file);
         let prot = Prot::ReadWrite;
-        world.mmap(cpu, worker, M, fd(), 0, pages, prot, align).expect("a mapping");
+        world
+            .mmap(
+                cpu,
+                worker,
+                &Mmap {
+                    map: M,
+                    file: fd(),
+                    offset: 0,
+                    pages,
+                    prot,
+                    sharing: Sharing::Shared,
+                    align,
+                },
+            )
+            .expect("a mapping");
     }
 
     pub(crate) fn exit_all(&self, cpu: &Cpu<'_>) {
@@ -133,12 +150,12 @@ impl Rig {
 
     /// A short pin of pages of map 0.
     pub(crate) fn pin(&self, cpu: &Cpu<'_>, worker: WorkerId, page: u32, pages: u32) -> Return {
-        self.world.pin(cpu, worker, PinRequest::short(GupKind::Pin, M, page, pages))
+        self.world.pin(cpu, worker, &Pin { page, pages, ..PIN })
     }
 
     /// A plain reference on pages of map 0, held like a pin.
     pub(crate) fn get(&self, cpu: &Cpu<'_>, worker: WorkerId, page: u32, pages: u32) -> Return {
-        self.world.pin(cpu, worker, PinRequest::short(GupKind::Get, M, page, pages))
+        self.world.get(cpu, worker, &Get { map: M, page, pages })
     }
 }
 
@@ -172,7 +189,9 @@ pub(crate) fn fd() -> FileRef {
 
 pub(crate) fn open(world: &World, cpu: &Cpu<'_>, worker: WorkerId, file: FileIdx) {
     let target = Target::File(file);
-    world.open(cpu, worker, FdNo(0), target, OpenMode::ReadWrite).expect("a descriptor");
+    world
+        .open(cpu, worker, &Open { fd: FdNo(0), target, mode: OpenMode::ReadWrite })
+        .expect("a descriptor");
 }
 
 pub(crate) fn touch(
@@ -182,7 +201,7 @@ pub(crate) fn touch(
     page: u32,
     access: Access,
 ) -> Return {
-    world.touch(cpu, worker, M, access, PageRange { page, pages: 1 }, |_| 7)
+    world.touch_each(cpu, worker, &Touch { access, map: M, page, pages: 1 }, |_| 7)
 }
 
 /// Numbers that look random and are the same on every run.

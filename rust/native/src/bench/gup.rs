@@ -9,8 +9,8 @@ use pgmap_mm::vm::{GupKind, GupRange, GupRequest, Longterm, MmId, Permission, Pt
 use pgmap_prim::measure::{allowed_processors, opaque, pin_thread};
 use pgmap_prim::{Cpu, Lease, TaskId};
 use pgmap_program::op::{
-    Access, Align, FdNo, FileIdx, FileRef, FileState, Layout, MapNo, OpenMode, PageRange, Prot,
-    Target, WorkerId,
+    Access, Align, FdNo, FileIdx, FileRef, FileState, Layout, MapNo, Mmap, Open, OpenMode,
+    PageRange, Prot, Sharing, Target, Touch, WorkerId,
 };
 use pgmap_program::{Era, Geometry};
 
@@ -69,13 +69,39 @@ impl Mapped {
             setup("create", world.create_file(cpu, file, pages, Some(FileState::Written), layout))?;
             setup("spawn", world.spawn(cpu, worker))?;
             let target = Target::File(file);
-            setup("open", world.open(cpu, worker, fd, target, OpenMode::ReadWrite))?;
+            setup(
+                "open",
+                world.open(cpu, worker, &Open { fd, target, mode: OpenMode::ReadWrite }),
+            )?;
             let opened = FileRef::Fd(fd);
             let rw = Prot::ReadWrite;
-            setup("mmap", world.mmap(cpu, worker, map, opened, 0, pages, rw, align))?;
+            setup(
+                "mmap",
+                world.mmap(
+                    cpu,
+                    worker,
+                    &Mmap {
+                        map,
+                        file: opened,
+                        offset: 0,
+                        pages,
+                        prot: rw,
+                        sharing: Sharing::Shared,
+                        align,
+                    },
+                ),
+            )?;
             for &page in touched {
                 let range = PageRange { page, pages: 1 };
-                setup("touch", world.touch(cpu, worker, map, Access::Write, range, |_| 1))?;
+                setup(
+                    "touch",
+                    world.touch_each(
+                        cpu,
+                        worker,
+                        &Touch { access: Access::Write, map, page: range.page, pages: range.pages },
+                        |_| 1,
+                    ),
+                )?;
             }
             // The only process of a fresh world has its first mm.
             let mm = MmId(0);

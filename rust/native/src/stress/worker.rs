@@ -6,15 +6,16 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use pgmap_mm::dax::InodeId;
 use pgmap_mm::page::Span;
-use pgmap_mm::vm::{GupKind, Permission};
-use pgmap_mm::world::{Completes, Party, PinRequest, Return};
+use pgmap_mm::vm::GupKind;
+use pgmap_mm::world::{Party, Return};
 use pgmap_prim::{Cpu, Stopped};
-use pgmap_program::Errno;
+use pgmap_program::Op;
 use pgmap_program::op::{
-    Align, FdNo, FileIdx, FileRef, FileState, Layout, MapNo, OpenMode, PageRange, PipeNo, Prot,
-    Target, WorkerId, call_number,
+    Access, Advice, Align, Close, DioRead, DioWrite, DmaRead, Drain, FdNo, FileIdx, FileRef,
+    FileState, Ftruncate, Layout, Load, Longterm, Madvise, MapNo, Mmap, Munmap, Open, OpenMode,
+    PageRange, Pin, Pipe, PipeNo, Pread, Prot, Punch, Pvmread, Pwrite, Sharing, Target, Unlink,
+    Unpin, Vmsplice, WorkerId, Zerorange, call_number,
 };
 
 use super::actions::{Action, ActionKind, FILES, HUGE, MAPS, file_pages};
@@ -30,6 +31,18 @@ const BURST: u32 = 64;
 const SLOW_BLOCK: u8 = 63;
 /// Runs of driver memory one thread keeps at most.
 const RUNS: usize = 4;
+
+/// Opens file `which` under its own number.
+fn opens(which: u8) -> Open {
+    let target = Target::File(FileIdx(which.into()));
+    Open { fd: FdNo(which), target, mode: OpenMode::ReadWrite }
+}
+
+/// Maps all of a file, to write.
+fn maps_all(map: MapNo, file: FileRef, pages: u32, align: Align) -> Mmap {
+    let (prot, sharing) = (Prot::ReadWrite, Sharing::Shared);
+    Mmap { map, file, offset: 0, pages, prot, sharing, align }
+}
 
 /// A thread and what it holds.
 #[derive(Debug)]
@@ -64,20 +77,14 @@ impl<'a> Worker<'a> {
                     world.clone_thread(of, id)?;
                 } else {
                     world.spawn(cpu, id)?;
-                    world.open(
-                        cpu,
-                        id,
-                        FdNo(SLOW_BLOCK),
-                        Target::SlowBlock,
-                        OpenMode::ReadWriteDirect,
-                    )?;
+                    let (fd, mode) = (FdNo(SLOW_BLOCK), OpenMode::ReadWriteDirect);
+                    world.open(cpu, id, &Open { fd, target: Target::SlowBlock, mode })?;
                     for which in 0..FILES {
                         // A file that a full device left out is opened when it is created.
-                        let target = Target::File(FileIdx(which.into()));
-                        let _ = world.open(cpu, id, FdNo(which), target, OpenMode::ReadWrite);
+                        let _ = world.open(cpu, id, &opens(which));
                     }
                 }
-                world.pipe(cpu, id, worker.pipe())
+                world.pipe(cpu, id, &Pipe { pipe: worker.pipe() })
             })?
             .map_err(|failure| Stopped::Panic(format!("{id} did not start: {failure:?}")))?;
         Ok(worker)
@@ -135,9 +142,9 @@ impl<'a> Worker<'a> {
         let pins = std::mem::take(&mut self.pins);
         self.enter(ActionKind::Unpin, |cpu| {
             for _ in 0..pins {
-                let _ = world.unpin(cpu, id, None);
+                let _ = world.unpin(cpu, id, &Unpin { pin: None });
             }
-            let _ = world.drain(cpu, id, pipe, 16);
+            let _ = world.drain(cpu, id, &Drain { pipe, pages: 16 });
         })
     }
 
@@ -146,8 +153,8 @@ impl<'a> Worker<'a> {
         let Action { kind, which, page, pages, pick } = *action;
         let (world, id) = (self.lab.world(), self.id);
         let (fd, map) = (FileRef::Fd(FdNo(which)), MapNo(which % MAPS));
-        let name = FileIdx(which.into());
-        let range = PageRange { page, pages: 1 };
+        // A file that is looked for by its name is opened for the length of the call.
+        let (name, file) = (FileIdx(which.into()), FileRef::File(FileIdx(which.into())));
         if Self::may_wait_for_references(kind) {
             self.let_go()?;
         }
@@ -159,70 +166,82 @@ impl<'a> Worker<'a> {
         let size = file_pages(world.geometry(), which);
         match kind {
             ActionKind::Read => self.did(kind, |cpu| {
-                (page..page + pages)
-                    .try_for_each(|at| world.load_checked(cpu, id, map, at).map(drop))
+                (page..page + pages).try_for_each(|at| {
+                    world.load_checked(cpu, id, &Load { map, page: at }).map(drop)
+                })
             }),
             ActionKind::Write => self.did(kind, |cpu| world.store_mark(cpu, id, map, page)),
             ActionKind::Pin | ActionKind::PinRange | ActionKind::Get => {
                 let gup = if kind == ActionKind::Get { GupKind::Get } else { GupKind::Pin };
-                let count = if kind == ActionKind::PinRange { pages } else { 1 };
-                let access = if pick & 1 == 0 { Permission::Read } else { Permission::Write };
-                let wanted = PinRequest { access, ..PinRequest::short(gup, map, page, count) };
-                let taken = self.did(kind, |cpu| world.pin(cpu, id, wanted))?;
+                let pages = if kind == ActionKind::PinRange { pages } else { 1 };
+                let access = if pick & 1 == 0 { Access::Read } else { Access::Write };
+                let wanted = Pin { map, page, pages, longterm: Longterm::Short, access };
+                let taken = self.did(kind, |cpu| -> Return {
+                    let ticket = world.next_pin(cpu, id)?;
+                    world.pin_numbered(cpu, id, ticket, gup, &wanted)
+                })?;
                 self.pins += usize::from(taken);
                 Ok(taken)
             }
             ActionKind::Copy => self.enter(kind, |cpu| {
                 // As the system call does, it stops at the first page it cannot read.
-                let copied = |_: &u32| world.vm_read(cpu, id, map, page, 1).is_ok();
+                let copy = Pvmread { target: id, map, page, pages: 1 };
+                let copied = |_: &u32| world.process_vm_readv(cpu, id, &copy).is_ok();
                 (0..BURST).take_while(copied).count() > 0
             }),
             ActionKind::Unpin => {
-                let given = self.did(kind, |cpu| world.unpin(cpu, id, None))?;
+                let given = self.calls(kind, Unpin { pin: None })?;
                 self.pins -= usize::from(given);
                 Ok(given)
             }
             ActionKind::DmaWrite => self.did(kind, |cpu| world.dma_mark(cpu, id)),
-            ActionKind::DmaRead => self.did(kind, |cpu| world.dma(cpu, id, None, None)),
-            ActionKind::Dio => self.did(kind, |cpu| {
-                let memory = if pick & 1 == 0 { Permission::Read } else { Permission::Write };
-                let device = FdNo(SLOW_BLOCK);
-                world.direct_io(cpu, id, device, map, page, pages, memory, Completes::AtOnce)
-            }),
-            ActionKind::Mmap => self.did(kind, |cpu| {
+            ActionKind::DmaRead => self.calls(kind, DmaRead { pin: None }),
+            ActionKind::Dio => {
+                let (device, ticks) = (FdNo(SLOW_BLOCK), Some(0));
+                match pick & 1 {
+                    0 => self.calls(kind, DioWrite { device, map, page, pages, ticks }),
+                    _ => self.calls(kind, DioRead { device, map, page, pages, ticks }),
+                }
+            }
+            ActionKind::Mmap => {
                 let align = if pick & 3 == 0 { Align::Odd } else { Align::Natural };
                 let prot = if pick & 12 == 0 { Prot::Read } else { Prot::ReadWrite };
-                world.mmap(cpu, id, map, fd, 0, size, prot, align)
-            }),
+                self.calls(kind, Mmap { prot, ..maps_all(map, fd, size, align) })
+            }
             ActionKind::Straddle => self.straddle(which % HUGE, page, pick),
-            ActionKind::Munmap => self.did(kind, |cpu| world.munmap(cpu, id, map, None)),
+            ActionKind::Munmap => self.calls(kind, Munmap { map, range: None }),
             ActionKind::MunmapPart => {
-                self.did(kind, |cpu| world.munmap(cpu, id, map, Some(PageRange { page, pages })))
+                self.calls(kind, Munmap { map, range: Some(PageRange { page, pages }) })
             }
-            ActionKind::Dontneed => self.did(kind, |cpu| world.dontneed(cpu, id, map, page)),
+            ActionKind::Dontneed => {
+                self.calls(kind, Madvise { map, advice: Advice::DontNeed, page })
+            }
             ActionKind::Truncate => {
-                let to = [0, size / 2, size, size, size][pick as usize % 5];
-                self.on_inode(kind, name, |cpu, inode| world.dax.truncate(cpu, inode, to))
+                let pages = [0, size / 2, size, size, size][pick as usize % 5];
+                self.calls(kind, Ftruncate { file, pages })
             }
-            ActionKind::Punch => self.on_inode(kind, name, |cpu, inode| {
-                world.dax.punch(cpu, inode, PageRange { page, pages })
-            }),
-            ActionKind::ZeroRange => self.on_inode(kind, name, |cpu, inode| {
-                world.dax.zero_range(cpu, inode, PageRange { page, pages })
-            }),
-            ActionKind::Pwrite => self.did(kind, |cpu| world.pwrite_mark(cpu, id, fd, page)),
-            ActionKind::Pread => self.did(kind, |cpu| world.pread_checked(cpu, id, fd, range)),
+            ActionKind::Punch => self.calls(kind, Punch { file, page, pages }),
+            ActionKind::ZeroRange => self.calls(kind, Zerorange { file, page, pages }),
+            ActionKind::Pwrite => {
+                let write = Pwrite { file: fd, page, pages: 1 };
+                self.did(kind, |cpu| world.pwrite_mark(cpu, id, &write))
+            }
+            ActionKind::Pread => {
+                let read = Pread { file: fd, page, pages: 1 };
+                self.did(kind, |cpu| world.pread_checked(cpu, id, &read))
+            }
             ActionKind::Unlink => self.did(kind, |cpu| {
-                let unlinked = world.unlink(cpu, name);
+                let unlinked = world.unlink(cpu, id, &Unlink { file: name });
                 // The descriptor may be closed already: then somebody else's close evicts.
-                unlinked.and(world.close(cpu, id, FdNo(which)))
+                unlinked.and(world.close(cpu, id, &Close { fd: FdNo(which) }))
             }),
             ActionKind::Create => self.did(kind, |cpu| self.create(cpu, which, size, pick)),
             ActionKind::Vmsplice => {
-                self.did(kind, |cpu| world.vmsplice(cpu, id, self.pipe(), map, page, 1))
+                self.calls(kind, Vmsplice { pipe: self.pipe(), map, page, pages: 1 })
             }
             ActionKind::Drain => self.enter(kind, |cpu| {
-                world.drain(cpu, id, self.pipe(), pages).is_ok_and(|bytes| bytes > 0)
+                let drained = world.drain(cpu, id, &Drain { pipe: self.pipe(), pages });
+                drained.is_ok_and(|bytes| bytes > 0)
             }),
             ActionKind::DevAlloc => self.dev_alloc(pages, pick),
             ActionKind::DevFree => self.dev_free(),
@@ -231,9 +250,15 @@ impl<'a> Worker<'a> {
                 (0..BURST).filter(found).count() > 0
             }),
             ActionKind::Rebind => {
-                self.did(kind, |cpu| world.dax.unbind(cpu).and_then(|()| world.dax.bind(cpu)))
+                self.did(kind, |cpu| world.unbind(cpu, id).and_then(|_| world.bind(cpu, id)))
             }
         }
+    }
+
+    /// Performs an operation as a program does, and says whether it did anything.
+    fn calls(&self, kind: ActionKind, op: impl Into<Op>) -> Result<bool, Stopped> {
+        let op = op.into();
+        self.did(kind, |cpu| self.lab.world().execute(cpu, self.id, &op))
     }
 
     /// Performs a call and says whether it did anything.
@@ -264,20 +289,6 @@ impl<'a> Worker<'a> {
         )
     }
 
-    /// A file's inode, kept alive by a user of its own while `call` runs.
-    fn on_inode(
-        &self,
-        kind: ActionKind,
-        name: FileIdx,
-        call: impl FnOnce(&Cpu<'_>, InodeId) -> Result<(), Errno>,
-    ) -> Result<bool, Stopped> {
-        self.did(kind, |cpu| {
-            self.lab
-                .world()
-                .with_inode(cpu, self.id, FileRef::File(name), |inode| call(cpu, inode).map(|()| 0))
-        })
-    }
-
     fn create(&self, cpu: &Cpu<'_>, which: u8, size: u32, pick: u32) -> Return {
         let world = self.lab.world();
         let state = match pick % 4 {
@@ -289,7 +300,7 @@ impl<'a> Worker<'a> {
         let name = FileIdx(which.into());
         let created = world.create_file(cpu, name, size, state, layout);
         // Whoever created it, this process opens it.
-        created.and(world.open(cpu, self.id, FdNo(which), Target::File(name), OpenMode::ReadWrite))
+        created.and(world.open(cpu, self.id, &opens(which)))
     }
 
     /// Faults pages of one huge entry in by turns as a whole and one by one. Only a file that nobody has taken
@@ -300,8 +311,8 @@ impl<'a> Worker<'a> {
         let size = file_pages(world.geometry(), which);
         if pick.is_multiple_of(4) {
             self.did(kind, |cpu| {
-                let _ = world.unlink(cpu, name);
-                let _ = world.close(cpu, id, fd);
+                let _ = world.unlink(cpu, id, &Unlink { file: name });
+                let _ = world.close(cpu, id, &Close { fd });
                 world.create_file(cpu, name, size, Some(FileState::Written), Layout::Huge)
             })?;
         }
@@ -309,23 +320,23 @@ impl<'a> Worker<'a> {
         let first = MAPS + 2 * (id.0 % 2);
         let maps = [(MapNo(first), Align::Natural), (MapNo(first + 1), Align::Odd)];
         let mapped = self.did(kind, |cpu| {
-            let _ = world.open(cpu, id, fd, Target::File(name), OpenMode::ReadWrite);
+            let _ = world.open(cpu, id, &opens(which));
             maps.iter().try_for_each(|(map, align)| {
-                let file = FileRef::Fd(fd);
-                world.mmap(cpu, id, *map, file, 0, size, Prot::ReadWrite, *align).map(drop)
+                let whole = maps_all(*map, FileRef::Fd(fd), size, *align);
+                world.mmap(cpu, id, &whole).map(drop)
             })
         })?;
         let mut touched = false;
         for at in (page..size).chain(0..page) {
             for (map, _) in maps {
                 touched |= self.did(kind, |cpu| {
-                    world.dontneed(cpu, id, map, at)?;
-                    world.load_checked(cpu, id, map, at)
+                    world.madvise(cpu, id, &Madvise { map, advice: Advice::DontNeed, page: at })?;
+                    world.load_checked(cpu, id, &Load { map, page: at })
                 })?;
             }
         }
         for (map, _) in maps {
-            self.did(kind, |cpu| world.munmap(cpu, id, map, None))?;
+            self.did(kind, |cpu| world.munmap(cpu, id, &Munmap { map, range: None }))?;
         }
         Ok(mapped && touched)
     }
@@ -340,7 +351,7 @@ impl<'a> Worker<'a> {
         self.allocations += 1;
         let owner = ((u64::from(self.id.0) + 1) << 48) | self.allocations;
         let world = self.lab.world();
-        let run = self.enter(ActionKind::DevAlloc, |cpu| world.dev_alloc(cpu, pages, owner))?;
+        let run = self.enter(ActionKind::DevAlloc, |cpu| world.dev_claim(cpu, pages, owner))?;
         self.runs.extend(run.iter().map(|span| (*span, owner)));
         Ok(run.is_ok())
     }
@@ -349,5 +360,31 @@ impl<'a> Worker<'a> {
         let Some((span, owner)) = self.runs.pop() else { return Ok(false) };
         self.enter(ActionKind::DevFree, |cpu| self.lab.world().dev_free(cpu, span, owner))?;
         Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pgmap_program::{Era, Geometry};
+
+    use super::*;
+
+    #[test]
+    fn an_action_may_do_to_a_file_what_its_descriptor_allows() {
+        let lab = Lab::new(&Geometry::stress(2), Era::V6_15Sound.rules()).expect("a lab");
+        super::super::round::make_files(&lab).expect("files");
+        let mut worker = Worker::start(&lab, WorkerId(0), None).expect("a worker");
+        let mut does = |kind| {
+            let action = Action { kind, which: 0, page: 0, pages: 1, pick: 4 };
+            worker.perform(&action).expect("a machine that runs")
+        };
+        assert!(does(ActionKind::Pwrite) && does(ActionKind::Mmap) && does(ActionKind::Munmap));
+        let reads = Open { mode: OpenMode::Read, ..opens(0) };
+        lab.enter(0, Patience::default(), |cpu| lab.world().open(cpu, WorkerId(0), &reads))
+            .expect("a machine that runs")
+            .expect("a descriptor for reading");
+        assert!(!does(ActionKind::Pwrite) && !does(ActionKind::Mmap), "both write");
+        assert!(does(ActionKind::Pread));
+        worker.leave().expect("gone");
     }
 }

@@ -103,6 +103,13 @@ pub struct PageRange {
     pub pages: u32,
 }
 
+impl From<Get> for Pin {
+    /// What is asked for in the words of the other call: to read, and for a short time.
+    fn from(Get { map, page, pages }: Get) -> Pin {
+        Pin { map, page, pages, longterm: Longterm::Short, access: Access::Read }
+    }
+}
+
 /// Workers are numbered below this.
 pub const WORKERS_MAX: u8 = 64;
 /// Descriptors, mappings and pipes are numbered below this.
