@@ -10,9 +10,10 @@
 
 use std::fmt::Write as _;
 
+use pgmap_program::op::Hunted;
 use pgmap_sched::SplitMix64;
 
-use crate::synth::{WORKERS, Word};
+use crate::synth::WORKERS;
 
 /// Pages of the file that fills a device with small files; a huge one is as large as the huge file it stands beside.
 const FILL: u32 = 8;
@@ -29,7 +30,7 @@ struct Worker {
 }
 
 struct Draft<'a> {
-    words: &'a [Word],
+    words: &'a [Hunted],
     luck: SplitMix64,
     text: String,
     workers: [Worker; WORKERS],
@@ -43,7 +44,7 @@ struct Draft<'a> {
 
 /// The n-th program of so many operations at most, and how many it has; none if too little came of it.
 pub(crate) fn program(
-    words: &[Word],
+    words: &[Hunted],
     most: usize,
     pmd_pages: u32,
     nth: u64,
@@ -175,7 +176,7 @@ impl Draft<'_> {
         let Some(known) = self.words.iter().find(|known| known.word == word) else { return };
         let Worker { mapped, pins, gone, .. } = self.workers[who];
         let needs_mapping =
-            known.op.split(' ').nth(1) == Some("0") && !known.op.starts_with("mmap");
+            known.text.split(' ').nth(1) == Some("0") && !known.text.starts_with("mmap");
         let possible = match word {
             "mmap" => !mapped,
             "drop" | "dma" => pins > 0,
@@ -201,7 +202,7 @@ impl Draft<'_> {
     }
 
     /// A word for this file: all of it, or a page of it.
-    fn form(&mut self, who: usize, word: &Word) -> String {
+    fn form(&mut self, who: usize, word: &Hunted) -> String {
         let (pages, page) = (self.pages, self.luck.below(self.pages.min(2)));
         match word.word {
             "mmap" if who > 0 && self.huge && self.chance(3) => {
@@ -212,7 +213,7 @@ impl Draft<'_> {
             "read" => format!("r 0 {page}"),
             "extend" => format!("ftruncate f {pages}"),
             "punch" => format!("punch f 0 {pages}"),
-            _ => word.op.to_owned(),
+            _ => word.text.to_owned(),
         }
     }
 }
@@ -222,9 +223,8 @@ mod tests {
     use pgmap_program::{Op, Program};
 
     use super::*;
-    use crate::synth::WORDS;
 
-    fn drawn(words: &[Word], most: usize) -> impl Iterator<Item = (usize, Program)> {
+    fn drawn(words: &[Hunted], most: usize) -> impl Iterator<Item = (usize, Program)> {
         (0..2000).filter_map(move |nth| program(words, most, 4, nth)).map(|(ops, text)| {
             let program = Program::parse(&text).unwrap_or_else(|wrong| panic!("{wrong}\n{text}"));
             (ops, program)
@@ -234,7 +234,7 @@ mod tests {
     #[test]
     fn what_is_drawn_is_a_program_of_two_workers_and_no_longer_than_asked_for() {
         let mut texts = std::collections::BTreeSet::new();
-        for (ops, program) in drawn(WORDS, 8) {
+        for (ops, program) in drawn(&Hunted::all(), 8) {
             let after = program.halves().1;
             let both =
                 [0, 1].map(|who| after.iter().any(|step| step.who.is_some_and(|w| w.0 == who)));
@@ -248,20 +248,20 @@ mod tests {
 
     #[test]
     fn every_word_comes_and_no_other() {
-        let count = |words: &[Word]| {
+        let count = |words: &[Hunted]| {
             let mut seen: Vec<String> = Vec::new();
             for (_, program) in drawn(words, 8) {
                 seen.extend(program.steps.iter().map(|step| step.op.to_string()));
             }
             seen
         };
-        let all = count(WORDS);
-        for word in WORDS {
-            let verb = word.op.split(' ').next().unwrap_or_default();
+        let all = count(&Hunted::all());
+        for word in Hunted::all() {
+            let verb = word.text.split(' ').next().unwrap_or_default();
             assert!(all.iter().any(|op| op.starts_with(verb)), "{}", word.word);
         }
-        let few: Vec<Word> =
-            ["mmap", "touch", "truncate"].iter().filter_map(|word| Word::find(word)).collect();
+        let mut few = Hunted::all();
+        few.retain(|it| ["mmap", "touch", "truncate"].contains(&it.word));
         let verbs = ["mmap", "w ", "ftruncate", "start"];
         let stray = |op: &&String| !verbs.iter().any(|verb| op.starts_with(verb));
         assert_eq!(count(&few).iter().find(stray), None);

@@ -6,7 +6,7 @@
 //! object earlier and in another invariant's name than the shadow of the real run did; such a finding counts only
 //! for a program that is known for a rule in force, and says that it is not exact.
 
-use pgmap_program::op::call_number;
+use pgmap_program::op::{Hunted, call_number};
 use pgmap_program::{Era, Invariant, Memory, Rules, TlbRefill};
 use pgmap_sched::{Control, Plan};
 
@@ -14,7 +14,7 @@ use crate::catalogue::{Assignment, CATALOGUE, Known};
 use crate::finding::{Finding, Sort};
 use crate::parallel::processors;
 use crate::scenario::Scenario;
-use crate::synth::{Caught, Hunt, Tried, WORDS, Wanted, Word, hunt};
+use crate::synth::{Caught, Hunt, Tried, Wanted, hunt};
 use crate::verdict::{Ends, Found, Verdict, explore};
 
 /// What a run on real threads saw.
@@ -67,12 +67,11 @@ impl Sighting {
     }
 
     /// The usual words, and those for what was seen.
-    fn words(&self) -> Vec<Word> {
+    fn words(&self) -> Vec<Hunted> {
         let seen: Vec<u8> = self.operations.iter().map(|name| call_number(name)).collect();
-        let takes_part = |word: &Word| {
-            ALWAYS.contains(&word.word) || word.code() != 0 && seen.contains(&word.code())
-        };
-        WORDS.iter().copied().filter(takes_part).collect()
+        let takes_part =
+            |it: &Hunted| ALWAYS.contains(&it.word) || seen.contains(&it.call_number());
+        Hunted::all().into_iter().filter(takes_part).collect()
     }
 }
 

@@ -1,6 +1,6 @@
 //! Programs nobody wrote: all of them over a few words, shortest first.
 //!
-//! A vocabulary is a handful of operations on one file of one page. Programs are enumerated by length; one
+//! A vocabulary is a handful of operations on one file of one page; the table of operations says which there are. Programs are enumerated by length; one
 //! is a set-up, which runs in order, and what two workers then do at the same time. Each is explored with a
 //! small bound, and the first that fails is the shortest. Workers are interchangeable, so the first to act is
 //! worker 0; and between workers only the order of the set-up matters, the rest being the scheduler's.
@@ -11,6 +11,7 @@
 use std::fmt::Write as _;
 use std::num::NonZeroUsize;
 
+use pgmap_program::op::Hunted;
 use pgmap_program::{Era, Geometry, Invariant, Memory, Program, Rules, TlbRefill};
 use pgmap_sched::{Control, Plan};
 
@@ -21,63 +22,10 @@ use crate::parallel::{Enough, in_order};
 use crate::scenario::Scenario;
 use crate::verdict::{Ends, Found, Verdict, explore};
 
-/// An operation of the vocabulary: its word, and how a worker says it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Word {
-    pub word: &'static str,
-    pub op: &'static str,
-}
-
-macro_rules! words {
-    ($($word:literal => $op:literal,)+) => {
-        /// Every word there is.
-        pub const WORDS: &[Word] = &[$(Word { word: $word, op: $op }),+];
-    };
-}
-
-words! {
-    "mmap" => "mmap 0 f 0 1 rw shared",
-    "touch" => "w 0 0",
-    "read" => "r 0 0",
-    "reference" => "pin 0 0",
-    "get" => "get 0 0",
-    "dma" => "dma_write",
-    "drop" => "unpin",
-    "munmap" => "munmap 0",
-    "truncate" => "ftruncate f 0",
-    "extend" => "ftruncate f 1",
-    "punch" => "punch f 0 1",
-    "write" => "pwrite f 0 1",
-    "unlink" => "unlink f",
-    "unbind" => "unbind",
-    "exit" => "exit",
-    "offline" => "madvise 0 soft_offline 0",
-    "alloc" => "dev_alloc 0 1",
-    "put" => "dev_put 0",
-}
-
-impl Word {
-    /// The word spelled so.
-    #[must_use]
-    pub fn find(word: &str) -> Option<Self> {
-        WORDS.iter().copied().find(|known| known.word == word)
-    }
-
-    /// The kind of operation it is, as [`call_number`](pgmap_program::op::call_number) numbers them.
-    #[must_use]
-    pub fn code(self) -> u8 {
-        // Most can be said only by who has mapped and pinned something.
-        let before =
-            if self.word == "mmap" { "" } else { "w0 mmap 0 f 0 1 rw shared\nw0 pin 0 0\n" };
-        let program = Program::parse(&format!("file f 1\n{before}w0 {}\n", self.op));
-        program.ok().and_then(|program| Some(program.steps.last()?.op.call_number())).unwrap_or(0)
-    }
-}
-
 /// What is looked for, and how hard.
 #[derive(Clone, Debug)]
 pub struct Hunt {
-    pub words: Vec<Word>,
+    pub words: Vec<Hunted>,
     pub era: Era,
     pub rules: Rules,
     pub memory: Memory,
@@ -343,7 +291,7 @@ fn up(digits: &mut [usize], places: usize, base: usize) -> bool {
 }
 
 /// The text of a sequence of (worker, word).
-fn program(words: &[Word], digits: &[usize], set_up: usize) -> String {
+fn program(words: &[Hunted], digits: &[usize], set_up: usize) -> String {
     let who = |digit: usize| digit / words.len();
     let mut text = String::from("file f 1\n");
     for (at, digit) in digits.iter().enumerate() {
@@ -351,7 +299,7 @@ fn program(words: &[Word], digits: &[usize], set_up: usize) -> String {
             text.push_str("start\n");
         }
         // Writing to a string does not fail.
-        let _ = writeln!(text, "w{} {}", who(*digit), words[digit % words.len()].op);
+        let _ = writeln!(text, "w{} {}", who(*digit), words[digit % words.len()].text);
     }
     text
 }
@@ -426,7 +374,7 @@ mod tests {
     #[test]
     fn the_next_sequence_is_never_far() {
         // Between these lie more that are none than anybody could wait for.
-        let (words, ops) = (WORDS.len(), 12);
+        let (words, ops) = (Hunted::all().len(), 12);
         for set_up in 0..ops {
             let mut sequences = Sequences::new(words, ops, set_up);
             assert!(sequences.by_ref().take(10).count() == 10, "{set_up}");
@@ -439,7 +387,7 @@ mod tests {
     #[test]
     fn a_hunt_of_many_words_draws_some_programs_and_one_of_few_words_none() {
         let era = Era::V6_15Sound;
-        let hunt = |words: &[Word]| Hunt {
+        let hunt = |words: &[Hunted]| Hunt {
             words: words.to_vec(),
             era,
             rules: era.rules(),
@@ -452,7 +400,8 @@ mod tests {
             wanted: Wanted::Anything,
             ends: Ends::Blamed,
         };
-        let drawn = |words| jobs(&hunt(words)).take(170).filter(|job| job.drawn).count();
-        assert_eq!((drawn(WORDS), drawn(&WORDS[..4])), (10, 0));
+        let drawn = |words: &[Hunted]| jobs(&hunt(words)).take(170).filter(|job| job.drawn).count();
+        let all = Hunted::all();
+        assert_eq!((drawn(&all), drawn(&all[..4])), (10, 0));
     }
 }

@@ -2,15 +2,17 @@
 
 use std::num::NonZeroUsize;
 
-use pgmap_explore::synth::{Caught, Hunt, Tried, WORDS, Wanted, Word, hunt};
+use pgmap_explore::synth::{Caught, Hunt, Tried, Wanted, hunt};
 use pgmap_explore::{Ends, Found, Scenario, Sort, attribute, processors};
-use pgmap_program::{Era, Geometry, Invariant, Memory, TlbRefill};
+use pgmap_program::op::Hunted;
+use pgmap_program::{Era, Geometry, Invariant, Memory, Program, TlbRefill};
 use pgmap_sched::{Control, Plan};
 
 const B33: &str = "mmap touch reference drop truncate";
 
 fn hunting(words: &str, era: Era, ops_max: usize) -> Hunt {
-    let words = words.split(' ').map(|word| Word::find(word).expect("a word")).collect();
+    let named = |word| Hunted::all().into_iter().find(|it| it.word == word).expect("a word");
+    let words = words.split(' ').map(named).collect();
     let plan = Plan { bound: Some(0), ..Plan::default() };
     let (threads, wanted) = (processors(), Wanted::Anything);
     let (memory, tlb) = (Memory::Sc, TlbRefill::OnAccess);
@@ -118,7 +120,7 @@ fn a_hunt_on_a_machine_of_other_sizes_says_so_in_what_it_catches() {
 fn a_wrong_rule_that_takes_many_steps_is_caught_among_all_words_by_what_is_drawn() {
     // It shows only where the block that was given away is used again: more steps than anybody enumerates.
     let mut wrong = Hunt {
-        words: WORDS.to_vec(),
+        words: Hunted::all(),
         ends: Ends::Blamed,
         plan: Plan { bound: Some(1), schedules_max: 20_000, ..Plan::default() },
         ..hunting(B33, Era::V6_15Sound, 6)
@@ -139,6 +141,19 @@ fn a_wrong_rule_is_caught_with_more_words() {
 
 #[test]
 fn every_word_is_an_operation() {
-    let strangers: Vec<&Word> = WORDS.iter().filter(|word| word.code() == 0).collect();
-    assert!(strangers.is_empty(), "{strangers:?}");
+    let all = Hunted::all();
+    assert_eq!(
+        all.iter().map(|it| it.word).collect::<Vec<_>>().join(" "),
+        "mmap touch read reference get dma drop munmap truncate extend punch write unlink unbind exit \
+         offline alloc put"
+    );
+    for it in all {
+        // Most can be said only by who has mapped and pinned something.
+        let before = if it.word == "mmap" { "" } else { "w0 mmap 0 f 0 1 rw shared\nw0 pin 0 0\n" };
+        let program =
+            Program::parse(&format!("file f 1\n{before}w0 {}\n", it.text)).expect("a program");
+        let step = program.steps.last().expect("a step");
+        assert_ne!(step.op.call_number(), 0, "{it:?}");
+        assert_eq!(step.op.call_number(), it.call_number(), "{it:?}");
+    }
 }

@@ -5,8 +5,9 @@ mod scenes;
 
 use std::num::NonZeroUsize;
 
-use pgmap_explore::synth::{Caught, Hunt, WORDS, Wanted, hunt};
+use pgmap_explore::synth::{Caught, Hunt, Wanted, hunt};
 use pgmap_explore::{Beyond, Ends, Look, Scenario, Search, Unproven, Verdict, search};
+use pgmap_program::op::Hunted;
 use pgmap_program::{Era, Memory, TlbRefill};
 use pgmap_sched::{Control, Doubt, Plan};
 use scenes::{TORN, scenario, torn};
@@ -79,7 +80,7 @@ fn a_failure_before_the_limit_is_found_none_the_less() {
 fn a_hunt_counts_what_it_cut() {
     let era = Era::V6_15Sound;
     let words = ["mmap", "touch"]
-        .map(|word| WORDS.iter().copied().find(|known| known.word == word).expect("a word"));
+        .map(|word| Hunted::all().into_iter().find(|known| known.word == word).expect("a word"));
     let mut asked = Hunt {
         words: words.to_vec(),
         era,

@@ -62,7 +62,7 @@ pub enum By {
 }
 
 /// What an operation returns if it does not fail.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Returns {
     /// 0.
@@ -165,27 +165,64 @@ pub enum Role {
 }
 
 impl Kind {
+    /// Every kind that an operation has an argument of, once.
+    #[must_use]
+    pub fn all() -> Vec<Kind> {
+        let mut all: Vec<Kind> = Vec::new();
+        for argument in OPERATIONS.iter().flat_map(|it| it.arguments) {
+            if all.iter().all(|known| known.name() != argument.kind.name()) {
+                all.push(argument.kind);
+            }
+        }
+        all
+    }
+
     /// A name for machines.
     #[must_use]
     pub const fn name(self) -> &'static str {
+        self.told().0
+    }
+
+    /// What it is, in words.
+    #[must_use]
+    pub const fn meaning(self) -> &'static str {
+        self.told().1
+    }
+
+    const fn told(self) -> (&'static str, &'static str) {
         match self {
-            Kind::Worker => "worker",
-            Kind::Handle(Handle::Fd, _) => "fd",
-            Kind::Handle(Handle::Mapping, _) => "mapping",
-            Kind::Handle(Handle::Pipe, _) => "pipe",
-            Kind::Pin(_) => "pin",
-            Kind::File => "file",
-            Kind::Name => "name",
-            Kind::Openable => "openable",
-            Kind::Page => "page",
-            Kind::Pages => "pages",
-            Kind::Size => "size",
-            Kind::Part => "part",
-            Kind::Value => "value",
-            Kind::Ticks => "ticks",
-            Kind::MountPoint => "mount_point",
-            Kind::Words(_) => "words",
-            Kind::Spoken(_) => "spoken",
+            Kind::Worker => ("worker", "a worker: w1, or 1"),
+            Kind::Handle(Handle::Fd, _) => {
+                ("fd", "a descriptor, by the number it was opened under")
+            }
+            Kind::Handle(Handle::Mapping, _) => {
+                ("mapping", "a mapping, by the number it was made under")
+            }
+            Kind::Handle(Handle::Pipe, _) => ("pipe", "a pipe, by the number it was made under"),
+            Kind::Pin(_) => (
+                "pin",
+                "a pin: which of its worker's pin and get steps took it, from 0; - is the most recent one that it still has",
+            ),
+            Kind::File => {
+                ("file", "a descriptor, or the name of a file, which is then opened for this step")
+            }
+            Kind::Name => ("name", "the name of a file"),
+            Kind::Openable => {
+                ("openable", "the name of a file, or /dev/nullb0, the slow block device")
+            }
+            Kind::Page => ("page", "a page, counted from the start of the mapping, file or device"),
+            Kind::Pages => ("pages", "how many pages, from the page named before on"),
+            Kind::Size => ("size", "a size in pages"),
+            Kind::Part => ("part", "a page and how many from there on; without it, all of it"),
+            Kind::Value => ("value", "a data word of 64 bits, decimal or 0x hexadecimal"),
+            Kind::Ticks => {
+                ("ticks", "how many ticks of virtual time; without it, until time passes")
+            }
+            Kind::MountPoint => {
+                ("mount_point", "where the file system is mounted; a program has one")
+            }
+            Kind::Words(_) => ("words", "one of a few words"),
+            Kind::Spoken(_) => ("spoken", "the word of the operation itself"),
         }
     }
 
@@ -225,6 +262,33 @@ impl Kind {
     }
 }
 
+impl Returns {
+    /// Whatever an operation returns, once.
+    #[must_use]
+    pub fn all() -> Vec<Returns> {
+        let mut all: Vec<Returns> = OPERATIONS.iter().map(|it| it.returns).collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
+    /// What it is, in words.
+    #[must_use]
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Returns::Zero => "0",
+            Returns::Bytes => "how many bytes were moved, 4096 to a page",
+            Returns::Pages => "how many pages were given back",
+            Returns::Pinned => {
+                "how many pages were taken; they are kept under the worker's next number for pins, which a failing \
+                 call uses up, too"
+            }
+            Returns::Word => "the data word of a page",
+            Returns::Folios => "how many folios were made",
+        }
+    }
+}
+
 impl Operation {
     /// The operation of this word.
     #[must_use]
@@ -235,6 +299,24 @@ impl Operation {
     /// Every word of the language.
     pub fn words() -> impl Iterator<Item = Said> {
         OPERATIONS.iter().flat_map(|it| it.said).copied()
+    }
+}
+
+impl Hunted {
+    /// Every word of hunts, in the order in which they are tried.
+    #[must_use]
+    pub fn all() -> Vec<Hunted> {
+        let mut all: Vec<Hunted> = OPERATIONS.iter().flat_map(|it| it.hunted).copied().collect();
+        all.sort_by_key(|hunted| hunted.turn);
+        all
+    }
+
+    /// The number of the call it is, as [`call_number`] gives it.
+    #[must_use]
+    pub fn call_number(self) -> u8 {
+        let word = self.text.split(' ').next();
+        let said = Operation::words().find(|said| Some(said.word) == word);
+        said.map_or(0, |said| call_number(said.call))
     }
 }
 

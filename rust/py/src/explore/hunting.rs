@@ -1,8 +1,9 @@
 //! `hunt_start(config)`: programs nobody wrote, shortest first (`_core_api.HuntReport`).
 
-use pgmap_explore::synth::{Caught, Hunt, Tried, WORDS, Wanted, Word, hunt};
+use pgmap_explore::synth::{Caught, Hunt, Tried, Wanted, hunt};
 use pgmap_explore::{Ends, Scenario};
 use pgmap_program::Program;
+use pgmap_program::op::Hunted;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use serde_json::{Value, json};
@@ -42,17 +43,18 @@ pub(crate) fn hunt_start(py: Python<'_>, config: &Bound<'_, PyDict>) -> PyResult
 }
 
 /// The vocabulary; no words stand for all there are.
-fn words(py: Python<'_>, config: &Bound<'_, PyDict>) -> PyResult<Vec<Word>> {
+fn words(py: Python<'_>, config: &Bound<'_, PyDict>) -> PyResult<Vec<Hunted>> {
     let asked: Vec<String> = value(py, config, "words")?;
     if asked.is_empty() {
-        return Ok(WORDS.to_vec());
+        return Ok(Hunted::all());
     }
-    let mut words: Vec<Word> = Vec::new();
+    let mut words: Vec<Hunted> = Vec::new();
     for word in asked {
-        let known = Word::find(&word).ok_or_else(|| {
-            let all: Vec<_> = WORDS.iter().map(|known| known.word).collect();
-            invalid(py, format!("no word is \"{word}\"; words are: {}", all.join(", ")))
-        })?;
+        let known =
+            Hunted::all().into_iter().find(|known| known.word == word).ok_or_else(|| {
+                let all: Vec<_> = Hunted::all().iter().map(|known| known.word).collect();
+                invalid(py, format!("no word is \"{word}\"; words are: {}", all.join(", ")))
+            })?;
         if !words.contains(&known) {
             words.push(known);
         }
