@@ -34,7 +34,7 @@ SOURCES := Cargo.toml $(wildcard Cargo.lock) README.md $(shell find rust python 
 $(shell if [ -d $(VENV) ] && ! $(PY) -c '' 2>/dev/null; then rm -rf $(VENV); fi)
 
 .DEFAULT_GOAL := help
-.PHONY: help build stress test thorough bench lint mutants wheel clean toolchain
+.PHONY: help build stress test thorough bench lint docs mutants wheel clean toolchain
 
 help: ## this list
 	@echo 'usage: make TARGET'
@@ -69,6 +69,10 @@ lint: build $(VENV)/.lint ## rustfmt, clippy, ruff, mypy --strict, stubtest
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 	$(PY) -m mypy.stubtest pgmap._core --mypy-config-file pyproject.toml
+
+docs: build ## write docs/language.md and docs/rules.md anew, from the core's tables
+	@$(PY) -m pgmap.explore --language > docs/language.md
+	@$(PY) -m pgmap.rules --document > docs/rules.md
 
 mutants: build ## plant known mistakes one at a time: which suite notices? (MUTANTS_ARGS)
 	@PYTHONPATH=tests $(PY) -m mutants $(MUTANTS_ARGS)

@@ -262,8 +262,30 @@ FACTS: Facts = {
         }
     ],
     "operations": [
-        {"name": "munmap", "args": "M [PAGE N]", "by": "worker"},
+        {
+            "words": ["munmap"],
+            "by": "worker",
+            "sentence": "Unmaps all of a mapping, or some pages of it.",
+            "usage": "M [PAGE N]",
+            "arguments": [
+                {
+                    "name": "map",
+                    "usage": "M",
+                    "kind": "mapping",
+                    "role": "ends",
+                    "optional": False,
+                    "bounds": [0, 63],
+                    "words": [],
+                }
+            ],
+            "returns": "zero",
+            "errnos": ["EINVAL"],
+            "deaths": [],
+            "hunted": [{"word": "munmap", "text": "munmap 0"}],
+        },
     ],
+    "kinds": [{"name": "mapping", "meaning": "a mapping by its number"}],
+    "returns": [{"name": "zero", "meaning": "0"}],
     "lacking": [{"name": "split*", "what": "splitting folios"}],
     "errnos": [{"name": "EFAULT", "number": 14, "meaning": "Bad address"}],
 }

@@ -625,12 +625,44 @@ class RuleFact(TypedDict):
     eras: dict[str, str]
 
 
-class OperationFact(TypedDict):
-    """A word of the program language."""
+class ArgumentFact(TypedDict):
+    """An argument of an operation: what it may be, and what becomes of what it names."""
 
     name: str
-    args: str
+    usage: str
+    kind: str
+    role: str | None
+    optional: bool
+    bounds: list[int] | None
+    words: list[str]
+
+
+class HuntedFact(TypedDict):
+    """A word of hunts, and what it stands for."""
+
+    word: str
+    text: str
+
+
+class OperationFact(TypedDict):
+    """An operation of the program language: a row of the core's table."""
+
+    words: list[str]
     by: Literal["worker", "environment"]
+    sentence: str
+    usage: str
+    arguments: list[ArgumentFact]
+    returns: str
+    errnos: list[str]
+    deaths: list[str]
+    hunted: list[HuntedFact]
+
+
+class MeaningFact(TypedDict):
+    """A kind of argument or result, and what it is."""
+
+    name: str
+    meaning: str
 
 
 class LackingFact(TypedDict):
@@ -655,6 +687,8 @@ class Facts(TypedDict):
     eras: list[EraFact]
     rules: list[RuleFact]
     operations: list[OperationFact]
+    kinds: list[MeaningFact]
+    returns: list[MeaningFact]
     lacking: list[LackingFact]
     errnos: list[ErrnoFact]
 

@@ -10,7 +10,7 @@ import argparse
 import re
 from collections.abc import Sequence
 
-from pgmap import _cli, _core_api, _glossary, _hunt
+from pgmap import _cli, _core_api, _glossary, _hunt, _language
 from pgmap._announce import Announcer
 from pgmap._args import (
     DEFAULT_EXPLORE_SEED,
@@ -98,6 +98,10 @@ class Explore:
             "too large for bounds: draw schedules for ten minutes, and tell how much they showed",
         ),
         (
+            "python -m pgmap.explore --language",
+            "every operation a program can have, its arguments and what it returns",
+        ),
+        (
             "python -m pgmap.explore --hunt 'mmap touch reference drop truncate' --era v6.15",
             "the shortest program of these words that the rules as shipped do not survive",
         ),
@@ -129,6 +133,11 @@ class Explore:
             metavar="WORDS",
             help="explore all programs of these words, shortest first, and of many words some that "
             "are drawn, too; 'all' is every word",
+        )
+        world.add_argument(
+            "--language",
+            action="store_true",
+            help="explore nothing: print what a program can say",
         )
         world.add_argument(
             "--ops",
@@ -179,6 +188,8 @@ class Explore:
     ) -> _cli.Outcome:
         """Search, then tell."""
         out.facts.update(build=dict(core.build_info()))
+        if args.language:
+            return tell_language(args, out, core)
         if args.hunt is not None:
             if args.program is not None:
                 raise UsageError("--hunt looks for programs: give either a program or --hunt")
@@ -237,6 +248,22 @@ class Explore:
         found = report["found"]
         token = None if found is None else found["token"]
         return _cli.Outcome(code, {**report, "token": token})
+
+
+def tell_language(args: argparse.Namespace, out: Output, core: _core_api.Core) -> _cli.Outcome:
+    """Print what a program can say, which the core's table of operations knows."""
+    if args.program is not None or args.hunt is not None:
+        raise UsageError("--language explores nothing: leave out the program and --hunt")
+    facts = core.facts()
+    for line in _language.page(facts):
+        out.result(line)
+    language = {
+        "operations": facts["operations"],
+        "kinds": facts["kinds"],
+        "returns": facts["returns"],
+        "lacking": facts["lacking"],
+    }
+    return _cli.Outcome(Exit.OK, {"language": language})
 
 
 def words(text: str) -> list[str]:

@@ -143,8 +143,9 @@ def entries(facts: Facts, catalogue: Catalogue) -> Iterator[Entry]:
     yield from map(era_entry, facts["eras"])
     for operation in facts["operations"]:
         who = "wN " if operation["by"] == "worker" else ""
-        does = f"{who}{operation['name']} {operation['args']}".rstrip()
-        yield Entry(operation["name"], "operation", does)
+        for word in operation["words"]:
+            says = f"{who}{word} {operation['usage']}".rstrip()
+            yield Entry(word, "operation", says, (operation["sentence"],))
     for lacking in facts["lacking"]:
         yield Entry(lacking["name"], LACKING, f"{lacking['what']}: not supported yet")
     for errno in facts["errnos"]:

@@ -11,8 +11,8 @@ use prim::{Cpu, Lease, TaskId};
 use program::op::{
     Access, Advice, Align, Close, DevAlloc, DevGet, DevPut, DioRead, Drain, FdNo, FileIdx, FileRef,
     Fork, Ftruncate, Layout, Longterm, Madvise, MapNo, Mmap, Munmap, Open, OpenMode, PageRange,
-    Pin, Pipe, PipeNo, Pread, Prot, Punch, Pvmread, Pwrite, Sharing, Target, Tee, Touch, Unlink,
-    Unpin, Vmsplice, WorkerId, Zerorange,
+    Pin, Pipe, PipeNo, Pread, Prot, Punch, Pvmread, Pwrite, Returns, Sharing, Target, Tee, Touch,
+    Unlink, Unpin, Vmsplice, WorkerId, Zerorange,
 };
 use program::{Era, Errno, Geometry, Op};
 
@@ -134,7 +134,12 @@ fn with_every_kth_allocation_failing_nothing_panics_and_nothing_leaks() {
 fn is_declared(op: &Op, ended: Return) -> bool {
     let row = op.operation().expect("an operation of the language");
     match ended {
-        Ok(value) => value >= 0,
+        Ok(value) => match row.returns {
+            Returns::Zero => value == 0,
+            Returns::Bytes => value >= 0 && value % 4096 == 0,
+            Returns::Pages | Returns::Pinned | Returns::Folios => value > 0,
+            Returns::Word => true,
+        },
         // Any call of a worker that does not run.
         Err(Failure::Errno(Errno::ESRCH)) => true,
         Err(Failure::Errno(errno)) => row.errnos.contains(&errno),
@@ -146,6 +151,7 @@ fn is_declared(op: &Op, ended: Return) -> bool {
 fn an_end_that_no_row_declares_is_noticed() {
     let nop = Op::Nop;
     assert!(is_declared(&nop, Ok(0)));
+    assert!(!is_declared(&nop, Ok(1)));
     assert!(!is_declared(&nop, Err(Errno::EBADF.into())));
     assert!(!is_declared(&nop, Err(Failure::Died(program::Died::Sigbus))));
 }

@@ -2,8 +2,8 @@
 //! names the argument's kind, what came, and what may come.
 
 use pgmap_program::op::{
-    Access, Align, FdNo, FileState, HANDLES_MAX, Layout, MapNo, OpenMode, PAGE_MAX, PinNo, PipeNo,
-    Prot, Sharing, WORKERS_MAX, WorkerId,
+    Access, Align, FdNo, FileState, Handle, Kind, Layout, MapNo, OpenMode, PinNo, PipeNo, Prot,
+    Role, SLOW_BLOCK, Sharing, WorkerId,
 };
 use pgmap_program::parse::is_file_name;
 use pyo3::exceptions::{PyTypeError, PyValueError};
@@ -43,8 +43,16 @@ fn wrong_type(value: Borrowed<'_, '_, PyAny>, what: &str, wanted: &str) -> PyErr
     PyTypeError::new_err(format!("{what} must be {wanted}, not {found}"))
 }
 
+/// What an argument of a kind may be, in the language as here.
+const fn bounds(kind: Kind) -> (u64, u64) {
+    match kind.bounds() {
+        Some(bounds) => bounds,
+        None => panic!("a kind that is no number"),
+    }
+}
+
 macro_rules! numbers {
-    ($($(#[$doc:meta])+ $name:ident($inner:ty) $what:literal, $low:expr, $high:expr, $make:expr;)+) => {$(
+    ($($(#[$doc:meta])+ $name:ident($inner:ty) $what:literal, $bounds:expr, $make:expr;)+) => {$(
         $(#[$doc])+
         #[derive(Clone, Copy, Debug)]
         pub(crate) struct $name(pub(crate) $inner);
@@ -53,7 +61,8 @@ macro_rules! numbers {
             type Error = PyErr;
 
             fn extract(value: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
-                number(value, $what, $low, $high).map($make).map(Self)
+                const BOUNDS: (u64, u64) = $bounds;
+                number(value, $what, BOUNDS.0, BOUNDS.1).map($make).map(Self)
             }
         }
     )+};
@@ -61,27 +70,27 @@ macro_rules! numbers {
 
 numbers! {
     /// A worker.
-    Worker(WorkerId) "worker", 0, (WORKERS_MAX - 1).into(), |n| WorkerId(n as u8);
+    Worker(WorkerId) "worker", bounds(Kind::Worker), |n| WorkerId(n as u8);
     /// A file descriptor.
-    Fd(FdNo) "fd", 0, (HANDLES_MAX - 1).into(), |n| FdNo(n as u8);
+    Fd(FdNo) "fd", bounds(Kind::Handle(Handle::Fd, Role::Uses)), |n| FdNo(n as u8);
     /// A mapping.
-    Map(MapNo) "map", 0, (HANDLES_MAX - 1).into(), |n| MapNo(n as u8);
+    Map(MapNo) "map", bounds(Kind::Handle(Handle::Mapping, Role::Uses)), |n| MapNo(n as u8);
     /// A pipe.
-    Pipe(PipeNo) "pipe", 0, (HANDLES_MAX - 1).into(), |n| PipeNo(n as u8);
+    Pipe(PipeNo) "pipe", bounds(Kind::Handle(Handle::Pipe, Role::Uses)), |n| PipeNo(n as u8);
     /// A pin or get.
-    Pin(PinNo) "pin", 0, u16::MAX.into(), |n| PinNo(n as u16);
-    /// Where something starts.
-    Page(u32) "page", 0, PAGE_MAX.into(), |n| n as u32;
+    Pin(PinNo) "pin", bounds(Kind::Pin(Role::Uses)), |n| PinNo(n as u16);
+    /// Where something starts; the page behind the last one is refused by the machine.
+    Page(u32) "page", bounds(Kind::Size), |n| n as u32;
     /// How many pages, at least one.
-    Pages(u32) "pages", 1, PAGE_MAX.into(), |n| n as u32;
+    Pages(u32) "pages", bounds(Kind::Pages), |n| n as u32;
     /// A size in pages, which may be none.
-    Size(u32) "pages", 0, PAGE_MAX.into(), |n| n as u32;
+    Size(u32) "pages", bounds(Kind::Size), |n| n as u32;
     /// A frame number.
-    Frame(u32) "pfn", 0, u32::MAX.into(), |n| n as u32;
+    Frame(u32) "pfn", (0, u32::MAX as u64), |n| n as u32;
     /// The data word of a page.
-    Word(u64) "value", 0, u64::MAX, |n| n;
+    Word(u64) "value", bounds(Kind::Value), |n| n;
     /// A span of virtual time.
-    Ticks(u32) "ticks", 0, PAGE_MAX.into(), |n| n as u32;
+    Ticks(u32) "ticks", bounds(Kind::Size), |n| n as u32;
 }
 
 /// A word out of a few.
@@ -138,9 +147,6 @@ words! {
         ("sparse", None),
     ];
 }
-
-/// Where `open` finds the slow block device.
-pub(crate) const SLOW_BLOCK: &str = "/dev/nullb0";
 
 /// The name of a file.
 #[derive(Clone, Debug)]

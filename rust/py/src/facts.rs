@@ -1,7 +1,7 @@
 //! `facts()`: what the short names in outputs stand for, as plain data (`_core_api.Facts`); and whether a name
 //! of a rule is one.
 
-use pgmap_program::op::OPERATIONS;
+use pgmap_program::op::{Kind, OPERATIONS, Operation, Returns};
 use pgmap_program::parse::lacking;
 use pgmap_program::{Era, Errno, Invariant, RULES, RuleInfo};
 use pyo3::prelude::*;
@@ -37,11 +37,13 @@ pub(crate) fn facts(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
         })
         .collect();
     let rules: Vec<Value> = RULES.iter().map(rule).collect();
-    let operations: Vec<Value> = OPERATIONS
+    let operations: Vec<Value> = OPERATIONS.iter().map(operation).collect();
+    let kinds: Vec<Value> = Kind::all()
         .iter()
-        .flat_map(|it| it.said.iter().map(move |said| (it, said.word)))
-        .map(|(it, word)| json!({ "name": word, "args": it.usage, "by": it.by }))
+        .map(|it| json!({ "name": it.name(), "meaning": it.meaning() }))
         .collect();
+    let returns: Vec<Value> =
+        Returns::all().iter().map(|it| json!({ "name": it, "meaning": it.meaning() })).collect();
     let lacking: Vec<Value> =
         lacking().map(|(name, what)| json!({ "name": name, "what": what })).collect();
     let errnos: Vec<Value> = Errno::ALL
@@ -52,9 +54,34 @@ pub(crate) fn facts(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
         py,
         &json!({
             "invariants": invariants, "eras": eras, "rules": rules, "operations": operations,
-            "lacking": lacking, "errnos": errnos,
+            "kinds": kinds, "returns": returns, "lacking": lacking, "errnos": errnos,
         }),
     )
+}
+
+/// A row of the table of operations.
+fn operation(it: &Operation) -> Value {
+    let arguments: Vec<Value> = it
+        .arguments
+        .iter()
+        .map(|arg| {
+            json!({
+                "name": arg.name, "usage": arg.usage, "kind": arg.kind.name(), "role": arg.kind.role(),
+                "optional": arg.is_optional(), "bounds": arg.kind.bounds(), "words": arg.kind.words(),
+            })
+        })
+        .collect();
+    let hunted: Vec<Value> = it
+        .hunted
+        .iter()
+        .map(|hunted| json!({ "word": hunted.word, "text": hunted.text }))
+        .collect();
+    json!({
+        "words": it.said.iter().map(|said| said.word).collect::<Vec<_>>(),
+        "by": it.by, "sentence": it.sentence, "usage": it.usage, "arguments": arguments,
+        "returns": it.returns, "errnos": it.errnos.iter().map(|it| it.name()).collect::<Vec<_>>(),
+        "deaths": it.deaths.iter().map(|it| it.name()).collect::<Vec<_>>(), "hunted": hunted,
+    })
 }
 
 fn rule(rule: &RuleInfo) -> Value {

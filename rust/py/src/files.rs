@@ -1,12 +1,11 @@
 //! Calls on files. The order of arguments is the program language's.
 
-use pgmap_program::op::{self, FileState, Layout, OpenMode, Target};
+use pgmap_program::op::{self, FileState, Layout, OpenMode, SLOW_BLOCK, Target};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
 use crate::convert::{
-    Fd, FileArg, FileName, LayoutWord, ModeWord, Page, Pages, SLOW_BLOCK, Size, StateWord, Word,
-    Worker,
+    Fd, FileArg, FileName, LayoutWord, ModeWord, Page, Pages, Size, StateWord, Word, Worker,
 };
 use crate::world::World;
 

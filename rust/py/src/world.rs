@@ -11,13 +11,13 @@ use pgmap_mm::vm::GupKind;
 use pgmap_mm::world::{Failure, Party, World as Emulated};
 use pgmap_native::lab::{Lab, Patience};
 use pgmap_prim::{Cpu, catch_abandon};
-use pgmap_program::op::{self, FileRef, FileState, Layout, Op, WorkerId};
+use pgmap_program::op::{self, FileRef, FileState, Layout, Op, SLOW_BLOCK, WorkerId};
 use pgmap_program::{Era, Errno, FileSpec, Geometry, Program as Parsed, Rules};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
-use crate::convert::{Deadline, Fd, FileArg, Frame, SLOW_BLOCK, StuckWord, Worker};
+use crate::convert::{Deadline, Fd, FileArg, Frame, StuckWord, Worker};
 use crate::entry::{Entry, State};
 use crate::names::{Names, Resolved};
 use crate::raise::Class;

@@ -5,11 +5,8 @@ use std::fmt;
 use serde::Serialize;
 
 use super::describe::{Argument, By, Hunted, Operation, Returns, Said};
-use super::forms::{
-    At, Device, Ends, EndsPin, File, FirstOr, Form, Keyword, Makes, MayUse, MountPoint, Named,
-    Names, Number, OneOf, Openable, Other, Page, Pages, PagesOrOne, Part, Size, SomeWorker, Spoken,
-    Text, Theirs, Ticks, Use, Uses, UsesPin, Value, ValueOrOne, Worker, say,
-};
+// Whatever form a row names.
+use super::forms::*;
 use super::{
     Access, Advice, Align, FdNo, FileIdx, FileRef, FsIdx, Longterm, MapNo, OpenMode, PageRange,
     PinNo, PipeNo, Prot, Sharing, Target, WorkerId,

@@ -110,6 +110,9 @@ impl From<Get> for Pin {
     }
 }
 
+/// Where `open` finds the recorder's slow block device.
+pub const SLOW_BLOCK: &str = "/dev/nullb0";
+
 /// Workers are numbered below this.
 pub const WORKERS_MAX: u8 = 64;
 /// Descriptors, mappings and pipes are numbered below this.

@@ -3,7 +3,7 @@
 use super::lacking;
 use super::words::{Complaint, Word, Words};
 use crate::nearest::hint;
-use crate::op::{By, FileIdx, FsIdx, Mount, Op, Operation, WorkerId};
+use crate::op::{By, FileIdx, FsIdx, Mount, Op, Operation, SLOW_BLOCK, WorkerId};
 use crate::program::Program;
 
 /// Where a file system is mounted if the program does not say.
@@ -70,9 +70,6 @@ fn other_means(
         Op::Unsupported { name: name.text.to_owned(), args }
     }))
 }
-
-/// The recorder's slow block device.
-pub(crate) const SLOW_BLOCK: &str = "/dev/nullb0";
 
 /// The file of this name.
 pub(crate) fn file(word: Word<'_>, program: &Program) -> Result<FileIdx, Complaint> {

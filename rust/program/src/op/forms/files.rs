@@ -2,8 +2,8 @@
 
 use super::{At, Form, Names, Text, Use, said};
 use crate::op::describe::Kind;
-use crate::op::{FdNo, FileIdx, FileRef, FsIdx, Target};
-use crate::parse::ops::{self, SLOW_BLOCK};
+use crate::op::{FdNo, FileIdx, FileRef, FsIdx, SLOW_BLOCK, Target};
+use crate::parse::ops;
 use crate::parse::words::{Complaint, Words};
 use crate::program::Program;
 

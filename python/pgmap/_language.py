@@ -1,0 +1,136 @@
+"""The language of programs, as a page: its lines, and the core's table of operations.
+
+``python -m pgmap.explore --language`` prints it, and ``docs/language.md`` is that output.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+
+from pgmap._core_api import ArgumentFact, Facts, OperationFact
+
+WIDTH = 100
+
+LINES = """\
+# The language of programs
+
+This page is what `pgmap explore --language` prints; with `--json` the same comes as data.
+Write it anew with `make docs` after a change of the table in `rust/program/src/op/table.rs`.
+
+A program is a text: files, then steps, line by line. `#` begins a comment.
+
+    file f 16 written                     # NAME PAGES [written|unwritten] [contiguous|huge]
+    w0 open 0 f rw                        # worker 0 does it
+    w0 mmap 0 0 0 16 rw shared | w0 w 0 1 # several steps on one line, left to right
+    w1 ftruncate f 0 &                    # & goes on at once; a later wait waits for it
+    start                                 # what came before was set-up
+    a: w0 pin 0 0                         # a label, for expectations
+    w1 punch f 0 1
+    sleep                                 # the environment needs no worker
+    expect a = ok or w1.1 = EBUSY         # what must come of it
+
+- **Files** are declared before the first step. `written` files have blocks that were written,
+  `unwritten` ones blocks that read as zero; `huge` ones lie on a PMD boundary of the device, others
+  where no huge page fits.
+- **Workers** are `w0` to `w63`. One that no `spawn` or `fork` starts is started by its first step,
+  in a process of its own. Descriptors, mappings and pipes are numbered by the program, from 0 to 63
+  in each process; pins are numbered by their worker's `pin` and `get` steps, from 0.
+- **Set-up** is what stands before `start`. It runs in order, and a step of it that fails is an
+  error of the program. Behind `start` each worker does its own steps in order, and workers run at
+  the same time. Without `start` there is no set-up.
+- **Labels** name steps for expectations. So do places: `w0.2` is the second step of worker 0 behind
+  `start`, `env.1` the first one of the environment.
+- **Expectations** are `expect COND` (at the end of every schedule), `never COND` (of none) and
+  `sometimes COND` (of one at least). COND is made of `STEP = RESULT` and `STEP != RESULT` with
+  `and`, `or`, `not` and brackets. RESULT is `ok`, a value, an error number such as `EBUSY`,
+  `SIGBUS`, `SIGSEGV`, or `waits`.
+
+A reference to nothing is refused when the program is read: a file never declared, a number that no
+earlier step of the worker made, a worker that has left. What a kernel could be asked is left to it,
+however silly: closing or unmapping twice, touching beyond the end.
+"""
+
+CALLS = """\
+Any call of a worker that does not run returns `ESRCH`. What the model lacks is read, and then
+refused with the reason; `pgmap explain` lists it.
+"""
+
+ROLES = {
+    "uses": "made before by the same worker",
+    "theirs": "made before by the worker named",
+    "may_use": "made before, or not",
+    "makes": "made here",
+    "ends": "gone afterwards",
+    "device": "of the slow block device",
+}
+
+
+def page(facts: Facts) -> Iterator[str]:
+    """The page, line by line."""
+    yield from LINES.splitlines()
+    yield ""
+    yield "## Operations"
+    yield ""
+    yield from CALLS.splitlines()
+    returns = {it["name"]: it["meaning"] for it in facts["returns"]}
+    for by, title in (("worker", "Of a worker"), ("environment", "Of the environment")):
+        yield ""
+        yield f"### {title}"
+        for operation in facts["operations"]:
+            if operation["by"] == by:
+                yield ""
+                yield from entry(operation, returns)
+    yield ""
+    yield "## Arguments"
+    yield ""
+    yield "| kind | what it is |"
+    yield "|---|---|"
+    for kind in facts["kinds"]:
+        yield f"| {kind['name']} | {kind['meaning']} |"
+    yield ""
+    yield "## Words of a hunt"
+    yield ""
+    yield "`pgmap explore --hunt 'WORD ...'` makes programs of these, on a file `f` of one page."
+    yield ""
+    yield "| word | what a worker does |"
+    yield "|---|---|"
+    for operation in facts["operations"]:
+        for hunted in operation["hunted"]:
+            yield f"| {hunted['word']} | `{hunted['text']}` |"
+
+
+def entry(operation: OperationFact, returns: dict[str, str]) -> Iterator[str]:
+    """One operation."""
+    who = "wN " if operation["by"] == "worker" else ""
+    said = [f"{who}{word} {operation['usage']}".rstrip() for word in operation["words"]]
+    yield "#### " + " or ".join(f"`{text}`" for text in said)
+    yield ""
+    yield from textwrap.wrap(operation["sentence"], WIDTH)
+    yield ""
+    for argument in operation["arguments"]:
+        if argument["usage"]:
+            yield from told(f"`{argument['usage']}`: {what(argument)}")
+    yield from told(f"returns {returns[operation['returns']]}")
+    ends = operation["errnos"] + operation["deaths"]
+    if ends:
+        yield from told(f"or {' '.join(ends)}")
+
+
+def what(argument: ArgumentFact) -> str:
+    """What an argument may be."""
+    words = " or ".join(f"`{word}`" for word in argument["words"])
+    parts = [argument["name"]]
+    kind = argument["kind"].replace("_", " ")
+    if words:
+        parts.append(words)
+    elif kind != argument["name"]:
+        parts.append(kind)
+    if argument["role"] is not None and argument["kind"] != "file":
+        parts.append(ROLES[argument["role"]])
+    return ", ".join(parts)
+
+
+def told(text: str) -> list[str]:
+    """An item of a list."""
+    return textwrap.wrap(text, WIDTH, initial_indent="- ", subsequent_indent="  ")
