@@ -143,6 +143,13 @@ def test_a_grace_period_that_is_needed_must_be_waited_for(run: Runner, folder: P
     ran = run(Races(), "run", "mine", "--races", str(folder), "--replays", "1", core=core())
     assert ran.exit is Exit.FOUND
     assert "no step of it waits for a grace period" in ran.stdout
+    waits = MINE.replace("truncate-break-layout=off", "memunmap-wait=off").replace(
+        "I18", "I13-weak"
+    )
+    waits = waits.replace("w1 ftruncate f 0", "w1 unbind") + "needs = { grace-period = true }\n"
+    (folder / "mine.toml").write_text(waits, encoding="utf-8")
+    ran = run(Races(), "run", "mine", "--races", str(folder), "--replays", "1", core=core())
+    assert ran.exit is Exit.OK, ran.stdout
 
 
 class Alike(FakeCore):
