@@ -72,10 +72,6 @@ impl Footprint {
         &self.accesses
     }
 
-    pub(crate) fn touches(&self, thing: Thing) -> bool {
-        self.touched & thing.bit() != 0 && self.accesses.iter().any(|access| access.thing == thing)
-    }
-
     pub(crate) fn writes(&self, thing: Thing) -> bool {
         self.written & thing.bit() != 0
             && self.accesses.iter().any(|access| access.write && access.thing == thing)

@@ -40,8 +40,7 @@
 //!   nothing was found. A look that may lead to a complaint decides, too.
 //! * A step that waited touches all that its condition looked at, by records after it if need be. If
 //!   that is more than the step's own object, others only ever help it: once it holds, it holds until
-//!   the task has gone on. (A condition that others can make false again is followed as far as
-//!   one execution shows it.)
+//!   the task has gone on. What they could make false again would be lost in silence.
 //! * Objects have numbers of their own: [`intern`](crate::intern) numbers by first touch, so memory
 //!   that it names must be met before tasks that share it part ways.
 //!

@@ -78,10 +78,6 @@ impl Path {
                 continue;
             }
             settled.join(&self.nodes[early].clock);
-            if self.shuts(early, late) {
-                let node = &mut self.nodes[early];
-                node.wanted |= late.task.bit() & !node.asleep;
-            }
             self.want(early, late);
         }
         clock
@@ -100,14 +96,6 @@ impl Path {
             return true;
         }
         self.beside(early, late.at).any(|(_, node)| node.footprint.conflicts(late.footprint))
-    }
-
-    /// Whether a block made a step wait that could run before it, and not by writing the step's own
-    /// object. What else keeps the step from running is then unknown, so it must run right there.
-    fn shuts(&self, early: usize, late: &Late<'_>) -> bool {
-        let condition = Thing::Condition { task: late.task, since: late.previous };
-        let Node { able, footprint, .. } = &self.nodes[early];
-        late.waits && able & late.task.bit() != 0 && footprint.touches(condition)
     }
 
     /// The blocks after `early` and before `end` that do not depend on it.
