@@ -3,7 +3,7 @@
 mod common;
 
 use common::*;
-use pgmap_mm::vm::{Access as VmAccess, Died, MmId, Vm, Vpn};
+use pgmap_mm::vm::{CpuAccess, Died, MmId, Vm, Vpn};
 use prim::Cpu;
 use program::op::{
     Advice, Align, Layout, Load, Madvise, Mmap, Munmap, Prot, Sharing, Store, WorkerId,
@@ -23,7 +23,7 @@ fn addresses(rig: &Rig, cpu: &Cpu<'_>, process: u32) -> Vec<Vpn> {
 }
 
 /// An access past every check of a system call: what the CPU itself does.
-fn access(rig: &Rig, cpu: &Cpu<'_>, process: u32, at: Vpn, access: VmAccess) -> Result<u64, Died> {
+fn access(rig: &Rig, cpu: &Cpu<'_>, process: u32, at: Vpn, access: CpuAccess) -> Result<u64, Died> {
     rig.world.dax.vm.access(cpu, mm(process), at, access, &rig.world.dax)
 }
 
@@ -36,7 +36,7 @@ fn an_unmap_takes_the_translations_of_its_whole_range_from_every_cpu() {
         rig.start(&first, W0, F, 32, align);
         let all = addresses(&rig, &first, 0);
         assert_eq!(all.len(), 32);
-        let load = |at: &Vpn| access(&rig, &second, 0, *at, VmAccess::Load);
+        let load = |at: &Vpn| access(&rig, &second, 0, *at, CpuAccess::Load);
         assert!(all.iter().all(|at| load(at).is_ok()), "a translation of each");
         rig.world.munmap(&first, W0, &Munmap { map: M, range: None }).expect("munmap");
         let served: Vec<_> = all.iter().filter(|at| load(at) != Err(Died::Sigsegv)).collect();
@@ -69,10 +69,14 @@ fn what_may_only_be_read_is_not_written_through_a_translation_for_reading() {
             )
             .expect("a mapping");
         let at = addresses(&rig, &cpu, 0)[2];
-        assert_eq!(access(&rig, &cpu, 0, at, VmAccess::Store(5)), Err(Died::Sigsegv), "at once");
-        assert_eq!(access(&rig, &cpu, 0, at, VmAccess::Load), Ok(0));
-        assert_eq!(access(&rig, &cpu, 0, at, VmAccess::Store(5)), Err(Died::Sigsegv), "translated");
-        assert_eq!(access(&rig, &cpu, 0, at, VmAccess::Load), Ok(0));
+        assert_eq!(access(&rig, &cpu, 0, at, CpuAccess::Store(5)), Err(Died::Sigsegv), "at once");
+        assert_eq!(access(&rig, &cpu, 0, at, CpuAccess::Load), Ok(0));
+        assert_eq!(
+            access(&rig, &cpu, 0, at, CpuAccess::Store(5)),
+            Err(Died::Sigsegv),
+            "translated"
+        );
+        assert_eq!(access(&rig, &cpu, 0, at, CpuAccess::Load), Ok(0));
     }
 }
 
@@ -111,7 +115,7 @@ fn nothing_is_mapped_past_the_end_of_an_address_space() {
     let end = tables / processes * COSY.pmd_pages();
     for process in 0..processes {
         for at in [end - 1, end, end + 1, u32::MAX] {
-            let died = access(&rig, &cpu, process, Vpn(at), VmAccess::Load);
+            let died = access(&rig, &cpu, process, Vpn(at), CpuAccess::Load);
             assert_eq!(died, Err(Died::Sigsegv), "process {process} at {at}");
         }
     }

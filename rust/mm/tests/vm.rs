@@ -6,13 +6,13 @@ use common::*;
 use pgmap_mm::dax::Extent;
 use pgmap_mm::tally;
 use pgmap_mm::vm::{
-    Access as VmAccess, Fault, FaultHandler, FileRange, GupKind, GupRange, GupRequest, Insert,
-    Leaf, Longterm, MappingId, MmId, Permission, Pte, VmFault, Vpn,
+    CpuAccess, Fault, FaultHandler, FileRange, GupKind, GupRange, GupRequest, Insert, Leaf,
+    MappingId, MmId, Pte, VmFault, Vpn,
 };
 use prim::{Cpu, Poison, Stopped, Tally, catch_abandon};
 use program::op::{
-    Advice, Align, Close, FdNo, FileRef, Layout, Load, Madvise, MapNo, Mmap, Munmap, PageRange,
-    Prot, Pwrite, Sharing, Store,
+    Access, Advice, Align, Close, FdNo, FileRef, Layout, Load, Longterm, Madvise, MapNo, Mmap,
+    Munmap, PageRange, Prot, Pwrite, Sharing, Store,
 };
 use program::{Era, Geometry};
 
@@ -298,7 +298,7 @@ fn unmapping_a_part_of_a_file_clears_exactly_that_part() {
 }
 
 /// A fault of the first process at a page of its first mapping.
-fn fault_at(rig: &Rig, cpu: &Cpu<'_>, page: u32, wanted: Permission) -> VmFault {
+fn fault_at(rig: &Rig, cpu: &Cpu<'_>, page: u32, wanted: Access) -> VmFault {
     let vm = &rig.world.dax.vm;
     let vma = |at| vm.find_vma(cpu, FIRST_MM, at).filter(|vma| vma.pgoff_of(at) == page);
     let (vpn, vma) = (0..).map(Vpn).find_map(|at| Some((at, vma(at)?))).expect("a mapped page");
@@ -313,14 +313,14 @@ fn only_an_entry_of_the_same_page_is_made_writable() {
     rig.start(&cpu, W0, F, 2, Align::Odd);
     assert_eq!(rig.read(&cpu, W0, 0), Ok(0));
     let vm = &rig.world.dax.vm;
-    let fault = fault_at(&rig, &cpu, 0, Permission::Write);
+    let fault = fault_at(&rig, &cpu, 0, Access::Write);
     let pfn = rig.frame(inode, 0);
     let page = |permission| Pte::Page(Leaf::new(pfn, permission));
-    assert_eq!(vm.walk(FIRST_MM, fault.vpn), page(Permission::Read));
+    assert_eq!(vm.walk(FIRST_MM, fault.vpn), page(Access::Read));
     assert_eq!(vm.insert_page(&cpu, &fault, rig.frame(inode, 1)), Insert::Raced);
-    assert_eq!(vm.walk(FIRST_MM, fault.vpn), page(Permission::Read));
+    assert_eq!(vm.walk(FIRST_MM, fault.vpn), page(Access::Read));
     assert_eq!(vm.insert_page(&cpu, &fault, pfn), Insert::Done);
-    assert_eq!(vm.walk(FIRST_MM, fault.vpn), page(Permission::Write));
+    assert_eq!(vm.walk(FIRST_MM, fault.vpn), page(Access::Write));
 }
 
 #[test]
@@ -335,7 +335,7 @@ fn a_leaf_is_not_put_over_a_page_table() {
         .munmap(&cpu, W0, &Munmap { map: M, range: Some(PageRange { page: 7, pages: 1 }) })
         .expect("munmap");
     assert_eq!(rig.read(&cpu, W0, 3), Ok(0), "a page of a folio that is still large");
-    let fault = fault_at(&rig, &cpu, 3, Permission::Read);
+    let fault = fault_at(&rig, &cpu, 3, Access::Read);
     let vm = &world.dax.vm;
     let before = vm.walk(FIRST_MM, fault.vpn);
     let head = rig.frame(inode, 0);
@@ -493,10 +493,10 @@ impl FaultHandler for Idle {
 fn an_access_and_a_slow_gup_that_retry_for_ever_end_with_the_machine() {
     let attempts: [fn(&Rig, &Cpu<'_>, Vpn); 2] = [
         |rig, cpu, at| {
-            let _ = rig.world.dax.vm.access(cpu, FIRST_MM, at, VmAccess::Load, &Idle);
+            let _ = rig.world.dax.vm.access(cpu, FIRST_MM, at, CpuAccess::Load, &Idle);
         },
         |rig, cpu, at| {
-            let (kind, access, longterm) = (GupKind::Get, Permission::Read, Longterm::No);
+            let (kind, access, longterm) = (GupKind::Get, Access::Read, Longterm::Short);
             let request = GupRequest { start: at, pages: 1, kind, access, longterm };
             let _ = rig.world.dax.vm.gup(cpu, FIRST_MM, &request, &Idle, &mut [GupRange::EMPTY]);
         },

@@ -12,11 +12,12 @@
 
 use prim::{AtomicU32, Cpu};
 use program::Errno;
+use program::op::Access;
 use program::rules::IomapLock;
 
 use crate::dax::{Dax, ExtentsLocked, InodeId};
 use crate::page::{Oracle, Owner, Pfn};
-use crate::vm::{FileRange, Permission};
+use crate::vm::FileRange;
 use crate::warn::{Complaint, warn_on};
 
 const UNWRITTEN: u32 = 1 << 31;
@@ -83,9 +84,9 @@ impl Dax {
         cpu: &Cpu<'_>,
         inode: InodeId,
         index: u32,
-        wanted: Permission,
+        wanted: Access,
     ) -> Result<Extent, Errno> {
-        if wanted == Permission::Read {
+        if wanted == Access::Read {
             let _lock = self.inode(inode).extents_lock.read(cpu);
             return Ok(self.extent(inode, index));
         }
@@ -123,7 +124,7 @@ impl Dax {
         cpu: &Cpu<'_>,
         inode: InodeId,
         head: u32,
-        wanted: Permission,
+        wanted: Access,
     ) -> Option<Pfn> {
         let _lock = self.inode(inode).extents_lock.write(cpu);
         let first = self.extent(inode, head).block()?;
@@ -132,7 +133,7 @@ impl Dax {
         }
         let in_place = |at: &u32| {
             let extent = self.extent(inode, head + at);
-            let usable = wanted == Permission::Write || extent.written().is_some();
+            let usable = wanted == Access::Write || extent.written().is_some();
             usable && extent.block() == Some(first.add(*at))
         };
         if !(0..self.pmd_order().pages()).all(|at| in_place(&at)) {

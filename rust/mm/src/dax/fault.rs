@@ -12,13 +12,14 @@
 //! Departure: the device's SRCU section covers the whole fault, not only the translation of the block.
 
 use prim::Cpu;
+use program::op::Access;
 
 use crate::dax::entry::{DaxEntry, Kind};
 use crate::dax::extents::Extent;
 use crate::dax::i_pages::Grabbed;
 use crate::dax::{Dax, InodeId};
 use crate::page::{Order, Pfn};
-use crate::vm::{Fault, FaultHandler, FileRange, Insert, Permission, VmFault};
+use crate::vm::{Fault, FaultHandler, FileRange, Insert, VmFault};
 
 impl FaultHandler for Dax {
     fn huge_fault(&self, cpu: &Cpu<'_>, fault: &VmFault) -> Fault {
@@ -103,7 +104,7 @@ impl Dax {
         grabbed: &mut Grabbed,
         pfn: Pfn,
         order: Order,
-        wanted: Permission,
+        wanted: Access,
     ) {
         let (inode, index) = (grabbed.inode, grabbed.index);
         let made = || {
@@ -119,7 +120,7 @@ impl Dax {
             }
             Kind::Folio(_) => grabbed.entry,
         };
-        if wanted == Permission::Write {
+        if wanted == Access::Write {
             entry = entry.dirtied();
         }
         self.replace_entry(cpu, grabbed, entry);

@@ -7,14 +7,14 @@
 
 use prim::{Cpu, Sleep};
 use program::Errno;
-use program::op::PageRange;
+use program::op::{Access, PageRange};
 use program::rules::{BlockFree, Switch};
 
 use crate::dax::extents::Extent;
 use crate::dax::layout::Faults;
 use crate::dax::{Dax, InodeId};
 use crate::page::Stamp;
-use crate::vm::{FileRange, Permission};
+use crate::vm::FileRange;
 
 /// What a file is made of when it is created.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,7 +159,7 @@ impl Dax {
         let _io = inode.i_rwsem.read(cpu);
         let range = FileRange::of(page, pages).overlap(FileRange::of(0, inode.size()));
         for index in range.pages() {
-            each(self.iomap_begin(cpu, id, index, Permission::Read)?);
+            each(self.iomap_begin(cpu, id, index, Access::Read)?);
         }
         Ok(range.len())
     }

@@ -15,6 +15,8 @@
 
 use core::fmt;
 
+use program::op::Access;
+
 use crate::page::Pfn;
 use crate::vm::tables::TableId;
 
@@ -37,15 +39,6 @@ impl Vpn {
     pub fn add(self, pages: u32) -> Self {
         Self(self.0 + pages)
     }
-}
-
-/// What an entry lets a CPU do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Permission {
-    /// Load only.
-    Read,
-    /// Load and store.
-    Write,
 }
 
 /// What a present entry maps: its bits without `huge`, which is a PTE that maps the same, and what a TLB keeps.
@@ -75,10 +68,10 @@ pub enum Pmd {
 impl Leaf {
     /// A frame, for this.
     #[must_use]
-    pub fn new(pfn: Pfn, permission: Permission) -> Self {
+    pub fn new(pfn: Pfn, permission: Access) -> Self {
         let write = match permission {
-            Permission::Read => 0,
-            Permission::Write => WRITE | DIRTY,
+            Access::Read => 0,
+            Access::Write => WRITE | DIRTY,
         };
         Self((u64::from(pfn.0) << SHIFT) | PRESENT | YOUNG | write)
     }
@@ -93,8 +86,8 @@ impl Leaf {
     /// Whether a CPU may do this through the entry.
     #[inline(always)]
     #[must_use]
-    pub fn allows(self, wanted: Permission) -> bool {
-        wanted == Permission::Read || self.0 & WRITE != 0
+    pub fn allows(self, wanted: Access) -> bool {
+        wanted == Access::Read || self.0 & WRITE != 0
     }
 
     /// `pte_mkwrite(pte_mkdirty())`.
@@ -124,7 +117,7 @@ impl Leaf {
 
 impl fmt::Debug for Leaf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let write = if self.allows(Permission::Write) { "rw" } else { "ro" };
+        let write = if self.allows(Access::Write) { "rw" } else { "ro" };
         write!(f, "{} {write}", self.pfn())
     }
 }
@@ -176,7 +169,7 @@ impl Pmd {
 mod tests {
     use super::*;
 
-    const PERMISSIONS: [Permission; 2] = [Permission::Read, Permission::Write];
+    const PERMISSIONS: [Access; 2] = [Access::Read, Access::Write];
     /// The zero page, which maps without being none, and the highest.
     const PFNS: [Pfn; 3] = [Pfn::ZERO_PAGE, Pfn(512), Pfn(u32::MAX)];
 
@@ -206,8 +199,8 @@ mod tests {
     fn a_leaf_allows_stores_once_it_is_made_writable() {
         for pfn in PFNS {
             let [read, write] = PERMISSIONS.map(|permission| Leaf::new(pfn, permission));
-            assert!(read.allows(Permission::Read) && !read.allows(Permission::Write));
-            assert!(write.allows(Permission::Read) && write.allows(Permission::Write));
+            assert!(read.allows(Access::Read) && !read.allows(Access::Write));
+            assert!(write.allows(Access::Read) && write.allows(Access::Write));
             assert_eq!((read.made_writable(), read.pfn()), (write, pfn));
         }
     }

@@ -7,13 +7,14 @@
 //! know whose page that is.
 
 use prim::Cpu;
+use program::op::Access;
 
 use crate::page::{Hold, Order, Pfn};
 use crate::refcount::Refused;
 use crate::tally;
 use crate::vm::mm::Vma;
 use crate::vm::tables::TableId;
-use crate::vm::{Leaf, MmId, Permission, Pmd, Pte, Vm, Vpn};
+use crate::vm::{Leaf, MmId, Pmd, Pte, Vm, Vpn};
 
 /// A fault, as its handler sees it (`struct vm_fault`).
 #[derive(Clone, Copy, Debug)]
@@ -25,7 +26,7 @@ pub struct VmFault {
     /// Which page of the file that is.
     pub pgoff: u32,
     /// What was wanted.
-    pub wanted: Permission,
+    pub wanted: Access,
     /// The mapping it happened in.
     pub vma: Vma,
 }
@@ -78,14 +79,14 @@ impl Vm {
         cpu: &Cpu<'_>,
         mm: MmId,
         vpn: Vpn,
-        wanted: Permission,
+        wanted: Access,
         handler: &dyn FaultHandler,
     ) -> Fault {
         cpu.count(tally::FAULT);
         cpu.cond_resched();
         let layout = self.mm(mm).layout.read(cpu);
         let Some(vma) = layout.find(vpn) else { return Fault::Sigsegv };
-        if wanted == Permission::Write && vma.writable == 0 {
+        if wanted == Access::Write && vma.writable == 0 {
             return Fault::Sigsegv;
         }
         let fault = VmFault { mm, vpn, pgoff: vma.pgoff_of(vpn), wanted, vma };
@@ -217,7 +218,7 @@ impl Vm {
         if there.pfn() != wanted.pfn() {
             return Insert::Raced;
         }
-        if wanted.allows(Permission::Write) {
+        if wanted.allows(Access::Write) {
             publish(there.made_writable());
         }
         Insert::Done

@@ -6,10 +6,11 @@
 
 use prim::{Cpu, by_hardware, plain, smp_mb_after_atomic};
 use program::Errno;
+use program::op::{Access, Longterm};
 
 use crate::page::{Folio, Hold, Pfn, Stamp};
 use crate::tally;
-use crate::vm::{Fault, FaultHandler, MmId, Permission, Pmd, Pte, Vm, Vpn};
+use crate::vm::{Fault, FaultHandler, MmId, Pmd, Pte, Vm, Vpn};
 use crate::warn::{Complaint, warn_on};
 
 /// `FOLL_GET` or `FOLL_PIN`.
@@ -19,15 +20,6 @@ pub enum GupKind {
     Get,
     /// A pin: the count says that the contents may change under us.
     Pin,
-}
-
-/// `FOLL_LONGTERM`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Longterm {
-    /// For the length of an I/O.
-    No,
-    /// For as long as the holder likes: refused on fsdax.
-    Yes,
 }
 
 /// What is asked for.
@@ -40,7 +32,7 @@ pub struct GupRequest {
     /// Reference or pin.
     pub kind: GupKind,
     /// What the holder is going to do.
-    pub access: Permission,
+    pub access: Access,
     /// For how long.
     pub longterm: Longterm,
 }
@@ -179,10 +171,10 @@ impl Vm {
             {
                 let layout = self.mm(mm).layout.read(cpu);
                 let vma = layout.find(vpn).ok_or(Errno::EFAULT)?;
-                if request.access == Permission::Write && vma.writable == 0 {
+                if request.access == Access::Write && vma.writable == 0 {
                     return Err(Errno::EFAULT);
                 }
-                if request.longterm == Longterm::Yes {
+                if request.longterm == Longterm::Long {
                     // check_vma_flags: every VMA here maps a DAX file.
                     return Err(Errno::EOPNOTSUPP);
                 }

@@ -11,14 +11,15 @@
 //! from there.
 
 use prim::{Cpu, smp_mb_after_atomic};
+use program::op::{Access, Longterm};
 use program::rules::Switch;
 
 use crate::page::{Folio, Hold, Pfn, Stamp};
 use crate::tally;
-use crate::vm::gup::{GupKind, GupRange, GupRequest, Longterm};
+use crate::vm::gup::{GupKind, GupRange, GupRequest};
 use crate::vm::tables::TableId;
 use crate::vm::word::Snapshot;
-use crate::vm::{MmId, Permission, Pmd, Pte, Vm, Vpn};
+use crate::vm::{MmId, Pmd, Pte, Vm, Vpn};
 use crate::warn::{Complaint, warn_on};
 
 /// What the walk has collected.
@@ -68,7 +69,7 @@ impl Vm {
 
     /// Step 1.
     #[inline(always)]
-    fn look(&self, mm: MmId, vpn: Vpn, wanted: u32, access: Permission) -> Option<Seen> {
+    fn look(&self, mm: MmId, vpn: Vpn, wanted: u32, access: Access) -> Option<Seen> {
         let (entry, pmd) = self.tables.pmd(mm, vpn).load_lockless();
         let (pte, first, pages) = match entry {
             Pmd::Table(table) => {
@@ -133,7 +134,7 @@ impl Vm {
         pages: u32,
         request: &GupRequest,
     ) -> Option<Folio<'_>> {
-        if request.longterm == Longterm::Yes {
+        if request.longterm == Longterm::Long {
             // Not pinnable for long: the slow path has the errno (K§4.4).
             return None;
         }
@@ -195,8 +196,8 @@ mod tests {
     use crate::devmem::DevMem;
     use crate::page::{Order, Owner, Span};
     use crate::pagemap::{PagemapId, PagemapType, Pagemaps};
-    use crate::vm::mm::VmaAlignment;
-    use crate::vm::{Access, Fault, FaultHandler, FileRange, Insert, MappingId, VmFault, Vma};
+    use crate::vm::{CpuAccess, Fault, FaultHandler, FileRange, Insert, MappingId, VmFault, Vma};
+    use program::op::Align;
 
     /// A device of frames 4 to 19 and files that map one run of them.
     struct Rig {
@@ -260,8 +261,8 @@ mod tests {
     fn map(rig: &Rig, cpu: &Cpu<'_>, mapping: u32) -> (MmId, Vpn) {
         let mm = rig.vm.mm_create(cpu).expect("an mm");
         let vma = Vma { start: 0, pages: 4, pgoff: 0, mapping, writable: 1, file: 0 };
-        let vpn = rig.vm.mmap(cpu, mm, vma, VmaAlignment::Natural).expect("room");
-        rig.vm.access(cpu, mm, vpn, Access::Load, rig).expect("mapped");
+        let vpn = rig.vm.mmap(cpu, mm, vma, Align::Natural).expect("room");
+        rig.vm.access(cpu, mm, vpn, CpuAccess::Load, rig).expect("mapped");
         (mm, vpn)
     }
 
@@ -285,9 +286,9 @@ mod tests {
         let rig = Rig { vm, pagemap, frame: AtomicU32::new(PAGE.0), order };
         rig.vm.pagemaps.memmap.shadow_assign(&cpu, PAGE, Owner::file(0));
         let (mm, start) = map(&rig, &cpu, 0);
-        let (kind, access, longterm) = (GupKind::Get, Permission::Read, Longterm::No);
+        let (kind, access, longterm) = (GupKind::Get, Access::Read, Longterm::Short);
         let request = GupRequest { start, pages, kind, access, longterm };
-        let seen = rig.vm.look(mm, start, pages, Permission::Read).expect("mapped");
+        let seen = rig.vm.look(mm, start, pages, Access::Read).expect("mapped");
         rest(&machine, &Walked { rig: &rig, cpu: &cpu, mm, seen, request })
     }
 

@@ -10,6 +10,7 @@
 
 use prim::{AtomicU32, Cpu, Ghost, Guarded, LockClass, ReadGuard, RwSem, SpinLock, plain, zeroed};
 use program::Errno;
+use program::op::Align;
 
 use crate::lock_order;
 use crate::vm::gather::MmuGather;
@@ -148,15 +149,6 @@ zeroed! {
     }
 }
 
-/// Where the kernel may put a mapping.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum VmaAlignment {
-    /// So that file and address agree modulo a PMD: huge mappings possible.
-    Natural,
-    /// One page off: huge mappings impossible.
-    Odd,
-}
-
 /// What happens to the open file behind a VMA.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FileUse {
@@ -184,13 +176,13 @@ impl Vm {
         cpu: &Cpu<'_>,
         mm: MmId,
         wanted: Vma,
-        alignment: VmaAlignment,
+        alignment: Align,
     ) -> Result<Vpn, Errno> {
         if wanted.pages == 0 {
             return Err(Errno::EINVAL);
         }
         let modulus = self.tables.pmd_order.pages();
-        let shift = u32::from(alignment == VmaAlignment::Odd);
+        let shift = u32::from(alignment == Align::Odd);
         let remainder = (wanted.pgoff + shift) % modulus;
         let mut layout = self.mm(mm).layout.write(cpu);
         let limit = self.tables.address_space();

@@ -46,14 +46,14 @@ use program::Geometry;
 
 use crate::pagemap::Pagemaps;
 
-pub use entry::{Leaf, Permission, Pmd, Pte, Vpn};
+pub use entry::{Leaf, Pmd, Pte, Vpn};
 pub use fault::{Fault, FaultHandler, Insert, VmFault};
 pub use file_range::FileRange;
-pub use gup::{GupError, GupKind, GupRange, GupRequest, Longterm};
+pub use gup::{GupError, GupKind, GupRange, GupRequest};
 pub(crate) use mm::FileUse;
-pub use mm::{Mm, MmId, Vma, VmaAlignment};
+pub use mm::{Mm, MmId, Vma};
 pub use rmap::{AddressSpace, MappingId};
-pub use tlb::{Access, Died};
+pub use tlb::{CpuAccess, Died};
 
 use tables::PageTables;
 use tlb::Tlb;

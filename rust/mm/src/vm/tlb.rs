@@ -12,10 +12,11 @@
 use prim::{
     Arena, AtomicU32, AtomicU64, Cpu, CpuId, NoMemory, Table, by_hardware, may_speculate, zeroed,
 };
+use program::op::Access;
 
 use crate::page::{Pfn, Stamp};
 use crate::vm::mm::TLB_GROUPS;
-use crate::vm::{Fault, FaultHandler, Leaf, MmId, Permission, Pte, Vm, Vpn};
+use crate::vm::{Fault, FaultHandler, Leaf, MmId, Pte, Vm, Vpn};
 use crate::warn::{Complaint, warn_on};
 
 /// Entries of one CPU's TLB; direct mapped.
@@ -23,7 +24,7 @@ const ENTRIES: usize = 64;
 
 /// What a CPU does to a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Access {
+pub enum CpuAccess {
     /// Read its contents.
     Load,
     /// Replace them.
@@ -161,12 +162,12 @@ impl Vm {
         cpu: &Cpu<'_>,
         mm: MmId,
         vpn: Vpn,
-        access: Access,
+        access: CpuAccess,
         handler: &dyn FaultHandler,
     ) -> Result<u64, Died> {
         let wanted = match access {
-            Access::Load | Access::LoadChecked => Permission::Read,
-            Access::Store(_) | Access::StoreMark => Permission::Write,
+            CpuAccess::Load | CpuAccess::LoadChecked => Access::Read,
+            CpuAccess::Store(_) | CpuAccess::StoreMark => Access::Write,
         };
         if vpn.0 >= self.tables.address_space() {
             return Err(Died::Sigsegv);
@@ -191,8 +192,8 @@ impl Vm {
         cpu: &Cpu<'_>,
         mm: MmId,
         vpn: Vpn,
-        access: Access,
-        wanted: Permission,
+        access: CpuAccess,
+        wanted: Access,
     ) -> Option<u64> {
         let _section = cpu.access_begin();
         // Inside the section, before the walk: see flush_tlb_mm.
@@ -218,10 +219,10 @@ impl Vm {
         let contents = self.pagemaps.memmap.contents(pfn);
         let before = contents.read();
         match access {
-            Access::Load => {}
-            Access::Store(value) => contents.set(value),
-            Access::StoreMark => contents.set(stamp.as_contents()),
-            Access::LoadChecked => self.pagemaps.memmap.check_contents(cpu, pfn, before, stamp),
+            CpuAccess::Load => {}
+            CpuAccess::Store(value) => contents.set(value),
+            CpuAccess::StoreMark => contents.set(stamp.as_contents()),
+            CpuAccess::LoadChecked => self.pagemaps.memmap.check_contents(cpu, pfn, before, stamp),
         }
         self.check_stamp(cpu, Complaint::StaleTranslation, pfn, stamp);
         Some(before)

@@ -8,7 +8,7 @@ use prim::Cpu;
 use program::op::{Load, MapNo, PageRange, Pread, Pwrite, WorkerId};
 
 use crate::page::Stamp;
-use crate::vm::Access;
+use crate::vm::CpuAccess;
 use crate::world::{PAGE_SIZE, Return, World};
 
 impl World {
@@ -18,7 +18,7 @@ impl World {
     /// As [`World::load`].
     pub fn load_checked(&self, cpu: &Cpu<'_>, worker: WorkerId, op: &Load) -> Return {
         let slot = self.map_slot(cpu, worker, op.map)?;
-        self.access(cpu, worker, slot, op.page, Access::LoadChecked).map(u64::cast_signed)
+        self.access(cpu, worker, slot, op.page, CpuAccess::LoadChecked).map(u64::cast_signed)
     }
 
     /// Stores the mark.
@@ -27,7 +27,7 @@ impl World {
     /// As [`World::store`].
     pub fn store_mark(&self, cpu: &Cpu<'_>, worker: WorkerId, map: MapNo, page: u32) -> Return {
         let slot = self.map_slot(cpu, worker, map)?;
-        self.access(cpu, worker, slot, page, Access::StoreMark).map(u64::cast_signed)
+        self.access(cpu, worker, slot, page, CpuAccess::StoreMark).map(u64::cast_signed)
     }
 
     /// A device writes the mark of the life it took its reference in, through the most recent pin.

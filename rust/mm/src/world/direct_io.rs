@@ -8,11 +8,11 @@ use prim::{
     wake_up_all, zeroed,
 };
 use program::Errno;
-use program::op::{DioRead, DioWrite, FdNo, MapNo, WorkerId};
+use program::op::{Access, DioRead, DioWrite, FdNo, MapNo, WorkerId};
 
 use crate::lock_order;
 use crate::page::Hold;
-use crate::vm::{GupKind, GupRange, Permission};
+use crate::vm::{GupKind, GupRange};
 use crate::world::{PAGE_SIZE, Return, World};
 
 /// Ranges one I/O can cover.
@@ -57,7 +57,7 @@ struct Io {
     /// Steps until it is done; none: when time passes.
     ticks: Option<u32>,
     /// What the device does to memory.
-    memory: Permission,
+    memory: Access,
 }
 
 impl World {
@@ -67,7 +67,7 @@ impl World {
     /// `EBADF` unless `device` is the slow block device, `EFAULT`, `ENOMEM`.
     pub fn dio_write(&self, cpu: &Cpu<'_>, worker: WorkerId, op: &DioWrite) -> Return {
         let DioWrite { device, map, page, pages, ticks } = *op;
-        let memory = Permission::Read;
+        let memory = Access::Read;
         self.direct_io(cpu, worker, &Io { device, map, page, pages, ticks, memory })
     }
 
@@ -77,7 +77,7 @@ impl World {
     /// As [`Self::dio_write`].
     pub fn dio_read(&self, cpu: &Cpu<'_>, worker: WorkerId, op: &DioRead) -> Return {
         let DioRead { device, map, page, pages, ticks } = *op;
-        let memory = Permission::Write;
+        let memory = Access::Write;
         self.direct_io(cpu, worker, &Io { device, map, page, pages, ticks, memory })
     }
 
@@ -88,7 +88,7 @@ impl World {
         }
         let mut ranges = [GupRange::EMPTY; SEGMENTS];
         let request = Self::request(pages, GupKind::Pin, memory);
-        let into_memory = u32::from(memory == Permission::Write);
+        let into_memory = u32::from(memory == Access::Write);
         let due = match ticks {
             Some(0) => {
                 let (taken, len) = self.gup(cpu, worker, map, page, request, &mut ranges)?;

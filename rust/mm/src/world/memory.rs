@@ -2,12 +2,12 @@
 
 use prim::Cpu;
 use program::op::{
-    self, Advice, Align, Load, Madvise, MapNo, Mmap, Munmap, PAGE_MAX, PageRange, Prot, Sharing,
-    Store, Touch, WorkerId,
+    self, Advice, Load, Madvise, MapNo, Mmap, Munmap, PAGE_MAX, PageRange, Prot, Sharing, Store,
+    Touch, WorkerId,
 };
 use program::{Died, Errno};
 
-use crate::vm::{self, Access, FileUse, MmId, Vma, VmaAlignment, Vpn};
+use crate::vm::{self, CpuAccess, FileUse, MmId, Vma, Vpn};
 use crate::world::process::{MapSlot, Proc};
 use crate::world::{Failure, Return, World};
 
@@ -58,12 +58,8 @@ impl World {
             }
             handles.maps[map.index()] = slot;
         }
-        let alignment = match align {
-            Align::Natural => VmaAlignment::Natural,
-            Align::Odd => VmaAlignment::Odd,
-        };
         let vma = Vma { start: 0, pages, pgoff: offset, mapping: inode, writable, file: open };
-        let placed = self.dax.vm.mmap(cpu, mm, vma, alignment);
+        let placed = self.dax.vm.mmap(cpu, mm, vma, align);
         let mut handles = proc.handles.lock(cpu);
         handles.maps[map.index()] = match placed {
             Ok(start) => MapSlot { start: start.0, ..slot },
@@ -142,9 +138,9 @@ impl World {
         for at in 0..op.pages {
             let page = op.page.checked_add(at).ok_or(Failure::Died(Died::Sigsegv))?;
             let access = match op.access {
-                op::Access::Read => Access::Load,
+                op::Access::Read => CpuAccess::Load,
                 // Wraps far outside the mapping only, where nothing is stored.
-                op::Access::Write => Access::Store(value(slot.pgoff.wrapping_add(page))),
+                op::Access::Write => CpuAccess::Store(value(slot.pgoff.wrapping_add(page))),
             };
             self.access(cpu, worker, slot, page, access)?;
         }
@@ -157,7 +153,7 @@ impl World {
     /// As [`Self::touch`].
     pub fn load(&self, cpu: &Cpu<'_>, worker: WorkerId, op: &Load) -> Return {
         let slot = self.map_slot(cpu, worker, op.map)?;
-        self.access(cpu, worker, slot, op.page, Access::Load).map(u64::cast_signed)
+        self.access(cpu, worker, slot, op.page, CpuAccess::Load).map(u64::cast_signed)
     }
 
     /// Writes it.
@@ -166,7 +162,7 @@ impl World {
     /// As [`Self::touch`].
     pub fn store(&self, cpu: &Cpu<'_>, worker: WorkerId, op: &Store) -> Return {
         let slot = self.map_slot(cpu, worker, op.map)?;
-        self.access(cpu, worker, slot, op.page, Access::Store(op.value)).map(|_| 0)
+        self.access(cpu, worker, slot, op.page, CpuAccess::Store(op.value)).map(|_| 0)
     }
 
     /// `madvise` of one page: MADV_DONTNEED takes its entries and leaves the mapping, MADV_SOFT_OFFLINE moves it
@@ -217,7 +213,7 @@ impl World {
         worker: WorkerId,
         slot: MapSlot,
         page: u32,
-        access: Access,
+        access: CpuAccess,
     ) -> Result<u64, Failure> {
         let mm = self.mm_of(worker)?;
         let vpn = slot.start.checked_add(page).map_or(Vpn(u32::MAX), Vpn);

@@ -6,12 +6,11 @@
 use prim::Cpu;
 use program::Errno;
 use program::op::{
-    Access, DmaRead, DmaWrite, Get, Longterm as OpLongterm, MapNo, Pin, PinNo, Pvmread, Unpin,
-    UringReg, WorkerId,
+    Access, DmaRead, DmaWrite, Get, Longterm, MapNo, Pin, PinNo, Pvmread, Unpin, UringReg, WorkerId,
 };
 
 use crate::page::{Hold, Stamp};
-use crate::vm::{GupKind, GupRange, GupRequest, Longterm, MmId, Permission, Vpn};
+use crate::vm::{GupKind, GupRange, GupRequest, MmId, Vpn};
 use crate::world::process::{MapSlot, Pinned, Pins, REGISTERED, Worker};
 use crate::world::{PAGE_SIZE, Return, World};
 
@@ -95,8 +94,8 @@ impl World {
         self.dax.vm.gup(cpu, mm, &request, &self.dax, out)
     }
 
-    pub(super) fn request(pages: u32, kind: GupKind, access: Permission) -> GupRequest {
-        GupRequest { start: Vpn(0), pages, kind, access, longterm: Longterm::No }
+    pub(super) fn request(pages: u32, kind: GupKind, access: Access) -> GupRequest {
+        GupRequest { start: Vpn(0), pages, kind, access, longterm: Longterm::Short }
     }
 
     /// `pin_user_pages`, kept under the worker's next number. Returns pages taken.
@@ -146,11 +145,6 @@ impl World {
         op: &Pin,
     ) -> Return {
         let Pin { map, page, pages, longterm, access } = *op;
-        let access = match access {
-            Access::Read => Permission::Read,
-            Access::Write => Permission::Write,
-        };
-        let longterm = if longterm == OpLongterm::Long { Longterm::Yes } else { Longterm::No };
         let request = GupRequest { longterm, ..Self::request(pages, kind, access) };
         self.pin_as(cpu, worker, map, page, request, ticket)
     }
@@ -292,8 +286,8 @@ impl World {
     /// the worker holds too many.
     pub fn uring_register(&self, cpu: &Cpu<'_>, worker: WorkerId, op: &UringReg) -> Return {
         let UringReg { map, page, pages } = *op;
-        let request = Self::request(pages, GupKind::Pin, Permission::Write);
-        let request = GupRequest { longterm: Longterm::Yes, ..request };
+        let request = Self::request(pages, GupKind::Pin, Access::Write);
+        let request = GupRequest { longterm: Longterm::Long, ..request };
         let room = self.worker(worker)?.pins.lock(cpu).room(self.geometry.pins_max);
         if room == 0 {
             return Err(Errno::ENOMEM.into());
@@ -321,7 +315,7 @@ impl World {
         let Pvmread { target, map, page, pages } = *op;
         let id = self.get_proc(cpu, target)?;
         let mut out = [GupRange::EMPTY; BATCH];
-        let request = Self::request(pages, GupKind::Pin, Permission::Read);
+        let request = Self::request(pages, GupKind::Pin, Access::Read);
         // By the process that is kept: the worker may run in another one by now.
         let proc = &self.procs[id.0];
         let taken = Self::slot_of(cpu, proc, map)

@@ -5,11 +5,11 @@
 
 use prim::{AtomicU32, Cpu, Guarded, LockClass, SpinLock, plain, zeroed};
 use program::Errno;
-use program::op::{self, Drain, PipeNo, Tee, Vmsplice, WorkerId};
+use program::op::{self, Access, Drain, PipeNo, Tee, Vmsplice, WorkerId};
 
 use crate::lock_order;
 use crate::page::Hold;
-use crate::vm::{GupKind, GupRange, Permission};
+use crate::vm::{GupKind, GupRange};
 use crate::world::{PAGE_SIZE, Return, World};
 
 /// Buffers a pipe holds.
@@ -80,7 +80,7 @@ impl World {
         // A buffer holds one page.
         for at in 0..pages {
             let mut out = [GupRange::EMPTY; 1];
-            let request = Self::request(1, GupKind::Get, Permission::Read);
+            let request = Self::request(1, GupKind::Get, Access::Read);
             match self.gup(cpu, worker, map, page + at, request, &mut out) {
                 Ok(_) if self.push_buffer(cpu, pipe, out[0]) => taken += 1,
                 Ok(_) => {

@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Instant;
 
 use pgmap_mm::page::Pfn;
-use pgmap_mm::vm::{GupKind, GupRange, GupRequest, Longterm, MmId, Permission, Pte, Vm, Vpn};
+use pgmap_mm::vm::{GupKind, GupRange, GupRequest, MmId, Pte, Vm, Vpn};
 use pgmap_prim::measure::{allowed_processors, opaque, pin_thread};
 use pgmap_prim::{Cpu, Lease, TaskId};
 use pgmap_program::op::{
-    Access, Align, FdNo, FileIdx, FileRef, FileState, Layout, MapNo, Mmap, Open, OpenMode,
-    PageRange, Prot, Sharing, Target, Touch, WorkerId,
+    Access, Align, FdNo, FileIdx, FileRef, FileState, Layout, Longterm, MapNo, Mmap, Open,
+    OpenMode, PageRange, Prot, Sharing, Target, Touch, WorkerId,
 };
 use pgmap_program::{Era, Geometry};
 
@@ -122,8 +122,8 @@ impl Mapped {
             start: Vpn(self.first.0 + page),
             pages,
             kind: GupKind::Pin,
-            access: Permission::Write,
-            longterm: Longterm::No,
+            access: Access::Write,
+            longterm: Longterm::Short,
         }
     }
 

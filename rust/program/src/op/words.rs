@@ -59,7 +59,7 @@ macro_rules! words {
 }
 
 words! {
-    /// How memory is touched or pinned.
+    /// How memory is touched or pinned, and what a page-table entry lets a CPU do.
     Access {
         /// Read it.
         Read "r",
