@@ -12,8 +12,10 @@
 //!
 //! So a ring stays one beside a wait of the program's own, and whoever waits behind such a wait is in no ring.
 
+use pgmap_mm::dax::PAGE_IDLE;
 use pgmap_mm::page::Pfn;
-use pgmap_mm::world::{HeldBy, Holder, World};
+use pgmap_mm::pagemap::REFERENCES;
+use pgmap_mm::world::{HeldBy, Holder, IN_FLIGHT, World};
 use pgmap_prim::Cpu;
 use pgmap_program::Op;
 use pgmap_program::op::{Drain, PipeNo, Unpin, WorkerId};
@@ -22,11 +24,11 @@ use pgmap_sched::{Blocked, Task};
 use crate::lab::{Lab, Standing};
 
 /// The wait of a layout break; its object is a frame.
-pub(crate) const FOR_A_PAGE: &str = "page to become idle";
+pub(crate) const FOR_A_PAGE: &str = PAGE_IDLE.name;
 /// The wait of unbind.
-pub(crate) const FOR_A_PAGEMAP: &str = "pagemap references";
+pub(crate) const FOR_A_PAGEMAP: &str = REFERENCES.name;
 /// The wait of direct I/O for its device.
-const FOR_A_DEVICE: &str = "I/O in flight";
+const FOR_A_DEVICE: &str = IN_FLIGHT.name;
 /// Waits for sections that others are in; nobody notes who they are.
 const FOR_SECTIONS: [&str; 5] = [
     "synchronize_srcu",

@@ -2,20 +2,15 @@
 
 use std::time::Duration;
 
+use pgmap_mm::dax::PAGE_IDLE;
 use pgmap_mm::page::Pfn;
-use pgmap_mm::world::Party;
+use pgmap_mm::world::{IN_FLIGHT, Party};
 use pgmap_native::lab::{Lab, Patience};
 use pgmap_prim::Waiter;
 
-/// The kind of wait whose object is a frame.
-const FOR_A_PAGE: &str = "page to become idle";
-
-/// The kind of wait that a device ends.
-const FOR_A_DEVICE: &str = "I/O in flight";
-
 /// The frame somebody waits for.
 pub(crate) fn awaited(waiter: &Waiter) -> Option<Pfn> {
-    (waiter.class == FOR_A_PAGE).then(|| u32::try_from(waiter.object).ok().map(Pfn)).flatten()
+    (waiter.class == PAGE_IDLE.name).then(|| u32::try_from(waiter.object).ok().map(Pfn)).flatten()
 }
 
 /// "w0 close waits for page to become idle, pfn 18, since 2.0 s".
@@ -45,7 +40,7 @@ pub(crate) fn holders(lab: &Lab, deadline: Duration, waiters: &[Waiter]) -> Vec<
         frames.iter().flat_map(|pfn| of(*pfn)).collect()
     });
     let mut found: Vec<String> = found.unwrap_or_default();
-    if waiters.iter().any(|waiter| waiter.class == FOR_A_DEVICE) {
+    if waiters.iter().any(|waiter| waiter.class == IN_FLIGHT.name) {
         found.push("the slow device, until complete_io() or tick()".to_owned());
     }
     found

@@ -22,7 +22,8 @@ use crate::dax::{Dax, FaultsLocked, InodeId};
 use crate::page::Pfn;
 use crate::tally;
 
-static IDLE: WaitClass = WaitClass { name: "page to become idle" };
+/// The wait of a layout break; its object is a frame.
+pub const PAGE_IDLE: WaitClass = WaitClass { name: "page to become idle" };
 
 /// `invalidate_lock`, held exclusively.
 pub(super) type Faults<'a> = prim::WriteGuard<'a, FaultsLocked>;
@@ -87,7 +88,7 @@ impl Dax {
     ) -> Result<(), Interrupted> {
         let pagemaps = &self.vm.pagemaps;
         let count = &pagemaps.memmap.page(page).refcount;
-        let waiting = Waiting { class: &IDLE, object: page.0.into(), owner: 0 };
+        let waiting = Waiting { class: &PAGE_IDLE, object: page.0.into(), owner: 0 };
         // The word that is tested is the word whose changes are announced. While we sleep the folio may come
         // apart and its frames go into another one: then what we waited for has long been idle, and whoever
         // uses the new folio announces it at its head. A tail's own count is zero, as is that of a folio that is

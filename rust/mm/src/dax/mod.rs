@@ -45,6 +45,7 @@ pub use device::SRCU_BYTES;
 use entry::DaxSlot;
 pub use extents::Extent;
 pub use file::Birth;
+pub use layout::PAGE_IDLE;
 
 /// Names an inode; the same number names its address space.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

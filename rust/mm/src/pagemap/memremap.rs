@@ -12,7 +12,8 @@ use crate::percpu_ref::{Confirm, Init, Put, Switched};
 use crate::tally;
 use crate::warn::{Complaint, warn_on};
 
-static DONE: WaitClass = WaitClass { name: "pagemap references" };
+/// The wait of unbind; its object is a pagemap.
+pub const REFERENCES: WaitClass = WaitClass { name: "pagemap references" };
 
 impl Pagemaps {
     /// Puts `span` under a new pagemap.
@@ -80,7 +81,7 @@ impl Pagemaps {
             if !self.maps[id.0].done.done() {
                 cpu.count(tally::KILL_WITH_REFS);
             }
-            let waiting = Waiting { class: &DONE, object: id.0.into(), owner: 0 };
+            let waiting = Waiting { class: &REFERENCES, object: id.0.into(), owner: 0 };
             // Uninterruptible: returns with `done` complete, or the machine is poisoned.
             let _ = self.maps[id.0].done.wait(cpu, Sleep::Uninterruptible, waiting);
         }

@@ -34,6 +34,7 @@ use crate::page::{Folio, Head, Memmap, Order, Pfn, Span};
 use crate::percpu_ref::{PercpuRefs, Put, RefId};
 
 pub use ledger::{PagemapHold, PagemapOwners};
+pub use memremap::REFERENCES;
 
 /// Pagemaps a machine can have at once.
 const PAGEMAPS: usize = 8;

@@ -18,7 +18,8 @@ use crate::world::{PAGE_SIZE, Return, World};
 /// Ranges one I/O can cover.
 const SEGMENTS: usize = 16;
 
-static IN_FLIGHT: WaitClass = WaitClass { name: "I/O in flight" };
+/// The wait of direct I/O for its device; its object is a bio.
+pub const IN_FLIGHT: WaitClass = WaitClass { name: "I/O in flight" };
 
 plain! {
     /// What a device is working on.

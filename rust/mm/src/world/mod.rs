@@ -46,6 +46,7 @@ use crate::page::{Memmap, Pfn, Span};
 use crate::pagemap::{PagemapId, PagemapType, Pagemaps};
 use crate::vm::Vm;
 
+pub use direct_io::IN_FLIGHT;
 pub use holders::{HeldBy, Holder, PinNumbers};
 pub use observe::{Coverage, LargeSnapshot, PageSnapshot};
 pub use oracle::{Party, Violation};

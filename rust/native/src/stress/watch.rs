@@ -15,6 +15,7 @@
 
 use std::time::{Duration, Instant};
 
+use pgmap_mm::dax::PAGE_IDLE;
 use pgmap_mm::page::Pfn;
 use pgmap_mm::world::{Party, Violation};
 use pgmap_prim::{Answer, SlotState, TaskId, Waiter, WarnRecord};
@@ -29,8 +30,6 @@ use super::report::{Found, Hang, HangKind};
 use super::ring::ring;
 use crate::lab::{Lab, Patience};
 
-/// The wait class of a layout break, as `dax::layout` names it.
-const PAGE_IDLE: &str = "page to become idle";
 /// A sleep that lasts longer makes the monitor look.
 const LASTING: Duration = Duration::from_millis(150);
 /// How often the monitor looks whether the round has come to rest.
@@ -198,15 +197,12 @@ impl Floor<'_> {
 
 /// Whether this sleeper should have been woken. Nobody runs.
 fn forgotten(lab: &Lab, waiters: &[Waiter], sleeper: &Waiter) -> Option<Stuck> {
-    let page = (sleeper.class == PAGE_IDLE).then_some(Pfn(sleeper.object as u32));
+    let page = (sleeper.class == PAGE_IDLE.name).then_some(Pfn(sleeper.object as u32));
     let idle = page.is_some_and(|page| !lab.world().dax.vm.pagemaps.memmap.folio(page).is_busy());
     // Told before it is asked: if it holds, the sleeper goes on, and is none any more.
     let report =
         told(lab, waiters, HangKind::LostWakeUp { sleeper: Party::of(sleeper.task.0).to_string() });
-    let invariant = match sleeper.class {
-        PAGE_IDLE => Invariant::L2,
-        _ => Invariant::L4,
-    };
+    let invariant = if page.is_some() { Invariant::L2 } else { Invariant::L4 };
     (idle || lab.machine().ask(sleeper.cpu) == Answer::Holds).then_some(Stuck {
         report,
         invariant,
@@ -233,7 +229,7 @@ fn told(lab: &Lab, waiters: &[Waiter], kind: HangKind) -> Hang {
     for waiter in waiters {
         let me = Party::of(waiter.task.0).worker;
         edges.extend(waiter.owner.map(|task| (me, Party::of(task.0).worker)));
-        if waiter.class != PAGE_IDLE {
+        if waiter.class != PAGE_IDLE.name {
             continue;
         }
         let pfn = Pfn(waiter.object as u32);
