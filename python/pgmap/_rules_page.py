@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from pgmap._core_api import Catalogue, EraFact, Facts, RuleFact
-from pgmap._race import every
+from pgmap._core_api import EraFact, Facts, RuleFact
 from pgmap._sections import SECTIONS
 
 _SECTION = re.compile(r"K§(\d+(?:\.\d+)?)")
@@ -21,7 +20,8 @@ INTRODUCTION = """\
 
 A rule is a decision on which kernels and proposals differ; an era is a preset of all of them. A
 faithful era does what its kernels shipped, faults included; NAME-sound is the same with its known
-races mended. `python -m pgmap.rules` prints this on a terminal.
+races mended. `python -m pgmap.rules` prints this on a terminal, and with a rule's name the races
+that show a wrong value as well.
 
 This page is made by `python -m pgmap.rules --document`; `make test` fails if it is not current."""
 NOTES = """\
@@ -31,7 +31,7 @@ Comments in the source cite the maintainers' notes on the kernel as K§ and a nu
 no part of pgmap; what was taken from them is, and these are the sections that it was taken from."""
 
 
-def page(facts: Facts, catalogue: Catalogue) -> Iterator[str]:
+def page(facts: Facts) -> Iterator[str]:
     """The page's lines."""
     yield from INTRODUCTION.splitlines()
     yield ""
@@ -41,7 +41,7 @@ def page(facts: Facts, catalogue: Catalogue) -> Iterator[str]:
     yield ""
     yield "## Rules"
     for rule in facts["rules"]:
-        yield from rule_lines(rule, catalogue)
+        yield from rule_lines(rule)
     yield ""
     yield from NOTES.splitlines()
     yield ""
@@ -83,8 +83,8 @@ def era_lines(era: EraFact, facts: Facts) -> Iterator[str]:
         )
 
 
-def rule_lines(rule: RuleFact, catalogue: Catalogue) -> Iterator[str]:
-    """A rule: what it decides, what each value does, and which races show a wrong one."""
+def rule_lines(rule: RuleFact) -> Iterator[str]:
+    """A rule: what it decides, and what each value does."""
     yield ""
     yield f"### {rule['name']}"
     yield ""
@@ -98,9 +98,3 @@ def rule_lines(rule: RuleFact, catalogue: Catalogue) -> Iterator[str]:
             f"| `{value['name']}` | {value['meaning']} | {', '.join(eras) or 'none'} | "
             f"{value['kernels']} | {HOW[value['how']]} | {value['source']} |"
         )
-    for race in every(catalogue):
-        named = [value for name, value in race["wrong"] if name == rule["name"]]
-        if named:
-            number = f" ({race['number']})" if race["number"] else ""
-            yield ""
-            yield f"`{named[0]}` is wrong in *{race['name']}*{number}: {race['title']}."

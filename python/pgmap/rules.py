@@ -68,7 +68,7 @@ class Rules:
         """Print the matrix, a difference, some rules in full, or the page."""
         facts, catalogue = core.facts(), core.catalogue()
         if args.document:
-            page = list(_rules_page.page(facts, catalogue))
+            page = list(_rules_page.page(facts))
             for line in page:
                 out.verbatim(line)
             return _cli.Outcome(Exit.OK, {"page": "".join(f"{line}\n" for line in page)})

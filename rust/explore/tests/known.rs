@@ -158,7 +158,7 @@ fn no_known_race_hides_a_wrong_rule() {
         let [(rule, value)] = known.race.wrong[..] else { return false };
         !rules.is(rule, value)
     };
-    let (mut shown, mut wrong) = (0, Vec::new());
+    let (mut shown, mut silent, mut wrong) = (0, 0, Vec::new());
     for known in CATALOGUE.known.iter().filter(differs) {
         let scenario = provoked(known);
         let verdict = news(&scenario, known.preemptions);
@@ -170,10 +170,11 @@ fn no_known_race_hides_a_wrong_rule() {
                 wrong.push(format!("{}: {}", known.race.assignment(), told(&found)));
             }
             Verdict::Found { .. } if !excused => shown += 1,
-            Verdict::Found { found, .. } if !found.mends.is_empty() => {}
+            Verdict::Found { found, .. } if !found.mends.is_empty() => silent += 1,
             other => wrong.push(format!("{}: {other:?}", known.race.assignment())),
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert_eq!(shown, 13);
+    assert!(shown >= 13, "{shown}");
+    assert_eq!(silent, NO_EFFECT.len());
 }
