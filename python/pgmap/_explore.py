@@ -32,7 +32,7 @@ from pgmap._core_api import CoverageReport, ExploreProgress, ExploreReport, Know
 from pgmap._drive import drive
 from pgmap._exit import Exit, worst
 from pgmap._input import read
-from pgmap._objects import ExploreObject, HuntObject
+from pgmap._objects import ExploreObject, HuntObject, LanguageObject
 from pgmap._output import Ink, Output, Verbosity
 from pgmap._progress import showing
 from pgmap._race import breaks, wrong
@@ -106,7 +106,7 @@ class Explore:
             "the shortest program of these words that the rules as shipped do not survive",
         ),
     )
-    objects = (ExploreObject, HuntObject)
+    objects = (ExploreObject, HuntObject, LanguageObject)
 
     def arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add the options of a search."""

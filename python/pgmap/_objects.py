@@ -16,8 +16,11 @@ from pgmap._core_api import (
     ExploreReport,
     HuntReport,
     KnownRule,
+    LackingFact,
+    MeaningFact,
     NotOnX86,
     NotShown,
+    OperationFact,
     Replayed,
     ReproduceReport,
     RuleFact,
@@ -80,6 +83,22 @@ class HuntObject(HuntReport):
     config: Mapping[str, Any]
     build: Mapping[str, Any]
     token: str | None
+
+
+class Language(TypedDict):
+    """Every operation of the language, and what its words mean."""
+
+    operations: list[OperationFact]
+    kinds: list[MeaningFact]
+    returns: list[MeaningFact]
+    lacking: list[LackingFact]
+
+
+class LanguageObject(TypedDict):
+    """What a program can say."""
+
+    build: Mapping[str, Any]
+    language: Language
 
 
 class RunObject(RunReport):
