@@ -156,7 +156,7 @@ impl Draft<'_> {
             "get" => when(me.mapped, 1),
             "dma" => when(me.pins > 0, 1),
             "drop" => when(me.pins > 0, 2 * uses),
-            "munmap" => when(me.mapped, takes),
+            "munmap" | "offline" => when(me.mapped, takes),
             "truncate" => when(me.last != "truncate", 2 * takes),
             "extend" => when(me.last == "truncate", 40),
             "write" => {

@@ -145,7 +145,7 @@ fn every_word_is_an_operation() {
     assert_eq!(
         all.iter().map(|it| it.word).collect::<Vec<_>>().join(" "),
         "mmap touch read reference get dma drop munmap truncate extend punch write unlink unbind exit \
-         alloc put"
+         offline alloc put"
     );
     for it in all {
         // Most can be said only by who has mapped and pinned something.

@@ -41,6 +41,20 @@ never a = ok
 ",
     ),
     (
+        "a page that is not mapped any more moves only if nobody refers to it",
+        1,
+        "\
+file f 1 written
+w0 mmap 0 f 0 1 rw shared
+w1 mmap 0 f 0 1 rw shared
+w0 get 0 0
+w0 munmap 0
+start
+w0 exit
+w1 madvise 0 101 0
+",
+    ),
+    (
         "a grab of several pages that fails gives all of them back: truncate waits for the last",
         1,
         "\

@@ -101,6 +101,32 @@ fn a_page_is_found_where_a_mapping_from_the_middle_of_the_file_has_it() {
 }
 
 #[test]
+fn a_page_that_only_its_user_still_knows_stays_too() {
+    let (rig, inode) = shared(rules("xchg"));
+    let page = rig.frame(inode, 1);
+    assert_eq!(rig.get(&rig.cpu(1), W0, 1, 1), Ok(1));
+    for worker in [W0, W1] {
+        rig.world.munmap(&rig.cpu(1), worker, &Munmap { map: M, range: None }).expect("munmap");
+    }
+    let again = Mmap {
+        map: M,
+        file: fd(),
+        offset: 0,
+        pages: 4,
+        prot: Prot::ReadWrite,
+        sharing: Sharing::Shared,
+        align: Align::Odd,
+    };
+    rig.world.mmap(&rig.cpu(1), W1, &again).expect("mmap");
+    assert_eq!(offline(&rig, 1), Err(Errno::EBUSY.into()));
+    assert_eq!(rig.frame(inode, 1), page);
+    assert_eq!(rig.world.unpin(&rig.cpu(1), W0, &Unpin { pin: None }), Ok(1));
+    assert_eq!(offline(&rig, 1), Ok(0), "and moves when it is let go");
+    rig.exit_all(&rig.cpu(1));
+    rig.assert_at_rest();
+}
+
+#[test]
 fn what_is_no_page_cannot_move() {
     let (rig, _) = shared(rules("xchg"));
     assert_eq!(offline(&rig, 4), Err(Errno::EINVAL.into()), "outside the mapping");

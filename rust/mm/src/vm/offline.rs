@@ -33,24 +33,31 @@ impl Vm {
         pfn: Pfn,
     ) -> Result<(), Errno> {
         let list = self.mapping(mapping).map_list(cpu);
+        let mut was_mapped = false;
         for (mm, vpn) in list.addresses_of(index) {
             let mut gather = MmuGather::new(self, cpu, mm);
             let cleared = self.clear_unreferenced(&mut gather, vpn, pfn);
             gather.finish();
-            cleared?;
+            was_mapped |= cleared?;
+        }
+        // Of a page that nobody maps any more no entry has told whether somebody else refers to it.
+        if !was_mapped && self.pagemaps.memmap.folio(pfn).is_busy() {
+            return Err(Errno::EBUSY);
         }
         Ok(())
     }
+
+    /// Whether an entry of the page was there, and has gone.
 
     fn clear_unreferenced(
         &self,
         gather: &mut MmuGather<'_>,
         vpn: Vpn,
         pfn: Pfn,
-    ) -> Result<(), Errno> {
+    ) -> Result<bool, Errno> {
         let cpu = gather.cpu;
         let table = match self.tables.pmd(gather.mm, vpn).load() {
-            Pmd::None => return Ok(()),
+            Pmd::None => return Ok(false),
             Pmd::Table(table) => table,
             Pmd::Leaf(_) => return Err(Errno::EINVAL),
         };
@@ -58,7 +65,7 @@ impl Vm {
         let word = self.tables.pte(table, vpn);
         let page = match word.load() {
             Pte::Page(page) if page.pfn() == pfn => page,
-            Pte::None | Pte::Page(_) => return Ok(()),
+            Pte::None | Pte::Page(_) => return Ok(false),
         };
         let folio = self.pagemaps.memmap.folio(pfn);
         self.speculate(gather.mm, vpn, page);
@@ -74,6 +81,6 @@ impl Vm {
         self.remove_rmap_pte(cpu, folio, pfn);
         // Full or not, the gather ends next.
         let _ = gather.remove_folio(folio);
-        Ok(())
+        Ok(true)
     }
 }

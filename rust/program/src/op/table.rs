@@ -138,7 +138,7 @@ macro_rules! operations {
                 map: MapNo = Uses("M"),
                 advice: Advice = OneOf("ADVICE"),
                 page: u32 = Page("PAGE"),
-            }) -> Zero [ENOENT EFAULT EBUSY EINVAL ENOSPC];
+            }) -> Zero [ENOENT EFAULT EBUSY EINVAL ENOSPC] hunt 16 "offline" = "madvise 0 soft_offline 0";
 
             /// Makes a pipe under a number.
             worker("pipe") pipe: Pipe(Pipe {
@@ -225,7 +225,7 @@ macro_rules! operations {
             worker("dev_alloc") dev_alloc: DevAlloc(DevAlloc {
                 start: u32 = Page("PAGE"),
                 pages: u32 = Pages("N"),
-            }) -> Folios [ENOMEM EBUSY ENODEV EINVAL] hunt 16 "alloc" = "dev_alloc 0 1";
+            }) -> Folios [ENOMEM EBUSY ENODEV EINVAL] hunt 17 "alloc" = "dev_alloc 0 1";
             /// Takes a reference on an allocated page of it.
             worker("dev_get") dev_get: DevGet(DevGet {
                 page: u32 = Page("PAGE"),
@@ -233,7 +233,7 @@ macro_rules! operations {
             /// Drops one; the last one frees the folio.
             worker("dev_put") dev_put: DevPut(DevPut {
                 page: u32 = Page("PAGE"),
-            }) -> Zero [ENXIO EINVAL] hunt 17 "put" = "dev_put 0";
+            }) -> Zero [ENXIO EINVAL] hunt 18 "put" = "dev_put 0";
 
             /// Unmounts the file system: waits for every page of every file.
             worker("umount") umount: Umount(Umount {
