@@ -295,3 +295,23 @@ fn without(program: &Program, gone: &mut BTreeSet<usize>) -> (Program, Vec<usize
     rest.expectations.retain(|it| it.condition.steps().iter().all(|n| there.contains(n)));
     (rest, kept)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn left(text: &str, drop: usize) -> String {
+        let program = Program::parse(text).expect("a program");
+        drop_steps(&program, &[drop]).expect("steps that nobody speaks of").0.to_string()
+    }
+
+    #[test]
+    fn pins_are_numbered_anew_when_an_earlier_one_is_dropped() {
+        let text = "file f 2 written\nw0 mmap 0 f 0 2 rw shared\nstart\nw0 pin 0 0\nw0 pin 0 1\nw0 unpin 1\n";
+        let rest = "file f 2 written\nw0 mmap 0 f 0 2 rw shared\nstart\nw0 pin 0 1\nw0 unpin 0\n";
+        assert_eq!(left(text, 2), rest);
+        // Who names the one that is gone goes with it.
+        let alone = "file f 2 written\nw0 mmap 0 f 0 2 rw shared\nstart\nw0 pin 0 0\n";
+        assert_eq!(left(text, 3), alone);
+    }
+}

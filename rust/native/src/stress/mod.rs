@@ -254,3 +254,54 @@ fn rounds(shared: &Shared, mut lab: Lab) -> Result<(), LabError> {
     shared.state().ended_after = Some(shared.started.elapsed().as_secs_f64());
     Ok(())
 }
+
+#[cfg(test)]
+impl Shared {
+    /// Of a run that nobody has started.
+    fn of_nobody(threads: u16, era: Era, rules: Rules) -> Self {
+        let config = Config {
+            era,
+            rules,
+            geometry: Geometry { cpus: threads + 2, ..Geometry::stress(threads) },
+            threads,
+            mix: mix_named("default").expect("the default mix"),
+            seed: 1,
+            duration: None,
+            ops: None,
+            max_failures: None,
+            watchdog: Duration::from_secs(60),
+        };
+        Self {
+            config,
+            started: Instant::now(),
+            stop: AtomicBool::new(false),
+            counts: vec![AtomicU64::new(0)],
+            state: Mutex::new(Progress { quiescent: true, ..Progress::default() }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn known_races_do_not_use_up_the_failures_that_end_a_run() {
+        let mut shared = Shared::of_nobody(1, Era::V6_15, Era::V6_15.rules());
+        shared.config.max_failures = Some(2);
+        let found = |known| Found {
+            invariant: "I13-strong",
+            title: String::new(),
+            page: String::new(),
+            parties: Vec::new(),
+            detail: String::new(),
+            known,
+            round: 0,
+            seconds: 0.0,
+        };
+        shared.state().violations.extend([Some("B31"), Some("B31"), None].map(found));
+        assert!(!shared.out_of_budget(), "one is news");
+        shared.state().violations.push(found(None));
+        assert!(shared.out_of_budget());
+    }
+}

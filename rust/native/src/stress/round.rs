@@ -242,3 +242,30 @@ fn broken_by(shared: &Shared, round: u64, stopped: &Stopped) -> RoundEnd {
     shared.state().failure = Some(format!("round {round}: pgmap itself stopped: {stopped:?}"));
     RoundEnd::Stopped
 }
+
+#[cfg(test)]
+mod tests {
+    use pgmap_program::Era;
+    use pgmap_program::op::{DevAlloc, DevPut};
+
+    use super::*;
+
+    #[test]
+    fn a_round_whose_books_do_not_balance_is_no_rest() {
+        let rules = Era::V6_15Sound.rules();
+        let shared = Shared::of_nobody(1, Era::V6_15Sound, rules);
+        let lab = Lab::new(&shared.config.geometry, rules).expect("a world");
+        let enter = |what: &dyn Fn(&pgmap_prim::Cpu<'_>) -> i64| {
+            lab.enter(0, Patience::default(), |cpu| what(cpu)).expect("a CPU")
+        };
+        assert_eq!(conclude(&shared, &lab, 0, Verdict::Fine), RoundEnd::Clean);
+        assert!(shared.state().quiescent);
+        // The driver keeps a page that nobody gave back.
+        let held = DevAlloc { start: 0, pages: 1 };
+        enter(&|cpu| lab.world().dev_alloc(cpu, WorkerId(0), &held).expect("a free page"));
+        assert_eq!(conclude(&shared, &lab, 1, Verdict::Fine), RoundEnd::Broken);
+        assert!(!shared.state().quiescent);
+        assert_eq!(shared.state().violations[0].invariant, "I03");
+        enter(&|cpu| lab.world().dev_put(cpu, WorkerId(0), &DevPut { page: 0 }).expect("its page"));
+    }
+}

@@ -1,20 +1,18 @@
 //! Looks at rounds that stand still where a test wants them to.
 
 use std::sync::Barrier;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, mpsc};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::mpsc;
 
 use pgmap_prim::{
     AtomicU32, Cpu, Guarded, Lease, LockClass, PlainData, Poison, RwSem, Sleep, TaskState,
     WaitClass, Waiting, bit_lock, catch_abandon, plain, wait_event_exclusive, wait_var_event,
     wake_up_var,
 };
+use pgmap_program::Rules;
 use pgmap_program::op::call_number;
-use pgmap_program::{Geometry, Rules};
 
 use super::*;
-use crate::stress::report::Progress;
-use crate::stress::{Config, mix_named};
 
 static EVENT: WaitClass = WaitClass { name: "an event" };
 static BIT: LockClass = LockClass::new("a bit", 7);
@@ -39,27 +37,8 @@ struct Scene {
 
 impl Scene {
     fn of(workers: u16, era: Era, rules: Rules) -> Self {
-        let geometry = Geometry { cpus: workers + 2, ..Geometry::stress(workers) };
-        let config = Config {
-            era,
-            rules,
-            geometry,
-            threads: workers,
-            mix: mix_named("default").expect("the default mix"),
-            seed: 1,
-            duration: None,
-            ops: None,
-            max_failures: None,
-            watchdog: Duration::from_secs(60),
-        };
-        let shared = Shared {
-            config,
-            started: Instant::now(),
-            stop: AtomicBool::new(false),
-            counts: vec![AtomicU64::new(0)],
-            state: Mutex::new(Progress::default()),
-        };
-        let lab = Lab::new(&geometry, rules).expect("a world");
+        let shared = Shared::of_nobody(workers, era, rules);
+        let lab = Lab::new(&shared.config.geometry, rules).expect("a world");
         let paces = (0..workers).map(|_| Pace::default()).collect();
         Self { lab, shared, gate: Gate::default(), paces }
     }
