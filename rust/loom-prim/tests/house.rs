@@ -9,6 +9,7 @@ const SHARED: &[&str] = &[
     "deferred.rs",
     "hardware.rs",
     "lease.rs",
+    "lock/class.rs",
     "lock/completion.rs",
     "slab.rs",
     "waiter.rs",
