@@ -48,7 +48,6 @@ impl Vm {
     }
 
     /// Whether an entry of the page was there, and has gone.
-
     fn clear_unreferenced(
         &self,
         gather: &mut MmuGather<'_>,
