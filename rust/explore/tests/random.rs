@@ -93,9 +93,21 @@ const CALLS: &[&str] = &[
     "close 0",
     "unbind",
     "mmap 0 f 0 2 rw shared",
-    "process_vm_readv 0 0 0 1",
+    "pvmread w0 0 0 1",
     "fork 3",
 ];
+
+#[test]
+fn every_call_is_one() {
+    // What never parses would never be drawn, in silence.
+    let before = "file f 2\nfile h 4 huge\nw0 mmap 0 f 0 2 rw shared\nw0 pin 0 0\nw0 pipe 0\nw0 open 0 f rw\n\
+                  w0 dev_alloc 0 1\n";
+    for call in CALLS {
+        // A number that is in use cannot be made again, and one that is not cannot be used.
+        let ways = [format!("{before}w0 {call}\n"), format!("file f 2\nw0 {call}\n")];
+        assert!(ways.iter().any(|text| Program::parse(text).is_ok()), "{call}");
+    }
+}
 
 /// A program that parses, from the lines that do; each worker calls at most so often.
 fn draw(random: &mut SplitMix64, most: u32) -> String {
