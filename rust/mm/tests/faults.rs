@@ -174,21 +174,7 @@ fn a_single_failure_at_any_point_of_a_session_leaves_nothing_behind() {
             &Open { fd: FdNo(1), target: Target::SlowBlock, mode: OpenMode::ReadWrite },
         );
         device.ok()?;
-        world
-            .mmap(
-                &cpu,
-                W0,
-                &Mmap {
-                    map: M,
-                    file: fd(),
-                    offset: 0,
-                    pages: 16,
-                    prot: Prot::ReadWrite,
-                    sharing: Sharing::Shared,
-                    align: Align::Odd,
-                },
-            )
-            .ok()?;
+        world.mmap(&cpu, W0, &Mmap { pages: 16, ..MMAP }).ok()?;
         rig.write(&cpu, W0, 3).ok()?;
         rig.pin(&cpu, W0, 12, 2).ok()?;
         world.pipe(&cpu, W0, &Pipe { pipe: PipeNo(0) }).ok()?;

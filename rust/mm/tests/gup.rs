@@ -12,7 +12,7 @@ use prim::Cpu;
 use program::op::{
     Access, Advice, Align, DioRead, DioWrite, DmaRead, DmaWrite, FdNo, FileState, Layout, Load,
     Longterm, Madvise, Mmap, Munmap, Open, OpenMode, PageRange, Pin, Pipe, PipeNo, Prot, Pvmread,
-    Sharing, Target, Tee, Unlink, Unpin, UringReg, Vmsplice,
+    Target, Tee, Unlink, Unpin, UringReg, Vmsplice,
 };
 use program::{Era, Errno, Geometry};
 
@@ -103,21 +103,7 @@ fn what_cannot_be_referenced_has_an_errno_of_its_own() {
     world.spawn(&cpu, W0).expect("a process");
     open(world, &cpu, W0, F);
     assert_eq!(rig.pin(&cpu, W0, 0, 1), Err(Errno::EFAULT.into()), "no mapping");
-    world
-        .mmap(
-            &cpu,
-            W0,
-            &Mmap {
-                map: M,
-                file: fd(),
-                offset: 0,
-                pages: 16,
-                prot: Prot::Read,
-                sharing: Sharing::Shared,
-                align: Align::Odd,
-            },
-        )
-        .expect("a mapping");
+    world.mmap(&cpu, W0, &Mmap { pages: 16, prot: Prot::Read, ..MMAP }).expect("a mapping");
     let write = |page| world.pin(&cpu, W0, &Pin { page, access: Access::Write, ..PIN });
     assert_eq!(write(0), Err(Errno::EFAULT.into()), "a read-only mapping");
     assert_eq!(rig.pin(&cpu, W0, 0, 0), Err(Errno::EINVAL.into()));
@@ -128,21 +114,7 @@ fn what_cannot_be_referenced_has_an_errno_of_its_own() {
     world.munmap(&cpu, W0, &Munmap { map: M, range: Some(page) }).expect("munmap");
     assert_eq!(rig.pin(&cpu, W0, 0, 1), Err(Errno::EFAULT.into()), "unmapped");
     world.munmap(&cpu, W0, &Munmap { map: M, range: None }).expect("munmap");
-    world
-        .mmap(
-            &cpu,
-            W0,
-            &Mmap {
-                map: M,
-                file: fd(),
-                offset: 0,
-                pages: 8,
-                prot: Prot::ReadWrite,
-                sharing: Sharing::Shared,
-                align: Align::Odd,
-            },
-        )
-        .expect("a mapping");
+    world.mmap(&cpu, W0, &Mmap { pages: 8, ..MMAP }).expect("a mapping");
     for page in [0, 1] {
         assert_eq!(longterm(world, &cpu, page), Err(Errno::EOPNOTSUPP.into()), "DAX, long-term");
         assert_eq!(
@@ -171,19 +143,7 @@ fn a_pin_for_writing_does_not_go_through_a_leaf_for_reading() {
     world.spawn(&cpu, W0).expect("a process");
     open(world, &cpu, W0, F);
     world
-        .mmap(
-            &cpu,
-            W0,
-            &Mmap {
-                map: M,
-                file: fd(),
-                offset: 0,
-                pages: 8,
-                prot: Prot::Read,
-                sharing: Sharing::Shared,
-                align: Align::Natural,
-            },
-        )
+        .mmap(&cpu, W0, &Mmap { pages: 8, prot: Prot::Read, align: Align::Natural, ..MMAP })
         .expect("a mapping");
     rig.start(&cpu, W1, F, 8, Align::Natural);
     let pin =
@@ -429,21 +389,8 @@ fn gup_races_with_munmap_and_keeps_only_what_was_mapped() {
     references_against(
         |rig, cpu| {
             rig.world.munmap(cpu, W2, &Munmap { map: M, range: None }).expect("munmap");
-            let prot = Prot::ReadWrite;
             rig.world
-                .mmap(
-                    cpu,
-                    W2,
-                    &Mmap {
-                        map: M,
-                        file: fd(),
-                        offset: 0,
-                        pages: 16,
-                        prot,
-                        sharing: Sharing::Shared,
-                        align: Align::Natural,
-                    },
-                )
+                .mmap(cpu, W2, &Mmap { pages: 16, align: Align::Natural, ..MMAP })
                 .expect("mmap");
         },
         Era::V6_15Sound,

@@ -5,7 +5,7 @@ mod common;
 use common::*;
 use pgmap_mm::dax::InodeId;
 use pgmap_mm::tally;
-use program::op::{Advice, Align, Layout, Load, Madvise, Mmap, Munmap, Prot, Sharing, Unpin};
+use program::op::{Advice, Align, Layout, Load, Madvise, Mmap, Munmap, Unpin};
 use program::{Era, Errno, Rules};
 
 fn rules(clear: &str) -> Rules {
@@ -75,22 +75,7 @@ fn a_page_is_found_where_a_mapping_from_the_middle_of_the_file_has_it() {
     let (rig, inode) = shared(rules("xchg"));
     let world = &rig.world;
     world.munmap(&rig.cpu(1), W1, &Munmap { map: M, range: None }).expect("munmap");
-    let prot = Prot::ReadWrite;
-    world
-        .mmap(
-            &rig.cpu(1),
-            W1,
-            &Mmap {
-                map: M,
-                file: fd(),
-                offset: 1,
-                pages: 3,
-                prot,
-                sharing: Sharing::Shared,
-                align: Align::Odd,
-            },
-        )
-        .expect("from page 1 on");
+    world.mmap(&rig.cpu(1), W1, &Mmap { offset: 1, pages: 3, ..MMAP }).expect("from page 1 on");
     assert_eq!(rig.read(&rig.cpu(1), W1, 0), Ok(0));
     let old = rig.frame(inode, 1);
     assert_eq!(offline(&rig, 0), Ok(0), "page 1 of the file");
@@ -108,15 +93,7 @@ fn a_page_that_only_its_user_still_knows_stays_too() {
     for worker in [W0, W1] {
         rig.world.munmap(&rig.cpu(1), worker, &Munmap { map: M, range: None }).expect("munmap");
     }
-    let again = Mmap {
-        map: M,
-        file: fd(),
-        offset: 0,
-        pages: 4,
-        prot: Prot::ReadWrite,
-        sharing: Sharing::Shared,
-        align: Align::Odd,
-    };
+    let again = Mmap { pages: 4, ..MMAP };
     rig.world.mmap(&rig.cpu(1), W1, &again).expect("mmap");
     assert_eq!(offline(&rig, 1), Err(Errno::EBUSY.into()));
     assert_eq!(rig.frame(inode, 1), page);

@@ -213,19 +213,7 @@ fn nonsense_is_refused_with_an_errno_and_never_with_a_panic() {
     for align in [Align::Natural, Align::Odd] {
         for (offset, pages) in [(far, 1), (far - 3, 4), (far - 8, 8)] {
             let map = MapNo(1);
-            let mapped = world.mmap(
-                &cpu,
-                W0,
-                &Mmap {
-                    map,
-                    file: fd(),
-                    offset,
-                    pages,
-                    prot: Prot::ReadWrite,
-                    sharing: Sharing::Shared,
-                    align,
-                },
-            );
+            let mapped = world.mmap(&cpu, W0, &Mmap { map, offset, pages, align, ..MMAP });
             assert_eq!(mapped, errno(Errno::EOVERFLOW), "{offset} {pages}");
         }
     }

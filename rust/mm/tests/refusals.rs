@@ -9,25 +9,13 @@ use pgmap_mm::warn::Complaint;
 use prim::Cpu;
 use program::op::{
     Align, DevAlloc, DevGet, DevPut, FileIdx, Fork, Layout, Load, MapNo, Mmap, Munmap, PageRange,
-    Pipe, PipeNo, Pread, Prot, Pwrite, Sharing, Vmsplice, WorkerId,
+    Pipe, PipeNo, Pread, Pwrite, Vmsplice, WorkerId,
 };
 use program::{Era, Errno, Geometry};
 
 fn map(rig: &Rig, cpu: &Cpu<'_>, worker: u8, number: u8) -> pgmap_mm::world::Return {
     let (worker, number) = (WorkerId(worker), MapNo(number));
-    rig.world.mmap(
-        cpu,
-        worker,
-        &Mmap {
-            map: number,
-            file: fd(),
-            offset: 0,
-            pages: 8,
-            prot: Prot::ReadWrite,
-            sharing: Sharing::Shared,
-            align: Align::Odd,
-        },
-    )
+    rig.world.mmap(cpu, worker, &Mmap { map: number, pages: 8, ..MMAP })
 }
 
 /// Pages of a process's address space that lie in some mapping.

@@ -5,9 +5,7 @@ mod common;
 use common::*;
 use pgmap_mm::world::World;
 use prim::{Arena, Lease, Machine, NoMemory, TaskId};
-use program::op::{
-    Align, FileState, Layout, MapNo, Mmap, Munmap, PageRange, Prot, Sharing, Unlink, WorkerId,
-};
+use program::op::{Align, FileState, Layout, MapNo, Mmap, Munmap, PageRange, Unlink, WorkerId};
 use program::{Era, Errno, Geometry};
 
 const TERABYTE: Geometry =
@@ -98,19 +96,7 @@ fn a_mapping_that_cannot_be_split_stays_whole_and_truncate_still_finds_it() {
         open(world, &cpu, WorkerId(worker), F);
         for map in 0..64 {
             let (map, worker) = (MapNo(map), WorkerId(worker));
-            let mapped = world.mmap(
-                &cpu,
-                worker,
-                &Mmap {
-                    map,
-                    file: fd(),
-                    offset: 0,
-                    pages: 8,
-                    prot: Prot::ReadWrite,
-                    sharing: Sharing::Shared,
-                    align: Align::Odd,
-                },
-            );
+            let mapped = world.mmap(&cpu, worker, &Mmap { map, pages: 8, ..MMAP });
             full |= mapped == Err(Errno::ENOMEM.into());
         }
         if full {

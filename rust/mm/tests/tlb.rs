@@ -5,9 +5,7 @@ mod common;
 use common::*;
 use pgmap_mm::vm::{CpuAccess, Died, MmId, Vm, Vpn};
 use prim::Cpu;
-use program::op::{
-    Advice, Align, Layout, Load, Madvise, Mmap, Munmap, Prot, Sharing, Store, WorkerId,
-};
+use program::op::{Advice, Align, Layout, Load, Madvise, Mmap, Munmap, Prot, Store, WorkerId};
 use program::{Era, Geometry};
 
 /// The first process of a world has the first mm, and so on.
@@ -54,19 +52,7 @@ fn what_may_only_be_read_is_not_written_through_a_translation_for_reading() {
         rig.world.spawn(&cpu, W0).expect("a process");
         open(&rig.world, &cpu, W0, F);
         rig.world
-            .mmap(
-                &cpu,
-                W0,
-                &Mmap {
-                    map: M,
-                    file: fd(),
-                    offset: 0,
-                    pages: 8,
-                    prot: Prot::Read,
-                    sharing: Sharing::Shared,
-                    align,
-                },
-            )
+            .mmap(&cpu, W0, &Mmap { pages: 8, prot: Prot::Read, align, ..MMAP })
             .expect("a mapping");
         let at = addresses(&rig, &cpu, 0)[2];
         assert_eq!(access(&rig, &cpu, 0, at, CpuAccess::Store(5)), Err(Died::Sigsegv), "at once");

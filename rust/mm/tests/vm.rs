@@ -12,7 +12,7 @@ use pgmap_mm::vm::{
 use prim::{Cpu, Poison, Stopped, Tally, catch_abandon};
 use program::op::{
     Access, Advice, Align, Close, FdNo, FileRef, Layout, Load, Longterm, Madvise, MapNo, Mmap,
-    Munmap, PageRange, Prot, Pwrite, Sharing, Store,
+    Munmap, PageRange, Prot, Pwrite, Store,
 };
 use program::{Era, Geometry};
 
@@ -63,19 +63,7 @@ fn a_gather_with_company_flushes_although_it_cleared_nothing() {
         rig.start(&cpu, W0, F, 4, Align::Odd);
         let (map, file) = (MapNo(1), FileRef::File(G));
         world
-            .mmap(
-                &cpu,
-                W0,
-                &Mmap {
-                    map,
-                    file,
-                    offset: 0,
-                    pages: 4,
-                    prot: Prot::Read,
-                    sharing: Sharing::Shared,
-                    align: Align::Odd,
-                },
-            )
+            .mmap(&cpu, W0, &Mmap { map, file, pages: 4, prot: Prot::Read, ..MMAP })
             .expect("a mapping");
         assert_eq!(rig.write(&cpu, W0, 0), Ok(0));
         other
@@ -398,21 +386,9 @@ fn a_leaf_maps_nothing_in_front_of_its_mapping() {
     let inode = rig.file(&cpu, F, 16, Layout::Huge);
     rig.world.spawn(&cpu, W0).expect("a process");
     open(&rig.world, &cpu, W0, F);
-    let (prot, natural) = (Prot::ReadWrite, Align::Natural);
+    let natural = Align::Natural;
     rig.world
-        .mmap(
-            &cpu,
-            W0,
-            &Mmap {
-                map: M,
-                file: fd(),
-                offset: 4,
-                pages: 12,
-                prot,
-                sharing: Sharing::Shared,
-                align: natural,
-            },
-        )
+        .mmap(&cpu, W0, &Mmap { offset: 4, pages: 12, align: natural, ..MMAP })
         .expect("from the middle of a leaf on");
     assert_eq!(rig.write(&cpu, W0, 0), Ok(0));
     assert_eq!(tally(&rig, tally::PMD_MAPPED), 0);
@@ -452,19 +428,7 @@ fn a_leaf_maps_blocks_that_are_written_and_lie_side_by_side() {
     let first = rig.frame(other, 0).0;
     assert!((1..8).any(|page| rig.frame(other, page).0 != first + page), "not side by side");
     world
-        .mmap(
-            &cpu,
-            W0,
-            &Mmap {
-                map: MapNo(1),
-                file,
-                offset: 0,
-                pages: 8,
-                prot: Prot::ReadWrite,
-                sharing: Sharing::Shared,
-                align: Align::Natural,
-            },
-        )
+        .mmap(&cpu, W0, &Mmap { map: MapNo(1), file, pages: 8, align: Align::Natural, ..MMAP })
         .expect("a mapping");
     for page in 1..8 {
         assert_eq!(world.load(&cpu, W0, &Load { map: MapNo(1), page }), Ok(i64::from(page)));

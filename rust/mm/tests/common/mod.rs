@@ -43,6 +43,17 @@ pub(crate) const M: MapNo = MapNo(0);
 pub(crate) const PIN: Pin =
     Pin { map: M, page: 0, pages: 1, longterm: Longterm::Short, access: Access::Read };
 
+/// A shared mapping that no huge page fits, of a page of what is open as fd 0.
+pub(crate) const MMAP: Mmap = Mmap {
+    map: M,
+    file: FileRef::Fd(FdNo(0)),
+    offset: 0,
+    pages: 1,
+    prot: Prot::ReadWrite,
+    sharing: Sharing::Shared,
+    align: Align::Odd,
+};
+
 /// A world, the machine it runs on and the memory it lives in.
 pub(crate) struct Rig {
     pub(crate) world: World,
@@ -102,22 +113,7 @@ impl Rig {
         let world = &self.world;
         world.spawn(cpu, worker).expect("a process");
         open(world, cpu, worker, file);
-        let prot = Prot::ReadWrite;
-        world
-            .mmap(
-                cpu,
-                worker,
-                &Mmap {
-                    map: M,
-                    file: fd(),
-                    offset: 0,
-                    pages,
-                    prot,
-                    sharing: Sharing::Shared,
-                    align,
-                },
-            )
-            .expect("a mapping");
+        world.mmap(cpu, worker, &Mmap { pages, align, ..MMAP }).expect("a mapping");
     }
 
     pub(crate) fn exit_all(&self, cpu: &Cpu<'_>) {
