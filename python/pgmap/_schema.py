@@ -8,6 +8,7 @@ result. The files in ``schemas/`` are for those who read pgmap's output from els
 
 from __future__ import annotations
 
+import functools
 import json
 import sys
 import types
@@ -107,7 +108,8 @@ def _of(hint: Any, shared: dict[str, Schema]) -> Schema:
     raise TypeError(f"no JSON schema for {hint!r}")
 
 
-def all_schemas() -> dict[str, Schema]:
+@functools.cache
+def all_schemas() -> Mapping[str, Schema]:
     """The schema of every command, by its name."""
     from pgmap.__main__ import COMMANDS
 

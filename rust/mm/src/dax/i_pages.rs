@@ -6,8 +6,8 @@
 //! (B25, I19). Removing an entry wakes everybody: there is nothing left to own.
 
 use prim::{
-    Cpu, Sleep, SpinGuard, WaitClass, Waiting, lock_map_acquire, lock_map_release,
-    wait_event_exclusive, wake_up_all, wake_up_one,
+    Cpu, Sleep, SpinGuard, Waiting, lock_map_acquire, lock_map_release, wait_event_exclusive,
+    wake_up_all, wake_up_one,
 };
 
 use program::rules::{BusyScan, EntryWaitKey};
@@ -19,8 +19,6 @@ use crate::page::Order;
 use crate::tally;
 use crate::vm::{Fault, FileRange};
 use crate::warn::{Complaint, warn_on};
-
-static ENTRY: WaitClass = DAX_ENTRY.waits;
 
 /// What a file's entries are to the order of locks.
 fn in_lock_order(inode: InodeId) -> u64 {
@@ -82,8 +80,11 @@ impl Dax {
         let owner = slot.load().locker();
         drop(lock);
         cpu.count(tally::ENTRY_WAITED);
-        let waiting =
-            Waiting { class: &ENTRY, object: (u64::from(inode.0) << 32) | u64::from(index), owner };
+        let waiting = Waiting {
+            class: &DAX_ENTRY.waits,
+            object: (u64::from(inode.0) << 32) | u64::from(index),
+            owner,
+        };
         // Acquire: pairs with the release in unlock_entry.
         let unlocked = || !slot.load_acquire().is_locked();
         // Uninterruptible: returns when unlocked, or the machine is poisoned.

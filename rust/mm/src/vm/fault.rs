@@ -90,24 +90,25 @@ impl Vm {
             return Fault::Sigsegv;
         }
         let fault = VmFault { mm, vpn, pgoff: vma.pgoff_of(vpn), wanted, vma };
-        let falls_back = |outcome| {
+        // None: a page is to be mapped in its place.
+        let huge_fault = || {
+            let outcome = handler.huge_fault(cpu, &fault);
             if outcome == Fault::Fallback {
                 cpu.count(tally::PMD_FALLBACK);
+                return None;
             }
-            outcome == Fault::Fallback
+            Some(outcome)
         };
         match self.tables.pmd(mm, vpn).load() {
             Pmd::None => {
-                let outcome = handler.huge_fault(cpu, &fault);
-                if !falls_back(outcome) {
+                if let Some(outcome) = huge_fault() {
                     return outcome;
                 }
             }
             Pmd::Table(_) => {}
             Pmd::Leaf(leaf) if leaf.allows(wanted) => return Fault::Done,
             Pmd::Leaf(_) => {
-                let outcome = handler.huge_fault(cpu, &fault);
-                if !falls_back(outcome) {
+                if let Some(outcome) = huge_fault() {
                     return outcome;
                 }
                 self.split_huge_pmd(cpu, mm, vpn);

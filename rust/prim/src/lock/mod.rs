@@ -22,9 +22,7 @@ pub use rwsem::{ReadGuard, RwSem, WriteGuard};
 pub use spin::{SpinGuard, SpinLock};
 pub use srcu::{Srcu, SrcuGuard};
 
-use crate::WaitClass;
-
-/// How waits for locks of `T`'s class appear in reports.
-const fn wait_class<T: Guarded>() -> &'static WaitClass {
-    const { &T::CLASS.waits }
+/// The class of what guards `T`.
+const fn class_of<T: Guarded>() -> &'static LockClass {
+    const { &T::CLASS }
 }

@@ -32,7 +32,7 @@ use core::{
     ops::{Deref, DerefMut},
 };
 
-use super::{Guarded, wait_class};
+use super::{Guarded, class_of};
 use crate::{
     AtomicU64, Cpu, Sleep, Waiting, Warn, ZeroInit, code,
     queue::{Key, Line, Turn},
@@ -154,7 +154,7 @@ impl<T: Guarded> RwSem<T> {
             cpu.warn(Warn { code: code::LOCK_RECURSION, object, value: i64::from(owner) });
         }
         let Some(level) = cpu.next_level() else { return self.spin(cpu, turn) };
-        let waiting = Waiting { class: wait_class::<T>(), object, owner };
+        let waiting = Waiting { class: &class_of::<T>().waits, object, owner };
         let _record = cpu.publish(waiting, Manner::Asleep);
         let mut place = Place::join(self, cpu, level, turn);
         loop {

@@ -19,7 +19,7 @@ use core::{
     ops::{Deref, DerefMut},
 };
 
-use super::{Guarded, wait_class};
+use super::{Guarded, class_of};
 use crate::{
     AtomicU32, Cpu, Sleep, Waiting, Warn, ZeroInit, code, cpu_relax,
     queue::{HowMany, Key, Turn},
@@ -98,7 +98,7 @@ impl<T: Guarded> SpinLock<T> {
             }
             owner = word & OWNER;
         }
-        let waiting = Waiting { class: wait_class::<T>(), object, owner };
+        let waiting = Waiting { class: &class_of::<T>().waits, object, owner };
         let key = Key::of(&self.word);
         let take = || self.take_or_mark(cpu);
         while wait_until(cpu, key, Turn::Exclusive, Sleep::Uninterruptible, waiting, take).is_err()

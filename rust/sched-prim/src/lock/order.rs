@@ -11,16 +11,11 @@
 use core::cell::Cell;
 use std::sync::{Mutex, PoisonError};
 
-use super::{Guarded, LockClass};
+use super::LockClass;
 use crate::{Cpu, TaskId, plain_word::PlainWord, step::Site};
 
 /// Locks that one operation holds at once; further ones are not looked at.
 const MOST: usize = 32;
-
-/// The class of what guards `T`.
-pub(super) const fn class_of<T: Guarded>() -> &'static LockClass {
-    const { &T::CLASS }
-}
 
 /// One lock was waited for while another one was held.
 #[derive(Clone, Copy, Debug)]

@@ -28,7 +28,7 @@ use core::{
 
 use pgmap_sched::{self as sched, Effect, Object, Step, Verb};
 
-use super::{Guarded, order::class_of, wait_class};
+use super::{Guarded, class_of};
 use crate::{
     Cpu, Warn, ZeroInit, code, in_use, object,
     queue::{Key, Turn},
@@ -196,7 +196,7 @@ impl<T: Guarded> RwSem<T> {
         };
         let step = Step { verb, object, effect, site };
         let until =
-            Until { class: wait_class::<T>().name, object: object.0, owner: &owner, ready: &ready };
+            Until { class: class_of::<T>().name(), object: object.0, owner: &owner, ready: &ready };
         loop {
             step::point_when(cpu, step, &until);
             if ready() {

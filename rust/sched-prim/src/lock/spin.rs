@@ -17,7 +17,7 @@ use core::{
 
 use pgmap_sched::{self as sched, Effect, Step};
 
-use super::{Guarded, order::class_of, wait_class};
+use super::{Guarded, class_of};
 use crate::{
     Cpu, Warn, ZeroInit, code, in_use, object,
     step::{self, Site, Until},
@@ -59,7 +59,7 @@ impl<T: Guarded> SpinLock<T> {
         cpu.will_wait_for(class_of::<T>(), site);
         let step = Step { verb: verb::SPIN_LOCK, object, effect: Effect::Write, site };
         let until = Until {
-            class: wait_class::<T>().name,
+            class: class_of::<T>().name(),
             object: object.0,
             owner: &|| self.word.load(Relaxed),
             ready: &|| self.word.load(Relaxed) == 0,
