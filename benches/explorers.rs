@@ -6,7 +6,7 @@
 //! use). With shuttle and loom the third task is the one that spawns and joins the other two.
 //!
 //! **Pin against truncation**, in executions a second: the real program, protocol code, oracle and all, from
-//! the same sources on each engine (`yard/sched` says how). Ours is searched with every schedule open and
+//! the same sources on each engine (`rivals/sched` says how). Ours is searched with every schedule open and
 //! within two preemptions, each execution to its end; and the program is run without any scheduler, which is
 //! what no engine can be faster than.
 //!
@@ -26,12 +26,12 @@
 mod looms;
 #[path = "explorers/ours.rs"]
 mod ours;
+#[path = "explorers/rivals.rs"]
+mod rivals;
 #[path = "explorers/rounds.rs"]
 mod rounds;
 #[path = "explorers/shuttles.rs"]
 mod shuttles;
-#[path = "explorers/yard.rs"]
-mod yard;
 
 use std::env;
 use std::fmt::Write as _;
@@ -131,10 +131,12 @@ fn find(engine: &str) -> Result<bool, String> {
         "shuttle-random" => shuttles::run(Kind::Random, ENOUGH, || shuttles::get_put(Inc::Blind)),
         "loom" => looms::run(None, ENOUGH, 0, || looms::get_put(Inc::Blind)),
         "real-shuttle-random" => {
-            return yard::passes(NO_WAIT, |lab| yard::on_shuttle(Kind::Random, ENOUGH, lab));
+            return rivals::passes(NO_WAIT, |explored| {
+                rivals::on_shuttle(Kind::Random, ENOUGH, explored)
+            });
         }
         "real-loom" => {
-            return yard::passes(NO_FLUSH, |lab| yard::on_loom(Some(1), ENOUGH, lab));
+            return rivals::passes(NO_FLUSH, |explored| rivals::on_loom(Some(1), ENOUGH, explored));
         }
         _ => return Err(format!("there is no engine {engine}")),
     };
@@ -192,32 +194,32 @@ fn everybody() -> Vec<Row> {
 
 /// Everybody on the real program, and how many points it has when nobody is preempted.
 fn pin_truncate() -> Result<(String, usize, Vec<Contestant>, Vec<Row>), String> {
-    let (lab, theirs) = (ours::pin_truncate()?, yard::pin_truncate()?);
+    let (explored, theirs) = (ours::pin_truncate()?, rivals::pin_truncate()?);
     let straight = Plan { bound: Some(0), ..ours::exhaustive() };
-    let whole = ours::run(&mut Explorer::new(), &mut &*lab, straight, 1);
+    let whole = ours::run(&mut Explorer::new(), &mut &*explored, straight, 1);
     let points = usize::try_from(whole.points).map_err(|error| error.to_string())?;
-    let (every, _) = ours::tree(&mut &*lab, &ours::to_the_end());
-    let (whole, cut) = ours::tree(&mut &*lab, &ours::bounded());
+    let (every, _) = ours::tree(&mut &*explored, &ours::to_the_end());
+    let (whole, cut) = ours::tree(&mut &*explored, &ours::bounded());
     let title = format!(
         "pin against truncation, the real program; {points} points without a preemption; executions \
          within 2 preemptions: {every}, or with the cache {whole} and {cut} cut short"
     );
     let of = Unit::Executions;
     let (mut explorer, mut other) = (Explorer::new(), Explorer::new());
-    let shuttle = |kind| move |n| yard::on_shuttle(kind, n, theirs);
-    let loom = |bound| move |n| yard::on_loom(bound, n, theirs);
+    let shuttle = |kind| move |n| rivals::on_shuttle(kind, n, theirs);
+    let loom = |bound| move |n| rivals::on_loom(bound, n, theirs);
     let contestants = vec![
         Contestant::new("pgmap, every schedule, real", of, move |n| {
-            ours::run(&mut explorer, &mut &*lab, ours::exhaustive(), n)
+            ours::run(&mut explorer, &mut &*explored, ours::exhaustive(), n)
         }),
         Contestant::new("pgmap, 2 preemptions, real", of, move |n| {
-            ours::run(&mut other, &mut &*lab, ours::to_the_end(), n)
+            ours::run(&mut other, &mut &*explored, ours::to_the_end(), n)
         }),
         Contestant::new("shuttle DFS, real", of, shuttle(Kind::Dfs)),
         Contestant::new("shuttle random, real", of, shuttle(Kind::Random)),
         Contestant::new("loom, real", of, loom(None)),
         Contestant::new("loom, 2 preemptions, real", of, loom(Some(2))),
-        Contestant::new("no scheduler, real", of, |n| ours::alone(lab, n)),
+        Contestant::new("no scheduler, real", of, |n| ours::alone(explored, n)),
     ];
     let floor = [0, 1, 2, 3, 4, 5].map(|theirs| Row { ours: 6, theirs, aim: None });
     Ok((title, points, contestants, everybody().into_iter().chain(floor).collect()))

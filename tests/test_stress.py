@@ -27,7 +27,7 @@ from pgmap._exit import Exit
 from pgmap._output import Output
 from pgmap._progress import showing
 from pgmap._signals import Signals
-from pgmap.stress import DEFAULT_SECONDS, Stress, Teller
+from pgmap.stress import DEFAULT_SECONDS, Stress, Announcer
 from ran import Runner
 
 
@@ -330,10 +330,10 @@ def test_a_full_disk_ends_the_records_and_not_the_run(run: Runner, tmp_path: Pat
 
 
 def test_each_violation_is_new_once() -> None:
-    teller = Teller(Output(None))
+    announcer = Announcer(Output(None))
     seen = [violation(page=n) for n in range(5)]
     glances = [seen[:1], seen[:3], seen[:3], seen[:4], seen]
-    new = [list(teller.take_new(glance)) for glance in glances]
+    new = [list(announcer.take_new(glance)) for glance in glances]
     assert new == [seen[:1], seen[1:3], [], seen[3:4], seen[4:]]
 
 

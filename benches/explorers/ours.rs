@@ -3,10 +3,10 @@
 use std::cell::Cell;
 use std::panic::Location;
 
-use pgmap_explore::{Lab, Scenario};
+use pgmap_explore::{ExploredWorld, Scenario};
 use pgmap_program::{Era, Program};
 use pgmap_sched::{
-    Control, Effect, Explorer, Fault, Judgement, Model, Object, Outcome, Plan, Stats, Step, Task,
+    Control, Defect, Effect, Explorer, Judgement, Model, Object, Outcome, Plan, Stats, Step, Task,
     Verb,
 };
 
@@ -103,16 +103,16 @@ impl Model for GetPut {
         if self.get() {
             point(LOAD, ALIVE, Effect::Read);
             if !self.alive.get() {
-                pgmap_sched::fail(Fault { code: 1, object: ALIVE, value: 0 });
+                pgmap_sched::fail(Defect { code: 1, object: ALIVE, value: 0 });
             }
             self.put();
         }
     }
 
-    fn finish(&self) -> Result<(), Fault> {
+    fn finish(&self) -> Result<(), Defect> {
         match self.frees.get() {
             1 => Ok(()),
-            frees => Err(Fault { code: 2, object: ALIVE, value: frees.into() }),
+            frees => Err(Defect { code: 2, object: ALIVE, value: frees.into() }),
         }
     }
 }
@@ -151,7 +151,7 @@ impl Model for TwoTasks {
         }
     }
 
-    fn finish(&self) -> Result<(), Fault> {
+    fn finish(&self) -> Result<(), Defect> {
         Ok(())
     }
 }
@@ -164,11 +164,11 @@ pub(crate) const PIN_TRUNCATE: &str = "file f 1 written\n\
     w0 pin 0 0 | w0 unpin\n\
     w1 ftruncate f 0\n";
 
-pub(crate) fn pin_truncate() -> Result<&'static Lab, String> {
+pub(crate) fn pin_truncate() -> Result<&'static ExploredWorld, String> {
     let program = Program::parse(PIN_TRUNCATE).map_err(|error| error.to_string())?;
     let scenario = Scenario::new(program, Era::V6_15Sound);
-    Lab::new(&scenario, &mut || Control::Go)
-        .map(|lab| &*Box::leak(Box::new(lab)))
+    ExploredWorld::new(&scenario, &mut || Control::Go)
+        .map(|explored| &*Box::leak(Box::new(explored)))
         .map_err(|error| error.to_string())
 }
 
@@ -196,11 +196,11 @@ pub(crate) fn run<M: Model>(
 }
 
 /// The real program without any scheduler, one task after the other, so many times.
-pub(crate) fn alone(mut lab: &Lab, executions: u64) -> Work {
+pub(crate) fn alone(mut explored: &ExploredWorld, executions: u64) -> Work {
     for _ in 0..executions {
-        lab.reset();
-        (0..lab.tasks() as u8).for_each(|task| lab.run(Task(task)));
-        assert!(lab.finish().is_ok(), "a right program was found wrong");
+        explored.reset();
+        (0..explored.tasks() as u8).for_each(|task| explored.run(Task(task)));
+        assert!(explored.finish().is_ok(), "a right program was found wrong");
     }
     Work { executions, points: 0 }
 }

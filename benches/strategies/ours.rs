@@ -3,7 +3,7 @@
 use std::iter::successors;
 
 use pgmap_explore::catalogue::Known;
-use pgmap_explore::{Finding, Lab};
+use pgmap_explore::{ExploredWorld, Finding};
 use pgmap_sched::{
     Control, Explorer, Failure, Judgement, Model, Outcome, Plan, Sampled, Sampling, Strategy,
 };
@@ -46,8 +46,9 @@ pub(crate) fn row<M: Model>(model: &mut M, seeds: u64, counts: Counts<'_>) -> Re
 /// The same for a wrong rule and its program.
 pub(crate) fn rule(known: &Known, seeds: u64) -> Result<Row, String> {
     let scenario = known.wrong();
-    let lab = Lab::new(&scenario, &mut || Control::Go).map_err(|error| error.to_string())?;
-    row(&mut &lab, seeds, &|failure| Finding::of(&scenario, &lab, failure).is_some())
+    let explored =
+        ExploredWorld::new(&scenario, &mut || Control::Go).map_err(|error| error.to_string())?;
+    row(&mut &explored, seeds, &|failure| Finding::of(&scenario, &explored, failure).is_some())
 }
 
 /// One run of a strategy.

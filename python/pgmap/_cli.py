@@ -2,7 +2,7 @@
 
 A command says what it is (`Command`), runs, and returns an `Outcome`. Everything that must be the
 same everywhere is here and only here: unknown options and bad values end in exit code 2 with one
-line, exceptions map to exit codes, a fault of pgmap is 70 and says so, and with ``--json`` there is
+line, exceptions map to exit codes, a bug in pgmap is 70 and says so, and with ``--json`` there is
 exactly one object whatever happened, with at least ``schema command ok seconds``.
 """
 
@@ -275,7 +275,7 @@ def exit_of(error: BaseException) -> Exit:
 
 
 def explain(name: str, error: BaseException, out: Output) -> Outcome:
-    """Tell people about `error` in one line (a fault of pgmap in full), and say how it ends."""
+    """Tell people about `error` in one line (a bug in pgmap in full), and say how it ends."""
     code = exit_of(error)
     message = str(error) or type(error).__name__
     if code is Exit.INTERNAL:

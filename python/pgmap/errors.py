@@ -7,7 +7,7 @@ here. A wait that never ends is `Stuck`, which is no errno: no kernel has a dead
 
 Each prints as it is made, so ``repr`` can be pasted, and pickles.
 
-An `InternalError` is a fault of pgmap itself, never of its user.
+An `InternalError` is a bug in pgmap itself, never of its user.
 """
 
 from __future__ import annotations

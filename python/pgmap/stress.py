@@ -177,14 +177,14 @@ class Stress:
         records = Records(args.out, out.note)
         run = core.stress_start(asdict(config))
         out.detail(header(config))
-        teller = Teller(out, known=args.known)
+        announcer = Announcer(out, known=args.known)
         with showing(args.progress, out) as progress:
 
             def observe(glance: StressProgress) -> None:
-                fresh = teller.take_new(glance["violations"])
+                fresh = announcer.take_new(glance["violations"])
                 if fresh:
                     with progress.aside():
-                        teller.tell(fresh)
+                        announcer.tell(fresh)
                     for violation in fresh:
                         records.write("violation", violation)
                 records.offer(glance)
@@ -197,8 +197,8 @@ class Stress:
                 describe=describe,
                 observe=observe,
             )
-        for violation in teller.take_new(report["violations"]):
-            teller.tell([violation])
+        for violation in announcer.take_new(report["violations"]):
+            announcer.tell([violation])
             records.write("violation", violation)
         code = verdict(report, signals, known=args.known)
         summarise(out, config, report, code, signals, known=args.known)
@@ -250,7 +250,7 @@ def describe(glance: StressProgress) -> Sequence[str]:
     )
 
 
-class Teller:
+class Announcer:
     """Tells each violation once."""
 
     def __init__(self, out: Output, *, known: bool = False) -> None:

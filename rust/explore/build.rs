@@ -14,7 +14,7 @@ use std::{env, fs, io};
 mod races;
 
 /// Crates whose code takes steps.
-const CRATES: &[&str] = &["mm-explored", "sched-prim", "explore"];
+const CRATES: &[&str] = &["mm-explored", "prim-explored", "explore"];
 
 /// Methods that are steps; what they are called on has a name worth telling.
 const STEPS: &str = "

@@ -4,8 +4,8 @@ use std::cell::Cell;
 use std::panic::Location;
 
 use pgmap_sched::{
-    Effect, Fault, Model, Object, Step, Task, Verb, Wait, choose, current, fail, point, point_when,
-    record, relax, settle, value,
+    Defect, Effect, Model, Object, Step, Task, Verb, Wait, choose, current, fail, point,
+    point_when, record, relax, settle, value,
 };
 
 use crate::face::{CONDS, Cond, Face, LOCKS, Lock, WORDS, Word};
@@ -179,7 +179,7 @@ impl Face for Stage {
 
     fn broken(&self, why: &'static str) -> ! {
         self.why.set(Some(why));
-        fail(Fault { code: CLAIM, object: 0, value: 0 })
+        fail(Defect { code: CLAIM, object: 0, value: 0 })
     }
 }
 
@@ -201,10 +201,10 @@ impl Model for Stage {
         (self.shape.run)(self, task.0.into(), self.form);
     }
 
-    fn finish(&self) -> Result<(), Fault> {
+    fn finish(&self) -> Result<(), Defect> {
         (self.shape.check)(&|word: Word| self.words[word.0].get()).map_err(|why| {
             self.why.set(Some(why));
-            Fault { code: AT_THE_END, object: 0, value: 0 }
+            Defect { code: AT_THE_END, object: 0, value: 0 }
         })
     }
 }

@@ -98,7 +98,7 @@ fn the_portfolio_finds_each_mistake_within_ten_thousand_executions_whatever_the_
                 panic!("{} with seed {seed}: {outcome:?}", shape.name);
             };
             // A claim says which one it was.
-            let claimed = matches!(failure, Failure::Fault { .. });
+            let claimed = matches!(failure, Failure::Defect { .. });
             assert_eq!(claimed, stage.why().is_some(), "{}: {failure:?}", shape.name);
         }
     }

@@ -7,11 +7,11 @@
 use pgmap_mm::world::Party;
 use pgmap_prim::{CpuId, TaskId, Warn, WarnRecord};
 use pgmap_program::Invariant;
-use pgmap_sched::{Blocked, Failure, Fault, Task};
+use pgmap_sched::{Blocked, Defect, Failure, Task};
 use serde::Serialize;
 
+use crate::explored::{ExploredWorld, code};
 use crate::known::Attribution;
-use crate::lab::{Lab, code};
 use crate::names::function;
 use crate::scenario::Scenario;
 use crate::stuck::{FOR_A_PAGE, Need, Sleeper, is_asked_for, sleepers};
@@ -81,14 +81,14 @@ impl Finding {
     /// What a failure is, told from the state in which the execution ended. None: the program's own
     /// doing.
     #[must_use]
-    pub fn of(scenario: &Scenario, lab: &Lab, failure: &Failure) -> Option<Self> {
-        let teller = Teller { scenario, lab };
+    pub fn of(scenario: &Scenario, explored: &ExploredWorld, failure: &Failure) -> Option<Self> {
+        let namer = Namer { scenario, explored };
         Some(match failure {
-            Failure::Fault { task, fault } => teller.fault(*task, *fault),
-            Failure::Deadlock { waits, cycle } => match teller.stuck(waits, cycle.as_deref()) {
+            Failure::Defect { task, defect } => namer.defect(*task, *defect),
+            Failure::Deadlock { waits, cycle } => match namer.stuck(waits, cycle.as_deref()) {
                 Some(stuck) => stuck,
                 // Its own doing is an end like others, so it is held to what it expects.
-                None => teller.unexpected(lab.ledger().close().err()?),
+                None => namer.unexpected(explored.ledger().close().err()?),
             },
             Failure::Livelock { tasks, recurrence } => {
                 let again = recurrence.map_or_else(String::new, |again| {
@@ -97,13 +97,13 @@ impl Finding {
                     format!("{place} again after {} steps, with everything as it was", again.round)
                 });
                 Finding {
-                    parties: tasks.iter().map(|&task| teller.name(task)).collect(),
+                    parties: tasks.iter().map(|&task| namer.name(task)).collect(),
                     detail: again,
                     ..Finding::plain(Sort::Livelock, Invariant::L3, "retries get nowhere")
                 }
             }
             Failure::Panic { task, message } => Finding {
-                parties: task.iter().map(|&task| teller.name(task)).collect(),
+                parties: task.iter().map(|&task| namer.name(task)).collect(),
                 detail: message.clone(),
                 ..Finding::plain(Sort::Panic, Invariant::I01, "pgmap itself panicked")
             },
@@ -138,25 +138,32 @@ impl Finding {
 }
 
 /// Who waits for what, in words.
-pub(crate) fn waiting(scenario: &Scenario, lab: &Lab, waits: &[Blocked]) -> Vec<String> {
-    let teller = Teller { scenario, lab };
-    sleepers(lab, waits).iter().map(|one| teller.wait(one)).collect()
+pub(crate) fn waiting(
+    scenario: &Scenario,
+    explored: &ExploredWorld,
+    waits: &[Blocked],
+) -> Vec<String> {
+    let namer = Namer { scenario, explored };
+    sleepers(explored, waits).iter().map(|one| namer.wait(one)).collect()
 }
 
-struct Teller<'a> {
+struct Namer<'a> {
     scenario: &'a Scenario,
-    lab: &'a Lab,
+    explored: &'a ExploredWorld,
 }
 
-impl Teller<'_> {
+impl Namer<'_> {
     fn name(&self, task: Task) -> String {
-        self.lab.role(task).worker.map_or_else(|| "the environment".to_owned(), |w| w.to_string())
+        self.explored
+            .role(task)
+            .worker
+            .map_or_else(|| "the environment".to_owned(), |w| w.to_string())
     }
 
-    fn fault(&self, task: Option<Task>, fault: Fault) -> Finding {
-        match fault.code {
+    fn defect(&self, task: Option<Task>, defect: Defect) -> Finding {
+        match defect.code {
             code::NOT_AT_REST => {
-                let wrong = self.lab.imbalance().unwrap_or_default();
+                let wrong = self.explored.imbalance().unwrap_or_default();
                 return Finding {
                     detail: wrong.join("; "),
                     parties: vec!["all tasks, gone".to_owned()],
@@ -174,18 +181,18 @@ impl Teller<'_> {
                 };
             }
             code::UNEXPECTED => {
-                return self.unexpected(usize::try_from(fault.object).unwrap_or(usize::MAX));
+                return self.unexpected(usize::try_from(defect.object).unwrap_or(usize::MAX));
             }
             _ => {}
         }
         let warn = Warn {
-            code: u16::try_from(fault.code).unwrap_or(u16::MAX),
-            object: fault.object,
-            value: fault.value,
+            code: u16::try_from(defect.code).unwrap_or(u16::MAX),
+            object: defect.object,
+            value: defect.value,
         };
-        let task = task.map_or(0, |task| self.lab.party(task));
+        let task = task.map_or(0, |task| self.explored.party(task));
         let record = WarnRecord { warn, cpu: CpuId(0), task: TaskId(task) };
-        match self.lab.look(|world, cpu| world.violation(cpu, &record)) {
+        match self.explored.look(|world, cpu| world.violation(cpu, &record)) {
             Ok(violation) => Finding {
                 page: violation.pfn.map(|pfn| pfn.0),
                 parties: violation.parties,
@@ -219,7 +226,7 @@ impl Teller<'_> {
         named.dedup();
         let came = |n: &u32| {
             let name = self.scenario.program.step_name(*n).unwrap_or_default();
-            format!("{name} = {}", self.lab.ledger().outcome(*n))
+            format!("{name} = {}", self.explored.ledger().outcome(*n))
         };
         let came: Vec<String> = named.iter().map(came).collect();
         finding.detail =
@@ -236,11 +243,11 @@ impl Teller<'_> {
 
     /// Nobody can go on. None if everybody waits, in the end, for what the program never gives back.
     fn stuck(&self, waits: &[Blocked], cycle: Option<&[Task]>) -> Option<Finding> {
-        let all = sleepers(self.lab, waits);
+        let all = sleepers(self.explored, waits);
         let stuck: Vec<&Sleeper<'_>> = all.iter().filter(|one| !one.free).collect();
         stuck.first()?;
         let described = all.iter().map(|one| self.wait(one)).collect();
-        let blame = if is_asked_for(self.lab, &all) { Blame::Program } else { Blame::Rules };
+        let blame = if is_asked_for(self.explored, &all) { Blame::Program } else { Blame::Rules };
         let told = |finding: Finding| Finding { waits: described, blame, ..finding };
         let names = |tasks: &[Task]| tasks.iter().map(|&task| self.name(task)).collect();
         let page = |one: &Sleeper<'_>| one.page.map(|pfn| pfn.0);

@@ -1,4 +1,4 @@
-//! What the steps of an execution come to, and the sum over all of them; part of a [`Lab`](crate::Lab).
+//! What the steps of an execution come to, and the sum over all of them; part of a [`ExploredWorld`](crate::ExploredWorld).
 
 use std::cell::{Cell, RefCell};
 

@@ -7,7 +7,7 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`scenario`] | what is explored, checked once |
-//! | [`lab`] | a world under the scheduler, and its operations as tasks |
+//! | [`explored`] | a world under the scheduler, and its operations as tasks |
 //! | [`ledger`], [`outcomes`] | what steps come to, and in how many executions |
 //! | `common` | what tasks meet at |
 //! | [`finding`], `stuck` | a failed execution in the words of the protocol; whose doing a wait is |
@@ -15,8 +15,8 @@
 //! | [`known`] | races that the era is known to have: told apart from news |
 //! | [`mod@once`] | a program, run once |
 //! | [`mod@warnings`] | what a verdict is to be read with |
-//! | [`beyond`], `parallel` | executions drawn at random, on several OS threads |
-//! | [`turns`] | bounds and what is beyond them, in turns |
+//! | [`sampling`], `parallel` | executions drawn at random, on several OS threads |
+//! | [`search`] | bounds and what is beyond them, in turns |
 //! | [`catalogue`], [`synth`], `contention` | programs that tell wrong rules, and programs nobody wrote |
 //! | [`mod@reproduce`] | what real threads saw, found again here |
 //! | [`mod@report`], [`names`] | the race as CPU0 beside CPU1, in kernel names |
@@ -26,13 +26,12 @@
 //! | [`mod@shrink`] | a smaller program with the same failure |
 #![forbid(unsafe_code)]
 
-pub mod beyond;
 pub mod catalogue;
 mod common;
 mod contention;
+pub mod explored;
 pub mod finding;
 pub mod known;
-pub mod lab;
 pub mod ledger;
 pub mod lock_order;
 pub mod names;
@@ -42,19 +41,19 @@ mod parallel;
 pub mod replay;
 pub mod report;
 pub mod reproduce;
+pub mod sampling;
 pub mod scenario;
+pub mod search;
 pub mod shrink;
 mod stuck;
 pub mod synth;
 pub mod token;
-pub mod turns;
 pub mod verdict;
 pub mod warnings;
 
-pub use beyond::{Beyond, Drawn};
+pub use explored::ExploredWorld;
 pub use finding::{Blame, Finding, Sort};
 pub use known::{Attribution, Met, attribute};
-pub use lab::Lab;
 pub use ledger::Ledger;
 pub use lock_order::{Taken, WrongOrder};
 pub use once::{Once, once};
@@ -63,9 +62,10 @@ pub use parallel::processors;
 pub use replay::{Outcome, Replay, replay};
 pub use report::{Report, report};
 pub use reproduce::{Reproduction, Sighting, reproduce};
+pub use sampling::{Drawn, RandomSearch};
 pub use scenario::{Scenario, ScenarioError, Unfinished};
+pub use search::{Look, Search, search};
 pub use shrink::{ShrinkBudget, ShrinkProgress, shrink};
 pub use token::{Token, TokenError};
-pub use turns::{Look, Search, search};
 pub use verdict::{Ends, Found, Seen, Unproven, Verdict, explore};
 pub use warnings::{strangers, warnings};

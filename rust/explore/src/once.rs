@@ -6,8 +6,8 @@
 use pgmap_program::Outcome;
 use pgmap_sched::{Control, Doubt, Explorer, Failure, Judgement, Limit, Plan, Schedule};
 
+use crate::explored::ExploredWorld;
 use crate::finding::{Finding, waiting};
-use crate::lab::Lab;
 use crate::outcomes::{Outcomes, Row};
 use crate::scenario::{Scenario, Unfinished};
 
@@ -47,26 +47,28 @@ impl Row {
 /// # Errors
 /// Why it cannot be run, a step of the set-up that fails for one, or that `control` said stop.
 pub fn once(scenario: &Scenario, control: &mut dyn FnMut() -> Control) -> Result<Once, Unfinished> {
-    let lab = Lab::new(scenario, control)?;
+    let explored = ExploredWorld::new(scenario, control)?;
     let mut end = None;
     let mut judge = |failure: &Failure, _: &Schedule| {
-        end = Some(match (Finding::of(scenario, &lab, failure), failure) {
+        end = Some(match (Finding::of(scenario, &explored, failure), failure) {
             (Some(finding), _) => End::Found(Box::new(finding)),
-            (None, Failure::Deadlock { waits, .. }) => End::Waits(waiting(scenario, &lab, waits)),
+            (None, Failure::Deadlock { waits, .. }) => {
+                End::Waits(waiting(scenario, &explored, waits))
+            }
             (None, _) => End::Through,
         });
         Judgement::Stop
     };
     let plan = Plan { bound: Some(0), schedules_max: 1, ..Plan::default() };
     let mut explorer = Explorer::new();
-    let outcome = explorer.search(&mut &lab, &plan, &mut judge, &mut |_| control());
+    let outcome = explorer.search(&mut &explored, &plan, &mut judge, &mut |_| control());
     if matches!(outcome, pgmap_sched::Outcome::Stopped { limit: Limit::Asked, .. }) {
         return Err(Unfinished::Stopped);
     }
     let end = end.unwrap_or_else(|| doubt(outcome).map_or(End::Through, End::Unclear));
-    let mut seen = Outcomes::of(lab.ledger().numbers());
-    seen.count(lab.ledger().now(), 0);
-    Ok(Once { set_up: lab.set_up().to_vec(), steps: seen.rows(scenario), end })
+    let mut seen = Outcomes::of(explored.ledger().numbers());
+    seen.count(explored.ledger().now(), 0);
+    Ok(Once { set_up: explored.set_up().to_vec(), steps: seen.rows(scenario), end })
 }
 
 /// Why nothing can be said of an execution without a failure.

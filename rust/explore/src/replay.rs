@@ -11,8 +11,8 @@
 use pgmap_program::{Era, Rules};
 use pgmap_sched::{Control, Divergence, Doubt, Ended, Event, Explorer, Schedule, Sight, Trace};
 
+use crate::explored::ExploredWorld;
 use crate::finding::Finding;
-use crate::lab::Lab;
 use crate::scenario::{Role, Scenario, ScenarioError, Unfinished};
 use crate::token::Token;
 
@@ -77,15 +77,15 @@ pub(crate) fn ending(
     schedule: &Schedule,
 ) -> Result<(Option<Finding>, bool), ScenarioError> {
     let mut go = || Control::Go;
-    let lab = match Lab::new(scenario, &mut go) {
-        Ok(lab) => lab,
+    let explored = match ExploredWorld::new(scenario, &mut go) {
+        Ok(explored) => explored,
         Err(Unfinished::Scenario(wrong)) => return Err(wrong),
         Err(Unfinished::Stopped) => return Ok((None, true)),
     };
-    let replayed = Explorer::new().replay(&mut &lab, schedule, Trace::Skip, &mut go);
+    let replayed = Explorer::new().replay(&mut &explored, schedule, Trace::Skip, &mut go);
     let (finding, through) = match replayed.end {
         Ended::Passed => (None, true),
-        Ended::Failed(failure) => (Finding::of(scenario, &lab, &failure), true),
+        Ended::Failed(failure) => (Finding::of(scenario, &explored, &failure), true),
         Ended::Stopped | Ended::Unclear(_) => (None, false),
     };
     Ok((finding, !through || replayed.diverged.is_some()))
@@ -108,7 +108,7 @@ impl Run {
         schedule: &Schedule,
         control: &mut dyn FnMut() -> Control,
     ) -> Result<Self, Unfinished> {
-        let lab = Lab::new(scenario, control)?;
+        let explored = ExploredWorld::new(scenario, control)?;
         let mut run = Self {
             roles: scenario.roles(),
             finding: None,
@@ -117,7 +117,7 @@ impl Run {
             doubt: None,
             unsteady: None,
         };
-        match Explorer::new().twice(&mut &lab, schedule, control) {
+        match Explorer::new().twice(&mut &explored, schedule, control) {
             Err(differs) => run.unsteady = Some(differs),
             Ok(replayed) => {
                 (run.trace, run.diverged) = (replayed.trace, replayed.diverged);
@@ -125,7 +125,7 @@ impl Run {
                     Ended::Passed => {}
                     Ended::Stopped => return Err(Unfinished::Stopped),
                     Ended::Failed(failure) => {
-                        run.finding = Finding::of(scenario, &lab, &failure);
+                        run.finding = Finding::of(scenario, &explored, &failure);
                     }
                     Ended::Unclear(doubt) => run.doubt = Some(doubt),
                 }

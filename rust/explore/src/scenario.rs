@@ -71,14 +71,14 @@ impl Scenario {
     /// The program under an era's own rules, in a machine just large enough for it.
     #[must_use]
     pub fn new(program: Program, era: Era) -> Self {
-        let geometry = Self::cosy(&program);
+        let geometry = Self::smallest_geometry(&program);
         let rules = era.rules();
         Self { program, era, rules, geometry, memory: Memory::Sc, tlb: TlbRefill::OnAccess }
     }
 
     /// The small sizes, with a CPU for each task and room for the program's files.
     #[must_use]
-    pub fn cosy(program: &Program) -> Geometry {
+    pub fn smallest_geometry(program: &Program) -> Geometry {
         let small = Geometry::SMALL;
         let tasks = u16::try_from(Self::roles_of(program).len()).unwrap_or(u16::MAX);
         let largest = program.files.iter().map(|file| file.pages).max().unwrap_or(1);

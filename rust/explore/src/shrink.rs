@@ -28,9 +28,9 @@ use std::num::NonZeroUsize;
 use pgmap_program::Program;
 use pgmap_sched::{Control, Plan};
 
-use crate::beyond::{Beyond, Drawn};
+use crate::sampling::{Drawn, RandomSearch};
 use crate::scenario::{Scenario, ScenarioError};
-use crate::turns::{Search, search};
+use crate::search::{Search, search};
 use crate::verdict::{Ends, Found, Verdict};
 use edit::Edit;
 
@@ -111,7 +111,7 @@ pub fn shrink(
     let mut shrinker = Shrinker {
         best: (scenario.clone(), found.clone()),
         means: Means::Bounds(found.preemptions.or(Some(BOUND_OF_THE_UNBOUNDED))),
-        cosy: Scenario::cosy(&scenario.program) == scenario.geometry,
+        smallest_geometry: Scenario::smallest_geometry(&scenario.program) == scenario.geometry,
         seen: HashSet::new(),
         left: *budget,
         at: ShrinkProgress::default(),
@@ -154,7 +154,7 @@ struct Shrinker<'a> {
     best: (Scenario, Found),
     means: Means,
     /// The machine is as large as the program needs, and stays so.
-    cosy: bool,
+    smallest_geometry: bool,
     /// What was searched already, by the hash of program and sizes.
     seen: HashSet<u64>,
     left: ShrinkBudget,
@@ -285,7 +285,8 @@ impl Shrinker<'_> {
     /// A scenario of a changed program, if none like it was tried.
     fn candidate(&mut self, program: Program) -> Option<Scenario> {
         let Scenario { era, rules, geometry, memory, tlb, .. } = self.best.0;
-        let geometry = if self.cosy { Scenario::cosy(&program) } else { geometry };
+        let geometry =
+            if self.smallest_geometry { Scenario::smallest_geometry(&program) } else { geometry };
         let candidate = Scenario { program, era, rules, geometry, memory, tlb };
         self.is_new(&candidate).then_some(candidate)
     }
@@ -349,17 +350,17 @@ impl Shrinker<'_> {
         let ShrinkBudget { schedules_max, points_each, steps_max, cache_bytes, .. } = self.left;
         let events = u64::from(self.best.1.schedule.events().max(1));
         let schedules_max = schedules_max.min((points_each / events).max(LEAST_SEARCHED));
-        let (bounds, beyond) = match self.means {
+        let (bounds, random) = match self.means {
             Means::Bounds(bound) => {
                 (Some(Plan { bound, schedules_max, steps_max, cache_bytes }), None)
             }
             Means::Draws(Drawn { strategy, seed, execution }) => {
                 let executions = execution.saturating_mul(MORE_DRAWN).max(LEAST_DRAWN);
                 let threads = NonZeroUsize::MIN;
-                (None, Some(Beyond { strategy, seed, executions, steps_max, threads }))
+                (None, Some(RandomSearch { strategy, seed, executions, steps_max, threads }))
             }
         };
-        Search { bounds, beyond, schedules_max, ends: self.ends }
+        Search { bounds, random, schedules_max, ends: self.ends }
     }
 
     fn tell(&mut self) {

@@ -21,7 +21,7 @@ use pgmap_program::Op;
 use pgmap_program::op::{Drain, PipeNo, Unpin, WorkerId};
 use pgmap_sched::{Blocked, Task};
 
-use crate::lab::{Lab, Standing};
+use crate::explored::{ExploredWorld, Standing};
 
 /// The wait of a layout break; its object is a frame.
 pub(crate) const FOR_A_PAGE: &str = PAGE_IDLE.name;
@@ -73,8 +73,9 @@ impl Sleeper<'_> {
 }
 
 /// Everybody who sleeps, with what they need, and whether they are free.
-pub(crate) fn sleepers<'a>(lab: &Lab, waits: &'a [Blocked]) -> Vec<Sleeper<'a>> {
-    let mut all: Vec<Sleeper<'_>> = waits.iter().map(|wait| sleeper(lab, wait, waits)).collect();
+pub(crate) fn sleepers<'a>(explored: &ExploredWorld, waits: &'a [Blocked]) -> Vec<Sleeper<'a>> {
+    let mut all: Vec<Sleeper<'_>> =
+        waits.iter().map(|wait| sleeper(explored, wait, waits)).collect();
     loop {
         let is_free = |task: &Task| all.iter().any(|one| one.wait.task == *task && one.free);
         let met = |need: &Need| {
@@ -92,11 +93,11 @@ pub(crate) fn sleepers<'a>(lab: &Lab, waits: &'a [Blocked]) -> Vec<Sleeper<'a>> 
 
 /// Whether those who are stuck are so because somebody who holds a page between two calls asks for what waits for
 /// pages, or for a lock that is held during such a wait. Any rules do that.
-pub(crate) fn is_asked_for(lab: &Lab, all: &[Sleeper<'_>]) -> bool {
+pub(crate) fn is_asked_for(explored: &ExploredWorld, all: &[Sleeper<'_>]) -> bool {
     let asks = |worker: WorkerId| {
         all.iter().any(|one| {
             let class = one.wait.class;
-            lab.role(one.wait.task).worker == Some(worker)
+            explored.role(one.wait.task).worker == Some(worker)
                 && (one.is_for_pages() || OF_CHANGES.contains(&class))
         })
     };
@@ -104,11 +105,11 @@ pub(crate) fn is_asked_for(lab: &Lab, all: &[Sleeper<'_>]) -> bool {
     stuck.flat_map(|one| &one.needs).filter_map(|need| need.kept_by).any(asks)
 }
 
-fn sleeper<'a>(lab: &Lab, wait: &'a Blocked, waits: &[Blocked]) -> Sleeper<'a> {
+fn sleeper<'a>(explored: &ExploredWorld, wait: &'a Blocked, waits: &[Blocked]) -> Sleeper<'a> {
     let look = |pages: fn(&World, &Blocked) -> Vec<Pfn>| {
-        let held = lab.look(|world, cpu| {
+        let held = explored.look(|world, cpu| {
             let pages = pages(world, wait);
-            let needs = pages.iter().flat_map(|pfn| needs(lab, world, cpu, *pfn, waits));
+            let needs = pages.iter().flat_map(|pfn| needs(explored, world, cpu, *pfn, waits));
             (pages.first().copied(), needs.collect::<Vec<_>>())
         });
         held.unwrap_or_default()
@@ -121,7 +122,7 @@ fn sleeper<'a>(lab: &Lab, wait: &'a Blocked, waits: &[Blocked]) -> Sleeper<'a> {
         }),
         FOR_A_DEVICE => {
             let given_back = waits.iter().filter_map(|other| {
-                let step = step(lab, other.task, |op| matches!(op, Op::Sleep))?;
+                let step = step(explored, other.task, |op| matches!(op, Op::Sleep))?;
                 Some((other.task, Some(step)))
             });
             let given_back = given_back.collect();
@@ -145,10 +146,16 @@ fn sleeper<'a>(lab: &Lab, wait: &'a Blocked, waits: &[Blocked]) -> Sleeper<'a> {
 }
 
 /// Who holds references on a page, beyond its mappings, and who gives them back.
-fn needs(lab: &Lab, world: &World, cpu: &Cpu<'_>, pfn: Pfn, waits: &[Blocked]) -> Vec<Need> {
+fn needs(
+    explored: &ExploredWorld,
+    world: &World,
+    cpu: &Cpu<'_>,
+    pfn: Pfn,
+    waits: &[Blocked],
+) -> Vec<Need> {
     let holders = world.holders(cpu, pfn).into_iter().chain(world.calls_holding(pfn));
     let need = |holder: Holder| {
-        let given_back = |wait: &Blocked| gives_back(lab, world, cpu, wait.task, holder.by);
+        let given_back = |wait: &Blocked| gives_back(explored, world, cpu, wait.task, holder.by);
         let kept_by = match holder.by {
             HeldBy::Pin { worker, .. } | HeldBy::Registered { worker } => Some(worker),
             HeldBy::Pipe { .. } | HeldBy::InFlight { .. } | HeldBy::Call(_) => None,
@@ -163,37 +170,39 @@ fn needs(lab: &Lab, world: &World, cpu: &Cpu<'_>, pfn: Pfn, waits: &[Blocked]) -
 
 /// Whether a blocked task gives this back, and with which step; none is the call it is in.
 fn gives_back(
-    lab: &Lab,
+    explored: &ExploredWorld,
     world: &World,
     cpu: &Cpu<'_>,
     task: Task,
     held: HeldBy,
 ) -> Option<(Task, Option<u32>)> {
-    let worker = lab.role(task).worker;
+    let worker = explored.role(task).worker;
     let leaves = |op: &Op| matches!(op, Op::Exit | Op::Kill);
     let next = match held {
         HeldBy::Call(party) => return (party.worker == worker).then_some((task, None)),
-        HeldBy::InFlight { .. } => step(lab, task, |op| matches!(op, Op::Sleep)),
+        HeldBy::InFlight { .. } => step(explored, task, |op| matches!(op, Op::Sleep)),
         HeldBy::Registered { worker: theirs } if worker == Some(theirs) => {
-            step(lab, task, |op| leaves(op) || matches!(op, Op::UringUnreg))
+            step(explored, task, |op| leaves(op) || matches!(op, Op::UringUnreg))
         }
         HeldBy::Pin { worker: theirs, number } if worker == Some(theirs) => {
-            unpins(lab, world, cpu, task, theirs, number)
+            unpins(explored, world, cpu, task, theirs, number)
         }
-        HeldBy::Pipe { pipe, before } => drains(lab, world, cpu, task, worker?, (pipe, before)),
+        HeldBy::Pipe { pipe, before } => {
+            drains(explored, world, cpu, task, worker?, (pipe, before))
+        }
         HeldBy::Registered { .. } | HeldBy::Pin { .. } | HeldBy::Mappings(_) => None,
     };
     next.map(|step| (task, Some(step)))
 }
 
 /// The first of a task's remaining steps like this.
-fn step(lab: &Lab, task: Task, is: impl Fn(&Op) -> bool) -> Option<u32> {
-    lab.standing(task).rest.iter().find(|(_, op)| is(op)).map(|(step, _)| *step)
+fn step(explored: &ExploredWorld, task: Task, is: impl Fn(&Op) -> bool) -> Option<u32> {
+    explored.standing(task).rest.iter().find(|(_, op)| is(op)).map(|(step, _)| *step)
 }
 
 /// The step with which a worker gives a pin back. A pin it has still to take is taken to succeed.
 fn unpins(
-    lab: &Lab,
+    explored: &ExploredWorld,
     world: &World,
     cpu: &Cpu<'_>,
     task: Task,
@@ -201,7 +210,7 @@ fn unpins(
     number: u32,
 ) -> Option<u32> {
     let mut pins = world.pin_numbers(cpu, worker);
-    for (step, op) in lab.standing(task).rest {
+    for (step, op) in explored.standing(task).rest {
         match op {
             Op::Exit | Op::Kill => return Some(*step),
             Op::Pin(_) | Op::Get(_) => {
@@ -224,14 +233,14 @@ fn unpins(
 
 /// The step, or the exit it is in, with which a worker empties a pipe as far as a buffer that has so many before it.
 fn drains(
-    lab: &Lab,
+    explored: &ExploredWorld,
     world: &World,
     cpu: &Cpu<'_>,
     task: Task,
     worker: WorkerId,
     (pipe, before): (u32, u32),
 ) -> Option<u32> {
-    let Standing { now, rest } = lab.standing(task);
+    let Standing { now, rest } = explored.standing(task);
     let has =
         |number: PipeNo| world.pipe_of(cpu, worker, number).filter(|(theirs, _)| *theirs == pipe);
     let number = (0..world.geometry().pipes_max).map(PipeNo).find(|number| has(*number).is_some());

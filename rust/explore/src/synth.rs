@@ -98,7 +98,7 @@ const LONGER: usize = 3;
 impl Hunt {
     /// The machine of a program; none if it cannot be had.
     fn machine(&self, program: &Program) -> Option<Geometry> {
-        let mut geometry = Scenario::cosy(program);
+        let mut geometry = Scenario::smallest_geometry(program);
         for (name, size) in &self.sizes {
             geometry.set(name, *size).ok()?;
         }

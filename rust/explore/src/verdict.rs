@@ -5,12 +5,12 @@ use pgmap_sched::{
     Stats,
 };
 
-use crate::beyond::Drawn;
+use crate::explored::ExploredWorld;
 use crate::finding::{Blame, Finding};
 use crate::known::{Mend, Met, Passed, fails_alike, is_followed, join, mended, mends};
-use crate::lab::Lab;
 use crate::lock_order::{self, WrongOrder, wrong_orders};
 use crate::outcomes::Outcomes;
+use crate::sampling::Drawn;
 use crate::scenario::{Scenario, ScenarioError, Unfinished};
 
 /// A failed execution that can be run again.
@@ -300,8 +300,8 @@ fn within(
     look: &mut dyn FnMut(&Finding, &Schedule) -> Judgement,
     progress: &mut dyn FnMut(&Progress) -> Control,
 ) -> Result<Verdict, ScenarioError> {
-    let lab = match Lab::new(scenario, &mut || progress(&Progress::default())) {
-        Ok(lab) => lab,
+    let explored = match ExploredWorld::new(scenario, &mut || progress(&Progress::default())) {
+        Ok(explored) => explored,
         Err(Unfinished::Scenario(wrong)) => return Err(wrong),
         Err(Unfinished::Stopped) => {
             let outcomes = Outcomes::none_yet(scenario);
@@ -312,7 +312,7 @@ fn within(
     let mut finding = None;
     let mut waiting = 0;
     let mut judge = |failure: &_, schedule: &Schedule| {
-        let Some(now) = Finding::of(scenario, &lab, failure) else {
+        let Some(now) = Finding::of(scenario, &explored, failure) else {
             waiting += 1;
             return Judgement::Continue;
         };
@@ -322,9 +322,9 @@ fn within(
         }
         judgement
     };
-    let outcome = Explorer::new().search(&mut &lab, plan, &mut judge, progress);
-    let outcomes = lab.ledger().take();
-    let lock_orders = wrong_orders(&lab.machine().nestings());
+    let outcome = Explorer::new().search(&mut &explored, plan, &mut judge, progress);
+    let outcomes = explored.ledger().take();
+    let lock_orders = wrong_orders(&explored.machine().nestings());
     let seen = |stats| Seen { stats, waiting, outcomes, lock_orders, ..Seen::default() };
     Ok(match (outcome, finding) {
         (Outcome::Found { schedule, bound, stats, .. }, Some(finding)) => {

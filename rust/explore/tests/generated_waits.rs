@@ -7,7 +7,7 @@
 //! then has what it waits for gives back all that its steps give back. If that frees everybody, it is the program's
 //! own wait; if not, a deadlock.
 
-mod scenes;
+mod failing;
 
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
@@ -16,7 +16,7 @@ use pgmap_explore::{Ends, Sort, Verdict, explore};
 use pgmap_program::Era;
 use pgmap_sched::{Control, Plan};
 
-use scenes::{Numbers, scenario};
+use failing::{Numbers, scenario};
 
 const FILES: usize = 3;
 

@@ -1,18 +1,18 @@
 //! Known races: told apart from news by what makes them go away, and passed over.
 
-mod scenes;
+mod failing;
 
 use std::num::NonZeroUsize;
 
 use pgmap_explore::catalogue::{CATALOGUE, Known};
 use pgmap_explore::{
-    Beyond, Ends, Found, Scenario, Search, Seen, Unfinished, Verdict, attribute, explore, replay,
-    search,
+    Ends, Found, RandomSearch, Scenario, Search, Seen, Unfinished, Verdict, attribute, explore,
+    replay, search,
 };
 use pgmap_program::{Era, Invariant};
 use pgmap_sched::{Control, Limit, Plan, Strategy};
 
-use scenes::{LOST, find, lost, scenario};
+use failing::{LOST, find, lost, scenario};
 
 const MUNMAP_UNBIND: &str =
     "file f 1\nw0 mmap 0 f 0 1 rw shared\nw0 w 0 0\nstart\nw0 munmap 0\nw1 unbind\n";
@@ -94,8 +94,8 @@ fn drawn_executions_go_on_past_known_races_whatever_the_number_of_threads() {
     let told = |threads| {
         let threads = NonZeroUsize::new(threads).expect("a number");
         let (strategy, seed, executions, steps_max) = (Strategy::Portfolio, 1, 3_000, 100_000);
-        let beyond = Some(Beyond { strategy, seed, executions, steps_max, threads });
-        let wanted = Search { bounds: None, beyond, schedules_max: u64::MAX, ends: Ends::News };
+        let random = Some(RandomSearch { strategy, seed, executions, steps_max, threads });
+        let wanted = Search { bounds: None, random, schedules_max: u64::MAX, ends: Ends::News };
         let verdict = search(&lost(), &wanted, &mut |_| Control::Go).expect("a scenario");
         let Verdict::NotFound { why: Limit::Schedules, seen } = verdict else {
             panic!("{verdict:#?}")
@@ -118,8 +118,8 @@ fn a_wrong_rule_beside_a_known_race_is_news_bounded_or_drawn() {
     assert_eq!(found.finding.invariant, Invariant::I18);
     let threads = NonZeroUsize::MIN;
     let (strategy, seed, executions, steps_max) = (Strategy::Random, 1, 3_000, 100_000);
-    let beyond = Some(Beyond { strategy, seed, executions, steps_max, threads });
-    let drawing = Search { bounds: None, beyond, schedules_max: u64::MAX, ends: Ends::News };
+    let random = Some(RandomSearch { strategy, seed, executions, steps_max, threads });
+    let drawing = Search { bounds: None, random, schedules_max: u64::MAX, ends: Ends::News };
     let verdict = search(&wrong, &drawing, &mut |_| Control::Go).expect("a scenario");
     let Verdict::Found { found, .. } = verdict else { panic!("{verdict:#?}") };
     assert_eq!(attribute(&wrong, &found, &mut || Control::Go), Ok(None));

@@ -2,7 +2,7 @@
 //! of it; what really goes round in circles is found there too.
 #![allow(clippy::unwrap_used)]
 
-mod scenes;
+mod failing;
 
 use std::fs;
 use std::path::PathBuf;
@@ -88,7 +88,7 @@ fn a_scan_that_starts_over_is_a_storm_on_huge_pages_of_any_order() {
         scenario.geometry.pmd_order = order;
         scenario.geometry.pages = scenario.geometry.pages.next_multiple_of(huge).max(4 * huge);
         scenario.rules.apply("busy-scan=next-index").unwrap();
-        let Found { finding, schedule, .. } = scenes::find(&scenario);
+        let Found { finding, schedule, .. } = failing::find(&scenario);
         assert_eq!(finding.invariant, Invariant::L3, "{finding:?}");
         assert!(finding.detail.contains("again after"), "{}", finding.detail);
         assert!(schedule.events() < 100_000);

@@ -1,16 +1,16 @@
 //! Executions that are cut at the limit of their events are counted, and whatever a search came to without them
 //! proves nothing.
 
-mod scenes;
+mod failing;
 
 use std::num::NonZeroUsize;
 
+use failing::{TORN, scenario, torn};
 use pgmap_explore::synth::{Caught, Hunt, Wanted, hunt};
-use pgmap_explore::{Beyond, Ends, Look, Scenario, Search, Unproven, Verdict, search};
+use pgmap_explore::{Ends, Look, RandomSearch, Scenario, Search, Unproven, Verdict, search};
 use pgmap_program::op::Hunted;
 use pgmap_program::{Era, Memory, TlbRefill};
 use pgmap_sched::{Control, Doubt, Plan};
-use scenes::{TORN, scenario, torn};
 
 fn right() -> Scenario {
     scenario(TORN, Era::V6_15Sound, &[])
@@ -21,8 +21,8 @@ fn wanted(steps_max: u32, drawn: u64) -> Search {
     let plan = Plan { steps_max, ..Plan::default() };
     let strategy = "random".parse().expect("a strategy");
     let (executions, threads) = (drawn, NonZeroUsize::MIN);
-    let beyond = Beyond { strategy, seed: 1, executions, steps_max, threads };
-    Search { bounds: Some(plan), beyond: Some(beyond), schedules_max: u64::MAX, ends: Ends::Any }
+    let random = RandomSearch { strategy, seed: 1, executions, steps_max, threads };
+    Search { bounds: Some(plan), random: Some(random), schedules_max: u64::MAX, ends: Ends::Any }
 }
 
 fn cut(verdict: &Verdict) -> u64 {
@@ -57,8 +57,8 @@ fn a_search_that_is_stopped_remembers_what_was_cut() {
     for enough in [1, 200] {
         // When the search asks is its own affair, and it may ask before anything was drawn.
         let mut stop = |look: &Look<'_>| match look {
-            Look::Beyond(stats) if stats.executions >= enough => Control::Stop,
-            Look::Beyond(_) | Look::Bounds(_) => Control::Go,
+            Look::Drawn(stats) if stats.executions >= enough => Control::Stop,
+            Look::Drawn(_) | Look::Bounds(_) => Control::Go,
         };
         let alone = Search { bounds: None, ..wanted(40, u64::MAX) };
         let verdict = search(&scenario, &alone, &mut stop).expect("a scenario");
@@ -70,7 +70,7 @@ fn a_search_that_is_stopped_remembers_what_was_cut() {
 fn a_failure_before_the_limit_is_found_none_the_less() {
     // Long enough for the failure, and too short for the end.
     let broken = torn();
-    let found = scenes::find(&broken);
+    let found = failing::find(&broken);
     let wanted = wanted(found.schedule.events() + 1, 0);
     let verdict = search(&broken, &wanted, &mut |_| Control::Go).expect("a scenario");
     assert!(matches!(verdict, Verdict::Found { .. }), "{verdict:?}");

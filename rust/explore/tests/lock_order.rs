@@ -1,16 +1,16 @@
 //! Locks that are taken in the wrong order are told beside the verdict, and end no execution.
 #![allow(clippy::unwrap_used)]
 
-mod scenes;
+mod failing;
 
 use std::fs;
 use std::path::PathBuf;
 
+use failing::scenario;
 use pgmap_explore::catalogue::CATALOGUE;
 use pgmap_explore::{Ends, Scenario, Verdict, WrongOrder, explore};
 use pgmap_program::{Era, Recording};
 use pgmap_sched::{Control, Plan};
-use scenes::scenario;
 
 fn within(text: &str, era: Era, rules: &[&str], bound: u32) -> Verdict {
     let plan = Plan { bound: Some(bound), ..Plan::default() };

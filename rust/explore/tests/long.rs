@@ -2,17 +2,17 @@
 //! leaves the best so far, which fails as it did.
 #![allow(clippy::unwrap_used)]
 
-mod scenes;
+mod failing;
 
 use std::fmt::Write as _;
 
+use failing::{find, scenario};
 use pgmap_explore::{
-    Ends, Found, Lab, Outcome, Scenario, Search, ShrinkBudget, ShrinkProgress, Unfinished, Verdict,
-    replay, report, search, shrink, strangers,
+    Ends, ExploredWorld, Found, Outcome, Scenario, Search, ShrinkBudget, ShrinkProgress,
+    Unfinished, Verdict, replay, report, search, shrink, strangers,
 };
 use pgmap_program::Era;
 use pgmap_sched::{Control, Limit, Plan};
-use scenes::{find, scenario};
 
 /// A device writes to a block that was given away, among steps that have nothing to do with it: before, beside
 /// and after.
@@ -147,12 +147,12 @@ fn a_long_set_up_stops_between_its_steps() {
     let scenario = long(3000);
     let steps = scenario.program.halves().0.len();
     let mut asked = 0;
-    Lab::new(&scenario, &mut stop_at(usize::MAX, &mut asked)).unwrap();
+    ExploredWorld::new(&scenario, &mut stop_at(usize::MAX, &mut asked)).unwrap();
     assert!(asked >= steps / 512, "asked {asked} times in {steps} steps");
     for nth in [1, 2, asked] {
         let mut asked = 0;
-        let lab = Lab::new(&scenario, &mut stop_at(nth, &mut asked)).map(drop);
-        assert_eq!((lab, asked), (Err(Unfinished::Stopped), nth));
+        let explored = ExploredWorld::new(&scenario, &mut stop_at(nth, &mut asked)).map(drop);
+        assert_eq!((explored, asked), (Err(Unfinished::Stopped), nth));
     }
 }
 
@@ -161,7 +161,7 @@ fn a_search_that_is_stopped_in_its_set_up_has_seen_nothing_and_claims_nothing() 
     let scenario = long(3000);
     let wanted = Search {
         bounds: Some(Plan::default()),
-        beyond: None,
+        random: None,
         schedules_max: u64::MAX,
         ends: Ends::News,
     };

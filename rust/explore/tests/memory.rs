@@ -1,7 +1,8 @@
 //! What store buffers and TLBs that load ahead show, and what they do not.
 
-mod scenes;
+mod failing;
 
+use failing::{find, scenario};
 use pgmap_explore::catalogue::{CATALOGUE, Known};
 use pgmap_explore::{
     Ends, Outcome, Scenario, ScenarioError, ShrinkBudget, Token, Verdict, explore, replay, report,
@@ -9,7 +10,6 @@ use pgmap_explore::{
 };
 use pgmap_program::{Era, Invariant, Memory, Program, TlbRefill};
 use pgmap_sched::{Control, Plan};
-use scenes::{find, scenario};
 
 fn search(scenario: &Scenario, bound: u32) -> Verdict {
     let plan = Plan { bound: Some(bound), ..Plan::default() };
@@ -132,7 +132,7 @@ fn a_translation_that_no_access_asked_for_is_flushed_too() {
 fn tokens_know_what_memory_and_tlbs_may_do() {
     let ahead = scenario(UNTOUCHED, Era::V6_15Sound, &["zap-put=before-flush"]);
     let ahead = Scenario { tlb: TlbRefill::Speculative, ..ahead };
-    for scenario in [scenes::torn(), late_clear(), ahead] {
+    for scenario in [failing::torn(), late_clear(), ahead] {
         let token = find(&scenario).token(&scenario);
         assert_eq!(token.to_string().parse(), Ok(token));
     }

@@ -1,17 +1,17 @@
 //! What steps came to is counted, told, and held against what the program expects.
 #![allow(clippy::unwrap_used)]
 
-mod scenes;
+mod failing;
 
 use std::num::NonZeroUsize;
 
+use failing::scenario;
 use pgmap_explore::{
-    Beyond, Ends, Outcome as Replayed, Outcomes, Scenario, Search, ShrinkBudget, Sort, Token,
+    Ends, Outcome as Replayed, Outcomes, RandomSearch, Scenario, Search, ShrinkBudget, Sort, Token,
     Verdict, replay, report, search, shrink, strangers, warnings,
 };
 use pgmap_program::{Era, Invariant};
 use pgmap_sched::{Control, Plan, Strategy};
-use scenes::scenario;
 
 fn sound(text: &str) -> Scenario {
     scenario(text, Era::V6_15Sound, &[])
@@ -20,7 +20,7 @@ fn sound(text: &str) -> Scenario {
 fn bounds(bound: Option<u32>) -> Search {
     Search {
         bounds: Some(Plan { bound, ..Plan::default() }),
-        beyond: None,
+        random: None,
         schedules_max: u64::MAX,
         ends: Ends::News,
     }
@@ -29,8 +29,8 @@ fn bounds(bound: Option<u32>) -> Search {
 fn drawn(executions: u64, threads: usize) -> Search {
     let threads = NonZeroUsize::new(threads).unwrap();
     let (strategy, seed, steps_max) = (Strategy::Random, 7, 100_000);
-    let beyond = Some(Beyond { strategy, seed, executions, steps_max, threads });
-    Search { bounds: None, beyond, schedules_max: u64::MAX, ends: Ends::News }
+    let random = Some(RandomSearch { strategy, seed, executions, steps_max, threads });
+    Search { bounds: None, random, schedules_max: u64::MAX, ends: Ends::News }
 }
 
 fn run(scenario: &Scenario, how: &Search) -> Verdict {
@@ -85,7 +85,7 @@ fn what_is_cut_hides_no_result() {
     let scenario = sound(&format!("{MAPPED}w0 r 0 0\nw1 ftruncate f 0\n"));
     let results = |plan: Plan| {
         let search =
-            Search { bounds: Some(plan), beyond: None, schedules_max: u64::MAX, ends: Ends::News };
+            Search { bounds: Some(plan), random: None, schedules_max: u64::MAX, ends: Ends::News };
         let seen = outcomes(&scenario, &search);
         let step =
             |it: &pgmap_explore::Results| it.results.iter().map(|it| it.0).collect::<Vec<_>>();
@@ -275,7 +275,7 @@ fn a_broken_expectation_is_a_finding_that_is_told_replayed_and_shrunk() {
 fn a_race_is_shrunk_without_what_the_program_expects() {
     let text = format!("{MAPPED}w0 munmap 0\nw1 ftruncate f 0\nexpect w0.1 = ok or w0.1 != ok\n");
     let scenario = scenario(&text, Era::V6_15Sound, &["zap-put=before-flush"]);
-    let found = scenes::find(&scenario);
+    let found = failing::find(&scenario);
     assert_eq!(found.finding.sort, Sort::Violation);
     let budget = ShrinkBudget::default();
     let (small, _) = shrink(&scenario, &found, Ends::Any, &budget, &mut |_| Control::Go).unwrap();

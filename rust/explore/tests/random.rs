@@ -8,19 +8,19 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use pgmap_explore::{Finding, Lab, Scenario};
+use pgmap_explore::{ExploredWorld, Finding, Scenario};
 use pgmap_prim::SplitMix64;
 use pgmap_program::rules::RULES;
 use pgmap_program::{Era, Memory, Program, TlbRefill};
 use pgmap_sched::{
-    Control, Ended, Explorer, Failure, Fault, Judgement, Model, Outcome, Plan, Schedule, Task,
+    Control, Defect, Ended, Explorer, Failure, Judgement, Model, Outcome, Plan, Schedule, Task,
     Trace,
 };
 
-/// A lab in which every execution that passes fails with [`PASSED`], so that its schedule is seen too.
-struct Told<'a>(&'a Lab);
+/// A explored in which every execution that passes fails with [`PASSED`], so that its schedule is seen too.
+struct Told<'a>(&'a ExploredWorld);
 
-const PASSED: Fault = Fault { code: 0xff_ffff, object: 0, value: 0 };
+const PASSED: Defect = Defect { code: 0xff_ffff, object: 0, value: 0 };
 
 impl Model for Told<'_> {
     fn tasks(&self) -> usize {
@@ -35,7 +35,7 @@ impl Model for Told<'_> {
         self.0.run(task);
     }
 
-    fn finish(&self) -> Result<(), Fault> {
+    fn finish(&self) -> Result<(), Defect> {
         self.0.finish().and(Err(PASSED))
     }
 }
@@ -181,12 +181,12 @@ fn random_programs_neither_crash_nor_leak_and_replay_alike() {
         let program = Program::parse(&text).expect("every line was tried");
         let mut scenario = Scenario::new(program, Era::V6_15Sound);
         rules(&mut scenario, &mut random);
-        let Ok(lab) = Lab::new(&scenario, &mut || Control::Go) else { continue };
+        let Ok(explored) = ExploredWorld::new(&scenario, &mut || Control::Go) else { continue };
         programs += 1;
         let seen: RefCell<Vec<(Failure, Schedule)>> = RefCell::default();
         let mut judge = |failure: &Failure, schedule: &Schedule| {
-            let passed = matches!(failure, Failure::Fault { fault, .. } if *fault == PASSED);
-            let finding = if passed { None } else { Finding::of(&scenario, &lab, failure) };
+            let passed = matches!(failure, Failure::Defect { defect, .. } if *defect == PASSED);
+            let finding = if passed { None } else { Finding::of(&scenario, &explored, failure) };
             if let Some(finding) = finding {
                 findings += 1;
                 let sound = scenario.broken().is_empty() && scenario.era == Era::V6_15Sound;
@@ -200,16 +200,16 @@ fn random_programs_neither_crash_nor_leak_and_replay_alike() {
             seen.borrow_mut().push((failure.clone(), schedule.clone()));
             Judgement::Continue
         };
-        explorer.search(&mut Told(&lab), &plan, &mut judge, &mut |_| Control::Go);
+        explorer.search(&mut Told(&explored), &plan, &mut judge, &mut |_| Control::Go);
         let seen = seen.into_inner();
         schedules += seen.len() as u64;
         for (failure, schedule) in seen.iter().step_by(4) {
-            let again = explorer.twice(&mut Told(&lab), schedule, &mut || Control::Go);
+            let again = explorer.twice(&mut Told(&explored), schedule, &mut || Control::Go);
             let again = again.unwrap_or_else(|at| panic!("{text}{at:?}"));
             assert_eq!(again.diverged, None, "{text}");
             assert_eq!(again.end, Ended::Failed(failure.clone()), "{text}");
             let quietly =
-                explorer.replay(&mut Told(&lab), schedule, Trace::Skip, &mut || Control::Go);
+                explorer.replay(&mut Told(&explored), schedule, Trace::Skip, &mut || Control::Go);
             assert_eq!(quietly.end, again.end, "{text}");
         }
         if programs == wanted / 5 {
@@ -226,16 +226,20 @@ fn random_programs_neither_crash_nor_leak_and_replay_alike() {
 }
 
 /// All that a search finds, by invariant and title; None if it was stopped.
-fn findings(scenario: &Scenario, lab: &Lab, bound: Option<u32>) -> Option<BTreeSet<String>> {
+fn findings(
+    scenario: &Scenario,
+    explored: &ExploredWorld,
+    bound: Option<u32>,
+) -> Option<BTreeSet<String>> {
     let mut all = BTreeSet::new();
     let mut judge = |failure: &Failure, _: &Schedule| {
-        let finding = Finding::of(scenario, lab, failure);
+        let finding = Finding::of(scenario, explored, failure);
         all.extend(finding.map(|finding| format!("{:?} {}", finding.invariant, finding.title)));
         Judgement::Continue
     };
     // Wrong rules may make a program go round for ever where stores wait; that one is not compared.
     let plan = Plan { bound, schedules_max: 300, steps_max: 4_000, ..Plan::default() };
-    let outcome = Explorer::new().search(&mut &*lab, &plan, &mut judge, &mut |_| Control::Go);
+    let outcome = Explorer::new().search(&mut &*explored, &plan, &mut judge, &mut |_| Control::Go);
     matches!(outcome, Outcome::Exhausted { .. }).then_some(all)
 }
 
@@ -255,9 +259,9 @@ fn what_bounds_find_is_found_without_a_bound() {
         for (kind, figures) in (0..).zip(&mut compared) {
             scenario.memory = if kind == 1 { Memory::Tso } else { Memory::Sc };
             scenario.tlb = if kind == 2 { TlbRefill::Speculative } else { TlbRefill::OnAccess };
-            let Ok(lab) = Lab::new(&scenario, &mut || Control::Go) else { continue };
-            let Some(all) = findings(&scenario, &lab, None) else { continue };
-            let Some(few) = findings(&scenario, &lab, Some(2)) else { continue };
+            let Ok(explored) = ExploredWorld::new(&scenario, &mut || Control::Go) else { continue };
+            let Some(all) = findings(&scenario, &explored, None) else { continue };
+            let Some(few) = findings(&scenario, &explored, Some(2)) else { continue };
             let at = || format!("{text}{:?} {kind}", scenario.broken());
             assert!(few.is_subset(&all), "{}: {few:?} and not {all:?}", at());
             figures.0 += 1;

@@ -2,12 +2,12 @@
 
 #![allow(clippy::unwrap_used)]
 
-mod scenes;
+mod failing;
 
+use failing::{LOST, TORN, find, find_within, lost, scenario, torn};
 use pgmap_explore::{Outcome, Scenario, Sort, Token, replay};
 use pgmap_program::{Era, Program};
 use pgmap_sched::Control;
-use scenes::{LOST, TORN, find, find_within, lost, scenario, torn};
 
 fn scenarios() -> Vec<Scenario> {
     let wider = LOST.replace("file f 1", "file f 4").replace("\nw1 ", "\nw2 w 5 0\nw1 ");

@@ -1,15 +1,16 @@
 //! What a report says, and that it can be pasted anywhere.
 
-mod scenes;
+mod failing;
 
+use failing::{Numbers, find, lost, scenario, torn};
 use pgmap_explore::catalogue::Known;
 use pgmap_explore::report::{ROWS_MAX, Row, Tells, WIDTH};
 use pgmap_explore::{
-    Ends, Found, Lab, Report, Scenario, Sort, Token, Verdict, attribute, explore, names, report,
+    Ends, ExploredWorld, Found, Report, Scenario, Sort, Token, Verdict, attribute, explore, names,
+    report,
 };
 use pgmap_program::{Era, Program, RULES};
 use pgmap_sched::{Control, Explorer, Plan, Trace};
-use scenes::{Numbers, find, lost, scenario, torn};
 
 fn told(scenario: &Scenario) -> Report {
     let mut found = find(scenario);
@@ -199,7 +200,7 @@ fn books_that_do_not_balance_are_told_when_all_have_left() {
 #[test]
 fn the_signature_is_the_same_for_another_execution_of_the_race() {
     let one = told(&torn());
-    let text = scenes::TORN.replace("w1 ftruncate", "w1 pread f 0 1 | w1 ftruncate");
+    let text = failing::TORN.replace("w1 ftruncate", "w1 pread f 0 1 | w1 ftruncate");
     let other = told(&scenario(&text, Era::V6_15Sound, &["truncate-break-layout=off"]));
     assert_ne!(one.rows, other.rows, "two executions");
     assert_eq!(one.signature, other.signature);
@@ -269,9 +270,9 @@ fn every_place_of_long_traces_is_in_a_function_with_a_name() {
         [torn(), lost(), wrong("gup-pte-recheck", "off"), wrong("free-push", "before-settled")]
     {
         let found = find(&scenario);
-        let lab = Lab::new(&scenario, &mut || Control::Go).expect("a lab");
+        let explored = ExploredWorld::new(&scenario, &mut || Control::Go).expect("a explored");
         let trace = Explorer::new()
-            .replay(&mut &lab, &found.schedule, Trace::Keep, &mut || Control::Go)
+            .replay(&mut &explored, &found.schedule, Trace::Keep, &mut || Control::Go)
             .trace;
         assert!(trace.len() > 20);
         for site in trace.iter().filter_map(|event| event.site) {

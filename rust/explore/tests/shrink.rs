@@ -2,14 +2,14 @@
 
 #![allow(clippy::unwrap_used)]
 
-mod scenes;
+mod failing;
 
 use std::collections::BTreeSet;
 
+use failing::{find, find_within, lost, scenario, torn};
 use pgmap_explore::{Ends, Found, Outcome, Scenario, ShrinkBudget, ShrinkProgress, replay, shrink};
 use pgmap_program::{Era, Geometry, Program};
 use pgmap_sched::Control;
-use scenes::{find, find_within, lost, scenario, torn};
 
 /// The lost wake-up among bystanders: workers, steps, pages and a file that have nothing to do with it.
 const PADDED_LOST: &str = "file g 2 unwritten\nfile f 6 written\nfile h 3 written\n\
@@ -65,7 +65,7 @@ fn padding_goes_and_the_failure_stays() {
         assert!(found.preemptions <= before.preemptions);
         let (program, geometry) = (&small.program, small.geometry);
         assert_eq!((program.files.len(), program.files[0].pages), (1, 1), "{program}");
-        assert_eq!(geometry, Scenario::cosy(program));
+        assert_eq!(geometry, Scenario::smallest_geometry(program));
         assert_eq!((small.era, small.rules), (scenario.era, scenario.rules));
         assert_same_failure(&before, &small, &found);
     }

@@ -1,7 +1,7 @@
 //! Programs in which a step of the protocol shows that no rule names: with the step as it is they are
 //! exhausted, without it they fail. Which mistakes they tell is said in `tests/mutants`.
 
-mod scenes;
+mod failing;
 
 use pgmap_explore::{Ends, Verdict, explore};
 use pgmap_program::Era;
@@ -175,7 +175,7 @@ w1 ftruncate f 0
 #[test]
 fn every_step_is_walked_by_a_program_that_is_exhausted() {
     for (what, bound, program) in STEPS {
-        let scenario = scenes::scenario(program, Era::V6_15Sound, &[]);
+        let scenario = failing::scenario(program, Era::V6_15Sound, &[]);
         let plan = Plan { bound: Some(*bound), ..Plan::default() };
         let verdict =
             explore(&scenario, &plan, Ends::Any, &mut |_| Control::Go).expect("a scenario");

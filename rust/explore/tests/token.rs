@@ -2,12 +2,12 @@
 
 #![allow(clippy::unwrap_used)]
 
-mod scenes;
+mod failing;
 
-use pgmap_explore::{Lab, Scenario, ScenarioError, Token, TokenError};
+use failing::{LOST, Numbers, TORN, find, lost, scenario, torn};
+use pgmap_explore::{ExploredWorld, Scenario, ScenarioError, Token, TokenError};
 use pgmap_program::{Era, Geometry, RULES};
 use pgmap_sched::{Control, Explorer, Judgement, Plan, Schedule};
-use scenes::{LOST, Numbers, TORN, find, lost, scenario, torn};
 
 /// Each program in each era, with each rule set to each of its values, in two machines.
 fn scenarios() -> Vec<Scenario> {
@@ -68,13 +68,13 @@ fn made_up(numbers: &mut Numbers, tasks: usize) -> Schedule {
 
 /// Every failing schedule of a scenario.
 fn failing(scenario: &Scenario) -> Vec<Schedule> {
-    let lab = Lab::new(scenario, &mut || Control::Go).unwrap();
+    let explored = ExploredWorld::new(scenario, &mut || Control::Go).unwrap();
     let mut all = Vec::new();
     let mut keep = |_: &_, schedule: &Schedule| {
         all.push(schedule.clone());
         Judgement::Continue
     };
-    Explorer::new().search(&mut &lab, &Plan::default(), &mut keep, &mut |_| Control::Go);
+    Explorer::new().search(&mut &explored, &Plan::default(), &mut keep, &mut |_| Control::Go);
     all
 }
 

@@ -1,12 +1,12 @@
 //! Whose doing a wait is: held past the end of the program, or given back by a step still to come.
 
-mod scenes;
+mod failing;
 
 use pgmap_explore::{Blame, Ends, Finding, Sort, Verdict, explore};
 use pgmap_program::{Era, Invariant};
 use pgmap_sched::{Control, Plan};
 
-use scenes::scenario;
+use failing::scenario;
 
 /// Everything within the bound: what fails, or how many executions wait for the program's own holds, of how many.
 fn judged(text: &str, wrong: &[&str]) -> Result<(u64, u64), Box<Finding>> {

@@ -13,7 +13,7 @@ use program::op::{
     Munmap, Open, OpenMode, Prot, Pwrite, Sharing, Target, Unlink, WorkerId,
 };
 use program::{Era, Geometry};
-use sched::{Control, Explorer, Failure, Fault, Judgement, Model, Outcome, Plan, Schedule, Task};
+use sched::{Control, Defect, Explorer, Failure, Judgement, Model, Outcome, Plan, Schedule, Task};
 
 const W0: WorkerId = WorkerId(0);
 const W1: WorkerId = WorkerId(1);
@@ -110,7 +110,7 @@ impl Model for Race {
         self.calls[usize::from(task.0)](&self.world, &cpu);
     }
 
-    fn finish(&self) -> Result<(), Fault> {
+    fn finish(&self) -> Result<(), Defect> {
         let balance = catch_abandon(|| {
             let cpu = lease(&self.machine, 0);
             (self.at_end)(&self.world, &cpu);
@@ -122,8 +122,8 @@ impl Model for Race {
             self.world.quiescence(&cpu).is_empty()
         });
         let quiet = self.machine.warnings().is_empty() && !self.wrong.get();
-        let fault = Fault { code: 0, object: 0, value: 0 };
-        (quiet && balance == Ok(true)).then_some(()).ok_or(fault)
+        let defect = Defect { code: 0, object: 0, value: 0 };
+        (quiet && balance == Ok(true)).then_some(()).ok_or(defect)
     }
 }
 

@@ -15,7 +15,7 @@ use program::op::{
 use program::{Era, Geometry, Op};
 
 use sched::{
-    Control, Explorer, Failure, Fault, Judgement, Model, Outcome, Plan, Schedule, Task, Trace,
+    Control, Defect, Explorer, Failure, Judgement, Model, Outcome, Plan, Schedule, Task, Trace,
 };
 
 const W0: WorkerId = WorkerId(0);
@@ -24,7 +24,7 @@ const FD: FileRef = FileRef::Fd(FdNo(0));
 
 /// A world with one process that has a written file of four pages open and mapped, kept as it was
 /// then. Each task executes its operations for that process.
-struct Lab {
+struct OneProcess {
     world: World,
     machine: Arc<Machine>,
     arena: Arena,
@@ -37,7 +37,7 @@ struct Lab {
     ends: RefCell<BTreeSet<u64>>,
 }
 
-impl Lab {
+impl OneProcess {
     fn new(era: Era, ops: Vec<Vec<Op>>) -> Self {
         let geometry = Geometry::SMALL;
         let machine = Machine::new(geometry.cpus.into());
@@ -113,7 +113,7 @@ fn set_up(world: &World, cpu: &Cpu<'_>) {
         .expect("four pages");
 }
 
-impl Model for Lab {
+impl Model for OneProcess {
     fn tasks(&self) -> usize {
         self.ops.len()
     }
@@ -134,10 +134,10 @@ impl Model for Lab {
         }
     }
 
-    fn finish(&self) -> Result<(), Fault> {
+    fn finish(&self) -> Result<(), Defect> {
         self.ends.borrow_mut().insert(self.arena.fingerprint());
-        let fault = Fault { code: 0, object: 0, value: 0 };
-        self.machine.warnings().is_empty().then_some(()).ok_or(fault)
+        let defect = Defect { code: 0, object: 0, value: 0 };
+        self.machine.warnings().is_empty().then_some(()).ok_or(defect)
     }
 }
 
@@ -159,8 +159,8 @@ fn read(page: u32) -> Vec<Op> {
 fn a_pin_and_a_truncation_are_explored_exhaustively_and_repeatably() {
     for bound in [0, 1] {
         let count = || {
-            let mut lab = Lab::new(Era::V6_15Sound, vec![pin(0), truncate(0)]);
-            lab.search(bound).0
+            let mut model = OneProcess::new(Era::V6_15Sound, vec![pin(0), truncate(0)]);
+            model.search(bound).0
         };
         let (first, second) = (count(), count());
         assert!(matches!(first, Outcome::Exhausted { .. }), "{first:?}");
@@ -172,8 +172,8 @@ fn a_pin_and_a_truncation_are_explored_exhaustively_and_repeatably() {
 
 #[test]
 fn a_pin_that_is_kept_leaves_the_truncation_waiting_for_it() {
-    let mut lab = Lab::new(Era::V6_15Sound, vec![vec![pin(0)[0].clone()], truncate(0)]);
-    let (outcome, _) = lab.search(0);
+    let mut model = OneProcess::new(Era::V6_15Sound, vec![vec![pin(0)[0].clone()], truncate(0)]);
+    let (outcome, _) = model.search(0);
     let Outcome::Found { failure: Failure::Deadlock { waits, .. }, .. } = outcome else {
         panic!("{outcome:?}");
     };
@@ -183,37 +183,37 @@ fn a_pin_that_is_kept_leaves_the_truncation_waiting_for_it() {
 #[test]
 fn a_restore_of_what_was_written_is_a_restore_of_everything() {
     let ops = vec![truncate(0), vec![Op::Fork(Fork { child: WorkerId(1) })]];
-    let mut lab = Lab::new(Era::V6_15Sound, ops);
-    lab.suspicious = true;
-    let (outcome, _) = lab.search(1);
+    let mut model = OneProcess::new(Era::V6_15Sound, ops);
+    model.suspicious = true;
+    let (outcome, _) = model.search(1);
     assert!(matches!(outcome, Outcome::Exhausted { .. }), "{outcome:?}");
 }
 
 #[test]
 fn executions_outside_a_run_find_the_world_as_it_was() {
-    let mut lab = Lab::new(Era::V6_15Sound, vec![truncate(0), read(1)]);
-    let _ = lab.search(1);
-    lab.reset();
-    let cpu = cpu(&lab.machine, 0);
-    assert_eq!(lab.world.execute(&cpu, W0, &read(3)[0]), Ok(0));
-    lab.world.exit(&cpu, W0).expect("exit");
-    assert_eq!(lab.world.quiescence(&cpu), Vec::<String>::new());
+    let mut model = OneProcess::new(Era::V6_15Sound, vec![truncate(0), read(1)]);
+    let _ = model.search(1);
+    model.reset();
+    let cpu = cpu(&model.machine, 0);
+    assert_eq!(model.world.execute(&cpu, W0, &read(3)[0]), Ok(0));
+    model.world.exit(&cpu, W0).expect("exit");
+    assert_eq!(model.world.quiescence(&cpu), Vec::<String>::new());
 }
 
 #[test]
 fn an_operation_needs_little_stack() {
-    let mut lab = Lab::new(Era::V6_15Sound, vec![pin(0), truncate(0)]);
-    let (_, explorer) = lab.search(0);
+    let mut model = OneProcess::new(Era::V6_15Sound, vec![pin(0), truncate(0)]);
+    let (_, explorer) = model.search(0);
     assert!(explorer.stack_high_water() < 128 << 10, "{}", explorer.stack_high_water());
 }
 
 /// How executions of these tasks can end, and in how many executions that was found out.
 fn ends(tasks: &[Vec<Op>], bound: u32, cache_bytes: usize) -> (BTreeSet<u64>, u64) {
-    let mut lab = Lab::new(Era::V6_15Sound, tasks.to_vec());
-    let (outcome, _) = lab.search_with(bound, cache_bytes);
+    let mut model = OneProcess::new(Era::V6_15Sound, tasks.to_vec());
+    let (outcome, _) = model.search_with(bound, cache_bytes);
     assert!(matches!(outcome, Outcome::Exhausted { .. }), "{tasks:?}: {outcome:?}");
     let points = outcome.stats().iter().map(|bound| bound.points).sum();
-    (lab.ends.take(), points)
+    (model.ends.take(), points)
 }
 
 #[test]
@@ -244,12 +244,12 @@ fn the_history_of_steps_tells_states_apart_so_pruning_loses_no_end() {
 
 #[test]
 fn every_word_of_a_trace_has_a_place_in_a_table() {
-    let mut lab = Lab::new(Era::V6_15Sound, vec![pin(0), truncate(0)]);
+    let mut model = OneProcess::new(Era::V6_15Sound, vec![pin(0), truncate(0)]);
     let replayed =
-        Explorer::new().replay(&mut lab, &Schedule::default(), Trace::Keep, &mut || Control::Go);
+        Explorer::new().replay(&mut model, &Schedule::default(), Trace::Keep, &mut || Control::Go);
     let subjects = replayed.trace.iter().map(|event| Subject::of(event.object));
     let words = subjects.filter_map(|subject| match subject {
-        Subject::Word(offset) => lab.arena.locate(offset as usize),
+        Subject::Word(offset) => model.arena.locate(offset as usize),
         other => {
             assert!(!matches!(other, Subject::Outside(_)), "not in the arena");
             None

@@ -14,19 +14,19 @@ use program::op::{
 };
 use program::{Died, Era, Errno};
 
-fn rig() -> Rig {
-    Rig::new(&COSY, Era::V6_15Sound.rules())
+fn fixture() -> Fixture {
+    Fixture::new(&COSY, Era::V6_15Sound.rules())
 }
 
 #[test]
 fn a_hole_is_the_zero_page_until_a_store_gives_every_mapper_the_block() {
-    let rig = rig();
-    let world = &rig.world;
-    let cpu = rig.cpu(1);
+    let fixture = fixture();
+    let world = &fixture.world;
+    let cpu = fixture.cpu(1);
     world.create_file(&cpu, F, 4, None, Layout::Contiguous).expect("a sparse file");
     let inode = world.name_lookup(&cpu, F).expect("an inode");
     for worker in [W0, W1, W2] {
-        rig.start(&cpu, worker, F, 4, Align::Odd);
+        fixture.start(&cpu, worker, F, 4, Align::Odd);
         assert_eq!(world.load(&cpu, worker, &Load { map: M, page: 1 }), Ok(0));
     }
     assert_eq!((world.dax.extent(inode, 1), world.dax.nrpages(&cpu, inode)), (Extent::Hole, 1));
@@ -35,20 +35,20 @@ fn a_hole_is_the_zero_page_until_a_store_gives_every_mapper_the_block() {
     for worker in [W0, W1, W2] {
         assert_eq!(world.load(&cpu, worker, &Load { map: M, page: 1 }), Ok(77));
     }
-    let page = world.observe(rig.frame(inode, 1));
+    let page = world.observe(fixture.frame(inode, 1));
     assert_eq!((page.refcount, page.mapcount), (3, 3));
-    rig.exit_all(&cpu);
+    fixture.exit_all(&cpu);
     drop(cpu);
-    rig.assert_at_rest();
+    fixture.assert_at_rest();
 }
 
 #[test]
 fn a_hole_written_by_a_call_shows_in_every_mapping_at_once() {
-    let rig = rig();
-    let world = &rig.world;
-    let cpu = rig.cpu(1);
+    let fixture = fixture();
+    let world = &fixture.world;
+    let cpu = fixture.cpu(1);
     world.create_file(&cpu, F, 4, None, Layout::Contiguous).expect("a sparse file");
-    rig.start(&cpu, W0, F, 4, Align::Odd);
+    fixture.start(&cpu, W0, F, 4, Align::Odd);
     assert_eq!(world.load(&cpu, W0, &Load { map: M, page: 2 }), Ok(0));
     assert_eq!(
         world.pwrite_each(&cpu, W0, &Pwrite { file: fd(), page: 2, pages: 1 }, |_| 9),
@@ -63,37 +63,41 @@ fn a_hole_written_by_a_call_shows_in_every_mapping_at_once() {
     assert_eq!(world.pread(&cpu, W0, &Pread { file: fd(), page: 0, pages: 64 }), Ok(7 * 4096));
     world.exit(&cpu, W0).expect("exit");
     drop(cpu);
-    rig.assert_at_rest();
+    fixture.assert_at_rest();
 }
 
 #[test]
 fn a_free_block_whose_page_says_it_is_in_a_file_is_told() {
-    let rig = rig();
-    let world = &rig.world;
-    let cpu = rig.cpu(1);
-    let inode = rig.file(&cpu, F, 2, Layout::Contiguous);
-    rig.start(&cpu, W0, F, 2, Align::Odd);
+    let fixture = fixture();
+    let world = &fixture.world;
+    let cpu = fixture.cpu(1);
+    let inode = fixture.file(&cpu, F, 2, Layout::Contiguous);
+    fixture.start(&cpu, W0, F, 2, Align::Odd);
     let memmap = &world.dax.vm.pagemaps.memmap;
-    assert_eq!(rig.write(&cpu, W0, 0), Ok(0));
-    assert_eq!(rig.complaints(), [], "a page that is in no file");
-    memmap.folio(rig.frame(inode, 1)).set_mapping(Some(7));
-    assert_eq!(rig.write(&cpu, W0, 1), Ok(0));
-    assert_eq!(rig.take_complaints(), [Complaint::MappingOverwritten]);
-    assert_eq!(memmap.folio(rig.frame(inode, 1)).mapping(), Some(inode.0), "and it is taken over");
+    assert_eq!(fixture.write(&cpu, W0, 0), Ok(0));
+    assert_eq!(fixture.complaints(), [], "a page that is in no file");
+    memmap.folio(fixture.frame(inode, 1)).set_mapping(Some(7));
+    assert_eq!(fixture.write(&cpu, W0, 1), Ok(0));
+    assert_eq!(fixture.take_complaints(), [Complaint::MappingOverwritten]);
+    assert_eq!(
+        memmap.folio(fixture.frame(inode, 1)).mapping(),
+        Some(inode.0),
+        "and it is taken over"
+    );
     world.exit(&cpu, W0).expect("exit");
     drop(cpu);
-    rig.assert_at_rest();
+    fixture.assert_at_rest();
 }
 
 #[test]
 fn what_is_written_into_an_unwritten_block_is_read_from_it() {
-    let rig = rig();
-    let world = &rig.world;
-    let cpu = rig.cpu(1);
+    let fixture = fixture();
+    let world = &fixture.world;
+    let cpu = fixture.cpu(1);
     let state = Some(program::op::FileState::Unwritten);
     world.create_file(&cpu, F, 2, state, Layout::Contiguous).expect("an unwritten file");
     let inode = world.name_lookup(&cpu, F).expect("an inode");
-    rig.start(&cpu, W0, F, 2, Align::Odd);
+    fixture.start(&cpu, W0, F, 2, Align::Odd);
     let contents = |page| {
         let mut seen = Vec::new();
         let range = PageRange { page, pages: 1 };
@@ -121,122 +125,128 @@ fn what_is_written_into_an_unwritten_block_is_read_from_it() {
     assert_eq!(contents(0), (0, 0), "nothing of before");
     world.exit(&cpu, W0).expect("exit");
     drop(cpu);
-    rig.assert_at_rest();
+    fixture.assert_at_rest();
 }
 
 #[test]
 fn a_block_that_was_just_freed_is_not_the_next_to_be_given() {
-    let rig = rig();
-    let cpu = rig.cpu(1);
+    let fixture = fixture();
+    let cpu = fixture.cpu(1);
     let mut given = std::collections::BTreeSet::new();
     for _ in 0..8 {
-        let inode = rig.file(&cpu, F, 1, Layout::Contiguous);
-        assert!(given.insert(rig.frame(inode, 0)), "given again at once");
-        rig.world.unlink(&cpu, W0, &Unlink { file: F }).expect("unlink");
+        let inode = fixture.file(&cpu, F, 1, Layout::Contiguous);
+        assert!(given.insert(fixture.frame(inode, 0)), "given again at once");
+        fixture.world.unlink(&cpu, W0, &Unlink { file: F }).expect("unlink");
     }
-    assert_eq!(rig.world.dax.blocks.used(&cpu), 0);
+    assert_eq!(fixture.world.dax.blocks.used(&cpu), 0);
 }
 
 #[test]
 fn everybody_who_waits_for_a_locked_entry_is_served() {
-    let rig = rig();
-    let world = &rig.world;
+    let fixture = fixture();
+    let world = &fixture.world;
     {
-        let cpu = rig.cpu(1);
+        let cpu = fixture.cpu(1);
         world.create_file(&cpu, F, 4, None, Layout::Contiguous).expect("a sparse file");
         for worker in (0..6).map(WorkerId) {
-            rig.start(&cpu, worker, F, 4, Align::Odd);
+            fixture.start(&cpu, worker, F, 4, Align::Odd);
         }
         assert_eq!(world.load(&cpu, W0, &Load { map: M, page: 1 }), Ok(0));
     }
     std::thread::scope(|threads| {
         // Who replaces the zero page takes it from its mappers with the entry locked, and their flush
         // waits for this access.
-        let reader = rig.cpu(1);
+        let reader = fixture.cpu(1);
         let access = reader.access_begin();
         threads.spawn(|| {
-            world.store(&rig.cpu(2), W0, &Store { map: M, page: 1, value: 5 }).expect("stored")
+            world.store(&fixture.cpu(2), W0, &Store { map: M, page: 1, value: 5 }).expect("stored")
         });
-        until(|| rig.machine.waiters().iter().any(|w| w.task.0 == 2 && w.class == "flush_tlb"));
+        until(|| fixture.machine.waiters().iter().any(|w| w.task.0 == 2 && w.class == "flush_tlb"));
         for task in 3..8 {
-            let rig = &rig;
+            let fixture = &fixture;
             threads.spawn(move || {
                 let worker = WorkerId(task as u8 - 2);
-                let cpu = rig.cpu(task);
+                let cpu = fixture.cpu(task);
                 match task % 2 {
-                    0 => assert!(rig.world.load(&cpu, worker, &Load { map: M, page: 1 }).is_ok()),
+                    0 => {
+                        assert!(fixture.world.load(&cpu, worker, &Load { map: M, page: 1 }).is_ok())
+                    }
                     _ => assert!(
-                        rig.world.store(&cpu, worker, &Store { map: M, page: 1, value: 5 }).is_ok()
+                        fixture
+                            .world
+                            .store(&cpu, worker, &Store { map: M, page: 1, value: 5 })
+                            .is_ok()
                     ),
                 }
             });
         }
-        (3..8).for_each(|task| rig.until_waits_for(task, "DAX entry"));
-        let holder = rig.machine.waiters().into_iter().find(|w| w.class == "DAX entry");
+        (3..8).for_each(|task| fixture.until_waits_for(task, "DAX entry"));
+        let holder = fixture.machine.waiters().into_iter().find(|w| w.class == "DAX entry");
         assert_eq!(holder.and_then(|w| w.owner).map(|task| task.0), Some(2), "and know for whom");
         drop(access);
     });
-    assert_eq!(rig.machine.tally(tally::ENTRY_WAITED), 5);
-    let cpu = rig.cpu(1);
+    assert_eq!(fixture.machine.tally(tally::ENTRY_WAITED), 5);
+    let cpu = fixture.cpu(1);
     let inode = world.name_lookup(&cpu, F).expect("an inode");
-    let page = world.observe(rig.frame(inode, 1));
+    let page = world.observe(fixture.frame(inode, 1));
     assert_eq!((page.refcount, page.mapcount), (6, 6));
-    rig.exit_all(&cpu);
+    fixture.exit_all(&cpu);
     drop(cpu);
-    rig.assert_at_rest();
+    fixture.assert_at_rest();
 }
 
 #[test]
 fn faults_on_one_page_from_many_processes_agree_on_its_block() {
-    let rig = rig();
-    let world = &rig.world;
+    let fixture = fixture();
+    let world = &fixture.world;
     for _ in 0..60 {
         {
-            let cpu = rig.cpu(1);
+            let cpu = fixture.cpu(1);
             world.create_file(&cpu, F, 8, None, Layout::Contiguous).expect("a sparse file");
-            (0..4).for_each(|worker| rig.start(&cpu, WorkerId(worker), F, 8, Align::Natural));
+            (0..4).for_each(|worker| fixture.start(&cpu, WorkerId(worker), F, 8, Align::Natural));
         }
         let start = Barrier::new(4);
         std::thread::scope(|threads| {
             for worker in 0..4 {
-                let (rig, start) = (&rig, &start);
+                let (fixture, start) = (&fixture, &start);
                 threads.spawn(move || {
-                    let cpu = rig.cpu(1 + u32::from(worker));
+                    let cpu = fixture.cpu(1 + u32::from(worker));
                     start.wait();
                     for page in [0, 1, 7, 0] {
                         let access = if worker % 2 == 0 { Access::Write } else { Access::Read };
-                        touch(&rig.world, &cpu, WorkerId(worker), page, access).expect("mapped");
+                        touch(&fixture.world, &cpu, WorkerId(worker), page, access)
+                            .expect("mapped");
                     }
                 });
             }
         });
-        let cpu = rig.cpu(1);
+        let cpu = fixture.cpu(1);
         let inode = world.name_lookup(&cpu, F).expect("an inode");
         for page in [0, 1, 7] {
-            let seen = world.observe(rig.frame(inode, page));
+            let seen = world.observe(fixture.frame(inode, page));
             assert_eq!((seen.refcount, seen.mapping), (seen.mapcount, true));
             for worker in 0..4 {
                 assert_eq!(world.load(&cpu, WorkerId(worker), &Load { map: M, page }), Ok(7));
             }
         }
         assert_eq!(world.dax.blocks.used(&cpu), 3, "a block a page, whoever asked first");
-        rig.exit_all(&cpu);
+        fixture.exit_all(&cpu);
         world.unlink(&cpu, W0, &Unlink { file: F }).expect("unlink");
     }
-    rig.assert_at_rest();
+    fixture.assert_at_rest();
 }
 
 #[test]
 fn beyond_the_end_and_on_a_full_device_an_access_dies() {
-    let rig = rig();
-    let world = &rig.world;
-    let cpu = rig.cpu(1);
+    let fixture = fixture();
+    let world = &fixture.world;
+    let cpu = fixture.cpu(1);
     world.create_file(&cpu, F, 8, None, Layout::Contiguous).expect("a sparse file");
-    rig.start(&cpu, W0, F, 16, Align::Odd);
+    fixture.start(&cpu, W0, F, 16, Align::Odd);
     let sigbus = Err(pgmap_mm::world::Failure::Died(Died::Sigbus));
     assert_eq!(world.load(&cpu, W0, &Load { map: M, page: 8 }), sigbus);
     for name in 1..3 {
-        rig.file(&cpu, program::op::FileIdx(name), 64, Layout::Contiguous);
+        fixture.file(&cpu, program::op::FileIdx(name), 64, Layout::Contiguous);
     }
     assert_eq!(
         world.load(&cpu, W0, &Load { map: M, page: 0 }),
@@ -256,17 +266,17 @@ fn beyond_the_end_and_on_a_full_device_an_access_dies() {
     assert_eq!(world.store(&cpu, W0, &Store { map: M, page: 0, value: 1 }), Ok(0));
     world.exit(&cpu, W0).expect("exit");
     drop(cpu);
-    rig.assert_at_rest();
+    fixture.assert_at_rest();
 }
 
 #[test]
 fn truncate_and_punch_cut_exactly_their_range_out_of_every_mapping() {
-    let rig = rig();
-    let world = &rig.world;
-    let cpu = rig.cpu(1);
-    let inode = rig.file(&cpu, F, 16, Layout::Huge);
-    rig.start(&cpu, W0, F, 16, Align::Natural);
-    rig.start(&cpu, W1, F, 16, Align::Odd);
+    let fixture = fixture();
+    let world = &fixture.world;
+    let cpu = fixture.cpu(1);
+    let inode = fixture.file(&cpu, F, 16, Layout::Huge);
+    fixture.start(&cpu, W0, F, 16, Align::Natural);
+    fixture.start(&cpu, W1, F, 16, Align::Odd);
     let fill = || {
         for page in 0..world.dax.inode(inode).size() {
             for worker in [W0, W1] {
@@ -299,25 +309,25 @@ fn truncate_and_punch_cut_exactly_their_range_out_of_every_mapping() {
             && world.load(&cpu, W1, &Load { map: M, page: 15 }).is_err()
     );
     assert_eq!(world.dax.blocks.used(&cpu), 9);
-    rig.exit_all(&cpu);
+    fixture.exit_all(&cpu);
     drop(cpu);
-    rig.assert_at_rest();
+    fixture.assert_at_rest();
 }
 
 #[test]
 fn a_device_that_is_taken_away_and_given_back_keeps_its_files() {
-    let rig = rig();
-    let world = &rig.world;
-    let cpu = rig.cpu(1);
-    let inode = rig.file(&cpu, F, 8, Layout::Huge);
-    rig.start(&cpu, W0, F, 8, Align::Natural);
+    let fixture = fixture();
+    let world = &fixture.world;
+    let cpu = fixture.cpu(1);
+    let inode = fixture.file(&cpu, F, 8, Layout::Huge);
+    fixture.start(&cpu, W0, F, 8, Align::Natural);
     assert_eq!(world.store(&cpu, W0, &Store { map: M, page: 3, value: 33 }), Ok(0));
     assert_eq!(world.dax.bind(&cpu), Err(Errno::EBUSY));
     world.dax.unbind(&cpu).expect("unbind");
     assert_eq!(world.dax.unbind(&cpu), Err(Errno::ENODEV));
     assert!(
         world.load(&cpu, W0, &Load { map: M, page: 3 }).is_err()
-            && rig.pin(&cpu, W0, 3, 1).is_err()
+            && fixture.pin(&cpu, W0, 3, 1).is_err()
     );
     assert_eq!(world.dax.nrpages(&cpu, inode), 0);
     world.dax.truncate(&cpu, inode, 4).expect("a file can be cut while its device is away");
@@ -325,49 +335,49 @@ fn a_device_that_is_taken_away_and_given_back_keeps_its_files() {
     assert_eq!(world.load(&cpu, W0, &Load { map: M, page: 3 }), Ok(33));
     world.exit(&cpu, W0).expect("exit");
     drop(cpu);
-    rig.assert_at_rest();
+    fixture.assert_at_rest();
 }
 
 #[test]
 fn unbind_races_with_faults_pins_and_truncates() {
     for era in Era::ALL.into_iter().filter(|era| era.known().is_empty()) {
-        let rig = Rig::new(&COSY, era.rules());
-        let world = &rig.world;
+        let fixture = Fixture::new(&COSY, era.rules());
+        let world = &fixture.world;
         {
-            let cpu = rig.cpu(1);
-            rig.file(&cpu, F, 16, Layout::Huge);
-            rig.start(&cpu, W0, F, 16, Align::Natural);
-            rig.start(&cpu, W1, F, 16, Align::Odd);
+            let cpu = fixture.cpu(1);
+            fixture.file(&cpu, F, 16, Layout::Huge);
+            fixture.start(&cpu, W0, F, 16, Align::Natural);
+            fixture.start(&cpu, W1, F, 16, Align::Odd);
         }
         std::thread::scope(|threads| {
             for (task, worker) in [(1, W0), (2, W1)] {
-                let rig = &rig;
+                let fixture = &fixture;
                 threads.spawn(move || {
-                    let cpu = rig.cpu(task);
+                    let cpu = fixture.cpu(task);
                     let mut dice = Dice(31 + u64::from(task));
                     for _ in 0..300 {
                         let page = dice.roll(16);
-                        let _ = rig.write(&cpu, worker, page);
-                        if rig.pin(&cpu, worker, page, 3).is_ok() {
-                            rig.world.unpin(&cpu, worker, &Unpin { pin: None }).expect("a pin");
+                        let _ = fixture.write(&cpu, worker, page);
+                        if fixture.pin(&cpu, worker, page, 3).is_ok() {
+                            fixture.world.unpin(&cpu, worker, &Unpin { pin: None }).expect("a pin");
                         }
                         if dice.roll(10) == 0 {
-                            let inode = rig.world.name_lookup(&cpu, F).expect("an inode");
-                            rig.world.dax.truncate(&cpu, inode, page).expect("truncate");
-                            rig.world.dax.truncate(&cpu, inode, 16).expect("truncate");
+                            let inode = fixture.world.name_lookup(&cpu, F).expect("an inode");
+                            fixture.world.dax.truncate(&cpu, inode, page).expect("truncate");
+                            fixture.world.dax.truncate(&cpu, inode, 16).expect("truncate");
                         }
                     }
                 });
             }
-            let cpu = rig.cpu(3);
+            let cpu = fixture.cpu(3);
             for _ in 0..40 {
                 world.dax.unbind(&cpu).expect("unbind");
                 world.dax.bind(&cpu).expect("bind");
             }
         });
-        let cpu = rig.cpu(1);
-        rig.exit_all(&cpu);
+        let cpu = fixture.cpu(1);
+        fixture.exit_all(&cpu);
         drop(cpu);
-        rig.assert_at_rest();
+        fixture.assert_at_rest();
     }
 }

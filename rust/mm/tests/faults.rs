@@ -80,52 +80,52 @@ fn random_op(dice: &mut Dice) -> Op {
     }
 }
 
-fn prepare(rig: &Rig) {
-    let cpu = rig.cpu(1);
+fn prepare(fixture: &Fixture) {
+    let cpu = fixture.cpu(1);
     for name in 0..FILES {
         let layout = if name == 0 { Layout::Huge } else { Layout::Contiguous };
-        rig.file(&cpu, FileIdx(name as u16), 16, layout);
+        fixture.file(&cpu, FileIdx(name as u16), 16, layout);
     }
 }
 
 /// A CPU whose interruptible sleeps end at once: the truncate of a pinned file is EINTR.
-fn impatient(rig: &Rig, task: u32) -> Cpu<'_> {
+fn impatient(fixture: &Fixture, task: u32) -> Cpu<'_> {
     let deadline = Some(Duration::from_micros(1));
-    rig.machine.lease(Lease { task: TaskId(task), deadline, poll: None }).expect("a CPU")
+    fixture.machine.lease(Lease { task: TaskId(task), deadline, poll: None }).expect("a CPU")
 }
 
-fn clean_up(rig: &Rig) {
-    rig.arena.faults().off();
-    let cpu = rig.cpu(1);
-    rig.exit_all(&cpu);
+fn clean_up(fixture: &Fixture) {
+    fixture.arena.faults().off();
+    let cpu = fixture.cpu(1);
+    fixture.exit_all(&cpu);
     for page in 0..COSY.dev_pages {
-        while rig.world.dev_put(&cpu, W0, &DevPut { page }).is_ok() {}
+        while fixture.world.dev_put(&cpu, W0, &DevPut { page }).is_ok() {}
     }
     drop(cpu);
-    rig.assert_at_rest();
-    let cpu = rig.cpu(1);
+    fixture.assert_at_rest();
+    let cpu = fixture.cpu(1);
     for name in 0..FILES {
-        rig.world.unlink(&cpu, W0, &Unlink { file: FileIdx(name as u16) }).expect("unlink");
+        fixture.world.unlink(&cpu, W0, &Unlink { file: FileIdx(name as u16) }).expect("unlink");
     }
-    assert_eq!(rig.world.dax.blocks.used(&cpu), 0);
-    assert_eq!(rig.world.dax.live_inodes().count(), 0);
+    assert_eq!(fixture.world.dax.blocks.used(&cpu), 0);
+    assert_eq!(fixture.world.dax.live_inodes().count(), 0);
 }
 
 #[test]
 fn with_every_kth_allocation_failing_nothing_panics_and_nothing_leaks() {
     for every in [0, 1, 2, 3, 5, 7, 13] {
         for era in Era::ALL {
-            let rig = Rig::new(&Geometry { maps_max: 8, ..COSY }, era.rules());
-            prepare(&rig);
-            rig.arena.faults().fail_every(every);
+            let fixture = Fixture::new(&Geometry { maps_max: 8, ..COSY }, era.rules());
+            prepare(&fixture);
+            fixture.arena.faults().fail_every(every);
             let mut dice = Dice(0x5eed + every);
             for _ in 0..3000 {
                 let worker = WorkerId(dice.roll(WORKERS) as u8);
                 let op = random_op(&mut dice);
-                let ended = rig.world.execute(&impatient(&rig, 1), worker, &op);
+                let ended = fixture.world.execute(&impatient(&fixture, 1), worker, &op);
                 assert!(is_declared(&op, ended), "{op} ended with {ended:?}");
             }
-            clean_up(&rig);
+            clean_up(&fixture);
         }
     }
 }
@@ -158,9 +158,9 @@ fn an_end_that_no_row_declares_is_noticed() {
 
 #[test]
 fn a_single_failure_at_any_point_of_a_session_leaves_nothing_behind() {
-    let session = |rig: &Rig| -> Option<()> {
-        let cpu = rig.cpu(1);
-        let world = &rig.world;
+    let session = |fixture: &Fixture| -> Option<()> {
+        let cpu = fixture.cpu(1);
+        let world = &fixture.world;
         world.spawn(&cpu, W0).ok()?;
         let open = world.open(
             &cpu,
@@ -175,23 +175,23 @@ fn a_single_failure_at_any_point_of_a_session_leaves_nothing_behind() {
         );
         device.ok()?;
         world.mmap(&cpu, W0, &Mmap { pages: 16, ..MMAP }).ok()?;
-        rig.write(&cpu, W0, 3).ok()?;
-        rig.pin(&cpu, W0, 12, 2).ok()?;
+        fixture.write(&cpu, W0, 3).ok()?;
+        fixture.pin(&cpu, W0, 12, 2).ok()?;
         world.pipe(&cpu, W0, &Pipe { pipe: PipeNo(0) }).ok()?;
         world.vmsplice(&cpu, W0, &Vmsplice { pipe: PipeNo(0), map: M, page: 3, pages: 2 }).ok()?;
         world.fork(&cpu, W0, &Fork { child: W1 }).ok()?;
-        rig.write(&cpu, W1, 5).ok()?;
+        fixture.write(&cpu, W1, 5).ok()?;
         world.create_file(&cpu, FileIdx(5), 4, None, Layout::Contiguous).ok()?;
         world.unlink(&cpu, W0, &Unlink { file: FileIdx(5) }).ok()?;
         Some(())
     };
     let mut failed = 0;
     for nth in 0..20 {
-        let rig = Rig::new(&COSY, Era::V6_15.rules());
-        prepare(&rig);
-        rig.arena.faults().fail_after(nth);
-        failed += u32::from(session(&rig).is_none());
-        clean_up(&rig);
+        let fixture = Fixture::new(&COSY, Era::V6_15.rules());
+        prepare(&fixture);
+        fixture.arena.faults().fail_after(nth);
+        failed += u32::from(session(&fixture).is_none());
+        clean_up(&fixture);
     }
     // A page table is asked for twice, so a single failure of one goes unnoticed.
     assert!(failed >= 7, "{failed} points of failure");
@@ -217,33 +217,33 @@ fn own(op: Op, worker: WorkerId) -> Op {
 #[test]
 fn threads_that_run_out_of_memory_in_the_middle_leave_a_machine_at_rest() {
     for every in [0, 3, 11] {
-        let rig = Rig::new(&COSY, Era::V6_15Sound.rules());
-        prepare(&rig);
-        rig.arena.faults().fail_every(every);
+        let fixture = Fixture::new(&COSY, Era::V6_15Sound.rules());
+        prepare(&fixture);
+        fixture.arena.faults().fail_every(every);
         let running = AtomicU32::new(3);
         std::thread::scope(|threads| {
             for task in 1..=3 {
-                let (rig, running) = (&rig, &running);
+                let (fixture, running) = (&fixture, &running);
                 threads.spawn(move || {
                     let worker = WorkerId(task as u8 - 1);
                     let mut dice = Dice(99 * u64::from(task) + every);
                     for _ in 0..1500 {
                         let op = own(random_op(&mut dice), worker);
-                        let _ = rig.world.execute(&rig.cpu(task), worker, &op);
+                        let _ = fixture.world.execute(&fixture.cpu(task), worker, &op);
                     }
                     running.fetch_sub(1, Relaxed);
                 });
             }
             // Two that hold each other's page wait for ever: whoever sleeps for a page gets a signal.
             while running.load(Relaxed) > 0 {
-                for waiter in rig.machine.waiters() {
+                for waiter in fixture.machine.waiters() {
                     if waiter.class == "page to become idle" {
-                        rig.machine.signal(waiter.task);
+                        fixture.machine.signal(waiter.task);
                     }
                 }
                 std::thread::yield_now();
             }
         });
-        clean_up(&rig);
+        clean_up(&fixture);
     }
 }

@@ -10,78 +10,80 @@ use program::op::{Align, Close, FdNo, Layout, Pread, Unlink, Unpin};
 
 #[test]
 fn a_close_and_an_unlink_that_race_evict_the_file_once() {
-    let rig = Rig::new(&COSY, Era::V6_15Sound.rules());
-    let world = &rig.world;
+    let fixture = Fixture::new(&COSY, Era::V6_15Sound.rules());
+    let world = &fixture.world;
     for _ in 0..300 {
         {
-            let cpu = rig.cpu(1);
-            rig.file(&cpu, F, 4, Layout::Contiguous);
+            let cpu = fixture.cpu(1);
+            fixture.file(&cpu, F, 4, Layout::Contiguous);
             world.spawn(&cpu, W0).expect("a process");
             open(world, &cpu, W0, F);
         }
         let start = Barrier::new(2);
         std::thread::scope(|threads| {
             threads.spawn(|| {
-                let cpu = rig.cpu(1);
+                let cpu = fixture.cpu(1);
                 start.wait();
                 world.close(&cpu, W0, &Close { fd: FdNo(0) }).expect("close");
             });
             threads.spawn(|| {
-                let cpu = rig.cpu(2);
+                let cpu = fixture.cpu(2);
                 start.wait();
                 world.unlink(&cpu, W0, &Unlink { file: F }).expect("unlink");
             });
         });
-        let cpu = rig.cpu(1);
+        let cpu = fixture.cpu(1);
         world.exit(&cpu, W0).expect("exit");
         assert_eq!(world.dax.live_inodes().count(), 0);
         assert_eq!(world.dax.blocks.used(&cpu), 0);
     }
-    rig.assert_at_rest();
+    fixture.assert_at_rest();
 }
 
 /// What a read returns that is in line for the file's lock while a truncate of page 1 sleeps with it, beside a
 /// second truncate, to nothing. `first` is which of the two comes first.
 fn read_beside_a_second_truncate(first: Comes) -> i64 {
-    let rig = Rig::new(&COSY, Era::V6_15Sound.rules());
-    let world = &rig.world;
+    let fixture = Fixture::new(&COSY, Era::V6_15Sound.rules());
+    let world = &fixture.world;
     let inode = {
-        let cpu = rig.cpu(1);
-        let inode = rig.file(&cpu, F, 2, Layout::Contiguous);
-        rig.start(&cpu, W0, F, 2, Align::Natural);
-        rig.pin(&cpu, W0, 1, 1).expect("a pin");
+        let cpu = fixture.cpu(1);
+        let inode = fixture.file(&cpu, F, 2, Layout::Contiguous);
+        fixture.start(&cpu, W0, F, 2, Align::Natural);
+        fixture.pin(&cpu, W0, 1, 1).expect("a pin");
         inode
     };
     let read = std::thread::scope(|threads| {
-        let rig = &rig;
+        let fixture = &fixture;
         let truncate = |task, pages| {
             threads.spawn(move || {
-                world.dax.truncate(&rig.cpu(task), inode, pages).expect("truncate");
+                world.dax.truncate(&fixture.cpu(task), inode, pages).expect("truncate");
             });
         };
         truncate(1, 1);
-        rig.until_waits_for(1, "page to become idle");
+        fixture.until_waits_for(1, "page to become idle");
         let second = || {
             truncate(2, 0);
-            rig.until_waits_for(2, "i_rwsem");
+            fixture.until_waits_for(2, "i_rwsem");
         };
         if first == Comes::Truncate {
             second();
         }
         let reader = threads.spawn(|| {
-            world.pread(&rig.cpu(3), W0, &Pread { file: fd(), page: 0, pages: 1 }).expect("pread")
+            world
+                .pread(&fixture.cpu(3), W0, &Pread { file: fd(), page: 0, pages: 1 })
+                .expect("pread")
         });
-        rig.until_waits_for(3, "i_rwsem");
+        fixture.until_waits_for(3, "i_rwsem");
         if first == Comes::Read {
             second();
         }
-        world.unpin(&rig.cpu(4), W0, &Unpin { pin: None }).expect("unpin");
+        world.unpin(&fixture.cpu(4), W0, &Unpin { pin: None }).expect("unpin");
         reader.join().expect("no panic")
     });
-    let cpu = rig.cpu(1);
+    let cpu = fixture.cpu(1);
     world.exit(&cpu, W0).expect("exit");
     drop(cpu);
-    rig.assert_at_rest();
+    fixture.assert_at_rest();
     read
 }
 

@@ -16,8 +16,8 @@ use program::op::{
 };
 use program::{Era, Errno, Geometry};
 
-fn rig() -> Rig {
-    Rig::new(&COSY, Era::V6_15Sound.rules())
+fn fixture() -> Fixture {
+    Fixture::new(&COSY, Era::V6_15Sound.rules())
 }
 
 fn longterm(world: &World, cpu: &Cpu<'_>, page: u32) -> Return {
@@ -26,93 +26,97 @@ fn longterm(world: &World, cpu: &Cpu<'_>, page: u32) -> Return {
 
 #[test]
 fn a_get_adds_one_and_a_pin_the_bias_to_a_small_folio() {
-    let rig = rig();
-    let cpu = rig.cpu(1);
-    let inode = rig.file(&cpu, F, 8, Layout::Contiguous);
-    rig.start(&cpu, W0, F, 8, Align::Odd);
-    let page = rig.frame(inode, 2);
-    let count = || rig.world.observe(page).refcount;
-    assert_eq!(rig.get(&cpu, W0, 2, 1), Ok(1), "not mapped yet: the slow path faults it in");
-    assert_eq!((count(), rig.machine.tally(tally::GUP_SLOW)), (2, 1));
-    assert_eq!(rig.pin(&cpu, W0, 2, 1), Ok(1), "mapped: the fast path serves");
-    assert_eq!((count(), rig.machine.tally(tally::GUP_SLOW)), (2 + 1024, 1));
-    assert!(rig.world.dax.vm.pagemaps.memmap.folio(page).maybe_dma_pinned());
-    assert_eq!(rig.world.unpin(&cpu, W0, &Unpin { pin: None }), Ok(1), "the most recent first");
+    let fixture = fixture();
+    let cpu = fixture.cpu(1);
+    let inode = fixture.file(&cpu, F, 8, Layout::Contiguous);
+    fixture.start(&cpu, W0, F, 8, Align::Odd);
+    let page = fixture.frame(inode, 2);
+    let count = || fixture.world.observe(page).refcount;
+    assert_eq!(fixture.get(&cpu, W0, 2, 1), Ok(1), "not mapped yet: the slow path faults it in");
+    assert_eq!((count(), fixture.machine.tally(tally::GUP_SLOW)), (2, 1));
+    assert_eq!(fixture.pin(&cpu, W0, 2, 1), Ok(1), "mapped: the fast path serves");
+    assert_eq!((count(), fixture.machine.tally(tally::GUP_SLOW)), (2 + 1024, 1));
+    assert!(fixture.world.dax.vm.pagemaps.memmap.folio(page).maybe_dma_pinned());
+    assert_eq!(fixture.world.unpin(&cpu, W0, &Unpin { pin: None }), Ok(1), "the most recent first");
     assert_eq!(count(), 2);
-    assert_eq!(rig.world.unpin(&cpu, W0, &Unpin { pin: None }), Ok(1));
-    assert_eq!(rig.world.unpin(&cpu, W0, &Unpin { pin: None }), Err(Errno::EINVAL.into()));
+    assert_eq!(fixture.world.unpin(&cpu, W0, &Unpin { pin: None }), Ok(1));
+    assert_eq!(fixture.world.unpin(&cpu, W0, &Unpin { pin: None }), Err(Errno::EINVAL.into()));
     assert_eq!(count(), 1);
-    rig.world.exit(&cpu, W0).expect("exit");
+    fixture.world.exit(&cpu, W0).expect("exit");
     drop(cpu);
-    rig.assert_at_rest();
+    fixture.assert_at_rest();
 }
 
 #[test]
 fn a_pmd_range_is_one_folio_range_with_a_count_a_page() {
-    let rig = rig();
-    let cpu = rig.cpu(1);
-    let inode = rig.file(&cpu, F, 16, Layout::Huge);
-    rig.start(&cpu, W0, F, 16, Align::Natural);
-    assert_eq!(rig.write(&cpu, W0, 0), Ok(0));
-    assert_eq!(rig.write(&cpu, W0, 8), Ok(0));
+    let fixture = fixture();
+    let cpu = fixture.cpu(1);
+    let inode = fixture.file(&cpu, F, 16, Layout::Huge);
+    fixture.start(&cpu, W0, F, 16, Align::Natural);
+    assert_eq!(fixture.write(&cpu, W0, 0), Ok(0));
+    assert_eq!(fixture.write(&cpu, W0, 8), Ok(0));
     let look = |index| {
-        let head = rig.world.observe(rig.frame(inode, index));
+        let head = fixture.world.observe(fixture.frame(inode, index));
         (head.refcount, head.large.expect("a large folio").pincount)
     };
-    assert_eq!(rig.pin(&cpu, W0, 3, 5), Ok(5));
+    assert_eq!(fixture.pin(&cpu, W0, 3, 5), Ok(5));
     assert_eq!(look(0), (6, 5));
-    assert_eq!(rig.world.pins_held(&cpu, W0), 1, "five pages, one range");
-    assert_eq!(rig.get(&cpu, W0, 6, 4), Ok(4));
-    assert_eq!(rig.world.pins_held(&cpu, W0), 3, "two pages here, two of the next folio");
+    assert_eq!(fixture.world.pins_held(&cpu, W0), 1, "five pages, one range");
+    assert_eq!(fixture.get(&cpu, W0, 6, 4), Ok(4));
+    assert_eq!(fixture.world.pins_held(&cpu, W0), 3, "two pages here, two of the next folio");
     assert_eq!((look(0), look(8)), ((8, 5), (3, 0)));
-    assert_eq!(rig.world.unpin(&cpu, W0, &Unpin { pin: None }), Ok(4));
-    assert_eq!(rig.world.unpin(&cpu, W0, &Unpin { pin: None }), Ok(5));
+    assert_eq!(fixture.world.unpin(&cpu, W0, &Unpin { pin: None }), Ok(4));
+    assert_eq!(fixture.world.unpin(&cpu, W0, &Unpin { pin: None }), Ok(5));
     assert_eq!((look(0), look(8)), ((1, 0), (1, 0)));
-    rig.world.exit(&cpu, W0).expect("exit");
+    fixture.world.exit(&cpu, W0).expect("exit");
     drop(cpu);
-    rig.assert_at_rest();
+    fixture.assert_at_rest();
 }
 
 #[test]
 fn the_same_large_folio_pinned_through_ptes_counts_the_same() {
-    let rig = rig();
-    let cpu = rig.cpu(1);
-    let inode = rig.file(&cpu, F, 8, Layout::Huge);
-    rig.start(&cpu, W0, F, 8, Align::Natural);
-    rig.start(&cpu, W1, F, 8, Align::Odd);
-    assert_eq!(rig.write(&cpu, W0, 0), Ok(0));
-    assert_eq!(rig.write(&cpu, W1, 5), Ok(0));
-    assert_eq!(rig.pin(&cpu, W1, 5, 1), Ok(1));
-    let head = rig.world.observe(rig.frame(inode, 0));
+    let fixture = fixture();
+    let cpu = fixture.cpu(1);
+    let inode = fixture.file(&cpu, F, 8, Layout::Huge);
+    fixture.start(&cpu, W0, F, 8, Align::Natural);
+    fixture.start(&cpu, W1, F, 8, Align::Odd);
+    assert_eq!(fixture.write(&cpu, W0, 0), Ok(0));
+    assert_eq!(fixture.write(&cpu, W1, 5), Ok(0));
+    assert_eq!(fixture.pin(&cpu, W1, 5, 1), Ok(1));
+    let head = fixture.world.observe(fixture.frame(inode, 0));
     let large = head.large.expect("a large folio");
     assert_eq!((head.refcount, large.pincount), (3, 1));
     assert_eq!((large.mapcount, large.entire_mapcount), (2, 1));
-    assert_eq!(rig.world.observe(rig.frame(inode, 5)).mapcount, 1);
-    rig.world.exit(&cpu, W1).expect("exit");
-    rig.world.exit(&cpu, W0).expect("exit");
+    assert_eq!(fixture.world.observe(fixture.frame(inode, 5)).mapcount, 1);
+    fixture.world.exit(&cpu, W1).expect("exit");
+    fixture.world.exit(&cpu, W0).expect("exit");
     drop(cpu);
-    rig.assert_at_rest();
+    fixture.assert_at_rest();
 }
 
 #[test]
 fn what_cannot_be_referenced_has_an_errno_of_its_own() {
-    let rig = rig();
-    let world = &rig.world;
-    let cpu = rig.cpu(1);
-    let inode = rig.file(&cpu, F, 8, Layout::Contiguous);
+    let fixture = fixture();
+    let world = &fixture.world;
+    let cpu = fixture.cpu(1);
+    let inode = fixture.file(&cpu, F, 8, Layout::Contiguous);
     world.spawn(&cpu, W0).expect("a process");
     open(world, &cpu, W0, F);
-    assert_eq!(rig.pin(&cpu, W0, 0, 1), Err(Errno::EFAULT.into()), "no mapping");
+    assert_eq!(fixture.pin(&cpu, W0, 0, 1), Err(Errno::EFAULT.into()), "no mapping");
     world.mmap(&cpu, W0, &Mmap { pages: 16, prot: Prot::Read, ..MMAP }).expect("a mapping");
     let write = |page| world.pin(&cpu, W0, &Pin { page, access: Access::Write, ..PIN });
     assert_eq!(write(0), Err(Errno::EFAULT.into()), "a read-only mapping");
-    assert_eq!(rig.pin(&cpu, W0, 0, 0), Err(Errno::EINVAL.into()));
-    assert_eq!(rig.pin(&cpu, W0, 8, 1), Err(Errno::EFAULT.into()), "beyond the end of the file");
-    assert_eq!(rig.pin(&cpu, W0, 16, 1), Err(Errno::EFAULT.into()), "beyond the mapping");
-    assert_eq!(rig.pin(&cpu, W0, 6, 8), Ok(2), "a part is not an error");
+    assert_eq!(fixture.pin(&cpu, W0, 0, 0), Err(Errno::EINVAL.into()));
+    assert_eq!(
+        fixture.pin(&cpu, W0, 8, 1),
+        Err(Errno::EFAULT.into()),
+        "beyond the end of the file"
+    );
+    assert_eq!(fixture.pin(&cpu, W0, 16, 1), Err(Errno::EFAULT.into()), "beyond the mapping");
+    assert_eq!(fixture.pin(&cpu, W0, 6, 8), Ok(2), "a part is not an error");
     let page = PageRange { page: 0, pages: 16 };
     world.munmap(&cpu, W0, &Munmap { map: M, range: Some(page) }).expect("munmap");
-    assert_eq!(rig.pin(&cpu, W0, 0, 1), Err(Errno::EFAULT.into()), "unmapped");
+    assert_eq!(fixture.pin(&cpu, W0, 0, 1), Err(Errno::EFAULT.into()), "unmapped");
     world.munmap(&cpu, W0, &Munmap { map: M, range: None }).expect("munmap");
     world.mmap(&cpu, W0, &Mmap { pages: 8, ..MMAP }).expect("a mapping");
     for page in [0, 1] {
@@ -121,55 +125,59 @@ fn what_cannot_be_referenced_has_an_errno_of_its_own() {
             world.uring_register(&cpu, W0, &UringReg { map: M, page, pages: 1 }),
             Err(Errno::EOPNOTSUPP.into())
         );
-        rig.write(&cpu, W0, 1).expect("mapped from the second turn on");
+        fixture.write(&cpu, W0, 1).expect("mapped from the second turn on");
     }
     assert_eq!(world.uring_unregister(&cpu, W0), Err(Errno::ENXIO.into()));
-    assert_eq!(world.observe(rig.frame(inode, 1)).refcount, 1, "a refusal keeps nothing");
+    assert_eq!(world.observe(fixture.frame(inode, 1)).refcount, 1, "a refusal keeps nothing");
     for _ in 0..62 {
-        assert_eq!(rig.pin(&cpu, W0, 0, 1), Ok(1));
+        assert_eq!(fixture.pin(&cpu, W0, 0, 1), Ok(1));
     }
-    assert_eq!(rig.pin(&cpu, W0, 0, 1), Err(Errno::ENOMEM.into()), "more than a worker can hold");
+    assert_eq!(
+        fixture.pin(&cpu, W0, 0, 1),
+        Err(Errno::ENOMEM.into()),
+        "more than a worker can hold"
+    );
     world.exit(&cpu, W0).expect("exit");
     drop(cpu);
-    rig.assert_at_rest();
+    fixture.assert_at_rest();
 }
 
 #[test]
 fn a_pin_for_writing_does_not_go_through_a_leaf_for_reading() {
-    let rig = rig();
-    let world = &rig.world;
-    let cpu = rig.cpu(1);
-    let inode = rig.file(&cpu, F, 8, Layout::Huge);
+    let fixture = fixture();
+    let world = &fixture.world;
+    let cpu = fixture.cpu(1);
+    let inode = fixture.file(&cpu, F, 8, Layout::Huge);
     world.spawn(&cpu, W0).expect("a process");
     open(world, &cpu, W0, F);
     world
         .mmap(&cpu, W0, &Mmap { pages: 8, prot: Prot::Read, align: Align::Natural, ..MMAP })
         .expect("a mapping");
-    rig.start(&cpu, W1, F, 8, Align::Natural);
+    fixture.start(&cpu, W1, F, 8, Align::Natural);
     let pin =
         |worker| world.pin(&cpu, worker, &Pin { page: 2, pages: 2, access: Access::Write, ..PIN });
-    let large = || world.observe(rig.frame(inode, 0)).large.expect("a large folio");
+    let large = || world.observe(fixture.frame(inode, 0)).large.expect("a large folio");
     for worker in [W0, W1] {
-        assert_eq!(rig.read(&cpu, worker, 0), Ok(0));
+        assert_eq!(fixture.read(&cpu, worker, 0), Ok(0));
     }
-    assert_eq!((large().entire_mapcount, rig.machine.tally(tally::PMD_MAPPED)), (2, 2));
+    assert_eq!((large().entire_mapcount, fixture.machine.tally(tally::PMD_MAPPED)), (2, 2));
     assert_eq!(pin(W0), Err(Errno::EFAULT.into()), "a mapping for reading");
-    assert_eq!((large().pincount, rig.machine.tally(tally::GUP_FAST)), (0, 0));
+    assert_eq!((large().pincount, fixture.machine.tally(tally::GUP_FAST)), (0, 0));
     assert_eq!(pin(W1), Ok(2), "one for writing, not yet written to: after a fault");
-    assert_eq!((large().pincount, rig.machine.tally(tally::GUP_FAST)), (2, 0));
-    rig.exit_all(&cpu);
+    assert_eq!((large().pincount, fixture.machine.tally(tally::GUP_FAST)), (2, 0));
+    fixture.exit_all(&cpu);
     drop(cpu);
-    rig.assert_at_rest();
+    fixture.assert_at_rest();
 }
 
 #[test]
 fn a_pin_for_writing_on_a_hole_is_on_a_block_of_the_file() {
-    let rig = rig();
-    let world = &rig.world;
-    let cpu = rig.cpu(1);
+    let fixture = fixture();
+    let world = &fixture.world;
+    let cpu = fixture.cpu(1);
     world.create_file(&cpu, F, 2, None, Layout::Contiguous).expect("a sparse file");
     let inode = world.name_lookup(&cpu, F).expect("an inode");
-    rig.start(&cpu, W0, F, 2, Align::Odd);
+    fixture.start(&cpu, W0, F, 2, Align::Odd);
     assert_eq!(
         world.load(&cpu, W0, &Load { map: M, page: 1 }),
         Ok(0),
@@ -177,21 +185,21 @@ fn a_pin_for_writing_on_a_hole_is_on_a_block_of_the_file() {
     );
     let pin = Pin { page: 1, access: Access::Write, ..PIN };
     assert_eq!(world.pin(&cpu, W0, &pin), Ok(1));
-    assert_eq!(world.observe(rig.frame(inode, 1)).refcount, 1 + 1024);
+    assert_eq!(world.observe(fixture.frame(inode, 1)).refcount, 1 + 1024);
     assert_eq!(world.dma_write(&cpu, W0, &DmaWrite { pin: None, value: 77 }), Ok(0));
     assert_eq!(world.load(&cpu, W0, &Load { map: M, page: 1 }), Ok(77));
     world.exit(&cpu, W0).expect("exit");
     drop(cpu);
-    rig.assert_at_rest();
+    fixture.assert_at_rest();
 }
 
 #[test]
 fn a_full_pipe_keeps_nothing_that_it_did_not_take() {
-    let rig = rig();
-    let world = &rig.world;
-    let cpu = rig.cpu(1);
-    let inode = rig.file(&cpu, F, 1, Layout::Contiguous);
-    rig.start(&cpu, W0, F, 1, Align::Odd);
+    let fixture = fixture();
+    let world = &fixture.world;
+    let cpu = fixture.cpu(1);
+    let inode = fixture.file(&cpu, F, 1, Layout::Contiguous);
+    fixture.start(&cpu, W0, F, 1, Align::Odd);
     let slots = u32::from(COSY.pipe_slots);
     let pipes = [PipeNo(0), PipeNo(1)];
     for pipe in pipes {
@@ -199,7 +207,7 @@ fn a_full_pipe_keeps_nothing_that_it_did_not_take() {
     }
     let splice =
         || world.vmsplice(&cpu, W0, &Vmsplice { pipe: pipes[0], map: M, page: 0, pages: 1 });
-    let count = || world.observe(rig.frame(inode, 0)).refcount.cast_unsigned();
+    let count = || world.observe(fixture.frame(inode, 0)).refcount.cast_unsigned();
     for taken in 1..=slots {
         assert_eq!((splice(), count()), (Ok(4096), 1 + taken));
     }
@@ -209,45 +217,45 @@ fn a_full_pipe_keeps_nothing_that_it_did_not_take() {
     assert_eq!((tee(), count()), (Ok(0), 1 + 2 * slots));
     world.exit(&cpu, W0).expect("exit");
     drop(cpu);
-    rig.assert_at_rest();
+    fixture.assert_at_rest();
 }
 
 #[test]
 fn io_that_cannot_start_keeps_no_page() {
-    let rig = rig();
-    let world = &rig.world;
-    let cpu = rig.cpu(1);
-    let inode = rig.file(&cpu, F, 2, Layout::Contiguous);
-    rig.start(&cpu, W0, F, 2, Align::Odd);
-    (0..2).for_each(|page| assert_eq!(rig.write(&cpu, W0, page), Ok(0)));
+    let fixture = fixture();
+    let world = &fixture.world;
+    let cpu = fixture.cpu(1);
+    let inode = fixture.file(&cpu, F, 2, Layout::Contiguous);
+    fixture.start(&cpu, W0, F, 2, Align::Odd);
+    (0..2).for_each(|page| assert_eq!(fixture.write(&cpu, W0, page), Ok(0)));
     let (device, mode) = (FdNo(1), OpenMode::ReadWriteDirect);
     world.open(&cpu, W0, &Open { fd: device, target: Target::SlowBlock, mode }).expect("a device");
-    rig.arena.faults().fail_after(0);
+    fixture.arena.faults().fail_after(0);
     let io = DioWrite { device, map: M, page: 0, pages: 2, ticks: None };
     let io = world.dio_write(&cpu, W0, &io);
-    rig.arena.faults().off();
+    fixture.arena.faults().off();
     assert_eq!(io, Err(Errno::ENOMEM.into()));
     for page in 0..2 {
-        assert_eq!(world.observe(rig.frame(inode, page)).refcount, 1, "its mapping, no pin");
+        assert_eq!(world.observe(fixture.frame(inode, page)).refcount, 1, "its mapping, no pin");
     }
     world.exit(&cpu, W0).expect("exit");
     drop(cpu);
-    rig.assert_at_rest();
+    fixture.assert_at_rest();
 }
 
 #[test]
 fn the_zero_page_is_pinned_without_being_counted() {
-    let rig = rig();
-    let world = &rig.world;
-    let cpu = rig.cpu(1);
+    let fixture = fixture();
+    let world = &fixture.world;
+    let cpu = fixture.cpu(1);
     world.create_file(&cpu, F, 4, None, Layout::Contiguous).expect("a sparse file");
-    rig.start(&cpu, W0, F, 4, Align::Odd);
+    fixture.start(&cpu, W0, F, 4, Align::Odd);
     let zero = || world.observe(pgmap_mm::page::Pfn::ZERO_PAGE).refcount;
     for _ in 0..2 {
-        assert_eq!(rig.pin(&cpu, W0, 1, 1), Ok(1));
+        assert_eq!(fixture.pin(&cpu, W0, 1, 1), Ok(1));
         assert_eq!(zero(), 1);
     }
-    assert_eq!(rig.get(&cpu, W0, 1, 1), Ok(1));
+    assert_eq!(fixture.get(&cpu, W0, 1, 1), Ok(1));
     assert_eq!(zero(), 2);
     assert_eq!(world.dma_read(&cpu, W0, &DmaRead { pin: None }), Ok(0));
     assert_eq!(
@@ -257,68 +265,68 @@ fn the_zero_page_is_pinned_without_being_counted() {
     world.exit(&cpu, W0).expect("exit");
     assert_eq!(zero(), 1);
     drop(cpu);
-    rig.assert_at_rest();
+    fixture.assert_at_rest();
 }
 
 #[test]
 fn pins_that_would_overflow_the_count_are_refused_long_before() {
     let geometry = Geometry { pin_bias: 1 << 20, ..COSY };
-    let rig = Rig::new(&geometry, Era::V6_15Sound.rules());
-    let cpu = rig.cpu(1);
-    rig.file(&cpu, F, 1, Layout::Contiguous);
+    let fixture = Fixture::new(&geometry, Era::V6_15Sound.rules());
+    let cpu = fixture.cpu(1);
+    fixture.file(&cpu, F, 1, Layout::Contiguous);
     let mut refused = 0;
     for worker in 0..33 {
         let worker = program::op::WorkerId(worker);
         match worker.0 {
-            0 => rig.start(&cpu, W0, F, 1, Align::Odd),
-            _ => rig.world.clone_thread(W0, worker).map(drop).expect("a thread"),
+            0 => fixture.start(&cpu, W0, F, 1, Align::Odd),
+            _ => fixture.world.clone_thread(W0, worker).map(drop).expect("a thread"),
         }
         for _ in 0..64 {
-            refused += u32::from(rig.pin(&cpu, worker, 0, 1) == Err(Errno::ENOMEM.into()));
+            refused += u32::from(fixture.pin(&cpu, worker, 0, 1) == Err(Errno::ENOMEM.into()));
         }
     }
     assert!(refused > 0);
     let saturated = pgmap_mm::warn::Complaint::RefSaturated;
-    assert!(rig.take_complaints().into_iter().all(|complaint| complaint == saturated));
-    rig.world.running().collect::<Vec<_>>().into_iter().for_each(|worker| {
-        rig.world.exit(&cpu, worker).expect("exit");
+    assert!(fixture.take_complaints().into_iter().all(|complaint| complaint == saturated));
+    fixture.world.running().collect::<Vec<_>>().into_iter().for_each(|worker| {
+        fixture.world.exit(&cpu, worker).expect("exit");
     });
     drop(cpu);
-    rig.assert_at_rest();
+    fixture.assert_at_rest();
 }
 
 #[test]
 fn direct_io_pins_its_pages_until_the_device_is_done() {
-    let rig = rig();
-    let world = &rig.world;
+    let fixture = fixture();
+    let world = &fixture.world;
     let inode = {
-        let cpu = rig.cpu(1);
-        let inode = rig.file(&cpu, F, 8, Layout::Contiguous);
-        rig.start(&cpu, W0, F, 8, Align::Odd);
+        let cpu = fixture.cpu(1);
+        let inode = fixture.file(&cpu, F, 8, Layout::Contiguous);
+        fixture.start(&cpu, W0, F, 8, Align::Odd);
         let mode = OpenMode::ReadWriteDirect;
         world
             .open(&cpu, W0, &Open { fd: FdNo(1), target: Target::SlowBlock, mode })
             .expect("a device");
         inode
     };
-    let count = || world.observe(rig.frame(inode, 0)).refcount;
+    let count = || world.observe(fixture.frame(inode, 0)).refcount;
     let (map, page, pages) = (M, 0, 2);
     let write = |task, device, ticks| {
-        world.dio_write(&rig.cpu(task), W0, &DioWrite { device, map, page, pages, ticks })
+        world.dio_write(&fixture.cpu(task), W0, &DioWrite { device, map, page, pages, ticks })
     };
     let read = |task, device, ticks| {
-        world.dio_read(&rig.cpu(task), W0, &DioRead { device, map, page, pages, ticks })
+        world.dio_read(&fixture.cpu(task), W0, &DioRead { device, map, page, pages, ticks })
     };
     assert_eq!(write(1, FdNo(0), Some(0)), Err(Errno::EBADF.into()));
     assert_eq!(write(1, FdNo(1), Some(0)), Ok(2 * 4096));
     assert_eq!(count(), 1);
     std::thread::scope(|threads| {
         let told = threads.spawn(|| read(2, FdNo(1), None));
-        rig.until_waits_for(2, "I/O in flight");
+        fixture.until_waits_for(2, "I/O in flight");
         let timed = threads.spawn(|| write(3, FdNo(1), Some(2)));
-        rig.until_waits_for(3, "I/O in flight");
+        fixture.until_waits_for(3, "I/O in flight");
         assert_eq!(count(), 1 + 2 * 1024);
-        let cpu = rig.cpu(1);
+        let cpu = fixture.cpu(1);
         world.advance_clock(&cpu);
         assert_eq!(count(), 1 + 2 * 1024, "not yet");
         world.advance_clock(&cpu);
@@ -327,36 +335,36 @@ fn direct_io_pins_its_pages_until_the_device_is_done() {
         world.complete_io(&cpu);
         assert_eq!(told.join().expect("no panic"), Ok(2 * 4096));
     });
-    world.exit(&rig.cpu(1), W0).expect("exit");
-    rig.assert_at_rest();
+    world.exit(&fixture.cpu(1), W0).expect("exit");
+    fixture.assert_at_rest();
 }
 
 /// Two threads of one process reference pages while a third takes them away, over and over.
-fn references_against(take_away: impl Fn(&Rig, &Cpu<'_>) + Sync, era: Era) {
+fn references_against(take_away: impl Fn(&Fixture, &Cpu<'_>) + Sync, era: Era) {
     for (layout, align) in [(Layout::Contiguous, Align::Odd), (Layout::Huge, Align::Natural)] {
-        let rig = Rig::new(&COSY, era.rules());
-        let world = &rig.world;
+        let fixture = Fixture::new(&COSY, era.rules());
+        let world = &fixture.world;
         {
-            let cpu = rig.cpu(0);
-            rig.file(&cpu, F, 16, layout);
-            rig.start(&cpu, W0, F, 16, align);
+            let cpu = fixture.cpu(0);
+            fixture.file(&cpu, F, 16, layout);
+            fixture.start(&cpu, W0, F, 16, align);
             world.clone_thread(W0, W1).expect("a thread");
             world.clone_thread(W0, W2).expect("a thread");
         }
         let (done, start) = (AtomicBool::new(false), Barrier::new(3));
         std::thread::scope(|threads| {
             for (task, worker) in [(1, W0), (2, W1)] {
-                let (rig, done, start) = (&rig, &done, &start);
+                let (fixture, done, start) = (&fixture, &done, &start);
                 threads.spawn(move || {
-                    let cpu = rig.cpu(task);
+                    let cpu = fixture.cpu(task);
                     let mut dice = Dice(u64::from(task));
                     start.wait();
                     while !done.load(Relaxed) {
                         let (page, pages) = (dice.roll(16), 1 + dice.roll(8));
-                        let world = &rig.world;
+                        let world = &fixture.world;
                         let pin = Pin { page, pages, ..PIN };
                         let taken = match dice.roll(3) {
-                            0 => rig.get(&cpu, worker, page, pages),
+                            0 => fixture.get(&cpu, worker, page, pages),
                             1 => world.pin(&cpu, worker, &pin),
                             _ => world.pin(&cpu, worker, &Pin { access: Access::Write, ..pin }),
                         };
@@ -368,28 +376,29 @@ fn references_against(take_away: impl Fn(&Rig, &Cpu<'_>) + Sync, era: Era) {
                     }
                 });
             }
-            let cpu = rig.cpu(3);
+            let cpu = fixture.cpu(3);
             start.wait();
             for _ in 0..150 {
-                take_away(&rig, &cpu);
+                take_away(&fixture, &cpu);
             }
             done.store(true, Relaxed);
         });
-        let cpu = rig.cpu(0);
+        let cpu = fixture.cpu(0);
         for worker in [W0, W1, W2] {
             world.exit(&cpu, worker).expect("exit");
         }
         drop(cpu);
-        rig.assert_at_rest();
+        fixture.assert_at_rest();
     }
 }
 
 #[test]
 fn gup_races_with_munmap_and_keeps_only_what_was_mapped() {
     references_against(
-        |rig, cpu| {
-            rig.world.munmap(cpu, W2, &Munmap { map: M, range: None }).expect("munmap");
-            rig.world
+        |fixture, cpu| {
+            fixture.world.munmap(cpu, W2, &Munmap { map: M, range: None }).expect("munmap");
+            fixture
+                .world
                 .mmap(cpu, W2, &Mmap { pages: 16, align: Align::Natural, ..MMAP })
                 .expect("mmap");
         },
@@ -400,9 +409,10 @@ fn gup_races_with_munmap_and_keeps_only_what_was_mapped() {
 #[test]
 fn gup_races_with_madvise_and_keeps_only_what_was_mapped() {
     references_against(
-        |rig, cpu| {
+        |fixture, cpu| {
             for page in 0..16 {
-                rig.world
+                fixture
+                    .world
                     .madvise(cpu, W2, &Madvise { map: M, advice: Advice::DontNeed, page })
                     .expect("madvise");
             }
@@ -414,14 +424,15 @@ fn gup_races_with_madvise_and_keeps_only_what_was_mapped() {
 #[test]
 fn gup_races_with_truncate_and_no_block_leaves_under_a_reference() {
     references_against(
-        |rig, cpu| {
-            let inode = rig.world.name_lookup(cpu, F).expect("an inode");
-            rig.world.dax.truncate(cpu, inode, 4).expect("truncate");
-            rig.world
+        |fixture, cpu| {
+            let inode = fixture.world.name_lookup(cpu, F).expect("an inode");
+            fixture.world.dax.truncate(cpu, inode, 4).expect("truncate");
+            fixture
+                .world
                 .create_file(cpu, G, 12, Some(FileState::Written), Layout::Contiguous)
                 .expect("room");
-            rig.world.unlink(cpu, W0, &Unlink { file: G }).expect("unlink");
-            rig.world.dax.truncate(cpu, inode, 16).expect("truncate");
+            fixture.world.unlink(cpu, W0, &Unlink { file: G }).expect("unlink");
+            fixture.world.dax.truncate(cpu, inode, 16).expect("truncate");
         },
         Era::V6_15Sound,
     );
@@ -430,11 +441,14 @@ fn gup_races_with_truncate_and_no_block_leaves_under_a_reference() {
 #[test]
 fn gup_races_with_punch_and_no_block_leaves_under_a_reference() {
     references_against(
-        |rig, cpu| {
-            let inode = rig.world.name_lookup(cpu, F).expect("an inode");
-            rig.world.dax.punch(cpu, inode, PageRange { page: 4, pages: 8 }).expect("punch");
-            rig.world.create_file(cpu, G, 8, Some(FileState::Written), Layout::Huge).expect("room");
-            rig.world.unlink(cpu, W0, &Unlink { file: G }).expect("unlink");
+        |fixture, cpu| {
+            let inode = fixture.world.name_lookup(cpu, F).expect("an inode");
+            fixture.world.dax.punch(cpu, inode, PageRange { page: 4, pages: 8 }).expect("punch");
+            fixture
+                .world
+                .create_file(cpu, G, 8, Some(FileState::Written), Layout::Huge)
+                .expect("room");
+            fixture.world.unlink(cpu, W0, &Unlink { file: G }).expect("unlink");
         },
         Era::V6_15Sound,
     );

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{COSY, F, Rig, W0};
+use common::{COSY, F, Fixture, W0};
 use pgmap_mm::page::Memmap;
 use program::Era;
 use program::op::{Align, Layout};
@@ -15,10 +15,10 @@ fn the_ledger_of_a_frame_takes_no_memory() {
 
 #[test]
 fn nobody_knows_who_owns_a_page() {
-    let rig = Rig::new(&COSY, Era::V6_15Sound.rules());
-    let cpu = rig.cpu(0);
-    let inode = rig.file(&cpu, F, 1, Layout::Contiguous);
-    rig.start(&cpu, W0, F, 1, Align::Odd);
-    rig.pin(&cpu, W0, 0, 1).expect("a pin");
-    assert_eq!(rig.world.dax.vm.pagemaps.memmap.owners(rig.frame(inode, 0)), None);
+    let fixture = Fixture::new(&COSY, Era::V6_15Sound.rules());
+    let cpu = fixture.cpu(0);
+    let inode = fixture.file(&cpu, F, 1, Layout::Contiguous);
+    fixture.start(&cpu, W0, F, 1, Align::Odd);
+    fixture.pin(&cpu, W0, 0, 1).expect("a pin");
+    assert_eq!(fixture.world.dax.vm.pagemaps.memmap.owners(fixture.frame(inode, 0)), None);
 }

@@ -15,113 +15,125 @@ fn rules(clear: &str) -> Rules {
 }
 
 /// A file of four pages, mapped by W0 and W1, with page 1 written and mapped by both.
-fn shared(rules: Rules) -> (Rig, InodeId) {
-    let rig = Rig::new(&COSY, rules);
+fn shared(rules: Rules) -> (Fixture, InodeId) {
+    let fixture = Fixture::new(&COSY, rules);
     let inode = {
-        let cpu = rig.cpu(1);
-        let inode = rig.file(&cpu, F, 4, Layout::Contiguous);
-        rig.start(&cpu, W0, F, 4, Align::Odd);
-        rig.start(&cpu, W1, F, 4, Align::Odd);
-        assert_eq!(rig.write(&cpu, W0, 1), Ok(0));
-        assert_eq!(rig.read(&cpu, W1, 1), Ok(0));
+        let cpu = fixture.cpu(1);
+        let inode = fixture.file(&cpu, F, 4, Layout::Contiguous);
+        fixture.start(&cpu, W0, F, 4, Align::Odd);
+        fixture.start(&cpu, W1, F, 4, Align::Odd);
+        assert_eq!(fixture.write(&cpu, W0, 1), Ok(0));
+        assert_eq!(fixture.read(&cpu, W1, 1), Ok(0));
         inode
     };
-    (rig, inode)
+    (fixture, inode)
 }
 
-fn offline(rig: &Rig, page: u32) -> Result<i64, pgmap_mm::world::Failure> {
-    rig.world.madvise(&rig.cpu(2), W1, &Madvise { map: M, advice: Advice::SoftOffline, page })
+fn offline(fixture: &Fixture, page: u32) -> Result<i64, pgmap_mm::world::Failure> {
+    fixture.world.madvise(
+        &fixture.cpu(2),
+        W1,
+        &Madvise { map: M, advice: Advice::SoftOffline, page },
+    )
 }
 
 #[test]
 fn a_page_that_only_mappings_hold_moves_and_keeps_its_contents() {
     for clear in ["xchg", "load-store"] {
-        let (rig, inode) = shared(rules(clear));
-        let old = rig.frame(inode, 1);
-        let held = rig.world.load(&rig.cpu(1), W0, &Load { map: M, page: 1 }).expect("mapped");
-        assert_eq!(offline(&rig, 1), Ok(0));
-        let new = rig.frame(inode, 1);
+        let (fixture, inode) = shared(rules(clear));
+        let old = fixture.frame(inode, 1);
+        let held =
+            fixture.world.load(&fixture.cpu(1), W0, &Load { map: M, page: 1 }).expect("mapped");
+        assert_eq!(offline(&fixture, 1), Ok(0));
+        let new = fixture.frame(inode, 1);
         assert_ne!(new, old, "{clear}");
-        let left = rig.world.observe(old);
+        let left = fixture.world.observe(old);
         assert_eq!((left.refcount, left.mapcount, left.mapping), (0, 0, false), "{clear}");
-        assert_eq!(rig.world.load(&rig.cpu(1), W0, &Load { map: M, page: 1 }), Ok(held), "{clear}");
-        assert_eq!(rig.complaints(), []);
-        rig.exit_all(&rig.cpu(1));
-        rig.assert_at_rest();
+        assert_eq!(
+            fixture.world.load(&fixture.cpu(1), W0, &Load { map: M, page: 1 }),
+            Ok(held),
+            "{clear}"
+        );
+        assert_eq!(fixture.complaints(), []);
+        fixture.exit_all(&fixture.cpu(1));
+        fixture.assert_at_rest();
     }
 }
 
 #[test]
 fn a_page_that_somebody_refers_to_stays_where_it_is() {
     for clear in ["xchg", "load-store"] {
-        let (rig, inode) = shared(rules(clear));
-        let page = rig.frame(inode, 1);
-        assert_eq!(rig.pin(&rig.cpu(1), W0, 1, 1), Ok(1));
-        let used = rig.world.dax.blocks.used(&rig.cpu(1));
-        assert_eq!(offline(&rig, 1), Err(Errno::EBUSY.into()), "{clear}");
-        assert_eq!(rig.frame(inode, 1), page);
-        assert_eq!(rig.world.observe(page).refcount, 1024 + 2, "a pin and two mappings");
-        assert_eq!(rig.world.dax.blocks.used(&rig.cpu(1)), used, "no block is lost");
-        assert_eq!(rig.world.unpin(&rig.cpu(1), W0, &Unpin { pin: None }), Ok(1));
-        assert_eq!(offline(&rig, 1), Ok(0), "and moves when it is let go");
-        rig.exit_all(&rig.cpu(1));
-        assert_eq!(rig.machine.tally(tally::NESTED_FLUSH), 0, "no gather is left unfinished");
-        rig.assert_at_rest();
+        let (fixture, inode) = shared(rules(clear));
+        let page = fixture.frame(inode, 1);
+        assert_eq!(fixture.pin(&fixture.cpu(1), W0, 1, 1), Ok(1));
+        let used = fixture.world.dax.blocks.used(&fixture.cpu(1));
+        assert_eq!(offline(&fixture, 1), Err(Errno::EBUSY.into()), "{clear}");
+        assert_eq!(fixture.frame(inode, 1), page);
+        assert_eq!(fixture.world.observe(page).refcount, 1024 + 2, "a pin and two mappings");
+        assert_eq!(fixture.world.dax.blocks.used(&fixture.cpu(1)), used, "no block is lost");
+        assert_eq!(fixture.world.unpin(&fixture.cpu(1), W0, &Unpin { pin: None }), Ok(1));
+        assert_eq!(offline(&fixture, 1), Ok(0), "and moves when it is let go");
+        fixture.exit_all(&fixture.cpu(1));
+        assert_eq!(fixture.machine.tally(tally::NESTED_FLUSH), 0, "no gather is left unfinished");
+        fixture.assert_at_rest();
     }
 }
 
 #[test]
 fn a_page_is_found_where_a_mapping_from_the_middle_of_the_file_has_it() {
-    let (rig, inode) = shared(rules("xchg"));
-    let world = &rig.world;
-    world.munmap(&rig.cpu(1), W1, &Munmap { map: M, range: None }).expect("munmap");
-    world.mmap(&rig.cpu(1), W1, &Mmap { offset: 1, pages: 3, ..MMAP }).expect("from page 1 on");
-    assert_eq!(rig.read(&rig.cpu(1), W1, 0), Ok(0));
-    let old = rig.frame(inode, 1);
-    assert_eq!(offline(&rig, 0), Ok(0), "page 1 of the file");
+    let (fixture, inode) = shared(rules("xchg"));
+    let world = &fixture.world;
+    world.munmap(&fixture.cpu(1), W1, &Munmap { map: M, range: None }).expect("munmap");
+    world.mmap(&fixture.cpu(1), W1, &Mmap { offset: 1, pages: 3, ..MMAP }).expect("from page 1 on");
+    assert_eq!(fixture.read(&fixture.cpu(1), W1, 0), Ok(0));
+    let old = fixture.frame(inode, 1);
+    assert_eq!(offline(&fixture, 0), Ok(0), "page 1 of the file");
     assert_eq!((world.observe(old).refcount, world.observe(old).mapcount), (0, 0));
-    assert_ne!(rig.frame(inode, 1), old);
-    rig.exit_all(&rig.cpu(1));
-    rig.assert_at_rest();
+    assert_ne!(fixture.frame(inode, 1), old);
+    fixture.exit_all(&fixture.cpu(1));
+    fixture.assert_at_rest();
 }
 
 #[test]
 fn a_page_that_only_its_user_still_knows_stays_too() {
-    let (rig, inode) = shared(rules("xchg"));
-    let page = rig.frame(inode, 1);
-    assert_eq!(rig.get(&rig.cpu(1), W0, 1, 1), Ok(1));
+    let (fixture, inode) = shared(rules("xchg"));
+    let page = fixture.frame(inode, 1);
+    assert_eq!(fixture.get(&fixture.cpu(1), W0, 1, 1), Ok(1));
     for worker in [W0, W1] {
-        rig.world.munmap(&rig.cpu(1), worker, &Munmap { map: M, range: None }).expect("munmap");
+        fixture
+            .world
+            .munmap(&fixture.cpu(1), worker, &Munmap { map: M, range: None })
+            .expect("munmap");
     }
     let again = Mmap { pages: 4, ..MMAP };
-    rig.world.mmap(&rig.cpu(1), W1, &again).expect("mmap");
-    assert_eq!(offline(&rig, 1), Err(Errno::EBUSY.into()));
-    assert_eq!(rig.frame(inode, 1), page);
-    assert_eq!(rig.world.unpin(&rig.cpu(1), W0, &Unpin { pin: None }), Ok(1));
-    assert_eq!(offline(&rig, 1), Ok(0), "and moves when it is let go");
-    rig.exit_all(&rig.cpu(1));
-    rig.assert_at_rest();
+    fixture.world.mmap(&fixture.cpu(1), W1, &again).expect("mmap");
+    assert_eq!(offline(&fixture, 1), Err(Errno::EBUSY.into()));
+    assert_eq!(fixture.frame(inode, 1), page);
+    assert_eq!(fixture.world.unpin(&fixture.cpu(1), W0, &Unpin { pin: None }), Ok(1));
+    assert_eq!(offline(&fixture, 1), Ok(0), "and moves when it is let go");
+    fixture.exit_all(&fixture.cpu(1));
+    fixture.assert_at_rest();
 }
 
 #[test]
 fn what_is_no_page_cannot_move() {
-    let (rig, _) = shared(rules("xchg"));
-    assert_eq!(offline(&rig, 4), Err(Errno::EINVAL.into()), "outside the mapping");
-    rig.exit_all(&rig.cpu(1));
-    rig.assert_at_rest();
+    let (fixture, _) = shared(rules("xchg"));
+    assert_eq!(offline(&fixture, 4), Err(Errno::EINVAL.into()), "outside the mapping");
+    fixture.exit_all(&fixture.cpu(1));
+    fixture.assert_at_rest();
 }
 
 #[test]
 fn a_huge_page_does_not_move() {
-    let rig = Rig::new(&COSY, rules("xchg"));
+    let fixture = Fixture::new(&COSY, rules("xchg"));
     let pages = 1 << COSY.pmd_order;
     {
-        let cpu = rig.cpu(1);
-        rig.file(&cpu, F, pages, Layout::Huge);
-        rig.start(&cpu, W1, F, pages, Align::Natural);
-        assert_eq!(rig.write(&cpu, W1, 0), Ok(0));
+        let cpu = fixture.cpu(1);
+        fixture.file(&cpu, F, pages, Layout::Huge);
+        fixture.start(&cpu, W1, F, pages, Align::Natural);
+        assert_eq!(fixture.write(&cpu, W1, 0), Ok(0));
     }
-    assert_eq!(offline(&rig, 1), Err(Errno::EINVAL.into()));
-    rig.exit_all(&rig.cpu(1));
-    rig.assert_at_rest();
+    assert_eq!(offline(&fixture, 1), Err(Errno::EINVAL.into()));
+    fixture.exit_all(&fixture.cpu(1));
+    fixture.assert_at_rest();
 }

@@ -251,8 +251,8 @@ fn stale_tails_of_another_order_confuse_nobody() {
 
 #[test]
 fn the_driver_of_a_world_is_not_confused_by_stale_tails_either() {
-    let rig = Rig::new(&COSY, Era::V6_15Sound.rules());
-    let (world, cpu) = (&rig.world, rig.cpu(1));
+    let fixture = Fixture::new(&COSY, Era::V6_15Sound.rules());
+    let (world, cpu) = (&fixture.world, fixture.cpu(1));
     assert_eq!(world.dev_alloc(&cpu, W0, &DevAlloc { start: 0, pages: 8 }), Ok(1));
     assert_eq!(
         world.dev_put(&cpu, W0, &DevPut { page: 5 }),
@@ -276,7 +276,7 @@ fn the_driver_of_a_world_is_not_confused_by_stale_tails_either() {
     assert_eq!(world.dev_put(&cpu, W0, &DevPut { page: 1 }), Ok(0));
     assert_eq!(world.dev_put(&cpu, W0, &DevPut { page: 1 }), Err(Errno::ENXIO.into()));
     drop(cpu);
-    rig.assert_at_rest();
+    fixture.assert_at_rest();
 }
 
 #[test]
@@ -500,24 +500,24 @@ fn a_count_stored_after_the_push_takes_the_next_owners_reference_away() {
 #[test]
 fn drivers_on_threads_share_a_pool_without_sharing_a_page() {
     let geometry = Geometry { dev_pages: 32, ..COSY };
-    let rig = Rig::new(&geometry, Era::V6_15Sound.rules());
+    let fixture = Fixture::new(&geometry, Era::V6_15Sound.rules());
     std::thread::scope(|threads| {
         for task in 1..=4 {
-            let rig = &rig;
+            let fixture = &fixture;
             threads.spawn(move || {
-                let cpu = rig.cpu(task);
+                let cpu = fixture.cpu(task);
                 let mut dice = Dice(77 * u64::from(task));
                 for turn in 0..300 {
                     let owner = u64::from(task) << 32 | turn;
-                    if let Ok(span) = rig.world.dev_claim(&cpu, 1 + dice.roll(9), owner) {
-                        let _ = rig.world.dev_peek(&cpu, dice.roll(32));
-                        rig.world.dev_free(&cpu, span, owner);
+                    if let Ok(span) = fixture.world.dev_claim(&cpu, 1 + dice.roll(9), owner) {
+                        let _ = fixture.world.dev_peek(&cpu, dice.roll(32));
+                        fixture.world.dev_free(&cpu, span, owner);
                     }
                 }
             });
         }
     });
-    rig.assert_at_rest();
+    fixture.assert_at_rest();
 }
 
 #[test]

@@ -19,16 +19,16 @@ const PIPE: PipeNo = PipeNo(0);
 
 #[test]
 fn of_two_spawns_of_one_worker_one_wins_and_nothing_is_left_over() {
-    let rig = Rig::new(&COSY, Era::V6_15Sound.rules());
+    let fixture = Fixture::new(&COSY, Era::V6_15Sound.rules());
     for _ in 0..200 {
         let start = Barrier::new(2);
         let won: usize = std::thread::scope(|threads| {
             let spawn = |task| {
-                let (rig, start) = (&rig, &start);
+                let (fixture, start) = (&fixture, &start);
                 threads.spawn(move || {
-                    let cpu = rig.cpu(task);
+                    let cpu = fixture.cpu(task);
                     start.wait();
-                    usize::from(rig.world.spawn(&cpu, W0).is_ok())
+                    usize::from(fixture.world.spawn(&cpu, W0).is_ok())
                 })
             };
             [spawn(1), spawn(2)].map(|thread| thread.join().expect("no panic")).iter().sum()
@@ -37,62 +37,62 @@ fn of_two_spawns_of_one_worker_one_wins_and_nothing_is_left_over() {
         let start = Barrier::new(2);
         let left: usize = std::thread::scope(|threads| {
             let exit = |task| {
-                let (rig, start) = (&rig, &start);
+                let (fixture, start) = (&fixture, &start);
                 threads.spawn(move || {
-                    let cpu = rig.cpu(task);
+                    let cpu = fixture.cpu(task);
                     start.wait();
-                    usize::from(rig.world.exit(&cpu, W0).is_ok())
+                    usize::from(fixture.world.exit(&cpu, W0).is_ok())
                 })
             };
             [exit(1), exit(2)].map(|thread| thread.join().expect("no panic")).iter().sum()
         });
         assert_eq!(left, 1);
     }
-    rig.assert_at_rest();
+    fixture.assert_at_rest();
 }
 
 #[test]
 fn a_fork_races_with_a_close_and_both_sides_own_what_they_got() {
-    let rig = Rig::new(&COSY, Era::V6_15Sound.rules());
-    let world = &rig.world;
+    let fixture = Fixture::new(&COSY, Era::V6_15Sound.rules());
+    let world = &fixture.world;
     for _ in 0..200 {
         {
-            let cpu = rig.cpu(1);
-            rig.file(&cpu, F, 4, Layout::Contiguous);
-            rig.start(&cpu, W0, F, 4, Align::Odd);
+            let cpu = fixture.cpu(1);
+            fixture.file(&cpu, F, 4, Layout::Contiguous);
+            fixture.start(&cpu, W0, F, 4, Align::Odd);
             world.clone_thread(W0, W1).expect("a thread");
             world.unlink(&cpu, W0, &Unlink { file: F }).expect("unlink");
         }
         let start = Barrier::new(2);
         std::thread::scope(|threads| {
             threads.spawn(|| {
-                let cpu = rig.cpu(1);
+                let cpu = fixture.cpu(1);
                 start.wait();
                 world.fork(&cpu, W0, &Fork { child: W2 }).expect("fork");
             });
             threads.spawn(|| {
-                let cpu = rig.cpu(2);
+                let cpu = fixture.cpu(2);
                 start.wait();
                 world.close(&cpu, W1, &Close { fd: FdNo(0) }).expect("close");
                 world.munmap(&cpu, W1, &Munmap { map: M, range: None }).expect("munmap");
             });
         });
-        let cpu = rig.cpu(1);
+        let cpu = fixture.cpu(1);
         for worker in [W0, W1, W2] {
             world.exit(&cpu, worker).expect("exit");
         }
         assert_eq!(world.dax.live_inodes().count(), 0, "the file had no name and lost its users");
     }
-    rig.assert_at_rest();
+    fixture.assert_at_rest();
 }
 
 #[test]
 fn a_child_shares_the_page_and_keeps_the_pipe_of_a_dead_parent() {
-    let rig = Rig::new(&COSY, Era::V6_15Sound.rules());
-    let world = &rig.world;
-    let cpu = rig.cpu(1);
-    let inode = rig.file(&cpu, F, 4, Layout::Contiguous);
-    rig.start(&cpu, W0, F, 4, Align::Odd);
+    let fixture = Fixture::new(&COSY, Era::V6_15Sound.rules());
+    let world = &fixture.world;
+    let cpu = fixture.cpu(1);
+    let inode = fixture.file(&cpu, F, 4, Layout::Contiguous);
+    fixture.start(&cpu, W0, F, 4, Align::Odd);
     world.store(&cpu, W0, &Store { map: M, page: 0, value: 99 }).expect("a store");
     world.pipe(&cpu, W0, &Pipe { pipe: PIPE }).expect("a pipe");
     assert_eq!(
@@ -100,7 +100,7 @@ fn a_child_shares_the_page_and_keeps_the_pipe_of_a_dead_parent() {
         Ok(4096)
     );
     world.fork(&cpu, W0, &Fork { child: W1 }).expect("fork");
-    let page = rig.frame(inode, 0);
+    let page = fixture.frame(inode, 0);
     assert_eq!(world.observe(page).mapcount, 1, "a shared file mapping copies no entry");
     assert_eq!(world.load(&cpu, W1, &Load { map: M, page: 0 }), Ok(99));
     assert_eq!((world.observe(page).mapcount, world.observe(page).refcount), (2, 3));
@@ -113,16 +113,16 @@ fn a_child_shares_the_page_and_keeps_the_pipe_of_a_dead_parent() {
     );
     world.exit(&cpu, W1).expect("exit");
     drop(cpu);
-    rig.assert_at_rest();
+    fixture.assert_at_rest();
 }
 
 #[test]
 fn a_pipe_that_its_last_user_forgot_gives_its_pages_back() {
-    let rig = Rig::new(&COSY, Era::V6_15Sound.rules());
-    let cpu = rig.cpu(1);
-    rig.file(&cpu, F, 4, Layout::Contiguous);
-    rig.start(&cpu, W0, F, 4, Align::Odd);
-    let world = &rig.world;
+    let fixture = Fixture::new(&COSY, Era::V6_15Sound.rules());
+    let cpu = fixture.cpu(1);
+    fixture.file(&cpu, F, 4, Layout::Contiguous);
+    fixture.start(&cpu, W0, F, 4, Align::Odd);
+    let world = &fixture.world;
     world.pipe(&cpu, W0, &Pipe { pipe: PIPE }).expect("a pipe");
     world.pipe(&cpu, W0, &Pipe { pipe: PipeNo(1) }).expect("a pipe");
     assert_eq!(
@@ -136,23 +136,23 @@ fn a_pipe_that_its_last_user_forgot_gives_its_pages_back() {
     );
     world.exit(&cpu, W0).expect("exit");
     drop(cpu);
-    rig.assert_at_rest();
+    fixture.assert_at_rest();
 }
 
 #[test]
 fn nonsense_is_refused_with_an_errno_and_never_with_a_panic() {
-    let rig = Rig::new(&COSY, Era::V6_15Sound.rules());
-    let world = &rig.world;
-    let cpu = rig.cpu(1);
-    rig.file(&cpu, F, 8, Layout::Contiguous);
-    rig.start(&cpu, W0, F, 8, Align::Odd);
+    let fixture = Fixture::new(&COSY, Era::V6_15Sound.rules());
+    let world = &fixture.world;
+    let cpu = fixture.cpu(1);
+    fixture.file(&cpu, F, 8, Layout::Contiguous);
+    fixture.start(&cpu, W0, F, 8, Align::Odd);
     let far = u32::MAX;
     let nobody = WorkerId(200);
     let errno = |errno: Errno| Err(Failure::Errno(errno));
     let died = Err(Failure::Died(Died::Sigsegv));
 
     for worker in [nobody, W1] {
-        assert_eq!(rig.pin(&cpu, worker, 0, 1), errno(Errno::ESRCH));
+        assert_eq!(fixture.pin(&cpu, worker, 0, 1), errno(Errno::ESRCH));
         assert_eq!(world.exit(&cpu, worker), errno(Errno::ESRCH));
         assert_eq!(
             world.process_vm_readv(
@@ -192,7 +192,7 @@ fn nonsense_is_refused_with_an_errno_and_never_with_a_panic() {
         }
     }
     for (page, pages) in [(far, 1), (0, far), (far, far), (far - 7, 8), (0, 0)] {
-        let pin = rig.pin(&cpu, W0, page, pages);
+        let pin = fixture.pin(&cpu, W0, page, pages);
         assert!(pin.is_err(), "{page} {pages}");
         assert!(
             world.munmap(&cpu, W0, &Munmap { map: M, range: Some(range(page, pages)) }).is_err()
@@ -284,15 +284,15 @@ fn nonsense_is_refused_with_an_errno_and_never_with_a_panic() {
     world.advance_clock(&cpu);
     std::thread::scope(|threads| {
         threads.spawn(|| {
-            let cpu = rig.cpu(2);
+            let cpu = fixture.cpu(2);
             let (device, ticks) = (FdNo(2), Some(far));
             let op = Op::DioWrite(DioWrite { device, map: M, page: 0, pages: 1, ticks });
             assert_eq!(world.execute(&cpu, W0, &op), Ok(4096));
         });
-        rig.until_waits_for(2, "I/O in flight");
+        fixture.until_waits_for(2, "I/O in flight");
         world.complete_io(&cpu);
     });
     world.exit(&cpu, W0).expect("exit");
     drop(cpu);
-    rig.assert_at_rest();
+    fixture.assert_at_rest();
 }

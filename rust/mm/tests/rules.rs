@@ -68,209 +68,214 @@ fn every_wrong_value_of_every_rule_has_a_test() {
 }
 
 /// A file of eight pages, mapped by W0, with page 3 written and pinned.
-fn pinned(rules: Rules) -> (Rig, InodeId) {
-    let rig = Rig::new(&COSY, rules);
+fn pinned(rules: Rules) -> (Fixture, InodeId) {
+    let fixture = Fixture::new(&COSY, rules);
     let inode = {
-        let cpu = rig.cpu(1);
-        let inode = rig.file(&cpu, F, 8, Layout::Contiguous);
-        rig.start(&cpu, W0, F, 8, Align::Odd);
-        rig.world.clone_thread(W0, W1).expect("a thread");
-        assert_eq!(rig.write(&cpu, W0, 3), Ok(0));
-        assert_eq!(rig.pin(&cpu, W0, 3, 1), Ok(1));
+        let cpu = fixture.cpu(1);
+        let inode = fixture.file(&cpu, F, 8, Layout::Contiguous);
+        fixture.start(&cpu, W0, F, 8, Align::Odd);
+        fixture.world.clone_thread(W0, W1).expect("a thread");
+        assert_eq!(fixture.write(&cpu, W0, 3), Ok(0));
+        assert_eq!(fixture.pin(&cpu, W0, 3, 1), Ok(1));
         inode
     };
-    (rig, inode)
+    (fixture, inode)
 }
 
-fn unpin(rig: &Rig) {
-    assert_eq!(rig.world.unpin(&rig.cpu(1), W0, &Unpin { pin: None }), Ok(1));
+fn unpin(fixture: &Fixture) {
+    assert_eq!(fixture.world.unpin(&fixture.cpu(1), W0, &Unpin { pin: None }), Ok(1));
 }
 
-fn leave(rig: &Rig) {
-    let cpu = rig.cpu(1);
-    rig.world.exit(&cpu, W1).expect("exit");
-    rig.world.exit(&cpu, W0).expect("exit");
+fn leave(fixture: &Fixture) {
+    let cpu = fixture.cpu(1);
+    fixture.world.exit(&cpu, W1).expect("exit");
+    fixture.world.exit(&cpu, W0).expect("exit");
     drop(cpu);
-    rig.assert_at_rest();
+    fixture.assert_at_rest();
 }
 
 /// Runs `call` as task 2, waits until it sleeps for `class`, runs `meanwhile`, and expects the call to
 /// end then.
 fn sleeps<R: Send>(
-    rig: &Rig,
+    fixture: &Fixture,
     class: &str,
     call: impl FnOnce(&Cpu<'_>) -> R + Send,
     meanwhile: impl FnOnce(),
 ) -> R {
     std::thread::scope(|threads| {
-        let call = threads.spawn(|| call(&rig.cpu(2)));
-        rig.until_waits_for(2, class);
+        let call = threads.spawn(|| call(&fixture.cpu(2)));
+        fixture.until_waits_for(2, class);
         meanwhile();
         call.join().expect("no panic")
     })
 }
 
-fn sleeping(rig: &Rig, class: &str) -> bool {
-    let waiters = rig.machine.waiters();
+fn sleeping(fixture: &Fixture, class: &str) -> bool {
+    let waiters = fixture.machine.waiters();
     waiters.iter().any(|waiter| waiter.task == TaskId(2) && waiter.class == class)
 }
 
 #[test]
 fn truncate_waits_for_the_pin() {
-    let (rig, inode) = pinned(sound());
-    let page = rig.frame(inode, 3);
-    let truncate = |cpu: &Cpu<'_>| rig.world.dax.truncate(cpu, inode, 0);
-    let done = sleeps(&rig, IDLE, truncate, || {
-        assert_eq!(rig.world.observe(page).refcount, 1024, "unmapped, and still pinned");
-        assert_eq!(rig.frame(inode, 3), page, "the block is the file's as long");
-        unpin(&rig);
+    let (fixture, inode) = pinned(sound());
+    let page = fixture.frame(inode, 3);
+    let truncate = |cpu: &Cpu<'_>| fixture.world.dax.truncate(cpu, inode, 0);
+    let done = sleeps(&fixture, IDLE, truncate, || {
+        assert_eq!(fixture.world.observe(page).refcount, 1024, "unmapped, and still pinned");
+        assert_eq!(fixture.frame(inode, 3), page, "the block is the file's as long");
+        unpin(&fixture);
     });
     assert_eq!(done, Ok(()));
-    leave(&rig);
+    leave(&fixture);
 }
 
 #[test]
 fn truncate_without_breaking_the_layout_frees_the_block_under_the_pin() {
-    let (rig, inode) = pinned(broken("truncate-break-layout=off"));
-    assert_eq!(rig.world.dax.truncate(&rig.cpu(1), inode, 0), Ok(()));
-    assert_eq!(rig.take_complaints(), [Complaint::BusyReset, Complaint::BlockFreedBusy]);
-    unpin(&rig);
-    assert_eq!(rig.take_complaints(), [Complaint::StalePin]);
+    let (fixture, inode) = pinned(broken("truncate-break-layout=off"));
+    assert_eq!(fixture.world.dax.truncate(&fixture.cpu(1), inode, 0), Ok(()));
+    assert_eq!(fixture.take_complaints(), [Complaint::BusyReset, Complaint::BlockFreedBusy]);
+    unpin(&fixture);
+    assert_eq!(fixture.take_complaints(), [Complaint::StalePin]);
 }
 
 #[test]
 fn a_block_freed_before_it_is_idle_is_free_while_truncate_still_waits() {
-    let (rig, inode) = pinned(broken("block-free=before-idle"));
-    let truncate = |cpu: &Cpu<'_>| rig.world.dax.truncate(cpu, inode, 0);
-    let done = sleeps(&rig, IDLE, truncate, || {
-        let complaints = rig.take_complaints();
+    let (fixture, inode) = pinned(broken("block-free=before-idle"));
+    let truncate = |cpu: &Cpu<'_>| fixture.world.dax.truncate(cpu, inode, 0);
+    let done = sleeps(&fixture, IDLE, truncate, || {
+        let complaints = fixture.take_complaints();
         assert!(complaints.contains(&Complaint::BlockFreedBusy), "{complaints:?}");
-        assert_eq!(rig.world.dax.blocks.used(&rig.cpu(1)), 0);
-        unpin(&rig);
-        assert_eq!(rig.take_complaints(), [Complaint::StalePin]);
+        assert_eq!(fixture.world.dax.blocks.used(&fixture.cpu(1)), 0);
+        unpin(&fixture);
+        assert_eq!(fixture.take_complaints(), [Complaint::StalePin]);
     });
     assert_eq!(done, Ok(()));
 }
 
 /// What is left of the file is the pin.
-fn forgotten(rig: &Rig) {
-    let cpu = rig.cpu(1);
-    rig.world.munmap(&cpu, W0, &Munmap { map: M, range: None }).expect("munmap");
-    rig.world.close(&cpu, W0, &Close { fd: FdNo(0) }).expect("close");
+fn forgotten(fixture: &Fixture) {
+    let cpu = fixture.cpu(1);
+    fixture.world.munmap(&cpu, W0, &Munmap { map: M, range: None }).expect("munmap");
+    fixture.world.close(&cpu, W0, &Close { fd: FdNo(0) }).expect("close");
 }
 
 #[test]
 fn eviction_waits_for_the_pin() {
-    let (rig, _) = pinned(sound());
-    forgotten(&rig);
-    let unlink = |cpu: &Cpu<'_>| rig.world.unlink(cpu, W0, &Unlink { file: F });
-    assert_eq!(sleeps(&rig, IDLE, unlink, || unpin(&rig)), Ok(0));
-    assert_eq!(rig.world.dax.live_inodes().count(), 0);
-    leave(&rig);
+    let (fixture, _) = pinned(sound());
+    forgotten(&fixture);
+    let unlink = |cpu: &Cpu<'_>| fixture.world.unlink(cpu, W0, &Unlink { file: F });
+    assert_eq!(sleeps(&fixture, IDLE, unlink, || unpin(&fixture)), Ok(0));
+    assert_eq!(fixture.world.dax.live_inodes().count(), 0);
+    leave(&fixture);
 }
 
 #[test]
 fn the_last_close_and_the_last_munmap_of_a_nameless_file_wait_like_unlink() {
-    let (rig, _) = pinned(sound());
-    rig.world
-        .unlink(&rig.cpu(1), W0, &Unlink { file: F })
+    let (fixture, _) = pinned(sound());
+    fixture
+        .world
+        .unlink(&fixture.cpu(1), W0, &Unlink { file: F })
         .expect("the file lives on without its name");
-    rig.world.munmap(&rig.cpu(1), W0, &Munmap { map: M, range: None }).expect("munmap");
-    let close = |cpu: &Cpu<'_>| rig.world.close(cpu, W0, &Close { fd: FdNo(0) });
-    assert_eq!(sleeps(&rig, IDLE, close, || unpin(&rig)), Ok(0));
-    leave(&rig);
+    fixture.world.munmap(&fixture.cpu(1), W0, &Munmap { map: M, range: None }).expect("munmap");
+    let close = |cpu: &Cpu<'_>| fixture.world.close(cpu, W0, &Close { fd: FdNo(0) });
+    assert_eq!(sleeps(&fixture, IDLE, close, || unpin(&fixture)), Ok(0));
+    leave(&fixture);
 
-    let (rig, _) = pinned(sound());
-    rig.world.unlink(&rig.cpu(1), W0, &Unlink { file: F }).expect("unlink");
-    rig.world.close(&rig.cpu(1), W0, &Close { fd: FdNo(0) }).expect("close");
-    let munmap = |cpu: &Cpu<'_>| rig.world.munmap(cpu, W0, &Munmap { map: M, range: None });
-    assert_eq!(sleeps(&rig, IDLE, munmap, || unpin(&rig)), Ok(0));
-    leave(&rig);
+    let (fixture, _) = pinned(sound());
+    fixture.world.unlink(&fixture.cpu(1), W0, &Unlink { file: F }).expect("unlink");
+    fixture.world.close(&fixture.cpu(1), W0, &Close { fd: FdNo(0) }).expect("close");
+    let munmap = |cpu: &Cpu<'_>| fixture.world.munmap(cpu, W0, &Munmap { map: M, range: None });
+    assert_eq!(sleeps(&fixture, IDLE, munmap, || unpin(&fixture)), Ok(0));
+    leave(&fixture);
 }
 
 #[test]
 fn umount_waits_for_an_unmapped_page_and_is_busy_while_the_file_is_open() {
-    let (rig, _) = pinned(sound());
-    assert_eq!(rig.world.dax.umount(&rig.cpu(1)), Err(Errno::EBUSY));
-    forgotten(&rig);
-    let umount = |cpu: &Cpu<'_>| rig.world.dax.umount(cpu);
-    assert_eq!(sleeps(&rig, IDLE, umount, || unpin(&rig)), Ok(()));
-    leave(&rig);
+    let (fixture, _) = pinned(sound());
+    assert_eq!(fixture.world.dax.umount(&fixture.cpu(1)), Err(Errno::EBUSY));
+    forgotten(&fixture);
+    let umount = |cpu: &Cpu<'_>| fixture.world.dax.umount(cpu);
+    assert_eq!(sleeps(&fixture, IDLE, umount, || unpin(&fixture)), Ok(()));
+    leave(&fixture);
 }
 
 #[test]
 fn a_signal_does_not_end_the_wait_of_an_eviction() {
-    let (rig, _) = pinned(sound());
-    forgotten(&rig);
+    let (fixture, _) = pinned(sound());
+    forgotten(&fixture);
     let ended = std::thread::scope(|threads| {
         let unlink = threads.spawn(|| {
-            let cpu = rig.cpu(2);
-            rig.machine.signal(TaskId(2));
-            rig.world.unlink(&cpu, W0, &Unlink { file: F })
+            let cpu = fixture.cpu(2);
+            fixture.machine.signal(TaskId(2));
+            fixture.world.unlink(&cpu, W0, &Unlink { file: F })
         });
-        until(|| sleeping(&rig, IDLE) || unlink.is_finished());
+        until(|| sleeping(&fixture, IDLE) || unlink.is_finished());
         let early = unlink.is_finished();
-        unpin(&rig);
+        unpin(&fixture);
         (early, unlink.join().expect("no panic"))
     });
     assert_eq!(ended, (false, Ok(0)), "it slept until the pin was gone");
-    leave(&rig);
+    leave(&fixture);
 }
 
 #[test]
 fn eviction_that_does_not_wait_frees_the_block_under_the_pin() {
-    let (rig, _) = pinned(broken("evict-wait=none"));
-    forgotten(&rig);
-    assert_eq!(rig.world.unlink(&rig.cpu(1), W0, &Unlink { file: F }), Ok(0));
-    assert_eq!(rig.take_complaints(), [Complaint::BusyReset, Complaint::BlockFreedBusy]);
-    unpin(&rig);
-    assert_eq!(rig.take_complaints(), [Complaint::StalePin]);
+    let (fixture, _) = pinned(broken("evict-wait=none"));
+    forgotten(&fixture);
+    assert_eq!(fixture.world.unlink(&fixture.cpu(1), W0, &Unlink { file: F }), Ok(0));
+    assert_eq!(fixture.take_complaints(), [Complaint::BusyReset, Complaint::BlockFreedBusy]);
+    unpin(&fixture);
+    assert_eq!(fixture.take_complaints(), [Complaint::StalePin]);
 }
 
 #[test]
 fn unbind_waits_for_the_pin() {
-    let (rig, _) = pinned(sound());
-    let unbind = |cpu: &Cpu<'_>| rig.world.dax.unbind(cpu);
-    let done = sleeps(&rig, "pagemap references", unbind, || {
-        assert!(rig.read(&rig.cpu(1), W0, 0).is_err(), "no fault is served any more");
-        unpin(&rig);
+    let (fixture, _) = pinned(sound());
+    let unbind = |cpu: &Cpu<'_>| fixture.world.dax.unbind(cpu);
+    let done = sleeps(&fixture, "pagemap references", unbind, || {
+        assert!(fixture.read(&fixture.cpu(1), W0, 0).is_err(), "no fault is served any more");
+        unpin(&fixture);
     });
     assert_eq!(done, Ok(()));
-    rig.world.dax.bind(&rig.cpu(1)).expect("bind");
-    leave(&rig);
+    fixture.world.dax.bind(&fixture.cpu(1)).expect("bind");
+    leave(&fixture);
 }
 
 #[test]
 fn unbind_that_ignores_pages_takes_the_struct_page_from_under_the_pin() {
-    let (rig, _) = pinned(broken("teardown-pages=ignore"));
-    assert_eq!(rig.world.dax.unbind(&rig.cpu(1)), Ok(()));
-    assert_eq!(rig.take_complaints(), [Complaint::UnplugBusy]);
-    unpin(&rig);
-    assert_eq!(rig.take_complaints(), [Complaint::UsedAfterUnplug, Complaint::RefUnderflow]);
+    let (fixture, _) = pinned(broken("teardown-pages=ignore"));
+    assert_eq!(fixture.world.dax.unbind(&fixture.cpu(1)), Ok(()));
+    assert_eq!(fixture.take_complaints(), [Complaint::UnplugBusy]);
+    unpin(&fixture);
+    assert_eq!(fixture.take_complaints(), [Complaint::UsedAfterUnplug, Complaint::RefUnderflow]);
 }
 
 #[test]
 fn memunmap_that_does_not_wait_takes_the_pagemap_from_under_its_references() {
-    let (rig, _) = pinned(broken("memunmap-wait=off"));
-    assert_eq!(rig.world.dax.unbind(&rig.cpu(1)), Ok(()));
-    let complaints = rig.take_complaints();
+    let (fixture, _) = pinned(broken("memunmap-wait=off"));
+    assert_eq!(fixture.world.dax.unbind(&fixture.cpu(1)), Ok(()));
+    let complaints = fixture.take_complaints();
     assert!(complaints.contains(&Complaint::ReleasedEarly), "{complaints:?}");
-    unpin(&rig);
-    let complaints = rig.take_complaints();
+    unpin(&fixture);
+    let complaints = fixture.take_complaints();
     assert!(complaints.contains(&Complaint::UsedAfterUnplug), "{complaints:?}");
 }
 
 /// Truncate sleeps for the pinned page, which is faulted in again before the pin goes.
-fn refault_while_truncate_sleeps(rules: Rules, after_unpin: impl FnOnce(&Rig)) {
-    let (rig, inode) = pinned(rules);
-    let truncate = |cpu: &Cpu<'_>| rig.world.dax.truncate(cpu, inode, 0);
-    let done = sleeps(&rig, IDLE, truncate, || {
-        assert_eq!(rig.write(&rig.cpu(1), W0, 3), Ok(0), "the lock is dropped for the sleep");
-        unpin(&rig);
-        after_unpin(&rig);
+fn refault_while_truncate_sleeps(rules: Rules, after_unpin: impl FnOnce(&Fixture)) {
+    let (fixture, inode) = pinned(rules);
+    let truncate = |cpu: &Cpu<'_>| fixture.world.dax.truncate(cpu, inode, 0);
+    let done = sleeps(&fixture, IDLE, truncate, || {
+        assert_eq!(
+            fixture.write(&fixture.cpu(1), W0, 3),
+            Ok(0),
+            "the lock is dropped for the sleep"
+        );
+        unpin(&fixture);
+        after_unpin(&fixture);
     });
     assert_eq!(done, Ok(()));
-    leave(&rig);
+    leave(&fixture);
 }
 
 #[test]
@@ -280,41 +285,41 @@ fn a_page_faulted_in_again_does_not_keep_truncate_asleep() {
 
 #[test]
 fn waiting_for_zero_misses_that_a_refaulted_page_became_idle() {
-    refault_while_truncate_sleeps(broken("idle-pred=ref-zero"), |rig| {
+    refault_while_truncate_sleeps(broken("idle-pred=ref-zero"), |fixture| {
         // A wake-up ends the sleep before the call that wakes returns: this sleeper got none.
-        assert!(sleeping(rig, IDLE), "nobody told truncate, although nothing is pinned");
-        rig.world.munmap(&rig.cpu(1), W0, &Munmap { map: M, range: None }).expect("munmap");
+        assert!(sleeping(fixture, IDLE), "nobody told truncate, although nothing is pinned");
+        fixture.world.munmap(&fixture.cpu(1), W0, &Munmap { map: M, range: None }).expect("munmap");
     });
 }
 
 #[test]
 fn truncate_sleeps_without_the_lock_that_faults_need() {
-    let (rig, inode) = pinned(sound());
-    let truncate = |cpu: &Cpu<'_>| rig.world.dax.truncate(cpu, inode, 4);
-    let done = sleeps(&rig, IDLE, truncate, || {
-        let cpu = rig.cpu(3);
-        assert_eq!(rig.write(&cpu, W1, 0), Ok(0));
-        assert_eq!(rig.write(&cpu, W1, 5), Ok(0), "even what is about to be cut off");
-        unpin(&rig);
+    let (fixture, inode) = pinned(sound());
+    let truncate = |cpu: &Cpu<'_>| fixture.world.dax.truncate(cpu, inode, 4);
+    let done = sleeps(&fixture, IDLE, truncate, || {
+        let cpu = fixture.cpu(3);
+        assert_eq!(fixture.write(&cpu, W1, 0), Ok(0));
+        assert_eq!(fixture.write(&cpu, W1, 5), Ok(0), "even what is about to be cut off");
+        unpin(&fixture);
     });
     assert_eq!(done, Ok(()));
-    assert!(rig.write(&rig.cpu(1), W1, 5).is_err());
-    leave(&rig);
+    assert!(fixture.write(&fixture.cpu(1), W1, 5).is_err());
+    leave(&fixture);
 }
 
 #[test]
 fn a_pinner_that_must_fault_deadlocks_with_a_truncate_that_keeps_the_lock() {
-    let (rig, inode) = pinned(broken("wait-drops-lock=off"));
+    let (fixture, inode) = pinned(broken("wait-drops-lock=off"));
     std::thread::scope(|threads| {
-        let truncate =
-            threads.spawn(|| catch_abandon(|| rig.world.dax.truncate(&rig.cpu(2), inode, 0)));
-        rig.until_waits_for(2, IDLE);
+        let truncate = threads
+            .spawn(|| catch_abandon(|| fixture.world.dax.truncate(&fixture.cpu(2), inode, 0)));
+        fixture.until_waits_for(2, IDLE);
         // DMA from one page of the file to another: the pin is held, the other page must be mapped.
         let fault = catch_abandon(|| {
             let deadline = Some(Duration::from_millis(100));
             let lease = Lease { task: TaskId(1), deadline, poll: None };
-            let cpu = rig.machine.lease(lease).expect("a CPU");
-            rig.write(&cpu, W0, 0)
+            let cpu = fixture.machine.lease(lease).expect("a CPU");
+            fixture.write(&cpu, W0, 0)
         });
         let Err(Stopped::Poisoned(Poison::Hang { task, waiters })) = fault else {
             panic!("{fault:?}")
@@ -329,21 +334,21 @@ fn a_pinner_that_must_fault_deadlocks_with_a_truncate_that_keeps_the_lock() {
 
 /// Truncates a file with a huge entry, of which nothing is busy.
 fn truncate_past_a_huge_entry(rules: Rules) -> Result<Result<(), Errno>, Stopped> {
-    let rig = Rig::new(&COSY, rules);
+    let fixture = Fixture::new(&COSY, rules);
     let huge = COSY.pmd_pages();
     let inode = {
-        let cpu = rig.cpu(1);
-        let inode = rig.file(&cpu, F, huge, Layout::Huge);
-        rig.start(&cpu, W0, F, huge, Align::Natural);
-        assert_eq!(rig.write(&cpu, W0, 0), Ok(0));
-        assert_eq!(rig.world.observe(rig.frame(inode, 0)).order, Some(COSY.pmd_order));
+        let cpu = fixture.cpu(1);
+        let inode = fixture.file(&cpu, F, huge, Layout::Huge);
+        fixture.start(&cpu, W0, F, huge, Align::Natural);
+        assert_eq!(fixture.write(&cpu, W0, 0), Ok(0));
+        assert_eq!(fixture.world.observe(fixture.frame(inode, 0)).order, Some(COSY.pmd_order));
         inode
     };
     catch_abandon(|| {
         let deadline = Some(Duration::from_millis(100));
         let lease = Lease { task: TaskId(1), deadline, poll: None };
-        let cpu = rig.machine.lease(lease).expect("a CPU");
-        rig.world.dax.truncate(&cpu, inode, 0)
+        let cpu = fixture.machine.lease(lease).expect("a CPU");
+        fixture.world.dax.truncate(&cpu, inode, 0)
     })
 }
 
@@ -363,21 +368,21 @@ fn a_scan_that_goes_to_the_next_index_finds_the_huge_entry_for_ever() {
 
 /// What a page counts while it is unmapped and a CPU is in the middle of an access to it.
 fn count_during_the_flush(rules: Rules) -> i32 {
-    let rig = Rig::new(&COSY, rules);
+    let fixture = Fixture::new(&COSY, rules);
     let page = {
-        let cpu = rig.cpu(1);
-        let inode = rig.file(&cpu, F, 4, Layout::Contiguous);
-        rig.start(&cpu, W0, F, 4, Align::Odd);
-        assert_eq!(rig.write(&cpu, W0, 0), Ok(0));
-        rig.frame(inode, 0)
+        let cpu = fixture.cpu(1);
+        let inode = fixture.file(&cpu, F, 4, Layout::Contiguous);
+        fixture.start(&cpu, W0, F, 4, Align::Odd);
+        assert_eq!(fixture.write(&cpu, W0, 0), Ok(0));
+        fixture.frame(inode, 0)
     };
     std::thread::scope(|threads| {
-        let reader = rig.cpu(1);
+        let reader = fixture.cpu(1);
         let access = reader.access_begin();
-        let munmap =
-            threads.spawn(|| rig.world.munmap(&rig.cpu(2), W0, &Munmap { map: M, range: None }));
-        until(|| sleeping(&rig, "flush_tlb"));
-        let count = rig.world.observe(page).refcount;
+        let munmap = threads
+            .spawn(|| fixture.world.munmap(&fixture.cpu(2), W0, &Munmap { map: M, range: None }));
+        until(|| sleeping(&fixture, "flush_tlb"));
+        let count = fixture.world.observe(page).refcount;
         drop(access);
         assert_eq!(munmap.join().expect("no panic"), Ok(0));
         count
@@ -396,13 +401,13 @@ fn a_page_put_before_the_flush_is_free_while_a_cpu_still_uses_it() {
 
 /// The index word of a page that was page 3 of a file and is in no file any more.
 fn share_after_the_last_entry(rules: Rules) -> u32 {
-    let (rig, inode) = pinned(rules);
-    let page = rig.frame(inode, 3);
-    unpin(&rig);
-    rig.world.dax.truncate(&rig.cpu(1), inode, 0).expect("truncate");
-    let seen = rig.world.observe(page);
+    let (fixture, inode) = pinned(rules);
+    let page = fixture.frame(inode, 3);
+    unpin(&fixture);
+    fixture.world.dax.truncate(&fixture.cpu(1), inode, 0).expect("truncate");
+    let seen = fixture.world.observe(page);
     assert!(!seen.mapping);
-    leave(&rig);
+    leave(&fixture);
     seen.share
 }
 
@@ -418,16 +423,16 @@ fn an_index_left_behind_reads_as_a_share() {
 
 #[test]
 fn an_interrupted_truncate_says_so_and_changes_nothing() {
-    let (rig, inode) = pinned(sound());
-    let page = rig.frame(inode, 3);
-    let before = rig.world.dax.nrpages(&rig.cpu(1), inode);
-    let truncate = |cpu: &Cpu<'_>| rig.world.dax.truncate(cpu, inode, 0);
-    let done = sleeps(&rig, IDLE, truncate, || rig.machine.signal(TaskId(2)));
+    let (fixture, inode) = pinned(sound());
+    let page = fixture.frame(inode, 3);
+    let before = fixture.world.dax.nrpages(&fixture.cpu(1), inode);
+    let truncate = |cpu: &Cpu<'_>| fixture.world.dax.truncate(cpu, inode, 0);
+    let done = sleeps(&fixture, IDLE, truncate, || fixture.machine.signal(TaskId(2)));
     assert_eq!(done, Err(Errno::EINTR));
-    assert_eq!(rig.world.dax.nrpages(&rig.cpu(1), inode), before, "no entry went");
-    assert_eq!((rig.frame(inode, 3), rig.world.observe(page).refcount), (page, 1024));
-    assert_eq!(rig.world.dax.inode(inode).size(), 8);
-    assert_eq!(rig.write(&rig.cpu(1), W0, 3), Ok(0), "and no lock was kept");
-    unpin(&rig);
-    leave(&rig);
+    assert_eq!(fixture.world.dax.nrpages(&fixture.cpu(1), inode), before, "no entry went");
+    assert_eq!((fixture.frame(inode, 3), fixture.world.observe(page).refcount), (page, 1024));
+    assert_eq!(fixture.world.dax.inode(inode).size(), 8);
+    assert_eq!(fixture.write(&fixture.cpu(1), W0, 3), Ok(0), "and no lock was kept");
+    unpin(&fixture);
+    leave(&fixture);
 }

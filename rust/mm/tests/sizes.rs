@@ -22,22 +22,22 @@ fn resident() -> u64 {
 #[test]
 fn a_terabyte_of_device_costs_what_is_used_of_it() {
     let before = resident();
-    let rig = Rig::new(&TERABYTE, Era::V6_15Sound.rules());
-    let cpu = rig.cpu(1);
-    assert_eq!(rig.world.dax.span.pages, 1 << 28);
+    let fixture = Fixture::new(&TERABYTE, Era::V6_15Sound.rules());
+    let cpu = fixture.cpu(1);
+    assert_eq!(fixture.world.dax.span.pages, 1 << 28);
     // The last file a machine can have, so that its rows lie at the far end of every table.
     for name in 0..64 {
         let name = program::op::FileIdx(name);
-        rig.world.create_file(&cpu, name, 1 << 20, None, Layout::Huge).expect("a sparse file");
+        fixture.world.create_file(&cpu, name, 1 << 20, None, Layout::Huge).expect("a sparse file");
     }
     let last = program::op::FileIdx(63);
-    rig.start(&cpu, W0, last, 1 << 20, Align::Natural);
-    assert_eq!(rig.write(&cpu, W0, (1 << 20) - 1), Ok(0));
-    rig.world.exit(&cpu, W0).expect("exit");
-    rig.world.dax.unbind(&cpu).expect("unbind");
-    rig.world.dax.bind(&cpu).expect("bind");
+    fixture.start(&cpu, W0, last, 1 << 20, Align::Natural);
+    assert_eq!(fixture.write(&cpu, W0, (1 << 20) - 1), Ok(0));
+    fixture.world.exit(&cpu, W0).expect("exit");
+    fixture.world.dax.unbind(&cpu).expect("unbind");
+    fixture.world.dax.bind(&cpu).expect("bind");
     drop(cpu);
-    rig.assert_at_rest();
+    fixture.assert_at_rest();
     // A struct page each would be 2 Mi pages; other tests of this binary run beside this one.
     let grown = resident().saturating_sub(before);
     assert!(grown < 64 << 8, "{grown} pages became resident");
@@ -85,10 +85,10 @@ fn every_geometry_that_validates_is_built_or_refused_and_never_panics() {
 #[test]
 fn a_mapping_that_cannot_be_split_stays_whole_and_truncate_still_finds_it() {
     let geometry = Geometry { procs_max: 64, files_max: 2, ..COSY };
-    let rig = Rig::new(&geometry, Era::V6_15Sound.rules());
-    let world = &rig.world;
-    let cpu = rig.cpu(1);
-    let inode = rig.file(&cpu, F, 8, Layout::Contiguous);
+    let fixture = Fixture::new(&geometry, Era::V6_15Sound.rules());
+    let world = &fixture.world;
+    let cpu = fixture.cpu(1);
+    let inode = fixture.file(&cpu, F, 8, Layout::Contiguous);
     // As many mappings of one file as its list takes.
     let mut full = false;
     for worker in 0..64 {
@@ -105,36 +105,36 @@ fn a_mapping_that_cannot_be_split_stays_whole_and_truncate_still_finds_it() {
     }
     assert!(full, "the list of a file's mappings has an end");
     for page in 0..8 {
-        assert_eq!(rig.write(&cpu, W0, page), Ok(0));
+        assert_eq!(fixture.write(&cpu, W0, page), Ok(0));
     }
     let hole = Some(PageRange { page: 3, pages: 2 });
     assert_eq!(world.munmap(&cpu, W0, &Munmap { map: M, range: hole }), Err(Errno::ENOMEM.into()));
-    assert_eq!(rig.read(&cpu, W0, 3), Ok(0), "nothing was unmapped");
+    assert_eq!(fixture.read(&cpu, W0, 3), Ok(0), "nothing was unmapped");
     world.munmap(&cpu, W0, &Munmap { map: MapNo(1), range: None }).expect("munmap");
     assert_eq!(world.munmap(&cpu, W0, &Munmap { map: M, range: hole }), Ok(0));
-    assert!(rig.read(&cpu, W0, 3).is_err());
+    assert!(fixture.read(&cpu, W0, 3).is_err());
     for page in [0, 7] {
-        assert_eq!(rig.write(&cpu, W0, page), Ok(0));
+        assert_eq!(fixture.write(&cpu, W0, page), Ok(0));
     }
     world.dax.truncate(&cpu, inode, 0).expect("truncate");
-    assert_eq!(rig.take_complaints(), [], "no page was freed under a mapping");
+    assert_eq!(fixture.take_complaints(), [], "no page was freed under a mapping");
     for page in [0, 7] {
-        assert!(rig.read(&cpu, W0, page).is_err());
+        assert!(fixture.read(&cpu, W0, page).is_err());
     }
     world.running().collect::<Vec<_>>().into_iter().for_each(|w| {
         world.exit(&cpu, w).expect("exit");
     });
     drop(cpu);
-    rig.assert_at_rest();
+    fixture.assert_at_rest();
 }
 
 #[test]
 fn files_of_a_small_machine_run_out_with_an_errno() {
-    let rig = Rig::new(&COSY, Era::V6_15Sound.rules());
-    let cpu = rig.cpu(1);
+    let fixture = Fixture::new(&COSY, Era::V6_15Sound.rules());
+    let cpu = fixture.cpu(1);
     let create = |name, pages| {
         let (name, state) = (program::op::FileIdx(name), Some(FileState::Written));
-        rig.world.create_file(&cpu, name, pages, state, Layout::Contiguous)
+        fixture.world.create_file(&cpu, name, pages, state, Layout::Contiguous)
     };
     assert_eq!(create(0, 64), Ok(0));
     assert_eq!(create(0, 1), Err(Errno::EEXIST.into()));
@@ -144,11 +144,14 @@ fn files_of_a_small_machine_run_out_with_an_errno() {
         assert_eq!(create(name, 0), Ok(0));
     }
     assert_eq!(create(8, 0), Err(Errno::ENOSPC.into()), "no inode");
-    assert_eq!(rig.world.dax.blocks.used(&cpu), 128);
+    assert_eq!(fixture.world.dax.blocks.used(&cpu), 128);
     for name in 0..8 {
-        assert_eq!(rig.world.unlink(&cpu, W0, &Unlink { file: program::op::FileIdx(name) }), Ok(0));
+        assert_eq!(
+            fixture.world.unlink(&cpu, W0, &Unlink { file: program::op::FileIdx(name) }),
+            Ok(0)
+        );
     }
-    assert_eq!(rig.world.dax.blocks.used(&cpu), 0);
+    assert_eq!(fixture.world.dax.blocks.used(&cpu), 0);
 }
 
 #[test]

@@ -16,209 +16,213 @@ use program::op::{
 };
 use program::{Era, Geometry};
 
-fn tally(rig: &Rig, tally: Tally) -> u64 {
-    rig.machine.tally(tally)
+fn tally(fixture: &Fixture, tally: Tally) -> u64 {
+    fixture.machine.tally(tally)
 }
 
 /// Whether `task` busy-waits or sleeps for something of this class.
-fn waits(rig: &Rig, task: u32, class: &str) -> bool {
-    rig.machine.waiters().iter().any(|w| w.task.0 == task && w.class == class)
+fn waits(fixture: &Fixture, task: u32, class: &str) -> bool {
+    fixture.machine.waiters().iter().any(|w| w.task.0 == task && w.class == class)
 }
 
 #[test]
 fn a_gather_of_any_size_puts_every_page_it_took() {
     for gather_batch in [1, 2, 3, 8, 63, 64, 65, 512, 4096] {
         let geometry = Geometry { gather_batch, ..COSY };
-        let rig = Rig::new(&geometry, Era::V6_15Sound.rules());
-        let cpu = rig.cpu(1);
-        let inode = rig.file(&cpu, F, 64, Layout::Contiguous);
-        rig.start(&cpu, W0, F, 64, Align::Odd);
+        let fixture = Fixture::new(&geometry, Era::V6_15Sound.rules());
+        let cpu = fixture.cpu(1);
+        let inode = fixture.file(&cpu, F, 64, Layout::Contiguous);
+        fixture.start(&cpu, W0, F, 64, Align::Odd);
         for page in 0..64 {
-            assert_eq!(rig.write(&cpu, W0, page), Ok(0));
+            assert_eq!(fixture.write(&cpu, W0, page), Ok(0));
         }
-        rig.world.munmap(&cpu, W0, &Munmap { map: M, range: None }).expect("munmap");
+        fixture.world.munmap(&cpu, W0, &Munmap { map: M, range: None }).expect("munmap");
         for index in 0..64 {
-            let page = rig.world.observe(rig.frame(inode, index));
+            let page = fixture.world.observe(fixture.frame(inode, index));
             assert_eq!(
                 (page.refcount, page.mapcount),
                 (0, 0),
                 "page {index}, batch {gather_batch}"
             );
         }
-        assert_eq!(tally(&rig, tally::GATHER_FULL), u64::from(64 / gather_batch));
-        rig.world.exit(&cpu, W0).expect("exit");
+        assert_eq!(tally(&fixture, tally::GATHER_FULL), u64::from(64 / gather_batch));
+        fixture.world.exit(&cpu, W0).expect("exit");
         drop(cpu);
-        rig.assert_at_rest();
+        fixture.assert_at_rest();
     }
 }
 
 #[test]
 fn a_gather_with_company_flushes_although_it_cleared_nothing() {
-    let rig = Rig::new(&COSY, Era::V6_15Sound.rules());
-    let world = &rig.world;
+    let fixture = Fixture::new(&COSY, Era::V6_15Sound.rules());
+    let world = &fixture.world;
     let other = {
-        let cpu = rig.cpu(1);
-        rig.file(&cpu, F, 4, Layout::Contiguous);
-        let other = rig.file(&cpu, G, 4, Layout::Contiguous);
-        rig.start(&cpu, W0, F, 4, Align::Odd);
+        let cpu = fixture.cpu(1);
+        fixture.file(&cpu, F, 4, Layout::Contiguous);
+        let other = fixture.file(&cpu, G, 4, Layout::Contiguous);
+        fixture.start(&cpu, W0, F, 4, Align::Odd);
         let (map, file) = (MapNo(1), FileRef::File(G));
         world
             .mmap(&cpu, W0, &Mmap { map, file, pages: 4, prot: Prot::Read, ..MMAP })
             .expect("a mapping");
-        assert_eq!(rig.write(&cpu, W0, 0), Ok(0));
+        assert_eq!(fixture.write(&cpu, W0, 0), Ok(0));
         other
     };
     std::thread::scope(|threads| {
-        let reader = rig.cpu(1);
+        let reader = fixture.cpu(1);
         let access = reader.access_begin();
         threads.spawn(|| {
-            world.munmap(&rig.cpu(2), W0, &Munmap { map: M, range: None }).expect("munmap")
+            world.munmap(&fixture.cpu(2), W0, &Munmap { map: M, range: None }).expect("munmap")
         });
-        until(|| waits(&rig, 2, "flush_tlb"));
-        threads.spawn(|| world.dax.truncate(&rig.cpu(3), other, 0).expect("truncate"));
-        until(|| waits(&rig, 3, "flush_tlb"));
-        assert_eq!(tally(&rig, tally::NESTED_FLUSH), 1);
+        until(|| waits(&fixture, 2, "flush_tlb"));
+        threads.spawn(|| world.dax.truncate(&fixture.cpu(3), other, 0).expect("truncate"));
+        until(|| waits(&fixture, 3, "flush_tlb"));
+        assert_eq!(tally(&fixture, tally::NESTED_FLUSH), 1);
         drop(access);
     });
-    world.exit(&rig.cpu(1), W0).expect("exit");
-    rig.assert_at_rest();
+    world.exit(&fixture.cpu(1), W0).expect("exit");
+    fixture.assert_at_rest();
 }
 
 #[test]
 fn a_page_table_outlives_the_walker_that_stands_in_it() {
-    let rig = Rig::new(&COSY, Era::V6_15Sound.rules());
+    let fixture = Fixture::new(&COSY, Era::V6_15Sound.rules());
     {
-        let cpu = rig.cpu(1);
-        rig.file(&cpu, F, 32, Layout::Contiguous);
-        rig.start(&cpu, W0, F, 32, Align::Odd);
+        let cpu = fixture.cpu(1);
+        fixture.file(&cpu, F, 32, Layout::Contiguous);
+        fixture.start(&cpu, W0, F, 32, Align::Odd);
         for page in 0..32 {
-            assert_eq!(rig.write(&cpu, W0, page), Ok(0));
+            assert_eq!(fixture.write(&cpu, W0, page), Ok(0));
         }
     }
-    let tables = rig.world.dax.vm.live_tables();
+    let tables = fixture.world.dax.vm.live_tables();
     assert!(tables >= 4);
     std::thread::scope(|threads| {
-        let walker = rig.cpu(1);
+        let walker = fixture.cpu(1);
         let irqs_off = walker.local_irq_save();
         threads.spawn(|| {
-            rig.world.munmap(&rig.cpu(2), W0, &Munmap { map: M, range: None }).expect("munmap")
+            fixture
+                .world
+                .munmap(&fixture.cpu(2), W0, &Munmap { map: M, range: None })
+                .expect("munmap")
         });
-        until(|| waits(&rig, 2, "tlb_remove_table_sync_one"));
-        assert_eq!(rig.world.dax.vm.live_tables(), tables, "unlinked, and none of them free");
+        until(|| waits(&fixture, 2, "tlb_remove_table_sync_one"));
+        assert_eq!(fixture.world.dax.vm.live_tables(), tables, "unlinked, and none of them free");
         drop(irqs_off);
     });
-    assert_eq!(rig.world.dax.vm.live_tables(), 0);
-    assert!(tally(&rig, tally::TABLE_FREED_UNDER_WALKER) > 0);
-    rig.world.exit(&rig.cpu(1), W0).expect("exit");
-    rig.assert_at_rest();
+    assert_eq!(fixture.world.dax.vm.live_tables(), 0);
+    assert!(tally(&fixture, tally::TABLE_FREED_UNDER_WALKER) > 0);
+    fixture.world.exit(&fixture.cpu(1), W0).expect("exit");
+    fixture.assert_at_rest();
 }
 
 #[test]
 fn a_table_goes_with_its_last_mapping_and_not_before() {
-    let rig = Rig::new(&COSY, Era::V6_15Sound.rules());
-    let cpu = rig.cpu(1);
-    rig.file(&cpu, F, 8, Layout::Contiguous);
-    rig.start(&cpu, W0, F, 8, Align::Odd);
+    let fixture = Fixture::new(&COSY, Era::V6_15Sound.rules());
+    let cpu = fixture.cpu(1);
+    fixture.file(&cpu, F, 8, Layout::Contiguous);
+    fixture.start(&cpu, W0, F, 8, Align::Odd);
     for page in 0..8 {
-        assert_eq!(rig.write(&cpu, W0, page), Ok(0));
+        assert_eq!(fixture.write(&cpu, W0, page), Ok(0));
     }
-    let tables = || rig.world.dax.vm.live_tables();
+    let tables = || fixture.world.dax.vm.live_tables();
     assert_eq!(tables(), 2, "seven pages and one");
     let unmap = |page, pages| {
-        rig.world
+        fixture
+            .world
             .munmap(&cpu, W0, &Munmap { map: M, range: Some(PageRange { page, pages }) })
             .expect("munmap");
     };
     unmap(2, 3);
     assert_eq!(tables(), 2);
-    assert!(rig.read(&cpu, W0, 2).is_err() && rig.read(&cpu, W0, 4).is_err());
-    assert_eq!((rig.read(&cpu, W0, 1), rig.read(&cpu, W0, 5)), (Ok(0), Ok(0)));
+    assert!(fixture.read(&cpu, W0, 2).is_err() && fixture.read(&cpu, W0, 4).is_err());
+    assert_eq!((fixture.read(&cpu, W0, 1), fixture.read(&cpu, W0, 5)), (Ok(0), Ok(0)));
     unmap(7, 1);
     assert_eq!(tables(), 1);
     unmap(0, 8);
     assert_eq!(tables(), 0);
-    rig.world.exit(&cpu, W0).expect("exit");
+    fixture.world.exit(&cpu, W0).expect("exit");
     drop(cpu);
-    rig.assert_at_rest();
+    fixture.assert_at_rest();
 }
 
 #[test]
 fn a_hole_in_a_pmd_drops_all_of_it_and_pages_come_back_one_by_one() {
-    let rig = Rig::new(&COSY, Era::V6_15Sound.rules());
-    let world = &rig.world;
-    let cpu = rig.cpu(1);
-    let inode = rig.file(&cpu, F, 8, Layout::Huge);
-    rig.start(&cpu, W0, F, 8, Align::Natural);
-    assert_eq!(rig.read(&cpu, W0, 5), Ok(0));
-    let head = || world.observe(rig.frame(inode, 0));
+    let fixture = Fixture::new(&COSY, Era::V6_15Sound.rules());
+    let world = &fixture.world;
+    let cpu = fixture.cpu(1);
+    let inode = fixture.file(&cpu, F, 8, Layout::Huge);
+    fixture.start(&cpu, W0, F, 8, Align::Natural);
+    assert_eq!(fixture.read(&cpu, W0, 5), Ok(0));
+    let head = || world.observe(fixture.frame(inode, 0));
     let counts = || {
         let large = head().large.expect("a large folio");
         (head().refcount, large.mapcount, large.entire_mapcount)
     };
     assert_eq!(counts(), (1, 1, 1));
-    assert_eq!(rig.write(&cpu, W0, 2), Ok(0), "a leaf is made writable in place");
-    assert_eq!((counts(), tally(&rig, tally::PMD_MAPPED)), ((1, 1, 1), 1));
+    assert_eq!(fixture.write(&cpu, W0, 2), Ok(0), "a leaf is made writable in place");
+    assert_eq!((counts(), tally(&fixture, tally::PMD_MAPPED)), ((1, 1, 1), 1));
     world
         .munmap(&cpu, W0, &Munmap { map: M, range: Some(PageRange { page: 4, pages: 1 }) })
         .expect("munmap");
     assert_eq!((counts(), head().order), ((0, 0, 0), Some(3)), "nothing maps it, whole it stays");
-    assert_eq!(rig.read(&cpu, W0, 3), Ok(0));
-    assert_eq!(rig.read(&cpu, W0, 7), Ok(0));
+    assert_eq!(fixture.read(&cpu, W0, 3), Ok(0));
+    assert_eq!(fixture.read(&cpu, W0, 7), Ok(0));
     assert_eq!(counts(), (2, 2, 0));
-    assert_eq!(world.observe(rig.frame(inode, 3)).mapcount, 1);
+    assert_eq!(world.observe(fixture.frame(inode, 3)).mapcount, 1);
     world.exit(&cpu, W0).expect("exit");
     drop(cpu);
-    rig.assert_at_rest();
+    fixture.assert_at_rest();
 }
 
 #[test]
 fn pages_mapped_one_by_one_first_stay_so_for_a_mapper_that_could_take_them_whole() {
-    let rig = Rig::new(&COSY, Era::V6_15Sound.rules());
-    let world = &rig.world;
-    let cpu = rig.cpu(1);
-    let inode = rig.file(&cpu, F, 8, Layout::Huge);
-    rig.start(&cpu, W0, F, 8, Align::Odd);
-    assert_eq!(rig.write(&cpu, W0, 3), Ok(0));
-    rig.start(&cpu, W1, F, 8, Align::Natural);
-    assert_eq!(rig.write(&cpu, W1, 3), Ok(0));
-    assert_eq!(rig.write(&cpu, W1, 4), Ok(0));
-    let seen = world.observe(rig.frame(inode, 3));
+    let fixture = Fixture::new(&COSY, Era::V6_15Sound.rules());
+    let world = &fixture.world;
+    let cpu = fixture.cpu(1);
+    let inode = fixture.file(&cpu, F, 8, Layout::Huge);
+    fixture.start(&cpu, W0, F, 8, Align::Odd);
+    assert_eq!(fixture.write(&cpu, W0, 3), Ok(0));
+    fixture.start(&cpu, W1, F, 8, Align::Natural);
+    assert_eq!(fixture.write(&cpu, W1, 3), Ok(0));
+    assert_eq!(fixture.write(&cpu, W1, 4), Ok(0));
+    let seen = world.observe(fixture.frame(inode, 3));
     assert_eq!((seen.order, seen.refcount, seen.mapcount), (Some(0), 2, 2));
-    assert_eq!(tally(&rig, tally::PMD_MAPPED), 0);
-    assert!(tally(&rig, tally::PMD_FALLBACK) > 0);
+    assert_eq!(tally(&fixture, tally::PMD_MAPPED), 0);
+    assert!(tally(&fixture, tally::PMD_FALLBACK) > 0);
     // Once the entries are gone, a mapper without a page table takes the range whole.
     world.dax.zero_range(&cpu, inode, PageRange { page: 3, pages: 1 }).expect("zeroed");
-    rig.start(&cpu, W2, F, 8, Align::Natural);
-    assert_eq!(rig.write(&cpu, W2, 3), Ok(0));
-    assert_eq!(world.observe(rig.frame(inode, 0)).order, Some(3));
-    assert_eq!(tally(&rig, tally::PMD_MAPPED), 1);
-    rig.exit_all(&cpu);
+    fixture.start(&cpu, W2, F, 8, Align::Natural);
+    assert_eq!(fixture.write(&cpu, W2, 3), Ok(0));
+    assert_eq!(world.observe(fixture.frame(inode, 0)).order, Some(3));
+    assert_eq!(tally(&fixture, tally::PMD_MAPPED), 1);
+    fixture.exit_all(&cpu);
     drop(cpu);
-    rig.assert_at_rest();
+    fixture.assert_at_rest();
 }
 
 #[test]
 fn pmd_and_pte_faults_of_one_range_collide_on_threads_without_harm() {
-    let rig = Rig::new(&COSY, Era::V6_15Sound.rules());
-    let world = &rig.world;
+    let fixture = Fixture::new(&COSY, Era::V6_15Sound.rules());
+    let world = &fixture.world;
     {
-        let cpu = rig.cpu(1);
-        rig.file(&cpu, F, 16, Layout::Huge);
-        rig.start(&cpu, W0, F, 16, Align::Natural);
-        rig.start(&cpu, W1, F, 16, Align::Odd);
+        let cpu = fixture.cpu(1);
+        fixture.file(&cpu, F, 16, Layout::Huge);
+        fixture.start(&cpu, W0, F, 16, Align::Natural);
+        fixture.start(&cpu, W1, F, 16, Align::Odd);
         world.clone_thread(W0, W2).expect("a thread");
     }
     std::thread::scope(|threads| {
         for (task, worker) in [(1, W0), (2, W1), (3, W2)] {
-            let rig = &rig;
+            let fixture = &fixture;
             threads.spawn(move || {
-                let cpu = rig.cpu(task);
+                let cpu = fixture.cpu(task);
                 let mut dice = Dice(0xabc + u64::from(task));
                 for _ in 0..400 {
                     let page = dice.roll(16);
                     match dice.roll(8) {
                         0 => assert_eq!(
-                            rig.world.madvise(
+                            fixture.world.madvise(
                                 &cpu,
                                 worker,
                                 &Madvise { map: M, advice: Advice::DontNeed, page }
@@ -226,58 +230,63 @@ fn pmd_and_pte_faults_of_one_range_collide_on_threads_without_harm() {
                             Ok(0)
                         ),
                         1 => {
-                            let inode = rig.world.name_lookup(&cpu, F).expect("an inode");
-                            rig.world
+                            let inode = fixture.world.name_lookup(&cpu, F).expect("an inode");
+                            fixture
+                                .world
                                 .dax
                                 .zero_range(&cpu, inode, PageRange { page, pages: 1 })
                                 .expect("zeroed");
                         }
-                        n if n % 2 == 0 => assert_eq!(rig.read(&cpu, worker, page), Ok(0)),
-                        _ => assert_eq!(rig.write(&cpu, worker, page), Ok(0)),
+                        n if n % 2 == 0 => assert_eq!(fixture.read(&cpu, worker, page), Ok(0)),
+                        _ => assert_eq!(fixture.write(&cpu, worker, page), Ok(0)),
                     }
                 }
             });
         }
     });
-    let cpu = rig.cpu(1);
-    rig.exit_all(&cpu);
+    let cpu = fixture.cpu(1);
+    fixture.exit_all(&cpu);
     drop(cpu);
-    rig.assert_at_rest();
+    fixture.assert_at_rest();
 }
 
 #[test]
 fn a_second_thread_sees_the_unmap_of_the_first_through_its_own_tlb() {
-    let rig = Rig::new(&COSY, Era::V6_15Sound.rules());
-    let world = &rig.world;
-    let (first, second) = (rig.cpu(1), rig.cpu(2));
-    rig.file(&first, F, 4, Layout::Contiguous);
-    rig.start(&first, W0, F, 4, Align::Odd);
+    let fixture = Fixture::new(&COSY, Era::V6_15Sound.rules());
+    let world = &fixture.world;
+    let (first, second) = (fixture.cpu(1), fixture.cpu(2));
+    fixture.file(&first, F, 4, Layout::Contiguous);
+    fixture.start(&first, W0, F, 4, Align::Odd);
     world.clone_thread(W0, W1).expect("a thread");
     assert_eq!(world.store(&first, W0, &Store { map: M, page: 0, value: 5 }), Ok(0));
     for _ in 0..3 {
         assert_eq!(world.load(&second, W1, &Load { map: M, page: 0 }), Ok(5));
     }
-    assert!(tally(&rig, tally::TLB_HIT) >= 2, "served without a walk");
+    assert!(tally(&fixture, tally::TLB_HIT) >= 2, "served without a walk");
     world.munmap(&first, W0, &Munmap { map: M, range: None }).expect("munmap");
     assert!(world.load(&second, W1, &Load { map: M, page: 0 }).is_err());
     world.close(&first, W0, &Close { fd: FdNo(0) }).expect("close");
     world.exit(&first, W1).expect("exit");
     world.exit(&first, W0).expect("exit");
     drop((first, second));
-    rig.assert_at_rest();
+    fixture.assert_at_rest();
 }
 
 #[test]
 fn unmapping_a_part_of_a_file_clears_exactly_that_part() {
     const PAGES: u32 = 6;
     for (first, pages) in (0..PAGES).flat_map(|first| (1..=PAGES).map(move |n| (first, n))) {
-        let rig = Rig::new(&COSY, Era::V6_15Sound.rules());
-        let cpu = rig.cpu(1);
-        let inode = rig.file(&cpu, F, PAGES, Layout::Contiguous);
-        rig.start(&cpu, W0, F, PAGES, Align::Odd);
-        (0..PAGES).for_each(|page| assert_eq!(rig.write(&cpu, W0, page), Ok(0)));
-        rig.world.dax.vm.unmap_mapping_pages(&cpu, MappingId(inode.0), FileRange::of(first, pages));
-        let mapped = |page: &u32| rig.world.observe(rig.frame(inode, *page)).mapcount == 1;
+        let fixture = Fixture::new(&COSY, Era::V6_15Sound.rules());
+        let cpu = fixture.cpu(1);
+        let inode = fixture.file(&cpu, F, PAGES, Layout::Contiguous);
+        fixture.start(&cpu, W0, F, PAGES, Align::Odd);
+        (0..PAGES).for_each(|page| assert_eq!(fixture.write(&cpu, W0, page), Ok(0)));
+        fixture.world.dax.vm.unmap_mapping_pages(
+            &cpu,
+            MappingId(inode.0),
+            FileRange::of(first, pages),
+        );
+        let mapped = |page: &u32| fixture.world.observe(fixture.frame(inode, *page)).mapcount == 1;
         let left: Vec<u32> = (0..PAGES).filter(mapped).collect();
         let outside: Vec<u32> =
             (0..PAGES).filter(|at| !(first..first + pages).contains(at)).collect();
@@ -286,8 +295,8 @@ fn unmapping_a_part_of_a_file_clears_exactly_that_part() {
 }
 
 /// A fault of the first process at a page of its first mapping.
-fn fault_at(rig: &Rig, cpu: &Cpu<'_>, page: u32, wanted: Access) -> VmFault {
-    let vm = &rig.world.dax.vm;
+fn fault_at(fixture: &Fixture, cpu: &Cpu<'_>, page: u32, wanted: Access) -> VmFault {
+    let vm = &fixture.world.dax.vm;
     let vma = |at| vm.find_vma(cpu, FIRST_MM, at).filter(|vma| vma.pgoff_of(at) == page);
     let (vpn, vma) = (0..).map(Vpn).find_map(|at| Some((at, vma(at)?))).expect("a mapped page");
     VmFault { mm: FIRST_MM, vpn, pgoff: page, wanted, vma }
@@ -295,17 +304,17 @@ fn fault_at(rig: &Rig, cpu: &Cpu<'_>, page: u32, wanted: Access) -> VmFault {
 
 #[test]
 fn only_an_entry_of_the_same_page_is_made_writable() {
-    let rig = Rig::new(&COSY, Era::V6_15Sound.rules());
-    let cpu = rig.cpu(1);
-    let inode = rig.file(&cpu, F, 2, Layout::Contiguous);
-    rig.start(&cpu, W0, F, 2, Align::Odd);
-    assert_eq!(rig.read(&cpu, W0, 0), Ok(0));
-    let vm = &rig.world.dax.vm;
-    let fault = fault_at(&rig, &cpu, 0, Access::Write);
-    let pfn = rig.frame(inode, 0);
+    let fixture = Fixture::new(&COSY, Era::V6_15Sound.rules());
+    let cpu = fixture.cpu(1);
+    let inode = fixture.file(&cpu, F, 2, Layout::Contiguous);
+    fixture.start(&cpu, W0, F, 2, Align::Odd);
+    assert_eq!(fixture.read(&cpu, W0, 0), Ok(0));
+    let vm = &fixture.world.dax.vm;
+    let fault = fault_at(&fixture, &cpu, 0, Access::Write);
+    let pfn = fixture.frame(inode, 0);
     let page = |permission| Pte::Page(Leaf::new(pfn, permission));
     assert_eq!(vm.walk(FIRST_MM, fault.vpn), page(Access::Read));
-    assert_eq!(vm.insert_page(&cpu, &fault, rig.frame(inode, 1)), Insert::Raced);
+    assert_eq!(vm.insert_page(&cpu, &fault, fixture.frame(inode, 1)), Insert::Raced);
     assert_eq!(vm.walk(FIRST_MM, fault.vpn), page(Access::Read));
     assert_eq!(vm.insert_page(&cpu, &fault, pfn), Insert::Done);
     assert_eq!(vm.walk(FIRST_MM, fault.vpn), page(Access::Write));
@@ -313,111 +322,112 @@ fn only_an_entry_of_the_same_page_is_made_writable() {
 
 #[test]
 fn a_leaf_is_not_put_over_a_page_table() {
-    let rig = Rig::new(&COSY, Era::V6_15Sound.rules());
-    let world = &rig.world;
-    let cpu = rig.cpu(1);
-    let inode = rig.file(&cpu, F, 8, Layout::Huge);
-    rig.start(&cpu, W0, F, 8, Align::Natural);
-    assert_eq!(rig.read(&cpu, W0, 3), Ok(0));
+    let fixture = Fixture::new(&COSY, Era::V6_15Sound.rules());
+    let world = &fixture.world;
+    let cpu = fixture.cpu(1);
+    let inode = fixture.file(&cpu, F, 8, Layout::Huge);
+    fixture.start(&cpu, W0, F, 8, Align::Natural);
+    assert_eq!(fixture.read(&cpu, W0, 3), Ok(0));
     world
         .munmap(&cpu, W0, &Munmap { map: M, range: Some(PageRange { page: 7, pages: 1 }) })
         .expect("munmap");
-    assert_eq!(rig.read(&cpu, W0, 3), Ok(0), "a page of a folio that is still large");
-    let fault = fault_at(&rig, &cpu, 3, Access::Read);
+    assert_eq!(fixture.read(&cpu, W0, 3), Ok(0), "a page of a folio that is still large");
+    let fault = fault_at(&fixture, &cpu, 3, Access::Read);
     let vm = &world.dax.vm;
     let before = vm.walk(FIRST_MM, fault.vpn);
-    let head = rig.frame(inode, 0);
+    let head = fixture.frame(inode, 0);
     assert_eq!(vm.insert_huge(&cpu, &fault, head), Insert::Raced);
     assert_eq!((vm.walk(FIRST_MM, fault.vpn), vm.live_tables()), (before, 1));
     assert_eq!(world.observe(head).large.map(|large| large.entire_mapcount), Some(0));
     world.exit(&cpu, W0).expect("exit");
     drop(cpu);
-    rig.assert_at_rest();
+    fixture.assert_at_rest();
 }
 
 #[test]
 fn pages_of_a_large_folio_that_are_mapped_are_counted_once_each() {
-    let rig = Rig::new(&COSY, Era::V6_15Sound.rules());
-    let cpu = rig.cpu(1);
-    let inode = rig.file(&cpu, F, 8, Layout::Huge);
-    rig.start(&cpu, W0, F, 8, Align::Natural);
-    assert_eq!(rig.write(&cpu, W0, 0), Ok(0), "one large folio");
-    rig.start(&cpu, W1, F, 8, Align::Odd);
-    rig.start(&cpu, W2, F, 8, Align::Odd);
-    let folio = rig.world.dax.vm.pagemaps.memmap.folio(rig.frame(inode, 0));
+    let fixture = Fixture::new(&COSY, Era::V6_15Sound.rules());
+    let cpu = fixture.cpu(1);
+    let inode = fixture.file(&cpu, F, 8, Layout::Huge);
+    fixture.start(&cpu, W0, F, 8, Align::Natural);
+    assert_eq!(fixture.write(&cpu, W0, 0), Ok(0), "one large folio");
+    fixture.start(&cpu, W1, F, 8, Align::Odd);
+    fixture.start(&cpu, W2, F, 8, Align::Odd);
+    let folio = fixture.world.dax.vm.pagemaps.memmap.folio(fixture.frame(inode, 0));
     let counts = || (folio.nr_pages_mapped().read(), folio.mapcount());
     assert_eq!(counts(), (0, 1), "mapped whole is not mapped by the page");
     let maps = [(W1, 3, (1, 2)), (W2, 3, (1, 3)), (W2, 5, (2, 4))];
     for (worker, page, wanted) in maps {
-        assert_eq!(rig.write(&cpu, worker, page), Ok(0));
+        assert_eq!(fixture.write(&cpu, worker, page), Ok(0));
         assert_eq!(counts(), wanted);
     }
-    rig.world.exit(&cpu, W1).expect("exit");
+    fixture.world.exit(&cpu, W1).expect("exit");
     assert_eq!(counts(), (2, 3), "the third page is still mapped by another");
-    rig.world.exit(&cpu, W2).expect("exit");
+    fixture.world.exit(&cpu, W2).expect("exit");
     assert_eq!(counts(), (0, 1));
-    rig.world.exit(&cpu, W0).expect("exit");
+    fixture.world.exit(&cpu, W0).expect("exit");
     drop(cpu);
-    rig.assert_at_rest();
+    fixture.assert_at_rest();
 }
 
 #[test]
 fn what_is_left_behind_a_hole_maps_the_pages_it_did() {
-    let rig = Rig::new(&COSY, Era::V6_15Sound.rules());
-    let cpu = rig.cpu(1);
-    let inode = rig.file(&cpu, F, 8, Layout::Contiguous);
-    rig.start(&cpu, W0, F, 8, Align::Odd);
+    let fixture = Fixture::new(&COSY, Era::V6_15Sound.rules());
+    let cpu = fixture.cpu(1);
+    let inode = fixture.file(&cpu, F, 8, Layout::Contiguous);
+    fixture.start(&cpu, W0, F, 8, Align::Odd);
     let hole = Some(PageRange { page: 3, pages: 2 });
-    rig.world.munmap(&cpu, W0, &Munmap { map: M, range: hole }).expect("munmap");
+    fixture.world.munmap(&cpu, W0, &Munmap { map: M, range: hole }).expect("munmap");
     for page in [0, 2, 5, 7] {
-        assert_eq!(rig.write(&cpu, W0, page), Ok(0));
+        assert_eq!(fixture.write(&cpu, W0, page), Ok(0));
     }
-    let mapped = |page: &u32| rig.world.observe(rig.frame(inode, *page)).mapcount == 1;
+    let mapped = |page: &u32| fixture.world.observe(fixture.frame(inode, *page)).mapcount == 1;
     assert_eq!((0..8).filter(mapped).collect::<Vec<_>>(), [0, 2, 5, 7]);
-    rig.exit_all(&cpu);
+    fixture.exit_all(&cpu);
     drop(cpu);
-    rig.assert_at_rest();
+    fixture.assert_at_rest();
 }
 
 #[test]
 fn a_leaf_maps_nothing_in_front_of_its_mapping() {
-    let rig = Rig::new(&COSY, Era::V6_15Sound.rules());
-    let cpu = rig.cpu(1);
-    let inode = rig.file(&cpu, F, 16, Layout::Huge);
-    rig.world.spawn(&cpu, W0).expect("a process");
-    open(&rig.world, &cpu, W0, F);
+    let fixture = Fixture::new(&COSY, Era::V6_15Sound.rules());
+    let cpu = fixture.cpu(1);
+    let inode = fixture.file(&cpu, F, 16, Layout::Huge);
+    fixture.world.spawn(&cpu, W0).expect("a process");
+    open(&fixture.world, &cpu, W0, F);
     let natural = Align::Natural;
-    rig.world
+    fixture
+        .world
         .mmap(&cpu, W0, &Mmap { offset: 4, pages: 12, align: natural, ..MMAP })
         .expect("from the middle of a leaf on");
-    assert_eq!(rig.write(&cpu, W0, 0), Ok(0));
-    assert_eq!(tally(&rig, tally::PMD_MAPPED), 0);
-    assert_eq!(rig.world.observe(rig.frame(inode, 4)).mapcount, 1);
-    assert_eq!(rig.write(&cpu, W0, 4), Ok(0));
-    assert_eq!(tally(&rig, tally::PMD_MAPPED), 1, "the second lies inside");
-    rig.exit_all(&cpu);
+    assert_eq!(fixture.write(&cpu, W0, 0), Ok(0));
+    assert_eq!(tally(&fixture, tally::PMD_MAPPED), 0);
+    assert_eq!(fixture.world.observe(fixture.frame(inode, 4)).mapcount, 1);
+    assert_eq!(fixture.write(&cpu, W0, 4), Ok(0));
+    assert_eq!(tally(&fixture, tally::PMD_MAPPED), 1, "the second lies inside");
+    fixture.exit_all(&cpu);
     drop(cpu);
-    rig.assert_at_rest();
+    fixture.assert_at_rest();
 }
 
 #[test]
 fn a_leaf_maps_blocks_that_are_written_and_lie_side_by_side() {
-    let rig = Rig::new(&COSY, Era::V6_15Sound.rules());
-    let world = &rig.world;
-    let cpu = rig.cpu(1);
+    let fixture = Fixture::new(&COSY, Era::V6_15Sound.rules());
+    let world = &fixture.world;
+    let cpu = fixture.cpu(1);
     let state = Some(program::op::FileState::Unwritten);
     world.create_file(&cpu, F, 8, state, Layout::Huge).expect("an unwritten file");
     let inode = world.name_lookup(&cpu, F).expect("an inode");
-    rig.start(&cpu, W0, F, 8, Align::Natural);
-    assert_eq!(rig.read(&cpu, W0, 0), Ok(0));
-    assert_eq!(tally(&rig, tally::PMD_MAPPED), 0, "read as zeroes, and not yet written");
+    fixture.start(&cpu, W0, F, 8, Align::Natural);
+    assert_eq!(fixture.read(&cpu, W0, 0), Ok(0));
+    assert_eq!(tally(&fixture, tally::PMD_MAPPED), 0, "read as zeroes, and not yet written");
     let unwritten = |page| matches!(world.dax.extent(inode, page), Extent::Unwritten(_));
     assert!((0..8).all(unwritten));
     // A file whose first block is on the boundary and whose others are elsewhere.
-    let other = rig.file(&cpu, G, 8, Layout::Huge);
+    let other = fixture.file(&cpu, G, 8, Layout::Huge);
     world.dax.punch(&cpu, other, PageRange { page: 1, pages: 7 }).expect("punch");
     let third = program::op::FileIdx(2);
-    rig.file(&cpu, third, 32, Layout::Contiguous);
+    fixture.file(&cpu, third, 32, Layout::Contiguous);
     let file = FileRef::File(G);
     for page in 1..8 {
         assert_eq!(
@@ -425,18 +435,18 @@ fn a_leaf_maps_blocks_that_are_written_and_lie_side_by_side() {
             Ok(4096)
         );
     }
-    let first = rig.frame(other, 0).0;
-    assert!((1..8).any(|page| rig.frame(other, page).0 != first + page), "not side by side");
+    let first = fixture.frame(other, 0).0;
+    assert!((1..8).any(|page| fixture.frame(other, page).0 != first + page), "not side by side");
     world
         .mmap(&cpu, W0, &Mmap { map: MapNo(1), file, pages: 8, align: Align::Natural, ..MMAP })
         .expect("a mapping");
     for page in 1..8 {
         assert_eq!(world.load(&cpu, W0, &Load { map: MapNo(1), page }), Ok(i64::from(page)));
     }
-    assert_eq!(tally(&rig, tally::PMD_MAPPED), 0);
-    rig.exit_all(&cpu);
+    assert_eq!(tally(&fixture, tally::PMD_MAPPED), 0);
+    fixture.exit_all(&cpu);
     drop(cpu);
-    rig.assert_at_rest();
+    fixture.assert_at_rest();
 }
 
 /// Claims every time to have handled the fault, and maps nothing.
@@ -455,24 +465,25 @@ impl FaultHandler for Idle {
 
 #[test]
 fn an_access_and_a_slow_gup_that_retry_for_ever_end_with_the_machine() {
-    let attempts: [fn(&Rig, &Cpu<'_>, Vpn); 2] = [
-        |rig, cpu, at| {
-            let _ = rig.world.dax.vm.access(cpu, FIRST_MM, at, CpuAccess::Load, &Idle);
+    let attempts: [fn(&Fixture, &Cpu<'_>, Vpn); 2] = [
+        |fixture, cpu, at| {
+            let _ = fixture.world.dax.vm.access(cpu, FIRST_MM, at, CpuAccess::Load, &Idle);
         },
-        |rig, cpu, at| {
+        |fixture, cpu, at| {
             let (kind, access, longterm) = (GupKind::Get, Access::Read, Longterm::Short);
             let request = GupRequest { start: at, pages: 1, kind, access, longterm };
-            let _ = rig.world.dax.vm.gup(cpu, FIRST_MM, &request, &Idle, &mut [GupRange::EMPTY]);
+            let _ =
+                fixture.world.dax.vm.gup(cpu, FIRST_MM, &request, &Idle, &mut [GupRange::EMPTY]);
         },
     ];
     for attempt in attempts {
-        let rig = Rig::new(&COSY, Era::V6_15Sound.rules());
-        let cpu = rig.cpu(1);
-        rig.file(&cpu, F, 1, Layout::Contiguous);
-        rig.start(&cpu, W0, F, 1, Align::Odd);
-        let vm = &rig.world.dax.vm;
+        let fixture = Fixture::new(&COSY, Era::V6_15Sound.rules());
+        let cpu = fixture.cpu(1);
+        fixture.file(&cpu, F, 1, Layout::Contiguous);
+        fixture.start(&cpu, W0, F, 1, Align::Odd);
+        let vm = &fixture.world.dax.vm;
         let at = (0..).map(Vpn).find(|&at| vm.find_vma(&cpu, FIRST_MM, at).is_some());
-        let ended = catch_abandon(|| attempt(&rig, &cpu, at.expect("the mapping")));
+        let ended = catch_abandon(|| attempt(&fixture, &cpu, at.expect("the mapping")));
         assert!(matches!(ended, Err(Stopped::Poisoned(Poison::Requested(_)))), "{ended:?}");
     }
 }

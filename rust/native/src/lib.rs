@@ -2,7 +2,7 @@
 //!
 //! | module | question |
 //! |---|---|
-//! | [`lab`] | a world with its machine and memory, and a safe way in |
+//! | [`threaded`] | a world with its machine and memory, and a safe way in |
 //! | [`stress`] | does it survive real threads? |
 //! | [`conform`] | does the model do what a recorded kernel did? |
 //! | [`mod@bench`] | what does it cost, against a floor measured in the same round? |
@@ -10,5 +10,5 @@
 
 pub mod bench;
 pub mod conform;
-pub mod lab;
 pub mod stress;
+pub mod threaded;

@@ -1,7 +1,7 @@
 //! The one door through which the protocol reaches the machine: atomics, locks, waiting, RCU,
 //! per-CPU slots, arena memory, ghosts. This is the *native* face, on real threads.
 //!
-//! `sched-prim` offers the same names under a controlled scheduler, `loom-prim` those that the lower rooms
+//! `prim-explored` offers the same names under a controlled scheduler, `prim-weak` those that the lower rooms
 //! use on weak memory; they share, by link, the files in which nothing depends on how tasks run. So three
 //! rules hold here:
 //! every operation that another task can observe is a function or method of this crate; no `std`

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use pgmap_mm::world::{Failure, Party, World as Emulated};
-use pgmap_native::lab::{Lab, Patience};
+use pgmap_native::threaded::{Patience, ThreadedWorld};
 use pgmap_prim::{Cpu, Poison, Stopped, TaskId, TaskState};
 use pgmap_program::Errno;
 use pgmap_program::op::{WORKERS_MAX, WorkerId};
@@ -28,7 +28,7 @@ pub(crate) enum State {
 /// A world's machine, and who is inside it.
 #[derive(Debug)]
 pub(crate) struct Entry {
-    lab: Lab,
+    threaded: ThreadedWorld,
     /// A closed world keeps its memory until Python forgets it, so that a call needs no reference.
     closed: AtomicBool,
     generation: u64,
@@ -51,9 +51,9 @@ impl Drop for Taken<'_> {
 }
 
 impl Entry {
-    pub(crate) fn new(lab: Lab, deadline: Duration, stuck: Stuck) -> Self {
+    pub(crate) fn new(threaded: ThreadedWorld, deadline: Duration, stuck: Stuck) -> Self {
         Self {
-            lab,
+            threaded,
             closed: AtomicBool::new(false),
             generation: generation(),
             deadline,
@@ -63,7 +63,7 @@ impl Entry {
     }
 
     /// The machine, if it can still be used.
-    pub(crate) fn lab(&self, py: Python<'_>) -> PyResult<&Lab> {
+    pub(crate) fn threaded(&self, py: Python<'_>) -> PyResult<&ThreadedWorld> {
         if self.generation != generation() {
             let why = "this world belongs to the process that forked this one; make a new one here";
             return Err(raise::error(py, Class::WorldPoisoned, why));
@@ -76,9 +76,9 @@ impl Entry {
         if self.closed.load(Ordering::Relaxed) {
             return Err(closed(py));
         }
-        match self.lab.machine().poisoned() {
+        match self.threaded.machine().poisoned() {
             Some(poison) => Err(self.dead(py, &poison)),
-            None => Ok(&self.lab),
+            None => Ok(&self.threaded),
         }
     }
 
@@ -91,7 +91,7 @@ impl Entry {
     pub(crate) fn state(&self) -> State {
         if self.is_closed() {
             State::Closed
-        } else if self.generation != generation() || self.lab.machine().poisoned().is_some() {
+        } else if self.generation != generation() || self.threaded.machine().poisoned().is_some() {
             State::Poisoned
         } else {
             State::Open
@@ -101,7 +101,7 @@ impl Entry {
     /// Ends the world: calls in progress end with an exception, later ones are refused. May be repeated.
     pub(crate) fn close(&self) {
         if self.generation == generation() && !self.closed.swap(true, Ordering::Relaxed) {
-            self.lab.machine().poison(Poison::Requested("it was closed".to_owned()));
+            self.threaded.machine().poison(Poison::Requested("it was closed".to_owned()));
         }
     }
 
@@ -125,9 +125,9 @@ impl Entry {
         py: Python<'_>,
         worker: WorkerId,
     ) -> PyResult<Option<&'static str>> {
-        let lab = self.lab(py)?;
+        let threaded = self.threaded(py)?;
         let task = self.inside[worker.index()].load(Ordering::Relaxed);
-        Ok(match lab.machine().task_state(TaskId(task)) {
+        Ok(match threaded.machine().task_state(TaskId(task)) {
             TaskState::Asleep(waiting) if task != 0 => Some(waiting.class.name),
             _ => None,
         })
@@ -135,10 +135,10 @@ impl Entry {
 
     /// Sends a worker that is inside a call a signal. Whether it was inside one.
     pub(crate) fn interrupt(&self, py: Python<'_>, worker: WorkerId) -> PyResult<bool> {
-        let lab = self.lab(py)?;
+        let threaded = self.threaded(py)?;
         let task = self.inside[worker.index()].load(Ordering::Relaxed);
         if task != 0 {
-            lab.machine().signal(TaskId(task));
+            threaded.machine().signal(TaskId(task));
         }
         Ok(task != 0)
     }
@@ -175,24 +175,24 @@ impl Entry {
         task: u32,
         call: impl FnOnce(&Emulated, &Cpu<'_>) -> R + Send,
     ) -> PyResult<(R, Option<Expired>)> {
-        let lab = self.lab(py)?;
+        let threaded = self.threaded(py)?;
         let (outcome, caught, expired, why) = py.detach(|| {
-            let poll = Signals::new(lab.machine(), self.stuck);
+            let poll = Signals::new(threaded.machine(), self.stuck);
             let patience = Patience { deadline: Some(self.deadline), poll: Some(&poll) };
-            let outcome = lab.enter_if_free(task, patience, |cpu| call(lab.world(), cpu));
+            let outcome = threaded.enter_if_free(task, patience, |cpu| call(threaded.world(), cpu));
             (outcome, poll.caught.into_inner(), poll.expired.into_inner(), poll.why.get())
         });
         match (outcome, caught) {
             (Ok(Ok(done)), None) => Ok((done, expired)),
             (Ok(Ok(_)), Some(caught)) => Err(caught),
             (Ok(Err(_)), _) => {
-                let cpus = lab.machine().cpus();
+                let cpus = threaded.machine().cpus();
                 let why = format!("every CPU of the world is in use (cpus={cpus})");
                 Err(raise::error(py, Class::Busy, why))
             }
-            (Err(stopped), None) => Err(self.stopped(py, lab, task, stopped, why)),
+            (Err(stopped), None) => Err(self.stopped(py, threaded, task, stopped, why)),
             (Err(stopped), Some(caught)) => {
-                caught.set_cause(py, Some(self.stopped(py, lab, task, stopped, why)));
+                caught.set_cause(py, Some(self.stopped(py, threaded, task, stopped, why)));
                 Err(caught)
             }
         }
@@ -209,25 +209,32 @@ impl Entry {
 
     /// A wait that was given up although a signal could have ended it; the world is in order.
     fn expired(&self, py: Python<'_>, task: u32, expired: &Expired) -> PyErr {
-        let holders = py.detach(|| holders(&self.lab, self.deadline, &expired.waiters));
+        let holders = py.detach(|| holders(&self.threaded, self.deadline, &expired.waiters));
         let waiters: Vec<String> = expired.waiters.iter().map(describe).collect();
         raise::build(py, Class::DeadlineExceeded, (self.why(task, expired.why), waiters, holders))
     }
 
-    fn stopped(&self, py: Python<'_>, lab: &Lab, task: u32, stopped: Stopped, why: Why) -> PyErr {
+    fn stopped(
+        &self,
+        py: Python<'_>,
+        threaded: &ThreadedWorld,
+        task: u32,
+        stopped: Stopped,
+        why: Why,
+    ) -> PyErr {
         match stopped {
             Stopped::Poisoned(Poison::Hang { task: who, waiters }) if who.0 == task => {
                 let why = self.why(task, why);
                 let message =
                     format!("{why}, in a wait that no signal ends; the world is poisoned");
-                let holders = py.detach(|| holders(lab, self.deadline, &waiters));
+                let holders = py.detach(|| holders(threaded, self.deadline, &waiters));
                 let waiters: Vec<String> = waiters.iter().map(describe).collect();
                 raise::build(py, Class::HangDetected, (message, waiters, holders))
             }
             Stopped::Poisoned(poison) => self.dead(py, &poison),
             Stopped::Panic(message) => {
                 let message = format!("pgmap itself failed: {message}");
-                lab.machine().poison(Poison::Requested(message.clone()));
+                threaded.machine().poison(Poison::Requested(message.clone()));
                 raise::error(py, Class::InternalError, message)
             }
         }

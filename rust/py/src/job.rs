@@ -1,7 +1,7 @@
 //! Work in a thread of its own, which Python watches: a glance now and then, a wish to stop, the result.
 //!
 //! The explorer's labs belong to the thread that made them, so the whole of a search happens in one.
-//! Nothing of it touches Python. A panic there is caught and told as a fault of pgmap.
+//! Nothing of it touches Python. A panic there is caught and told as a bug in pgmap.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};

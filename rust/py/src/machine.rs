@@ -168,7 +168,7 @@ impl World {
 
     /// Broken invariants, oldest first.
     fn violations<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
-        let records = self.entry.lab(py)?.machine().warnings();
+        let records = self.entry.threaded(py)?.machine().warnings();
         let seen = self.look(py, |world, cpu| {
             records.iter().map(|record| world.violation(cpu, record)).collect::<Vec<_>>()
         })?;
@@ -185,9 +185,9 @@ impl World {
 
     /// How often each slow path was taken.
     fn tallies<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let lab = self.entry.lab(py)?;
+        let threaded = self.entry.threaded(py)?;
         let all = PyDict::new(py);
-        let count = |tally: Tally| lab.machine().tally(tally);
+        let count = |tally: Tally| threaded.machine().tally(tally);
         tally::ALL.iter().try_for_each(|(tally, name)| all.set_item(*name, count(*tally)))?;
         Ok(all)
     }

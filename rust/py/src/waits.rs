@@ -5,7 +5,7 @@ use std::time::Duration;
 use pgmap_mm::dax::PAGE_IDLE;
 use pgmap_mm::page::Pfn;
 use pgmap_mm::world::{IN_FLIGHT, Party};
-use pgmap_native::lab::{Lab, Patience};
+use pgmap_native::threaded::{Patience, ThreadedWorld};
 use pgmap_prim::Waiter;
 
 /// The frame somebody waits for.
@@ -27,14 +27,18 @@ pub(crate) fn describe(waiter: &Waiter) -> String {
 }
 
 /// Who holds the pages that are waited for, as far as the machine can still tell.
-pub(crate) fn holders(lab: &Lab, deadline: Duration, waiters: &[Waiter]) -> Vec<String> {
+pub(crate) fn holders(
+    threaded: &ThreadedWorld,
+    deadline: Duration,
+    waiters: &[Waiter],
+) -> Vec<String> {
     let patience = Patience { deadline: Some(deadline), poll: None };
     let mut frames: Vec<u32> = waiters.iter().filter_map(awaited).map(|pfn| pfn.0).collect();
     frames.sort_unstable();
     frames.dedup();
-    let found = lab.enter(0, patience, |cpu| {
+    let found = threaded.enter(0, patience, |cpu| {
         let of = |pfn: u32| {
-            let holders = lab.world().holders(cpu, Pfn(pfn)).into_iter();
+            let holders = threaded.world().holders(cpu, Pfn(pfn)).into_iter();
             holders.map(move |holder| format!("pfn {pfn}: {}, {} page(s)", holder.by, holder.pages))
         };
         frames.iter().flat_map(|pfn| of(*pfn)).collect()

@@ -9,7 +9,7 @@ use std::time::Duration;
 use pgmap_mm::page::{Oracle, Pfn};
 use pgmap_mm::vm::GupKind;
 use pgmap_mm::world::{Failure, Party, World as Emulated};
-use pgmap_native::lab::{Lab, Patience};
+use pgmap_native::threaded::{Patience, ThreadedWorld};
 use pgmap_prim::{Cpu, catch_abandon};
 use pgmap_program::op::{self, FileRef, FileState, Layout, Op, SLOW_BLOCK, WorkerId};
 use pgmap_program::{Era, Errno, FileSpec, Geometry, Program as Parsed, Rules};
@@ -63,7 +63,7 @@ impl World {
     }
 
     pub(crate) fn resolve(&self, py: Python<'_>, name: &str) -> PyResult<Resolved<'_>> {
-        self.entry.lab(py)?;
+        self.entry.threaded(py)?;
         self.names
             .find(name)
             .ok_or_else(|| raise::failure(py, Errno::ENOENT.into(), &format!("file {name}")))
@@ -119,7 +119,7 @@ impl World {
         op: &Op,
         call: impl FnOnce(&Emulated, &Cpu<'_>) -> Result<R, Failure> + Send,
     ) -> PyResult<Result<R, Failure>> {
-        self.entry.lab(py)?;
+        self.entry.threaded(py)?;
         let task = Party::task(worker, op.call_number());
         let _worker = self.entry.take(py, worker, task)?;
         let _child = match op {
@@ -175,7 +175,7 @@ impl World {
 
     /// Executes one step of the language; an errno or a death is a result here.
     pub(crate) fn try_step(&self, py: Python<'_>, text: &str) -> PyResult<Result<i64, Failure>> {
-        self.entry.lab(py)?;
+        self.entry.threaded(py)?;
         let _names = self.names.hold();
         let step =
             self.language().parse_step(text).map_err(|wrong| raise::parse_error(py, &wrong))?;
@@ -199,10 +199,10 @@ impl World {
         state: Option<FileState>,
         layout: Layout,
     ) -> PyResult<()> {
-        let lab = self.entry.lab(py)?;
+        let threaded = self.entry.threaded(py)?;
         let is_free = |index| {
-            let found =
-                lab.enter(0, Patience::default(), |cpu| lab.world().name_lookup(cpu, index));
+            let found = threaded
+                .enter(0, Patience::default(), |cpu| threaded.world().name_lookup(cpu, index));
             matches!(found, Ok(Err(_)))
         };
         let refuse = |failure| raise::failure(py, failure, &format!("file {file} {pages}"));
@@ -218,7 +218,7 @@ impl World {
 
     /// A frame of this world.
     pub(crate) fn pfn(&self, py: Python<'_>, frame: Frame) -> PyResult<Pfn> {
-        let frames = self.entry.lab(py)?.world().dax.vm.pagemaps.memmap.frames();
+        let frames = self.entry.threaded(py)?.world().dax.vm.pagemaps.memmap.frames();
         if frame.0 < frames {
             return Ok(Pfn(frame.0));
         }
@@ -248,9 +248,10 @@ impl World {
         let geometry =
             geometry.map_or(Ok(sizes::USUAL), |asked| sizes::geometry(sizes::USUAL, asked))?;
         let oracle = if checks { Oracle::On } else { Oracle::Off };
-        let lab = py.detach(|| catch_abandon(|| Lab::with_oracle(&geometry, rules, oracle)));
-        let lab = match lab {
-            Ok(Ok(lab)) => lab,
+        let threaded =
+            py.detach(|| catch_abandon(|| ThreadedWorld::with_oracle(&geometry, rules, oracle)));
+        let threaded = match threaded {
+            Ok(Ok(threaded)) => threaded,
             Ok(Err(refused)) => return Err(PyValueError::new_err(refused.to_string())),
             Err(stopped) => {
                 return Err(raise::error(py, Class::InternalError, stopped.to_string()));
@@ -258,7 +259,7 @@ impl World {
         };
         let seconds = deadline.0;
         Ok(Self {
-            entry: Entry::new(lab, Duration::from_secs_f64(seconds), stuck.0),
+            entry: Entry::new(threaded, Duration::from_secs_f64(seconds), stuck.0),
             names: Names::default(),
             era,
             rules,
@@ -432,12 +433,12 @@ impl World {
     /// Whether no call is running: each thread inside sleeps, and nothing but another call or a signal
     /// will change that.
     fn settled(&self, py: Python<'_>) -> PyResult<bool> {
-        Ok(self.entry.lab(py)?.machine().settled())
+        Ok(self.entry.threaded(py)?.machine().settled())
     }
 
     /// Everybody who sleeps in a call.
     fn waiters<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
-        let waiters = self.entry.lab(py)?.machine().waiters();
+        let waiters = self.entry.threaded(py)?.machine().waiters();
         results::tuple(py, &waiters, |waiter| results::waiter(py, waiter))
     }
 }

@@ -17,7 +17,7 @@ use std::collections::HashMap;
 use crate::cache::Cache;
 use crate::clock::REST;
 use crate::dpor::Path;
-use crate::failure::{Failure, Fault, Recurrence};
+use crate::failure::{Defect, Failure, Recurrence};
 use crate::guide::{End, Guide, Wish};
 use crate::hash::Folding;
 use crate::history::History;
@@ -341,10 +341,10 @@ impl Engine {
     }
 
     /// Ends the execution with a defect; names the task that must stop.
-    pub(crate) fn fail(&mut self, fault: Fault) -> Task {
+    pub(crate) fn fail(&mut self, defect: Defect) -> Task {
         self.commit();
         let me = self.current();
-        self.close(End::Failed(Failure::Fault { task: Some(me), fault }));
+        self.close(End::Failed(Failure::Defect { task: Some(me), defect }));
         me
     }
 

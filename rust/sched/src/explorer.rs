@@ -95,7 +95,7 @@ impl Explorer {
             Ok(Err(error)) => End::Unable(error.to_string()),
             Ok(Ok(End::Passed)) => match guarded(|| model.finish()) {
                 Ok(Ok(())) => End::Passed,
-                Ok(Err(fault)) => End::Failed(Failure::Fault { task: None, fault }),
+                Ok(Err(defect)) => End::Failed(Failure::Defect { task: None, defect }),
                 Err(message) => End::Failed(Failure::Panic { task: None, message }),
             },
             Ok(Ok(end)) => end,

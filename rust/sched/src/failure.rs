@@ -6,7 +6,7 @@ use crate::step::{Step, Task};
 
 /// A defect that the model found itself; the numbers are the caller's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Fault {
+pub struct Defect {
     pub code: u32,
     pub object: u64,
     pub value: i64,
@@ -37,7 +37,7 @@ pub struct Recurrence {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Failure {
     /// The model said so: from a task, or (`None`) from its final check.
-    Fault { task: Option<Task>, fault: Fault },
+    Defect { task: Option<Task>, defect: Defect },
     /// No task can run, and at least one of them sleeps. `cycle` lists the tasks of a ring in
     /// the wait-for graph, each waiting for the next, when there is one.
     Deadlock { waits: Vec<Blocked>, cycle: Option<Vec<Task>> },

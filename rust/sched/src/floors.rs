@@ -6,7 +6,7 @@ use crate::guide::{End, Guide, Wish};
 use crate::splitmix::SplitMix64;
 use crate::strategy::{Pct, Profile, Sampler, Walk};
 use crate::toy::{Memory, Toy};
-use pgmap_sched::{Control, Fault};
+use pgmap_sched::{Control, Defect};
 
 const TASKS: u32 = 3;
 /// Steps of a task that do not matter, before each that does and after the last.
@@ -34,7 +34,7 @@ fn ladder(depth: u64) -> Toy {
     };
     Toy::new().task(rungs(0)).task(rungs(1)).task(bystander).check(move |memory| {
         match memory.peek(0) == depth + 1 {
-            true => Err(Fault { code: 1, object: 0, value: 0 }),
+            true => Err(Defect { code: 1, object: 0, value: 0 }),
             false => Ok(()),
         }
     })

@@ -70,7 +70,7 @@ mod traces;
 pub use control::Control;
 pub use coverage::Coverage;
 pub use explorer::Explorer;
-pub use failure::{Blocked, Failure, Fault, Recurrence};
+pub use failure::{Blocked, Defect, Failure, Recurrence};
 pub use log::{Event, Kind};
 pub use model::{Identity, Model};
 pub use replay::{Ended, Redone, Replayed, Trace};

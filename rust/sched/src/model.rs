@@ -1,6 +1,6 @@
 //! What is explored: a fixed number of tasks over some state that can be put back to its start.
 
-use crate::failure::Fault;
+use crate::failure::Defect;
 use crate::step::{Object, Step, Task};
 
 /// What a step does and to what, as a number for schedules: the same in every process, and as long as the model
@@ -54,7 +54,7 @@ pub trait Model {
     /// # Errors
     ///
     /// The defect that the final state shows.
-    fn finish(&self) -> Result<(), Fault>;
+    fn finish(&self) -> Result<(), Defect>;
 
     /// Whether it wants to hear where tasks met; asked after every execution.
     fn asks_who_met(&self) -> bool {

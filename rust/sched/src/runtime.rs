@@ -19,7 +19,7 @@ use core::ptr::{self, NonNull};
 
 use crate::coroutine;
 use crate::engine::Engine;
-use crate::failure::Fault;
+use crate::failure::Defect;
 use crate::place::Turn;
 use crate::step::{Effect, Object, Step, Task, Wait};
 
@@ -218,10 +218,10 @@ pub fn foretell(task: Task, step: Step) {
 /// # Panics
 ///
 /// Outside a run, where there is no execution to end.
-pub fn fail(fault: Fault) -> ! {
-    match with(|engine| engine.fail(fault)) {
+pub fn fail(defect: Defect) -> ! {
+    match with(|engine| engine.fail(defect)) {
         Some(me) => coroutine::leave(me),
-        None => panic!("a fault outside a run: {fault:?}"),
+        None => panic!("a defect outside a run: {defect:?}"),
     }
 }
 

@@ -6,8 +6,8 @@ mod toy;
 use std::cell::Cell;
 
 use pgmap_sched::{
-    Control, Doubt, Ended, Explorer, Failure, Fault, Judgement, Limit, Outcome, Plan, Stats, Trace,
-    choose,
+    Control, Defect, Doubt, Ended, Explorer, Failure, Judgement, Limit, Outcome, Plan, Stats,
+    Trace, choose,
 };
 use toy::{Memory, Toy, brute, by_class, found, search_all};
 
@@ -258,7 +258,7 @@ fn a_loop_without_end_does_not_hide_what_comes_after_it() {
     let mut toy = Toy::new().task(spinner).task(|memory| memory.store(0, 1));
     let (outcome, failures) = search_all(&mut toy, &Plan { steps_max: 50, ..by_class() });
     assert!(matches!(outcome, Outcome::Inconclusive { why: Doubt::TooLong, .. }), "{outcome:?}");
-    assert!(failures.iter().any(|(failure, _)| matches!(failure, Failure::Fault { .. })));
+    assert!(failures.iter().any(|(failure, _)| matches!(failure, Failure::Defect { .. })));
 }
 
 #[test]
@@ -290,7 +290,7 @@ fn a_fault_that_needs_one_order_is_found() {
         };
         Toy::new().task(both).task(late).task(|memory| memory.store(1, 1)).check(|memory| {
             match memory.result_of(0) {
-                1 => Err(Fault { code: 3, object: 0, value: 1 }),
+                1 => Err(Defect { code: 3, object: 0, value: 1 }),
                 _ => Ok(()),
             }
         })

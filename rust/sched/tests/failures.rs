@@ -6,7 +6,7 @@ mod toy;
 use std::panic::Location;
 
 use pgmap_sched::{
-    Effect, Failure, Fault, Object, Outcome, Plan, Step, Task, Verb, Wait, fail, point_when,
+    Defect, Effect, Failure, Object, Outcome, Plan, Step, Task, Verb, Wait, fail, point_when,
 };
 use toy::{Memory, Toy, brute, cached, found, lost_update, search, search_all};
 
@@ -34,8 +34,8 @@ fn a_lost_update_needs_one_preemption() {
     let mut toy = lost_update();
     let outcome = search(&mut toy, &cached(BOUND));
     let Outcome::Found { failure, schedule, bound, stats } = outcome else { panic!("{outcome:?}") };
-    let fault = Fault { code: 7, object: 0, value: 1 };
-    assert_eq!(failure, Failure::Fault { task: None, fault });
+    let defect = Defect { code: 7, object: 0, value: 1 };
+    assert_eq!(failure, Failure::Defect { task: None, defect });
     assert_eq!((bound, stats.len(), stats[0].failures), (Some(1), 2, 0));
     // The first task reads, the second runs to its end; the rest is the default.
     let departures: Vec<_> = schedule.departures().iter().map(|d| (d.at, d.task)).collect();
@@ -150,7 +150,7 @@ fn a_busy_lock_by_compare_and_exchange_raises_no_alarm() {
     };
     let check = |memory: &Memory| match memory.peek(1) {
         2 => Ok(()),
-        _ => Err(Fault { code: 1, object: 1, value: 0 }),
+        _ => Err(Defect { code: 1, object: 1, value: 0 }),
     };
     clean(Toy::new().task(task).task(task).check(check));
 }
@@ -338,14 +338,14 @@ fn a_loop_that_outruns_the_limit_of_events_proves_nothing() {
 fn a_task_can_end_the_execution_with_a_fault() {
     let accuser = |memory: &Memory| {
         if memory.load(0) == 1 {
-            fail(Fault { code: 3, object: 9, value: -1 });
+            fail(Defect { code: 3, object: 9, value: -1 });
         }
     };
     let mut toy = Toy::new().task(|memory: &Memory| memory.store(0, 1)).task(accuser);
     let (outcome, failures) = search_all(&mut toy, &brute(None));
-    let fault = Fault { code: 3, object: 9, value: -1 };
+    let defect = Defect { code: 3, object: 9, value: -1 };
     assert_eq!(failures.len(), 1);
-    assert_eq!(failures[0].0, Failure::Fault { task: Some(Task(1)), fault });
+    assert_eq!(failures[0].0, Failure::Defect { task: Some(Task(1)), defect });
     assert_eq!((outcome.stats()[0].schedules, outcome.stats()[0].failures), (2, 1));
 }
 

@@ -3,8 +3,8 @@
 mod toy;
 
 use pgmap_sched::{
-    Control, Effect, Ended, Explorer, Failure, Fault, Model, Object, Outcome, Schedule, Step, Task,
-    Trace, Verb, Wait, choose_paid, foretell, point_when,
+    Control, Defect, Effect, Ended, Explorer, Failure, Model, Object, Outcome, Schedule, Step,
+    Task, Trace, Verb, Wait, choose_paid, foretell, point_when,
 };
 use toy::{Memory, Toy, brute, cached, search, search_all};
 
@@ -60,7 +60,7 @@ fn bad_payment() -> Toy {
         memory.store(1, if memory.load(0) == 2 { paid.into() } else { 0 });
     };
     Toy::new().task(body).task(|memory| _ = memory.add(0, 1)).check(|memory| match memory.peek(1) {
-        8 => Err(Fault { code: 1, object: 0, value: 8 }),
+        8 => Err(Defect { code: 1, object: 0, value: 8 }),
         _ => Ok(()),
     })
 }
@@ -141,7 +141,7 @@ impl Model for Served {
         }
     }
 
-    fn finish(&self) -> Result<(), Fault> {
+    fn finish(&self) -> Result<(), Defect> {
         self.0.finish()
     }
 }

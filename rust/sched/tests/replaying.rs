@@ -155,7 +155,7 @@ impl Model for Leaky {
         }
     }
 
-    fn finish(&self) -> Result<(), pgmap_sched::Fault> {
+    fn finish(&self) -> Result<(), pgmap_sched::Defect> {
         Ok(())
     }
 }
@@ -195,7 +195,7 @@ impl Model for Tiring {
         }
     }
 
-    fn finish(&self) -> Result<(), pgmap_sched::Fault> {
+    fn finish(&self) -> Result<(), pgmap_sched::Defect> {
         Ok(())
     }
 }

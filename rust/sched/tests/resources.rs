@@ -8,7 +8,7 @@ use std::hint::black_box;
 use std::panic::Location;
 
 use pgmap_sched::{
-    Control, Effect, Explorer, Fault, Judgement, Limit, Model, Object, Outcome, Plan, Progress,
+    Control, Defect, Effect, Explorer, Judgement, Limit, Model, Object, Outcome, Plan, Progress,
     Step, Task, Verb, choose, current, intern, point, running,
 };
 use toy::random::random_toy;
@@ -25,7 +25,7 @@ fn abandoning() -> Toy {
     let judge = |memory: &Memory| {
         memory.add(0, 1);
         let _ = choose(1_000_000_000);
-        pgmap_sched::fail(Fault { code: 0, object: 0, value: 0 });
+        pgmap_sched::fail(Defect { code: 0, object: 0, value: 0 });
     };
     let bystander = |memory: &Memory| {
         memory.add(1, 1);
@@ -170,7 +170,7 @@ impl Model for Addressed {
         }
     }
 
-    fn finish(&self) -> Result<(), Fault> {
+    fn finish(&self) -> Result<(), Defect> {
         let first = 1 << 63;
         let wanted = [first, first + 1, first, first + 2].map(Object);
         assert_eq!(*self.met.borrow(), wanted);

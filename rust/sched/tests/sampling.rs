@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use pgmap_sched::{
-    Control, Ended, Explorer, Failure, Fault, Judgement, Outcome, Profile, Sampled, Sampling,
+    Control, Defect, Ended, Explorer, Failure, Judgement, Outcome, Profile, Sampled, Sampling,
     Strategy, Trace, choose,
 };
 use toy::random::random_toy;
@@ -231,7 +231,7 @@ fn few_among_many() -> Toy {
         }
     };
     Toy::new().task(rungs(0)).task(rungs(1)).check(|memory| match memory.peek(0) {
-        6 => Err(Fault { code: 2, object: 0, value: 0 }),
+        6 => Err(Defect { code: 2, object: 0, value: 0 }),
         _ => Ok(()),
     })
 }
@@ -260,7 +260,7 @@ fn late_window() -> Toy {
         .task(|memory| memory.store(0, 1))
         .check(|memory| match memory.result_of(0) {
             0 => Ok(()),
-            _ => Err(Fault { code: 3, object: 0, value: 0 }),
+            _ => Err(Defect { code: 3, object: 0, value: 0 }),
         })
 }
 
@@ -411,7 +411,7 @@ fn a_model_that_does_not_repeat_itself_is_no_finding() {
     let mut toy = Toy::new().task(body).check(move |_| {
         *counted.borrow_mut() += 1;
         match *counted.borrow() % 2 {
-            1 => Err(Fault { code: 9, object: 0, value: 0 }),
+            1 => Err(Defect { code: 9, object: 0, value: 0 }),
             _ => Ok(()),
         }
     });

@@ -93,7 +93,7 @@ fn a_failure_that_is_being_written_down_is_not_lost_to_a_stop() {
     // Two looks before it fails, and from then on everybody wants it to stop.
     let fails = |memory: &Memory| {
         (0..10_000).for_each(|_| _ = memory.load(0));
-        pgmap_sched::fail(pgmap_sched::Fault { code: 1, object: 0, value: 0 });
+        pgmap_sched::fail(pgmap_sched::Defect { code: 1, object: 0, value: 0 });
     };
     let mut stop = stop_at(3);
     let outcome = Explorer::new().search(
@@ -121,7 +121,7 @@ fn what_is_left_of_a_schedule_is_followed_in_a_smaller_model() {
             })
             .check(|memory| match memory.peek(0) {
                 2 => Ok(()),
-                other => Err(pgmap_sched::Fault { code: 1, object: 0, value: other as i64 }),
+                other => Err(pgmap_sched::Defect { code: 1, object: 0, value: other as i64 }),
             })
     };
     let (failure, schedule) = toy::found(&mut model(50), &cached(Some(1)));

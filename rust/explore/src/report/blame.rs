@@ -1,9 +1,9 @@
-//! Whose fault it is: the places in a trace that a report points at.
+//! Who is to blame: the places in a trace that a report points at.
 
 use pgmap_sched::{Effect, Event, Failure, Kind, Task};
 
 use super::accesses::Accesses;
-use super::rows::Teller;
+use super::rows::TraceReader;
 use super::subject::{Thing, Word};
 
 /// The page whose refcount changed last.
@@ -15,7 +15,7 @@ pub(super) fn last_counted(trace: &[Event], accesses: &Accesses<'_>) -> Option<u
     (0..trace.len()).rev().filter(|&at| trace[at].effect == Effect::Write).find_map(count)
 }
 
-impl Teller<'_> {
+impl TraceReader<'_> {
     /// The last change of the page's refcount of this kind.
     pub(super) fn last_count(&self, kind: impl Fn(i32, i32) -> bool) -> Option<usize> {
         let head = self.focus?.head;
@@ -48,13 +48,13 @@ impl Teller<'_> {
         self.trace.iter().rposition(is)
     }
 
-    /// The tasks whose fault it is, who noticed first, each with a place in the trace inside its call.
+    /// The tasks to blame, who noticed first, each with a place in the trace inside its call.
     pub(super) fn guilty(&self, failure: Option<&Failure>) -> Vec<(Task, usize)> {
         let stuck = |tasks: &mut dyn Iterator<Item = Task>| -> Vec<(Task, usize)> {
             tasks.filter_map(|task| Some((task, self.last_step(task)?))).take(2).collect()
         };
         let noticed = match failure {
-            Some(Failure::Fault { task, .. } | Failure::Panic { task, .. }) => {
+            Some(Failure::Defect { task, .. } | Failure::Panic { task, .. }) => {
                 task.and_then(|task| Some((task, self.last_step(task)?)))
             }
             Some(Failure::Deadlock { waits, cycle }) => {

@@ -12,16 +12,16 @@
 //! | `rows` | which steps are told |
 //! | `steps` | all of them, one by one |
 //! | `blame` | the places in the trace that matter most |
-//! | `story` | all of it together |
+//! | `builder` | all of it together |
 //! | `text` | the printed form |
 
 mod accesses;
 mod blame;
+mod builder;
 mod held;
 mod late;
 mod rows;
 mod steps;
-mod story;
 mod subject;
 mod text;
 
@@ -31,8 +31,8 @@ use pgmap_program::{Era, Geometry, Memory, TlbRefill};
 use pgmap_sched::{Control, Ended, Explorer, Trace};
 use serde::{Serialize, Serializer};
 
+use crate::explored::ExploredWorld;
 use crate::finding::Sort;
-use crate::lab::Lab;
 use crate::scenario::{Scenario, Unfinished};
 use crate::verdict::Found;
 
@@ -173,8 +173,8 @@ pub fn report(
     found: &Found,
     control: &mut dyn FnMut() -> Control,
 ) -> Result<Report, Unfinished> {
-    let lab = Lab::new(scenario, control)?;
-    let replayed = Explorer::new().replay(&mut &lab, &found.schedule, Trace::Keep, control);
+    let explored = ExploredWorld::new(scenario, control)?;
+    let replayed = Explorer::new().replay(&mut &explored, &found.schedule, Trace::Keep, control);
     let failure = match &replayed.end {
         Ended::Failed(failure) => Some(failure),
         Ended::Stopped => return Err(Unfinished::Stopped),
@@ -182,7 +182,7 @@ pub fn report(
         Ended::Passed | Ended::Unclear(_) => None,
     };
     let told = late::told(&replayed.trace, scenario.roles().len());
-    Ok(story::tell(scenario, found, &lab, &told, failure))
+    Ok(builder::tell(scenario, found, &explored, &told, failure))
 }
 
 impl fmt::Display for Report {

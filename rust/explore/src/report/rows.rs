@@ -16,7 +16,7 @@ use super::accesses::Accesses;
 use super::held;
 use super::late;
 use super::subject::{self, Focus, Thing, Word};
-use crate::lab::remark;
+use crate::explored::remark;
 use crate::names;
 use crate::scenario::{Role, Scenario};
 
@@ -83,7 +83,7 @@ pub(super) struct Candidate {
 }
 
 /// What rows are told from.
-pub(super) struct Teller<'a> {
+pub(super) struct TraceReader<'a> {
     pub(super) scenario: &'a Scenario,
     pub(super) roles: &'a [Role],
     pub(super) trace: &'a [Event],
@@ -93,7 +93,7 @@ pub(super) struct Teller<'a> {
     pub(super) focus: Option<Focus>,
 }
 
-impl Teller<'_> {
+impl TraceReader<'_> {
     fn row(&self, at: usize, tells: Tells, text: String) -> Row {
         let Event { index, task, .. } = self.trace[at];
         Row { n: None, event: index, task: Some(task.0), tells, text, margin: None, remark: None }

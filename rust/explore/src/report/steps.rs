@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::late;
 use super::subject::{self, Tables, Thing};
-use crate::lab::{Lab, remark};
+use crate::explored::{ExploredWorld, remark};
 use crate::names;
 use crate::scenario::{Role, Scenario, Unfinished};
 
@@ -40,12 +40,12 @@ pub fn steps(
     schedule: &Schedule,
     control: &mut dyn FnMut() -> Control,
 ) -> Result<Vec<Told>, Unfinished> {
-    let lab = Lab::new(scenario, control)?;
-    let replayed = Explorer::new().replay(&mut &lab, schedule, Trace::Keep, control);
+    let explored = ExploredWorld::new(scenario, control)?;
+    let replayed = Explorer::new().replay(&mut &explored, schedule, Trace::Keep, control);
     if replayed.end == Ended::Stopped {
         return Err(Unfinished::Stopped);
     }
-    let arena = lab.arena();
+    let arena = explored.arena();
     let walk = Walk { scenario, roles: scenario.roles(), tables: Tables::of(&arena) };
     Ok(replayed.trace.iter().map(|event| walk.told(event)).collect())
 }

@@ -8,8 +8,8 @@
 use pgmap_sched::{Control, Event, Explorer, Kind, Redone, Trace};
 
 use super::{Shrinker, edit};
+use crate::explored::{ExploredWorld, remark};
 use crate::finding::Finding;
-use crate::lab::{Lab, remark};
 use crate::scenario::Scenario;
 use crate::verdict::Found;
 
@@ -87,8 +87,9 @@ impl Shrinker<'_> {
     fn walk(&mut self) -> Option<Walk> {
         let (scenario, found) = self.best.clone();
         let mut control = || self.control();
-        let lab = Lab::new(&scenario, &mut control).ok()?;
-        let again = Explorer::new().replay(&mut &lab, &found.schedule, Trace::Keep, &mut control);
+        let explored = ExploredWorld::new(&scenario, &mut control).ok()?;
+        let again =
+            Explorer::new().replay(&mut &explored, &found.schedule, Trace::Keep, &mut control);
         self.spend(u64::from(found.schedule.events()));
         again.diverged.is_none().then(|| Walk::of(again.trace))
     }
@@ -117,7 +118,7 @@ impl Shrinker<'_> {
 
     /// The failure in this scenario, when its steps, told by their places before, go on as they did.
     fn follow(&mut self, candidate: &Scenario, kept: &[usize], walk: &Walk) -> Option<Found> {
-        let lab = Lab::new(candidate, &mut || self.control()).ok()?;
+        let explored = ExploredWorld::new(candidate, &mut || self.control()).ok()?;
         let mut stays = vec![false; self.program().steps.len()];
         kept.iter().for_each(|&at| stays[at] = true);
         let mut at = 0;
@@ -130,10 +131,11 @@ impl Shrinker<'_> {
         let (preemptions, finding) = (before.preemptions, before.finding.clone());
         let mends = before.mends.clone();
         let mut control = || self.control();
-        let redone = Explorer::new().redo(&mut &lab, &schedule, &mut control);
+        let redone = Explorer::new().redo(&mut &explored, &schedule, &mut control);
         self.spend(u64::from(schedule.events()));
         let Redone { failure, schedule, preemptions: needed } = redone?;
-        let now = Finding::of(candidate, &lab, &failure).filter(|now| now.is_same(&finding))?;
+        let now =
+            Finding::of(candidate, &explored, &failure).filter(|now| now.is_same(&finding))?;
         let preemptions = preemptions.map(|_| needed);
         Some(Found { finding: now, schedule, preemptions, drawn: None, mends })
     }

@@ -10,7 +10,7 @@ use prim::Cpu;
 use prim::model::Model;
 use program::Rules;
 
-use crate::rig::{FIRST, Rig, SECOND};
+use crate::fixture::{FIRST, Fixture, SECOND};
 
 /// Task 0 allocates the first of two frames that were one folio; task 1 asks for the second, which is free.
 pub(crate) struct StaleTail {
@@ -18,29 +18,29 @@ pub(crate) struct StaleTail {
 }
 
 impl Model for StaleTail {
-    type State = Rig;
+    type State = Fixture;
     const TASKS: u32 = 2;
 
-    fn start(&self, cpu: &Cpu<'_>) -> Rig {
-        let rig = Rig::new(cpu, self.rules, PagemapType::Private);
-        let pair = rig.alloc(cpu, 2);
+    fn start(&self, cpu: &Cpu<'_>) -> Fixture {
+        let fixture = Fixture::new(cpu, self.rules, PagemapType::Private);
+        let pair = fixture.alloc(cpu, 2);
         assert_eq!(pair.order(), Order(1));
-        rig.put(cpu, pair);
-        rig
+        fixture.put(cpu, pair);
+        fixture
     }
 
-    fn run(&self, rig: &Rig, cpu: &Cpu<'_>, task: u32) {
+    fn run(&self, fixture: &Fixture, cpu: &Cpu<'_>, task: u32) {
         if task == 0 {
-            assert_eq!(rig.alloc(cpu, 1).order(), Order::PAGE);
+            assert_eq!(fixture.alloc(cpu, 1).order(), Order::PAGE);
         } else {
-            let got = rig.pagemaps.folio_get(cpu, rig.id, SECOND).map(|folio| folio.pfn());
+            let got = fixture.pagemaps.folio_get(cpu, fixture.id, SECOND).map(|folio| folio.pfn());
             assert_eq!(got, None::<Pfn>, "a reference through a stale tail");
         }
     }
 
-    fn finish(&self, rig: &Rig, _: &Cpu<'_>) {
+    fn finish(&self, fixture: &Fixture, _: &Cpu<'_>) {
         let counts =
-            [FIRST, SECOND].map(|pfn| rig.pagemaps.memmap.page(pfn).refcount.count().get());
+            [FIRST, SECOND].map(|pfn| fixture.pagemaps.memmap.page(pfn).refcount.count().get());
         assert_eq!(counts, [1, 0]);
     }
 }

@@ -6,7 +6,7 @@ use prim::Cpu;
 use prim::model::Model;
 use program::Rules;
 
-use crate::rig::{FIRST, Rig};
+use crate::fixture::{FIRST, Fixture};
 
 /// Three tasks: all orders are too many.
 pub(crate) const PREEMPTIONS: usize = 3;
@@ -17,29 +17,29 @@ pub(crate) struct TwoHolders {
 }
 
 impl Model for TwoHolders {
-    type State = Rig;
+    type State = Fixture;
     const TASKS: u32 = 3;
 
-    fn start(&self, cpu: &Cpu<'_>) -> Rig {
-        let rig = Rig::new(cpu, self.rules, PagemapType::Private);
-        rig.alloc(cpu, 1).page().refcount.add(1);
-        rig
+    fn start(&self, cpu: &Cpu<'_>) -> Fixture {
+        let fixture = Fixture::new(cpu, self.rules, PagemapType::Private);
+        fixture.alloc(cpu, 1).page().refcount.add(1);
+        fixture
     }
 
-    fn run(&self, rig: &Rig, cpu: &Cpu<'_>, task: u32) {
+    fn run(&self, fixture: &Fixture, cpu: &Cpu<'_>, task: u32) {
         if task < 2 {
-            rig.uses.by(task);
-            rig.put(cpu, rig.pagemaps.memmap.folio(FIRST));
-        } else if let Some(folio) = rig.pagemaps.try_get_folio(cpu, FIRST, 1) {
-            assert!(!rig.freed.yet(), "a reference on a freed page");
-            rig.put(cpu, folio);
+            fixture.uses.by(task);
+            fixture.put(cpu, fixture.pagemaps.memmap.folio(FIRST));
+        } else if let Some(folio) = fixture.pagemaps.try_get_folio(cpu, FIRST, 1) {
+            assert!(!fixture.freed.yet(), "a reference on a freed page");
+            fixture.put(cpu, folio);
         }
     }
 
-    fn finish(&self, rig: &Rig, _: &Cpu<'_>) {
-        assert_eq!(rig.freed.times(), 1);
-        assert_eq!(rig.pagemaps.memmap.folio(FIRST).refcount().get(), 0);
+    fn finish(&self, fixture: &Fixture, _: &Cpu<'_>) {
+        assert_eq!(fixture.freed.times(), 1);
+        assert_eq!(fixture.pagemaps.memmap.folio(FIRST).refcount().get(), 0);
         // The pagemap's own reference is left, the page's is gone.
-        assert_eq!(rig.pagemaps.ledger(rig.id), 1);
+        assert_eq!(fixture.pagemaps.ledger(fixture.id), 1);
     }
 }

@@ -8,10 +8,10 @@
 //! Models of two tasks have no bound on preemptions, those of three say their own.
 
 mod catalogue;
+mod fixture;
 mod folio_publish;
 mod folio_put;
 mod gup_grab;
 mod percpu_put;
-mod rig;
 mod shown;
 mod unfreeze;

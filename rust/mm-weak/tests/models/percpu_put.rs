@@ -7,7 +7,7 @@ use prim::{Arena, AtomicU32, Cpu, Strength};
 use program::Rules;
 use program::rules::Barrier;
 
-use crate::rig::Happened;
+use crate::fixture::Happened;
 
 /// Three tasks: all orders are too many.
 pub(crate) const PREEMPTIONS: usize = 2;

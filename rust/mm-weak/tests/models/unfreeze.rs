@@ -7,7 +7,7 @@ use prim::{Cpu, Strength};
 use program::Rules;
 use program::rules::Publication;
 
-use crate::rig::{FIRST, Happened, Rig};
+use crate::fixture::{FIRST, Fixture, Happened};
 
 /// Task 0 freezes the folio, moves it to another file and thaws it; task 1 looks at it under a reference.
 pub(crate) struct Moved {
@@ -15,7 +15,7 @@ pub(crate) struct Moved {
 }
 
 pub(crate) struct State {
-    rig: Rig,
+    fixture: Fixture,
     frozen: Happened,
 }
 
@@ -27,17 +27,17 @@ impl Model for Moved {
     const TASKS: u32 = 2;
 
     fn start(&self, cpu: &Cpu<'_>) -> State {
-        let rig = Rig::new(cpu, self.rules, PagemapType::FsDax);
-        let folio = rig.alloc(cpu, 1);
+        let fixture = Fixture::new(cpu, self.rules, PagemapType::FsDax);
+        let folio = fixture.alloc(cpu, 1);
         folio.set_mapping(OLD.0);
         folio.set_index_or_share(OLD.1);
-        State { rig, frozen: Happened::default() }
+        State { fixture, frozen: Happened::default() }
     }
 
     fn run(&self, state: &State, cpu: &Cpu<'_>, task: u32) {
-        let State { rig, frozen } = state;
+        let State { fixture, frozen } = state;
         if task == 0 {
-            let folio = rig.pagemaps.memmap.folio(FIRST);
+            let folio = fixture.pagemaps.memmap.folio(FIRST);
             let count = &folio.page().refcount;
             if count.freeze(1) {
                 frozen.now();
@@ -46,16 +46,16 @@ impl Model for Moved {
                 let relaxed = || self.rules.folio_publish == Publication::Relaxed;
                 assert!(count.unfreeze(Strength::relaxed_if(relaxed), 1));
             }
-        } else if let Some(folio) = rig.pagemaps.try_get_folio(cpu, FIRST, 1) {
+        } else if let Some(folio) = fixture.pagemaps.try_get_folio(cpu, FIRST, 1) {
             // Under a reference no freeze can begin, so it is over or will not be while we look.
             let expected = if frozen.yet() { NEW } else { OLD };
             let seen = (folio.mapping(), folio.index_or_share());
             assert_eq!(seen, expected, "an old field under a new reference");
-            rig.put(cpu, folio);
+            fixture.put(cpu, folio);
         }
     }
 
-    fn finish(&self, State { rig, .. }: &State, _: &Cpu<'_>) {
-        assert_eq!(rig.pagemaps.memmap.folio(FIRST).refcount().get(), 1);
+    fn finish(&self, State { fixture, .. }: &State, _: &Cpu<'_>) {
+        assert_eq!(fixture.pagemaps.memmap.folio(FIRST).refcount().get(), 1);
     }
 }

@@ -55,13 +55,13 @@ pub(crate) const MMAP: Mmap = Mmap {
 };
 
 /// A world, the machine it runs on and the memory it lives in.
-pub(crate) struct Rig {
+pub(crate) struct Fixture {
     pub(crate) world: World,
     pub(crate) machine: Arc<Machine>,
     pub(crate) arena: Arena,
 }
 
-impl Rig {
+impl Fixture {
     pub(crate) fn new(geometry: &Geometry, rules: Rules) -> Self {
         geometry.validate().expect("a possible geometry");
         let machine = Machine::new(geometry.cpus.into());

@@ -7,8 +7,8 @@ use pgmap_program::{Era, Geometry};
 
 use crate::bench::refs::refused;
 use crate::bench::workload::{BuildError, EPYC, Limit, Row, Side, Workload, nanos_each};
-use crate::lab::Lab;
 use crate::stress::{Action, list_of, mix_named, run_list};
+use crate::threaded::ThreadedWorld;
 
 /// Actions in one turn.
 const ACTIONS: usize = 1024;
@@ -32,16 +32,16 @@ struct Checks {
 
 /// One thread's actions and the machine they run on. A turn leaves the machine at rest.
 struct Listed {
-    lab: Lab,
+    threaded: ThreadedWorld,
     actions: Vec<Action>,
 }
 
 impl Listed {
     fn new(oracle: Oracle) -> Result<Self, BuildError> {
         let geometry = Geometry::stress(1);
-        let lab = Lab::with_oracle(&geometry, Era::V6_15Sound.rules(), oracle)?;
+        let threaded = ThreadedWorld::with_oracle(&geometry, Era::V6_15Sound.rules(), oracle)?;
         let mix = mix_named("default").unwrap_or_else(|| refused("the default mix"));
-        let listed = Self { lab, actions: list_of(&mix, &geometry, 1, ACTIONS) };
+        let listed = Self { threaded, actions: list_of(&mix, &geometry, 1, ACTIONS) };
         // Twice: pages are touched and blocks found.
         listed.turn();
         listed.turn();
@@ -49,7 +49,7 @@ impl Listed {
     }
 
     fn turn(&self) {
-        if run_list(&self.lab, WorkerId(0), &self.actions).is_err() {
+        if run_list(&self.threaded, WorkerId(0), &self.actions).is_err() {
             refused("a list of actions")
         }
     }

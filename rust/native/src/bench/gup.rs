@@ -17,7 +17,7 @@ use pgmap_program::{Era, Geometry};
 use crate::bench::refs::refused;
 use crate::bench::words::HeldPage;
 use crate::bench::workload::{BuildError, EPYC, Limit, Row, Side, Workload, nanos_each, setup};
-use crate::lab::{Lab, Patience};
+use crate::threaded::{Patience, ThreadedWorld};
 
 pub(super) fn rows() -> Vec<Row> {
     vec![
@@ -50,7 +50,7 @@ const APART: u32 = 64;
 
 /// A process with a written file mapped and some of its pages touched.
 pub(super) struct Mapped {
-    lab: Lab,
+    threaded: ThreadedWorld,
     mm: MmId,
     first: Vpn,
 }
@@ -62,9 +62,9 @@ impl Mapped {
         pages: u32,
         touched: &[u32],
     ) -> Result<Self, BuildError> {
-        let lab = Lab::new(&Geometry::REAL, Era::V6_15Sound.rules())?;
-        let mapped = lab.enter(0, Patience::default(), |cpu| {
-            let (world, worker, map) = (lab.world(), WorkerId(0), MapNo(0));
+        let threaded = ThreadedWorld::new(&Geometry::REAL, Era::V6_15Sound.rules())?;
+        let mapped = threaded.enter(0, Patience::default(), |cpu| {
+            let (world, worker, map) = (threaded.world(), WorkerId(0), MapNo(0));
             let (file, fd) = (FileIdx(0), FdNo(0));
             setup("create", world.create_file(cpu, file, pages, Some(FileState::Written), layout))?;
             setup("spawn", world.spawn(cpu, worker))?;
@@ -114,7 +114,7 @@ impl Mapped {
                 .ok_or_else(|| BuildError("nothing was mapped".to_owned()))
         });
         let (mm, first) = setup("a world", mapped)??;
-        Ok(Self { lab, mm, first })
+        Ok(Self { threaded, mm, first })
     }
 
     pub(super) fn request(&self, page: u32, pages: u32) -> GupRequest {
@@ -128,12 +128,12 @@ impl Mapped {
     }
 
     fn vm(&self) -> &Vm {
-        &self.lab.world().dax.vm
+        &self.threaded.world().dax.vm
     }
 
     pub(super) fn cpu(&self, task: u32) -> Cpu<'_> {
         let lease = Lease::of(TaskId(task));
-        self.lab.machine().lease(lease).expect("a machine of our own has a CPU to spare")
+        self.threaded.machine().lease(lease).expect("a machine of our own has a CPU to spare")
     }
 
     /// Pins what `request` says as one range, and unpins it.

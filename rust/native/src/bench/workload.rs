@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use crate::bench::{alloc, checks, gup, refs};
-use crate::lab::LabError;
+use crate::threaded::ThreadedWorldError;
 
 /// Which side of the limit is good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,8 +116,8 @@ impl std::fmt::Display for BuildError {
 
 impl std::error::Error for BuildError {}
 
-impl From<LabError> for BuildError {
-    fn from(error: LabError) -> Self {
+impl From<ThreadedWorldError> for BuildError {
+    fn from(error: ThreadedWorldError) -> Self {
         Self(error.to_string())
     }
 }

@@ -21,23 +21,23 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `crew` | the worker threads, and waiting until they are settled |
+//! | `workers` | the worker threads, and waiting until they are settled |
 //! | `replay` | the conductor: steps in, what the model did out |
 //! | `pages` | the words of the watched pages, by the frame each had at the start |
 //! | `compare` | two accounts of a step as pairs of words |
 //! | `report` | the first difference, as it is told |
 
 mod compare;
-mod crew;
 mod pages;
 mod replay;
 mod report;
+mod workers;
 
 use std::time::Duration;
 
 use pgmap_program::{Era, Recording, Rules};
 
-use crate::lab::LabError;
+use crate::threaded::ThreadedWorldError;
 
 pub use compare::Word;
 pub use replay::{ModelStep, Ran};
@@ -106,8 +106,11 @@ impl Conformance {
 /// Replays a recording, twice, and compares every step.
 ///
 /// # Errors
-/// [`LabError`] when no machine can be built.
-pub fn conform(recording: &Recording, options: &Options) -> Result<Conformance, LabError> {
+/// [`ThreadedWorldError`] when no machine can be built.
+pub fn conform(
+    recording: &Recording,
+    options: &Options,
+) -> Result<Conformance, ThreadedWorldError> {
     let steps = recording.steps().len();
     let era = options.era.or_else(|| recording.era());
     let mut why = match options.era {

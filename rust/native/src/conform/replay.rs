@@ -19,9 +19,9 @@ use pgmap_program::recording::{Completion, Expect};
 use pgmap_program::{Geometry, Issue, Op, Recording, Rules, Step};
 
 use crate::conform::compare::summary;
-use crate::conform::crew::{Crew, Done, Stuck};
 use crate::conform::pages::Tracked;
-use crate::lab::{Lab, LabError, Patience};
+use crate::conform::workers::{Done, Stuck, Workers};
+use crate::threaded::{Patience, ThreadedWorld, ThreadedWorldError};
 
 /// What the model did in one step.
 #[derive(Clone, Debug, Default)]
@@ -79,34 +79,36 @@ pub(super) fn replay(
     recording: &Recording,
     rules: Rules,
     deadline: Duration,
-) -> Result<Result<Ran, String>, LabError> {
+) -> Result<Result<Ran, String>, ThreadedWorldError> {
     let workers = recording.program().workers();
     // Every worker may sleep on a CPU of its own, and the conductor needs one too.
     let cpus = Geometry::REAL.cpus.max(workers.len() as u16 + 2);
-    let lab = Arc::new(Lab::new(&Geometry { cpus, ..Geometry::REAL }, rules)?);
-    let tracked = match set_up(&lab, recording) {
+    let threaded = Arc::new(ThreadedWorld::new(&Geometry { cpus, ..Geometry::REAL }, rules)?);
+    let tracked = match set_up(&threaded, recording) {
         Ok(tracked) => tracked,
         Err(reason) => return Ok(Err(reason)),
     };
-    let crew = Crew::new(&lab, workers);
+    let workers = Workers::new(&threaded, workers);
     let (due, ran) = (device_times(recording), Ran::default());
     let killed = BTreeSet::new();
-    let mut conductor = Conductor { recording, lab, tracked, crew, deadline, due, killed, ran };
+    let mut conductor =
+        Conductor { recording, threaded, tracked, workers, deadline, due, killed, ran };
     let failed = conductor.run().is_err();
-    let Conductor { lab, crew, mut ran, .. } = conductor;
+    let Conductor { threaded, workers, mut ran, .. } = conductor;
     if failed {
-        crew.desert();
+        workers.desert();
     } else {
         let title = |v: &Violation| format!("{}: {}", v.invariant.id(), v.title);
-        ran.complaints = lab.violations().unwrap_or_default().iter().map(title).collect();
-        crew.dismiss();
+        ran.complaints = threaded.violations().unwrap_or_default().iter().map(title).collect();
+        workers.dismiss();
     }
     Ok(Ok(ran))
 }
 
 /// Makes the files and gives their blocks what they carried over from an earlier life.
-fn set_up(lab: &Lab, recording: &Recording) -> Result<Option<Tracked>, String> {
-    let made = lab.enter(0, Patience::default(), |cpu| make_files(lab.world(), cpu, recording));
+fn set_up(threaded: &ThreadedWorld, recording: &Recording) -> Result<Option<Tracked>, String> {
+    let made =
+        threaded.enter(0, Patience::default(), |cpu| make_files(threaded.world(), cpu, recording));
     let tracked = made.map_err(|stopped| stopped.to_string())??;
     if let (Some(tracked), Some((step, seen))) = (&tracked, recording.steps().next())
         && step.op == Op::Baseline
@@ -114,7 +116,7 @@ fn set_up(lab: &Lab, recording: &Recording) -> Result<Option<Tracked>, String> {
         for (index, page) in &seen.expect.pages {
             let share = page.share.and_then(|share| u32::try_from(share).ok());
             if let (Some(pfn), Some(share)) = (tracked.frame(*index), share) {
-                lab.world().seed_share(pfn, share);
+                threaded.world().seed_share(pfn, share);
             }
         }
     }
@@ -167,9 +169,9 @@ struct Failed;
 
 struct Conductor<'a> {
     recording: &'a Recording,
-    lab: Arc<Lab>,
+    threaded: Arc<ThreadedWorld>,
     tracked: Option<Tracked>,
-    crew: Crew,
+    workers: Workers,
     deadline: Duration,
     due: BTreeMap<u32, Vec<WorkerId>>,
     /// Steps whose worker was killed in the middle.
@@ -181,11 +183,11 @@ impl Conductor<'_> {
     fn run(&mut self) -> Result<(), Failed> {
         for (step, seen) in self.recording.steps() {
             self.ran.steps.push(ModelStep::default());
-            self.on_cpu(|lab, cpu| lab.world().advance_clock(cpu))?;
+            self.on_cpu(|threaded, cpu| threaded.world().advance_clock(cpu))?;
             self.settle(step)?;
             self.perform(step)?;
             for worker in self.due.remove(&step.n).unwrap_or_default() {
-                self.on_cpu(|lab, cpu| lab.world().complete_io_of(cpu, worker))?;
+                self.on_cpu(|threaded, cpu| threaded.world().complete_io_of(cpu, worker))?;
                 self.settle(step)?;
             }
             self.look(step, &seen.expect)?;
@@ -199,7 +201,7 @@ impl Conductor<'_> {
             // A program without a worker for it has nobody to do it.
             (Op::Baseline | Op::Start | Op::Sleep | Op::Retrack | Op::Wait(_), _) => Ok(()),
             (Op::End, _) => {
-                let running: BTreeSet<WorkerId> = self.lab.world().running().collect();
+                let running: BTreeSet<WorkerId> = self.threaded.world().running().collect();
                 running.into_iter().try_for_each(|worker| self.kill(step, worker))
             }
             (Op::Kill, Some(worker)) => {
@@ -207,9 +209,9 @@ impl Conductor<'_> {
                 self.kill(step, worker)
             }
             (op, Some(worker)) => {
-                self.now().busy_in = self.crew.busy(worker);
+                self.now().busy_in = self.workers.busy(worker);
                 if self.now().busy_in.is_none() {
-                    self.crew.issue(worker, step.n, op);
+                    self.workers.issue(worker, step.n, op);
                 }
                 self.settle(step)
             }
@@ -218,15 +220,15 @@ impl Conductor<'_> {
     }
 
     fn kill(&mut self, step: &Step, worker: WorkerId) -> Result<(), Failed> {
-        self.killed.extend(self.crew.busy(worker));
+        self.killed.extend(self.workers.busy(worker));
         self.killed.insert(step.n);
-        self.crew.signal(worker);
-        self.crew.issue(worker, step.n, &Op::Exit);
+        self.workers.signal(worker);
+        self.workers.issue(worker, step.n, &Op::Exit);
         self.settle(step)
     }
 
     fn settle(&mut self, step: &Step) -> Result<(), Failed> {
-        match self.crew.settle(self.deadline) {
+        match self.workers.settle(self.deadline) {
             Ok(finished) => finished.into_iter().try_for_each(|done| self.note(step, done)),
             Err(Stuck { worker, step }) => {
                 self.fail(format!("{worker} neither finished step {step} nor slept"))
@@ -263,11 +265,11 @@ impl Conductor<'_> {
         let tracked = self.tracked.take();
         let pages = match &tracked {
             Some(tracked) => {
-                self.on_cpu(|lab, cpu| tracked.look(lab.world(), cpu, seen.pages.keys()))
+                self.on_cpu(|threaded, cpu| tracked.look(threaded.world(), cpu, seen.pages.keys()))
             }
             None => Ok(BTreeMap::new()),
         };
-        let waiters = self.lab.machine().waiters();
+        let waiters = self.threaded.machine().waiters();
         let asleep = waiters.iter().map(|waiter| {
             let page = tracked.as_ref().and_then(|tracked| tracked.page_of(waiter.object));
             let what = page.filter(|_| waiter.class.starts_with("page")).map_or_else(
@@ -279,7 +281,7 @@ impl Conductor<'_> {
         let asleep = asleep.collect();
         self.tracked = tracked;
         let pages = pages?;
-        let unfinished: BTreeMap<WorkerId, u32> = self.crew.all_busy().collect();
+        let unfinished: BTreeMap<WorkerId, u32> = self.workers.all_busy().collect();
         let returns = step.who.and_then(|worker| unfinished.get(&worker)) != Some(&step.n);
         let now = self.now();
         now.did.pages = pages;
@@ -307,11 +309,11 @@ impl Conductor<'_> {
         &mut self.ran.steps[last]
     }
 
-    fn on_cpu<R>(&mut self, call: impl FnOnce(&Lab, &Cpu<'_>) -> R) -> Result<R, Failed> {
-        let lab = Arc::clone(&self.lab);
+    fn on_cpu<R>(&mut self, call: impl FnOnce(&ThreadedWorld, &Cpu<'_>) -> R) -> Result<R, Failed> {
+        let threaded = Arc::clone(&self.threaded);
         // A lock that a sleeper holds is a failure of the model, not a reason to wait with it.
         let patience = Patience { deadline: Some(self.deadline), poll: None };
-        match lab.enter(0, patience, |cpu| call(&lab, cpu)) {
+        match threaded.enter(0, patience, |cpu| call(&threaded, cpu)) {
             Ok(value) => Ok(value),
             Err(stopped) => self.fail(stopped.to_string()).and(Err(Failed)),
         }

@@ -36,7 +36,7 @@ use std::time::{Duration, Instant};
 
 use pgmap_program::{Era, Geometry, Rules};
 
-use crate::lab::{Lab, LabError};
+use crate::threaded::{ThreadedWorld, ThreadedWorldError};
 
 pub use actions::{Action, ActionKind, MIXES, Mix, list_of, mix_named};
 pub use report::{Found, Hang, HangKind, Progress, Report};
@@ -116,17 +116,17 @@ impl Shared {
 #[derive(Debug)]
 pub struct Run {
     shared: Arc<Shared>,
-    thread: Mutex<Option<JoinHandle<Result<(), LabError>>>>,
+    thread: Mutex<Option<JoinHandle<Result<(), ThreadedWorldError>>>>,
 }
 
 impl Run {
     /// Starts threads on a fresh world.
     ///
     /// # Errors
-    /// [`LabError`] when no world of this geometry can be built.
-    pub fn start(config: Config) -> Result<Self, LabError> {
+    /// [`ThreadedWorldError`] when no world of this geometry can be built.
+    pub fn start(config: Config) -> Result<Self, ThreadedWorldError> {
         let geometry = Geometry { cpus: config.threads + 2, ..config.geometry };
-        let lab = Lab::new(&geometry, config.rules)?;
+        let threaded = ThreadedWorld::new(&geometry, config.rules)?;
         let shared = Arc::new(Shared {
             started: Instant::now(),
             stop: AtomicBool::new(false),
@@ -137,8 +137,8 @@ impl Run {
         let theirs = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("pgmap-stress".to_owned())
-            .spawn(move || rounds(&theirs, lab))
-            .map_err(|_| LabError::NoMemory(pgmap_prim::NoMemory))?;
+            .spawn(move || rounds(&theirs, threaded))
+            .map_err(|_| ThreadedWorldError::NoMemory(pgmap_prim::NoMemory))?;
         Ok(Self { shared, thread: Mutex::new(Some(thread)) })
     }
 
@@ -228,28 +228,28 @@ impl Drop for Run {
 }
 
 /// The run thread: round after round until the budget is spent.
-fn rounds(shared: &Shared, mut lab: Lab) -> Result<(), LabError> {
+fn rounds(shared: &Shared, mut threaded: ThreadedWorld) -> Result<(), ThreadedWorldError> {
     shared.state().quiescent = true;
     let mut round = 0;
     while !shared.out_of_budget() {
-        let end = round::run(shared, &lab, round);
+        let end = round::run(shared, &threaded, round);
         round += 1;
         report::sample_memory(shared, false);
         match end {
             RoundEnd::Clean => {}
             RoundEnd::Stopped => break,
             RoundEnd::Broken => {
-                report::bank_slow_paths(shared, &lab);
+                report::bank_slow_paths(shared, &threaded);
                 let state = shared.state();
                 if state.hang.is_some() || state.no_verdict.is_some() {
                     break;
                 }
                 drop(state);
-                lab = Lab::new(&shared.config.geometry, shared.config.rules)?;
+                threaded = ThreadedWorld::new(&shared.config.geometry, shared.config.rules)?;
             }
         }
     }
-    report::bank_slow_paths(shared, &lab);
+    report::bank_slow_paths(shared, &threaded);
     report::sample_memory(shared, true);
     shared.state().ended_after = Some(shared.started.elapsed().as_secs_f64());
     Ok(())

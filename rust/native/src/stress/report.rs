@@ -6,7 +6,7 @@ use pgmap_mm::tally;
 use pgmap_program::Rules;
 
 use super::Shared;
-use crate::lab::Lab;
+use crate::threaded::ThreadedWorld;
 
 /// An invariant was seen broken.
 #[derive(Clone, Debug)]
@@ -145,19 +145,19 @@ pub(super) fn sample_memory(shared: &Shared, now: bool) {
 }
 
 /// Publishes the slow paths of the world in use on top of those of worlds that are gone.
-pub(super) fn publish_slow_paths(shared: &Shared, lab: &Lab) {
+pub(super) fn publish_slow_paths(shared: &Shared, threaded: &ThreadedWorld) {
     let mut state = shared.state();
     let naps = state.banked.get("naps").copied().unwrap_or(0);
     state.slow_paths.insert("naps", naps);
     for (tally, name) in tally::ALL {
         let banked = state.banked.get(name).copied().unwrap_or(0);
-        state.slow_paths.insert(name, banked + lab.machine().tally(*tally));
+        state.slow_paths.insert(name, banked + threaded.machine().tally(*tally));
     }
 }
 
 /// The world is about to go: keep what it counted.
-pub(super) fn bank_slow_paths(shared: &Shared, lab: &Lab) {
-    publish_slow_paths(shared, lab);
+pub(super) fn bank_slow_paths(shared: &Shared, threaded: &ThreadedWorld) {
+    publish_slow_paths(shared, threaded);
     let mut state = shared.state();
     state.banked = state.slow_paths.clone();
 }

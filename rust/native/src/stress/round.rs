@@ -18,7 +18,7 @@ use super::report::{Found, publish_slow_paths};
 use super::watch::{self, Floor, Verdict, Watch};
 use super::worker::Worker;
 use super::{ACTIONS_PER_ROUND, KEPT, PERTURBATIONS, Shared};
-use crate::lab::{Lab, Patience};
+use crate::threaded::{Patience, ThreadedWorld};
 
 /// How often the monitor looks.
 const GLANCE: Duration = Duration::from_millis(2);
@@ -37,10 +37,10 @@ pub(super) enum RoundEnd {
     Broken,
 }
 
-/// Runs one round on a quiescent lab.
-pub(super) fn run(shared: &Shared, lab: &Lab, round: u64) -> RoundEnd {
+/// Runs one round on a quiescent threaded.
+pub(super) fn run(shared: &Shared, threaded: &ThreadedWorld, round: u64) -> RoundEnd {
     let threads = shared.config.threads;
-    if let Err(stopped) = make_files(lab) {
+    if let Err(stopped) = make_files(threaded) {
         return broken_by(shared, round, &stopped);
     }
     let stop = AtomicBool::new(false);
@@ -53,7 +53,7 @@ pub(super) fn run(shared: &Shared, lab: &Lab, round: u64) -> RoundEnd {
         let mut workers = Vec::new();
         for thread in 0..threads {
             let of = (thread >= procs).then(|| WorkerId((thread - procs) as u8));
-            let worker = match Worker::start(lab, WorkerId(thread as u8), of) {
+            let worker = match Worker::start(threaded, WorkerId(thread as u8), of) {
                 Ok(worker) => worker,
                 Err(stopped) => return Err(stopped),
             };
@@ -69,7 +69,7 @@ pub(super) fn run(shared: &Shared, lab: &Lab, round: u64) -> RoundEnd {
                     // However it ends: the monitor waits for this.
                     let _leaves = Leaves(gate);
                     let config = &shared.config;
-                    let geometry = lab.world().geometry();
+                    let geometry = threaded.world().geometry();
                     let list =
                         draw(&config.mix, geometry, config.seed, round, thread, ACTIONS_PER_ROUND);
                     let _naps = perturber.register_current();
@@ -77,7 +77,7 @@ pub(super) fn run(shared: &Shared, lab: &Lab, round: u64) -> RoundEnd {
                 })
             })
             .collect();
-        let floor = Floor { shared, lab, gate: &gate, paces: &paces };
+        let floor = Floor { shared, threaded, gate: &gate, paces: &paces };
         let verdict = monitor(floor, &stop, round);
         for handle in handles {
             match handle.join() {
@@ -91,14 +91,14 @@ pub(super) fn run(shared: &Shared, lab: &Lab, round: u64) -> RoundEnd {
     *shared.state().banked.entry("naps").or_insert(0) += perturber.naps();
     match ended {
         Err(stopped) => broken_by(shared, round, &stopped),
-        Ok(verdict) => conclude(shared, lab, round, verdict),
+        Ok(verdict) => conclude(shared, threaded, round, verdict),
     }
 }
 
 /// Files that went in the last round come back.
-pub(super) fn make_files(lab: &Lab) -> Result<(), Stopped> {
-    lab.enter(0, Patience::default(), |cpu| {
-        let world = lab.world();
+pub(super) fn make_files(threaded: &ThreadedWorld) -> Result<(), Stopped> {
+    threaded.enter(0, Patience::default(), |cpu| {
+        let world = threaded.world();
         for which in 0..FILES {
             let layout = if which < 2 { Layout::Huge } else { Layout::Contiguous };
             let pages = file_pages(world.geometry(), which);
@@ -125,7 +125,7 @@ impl Drop for Leaves<'_> {
 
 /// Watches until every thread is gone.
 fn monitor(floor: Floor<'_>, stop: &AtomicBool, round: u64) -> Verdict {
-    let Floor { shared, lab, gate, paces } = floor;
+    let Floor { shared, threaded, gate, paces } = floor;
     let mut watch = Watch::new(floor);
     let mut verdict = Verdict::Fine;
     // Since when nothing more will be said about this round.
@@ -134,7 +134,7 @@ fn monitor(floor: Floor<'_>, stop: &AtomicBool, round: u64) -> Verdict {
         std::thread::park_timeout(GLANCE);
         if let Some(since) = ending {
             if since.elapsed() > PARTING {
-                lab.machine().poison(Poison::Requested("the round is over".to_owned()));
+                threaded.machine().poison(Poison::Requested("the round is over".to_owned()));
             }
             continue;
         }
@@ -144,7 +144,9 @@ fn monitor(floor: Floor<'_>, stop: &AtomicBool, round: u64) -> Verdict {
             Verdict::Complaints => ending = Some(Instant::now()),
             Verdict::Hung(_) | Verdict::Endless(_) => {
                 ending = Some(Instant::now());
-                lab.machine().poison(Poison::Requested("a wait or a call does not end".to_owned()));
+                threaded
+                    .machine()
+                    .poison(Poison::Requested("a wait or a call does not end".to_owned()));
             }
         }
         if shared.is_stopped() {
@@ -154,14 +156,14 @@ fn monitor(floor: Floor<'_>, stop: &AtomicBool, round: u64) -> Verdict {
         if ending.is_some() || shared.out_of_budget() {
             stop.store(true, Ordering::Relaxed);
         }
-        publish_slow_paths(shared, lab);
+        publish_slow_paths(shared, threaded);
     }
     verdict
 }
 
 /// All threads are gone: what was found, and does everything balance?
-fn conclude(shared: &Shared, lab: &Lab, round: u64, verdict: Verdict) -> RoundEnd {
-    let records = lab.machine().warnings();
+fn conclude(shared: &Shared, threaded: &ThreadedWorld, round: u64, verdict: Verdict) -> RoundEnd {
+    let records = threaded.machine().warnings();
     match verdict {
         Verdict::Fine | Verdict::Complaints => {}
         Verdict::Hung(stuck) => {
@@ -176,17 +178,17 @@ fn conclude(shared: &Shared, lab: &Lab, round: u64, verdict: Verdict) -> RoundEn
         }
     }
     if !records.is_empty() {
-        let described = watch::describe_after_all(lab, &records);
+        let described = watch::describe_after_all(threaded, &records);
         if let Some(first) = described.first() {
             note(shared, found(shared, round, first));
         }
         return RoundEnd::Broken;
     }
-    if lab.machine().poisoned().is_some() {
+    if threaded.machine().poisoned().is_some() {
         // Threads that slept when time was up had to be freed: nothing can be said about this round.
         return RoundEnd::Stopped;
     }
-    match lab.enter(0, Patience::default(), |cpu| lab.world().quiescence(cpu)) {
+    match threaded.enter(0, Patience::default(), |cpu| threaded.world().quiescence(cpu)) {
         Err(stopped) => broken_by(shared, round, &stopped),
         Ok(wrong) if wrong.is_empty() => {
             let mut state = shared.state();
@@ -254,18 +256,20 @@ mod tests {
     fn a_round_whose_books_do_not_balance_is_no_rest() {
         let rules = Era::V6_15Sound.rules();
         let shared = Shared::of_nobody(1, Era::V6_15Sound, rules);
-        let lab = Lab::new(&shared.config.geometry, rules).expect("a world");
+        let threaded = ThreadedWorld::new(&shared.config.geometry, rules).expect("a world");
         let enter = |what: &dyn Fn(&pgmap_prim::Cpu<'_>) -> i64| {
-            lab.enter(0, Patience::default(), |cpu| what(cpu)).expect("a CPU")
+            threaded.enter(0, Patience::default(), |cpu| what(cpu)).expect("a CPU")
         };
-        assert_eq!(conclude(&shared, &lab, 0, Verdict::Fine), RoundEnd::Clean);
+        assert_eq!(conclude(&shared, &threaded, 0, Verdict::Fine), RoundEnd::Clean);
         assert!(shared.state().quiescent);
         // The driver keeps a page that nobody gave back.
         let held = DevAlloc { start: 0, pages: 1 };
-        enter(&|cpu| lab.world().dev_alloc(cpu, WorkerId(0), &held).expect("a free page"));
-        assert_eq!(conclude(&shared, &lab, 1, Verdict::Fine), RoundEnd::Broken);
+        enter(&|cpu| threaded.world().dev_alloc(cpu, WorkerId(0), &held).expect("a free page"));
+        assert_eq!(conclude(&shared, &threaded, 1, Verdict::Fine), RoundEnd::Broken);
         assert!(!shared.state().quiescent);
         assert_eq!(shared.state().violations[0].invariant, "I03");
-        enter(&|cpu| lab.world().dev_put(cpu, WorkerId(0), &DevPut { page: 0 }).expect("its page"));
+        enter(&|cpu| {
+            threaded.world().dev_put(cpu, WorkerId(0), &DevPut { page: 0 }).expect("its page")
+        });
     }
 }

@@ -28,7 +28,7 @@ use super::gate::{Gate, Outside};
 use super::pace::{Costs, Pace};
 use super::report::{Found, Hang, HangKind};
 use super::ring::ring;
-use crate::lab::{Lab, Patience};
+use crate::threaded::{Patience, ThreadedWorld};
 
 /// A sleep that lasts longer makes the monitor look.
 const LASTING: Duration = Duration::from_millis(150);
@@ -62,7 +62,7 @@ pub(super) enum Verdict {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Floor<'a> {
     pub(super) shared: &'a Shared,
-    pub(super) lab: &'a Lab,
+    pub(super) threaded: &'a ThreadedWorld,
     pub(super) gate: &'a Gate,
     /// One for each worker.
     pub(super) paces: &'a [Pace],
@@ -87,7 +87,7 @@ impl<'a> Watch<'a> {
 
     /// One glance at the machine, and a look if a sleep lasts.
     pub(super) fn look(&mut self, note: impl FnMut(Found), round: u64) -> Verdict {
-        if self.floor.lab.machine().warnings_total() > 0 {
+        if self.floor.threaded.machine().warnings_total() > 0 {
             return Verdict::Complaints;
         }
         if let Some(told) = self.endless() {
@@ -95,7 +95,7 @@ impl<'a> Watch<'a> {
         }
         let begun = Instant::now();
         let lasts = |waiter: &Waiter| waiter.for_ > LASTING;
-        if begun < self.next || !self.floor.lab.machine().waiters().iter().any(lasts) {
+        if begun < self.next || !self.floor.threaded.machine().waiters().iter().any(lasts) {
             return Verdict::Fine;
         }
         let verdict = self.look_closely(note, round);
@@ -126,13 +126,13 @@ impl<'a> Watch<'a> {
                 Ok(outside) => outside,
                 Err(verdict) => return verdict,
             };
-            let waiters = floor.lab.machine().waiters();
+            let waiters = floor.threaded.machine().waiters();
             let new = |waiter: &&Waiter| !asked.contains(&waiter.cpu);
             let Some(sleeper) = waiters.iter().find(new) else {
                 return self.nobody_forgotten(outside, &waiters);
             };
             asked.push(sleeper.cpu);
-            let Some(stuck) = forgotten(floor.lab, &waiters, sleeper) else { continue };
+            let Some(stuck) = forgotten(floor.threaded, &waiters, sleeper) else { continue };
             let key = (sleeper.task, sleeper.object);
             if self.known.contains(&key) {
                 continue;
@@ -154,7 +154,7 @@ impl<'a> Watch<'a> {
             if self.floor.at_rest(outside) {
                 return Ok(outside);
             }
-            if self.floor.lab.machine().warnings_total() > 0 {
+            if self.floor.threaded.machine().warnings_total() > 0 {
                 return Err(Verdict::Complaints);
             }
             if let Some(told) = self.endless() {
@@ -177,7 +177,7 @@ impl<'a> Watch<'a> {
         let known = waiters.iter().find(|waiter| consequence(waiter));
         let page = known.map(|waiter| Pfn(waiter.object as u32));
         let invariant = if page.is_some() { Invariant::L2 } else { Invariant::L4 };
-        let report = told(self.floor.lab, waiters, HangKind::Deadlock);
+        let report = told(self.floor.threaded, waiters, HangKind::Deadlock);
         Verdict::Hung(Stuck { report, invariant, page })
     }
 }
@@ -186,7 +186,7 @@ impl Floor<'_> {
     /// Nobody runs, and nobody is between two steps of an action. `outside` was read before, with the gate
     /// closed; whoever was outside then still is, so the others are those who sleep.
     fn at_rest(self, outside: Outside) -> bool {
-        let machine = self.lab.machine();
+        let machine = self.threaded.machine();
         let before = machine.scan();
         let asleep = before.iter().filter(|(state, _)| *state == SlotState::Asleep).count();
         outside.standing + outside.gone + asleep == self.paces.len()
@@ -196,14 +196,18 @@ impl Floor<'_> {
 }
 
 /// Whether this sleeper should have been woken. Nobody runs.
-fn forgotten(lab: &Lab, waiters: &[Waiter], sleeper: &Waiter) -> Option<Stuck> {
+fn forgotten(threaded: &ThreadedWorld, waiters: &[Waiter], sleeper: &Waiter) -> Option<Stuck> {
     let page = (sleeper.class == PAGE_IDLE.name).then_some(Pfn(sleeper.object as u32));
-    let idle = page.is_some_and(|page| !lab.world().dax.vm.pagemaps.memmap.folio(page).is_busy());
+    let idle =
+        page.is_some_and(|page| !threaded.world().dax.vm.pagemaps.memmap.folio(page).is_busy());
     // Told before it is asked: if it holds, the sleeper goes on, and is none any more.
-    let report =
-        told(lab, waiters, HangKind::LostWakeUp { sleeper: Party::of(sleeper.task.0).to_string() });
+    let report = told(
+        threaded,
+        waiters,
+        HangKind::LostWakeUp { sleeper: Party::of(sleeper.task.0).to_string() },
+    );
     let invariant = if page.is_some() { Invariant::L2 } else { Invariant::L4 };
-    (idle || lab.machine().ask(sleeper.cpu) == Answer::Holds).then_some(Stuck {
+    (idle || threaded.machine().ask(sleeper.cpu) == Answer::Holds).then_some(Stuck {
         report,
         invariant,
         page,
@@ -211,7 +215,7 @@ fn forgotten(lab: &Lab, waiters: &[Waiter], sleeper: &Waiter) -> Option<Stuck> {
 }
 
 /// Who waits for what and who holds it. Nobody runs.
-fn told(lab: &Lab, waiters: &[Waiter], kind: HangKind) -> Hang {
+fn told(threaded: &ThreadedWorld, waiters: &[Waiter], kind: HangKind) -> Hang {
     let tell = |waiter: &Waiter| {
         let by = waiter
             .owner
@@ -233,7 +237,7 @@ fn told(lab: &Lab, waiters: &[Waiter], kind: HangKind) -> Hang {
             continue;
         }
         let pfn = Pfn(waiter.object as u32);
-        let held = lab.enter(0, Patience::default(), |cpu| lab.world().holders(cpu, pfn));
+        let held = threaded.enter(0, Patience::default(), |cpu| threaded.world().holders(cpu, pfn));
         for holder in held.unwrap_or_default() {
             holders.push(format!("{pfn}: {}", holder.by));
             edges.push((me, holder.by.worker()));
@@ -290,8 +294,11 @@ pub(super) fn known(
 }
 
 /// Complaints as violations, even when the machine had to be poisoned to end the round.
-pub(super) fn describe_after_all(lab: &Lab, records: &[WarnRecord]) -> Vec<Violation> {
-    lab.describe(records).unwrap_or_else(|stopped| {
+pub(super) fn describe_after_all(
+    threaded: &ThreadedWorld,
+    records: &[WarnRecord],
+) -> Vec<Violation> {
+    threaded.describe(records).unwrap_or_else(|stopped| {
         records
             .iter()
             .map(|record| Violation {

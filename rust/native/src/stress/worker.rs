@@ -21,7 +21,7 @@ use pgmap_program::op::{
 use super::actions::{Action, ActionKind, FILES, HUGE, MAPS, file_pages};
 use super::gate::Gate;
 use super::pace::Pace;
-use crate::lab::{Lab, Patience};
+use crate::threaded::{Patience, ThreadedWorld};
 
 /// Pins one thread keeps at most; more make it give one back first.
 const PINS: usize = 6;
@@ -47,30 +47,34 @@ fn maps_all(map: MapNo, file: FileRef, pages: u32, align: Align) -> Mmap {
 /// A thread and what it holds.
 #[derive(Debug)]
 pub(super) struct Worker<'a> {
-    lab: &'a Lab,
+    threaded: &'a ThreadedWorld,
     id: WorkerId,
     pins: usize,
     runs: Vec<(Span, u64)>,
     allocations: u64,
 }
 
-/// Executes a list on a lab at rest as its only worker, from its start to its exit; what the benchmarks
+/// Executes a list on a threaded at rest as its only worker, from its start to its exit; what the benchmarks
 /// run.
 ///
 /// # Errors
 /// [`Stopped`] when the machine is poisoned or pgmap panicked.
-pub fn run_list(lab: &Lab, id: WorkerId, list: &[Action]) -> Result<(), Stopped> {
-    super::round::make_files(lab)?;
-    let mut worker = Worker::start(lab, id, None)?;
+pub fn run_list(threaded: &ThreadedWorld, id: WorkerId, list: &[Action]) -> Result<(), Stopped> {
+    super::round::make_files(threaded)?;
+    let mut worker = Worker::start(threaded, id, None)?;
     list.iter().try_for_each(|action| worker.perform(action).map(drop))?;
     worker.leave()
 }
 
 impl<'a> Worker<'a> {
     /// Starts the worker, in a process of its own or as another thread of `of`.
-    pub(super) fn start(lab: &'a Lab, id: WorkerId, of: Option<WorkerId>) -> Result<Self, Stopped> {
-        let worker = Self { lab, id, pins: 0, runs: Vec::new(), allocations: 0 };
-        let world = lab.world();
+    pub(super) fn start(
+        threaded: &'a ThreadedWorld,
+        id: WorkerId,
+        of: Option<WorkerId>,
+    ) -> Result<Self, Stopped> {
+        let worker = Self { threaded, id, pins: 0, runs: Vec::new(), allocations: 0 };
+        let world = threaded.world();
         worker
             .enter(ActionKind::Create, |cpu| -> Return {
                 if let Some(of) = of {
@@ -118,7 +122,7 @@ impl<'a> Worker<'a> {
     fn leave(&mut self) -> Result<(), Stopped> {
         self.let_go()?;
         let runs = std::mem::take(&mut self.runs);
-        let world = self.lab.world();
+        let world = self.threaded.world();
         self.enter(ActionKind::DevFree, |cpu| {
             runs.iter().for_each(|(span, owner)| world.dev_free(cpu, *span, *owner))
         })?;
@@ -128,7 +132,7 @@ impl<'a> Worker<'a> {
 
     fn enter<R>(&self, kind: ActionKind, call: impl FnOnce(&Cpu<'_>) -> R) -> Result<R, Stopped> {
         let task = Party::task(self.id, call_number(kind.call()));
-        self.lab.enter(task, Patience::default(), call)
+        self.threaded.enter(task, Patience::default(), call)
     }
 
     fn pipe(&self) -> PipeNo {
@@ -137,7 +141,7 @@ impl<'a> Worker<'a> {
 
     /// Gives back every reference that somebody could be waiting for.
     fn let_go(&mut self) -> Result<(), Stopped> {
-        let world = self.lab.world();
+        let world = self.threaded.world();
         let (id, pipe) = (self.id, self.pipe());
         let pins = std::mem::take(&mut self.pins);
         self.enter(ActionKind::Unpin, |cpu| {
@@ -151,7 +155,7 @@ impl<'a> Worker<'a> {
     /// One action. Every result is an outcome, and the oracles judge; returns whether it did anything.
     fn perform(&mut self, action: &Action) -> Result<bool, Stopped> {
         let Action { kind, which, page, pages, pick } = *action;
-        let (world, id) = (self.lab.world(), self.id);
+        let (world, id) = (self.threaded.world(), self.id);
         let (fd, map) = (FileRef::Fd(FdNo(which)), MapNo(which % MAPS));
         // A file that is looked for by its name is opened for the length of the call.
         let (name, file) = (FileIdx(which.into()), FileRef::File(FileIdx(which.into())));
@@ -258,7 +262,7 @@ impl<'a> Worker<'a> {
     /// Performs an operation as a program does, and says whether it did anything.
     fn calls(&self, kind: ActionKind, op: impl Into<Op>) -> Result<bool, Stopped> {
         let op = op.into();
-        self.did(kind, |cpu| self.lab.world().execute(cpu, self.id, &op))
+        self.did(kind, |cpu| self.threaded.world().execute(cpu, self.id, &op))
     }
 
     /// Performs a call and says whether it did anything.
@@ -290,7 +294,7 @@ impl<'a> Worker<'a> {
     }
 
     fn create(&self, cpu: &Cpu<'_>, which: u8, size: u32, pick: u32) -> Return {
-        let world = self.lab.world();
+        let world = self.threaded.world();
         let state = match pick % 4 {
             0 => None,
             1 => Some(FileState::Unwritten),
@@ -306,7 +310,7 @@ impl<'a> Worker<'a> {
     /// Faults pages of one huge entry in by turns as a whole and one by one. Only a file that nobody has taken
     /// blocks from has such an entry, so now and then there is a new one.
     fn straddle(&self, which: u8, page: u32, pick: u32) -> Result<bool, Stopped> {
-        let (world, id, kind) = (self.lab.world(), self.id, ActionKind::Straddle);
+        let (world, id, kind) = (self.threaded.world(), self.id, ActionKind::Straddle);
         let (name, fd) = (FileIdx(which.into()), FdNo(which));
         let size = file_pages(world.geometry(), which);
         if pick.is_multiple_of(4) {
@@ -345,12 +349,12 @@ impl<'a> Worker<'a> {
         if self.runs.len() >= RUNS {
             self.dev_free()?;
         }
-        let pmd = self.lab.world().geometry().pmd_pages();
+        let pmd = self.threaded.world().geometry().pmd_pages();
         // Half of the runs are as large as folios get, so that heads and tails change places.
         let pages = if pick.is_multiple_of(2) { pmd } else { pages };
         self.allocations += 1;
         let owner = ((u64::from(self.id.0) + 1) << 48) | self.allocations;
-        let world = self.lab.world();
+        let world = self.threaded.world();
         let run = self.enter(ActionKind::DevAlloc, |cpu| world.dev_claim(cpu, pages, owner))?;
         self.runs.extend(run.iter().map(|span| (*span, owner)));
         Ok(run.is_ok())
@@ -358,7 +362,7 @@ impl<'a> Worker<'a> {
 
     fn dev_free(&mut self) -> Result<bool, Stopped> {
         let Some((span, owner)) = self.runs.pop() else { return Ok(false) };
-        self.enter(ActionKind::DevFree, |cpu| self.lab.world().dev_free(cpu, span, owner))?;
+        self.enter(ActionKind::DevFree, |cpu| self.threaded.world().dev_free(cpu, span, owner))?;
         Ok(true)
     }
 }
@@ -371,16 +375,18 @@ mod tests {
 
     #[test]
     fn an_action_may_do_to_a_file_what_its_descriptor_allows() {
-        let lab = Lab::new(&Geometry::stress(2), Era::V6_15Sound.rules()).expect("a lab");
-        super::super::round::make_files(&lab).expect("files");
-        let mut worker = Worker::start(&lab, WorkerId(0), None).expect("a worker");
+        let threaded =
+            ThreadedWorld::new(&Geometry::stress(2), Era::V6_15Sound.rules()).expect("a threaded");
+        super::super::round::make_files(&threaded).expect("files");
+        let mut worker = Worker::start(&threaded, WorkerId(0), None).expect("a worker");
         let mut does = |kind| {
             let action = Action { kind, which: 0, page: 0, pages: 1, pick: 4 };
             worker.perform(&action).expect("a machine that runs")
         };
         assert!(does(ActionKind::Pwrite) && does(ActionKind::Mmap) && does(ActionKind::Munmap));
         let reads = Open { mode: OpenMode::Read, ..opens(0) };
-        lab.enter(0, Patience::default(), |cpu| lab.world().open(cpu, WorkerId(0), &reads))
+        threaded
+            .enter(0, Patience::default(), |cpu| threaded.world().open(cpu, WorkerId(0), &reads))
             .expect("a machine that runs")
             .expect("a descriptor for reading");
         assert!(!does(ActionKind::Pwrite) && !does(ActionKind::Mmap), "both write");

@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use pgmap_explore::{Beyond, Ends, Scenario, Search, processors};
+use pgmap_explore::{Ends, RandomSearch, Scenario, Search, processors};
 use pgmap_program::{Memory, MemoryError, Program, TlbRefill};
 use pgmap_sched::{Plan, Strategy};
 use pyo3::prelude::*;
@@ -97,17 +97,17 @@ impl Wanted {
         let Budget { plan, time, threads } = budget;
         let ends = ends(py, config, Ends::News)?;
         let free = plan.schedules_max == u64::MAX && time.is_none();
-        let beyond = drawn.map(|strategy| {
+        let random = drawn.map(|strategy| {
             let executions = match (free, bounded) {
                 (false, _) => u64::MAX,
                 (true, true) => AFTER_BOUNDS,
                 (true, false) => ALONE,
             };
-            Beyond { strategy, seed, executions, steps_max: plan.steps_max, threads }
+            RandomSearch { strategy, seed, executions, steps_max: plan.steps_max, threads }
         });
         let search = Search {
             bounds: bounded.then_some(plan),
-            beyond,
+            random,
             schedules_max: plan.schedules_max,
             ends,
         };
@@ -127,7 +127,8 @@ pub(super) fn scenario(py: Python<'_>, config: &Bound<'_, PyDict>) -> PyResult<S
     let era = config::era(py, &value::<String>(py, config, "era")?)?;
     let rules = config::rules(py, era, &value::<Vec<_>>(py, config, "breaks")?)?;
     // What was not asked for fits the program.
-    let geometry = sizes::geometry(Scenario::cosy(&program), &value(py, config, "geometry")?)?;
+    let geometry =
+        sizes::geometry(Scenario::smallest_geometry(&program), &value(py, config, "geometry")?)?;
     let (memory, tlb) = (memory(py, config)?, tlb(py, config)?);
     let scenario = Scenario { program, era, rules, geometry, memory, tlb };
     scenario.validate().map_err(|wrong| raise::scenario_error(py, &wrong))?;

@@ -33,7 +33,7 @@ pub(crate) fn hunt_start(py: Python<'_>, config: &Bound<'_, PyDict>) -> PyResult
     let words = words(py, config)?;
     let asked: Bound<'_, PyAny> = value(py, config, "geometry")?;
     // What does not even fit the smallest program fits none.
-    sizes::geometry(Scenario::cosy(&Program::default()), &asked)?;
+    sizes::geometry(Scenario::smallest_geometry(&Program::default()), &asked)?;
     let sizes = sizes::changes(&asked)?;
     let hunt = Hunt { words, era, rules, memory, tlb, ops_max, sizes, plan, threads, wanted, ends };
     let small: bool = value(py, config, "shrink")?;

@@ -95,7 +95,7 @@ fn glance(begin: &Value, look: &Look<'_>, watch: &Watch) -> Value {
             glance["longest"] = progress.longest.into();
             glance["fraction"] = progress.fraction.into();
         }
-        Look::Beyond(stats) => {
+        Look::Drawn(stats) => {
             glance["phase"] = "sample".into();
             glance["bound"] = Value::Null;
             glance["schedules"] = stats.executions.into();

@@ -61,7 +61,7 @@ struct Shown {
 impl Shown {
     /// Whether a failure ended an execution that could have gone on.
     fn was_cut_short(&self) -> bool {
-        self.failures.iter().any(|failure| failure.starts_with("Fault"))
+        self.failures.iter().any(|failure| failure.starts_with("Defect"))
     }
 }
 

@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 use std::panic::Location;
 
 use pgmap_sched::{
-    Control, Effect, Explorer, Failure, Fault, Judgement, Model, Object, Outcome, Plan, Schedule,
+    Control, Defect, Effect, Explorer, Failure, Judgement, Model, Object, Outcome, Plan, Schedule,
     Step, Task, Verb, Wait, current, point, point_when, record, relax, settle, value,
 };
 
@@ -132,7 +132,7 @@ impl Memory {
 }
 
 type Body = Box<dyn Fn(&Memory)>;
-type Check = Box<dyn Fn(&Memory) -> Result<(), Fault>>;
+type Check = Box<dyn Fn(&Memory) -> Result<(), Defect>>;
 
 /// A model made of closures.
 pub struct Toy {
@@ -158,7 +158,7 @@ impl Toy {
         self
     }
 
-    pub fn check(mut self, check: impl Fn(&Memory) -> Result<(), Fault> + 'static) -> Self {
+    pub fn check(mut self, check: impl Fn(&Memory) -> Result<(), Defect> + 'static) -> Self {
         self.check = Box::new(check);
         self
     }
@@ -181,7 +181,7 @@ impl Model for Toy {
         self.bodies[usize::from(task.0)](&self.memory);
     }
 
-    fn finish(&self) -> Result<(), Fault> {
+    fn finish(&self) -> Result<(), Defect> {
         let all = self.memory.words.iter().chain(&self.memory.results).map(Cell::get);
         self.finals.borrow_mut().insert(all.collect());
         (self.check)(&self.memory)
@@ -238,6 +238,6 @@ pub fn lost_update() -> Toy {
     };
     Toy::new().task(body).task(body).check(|memory| match memory.peek(0) {
         2 => Ok(()),
-        other => Err(Fault { code: 7, object: 0, value: other as i64 }),
+        other => Err(Defect { code: 7, object: 0, value: other as i64 }),
     })
 }

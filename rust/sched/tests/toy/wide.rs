@@ -1,7 +1,7 @@
 //! Operations of which one step touches several words, waits for other words than their step's own,
 //! failures in the midst of an execution; and random programs of them.
 
-use pgmap_sched::{Effect, Fault, Wait, choose, fail, point, point_when, record};
+use pgmap_sched::{Defect, Effect, Wait, choose, fail, point, point_when, record};
 
 use super::random::Random;
 use super::{AWAIT, MARK, Memory, READ, Toy, WRITE, step};
@@ -52,7 +52,7 @@ impl Memory {
     #[track_caller]
     pub fn refuse(&self, at: usize, value: u64) {
         if self.load(at) == value {
-            fail(Fault { code: 1, object: at as u64, value: value as i64 });
+            fail(Defect { code: 1, object: at as u64, value: value as i64 });
         }
     }
 

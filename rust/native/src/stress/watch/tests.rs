@@ -28,19 +28,19 @@ impl Guarded for Nothing {
 }
 
 /// A round that the test plays itself.
-struct Scene {
-    lab: Lab,
+struct Fixture {
+    threaded: ThreadedWorld,
     shared: Shared,
     gate: Gate,
     paces: Vec<Pace>,
 }
 
-impl Scene {
+impl Fixture {
     fn of(workers: u16, era: Era, rules: Rules) -> Self {
         let shared = Shared::of_nobody(workers, era, rules);
-        let lab = Lab::new(&shared.config.geometry, rules).expect("a world");
+        let threaded = ThreadedWorld::new(&shared.config.geometry, rules).expect("a world");
         let paces = (0..workers).map(|_| Pace::default()).collect();
-        Self { lab, shared, gate: Gate::default(), paces }
+        Self { threaded, shared, gate: Gate::default(), paces }
     }
 
     fn sound(workers: u16) -> Self {
@@ -48,17 +48,25 @@ impl Scene {
     }
 
     fn floor(&self) -> Floor<'_> {
-        Floor { shared: &self.shared, lab: &self.lab, gate: &self.gate, paces: &self.paces }
+        Floor {
+            shared: &self.shared,
+            threaded: &self.threaded,
+            gate: &self.gate,
+            paces: &self.paces,
+        }
     }
 
     fn cpu(&self, worker: u8) -> Cpu<'_> {
         let task = TaskId(Party::task(WorkerId(worker), call_number("punch")));
-        self.lab.machine().lease_at(usize::from(worker) + 1, Lease::of(task)).expect("a free CPU")
+        self.threaded
+            .machine()
+            .lease_at(usize::from(worker) + 1, Lease::of(task))
+            .expect("a free CPU")
     }
 
     fn until_asleep(&self, worker: u8) {
         let task = TaskId(Party::task(WorkerId(worker), call_number("punch")));
-        while !matches!(self.lab.machine().task_state(task), TaskState::Asleep(_)) {
+        while !matches!(self.threaded.machine().task_state(task), TaskState::Asleep(_)) {
             std::thread::yield_now();
         }
     }
@@ -71,28 +79,28 @@ impl Scene {
     }
 
     fn end(&self) {
-        self.lab.machine().poison(Poison::Requested("the test is over".to_owned()));
+        self.threaded.machine().poison(Poison::Requested("the test is over".to_owned()));
     }
 }
 
 /// Lets one task sleep by `wait`, makes true what it waits for without waking it, and looks.
 fn forget_to_wake(wait: impl Fn(&Cpu<'_>, &AtomicU32) + Sync) -> Hang {
-    let scene = Scene::sound(2);
+    let fixture = Fixture::sound(2);
     let word = AtomicU32::new(1);
     std::thread::scope(|scope| {
-        scope.spawn(|| catch_abandon(|| wait(&scene.cpu(0), &word)));
-        scene.until_asleep(0);
+        scope.spawn(|| catch_abandon(|| wait(&fixture.cpu(0), &word)));
+        fixture.until_asleep(0);
         scope.spawn(|| {
             while {
-                scene.gate.pass();
-                scene.gate.outside().gone == 0
+                fixture.gate.pass();
+                fixture.gate.outside().gone == 0
             } {}
         });
         word.set(0);
-        let (verdict, known) = scene.look();
+        let (verdict, known) = fixture.look();
         assert!(known.is_empty());
-        scene.gate.leave();
-        scene.end();
+        fixture.gate.leave();
+        fixture.end();
         match verdict {
             Verdict::Hung(stuck) => stuck.report,
             other => panic!("{other:?}"),
@@ -127,33 +135,33 @@ fn a_forgotten_wake_up_is_found_whatever_was_waited_for() {
 
 #[test]
 fn a_waker_between_its_store_and_its_wake_up_is_waited_for_and_nobody_is_accused() {
-    let scene = Scene::sound(2);
+    let fixture = Fixture::sound(2);
     let word = AtomicU32::new(0);
     let (stored, go_on) = (Barrier::new(2), Barrier::new(2));
     std::thread::scope(|scope| {
         scope.spawn(|| {
             {
-                let cpu = scene.cpu(0);
+                let cpu = fixture.cpu(0);
                 wait_var_event(&cpu, &word, DEEP, WAITING, || word.read_acquire() == 1)
                     .expect("deep");
             }
-            scene.gate.leave();
+            fixture.gate.leave();
         });
-        scene.until_asleep(0);
+        fixture.until_asleep(0);
         scope.spawn(|| {
             {
-                let cpu = scene.cpu(1);
+                let cpu = fixture.cpu(1);
                 word.inc_return();
                 stored.wait();
                 go_on.wait();
                 wake_up_var(&cpu, &word);
             }
-            scene.gate.leave();
+            fixture.gate.leave();
         });
         stored.wait();
-        let outside = scene.gate.outside();
-        assert!(!scene.floor().at_rest(outside), "the waker runs");
-        let looks = scope.spawn(|| scene.look());
+        let outside = fixture.gate.outside();
+        assert!(!fixture.floor().at_rest(outside), "the waker runs");
+        let looks = scope.spawn(|| fixture.look());
         go_on.wait();
         let (verdict, known) = looks.join().expect("no panic");
         assert!(matches!(verdict, Verdict::Fine) && known.is_empty(), "{verdict:?}");
@@ -162,15 +170,15 @@ fn a_waker_between_its_store_and_its_wake_up_is_waited_for_and_nobody_is_accused
 
 #[test]
 fn a_thread_that_was_woken_and_starves_is_neither_listed_nor_accused() {
-    let scene = Scene::sound(1);
+    let fixture = Fixture::sound(1);
     let word = AtomicU32::new(0);
     let (tell, told) = mpsc::channel();
     let (resume, resumed) = mpsc::channel::<()>();
     std::thread::scope(|scope| {
-        let (scene, word) = (&scene, &word);
+        let (fixture, word) = (&fixture, &word);
         scope.spawn(move || {
             {
-                let cpu = scene.cpu(0);
+                let cpu = fixture.cpu(0);
                 let cond = || {
                     let holds = word.read_acquire() == 1;
                     if holds {
@@ -182,19 +190,20 @@ fn a_thread_that_was_woken_and_starves_is_neither_listed_nor_accused() {
                 };
                 wait_var_event(&cpu, word, DEEP, WAITING, cond).expect("deep");
             }
-            scene.gate.leave();
+            fixture.gate.leave();
         });
-        scene.until_asleep(0);
+        fixture.until_asleep(0);
         {
             // The monitor's own CPU: the round has one worker.
-            let waker = scene.lab.machine().lease_at(0, Lease::of(TaskId(0))).expect("a free CPU");
+            let waker =
+                fixture.threaded.machine().lease_at(0, Lease::of(TaskId(0))).expect("a free CPU");
             word.inc_return();
             wake_up_var(&waker, word);
         }
         told.recv().expect("it was woken");
-        assert_eq!(scene.lab.machine().waiters(), []);
-        assert!(!scene.floor().at_rest(scene.gate.outside()));
-        let looks = scope.spawn(move || scene.look());
+        assert_eq!(fixture.threaded.machine().waiters(), []);
+        assert!(!fixture.floor().at_rest(fixture.gate.outside()));
+        let looks = scope.spawn(move || fixture.look());
         resume.send(()).expect("it starves");
         let (verdict, known) = looks.join().expect("no panic");
         assert!(matches!(verdict, Verdict::Fine) && known.is_empty(), "{verdict:?}");
@@ -203,14 +212,14 @@ fn a_thread_that_was_woken_and_starves_is_neither_listed_nor_accused() {
 
 #[test]
 fn who_waits_for_somebody_at_the_gate_is_let_be_and_a_ring_is_told_once_all_others_are_gone() {
-    let scene = Scene::sound(3);
+    let fixture = Fixture::sound(3);
     let locks = [RwSem::new(Nothing::zeroed()), RwSem::new(Nothing::zeroed())];
     let both = Barrier::new(2);
     let leave = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let cross = |worker: u8| {
             let _ = catch_abandon(|| {
-                let cpu = scene.cpu(worker);
+                let cpu = fixture.cpu(worker);
                 let mine = usize::from(worker);
                 let _held = locks[mine].write(&cpu);
                 both.wait();
@@ -219,21 +228,21 @@ fn who_waits_for_somebody_at_the_gate_is_let_be_and_a_ring_is_told_once_all_othe
         };
         scope.spawn(move || cross(0));
         scope.spawn(move || cross(1));
-        scene.until_asleep(0);
-        scene.until_asleep(1);
+        fixture.until_asleep(0);
+        fixture.until_asleep(1);
         // The third goes round between actions, then leaves.
         let third = scope.spawn(|| {
             while !leave.load(Relaxed) {
-                scene.gate.pass();
+                fixture.gate.pass();
             }
-            scene.gate.leave();
+            fixture.gate.leave();
         });
-        let (verdict, _) = scene.look();
+        let (verdict, _) = fixture.look();
         assert!(matches!(verdict, Verdict::Fine), "{verdict:?}");
         leave.store(true, Relaxed);
         third.join().expect("no panic");
-        let (verdict, known) = scene.look();
-        scene.end();
+        let (verdict, known) = fixture.look();
+        fixture.end();
         let Verdict::Hung(stuck) = verdict else { panic!("{verdict:?}") };
         assert!(known.is_empty());
         assert_eq!(stuck.report.kind, HangKind::Deadlock);
@@ -244,24 +253,24 @@ fn who_waits_for_somebody_at_the_gate_is_let_be_and_a_ring_is_told_once_all_othe
 
 #[test]
 fn a_call_that_never_sleeps_is_no_verdict_and_one_that_starves_is_not_even_that() {
-    let mut scene = Scene::sound(2);
-    scene.shared.config.watchdog = Duration::from_millis(2);
+    let mut fixture = Fixture::sound(2);
+    fixture.shared.config.watchdog = Duration::from_millis(2);
     let stop = AtomicBool::new(false);
     let (tell, told) = mpsc::channel::<()>();
     std::thread::scope(|scope| {
-        let (scene, stop) = (&scene, &stop);
+        let (fixture, stop) = (&fixture, &stop);
         // Starves: it used what it took to start, and waits for a core that it does not get.
         scope.spawn(move || {
-            scene.paces[0].start();
-            scene.paces[0].begin();
+            fixture.paces[0].start();
+            fixture.paces[0].begin();
             let _ = told.recv();
         });
         scope.spawn(move || {
-            scene.paces[1].start();
-            scene.paces[1].begin();
+            fixture.paces[1].start();
+            fixture.paces[1].begin();
             while !stop.load(Relaxed) {}
         });
-        let mut watch = Watch::new(scene.floor());
+        let mut watch = Watch::new(fixture.floor());
         let words = loop {
             if let Verdict::Endless(words) = watch.look(|_| (), 0) {
                 break words;

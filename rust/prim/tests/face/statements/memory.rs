@@ -85,7 +85,7 @@ fn a_slab_never_hands_an_object_to_two_and_hands_it_out_again() {
 #[test]
 fn freeing_twice_is_found() {
     breaks(
-        "Fault",
+        "Defect",
         2,
         || {
             let arena = Arena::new(1 << 16).expect("address space");

@@ -39,7 +39,7 @@ pub(crate) fn holds<S: Sync>(
     assert_eq!(run(tasks, start, body, check), Ok(()));
 }
 
-/// Exactly one of the words must occur in what is found: "Panic", "Deadlock" or "Fault".
+/// Exactly one of the words must occur in what is found: "Panic", "Deadlock" or "Defect".
 pub(crate) fn breaks<S: Sync>(
     how: &str,
     tasks: u32,

@@ -1,0 +1,133 @@
+//! What a task calls, with the contracts of `pgmap-sched`'s module of this name.
+
+use core::panic::Location;
+
+use crate::failure::Defect;
+use crate::stage::{Host, STAGE, Stage};
+use crate::step::{Effect, Object, Step, Task, Wait};
+use crate::{looms, shuttles};
+
+/// The bit that tells an address from the caller's own numbers.
+const ADDRESS: u64 = 1 << 63;
+
+/// Whether this thread is inside a task of an execution.
+#[inline]
+#[must_use]
+pub fn running() -> bool {
+    STAGE.with(|stage| stage.host() != Host::Nobody)
+}
+
+/// The task that calls; `None` outside a run.
+#[inline]
+#[must_use]
+pub fn current() -> Option<Task> {
+    STAGE.with(|stage| (stage.host() != Host::Nobody).then(|| stage.now()))
+}
+
+/// A scheduling point: returns when the step may run. Does nothing outside a run.
+#[inline]
+pub fn point(step: Step) {
+    pass(step, Stage::ready);
+}
+
+/// A scheduling point of a step that cannot run until `ready()`. Does nothing outside a run.
+#[inline]
+pub fn point_when(step: Step, _: Wait<'_>, ready: &dyn Fn() -> bool) {
+    pass(step, |stage, me| stage.wait(me, ready));
+}
+
+#[inline]
+fn pass(step: Step, stand: impl FnOnce(&Stage, Task)) {
+    STAGE.with(|stage| {
+        let (host, me) = (stage.host(), stage.now());
+        match host {
+            Host::Nobody => return,
+            Host::Shuttle => {
+                stand(stage, me);
+                shuttles::switch();
+            }
+            Host::Loom => {
+                stand(stage, me);
+                looms::pass(stage, me, step.object);
+            }
+        }
+        stage.launch(me, step.effect);
+    });
+}
+
+/// One turn of a busy-wait. With shuttle the task goes on after somebody else's next write; loom has its
+/// own idea of busy-waits.
+pub fn relax(_: &'static Location<'static>) {
+    STAGE.with(|stage| {
+        let (host, me) = (stage.host(), stage.now());
+        match host {
+            Host::Nobody => return,
+            Host::Shuttle => {
+                stage.relax(me);
+                shuttles::switch();
+            }
+            Host::Loom => looms::relax(stage),
+        }
+        stage.launch(me, Effect::Read);
+    });
+}
+
+/// An event that takes its place in a history.
+#[inline]
+pub fn record(_: Step) {}
+
+/// The step that just ran turned out to have this effect.
+#[inline]
+pub fn settle(effect: Effect) {
+    STAGE.with(|stage| {
+        if stage.host() != Host::Nobody {
+            stage.settle(effect);
+        }
+    });
+}
+
+/// What the step that just ran found and left behind, for a log.
+#[inline]
+pub fn value(_: u64, _: u64) {}
+
+/// A remark in a log.
+#[inline]
+pub fn note(_: u32, _: u64, _: u64) {}
+
+/// A choice that costs. Machines here do nothing out of the ordinary, so there is nothing to pay for.
+#[inline]
+#[must_use]
+pub fn choose_paid(_: u32) -> u32 {
+    0
+}
+
+/// What a waiting task will do, for a history.
+#[inline]
+pub fn foretell(_: Task, _: Step) {}
+
+/// What a step did besides, for a search by classes: nobody asks.
+#[inline]
+pub fn touch(_: Object, _: Effect) {}
+
+/// Whether anybody asks what is [`touch`]ed.
+#[inline]
+#[must_use]
+pub fn touches_count() -> bool {
+    false
+}
+
+/// Ends the execution with a defect.
+///
+/// # Panics
+///
+/// Always: that is how shuttle and loom are told.
+pub fn fail(defect: Defect) -> ! {
+    panic!("found: {defect:?}");
+}
+
+/// An identity for an object that has no better one: its address, since nothing is kept.
+#[inline]
+#[must_use]
+pub fn intern(address: usize) -> Object {
+    Object(ADDRESS | address as u64)
+}

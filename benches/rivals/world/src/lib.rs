@@ -1,0 +1,15 @@
+//! A program's world as a model, as `pgmap-explore` makes it, over shuttle and loom.
+//!
+//! Nothing here is new: the sources are links to those of `rust/explore`.
+#![forbid(unsafe_code)]
+
+#[allow(dead_code, reason = "the explorer asks for more")]
+mod common;
+#[allow(dead_code, reason = "the explorer asks for more")]
+pub mod explored;
+#[allow(dead_code, reason = "the explorer asks for more")]
+mod ledger;
+pub mod scenario;
+
+pub use explored::ExploredWorld;
+pub use scenario::{Scenario, ScenarioError, Unfinished};

@@ -1,1 +1,0 @@
-../../../../rust/explore/src/lab.rs

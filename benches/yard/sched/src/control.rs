@@ -1,1 +1,0 @@
-../../../../rust/sched/src/control.rs

@@ -1,1 +1,0 @@
-../../../../rust/sched/src/model.rs

@@ -1,0 +1,89 @@
+//! A model out of closures, searched to its end.
+#![allow(dead_code)]
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use pgmap_prim_explored::{Cpu, Lease, Machine, TaskId};
+use pgmap_sched::{
+    Control, Defect, Explorer, Failure, Judgement, Model, Outcome, Plan, Replayed, Schedule, Task,
+    Trace,
+};
+
+pub(crate) fn cpu(machine: &Machine, task: u32) -> Cpu<'_> {
+    machine.lease(Lease::of(TaskId(task))).expect("a free CPU")
+}
+
+/// What one task does.
+pub(crate) type Body<'a, S> = &'a dyn Fn(&S, &Cpu<'_>);
+
+pub(crate) struct Closures<'a, S> {
+    pub(crate) machine: Arc<Machine>,
+    state: S,
+    start: &'a dyn Fn() -> S,
+    tasks: &'a [Body<'a, S>],
+}
+
+impl<S> Model for Closures<'_, S> {
+    fn tasks(&self) -> usize {
+        self.tasks.len()
+    }
+
+    fn reset(&mut self) {
+        self.machine.reset();
+        self.state = (self.start)();
+    }
+
+    fn run(&self, task: Task) {
+        let cpu = cpu(&self.machine, task.0.into());
+        self.tasks[usize::from(task.0)](&self.state, &cpu);
+    }
+
+    fn finish(&self) -> Result<(), Defect> {
+        Ok(())
+    }
+}
+
+impl<'a, S> Closures<'a, S> {
+    pub(crate) fn new(start: &'a dyn Fn() -> S, tasks: &'a [Body<'a, S>]) -> Self {
+        Self { machine: Machine::new(tasks.len()), state: start(), start, tasks }
+    }
+
+    /// Searches bounds 0 to 2; what was found, each kind of failure once.
+    pub(crate) fn search(&mut self) -> (Outcome, BTreeSet<String>) {
+        let mut found = BTreeSet::new();
+        let mut judge = |failure: &Failure, _: &Schedule| {
+            found.insert(told(failure));
+            Judgement::Continue
+        };
+        let plan = Plan { cache_bytes: 1 << 20, steps_max: 2_000, ..Plan::default() };
+        let outcome = Explorer::new().search(self, &plan, &mut judge, &mut |_| Control::Go);
+        assert!(matches!(outcome, Outcome::Exhausted { .. }), "{outcome:?}");
+        (outcome, found)
+    }
+
+    /// The first execution, with everything that happens in it.
+    pub(crate) fn trace(&mut self) -> Replayed {
+        Explorer::new().replay(self, &Schedule::default(), Trace::Keep, &mut || Control::Go)
+    }
+
+    /// Executions of each bound.
+    pub(crate) fn schedules(&mut self) -> Vec<u64> {
+        self.search().0.stats().iter().map(|bound| bound.schedules).collect()
+    }
+}
+
+fn told(failure: &Failure) -> String {
+    match failure {
+        Failure::Defect { defect, .. } => format!("defect {:#x}", defect.code),
+        Failure::Deadlock { cycle: Some(tasks), .. } => format!("cycle of {}", tasks.len()),
+        Failure::Deadlock { waits, .. } => {
+            let all: Vec<_> = waits.iter().map(|wait| (wait.task.0, wait.class)).collect();
+            format!("deadlock {all:?}")
+        }
+        Failure::Livelock { .. } => "livelock".to_owned(),
+        Failure::Panic { message, .. } => {
+            message.lines().next().unwrap_or_default().split(" (").next().unwrap_or_default().into()
+        }
+    }
+}
