@@ -54,7 +54,7 @@ pub(crate) struct Standing<'a> {
 pub struct ExploredWorld {
     world: World,
     machine: Arc<Machine>,
-    /// Borrowed for a moment only, so that a judge may look at the explored between executions.
+    /// Borrowed for a moment only, so that a judge may look at the world between executions.
     arena: RefCell<Arena>,
     start: Snapshot,
     roles: Vec<Role>,

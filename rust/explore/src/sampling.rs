@@ -272,7 +272,7 @@ impl Sample {
         };
         let count = (numbers.end - numbers.start).div_ceil(BLOCK);
         let blocks = (0..count).map(|nth| block(numbers.start + nth * BLOCK));
-        // Each thread sets up a explored, so none is made for nothing.
+        // Each thread sets up a world, so none is made for nothing.
         let most = usize::try_from(count).ok().and_then(NonZeroUsize::new).unwrap_or(threads);
         let (mut wrong, mut late) = (None, Vec::new());
         in_order(

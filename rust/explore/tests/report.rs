@@ -270,7 +270,7 @@ fn every_place_of_long_traces_is_in_a_function_with_a_name() {
         [torn(), lost(), wrong("gup-pte-recheck", "off"), wrong("free-push", "before-settled")]
     {
         let found = find(&scenario);
-        let explored = ExploredWorld::new(&scenario, &mut || Control::Go).expect("a explored");
+        let explored = ExploredWorld::new(&scenario, &mut || Control::Go).expect("a world");
         let trace = Explorer::new()
             .replay(&mut &explored, &found.schedule, Trace::Keep, &mut || Control::Go)
             .trace;

@@ -37,9 +37,7 @@ fn a_hole_is_the_zero_page_until_a_store_gives_every_mapper_the_block() {
     }
     let page = world.observe(fixture.frame(inode, 1));
     assert_eq!((page.refcount, page.mapcount), (3, 3));
-    fixture.exit_all(&cpu);
-    drop(cpu);
-    fixture.assert_at_rest();
+    fixture.leave(cpu);
 }
 
 #[test]
@@ -190,9 +188,7 @@ fn everybody_who_waits_for_a_locked_entry_is_served() {
     let inode = world.name_lookup(&cpu, F).expect("an inode");
     let page = world.observe(fixture.frame(inode, 1));
     assert_eq!((page.refcount, page.mapcount), (6, 6));
-    fixture.exit_all(&cpu);
-    drop(cpu);
-    fixture.assert_at_rest();
+    fixture.leave(cpu);
 }
 
 #[test]
@@ -309,9 +305,7 @@ fn truncate_and_punch_cut_exactly_their_range_out_of_every_mapping() {
             && world.load(&cpu, W1, &Load { map: M, page: 15 }).is_err()
     );
     assert_eq!(world.dax.blocks.used(&cpu), 9);
-    fixture.exit_all(&cpu);
-    drop(cpu);
-    fixture.assert_at_rest();
+    fixture.leave(cpu);
 }
 
 #[test]
@@ -376,8 +370,6 @@ fn unbind_races_with_faults_pins_and_truncates() {
             }
         });
         let cpu = fixture.cpu(1);
-        fixture.exit_all(&cpu);
-        drop(cpu);
-        fixture.assert_at_rest();
+        fixture.leave(cpu);
     }
 }

@@ -165,9 +165,7 @@ fn a_pin_for_writing_does_not_go_through_a_leaf_for_reading() {
     assert_eq!((large().pincount, fixture.machine.tally(tally::GUP_FAST)), (0, 0));
     assert_eq!(pin(W1), Ok(2), "one for writing, not yet written to: after a fault");
     assert_eq!((large().pincount, fixture.machine.tally(tally::GUP_FAST)), (2, 0));
-    fixture.exit_all(&cpu);
-    drop(cpu);
-    fixture.assert_at_rest();
+    fixture.leave(cpu);
 }
 
 #[test]

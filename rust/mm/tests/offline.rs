@@ -55,8 +55,7 @@ fn a_page_that_only_mappings_hold_moves_and_keeps_its_contents() {
             "{clear}"
         );
         assert_eq!(fixture.complaints(), []);
-        fixture.exit_all(&fixture.cpu(1));
-        fixture.assert_at_rest();
+        fixture.leave(fixture.cpu(1));
     }
 }
 
@@ -90,8 +89,7 @@ fn a_page_is_found_where_a_mapping_from_the_middle_of_the_file_has_it() {
     assert_eq!(offline(&fixture, 0), Ok(0), "page 1 of the file");
     assert_eq!((world.observe(old).refcount, world.observe(old).mapcount), (0, 0));
     assert_ne!(fixture.frame(inode, 1), old);
-    fixture.exit_all(&fixture.cpu(1));
-    fixture.assert_at_rest();
+    fixture.leave(fixture.cpu(1));
 }
 
 #[test]
@@ -111,16 +109,14 @@ fn a_page_that_only_its_user_still_knows_stays_too() {
     assert_eq!(fixture.frame(inode, 1), page);
     assert_eq!(fixture.world.unpin(&fixture.cpu(1), W0, &Unpin { pin: None }), Ok(1));
     assert_eq!(offline(&fixture, 1), Ok(0), "and moves when it is let go");
-    fixture.exit_all(&fixture.cpu(1));
-    fixture.assert_at_rest();
+    fixture.leave(fixture.cpu(1));
 }
 
 #[test]
 fn what_is_no_page_cannot_move() {
     let (fixture, _) = shared(rules("xchg"));
     assert_eq!(offline(&fixture, 4), Err(Errno::EINVAL.into()), "outside the mapping");
-    fixture.exit_all(&fixture.cpu(1));
-    fixture.assert_at_rest();
+    fixture.leave(fixture.cpu(1));
 }
 
 #[test]
@@ -134,6 +130,5 @@ fn a_huge_page_does_not_move() {
         assert_eq!(fixture.write(&cpu, W1, 0), Ok(0));
     }
     assert_eq!(offline(&fixture, 1), Err(Errno::EINVAL.into()));
-    fixture.exit_all(&fixture.cpu(1));
-    fixture.assert_at_rest();
+    fixture.leave(fixture.cpu(1));
 }

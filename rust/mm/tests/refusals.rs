@@ -58,9 +58,7 @@ fn a_mapping_that_its_file_cannot_list_is_no_mapping() {
         .expect("room for one more");
     assert_eq!(map(&fixture, &cpu, worker, number), Ok(0), "and can be used again");
     assert_eq!(in_mappings(&fixture, &cpu, process, &CROWD), 8 * (usize::from(number) + 1));
-    fixture.exit_all(&cpu);
-    drop(cpu);
-    fixture.assert_at_rest();
+    fixture.leave(cpu);
 }
 
 #[test]
@@ -87,9 +85,7 @@ fn a_fork_that_fails_half_way_gives_back_what_it_shared() {
         fixture.world.fork(&cpu, parent, &Fork { child: WorkerId(63) }),
         Err(Errno::ENOMEM.into())
     );
-    fixture.exit_all(&cpu);
-    drop(cpu);
-    fixture.assert_at_rest();
+    fixture.leave(cpu);
 }
 
 #[test]
@@ -113,9 +109,7 @@ fn a_mapping_is_not_split_where_its_half_would_have_no_place() {
     assert_eq!(hole(holes), Err(Errno::ENOMEM.into()));
     let mapped = in_mappings(&fixture, &cpu, 0, &geometry);
     assert_eq!(mapped, 64 * 8 - 2 * usize::from(holes), "all of what is left, on both sides");
-    fixture.exit_all(&cpu);
-    drop(cpu);
-    fixture.assert_at_rest();
+    fixture.leave(cpu);
 }
 
 #[test]
@@ -134,9 +128,7 @@ fn of_pins_that_do_not_all_fit_none_is_taken_that_is_not_kept() {
     assert_eq!(counts(), [first + 1024, second], "the other was not taken");
     assert_eq!(fixture.pin(&cpu, W0, 1, 1), Err(Errno::ENOMEM.into()), "no room at all");
     assert_eq!(counts(), [first + 1024, second]);
-    fixture.exit_all(&cpu);
-    drop(cpu);
-    fixture.assert_at_rest();
+    fixture.leave(cpu);
 }
 
 #[test]
@@ -155,9 +147,7 @@ fn a_count_that_is_nearly_full_is_refused_by_the_slow_path_too() {
     assert!(complaints.len() > 1, "one each");
     assert!(complaints.iter().all(|it| *it == Complaint::RefSaturated), "{complaints:?}");
     count.set(1);
-    fixture.exit_all(&cpu);
-    drop(cpu);
-    fixture.assert_at_rest();
+    fixture.leave(cpu);
 }
 
 #[test]
@@ -214,7 +204,5 @@ fn a_file_that_is_as_large_as_files_get_is_read_punched_and_written_to_its_end()
             "a write at the end is one page"
         );
     }
-    fixture.exit_all(&cpu);
-    drop(cpu);
-    fixture.assert_at_rest();
+    fixture.leave(cpu);
 }

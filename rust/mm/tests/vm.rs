@@ -196,9 +196,7 @@ fn pages_mapped_one_by_one_first_stay_so_for_a_mapper_that_could_take_them_whole
     assert_eq!(fixture.write(&cpu, W2, 3), Ok(0));
     assert_eq!(world.observe(fixture.frame(inode, 0)).order, Some(3));
     assert_eq!(tally(&fixture, tally::PMD_MAPPED), 1);
-    fixture.exit_all(&cpu);
-    drop(cpu);
-    fixture.assert_at_rest();
+    fixture.leave(cpu);
 }
 
 #[test]
@@ -245,9 +243,7 @@ fn pmd_and_pte_faults_of_one_range_collide_on_threads_without_harm() {
         }
     });
     let cpu = fixture.cpu(1);
-    fixture.exit_all(&cpu);
-    drop(cpu);
-    fixture.assert_at_rest();
+    fixture.leave(cpu);
 }
 
 #[test]
@@ -383,9 +379,7 @@ fn what_is_left_behind_a_hole_maps_the_pages_it_did() {
     }
     let mapped = |page: &u32| fixture.world.observe(fixture.frame(inode, *page)).mapcount == 1;
     assert_eq!((0..8).filter(mapped).collect::<Vec<_>>(), [0, 2, 5, 7]);
-    fixture.exit_all(&cpu);
-    drop(cpu);
-    fixture.assert_at_rest();
+    fixture.leave(cpu);
 }
 
 #[test]
@@ -405,9 +399,7 @@ fn a_leaf_maps_nothing_in_front_of_its_mapping() {
     assert_eq!(fixture.world.observe(fixture.frame(inode, 4)).mapcount, 1);
     assert_eq!(fixture.write(&cpu, W0, 4), Ok(0));
     assert_eq!(tally(&fixture, tally::PMD_MAPPED), 1, "the second lies inside");
-    fixture.exit_all(&cpu);
-    drop(cpu);
-    fixture.assert_at_rest();
+    fixture.leave(cpu);
 }
 
 #[test]
@@ -444,9 +436,7 @@ fn a_leaf_maps_blocks_that_are_written_and_lie_side_by_side() {
         assert_eq!(world.load(&cpu, W0, &Load { map: MapNo(1), page }), Ok(i64::from(page)));
     }
     assert_eq!(tally(&fixture, tally::PMD_MAPPED), 0);
-    fixture.exit_all(&cpu);
-    drop(cpu);
-    fixture.assert_at_rest();
+    fixture.leave(cpu);
 }
 
 /// Claims every time to have handled the fault, and maps nothing.

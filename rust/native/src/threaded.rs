@@ -15,7 +15,7 @@ use pgmap_prim::{
 use pgmap_program::op::WorkerId;
 use pgmap_program::{Geometry, GeometryError, Op, Rules};
 
-/// Why a threaded could not be built.
+/// Why a world could not be built.
 #[derive(Debug)]
 pub enum ThreadedWorldError {
     /// No world can have these sizes.

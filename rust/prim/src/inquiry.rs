@@ -104,7 +104,7 @@ impl Machine {
         {
             return Answer::Awake;
         }
-        crate::sleep::unpark(slot);
+        slot.unpark();
         let answer = slot.inquiry.wait();
         slot.inquiry.0.set(NOBODY);
         answer

@@ -119,7 +119,7 @@ impl Machine {
                     break;
                 }
                 if slot.word.signal(seen) {
-                    crate::sleep::unpark(slot);
+                    slot.unpark();
                     break;
                 }
             }
@@ -132,7 +132,7 @@ impl Machine {
         // Release pairs with the acquire of `is_poisoned`: who sees the flag finds the reason.
         self.poisoned.set_release(1);
         for slot in &self.slots {
-            crate::sleep::unpark(slot);
+            slot.unpark();
         }
     }
 

@@ -119,7 +119,7 @@ impl Queues {
         let Line { entries, woken, .. } = line;
         drop(entries);
         for id in woken {
-            crate::sleep::unpark(&slots[id]);
+            slots[id].unpark();
         }
         result
     }
@@ -147,7 +147,7 @@ impl Queues {
         });
         drop(entries);
         for id in unpark {
-            crate::sleep::unpark(&slots[id]);
+            slots[id].unpark();
         }
     }
 }

@@ -220,25 +220,5 @@ fn park(cpu: &Cpu<'_>, slice: Duration) {
             && !cpu.machine.is_poisoned()
             && !cpu.slot.inquiry.is_asked()
     };
-    // SAFETY: the key is the address of our slot's word, which outlives the lease and which nobody
-    // parks on but the thread that leases it. `validate` only reads atomics; `before_sleep` and
-    // `timed_out` do nothing. None of them panics or calls into the parking lot.
-    unsafe {
-        parking_lot_core::park(
-            word.park_key(),
-            still_asleep,
-            || {},
-            |_, _| {},
-            parking_lot_core::DEFAULT_PARK_TOKEN,
-            Some(until),
-        );
-    }
-}
-
-/// Ends the slot's thread's parking, if it is parked; it then looks at its word and at poison.
-pub(crate) fn unpark(slot: &Slot) {
-    // SAFETY: the key is an address that only this module parks on.
-    unsafe {
-        parking_lot_core::unpark_all(slot.word.park_key(), parking_lot_core::DEFAULT_UNPARK_TOKEN);
-    }
+    cpu.slot.park(still_asleep, until);
 }

@@ -25,6 +25,7 @@
 //! [`Machine::all_passive_twice`]: crate::Machine::all_passive_twice
 
 use core::sync::atomic::AtomicPtr;
+use std::time::Instant;
 
 use crate::{
     AtomicU32, AtomicU64,
@@ -162,7 +163,7 @@ impl StateWord {
     }
 
     /// What threads park on.
-    pub(crate) fn park_key(&self) -> usize {
+    fn park_key(&self) -> usize {
         core::ptr::from_ref(self).addr()
     }
 }
@@ -292,6 +293,37 @@ pub(crate) struct Slot {
     pub(crate) record: WaitRecord,
     pub(crate) inquiry: Inquiry,
     pub(crate) tallies: [AtomicU64; TALLIES],
+}
+
+impl Slot {
+    /// Parks the thread that leases this slot for as long as `stay` holds, at most until `until`. `stay` may only
+    /// read atomics: it runs under a lock of the parking lot.
+    pub(crate) fn park(&self, stay: impl Fn() -> bool, until: Instant) {
+        // SAFETY: the key is the address of this slot's word, which outlives the lease, and nobody parks on it but
+        // here, the thread that leases it. `stay` reads atomics, `before_sleep` and `timed_out` do nothing; none of
+        // them panics or calls into the parking lot.
+        unsafe {
+            parking_lot_core::park(
+                self.word.park_key(),
+                stay,
+                || {},
+                |_, _| {},
+                parking_lot_core::DEFAULT_PARK_TOKEN,
+                Some(until),
+            );
+        }
+    }
+
+    /// Ends the parking of this slot's thread, if it is parked; it then looks at its word and at poison.
+    pub(crate) fn unpark(&self) {
+        // SAFETY: the key is an address that only `park` above parks on.
+        unsafe {
+            parking_lot_core::unpark_all(
+                self.word.park_key(),
+                parking_lot_core::DEFAULT_UNPARK_TOKEN,
+            );
+        }
+    }
 }
 
 impl Default for Slot {

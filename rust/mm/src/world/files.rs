@@ -14,7 +14,7 @@ use crate::dax::{Birth, InodeId};
 use crate::lock_order;
 use crate::page::Stamp;
 use crate::vm::FileUse;
-use crate::world::process::Handles;
+use crate::world::process::{Descriptor, Handles};
 use crate::world::{PAGE_SIZE, Return, World};
 
 /// Names the directory holds.
@@ -30,28 +30,6 @@ plain! {
 
 impl Guarded for Directory {
     const CLASS: LockClass = lock_order::DIRECTORY;
-}
-
-plain! {
-    /// A file descriptor: an open file + 1, or one of the two below.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    pub(crate) struct Descriptor {
-        word: u32,
-    }
-}
-
-impl Descriptor {
-    pub(super) const CLOSED: Self = Self { word: 0 };
-    /// The slow block device: nothing behind it needs a lifetime.
-    const SLOW_BLOCK: Self = Self { word: u32::MAX };
-
-    fn open(file: u32) -> Self {
-        Self { word: file + 1 }
-    }
-
-    fn as_open(self) -> Option<u32> {
-        if self == Self::SLOW_BLOCK { None } else { self.word.checked_sub(1) }
-    }
 }
 
 zeroed! {

@@ -9,7 +9,6 @@ use program::op::{Fork, HANDLES_MAX, WorkerId};
 
 use crate::lock_order;
 use crate::vm::{GupRange, MmId};
-use crate::world::files::Descriptor;
 use crate::world::{Return, World};
 
 /// Handles of one kind a process has.
@@ -40,6 +39,28 @@ plain! {
 
 impl MapSlot {
     pub(super) const UNUSED: Self = Self { start: 0, pages: 0, pgoff: 0, inode: 0, closing: 0 };
+}
+
+plain! {
+    /// A file descriptor: an open file + 1, or one of the two below.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub(crate) struct Descriptor {
+        word: u32,
+    }
+}
+
+impl Descriptor {
+    pub(super) const CLOSED: Self = Self { word: 0 };
+    /// The slow block device: nothing behind it needs a lifetime.
+    pub(super) const SLOW_BLOCK: Self = Self { word: u32::MAX };
+
+    pub(super) fn open(file: u32) -> Self {
+        Self { word: file + 1 }
+    }
+
+    pub(super) fn as_open(self) -> Option<u32> {
+        if self == Self::SLOW_BLOCK { None } else { self.word.checked_sub(1) }
+    }
 }
 
 plain! {

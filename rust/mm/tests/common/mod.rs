@@ -123,6 +123,13 @@ impl Fixture {
         }
     }
 
+    /// Everybody leaves, and what is left is a world at rest.
+    pub(crate) fn leave(&self, cpu: Cpu<'_>) {
+        self.exit_all(&cpu);
+        drop(cpu);
+        self.assert_at_rest();
+    }
+
     pub(crate) fn file(&self, cpu: &Cpu<'_>, file: FileIdx, pages: u32, layout: Layout) -> InodeId {
         self.world.create_file(cpu, file, pages, Some(FileState::Written), layout).expect("a file");
         self.world.name_lookup(cpu, file).expect("an inode")

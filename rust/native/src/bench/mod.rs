@@ -42,6 +42,6 @@ mod workload;
 
 pub use counted::Counted;
 pub use host::Host;
-pub use run::{BenchRun, Config, Glance, ROUNDS_MIN, Report, RowReport};
+pub use run::{BenchRun, Config, Glance, ROUNDS_MIN, Report, RowReport, rows};
 pub use stats::Spread;
-pub use workload::{BuildError, Limit, Row, Sense, Side, Workload, rows};
+pub use workload::{BuildError, Limit, Row, Sense, Side, Workload};

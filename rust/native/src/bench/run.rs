@@ -13,7 +13,14 @@ use pgmap_prim::measure::{allowed_processors, pin_thread};
 
 use crate::bench::refs::{BARE_CALLS, NULL, controls};
 use crate::bench::stats::{Dice, Spread};
-use crate::bench::workload::{BuildError, Row, Side, Workload, rows};
+use crate::bench::workload::{BuildError, Row, Side, Workload};
+use crate::bench::{alloc, checks, gup, refs};
+
+/// Every row, in the order of reports.
+#[must_use]
+pub fn rows() -> Vec<Row> {
+    [refs::rows(), gup::rows(), alloc::rows(), checks::rows()].concat()
+}
 
 /// Fewer rounds than this are no result, however short the time asked for.
 pub const ROUNDS_MIN: usize = 15;

@@ -3,7 +3,6 @@
 
 use std::time::{Duration, Instant};
 
-use crate::bench::{alloc, checks, gup, refs};
 use crate::threaded::ThreadedWorldError;
 
 /// Which side of the limit is good.
@@ -134,12 +133,6 @@ pub(super) fn setup<T, E: std::fmt::Debug>(
     result: Result<T, E>,
 ) -> Result<T, BuildError> {
     result.map_err(|error| BuildError(format!("{what}: {error:?}")))
-}
-
-/// Every row, in the order of reports.
-#[must_use]
-pub fn rows() -> Vec<Row> {
-    [refs::rows(), gup::rows(), alloc::rows(), checks::rows()].concat()
 }
 
 /// Nanoseconds an iteration of `work` took.

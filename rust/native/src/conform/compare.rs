@@ -11,7 +11,7 @@ use pgmap_program::errno::describe_return;
 use pgmap_program::recording::{Completion, Expect, PageState};
 use pgmap_program::{Issue, Op, Step};
 
-use crate::conform::replay::ModelStep;
+use crate::conform::course::ModelStep;
 
 /// One word, as the kernel had it and as the model has it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -23,11 +23,13 @@
 //! |---|---|
 //! | `workers` | the worker threads, and waiting until they are settled |
 //! | `replay` | the conductor: steps in, what the model did out |
+//! | `course` | that: what a replay gave, step by step |
 //! | `pages` | the words of the watched pages, by the frame each had at the start |
 //! | `compare` | two accounts of a step as pairs of words |
 //! | `report` | the first difference, as it is told |
 
 mod compare;
+mod course;
 mod pages;
 mod replay;
 mod report;
@@ -40,7 +42,7 @@ use pgmap_program::{Era, Recording, Rules};
 use crate::threaded::ThreadedWorldError;
 
 pub use compare::Word;
-pub use replay::{ModelStep, Ran};
+pub use course::{ModelStep, Ran};
 pub use report::{Difference, PageRow};
 
 /// How a recording is replayed.

@@ -13,66 +13,14 @@ use std::time::Duration;
 
 use pgmap_mm::world::{Party, Violation, World};
 use pgmap_prim::{Cpu, Stopped};
-use pgmap_program::errno::describe_return;
 use pgmap_program::op::{DioRead, DioWrite, FileIdx, Wait, WorkerId};
 use pgmap_program::recording::{Completion, Expect};
 use pgmap_program::{Geometry, Issue, Op, Recording, Rules, Step};
 
-use crate::conform::compare::summary;
+use crate::conform::course::{ModelStep, Ran};
 use crate::conform::pages::Tracked;
 use crate::conform::workers::{Done, Stuck, Workers};
 use crate::threaded::{Patience, ThreadedWorld, ThreadedWorldError};
-
-/// What the model did in one step.
-#[derive(Clone, Debug, Default)]
-pub struct ModelStep {
-    /// In the recording's words. `ret` is absent until the step returns.
-    pub did: Expect,
-    /// The earlier step its worker still was in, so that this one was never begun.
-    pub busy_in: Option<u32>,
-    /// Of a wait: who was waited for, in vain.
-    pub still_blocked: Vec<WorkerId>,
-    /// Who sleeps after it, and where, for reports.
-    pub asleep: Vec<String>,
-    /// The model itself failed here: a panic, or a worker that ran wild.
-    pub failure: Option<String>,
-}
-
-/// A whole replay.
-#[derive(Clone, Debug, Default)]
-pub struct Ran {
-    /// One for each step of the recording; fewer only after a failure.
-    pub steps: Vec<ModelStep>,
-    /// Invariants the model saw broken meanwhile.
-    pub complaints: Vec<String>,
-}
-
-impl ModelStep {
-    /// Whether two replays of one step went the same way.
-    #[must_use]
-    pub fn same_as(&self, other: &Self) -> bool {
-        (&self.did, self.busy_in, &self.still_blocked)
-            == (&other.did, other.busy_in, &other.still_blocked)
-    }
-
-    /// What the step did, in a line.
-    #[must_use]
-    pub fn in_words(&self) -> String {
-        let returns = self.did.ret.map_or_else(|| "never returns".to_owned(), describe_return);
-        let pages =
-            self.did.pages.iter().map(|(page, state)| format!("{page}: {}", summary(state)));
-        std::iter::once(returns).chain(pages).collect::<Vec<_>>().join("; ")
-    }
-}
-
-impl Ran {
-    /// Whether two replays of one recording went the same way.
-    #[must_use]
-    pub fn same_course(&self, other: &Self) -> bool {
-        self.steps.len() == other.steps.len()
-            && self.steps.iter().zip(&other.steps).all(|(one, two)| one.same_as(two))
-    }
-}
 
 /// Replays a recording. The inner error says why this machine cannot even be set up for it.
 pub(super) fn replay(

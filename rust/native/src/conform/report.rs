@@ -6,7 +6,7 @@ use pgmap_program::recording::{Expect, PageState};
 use pgmap_program::{Recording, Step};
 
 use crate::conform::compare::{Word, page_words, summary, words};
-use crate::conform::replay::{ModelStep, Ran};
+use crate::conform::course::{ModelStep, Ran};
 
 /// Steps told before the one that differs.
 const LEAD_UP: usize = 4;
@@ -78,6 +78,13 @@ pub(super) fn first_difference(recording: &Recording, ran: &Ran) -> (usize, Opti
     (compared, None)
 }
 
+/// What a step did, in a line.
+fn in_words(step: &ModelStep) -> String {
+    let returns = step.did.ret.map_or_else(|| "never returns".to_owned(), describe_return);
+    let pages = step.did.pages.iter().map(|(page, state)| format!("{page}: {}", summary(state)));
+    std::iter::once(returns).chain(pages).collect::<Vec<_>>().join("; ")
+}
+
 /// The first step at which two replays of one recording part: the model decides by chance there.
 pub(super) fn first_divergence(
     recording: &Recording,
@@ -88,8 +95,7 @@ pub(super) fn first_divergence(
         let (Some(one), other) = (ran.steps.get(at), again.steps.get(at)) else { break };
         if !other.is_some_and(|other| one.same_as(other)) {
             let (what, recorded) = ("the model, replayed twice".to_owned(), "-".to_owned());
-            let text =
-                |step: Option<&ModelStep>| step.map_or_else(String::new, ModelStep::in_words);
+            let text = |step: Option<&ModelStep>| step.map_or_else(String::new, in_words);
             let model = format!("{} | {}", text(Some(one)), text(other));
             let words = vec![Word { what, recorded, model }];
             return Some(tell(recording, ran, (step, &seen.expect), one, words));

@@ -2,7 +2,7 @@
 //!
 //! The conductor hands each worker operations through a channel; outcomes come back through one common
 //! channel. A worker has *outstanding* operations from the moment the conductor issues one until it
-//! receives the outcome. The workers is settled when nothing will happen by itself any more:
+//! receives the outcome. They are settled when nothing will happen by itself any more:
 //!
 //! 1. no slot of the machine runs;
 //! 2. every worker with something outstanding is asleep, in the operation it was told first;
@@ -157,7 +157,7 @@ impl Workers {
         })
     }
 
-    /// Ends a settled workers. Whoever sleeps is abandoned where it is.
+    /// Ends workers that are settled. Whoever sleeps is abandoned where it is.
     pub(super) fn dismiss(self) {
         if self.all_busy().next().is_some() {
             self.threaded.machine().poison(Poison::Requested("the replay is over".to_owned()));
@@ -169,7 +169,7 @@ impl Workers {
         }
     }
 
-    /// Ends a workers of which one member runs wild: it cannot be waited for.
+    /// Ends workers of which one runs wild: it cannot be waited for.
     pub(super) fn desert(self) {
         self.threaded.machine().poison(Poison::Requested("a worker ran wild".to_owned()));
     }
@@ -211,7 +211,7 @@ mod tests {
     const LONG: Duration = Duration::from_secs(60);
     const W0: WorkerId = WorkerId(0);
 
-    /// A workers whose w0 sleeps in direct I/O, which nothing but the device ends.
+    /// Workers of which w0 sleeps in direct I/O, which nothing but the device ends.
     fn asleep_in_io() -> (Arc<ThreadedWorld>, Workers) {
         let threaded =
             Arc::new(ThreadedWorld::new(&Geometry::REAL, Era::V6_15.rules()).expect("a machine"));

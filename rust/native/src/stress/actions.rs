@@ -3,8 +3,11 @@
 //! Actions are drawn without looking at the world, so a list means the same whatever the interleaving:
 //! "munmap mapping 2" may hit nothing, and that is an outcome too.
 
-use pgmap_prim::SplitMix64;
+use pgmap_prim::{SplitMix64, Stopped};
 use pgmap_program::Geometry;
+use pgmap_program::op::{FileIdx, FileState, Layout};
+
+use crate::threaded::{Patience, ThreadedWorld};
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $kind:ident $name:literal $call:literal $default:literal $gup:literal $files:literal;)+) => {
@@ -189,6 +192,25 @@ pub(super) fn draw(
             }
         })
         .collect()
+}
+
+/// Files that went in the last round come back.
+pub(super) fn make_files(threaded: &ThreadedWorld) -> Result<(), Stopped> {
+    threaded.enter(0, Patience::default(), |cpu| {
+        let world = threaded.world();
+        for which in 0..FILES {
+            let layout = if which < 2 { Layout::Huge } else { Layout::Contiguous };
+            let pages = file_pages(world.geometry(), which);
+            // Existing is fine; a full device leaves a file out, and its opens fail.
+            let _ = world.create_file(
+                cpu,
+                FileIdx(which.into()),
+                pages,
+                Some(FileState::Written),
+                layout,
+            );
+        }
+    })
 }
 
 #[cfg(test)]

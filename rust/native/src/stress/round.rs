@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use pgmap_mm::world::Violation;
 use pgmap_prim::{Perturber, Poison, Stopped};
-use pgmap_program::op::{FileIdx, FileState, Layout, WorkerId};
+use pgmap_program::op::WorkerId;
 
-use super::actions::{FILES, draw, file_pages};
+use super::actions::{draw, make_files};
 use super::gate::Gate;
 use super::pace::Pace;
 use super::report::{Found, publish_slow_paths};
@@ -37,7 +37,7 @@ pub(super) enum RoundEnd {
     Broken,
 }
 
-/// Runs one round on a quiescent threaded.
+/// Runs one round on a quiescent world.
 pub(super) fn run(shared: &Shared, threaded: &ThreadedWorld, round: u64) -> RoundEnd {
     let threads = shared.config.threads;
     if let Err(stopped) = make_files(threaded) {
@@ -93,25 +93,6 @@ pub(super) fn run(shared: &Shared, threaded: &ThreadedWorld, round: u64) -> Roun
         Err(stopped) => broken_by(shared, round, &stopped),
         Ok(verdict) => conclude(shared, threaded, round, verdict),
     }
-}
-
-/// Files that went in the last round come back.
-pub(super) fn make_files(threaded: &ThreadedWorld) -> Result<(), Stopped> {
-    threaded.enter(0, Patience::default(), |cpu| {
-        let world = threaded.world();
-        for which in 0..FILES {
-            let layout = if which < 2 { Layout::Huge } else { Layout::Contiguous };
-            let pages = file_pages(world.geometry(), which);
-            // Existing is fine; a full device leaves a file out, and its opens fail.
-            let _ = world.create_file(
-                cpu,
-                FileIdx(which.into()),
-                pages,
-                Some(FileState::Written),
-                layout,
-            );
-        }
-    })
 }
 
 /// A thread leaves, also by a panic.

@@ -18,7 +18,7 @@ use pgmap_program::op::{
     Unpin, Vmsplice, WorkerId, Zerorange, call_number,
 };
 
-use super::actions::{Action, ActionKind, FILES, HUGE, MAPS, file_pages};
+use super::actions::{Action, ActionKind, FILES, HUGE, MAPS, file_pages, make_files};
 use super::gate::Gate;
 use super::pace::Pace;
 use crate::threaded::{Patience, ThreadedWorld};
@@ -54,13 +54,13 @@ pub(super) struct Worker<'a> {
     allocations: u64,
 }
 
-/// Executes a list on a threaded at rest as its only worker, from its start to its exit; what the benchmarks
+/// Executes a list on a world at rest as its only worker, from its start to its exit; what the benchmarks
 /// run.
 ///
 /// # Errors
 /// [`Stopped`] when the machine is poisoned or pgmap panicked.
 pub fn run_list(threaded: &ThreadedWorld, id: WorkerId, list: &[Action]) -> Result<(), Stopped> {
-    super::round::make_files(threaded)?;
+    make_files(threaded)?;
     let mut worker = Worker::start(threaded, id, None)?;
     list.iter().try_for_each(|action| worker.perform(action).map(drop))?;
     worker.leave()
@@ -376,8 +376,8 @@ mod tests {
     #[test]
     fn an_action_may_do_to_a_file_what_its_descriptor_allows() {
         let threaded =
-            ThreadedWorld::new(&Geometry::stress(2), Era::V6_15Sound.rules()).expect("a threaded");
-        super::super::round::make_files(&threaded).expect("files");
+            ThreadedWorld::new(&Geometry::stress(2), Era::V6_15Sound.rules()).expect("a world");
+        make_files(&threaded).expect("files");
         let mut worker = Worker::start(&threaded, WorkerId(0), None).expect("a worker");
         let mut does = |kind| {
             let action = Action { kind, which: 0, page: 0, pages: 1, pick: 4 };
