@@ -11,7 +11,6 @@ use pgmap_sched::{Blocked, Defect, Failure, Task};
 use serde::Serialize;
 
 use crate::explored::{ExploredWorld, code};
-use crate::known::Attribution;
 use crate::names::function;
 use crate::scenario::Scenario;
 use crate::stuck::{FOR_A_PAGE, Need, Sleeper, is_asked_for, sleepers};
@@ -69,6 +68,17 @@ pub struct Finding {
     /// The place of the program's expectation that is broken.
     #[serde(skip)]
     pub expectation: Option<usize>,
+}
+
+/// A failure that is no news.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attribution {
+    /// The race's number; several, if only all of them mended make it go away.
+    pub id: String,
+    /// The race in a few words.
+    pub title: &'static str,
+    /// `RULE=VALUE`, or several.
+    pub goes_away_with: String,
 }
 
 impl Finding {

@@ -6,74 +6,20 @@
 //! together. A failure that stays with all of them mended is news. Which of the races that one rule makes it is, its
 //! fingerprint says, as on real threads (`KnownRace::is_seen_in`).
 
-use pgmap_program::Rules;
-use pgmap_program::era::KnownRace;
 use pgmap_sched::{Control, Limit, Plan, Schedule};
 
-use crate::finding::Finding;
-use crate::replay::ending;
-use crate::scenario::{Scenario, ScenarioError, Unfinished};
-use crate::verdict::{Found, Verdict, first};
+use crate::finding::{Attribution, Finding};
+use crate::found::Found;
+use crate::mend::{Mend, mended, mends};
+use crate::replay::fails_alike;
+use crate::scenario::{Scenario, Unfinished};
+use crate::verdict::{Met, Verdict, join};
+use crate::within::first;
 
 /// Executions in the search that says which of several known races a failure is.
 const SCHEDULES: u64 = 10_000;
 /// The bound of that search for a failure that was found without one.
 const BOUND: u32 = 2;
-
-/// A rule at its sound value, and the known races which that mends.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mend {
-    pub rule: &'static str,
-    pub value: &'static str,
-    pub races: Vec<&'static KnownRace>,
-}
-
-impl Mend {
-    /// `RULE=VALUE`.
-    #[must_use]
-    pub fn assignment(&self) -> String {
-        format!("{}={}", self.rule, self.value)
-    }
-}
-
-/// The mends of the known races that can happen in a scenario: those whose rule is in force.
-#[must_use]
-pub fn mends(scenario: &Scenario) -> Vec<Mend> {
-    let mut all: Vec<Mend> = Vec::new();
-    for race in scenario.era.known().iter().filter(|race| race.is_in_force(&scenario.rules)) {
-        let (rule, value) = race.mended();
-        match all.iter_mut().find(|mend| mend.rule == rule) {
-            Some(mend) => mend.races.push(race),
-            None => all.push(Mend { rule, value, races: vec![race] }),
-        }
-    }
-    all
-}
-
-/// The scenario with these mends on.
-#[must_use]
-pub fn mended(scenario: &Scenario, mends: &[Mend]) -> Scenario {
-    Scenario { rules: with(scenario.rules, mends), ..scenario.clone() }
-}
-
-fn with(mut rules: Rules, mends: &[Mend]) -> Rules {
-    for mend in mends {
-        // Both come out of the table of rules.
-        let _ = rules.set(mend.rule, mend.value);
-    }
-    rules
-}
-
-/// A failure that is no news.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Attribution {
-    /// The race's number; several, if only all of them mended make it go away.
-    pub id: String,
-    /// The race in a few words.
-    pub title: &'static str,
-    /// `RULE=VALUE`, or several.
-    pub goes_away_with: String,
-}
 
 /// The known race that a failure is, or is a consequence of. None: it is news.
 ///
@@ -157,38 +103,6 @@ fn goes_away(
     }
 }
 
-/// What a schedule ends in under a scenario's rules, if that is the same failure.
-pub(crate) fn fails_alike(
-    scenario: &Scenario,
-    finding: &Finding,
-    schedule: &Schedule,
-) -> Option<Finding> {
-    let (now, _) = ending(scenario, schedule).ok()?;
-    now.filter(|now| now.is_same(finding))
-}
-
-/// Whether a schedule is followed to the same failure under these rules, so that a token may name them.
-pub(crate) fn is_followed(
-    scenario: &Scenario,
-    finding: &Finding,
-    schedule: &Schedule,
-) -> Result<bool, ScenarioError> {
-    let (now, diverged) = ending(scenario, schedule)?;
-    Ok(!diverged && now.is_some_and(|now| now.is_same(finding)))
-}
-
-/// Known races that were met: each once, with how often.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Met {
-    pub id: String,
-    pub title: &'static str,
-    /// Executions that ended in it.
-    pub times: u64,
-    pub goes_away_with: String,
-    /// The first of them.
-    pub token: String,
-}
-
 /// So many executions of a kind are kept, to be run again with the known races mended.
 const KEPT: usize = 16;
 
@@ -267,13 +181,5 @@ impl Passed {
 impl Kind {
     fn is_of(&self, finding: &Finding) -> bool {
         self.first[0].finding.is_same(finding)
-    }
-}
-
-/// Adds a race to those that were met.
-pub(crate) fn join(met: &mut Vec<Met>, one: Met) {
-    match met.iter_mut().find(|met| met.id == one.id) {
-        Some(met) => met.times += one.times,
-        None => met.push(one),
     }
 }

@@ -11,7 +11,9 @@
 //! | [`ledger`], [`outcomes`] | what steps come to, and in how many executions |
 //! | `common` | what tasks meet at |
 //! | [`finding`], `stuck` | a failed execution in the words of the protocol; whose doing a wait is |
-//! | [`verdict`] | what a search came to, and the search within bounds |
+//! | [`found`], [`mend`] | a failed execution that can be run again; known races, mended |
+//! | [`verdict`] | what a search came to |
+//! | `within`, `bounds` | the search within bounds; what known races hide from it |
 //! | [`known`] | races that the era is known to have: told apart from news |
 //! | [`mod@once`] | a program, run once |
 //! | [`mod@warnings`] | what a verdict is to be read with |
@@ -26,14 +28,17 @@
 //! | [`mod@shrink`] | a smaller program with the same failure |
 #![forbid(unsafe_code)]
 
+mod bounds;
 pub mod catalogue;
 mod common;
 mod contention;
 pub mod explored;
 pub mod finding;
+pub mod found;
 pub mod known;
 pub mod ledger;
 pub mod lock_order;
+pub mod mend;
 pub mod names;
 pub mod once;
 pub mod outcomes;
@@ -50,10 +55,13 @@ pub mod synth;
 pub mod token;
 pub mod verdict;
 pub mod warnings;
+mod within;
 
+pub use bounds::explore;
 pub use explored::ExploredWorld;
-pub use finding::{Blame, Finding, Sort};
-pub use known::{Attribution, Met, attribute};
+pub use finding::{Attribution, Blame, Finding, Sort};
+pub use found::{Drawn, Found};
+pub use known::attribute;
 pub use ledger::Ledger;
 pub use lock_order::{Taken, WrongOrder};
 pub use once::{Once, once};
@@ -62,10 +70,10 @@ pub use parallel::processors;
 pub use replay::{Outcome, Replay, replay};
 pub use report::{Report, report};
 pub use reproduce::{Reproduction, Sighting, reproduce};
-pub use sampling::{Drawn, RandomSearch};
+pub use sampling::RandomSearch;
 pub use scenario::{Scenario, ScenarioError, Unfinished};
 pub use search::{Look, Search, search};
 pub use shrink::{ShrinkBudget, ShrinkProgress, shrink};
 pub use token::{Token, TokenError};
-pub use verdict::{Ends, Found, Seen, Unproven, Verdict, explore};
+pub use verdict::{Ends, Met, Seen, Unproven, Verdict};
 pub use warnings::{strangers, warnings};

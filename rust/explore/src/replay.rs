@@ -13,6 +13,7 @@ use pgmap_sched::{Control, Divergence, Doubt, Ended, Event, Explorer, Schedule, 
 
 use crate::explored::ExploredWorld;
 use crate::finding::Finding;
+use crate::found::Found;
 use crate::scenario::{Role, Scenario, ScenarioError, Unfinished};
 use crate::token::Token;
 
@@ -214,5 +215,33 @@ impl Run {
             Some(Role { worker: None, .. }) => "the environment".to_owned(),
             None => format!("task {task}"),
         }
+    }
+}
+
+/// What a schedule ends in under a scenario's rules, if that is the same failure.
+pub(crate) fn fails_alike(
+    scenario: &Scenario,
+    finding: &Finding,
+    schedule: &Schedule,
+) -> Option<Finding> {
+    let (now, _) = ending(scenario, schedule).ok()?;
+    now.filter(|now| now.is_same(finding))
+}
+
+/// Whether a schedule is followed to the same failure under these rules, so that a token may name them.
+pub(crate) fn is_followed(
+    scenario: &Scenario,
+    finding: &Finding,
+    schedule: &Schedule,
+) -> Result<bool, ScenarioError> {
+    let (now, diverged) = ending(scenario, schedule)?;
+    Ok(!diverged && now.is_some_and(|now| now.is_same(finding)))
+}
+
+/// A failure under the rules that were asked for, if the same schedule fails likewise there.
+pub(crate) fn if_asked(found: Found, asked: &Scenario) -> Found {
+    match is_followed(asked, &found.finding, &found.schedule) {
+        Ok(true) => Found { mends: Vec::new(), ..found },
+        Ok(false) | Err(_) => found,
     }
 }

@@ -10,12 +10,14 @@ use pgmap_program::op::{Hunted, call_number};
 use pgmap_program::{Era, Invariant, Memory, Rules, TlbRefill};
 use pgmap_sched::{Control, Plan};
 
+use crate::bounds::explore;
 use crate::catalogue::{Assignment, CATALOGUE, Known};
 use crate::finding::{Finding, Sort};
+use crate::found::Found;
 use crate::parallel::processors;
 use crate::scenario::Scenario;
 use crate::synth::{Caught, Hunt, Tried, Wanted, hunt};
-use crate::verdict::{Ends, Found, Verdict, explore};
+use crate::verdict::{Ends, Verdict};
 
 /// What a run on real threads saw.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -14,11 +14,14 @@ use pgmap_sched::{
 
 use crate::explored::ExploredWorld;
 use crate::finding::Finding;
-use crate::known::{Passed, fails_alike, join, mended};
+use crate::found::{Drawn, Found};
+use crate::known::Passed;
 use crate::lock_order::wrong_orders;
+use crate::mend::mended;
 use crate::parallel::{Enough, in_order};
+use crate::replay::{fails_alike, if_asked};
 use crate::scenario::{Scenario, ScenarioError, Unfinished};
-use crate::verdict::{Ends, Found, Seen};
+use crate::verdict::{Ends, Seen, join};
 
 /// Executions that a thread takes at a time.
 const BLOCK: u64 = 64;
@@ -33,24 +36,6 @@ pub struct RandomSearch {
     /// Events in one execution.
     pub steps_max: u32,
     pub threads: NonZeroUsize,
-}
-
-/// Where a drawn execution comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Drawn {
-    /// What was asked for.
-    pub strategy: Strategy,
-    pub seed: u64,
-    /// Its number. So many executions came before it.
-    pub execution: u64,
-}
-
-impl Drawn {
-    /// The strategy that drew it: a portfolio's member, or the one asked for.
-    #[must_use]
-    pub fn by(&self) -> Strategy {
-        self.strategy.of(self.execution)
-    }
 }
 
 /// What came of one block.
@@ -235,7 +220,7 @@ pub(crate) fn draw(
             sample.end = match behind.end {
                 End::Found(mut found) => {
                     found.mends = mends.clone();
-                    End::Found(Box::new(found.if_asked(scenario)))
+                    End::Found(Box::new(if_asked(*found, scenario)))
                 }
                 end @ (End::Through | End::Doubt(_)) => end,
             };

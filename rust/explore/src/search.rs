@@ -8,9 +8,10 @@
 
 use pgmap_sched::{Control, Doubt, Limit, Plan, Progress, SampleStats};
 
+use crate::bounds::explore;
 use crate::sampling::{End, RandomSearch, draw};
 use crate::scenario::{Scenario, ScenarioError};
-use crate::verdict::{Ends, Seen, Unproven, Verdict, explore};
+use crate::verdict::{Ends, Seen, Unproven, Verdict};
 
 /// Executions of the first turn, and how much longer each next one is.
 const FIRST_TURN: u64 = 256;

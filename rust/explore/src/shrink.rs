@@ -28,10 +28,11 @@ use std::num::NonZeroUsize;
 use pgmap_program::Program;
 use pgmap_sched::{Control, Plan};
 
-use crate::sampling::{Drawn, RandomSearch};
+use crate::found::{Drawn, Found};
+use crate::sampling::RandomSearch;
 use crate::scenario::{Scenario, ScenarioError};
 use crate::search::{Search, search};
-use crate::verdict::{Ends, Found, Verdict};
+use crate::verdict::{Ends, Verdict};
 use edit::Edit;
 
 /// How much work a shrink may be.

@@ -15,12 +15,13 @@ use pgmap_program::op::Hunted;
 use pgmap_program::{Era, Geometry, Invariant, Memory, Program, Rules, TlbRefill};
 use pgmap_sched::{Control, Plan};
 
+use crate::bounds::explore;
 use crate::contention;
 use crate::finding::Finding;
-use crate::known::{Met, join};
+use crate::found::Found;
 use crate::parallel::{Enough, in_order};
 use crate::scenario::Scenario;
-use crate::verdict::{Ends, Found, Verdict, explore};
+use crate::verdict::{Ends, Met, Verdict, join};
 
 /// What is looked for, and how hard.
 #[derive(Clone, Debug)]

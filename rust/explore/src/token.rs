@@ -22,8 +22,8 @@ use pgmap_program::{Era, EraError, Geometry, Memory, ParseError, Program, RuleEr
 use pgmap_sched::Schedule;
 use thiserror::Error;
 
+use crate::found::Found;
 use crate::scenario::{Scenario, ScenarioError};
-use crate::verdict::Found;
 
 /// What every token begins with, up to the number of its format.
 const KIND: &str = "pgm";

@@ -1,46 +1,13 @@
-//! What a search came to, and the search itself.
+//! What a search came to.
 
-use pgmap_sched::{
-    Control, Doubt, Explorer, Judgement, Limit, Outcome, Plan, Progress, SampleStats, Schedule,
-    Stats,
-};
+use pgmap_sched::{Doubt, Limit, SampleStats, Stats};
 
-use crate::explored::ExploredWorld;
 use crate::finding::{Blame, Finding};
-use crate::known::{Mend, Met, Passed, fails_alike, is_followed, join, mended, mends};
-use crate::lock_order::{self, WrongOrder, wrong_orders};
+use crate::found::Found;
+use crate::lock_order::{self, WrongOrder};
+use crate::mend::{Mend, mends};
 use crate::outcomes::Outcomes;
-use crate::sampling::Drawn;
-use crate::scenario::{Scenario, ScenarioError, Unfinished};
-
-/// A failed execution that can be run again.
-#[derive(Clone, Debug)]
-pub struct Found {
-    pub finding: Finding,
-    pub schedule: Schedule,
-    /// Preemptions it needs; none if the search had no bound.
-    pub preemptions: Option<u32>,
-    /// Where it came from, if it was drawn at random.
-    pub drawn: Option<Drawn>,
-    /// Known races that were mended, so that they do not hide it: it holds for the scenario with these on.
-    pub mends: Vec<Mend>,
-}
-
-impl Found {
-    /// The scenario that it is a failure of.
-    #[must_use]
-    pub fn scenario(&self, asked: &Scenario) -> Scenario {
-        mended(asked, &self.mends)
-    }
-
-    /// Under the rules that were asked for, if the same schedule fails likewise there.
-    pub(crate) fn if_asked(self, asked: &Scenario) -> Self {
-        match is_followed(asked, &self.finding, &self.schedule) {
-            Ok(true) => Self { mends: Vec::new(), ..self },
-            Ok(false) | Err(_) => self,
-        }
-    }
-}
+use crate::scenario::Scenario;
 
 /// Which failures end a search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -181,7 +148,7 @@ impl Verdict {
     }
 
     /// As good as the search with the known races mended, without which failures cannot be told from those.
-    fn weakened(self, behind: Option<&Self>) -> Self {
+    pub(crate) fn weakened(self, behind: Option<&Self>) -> Self {
         match (self, behind) {
             (Self::Exhausted { seen, .. }, Some(Self::NotFound { why, .. })) => {
                 Self::NotFound { why: *why, seen }
@@ -218,7 +185,7 @@ impl Verdict {
         self
     }
 
-    fn seen_mut(&mut self) -> &mut Seen {
+    pub(crate) fn seen_mut(&mut self) -> &mut Seen {
         match self {
             Self::Found { seen, .. }
             | Self::Exhausted { seen, .. }
@@ -228,123 +195,22 @@ impl Verdict {
     }
 }
 
-/// Searches the schedules of a scenario, bound after bound.
-///
-/// Where the era is known to have races, an execution ends at one and the search does not. What known races may
-/// hide is seen with all of them mended, which also decides what is one: a failure that does not go away is news.
-///
-/// # Errors
-/// Why there is nothing to explore.
-pub fn explore(
-    scenario: &Scenario,
-    plan: &Plan,
-    ends: Ends,
-    progress: &mut dyn FnMut(&Progress) -> Control,
-) -> Result<Verdict, ScenarioError> {
-    let wanted = |finding: &Finding| ends.wants(finding);
-    let mends = ends.mends(scenario);
-    let (found, seen) = match first(scenario, plan, &wanted, progress)? {
-        Verdict::Found { found, seen } => (found, seen),
-        nothing => return Ok(nothing),
-    };
-    let again = mended(scenario, &mends);
-    if mends.is_empty() || fails_alike(&again, &found.finding, &found.schedule).is_some() {
-        return Ok(Verdict::Found { found, seen });
+/// Known races that were met: each once, with how often.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Met {
+    pub id: String,
+    pub title: &'static str,
+    /// Executions that ended in it.
+    pub times: u64,
+    pub goes_away_with: String,
+    /// The first of them.
+    pub token: String,
+}
+
+/// Adds a race to those that were met.
+pub(crate) fn join(met: &mut Vec<Met>, one: Met) {
+    match met.iter_mut().find(|met| met.id == one.id) {
+        Some(met) => met.times += one.times,
+        None => met.push(one),
     }
-    let behind = match first(&again, plan, &wanted, progress) {
-        Ok(Verdict::Found { mut found, seen }) => {
-            found.mends = mends;
-            return Ok(Verdict::Found { found: Box::new(found.if_asked(scenario)), seen });
-        }
-        Ok(nothing) => Some(nothing),
-        // What cannot be set up with the mends on has nothing to hide.
-        Err(_) => None,
-    };
-    let mut passed = Passed::default();
-    let mut all = |finding: &Finding, schedule: &Schedule| {
-        if ends.wants(finding) {
-            passed.add(finding.clone(), schedule, plan.bound);
-        }
-        Judgement::Continue
-    };
-    let mut last = Progress::default();
-    let verdict = within(scenario, plan, &mut all, &mut |now| {
-        last = *now;
-        progress(now)
-    })?;
-    let mut verdict = verdict.weakened(behind.as_ref());
-    let seen = verdict.seen_mut();
-    seen.again = behind.as_ref().map_or(0, |behind| behind.seen().executions());
-    seen.known = passed.named(scenario, &mends, &mut || progress(&last));
-    Ok(verdict)
-}
-
-/// Searches for the first failure that is wanted.
-pub(crate) fn first(
-    scenario: &Scenario,
-    plan: &Plan,
-    wanted: &dyn Fn(&Finding) -> bool,
-    progress: &mut dyn FnMut(&Progress) -> Control,
-) -> Result<Verdict, ScenarioError> {
-    let mut look = |finding: &Finding, _: &Schedule| match wanted(finding) {
-        true => Judgement::Stop,
-        false => Judgement::Continue,
-    };
-    within(scenario, plan, &mut look, progress)
-}
-
-/// Searches the schedules of a scenario as long as whoever looks at each failure says so.
-fn within(
-    scenario: &Scenario,
-    plan: &Plan,
-    look: &mut dyn FnMut(&Finding, &Schedule) -> Judgement,
-    progress: &mut dyn FnMut(&Progress) -> Control,
-) -> Result<Verdict, ScenarioError> {
-    let explored = match ExploredWorld::new(scenario, &mut || progress(&Progress::default())) {
-        Ok(explored) => explored,
-        Err(Unfinished::Scenario(wrong)) => return Err(wrong),
-        Err(Unfinished::Stopped) => {
-            let outcomes = Outcomes::none_yet(scenario);
-            let seen = Seen { outcomes, ..Seen::default() };
-            return Ok(Verdict::NotFound { why: Limit::Asked, seen });
-        }
-    };
-    let mut finding = None;
-    let mut waiting = 0;
-    let mut judge = |failure: &_, schedule: &Schedule| {
-        let Some(now) = Finding::of(scenario, &explored, failure) else {
-            waiting += 1;
-            return Judgement::Continue;
-        };
-        let judgement = look(&now, schedule);
-        if judgement == Judgement::Stop {
-            finding = Some(now);
-        }
-        judgement
-    };
-    let outcome = Explorer::new().search(&mut &explored, plan, &mut judge, progress);
-    let outcomes = explored.ledger().take();
-    let lock_orders = wrong_orders(&explored.machine().nestings());
-    let seen = |stats| Seen { stats, waiting, outcomes, lock_orders, ..Seen::default() };
-    Ok(match (outcome, finding) {
-        (Outcome::Found { schedule, bound, stats, .. }, Some(finding)) => {
-            let (preemptions, drawn, mends) = (bound, None, Vec::new());
-            let found = Box::new(Found { finding, schedule, preemptions, drawn, mends });
-            Verdict::Found { found, seen: seen(stats) }
-        }
-        (Outcome::Found { stats, .. }, None) => {
-            // The judge stops only at a finding.
-            let why = Unproven::Doubt(Doubt::Unsteady { step: 0 });
-            Verdict::Inconclusive { why, seen: seen(stats) }
-        }
-        (Outcome::Exhausted { stats }, _) => {
-            Verdict::Exhausted { bound: plan.bound, seen: seen(stats) }
-        }
-        (Outcome::Stopped { limit, stats }, _) => {
-            Verdict::NotFound { why: limit, seen: seen(stats) }
-        }
-        (Outcome::Inconclusive { why, stats }, _) => {
-            Verdict::Inconclusive { why: Unproven::Doubt(why), seen: seen(stats) }
-        }
-    })
 }

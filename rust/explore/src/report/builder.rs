@@ -14,9 +14,9 @@ use super::subject::{self, Focus, Tables};
 use super::{BrokenInvariant, Change, Column, Culprit, Holds, PageNow, Report, Setting};
 use crate::explored::ExploredWorld;
 use crate::finding::Sort;
+use crate::found::Found;
 use crate::names;
 use crate::scenario::{Role, Scenario};
-use crate::verdict::Found;
 
 /// The report of a trace that ended in this failure.
 pub(super) fn tell(

@@ -33,8 +33,8 @@ use serde::{Serialize, Serializer};
 
 use crate::explored::ExploredWorld;
 use crate::finding::Sort;
+use crate::found::Found;
 use crate::scenario::{Scenario, Unfinished};
-use crate::verdict::Found;
 
 pub(crate) use subject::{Tables, Thing};
 

@@ -10,8 +10,8 @@ use pgmap_sched::{Control, Event, Explorer, Kind, Redone, Trace};
 use super::{Shrinker, edit};
 use crate::explored::{ExploredWorld, remark};
 use crate::finding::Finding;
+use crate::found::Found;
 use crate::scenario::Scenario;
-use crate::verdict::Found;
 
 /// A program of more steps is long.
 const LONG: usize = 64;
