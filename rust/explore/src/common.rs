@@ -14,7 +14,7 @@ use pgmap_mm::dax::SRCU_BYTES;
 use pgmap_prim::{Arena, Region, Subject};
 use pgmap_sched::Object;
 
-use crate::report::{Tables, Thing};
+use crate::thing::{Tables, Thing};
 
 /// Tables of what belongs to the workers' doing rather than to the machine's keeping.
 const COMMON: [&str; 8] =

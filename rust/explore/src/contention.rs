@@ -13,8 +13,8 @@ use std::fmt::Write as _;
 use pgmap_program::op::Hunted;
 use pgmap_sched::SplitMix64;
 
-use crate::synth::WORKERS;
-
+/// Workers in a program.
+pub(crate) const WORKERS: usize = 2;
 /// Pages of the file that fills a device with small files; a huge one is as large as the huge file it stands beside.
 const FILL: u32 = 8;
 /// Most operations of one worker after `start`.

@@ -9,7 +9,7 @@
 //! | [`scenario`] | what is explored, checked once |
 //! | [`explored`] | a world under the scheduler, and its operations as tasks |
 //! | [`ledger`], [`outcomes`] | what steps come to, and in how many executions |
-//! | `common` | what tasks meet at |
+//! | `thing`, `common` | what steps are about; what tasks meet at |
 //! | [`finding`], `stuck` | a failed execution in the words of the protocol; whose doing a wait is |
 //! | [`found`], [`mend`] | a failed execution that can be run again; known races, mended |
 //! | [`verdict`] | what a search came to |
@@ -52,6 +52,7 @@ pub mod search;
 pub mod shrink;
 mod stuck;
 pub mod synth;
+mod thing;
 pub mod token;
 pub mod verdict;
 pub mod warnings;

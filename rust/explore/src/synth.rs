@@ -16,7 +16,7 @@ use pgmap_program::{Era, Geometry, Invariant, Memory, Program, Rules, TlbRefill}
 use pgmap_sched::{Control, Plan};
 
 use crate::bounds::explore;
-use crate::contention;
+use crate::contention::{self, WORKERS};
 use crate::finding::Finding;
 use crate::found::Found;
 use crate::parallel::{Enough, in_order};
@@ -88,8 +88,6 @@ pub enum Caught {
     Stopped { tried: Tried, known: Vec<Met> },
 }
 
-/// Workers in a program.
-pub(crate) const WORKERS: usize = 2;
 /// More sequences of words than that are too many to wait for; then one program is drawn each time that so many
 /// were enumerated, of so many operations more at most.
 const MANY: u128 = 10_000_000;

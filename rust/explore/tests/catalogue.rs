@@ -57,7 +57,7 @@ fn a_wrong_rule_that_needs_weaker_memory_is_silent_without() {
 fn every_value_that_the_sound_era_does_not_have_is_in_one_of_the_lists() {
     let wrong =
         RULES.iter().flat_map(|rule| rule.values.iter().map(move |value| (rule, value.name)));
-    for (rule, value) in wrong.filter(|(rule, value)| rule.default_in(Era::V6_15Sound) != *value) {
+    for (rule, value) in wrong.filter(|(rule, value)| Era::V6_15Sound.value_of(rule) != *value) {
         let of = |race: &Race| race.is_of(rule.name, value);
         let lists = [
             CATALOGUE.known.iter().any(|it| of(&it.race)),

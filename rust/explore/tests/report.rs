@@ -323,7 +323,7 @@ fn drawn(numbers: &mut Numbers) -> Option<Scenario> {
     say(&mut text, 4, 4);
     let mut scenario = Scenario::new(Program::parse(&text).ok()?, Era::V6_15Sound);
     let rule = &RULES[numbers.below(RULES.len())];
-    let other = rule.values.iter().find(|value| value.name != rule.default_in(Era::V6_15Sound))?;
+    let other = rule.values.iter().find(|value| value.name != Era::V6_15Sound.value_of(rule))?;
     scenario.rules.set(rule.name, other.name).expect("a value of that rule");
     Some(scenario)
 }

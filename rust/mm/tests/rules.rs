@@ -61,7 +61,7 @@ fn every_wrong_value_of_every_rule_has_a_test() {
         ("percpu-put", "relaxed"),
     ];
     let wrong = RULES.iter().flat_map(|rule| {
-        let right = rule.default_in(Era::V6_15Sound);
+        let right = Era::V6_15Sound.value_of(rule);
         rule.values.iter().map(|v| (rule.name, v.name)).filter(move |(_, value)| *value != right)
     });
     assert_eq!(wrong.collect::<Vec<_>>(), tested);

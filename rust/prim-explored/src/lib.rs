@@ -36,6 +36,7 @@ pub mod barrier;
 pub mod cpu;
 pub mod deferred;
 mod dirty;
+mod event;
 pub mod faults;
 pub mod ghost;
 pub mod guard;

@@ -22,9 +22,8 @@ use core::panic::Location;
 use pgmap_sched::{self as sched, Effect, Object};
 
 use crate::{
-    object,
-    step::{self, Site},
-    verb,
+    event::{self, Site},
+    object, verb,
 };
 
 /// Index of a section's marker in its slot.
@@ -176,7 +175,7 @@ pub(crate) fn write_state(words: &mut Vec<u64>) {
 }
 
 fn me() -> Option<usize> {
-    if !step::in_task() {
+    if !event::in_task() {
         return None;
     }
     sched::current().map(|task| usize::from(task.0))
@@ -184,7 +183,7 @@ fn me() -> Option<usize> {
 
 fn record(kind: Kind, verb: sched::Verb, site: Site) {
     for &object in kind.objects() {
-        step::record(verb, Effect::Read, object, site);
+        event::record(verb, Effect::Read, object, site);
     }
 }
 

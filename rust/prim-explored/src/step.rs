@@ -1,9 +1,7 @@
-//! How an operation of this face becomes a step of the engine: the only file that takes steps.
+//! How an operation of this face becomes a step of the engine: the only file that takes steps that may be decided on.
 //!
 //! Every step first lets the task's read-side sections arrive (`section.rs`). Outside a run, and while a
 //! task unwinds (its guards let go, and nobody may run in between), operations are direct.
-
-use core::panic::Location;
 
 use pgmap_sched::{self as sched, Effect, Object, Step, Task, Verb, Wait};
 
@@ -13,13 +11,7 @@ use crate::{
     store_buffer,
 };
 
-pub(crate) type Site = &'static Location<'static>;
-
-/// Is this code of a task whose steps count?
-#[inline]
-pub(crate) fn in_task() -> bool {
-    sched::running() && !std::thread::panicking()
-}
+pub(crate) use crate::event::{Site, in_task, record};
 
 /// A scheduling point. Caller: [`in_task`].
 #[inline]
@@ -52,11 +44,6 @@ pub(crate) fn on_word(verb: Verb, effect: Effect, address: usize, site: Site) {
 #[inline(never)]
 fn together(verb: Verb, effect: Effect, object: Object, site: Site) {
     record(verb, effect, object, site);
-}
-
-/// An event without a decision. Caller: [`in_task`].
-pub(crate) fn record(verb: Verb, effect: Effect, object: Object, site: Site) {
-    sched::record(Step { verb, object, effect, site });
 }
 
 /// The step before did this, too, and it leaves no trace: for the search without a bound.

@@ -27,7 +27,9 @@ use crate::{
     measure::opaque,
     membarrier::AsymmetricFence,
     poison::{Poison, abandon},
-    slot::{Level, Manner, Marker, NO_TASK, Published, Slot},
+    slot::{Marker, NO_TASK, Slot},
+    state_word::Level,
+    wait_record::{Manner, Published},
     waiting::{WaitClass, Waiting},
 };
 

@@ -19,7 +19,7 @@
 
 use parking_lot_core::{DEFAULT_PARK_TOKEN, DEFAULT_UNPARK_TOKEN};
 
-use crate::{AtomicU32, CpuId, Machine, smp_mb, watch::SlotState};
+use crate::{AtomicU32, CpuId, Machine, smp_mb, state_word::SlotState};
 
 const NOBODY: u32 = 0;
 const ASKED: u32 = 1;

@@ -48,9 +48,11 @@ pub mod slab;
 mod sleep;
 mod slot;
 mod splitmix;
+mod state_word;
 pub mod strength;
 mod turn;
 pub mod wait;
+mod wait_record;
 pub mod waiter;
 pub mod waiting;
 pub mod warn;
@@ -81,6 +83,7 @@ pub use poison::{Abandoned, Poison, Stopped, catch_abandon};
 pub use rcu::{Crossed, sync_access, sync_irq, synchronize_rcu};
 pub use slab::Slab;
 pub use splitmix::SplitMix64;
+pub use state_word::SlotState;
 pub use strength::Strength;
 pub use wait::{
     wait_event, wait_event_exclusive, wait_var_event, wake_up_all, wake_up_one, wake_up_var,
@@ -88,5 +91,5 @@ pub use wait::{
 pub use waiter::Waiter;
 pub use waiting::{Interrupted, Sleep, WaitClass, Waiting};
 pub use warn::{Warn, WarnRecord, code};
-pub use watch::{SlotState, TaskState};
+pub use watch::TaskState;
 pub use zero::{Field, Layout, PlainData, ZeroInit};

@@ -19,8 +19,8 @@ use crate::{
     poison::Poison,
     queue::Queues,
     slot::{Slot, TALLIES},
+    state_word::SlotState,
     warn::WarnLog,
-    watch::SlotState,
 };
 
 /// Index of a per-CPU counter, below 64; meanings belong to the protocol.

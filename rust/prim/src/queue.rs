@@ -9,10 +9,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub(crate) use crate::turn::{HowMany, Turn};
-use crate::{
-    AtomicU32,
-    slot::{Level, Slot},
-};
+use crate::{AtomicU32, slot::Slot, state_word::Level};
 
 const QUEUES: usize = 64;
 

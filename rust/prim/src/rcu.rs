@@ -24,8 +24,9 @@ use core::time::Duration;
 use crate::{
     Cpu, Warn, code,
     poison::abandon,
-    slot::{Manner, Marker, Slot},
+    slot::{Marker, Slot},
     smp_mb,
+    wait_record::Manner,
     waiting::{WaitClass, Waiting},
 };
 

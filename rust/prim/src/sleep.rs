@@ -36,8 +36,10 @@ use crate::{
     Answer, Cpu, Interrupted, Sleep, SlotState, Waiting,
     poison::abandon,
     queue::{HowMany, Key, Turn},
-    slot::{Awake, Level, Manner, Slot},
+    slot::Slot,
     smp_mb,
+    state_word::{Awake, Level},
+    wait_record::Manner,
 };
 
 /// How long a sleeper goes without a look at poll and deadline.

@@ -7,21 +7,12 @@ use core::time::Duration;
 
 use crate::{
     CpuId, Machine, TaskId, Waiter,
-    slot::{Manner, NO_TASK, Published, Slot},
+    slot::{NO_TASK, Slot},
     smp_mb,
+    state_word::SlotState,
+    wait_record::{Manner, Published},
     waiting::Waiting,
 };
-
-/// What a CPU slot is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum SlotState {
-    /// Not leased.
-    Idle,
-    /// Leased, and runs or will run without anybody's help.
-    Running,
-    /// Leased, and waits for another task.
-    Asleep,
-}
 
 /// What a task is doing.
 #[derive(Clone, Copy, Debug)]

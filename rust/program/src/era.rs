@@ -16,7 +16,7 @@ use thiserror::Error;
 
 use crate::invariant::Invariant;
 use crate::nearest::hint;
-use crate::rules::Rules;
+use crate::rules::{RuleInfo, Rules};
 
 include!(concat!(env!("OUT_DIR"), "/eras.rs"));
 
@@ -137,6 +137,12 @@ impl Era {
     #[must_use]
     pub const fn rules(self) -> Rules {
         self.info().rules
+    }
+
+    /// The value a rule has in this era.
+    #[must_use]
+    pub fn value_of(self, rule: &RuleInfo) -> &'static str {
+        self.rules().get(rule.name).unwrap_or(rule.base)
     }
 
     /// The era that it is a delta of; none if it is one of the base of the rules table.

@@ -18,7 +18,6 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::errno::{Died, Errno};
-use crate::program::Program;
 
 /// Most expectations of a program: a set of them is one word.
 pub const EXPECTATIONS_MAX: usize = 64;
@@ -204,85 +203,4 @@ pub struct Expectation {
     pub demand: Demand,
     /// What.
     pub condition: Condition,
-}
-
-impl Program {
-    /// What the step with this number is called in an expectation: by its label, or `w0.2`. None: it is set-up, or
-    /// no step.
-    #[must_use]
-    pub fn step_name(&self, n: u32) -> Option<String> {
-        let after = self.halves().1;
-        let step = after.iter().find(|step| step.n == n)?;
-        if step.label.is_some() {
-            return step.label.clone();
-        }
-        let place = after.iter().filter(|other| other.who == step.who).position(|it| it.n == n)?;
-        let who = step.who.map_or_else(|| ENVIRONMENT.to_owned(), |who| who.to_string());
-        Some(format!("{who}.{}", place + 1))
-    }
-
-    /// An expectation as text.
-    #[must_use]
-    pub fn expectation_text<'a>(&'a self, it: &'a Expectation) -> impl fmt::Display + 'a {
-        Line { program: self, it }
-    }
-}
-
-struct Line<'a> {
-    program: &'a Program,
-    it: &'a Expectation,
-}
-
-impl fmt::Display for Line<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ", self.it.demand.word())?;
-        self.condition(f, &self.it.condition)
-    }
-}
-
-impl Line<'_> {
-    fn condition(&self, f: &mut fmt::Formatter<'_>, condition: &Condition) -> fmt::Result {
-        match condition {
-            Condition::Any(list) => {
-                self.list(f, list, " or ", |inner| matches!(inner, Condition::Any(_)))
-            }
-            Condition::All(list) => self.list(f, list, " and ", |inner| {
-                matches!(inner, Condition::Any(_) | Condition::All(_))
-            }),
-            Condition::Not(other) => {
-                f.write_str("not ")?;
-                let list = matches!(**other, Condition::Any(_) | Condition::All(_));
-                self.within(f, other, list)
-            }
-            Condition::Step { n, is, wanted } => {
-                let name = self.program.step_name(*n).unwrap_or_else(|| format!("step{n}"));
-                write!(f, "{name} {} {wanted}", is.sign())
-            }
-        }
-    }
-
-    fn list(
-        &self,
-        f: &mut fmt::Formatter<'_>,
-        list: &[Condition],
-        between: &str,
-        needs_brackets: impl Fn(&Condition) -> bool,
-    ) -> fmt::Result {
-        for (nth, each) in list.iter().enumerate() {
-            if nth > 0 {
-                f.write_str(between)?;
-            }
-            self.within(f, each, needs_brackets(each))?;
-        }
-        Ok(())
-    }
-
-    fn within(&self, f: &mut fmt::Formatter<'_>, inner: &Condition, brackets: bool) -> fmt::Result {
-        if !brackets {
-            return self.condition(f, inner);
-        }
-        f.write_str("(")?;
-        self.condition(f, inner)?;
-        f.write_str(")")
-    }
 }

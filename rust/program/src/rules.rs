@@ -14,7 +14,6 @@ mod values;
 use serde::Serialize;
 use thiserror::Error;
 
-use crate::era::Era;
 use crate::nearest::hint;
 use crate::same::same;
 
@@ -66,12 +65,6 @@ pub struct RuleInfo {
 }
 
 impl RuleInfo {
-    /// The value this rule has in `era`.
-    #[must_use]
-    pub fn default_in(&self, era: Era) -> &'static str {
-        era.rules().get(self.name).unwrap_or(self.base)
-    }
-
     /// The value called `name`.
     #[must_use]
     pub fn value(&self, name: &str) -> Option<&'static RuleValueInfo> {
@@ -124,12 +117,6 @@ fn list<'a>(words: impl Iterator<Item = &'a str>) -> String {
 }
 
 impl Rules {
-    /// The preset of an era.
-    #[must_use]
-    pub const fn of(era: Era) -> Rules {
-        era.rules()
-    }
-
     /// Whether the rule called `rule` has the value called `value`.
     #[must_use]
     pub const fn is(&self, rule: &str, value: &str) -> bool {

@@ -55,8 +55,8 @@ fn every_rule_says_what_it_decides_and_of_each_value_how_it_is_known() {
         }
         assert!(rule.value(rule.base).is_some(), "{}", rule.name);
         for era in Era::ALL {
-            assert_eq!(rule.default_in(era), era.rules().get(rule.name).unwrap());
-            assert!(rule.values.iter().any(|v| v.name == rule.default_in(era)));
+            assert_eq!(era.value_of(rule), era.rules().get(rule.name).unwrap());
+            assert!(rule.values.iter().any(|v| v.name == era.value_of(rule)));
         }
     }
 }
@@ -116,7 +116,7 @@ fn an_unknown_value_is_refused_with_the_values_the_rule_takes() {
 
 #[test]
 fn an_assignment_without_an_equals_sign_is_refused() {
-    let message = Rules::of(Era::V6_15).apply("zap-put").unwrap_err().to_string();
+    let message = Era::V6_15.rules().apply("zap-put").unwrap_err().to_string();
     assert!(message.contains("is not RULE=VALUE"), "{message}");
 }
 
@@ -180,7 +180,7 @@ fn every_era_is_found_by_name_and_documented() {
     for era in Era::ALL {
         assert_eq!(era.name().parse::<Era>(), Ok(era));
         assert!(era.k().starts_with("K§") && era.summary().ends_with('.'));
-        assert_eq!(era.rules(), Rules::of(era));
+        assert_eq!(era.rules(), era.rules());
     }
 }
 

@@ -85,7 +85,7 @@ fn operation(it: &Operation) -> Value {
 }
 
 fn rule(rule: &RuleInfo) -> Value {
-    let eras = Era::ALL.map(|era| (era.name().to_owned(), rule.default_in(era).into()));
+    let eras = Era::ALL.map(|era| (era.name().to_owned(), era.value_of(rule).into()));
     json!({
         "name": rule.name, "summary": rule.summary, "facts": rule.k, "values": rule.values, "base": rule.base,
         "eras": Value::Object(eras.into_iter().collect()),

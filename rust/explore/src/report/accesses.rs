@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 use pgmap_prim::verb;
 use pgmap_sched::{Effect, Event, Kind, Object, Task};
 
-use super::subject::{Tables, Thing};
 use crate::names;
+use crate::thing::{Tables, Thing};
 
 /// The accesses of one object.
 #[derive(Default)]

@@ -4,7 +4,7 @@ use pgmap_sched::{Effect, Event, Failure, Kind, Task};
 
 use super::accesses::Accesses;
 use super::rows::TraceReader;
-use super::subject::{Thing, Word};
+use crate::thing::{Thing, Word};
 
 /// The page whose refcount changed last.
 pub(super) fn last_counted(trace: &[Event], accesses: &Accesses<'_>) -> Option<u32> {

@@ -10,13 +10,14 @@ use super::blame::last_counted;
 use super::held::{self, Hold};
 use super::late;
 use super::rows::{Candidate, Rank, Row, Tells, TraceReader};
-use super::subject::{self, Focus, Tables};
+use super::subject::{self, Focus};
 use super::{BrokenInvariant, Change, Column, Culprit, Holds, PageNow, Report, Setting};
 use crate::explored::ExploredWorld;
 use crate::finding::Sort;
 use crate::found::Found;
 use crate::names;
 use crate::scenario::{Role, Scenario};
+use crate::thing::Tables;
 
 /// The report of a trace that ended in this failure.
 pub(super) fn tell(

@@ -4,8 +4,8 @@ use pgmap_prim::{Subject, verb};
 use pgmap_sched::{Effect, Event, Kind, Object, Task, Verb};
 
 use super::accesses::Accesses;
-use super::subject::Thing;
 use crate::names;
+use crate::thing::Thing;
 
 /// Something held.
 #[derive(Clone, Debug)]

@@ -36,8 +36,6 @@ use crate::finding::Sort;
 use crate::found::Found;
 use crate::scenario::{Scenario, Unfinished};
 
-pub(crate) use subject::{Tables, Thing};
-
 pub use rows::{ROWS_MAX, Row, Tells};
 pub use steps::{Told, steps};
 

@@ -15,10 +15,11 @@ use serde::Serialize;
 use super::accesses::Accesses;
 use super::held;
 use super::late;
-use super::subject::{self, Focus, Thing, Word};
+use super::subject::{self, Focus};
 use crate::explored::remark;
 use crate::names;
 use crate::scenario::{Role, Scenario};
+use crate::thing::{Thing, Word};
 
 /// Most rows of a report.
 pub const ROWS_MAX: usize = 25;

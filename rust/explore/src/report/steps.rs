@@ -6,10 +6,11 @@ use pgmap_sched::{Control, Ended, Event, Explorer, Kind, Schedule, Trace};
 use serde::Serialize;
 
 use super::late;
-use super::subject::{self, Tables, Thing};
+use super::subject;
 use crate::explored::{ExploredWorld, remark};
 use crate::names;
 use crate::scenario::{Role, Scenario, Unfinished};
+use crate::thing::{Tables, Thing};
 
 /// One entry of an execution.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -18,7 +18,6 @@ use core::fmt;
 use program::op::Access;
 
 use crate::page::Pfn;
-use crate::vm::tables::TableId;
 
 const PRESENT: u64 = 1 << 0;
 const WRITE: u64 = 1 << 1;
@@ -27,6 +26,10 @@ const DIRTY: u64 = 1 << 3;
 const HUGE: u64 = 1 << 4;
 const TABLE: u64 = 1 << 5;
 const SHIFT: u32 = 12;
+
+/// Names a PTE table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TableId(pub u32);
 
 /// A virtual page number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

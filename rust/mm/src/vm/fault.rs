@@ -12,8 +12,8 @@ use program::op::Access;
 use crate::page::{Hold, Order, Pfn};
 use crate::refcount::Refused;
 use crate::tally;
+use crate::vm::entry::TableId;
 use crate::vm::mm::Vma;
-use crate::vm::tables::TableId;
 use crate::vm::{Leaf, MmId, Pmd, Pte, Vm, Vpn};
 
 /// A fault, as its handler sees it (`struct vm_fault`).

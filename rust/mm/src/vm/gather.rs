@@ -15,7 +15,7 @@ use program::rules::ZapPut;
 
 use crate::page::{Folio, Hold, Pfn};
 use crate::tally;
-use crate::vm::tables::TableId;
+use crate::vm::entry::TableId;
 use crate::vm::{MmId, Vm, Vpn};
 
 /// Pages a batch holds at most.

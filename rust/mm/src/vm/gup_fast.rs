@@ -16,8 +16,8 @@ use program::rules::Switch;
 
 use crate::page::{Folio, Hold, Pfn, Stamp};
 use crate::tally;
+use crate::vm::entry::TableId;
 use crate::vm::gup::{GupKind, GupRange, GupRequest};
-use crate::vm::tables::TableId;
 use crate::vm::word::Snapshot;
 use crate::vm::{MmId, Pmd, Pte, Vm, Vpn};
 use crate::warn::{Complaint, warn_on};

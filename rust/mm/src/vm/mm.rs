@@ -15,7 +15,7 @@ use program::op::Align;
 use crate::lock_order;
 use crate::vm::gather::MmuGather;
 use crate::vm::rmap::MapEntry;
-use crate::vm::tables::PtLocked;
+use crate::vm::word::PtLocked;
 use crate::vm::{Leaf, MappingId, Pmd, Pte, Vm, Vpn};
 
 /// VMAs one process can have (`max_map_count`).

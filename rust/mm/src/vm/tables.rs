@@ -9,34 +9,19 @@
 //! reading, so a table a fault has found stays.
 
 use prim::{
-    Arena, Cpu, DeferredQueue, Guarded, LockClass, NoMemory, Slab, SpinGuard, SpinLock, Table,
-    plain, sync_irq, zeroed,
+    Arena, Cpu, DeferredQueue, NoMemory, Slab, SpinGuard, SpinLock, Table, plain, sync_irq, zeroed,
 };
 use program::Geometry;
 
-use crate::lock_order;
 use crate::page::Order;
 use crate::tally;
-use crate::vm::word::{PmdWord, PteWord};
+use crate::vm::entry::TableId;
+use crate::vm::word::{PmdWord, PtLocked, PteWord};
 use crate::vm::{Leaf, MmId, Pmd, Pte, Vpn};
 use crate::warn::{Complaint, warn_on};
 
 /// Largest address space, in pages: sums of an address and a length stay far from the end of `u32`.
 const SPACE_MAX: u32 = 1 << 31;
-
-/// Names a PTE table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TableId(pub u32);
-
-plain! {
-    /// The PTL protects the entries of its table, which live beside it.
-    #[derive(Clone, Copy, Debug)]
-    pub(crate) struct PtLocked;
-}
-
-impl Guarded for PtLocked {
-    const CLASS: LockClass = lock_order::PAGE_TABLE_LOCK;
-}
 
 zeroed! {
     #[derive(Debug)]

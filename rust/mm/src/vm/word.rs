@@ -9,11 +9,11 @@
 //! A word changes under the lock of its table, which each change asks to see; it is read once without any
 //! lock by GUP and by the hardware walk.
 
-use prim::{AtomicU64, SpinGuard, zeroed};
+use prim::{AtomicU64, Guarded, LockClass, SpinGuard, plain, zeroed};
 use program::rules::ZapClear;
 
+use crate::lock_order;
 use crate::vm::entry::{Pmd, Pte};
-use crate::vm::tables::PtLocked;
 
 zeroed! {
     /// A PTE in memory.
@@ -34,6 +34,16 @@ zeroed! {
 /// The bits that a walker without locks has read, to be compared when it looks again.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Snapshot(u64);
+
+plain! {
+    /// The PTL protects the entries of its table, which live beside it.
+    #[derive(Clone, Copy, Debug)]
+    pub(crate) struct PtLocked;
+}
+
+impl Guarded for PtLocked {
+    const CLASS: LockClass = lock_order::PAGE_TABLE_LOCK;
+}
 
 /// The lock that a change of a word is made under.
 type Locked<'a> = &'a SpinGuard<'a, PtLocked>;

@@ -15,8 +15,9 @@
 use prim::SpinGuard;
 
 use crate::page::{Hold, Pfn};
+use crate::vm::entry::TableId;
 use crate::vm::gather::{Batch, MmuGather};
-use crate::vm::tables::{PtLocked, TableId};
+use crate::vm::word::PtLocked;
 use crate::vm::{Pmd, Pte, Vm, Vpn};
 
 impl Vm {

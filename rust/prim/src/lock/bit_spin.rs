@@ -11,7 +11,7 @@
 //!
 //! Ordering: taking is acquire, giving back release, they pair.
 
-use crate::{AtomicU32, Cpu, LockClass, Waiting, Warn, code, slot::Manner};
+use crate::{AtomicU32, Cpu, LockClass, Waiting, Warn, code, wait_record::Manner};
 
 /// Spins until the word is ours. Sleeping is forbidden until [`bit_spin_unlock`].
 #[inline]

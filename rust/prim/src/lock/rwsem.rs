@@ -37,7 +37,8 @@ use crate::{
     AtomicU64, Cpu, Sleep, Waiting, Warn, ZeroInit, code,
     queue::{Key, Line, Turn},
     sleep::{End, go_to_sleep},
-    slot::{Level, Manner},
+    state_word::Level,
+    wait_record::Manner,
 };
 
 const READER: u64 = 1;
