@@ -27,7 +27,7 @@ from pgmap._exit import Exit
 from pgmap._output import Output
 from pgmap._progress import showing
 from pgmap._signals import Signals
-from pgmap.stress import DEFAULT_SECONDS, Stress, Announcer
+from pgmap.stress import DEFAULT_SECONDS, Announcer, Stress
 from ran import Runner
 
 

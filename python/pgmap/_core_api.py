@@ -516,8 +516,8 @@ class Race(TypedDict):
     title: str
     kind: Literal["race", "sequential", "liveness", "equivalence", "refuted"]
     era: str
-    wrong: list[list[str]]
-    right: list[list[str]]
+    wrong: list[tuple[str, str]]
+    right: list[tuple[str, str]]
     invariant: str | None
     sources: list[str]
     note: str
@@ -579,7 +579,7 @@ class KnownRaceFact(TypedDict):
     id: str
     title: str
     breaks: list[str]
-    rule: list[str]
+    rule: tuple[str, str]
     mend: str
     operations: list[str]
     kernels: str
@@ -599,7 +599,7 @@ class EraFact(TypedDict):
     summary: str
     facts: str
     base: str | None
-    kernels: list[str] | None
+    kernels: tuple[str, str] | None
     sound: str
     known: list[KnownRaceFact]
 
@@ -633,7 +633,7 @@ class ArgumentFact(TypedDict):
     kind: str
     role: str | None
     optional: bool
-    bounds: list[int] | None
+    bounds: tuple[int, int] | None
     words: list[str]
 
 

@@ -35,7 +35,7 @@ from pgmap._input import read
 from pgmap._objects import ExploreObject, HuntObject, LanguageObject
 from pgmap._output import Ink, Output, Verbosity
 from pgmap._progress import showing
-from pgmap._race import breaks, wrong
+from pgmap._race import wrong
 from pgmap._search import DEFAULT_MEMORY, DEFAULT_PREEMPTIONS, config
 from pgmap._signals import Signals
 from pgmap._tell import (
@@ -310,13 +310,13 @@ def find_program(args: argparse.Namespace, core: _core_api.Core) -> tuple[str, s
 
 def known_for(asked: Sequence[tuple[str, str]], known: Sequence[KnownRule]) -> KnownRule | None:
     """The race with just these wrong rules, or the only one with one of them."""
-    whole = [entry for entry in known if set(breaks(entry["wrong"])) == set(asked)]
+    whole = [entry for entry in known if set(entry["wrong"]) == set(asked)]
     if whole:
         return whole[0]
     first: dict[tuple[str, str], KnownRule] = {}
     for entry in known:
         if len(entry["wrong"]) == 1:
-            first.setdefault(breaks(entry["wrong"])[0], entry)
+            first.setdefault(entry["wrong"][0], entry)
     mine = [first[pair] for pair in asked if pair in first]
     if len(mine) > 1:
         raise UsageError(OF_ITS_OWN)

@@ -28,12 +28,7 @@ def every(catalogue: Catalogue) -> list[Race]:
     return [*catalogue["known"], *catalogue["not_on_x86"], *catalogue["not_shown"]]
 
 
-def breaks(side: Sequence[Sequence[str]]) -> tuple[tuple[str, str], ...]:
-    """One side's rules as a search is told them."""
-    return tuple((rule, value) for rule, value in side)
-
-
-def assignments(side: Sequence[Sequence[str]]) -> str:
+def assignments(side: Sequence[tuple[str, str]]) -> str:
     """One side's rules: ``RULE=VALUE``, with blanks between."""
     return " ".join(f"{rule}={value}" for rule, value in side)
 

@@ -19,7 +19,7 @@ INTRODUCTION = """\
 # Rules and eras
 
 A rule is a decision on which kernels and proposals differ; an era is a preset of all of them. A
-faithful era does what its kernels shipped, bugs included; NAME-sound is the same with its known
+faithful era does what its kernels shipped, faults included; NAME-sound is the same with its known
 races mended. `python -m pgmap.rules` prints this on a terminal, and with a rule's name the races
 that show a wrong value as well.
 

@@ -22,7 +22,7 @@ from pgmap._exit import Exit, worst
 from pgmap._explore import describe
 from pgmap._output import Ink, Output
 from pgmap._progress import Progress, showing
-from pgmap._race import breaks, wrong
+from pgmap._race import wrong
 from pgmap._search import DEFAULT_MEMORY, DEFAULT_PREEMPTIONS, config
 from pgmap._signals import Signals
 from pgmap._tell import MEMORIES
@@ -138,13 +138,13 @@ class Trial:
     progress: Progress
 
     def search(
-        self, side: Sequence[Sequence[str]], bound: int, memory: str | None = None
+        self, side: Sequence[tuple[str, str]], bound: int, memory: str | None = None
     ) -> ExploreReport:
         """Search under these rules; a race that the era is known for is a finding as well."""
         asked = config(
             self.entry["program"],
             era=self.entry["era"],
-            breaks=breaks(side),
+            breaks=tuple(side),
             preemptions=bound,
             strategy="bounds",
             memory=memory or self.entry["needs"],

@@ -140,7 +140,7 @@ def full(rule: RuleFact, eras: Sequence[EraFact], catalogue: Catalogue) -> Itera
         yield from wrapped(f"kernels: {value['kernels']}", "      ")
         yield from wrapped(f"known from {HOW[value['how']]}: {value['source']}", "      ")
         for race in shown:
-            if [rule["name"], value["name"]] in race["wrong"]:
+            if (rule["name"], value["name"]) in race["wrong"]:
                 told = f"wrong in {race['name']}, {race['title']}"
                 yield from wrapped(f"{told}: python -m pgmap.races show {race['name']}", "      ")
     if related := _RELATED.findall(rule["facts"]):

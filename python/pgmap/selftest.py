@@ -19,7 +19,7 @@ from pgmap._core_api import KnownRule
 from pgmap._exit import Exit
 from pgmap._objects import SelftestList, SelftestObject
 from pgmap._output import Output
-from pgmap._race import add_races, breaks, wrong
+from pgmap._race import add_races, wrong
 from pgmap._search import DEFAULT_MEMORY
 from pgmap._signals import Signals
 from pgmap._weak import not_on_x86, sentence, where
@@ -88,14 +88,10 @@ class Selftest:
 def choose(known: Sequence[KnownRule], asked: Sequence[tuple[str, str]]) -> list[KnownRule]:
     """Those that were asked for; all, if none were."""
     for pair in asked:
-        if all(pair not in breaks(entry["wrong"]) for entry in known):
+        if all(pair not in entry["wrong"] for entry in known):
             listed = ", ".join(wrong(entry) for entry in known)
             raise UsageError(f"no wrong rule is {'='.join(pair)}; there are {listed}")
-    return [
-        entry
-        for entry in known
-        if not asked or any(pair in asked for pair in breaks(entry["wrong"]))
-    ]
+    return [entry for entry in known if not asked or any(pair in asked for pair in entry["wrong"])]
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,6 +1,7 @@
 //! What a search came to.
 
 use pgmap_sched::{Doubt, Limit, SampleStats, Stats};
+use serde::Serialize;
 
 use crate::finding::{Blame, Finding};
 use crate::found::Found;
@@ -196,7 +197,7 @@ impl Verdict {
 }
 
 /// Known races that were met: each once, with how often.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Met {
     pub id: String,
     pub title: &'static str,

@@ -214,7 +214,6 @@ fn one_execution_is_always_told_in_the_same_way() {
     let [one, again] =
         [(); 2].map(|()| report(&scenario, &found, &mut || Control::Go).expect("a report"));
     assert_eq!(one, again);
-    assert_eq!(one.json(), again.json());
 }
 
 #[test]
@@ -233,7 +232,7 @@ fn the_command_that_is_printed_is_the_token_of_the_execution() {
 #[test]
 fn json_has_what_the_text_has() {
     let report = told(&torn());
-    let json = report.json();
+    let json = serde_json::to_value(&report).expect("plain data");
     assert_eq!(json["signature"], report.signature.as_str());
     assert_eq!(json["invariant"]["id"], "I18");
     assert_eq!(json["page"]["pfn"], "0x4");

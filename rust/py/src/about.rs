@@ -5,7 +5,9 @@
 //! assertions.
 
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use serde::Serialize;
+
+use crate::told::to_python;
 
 /// The version of the package, as Cargo and the wheel know it.
 #[pyfunction]
@@ -13,14 +15,24 @@ pub(crate) fn version() -> &'static str {
     env!("CARGO_PKG_VERSION")
 }
 
+#[derive(Serialize)]
+struct BuildInfo {
+    version: &'static str,
+    debug_assertions: bool,
+    arch: &'static str,
+    os: &'static str,
+    pointer_width: u32,
+}
+
 /// The facts of this build that a reader of a result needs: version, profile, checks, target.
 #[pyfunction]
-pub(crate) fn build_info(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
-    let info = PyDict::new(py);
-    info.set_item("version", version())?;
-    info.set_item("debug_assertions", cfg!(debug_assertions))?;
-    info.set_item("arch", std::env::consts::ARCH)?;
-    info.set_item("os", std::env::consts::OS)?;
-    info.set_item("pointer_width", usize::BITS)?;
-    Ok(info)
+pub(crate) fn build_info(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+    let info = BuildInfo {
+        version: version(),
+        debug_assertions: cfg!(debug_assertions),
+        arch: std::env::consts::ARCH,
+        os: std::env::consts::OS,
+        pointer_width: usize::BITS,
+    };
+    to_python(py, &info)
 }

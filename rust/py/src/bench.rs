@@ -4,11 +4,15 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use pgmap_native::bench::{BenchRun as Measuring, Config, Host, Report, RowReport, Spread};
+use pgmap_native::bench::{
+    self as native, BenchRun as Measuring, Config, Host, Report, RowReport, Sense, Spread,
+};
 use pyo3::prelude::*;
-use pyo3::types::{IntoPyDict, PyDict};
+use pyo3::types::PyDict;
+use serde::Serialize;
 
 use crate::raise::{self, Class};
+use crate::told::{by_name, to_python};
 
 /// Longest time without a look at Python's signals.
 const SLICE: Duration = Duration::from_millis(50);
@@ -48,14 +52,8 @@ pub(crate) fn bench_core(py: Python<'_>, config: &Bound<'_, PyDict>) -> PyResult
 #[pymethods]
 impl BenchRun {
     /// How far it is; does not wait.
-    fn poll<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let glance = py.detach(|| self.lock().poll());
-        let dict = PyDict::new(py);
-        dict.set_item("done", glance.done)?;
-        dict.set_item("rounds", glance.rounds)?;
-        dict.set_item("seconds", glance.seconds)?;
-        dict.set_item("current", glance.current)?;
-        Ok(dict)
+    fn poll<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        to_python(py, &py.detach(|| self.lock().poll()))
     }
 
     /// Asks it to end after the slice under way.
@@ -64,72 +62,103 @@ impl BenchRun {
     }
 
     /// Waits for the end and returns the report.
-    fn finish<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+    fn finish<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         while !py.detach(|| self.lock().wait(SLICE)) {
             py.check_signals()?;
         }
         let report = py.detach(|| self.lock().finish());
         match report.broken {
             Some(words) => Err(raise::error(py, Class::InternalError, words)),
-            None => as_dict(py, &report),
+            None => to_python(py, &Told::of(&report, &Host::here())),
         }
     }
 }
 
-fn as_dict<'py>(py: Python<'py>, report: &Report) -> PyResult<Bound<'py, PyDict>> {
-    let host = Host::here();
-    let dict = PyDict::new(py);
-    dict.set_item(
-        "rows",
-        report.rows.iter().map(|row| row_dict(py, row, &host.cpu)).collect::<PyResult<Vec<_>>>()?,
-    )?;
-    dict.set_item("complete", report.complete)?;
-    dict.set_item("environment", environment(py, report, host)?)?;
-    Ok(dict)
+/// All rows.
+#[derive(Serialize)]
+struct Told<'a> {
+    rows: Vec<Row<'a>>,
+    complete: bool,
+    environment: Environment<'a>,
 }
 
-fn row_dict<'py>(
-    py: Python<'py>,
-    found: &RowReport,
-    processor: &str,
-) -> PyResult<Bound<'py, PyDict>> {
-    let dict = PyDict::new(py);
-    dict.set_item("name", found.row.name)?;
-    dict.set_item("ratio", found.ratio.median)?;
-    dict.set_item("limit", found.row.limit.on(processor))?;
-    dict.set_item("set_on", found.row.limit.set_on.iter().copied().into_py_dict(py)?)?;
-    dict.set_item("sense", found.row.limit.sense.as_str())?;
-    dict.set_item("spread", quartiles(found.ratio))?;
-    dict.set_item("floor", found.row.floor)?;
-    dict.set_item("unit", found.row.unit)?;
-    dict.set_item("rounds", found.raw.len())?;
-    dict.set_item("figures", found.figures)?;
-    dict.set_item("raw", &found.raw)?;
-    Ok(dict)
+/// One cost.
+#[derive(Serialize)]
+struct Row<'a> {
+    name: &'static str,
+    ratio: f64,
+    limit: Option<f64>,
+    #[serde(serialize_with = "by_name")]
+    set_on: &'static [(&'static str, f64)],
+    sense: Sense,
+    spread: (f64, f64),
+    floor: &'static str,
+    unit: &'static str,
+    rounds: usize,
+    figures: (f64, f64),
+    raw: &'a [(f64, f64)],
+}
+
+/// The machine, and how far its ratios can be trusted.
+#[derive(Serialize)]
+struct Environment<'a> {
+    #[serde(flatten)]
+    host: &'a Host,
+    bound: bool,
+    left_out: &'a [(&'static str, String)],
+    #[serde(flatten)]
+    null: Option<Null>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bare_calls_ratio: Option<f64>,
+}
+
+/// A floor against itself.
+#[derive(Serialize)]
+struct Null {
+    null_ratio: f64,
+    null_spread: (f64, f64),
+    locked_pair_ns: f64,
+}
+
+impl<'a> Told<'a> {
+    fn of(report: &'a Report, host: &'a Host) -> Self {
+        Self {
+            rows: report.rows.iter().map(|found| Row::of(found, &host.cpu)).collect(),
+            complete: report.complete,
+            environment: Environment {
+                host,
+                bound: report.bound,
+                left_out: &report.left_out,
+                null: report.null.as_ref().map(|null| Null {
+                    null_ratio: null.ratio.median,
+                    null_spread: quartiles(null.ratio),
+                    locked_pair_ns: null.figures.0,
+                }),
+                bare_calls_ratio: report.bare_calls.as_ref().map(|calls| calls.ratio.median),
+            },
+        }
+    }
+}
+
+impl<'a> Row<'a> {
+    fn of(found: &'a RowReport, processor: &str) -> Self {
+        let native::Row { name, floor, unit, limit, .. } = found.row;
+        Self {
+            name,
+            ratio: found.ratio.median,
+            limit: limit.on(processor),
+            set_on: limit.set_on,
+            sense: limit.sense,
+            spread: quartiles(found.ratio),
+            floor,
+            unit,
+            rounds: found.raw.len(),
+            figures: found.figures,
+            raw: &found.raw,
+        }
+    }
 }
 
 fn quartiles(spread: Spread) -> (f64, f64) {
     (spread.low, spread.high)
-}
-
-/// The machine, and how far its ratios can be trusted.
-fn environment<'py>(py: Python<'py>, report: &Report, host: Host) -> PyResult<Bound<'py, PyDict>> {
-    let dict = PyDict::new(py);
-    dict.set_item("cpu", host.cpu)?;
-    dict.set_item("processors", host.processors)?;
-    dict.set_item("virtualised", host.virtualised)?;
-    dict.set_item("kernel", host.kernel)?;
-    dict.set_item("governor", host.governor)?;
-    dict.set_item("load", host.load)?;
-    dict.set_item("bound", report.bound)?;
-    dict.set_item("left_out", &report.left_out)?;
-    if let Some(null) = &report.null {
-        dict.set_item("null_ratio", null.ratio.median)?;
-        dict.set_item("null_spread", quartiles(null.ratio))?;
-        dict.set_item("locked_pair_ns", null.figures.0)?;
-    }
-    if let Some(calls) = &report.bare_calls {
-        dict.set_item("bare_calls_ratio", calls.ratio.median)?;
-    }
-    Ok(dict)
 }

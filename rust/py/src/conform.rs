@@ -1,11 +1,12 @@
 //! `conform(text, era)`: one recording against the model, as a dictionary (`_core_api.Conformance`).
 
-use pgmap_native::conform::{Conformance, Difference, Options, PageRow, Word};
+use pgmap_native::conform::{Conformance, Options, Word};
 use pgmap_program::{Era, Recording, RecordingError};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList};
+use serde::Serialize;
 
 use crate::raise::{self, Class};
+use crate::told::to_python;
 
 /// Replays a recording under `era`, by default that of its kernel, and compares every step.
 #[pyfunction]
@@ -14,7 +15,7 @@ pub(crate) fn conform<'py>(
     py: Python<'py>,
     text: &str,
     era: Option<&str>,
-) -> PyResult<Bound<'py, PyDict>> {
+) -> PyResult<Bound<'py, PyAny>> {
     let era = era
         .map(str::parse::<Era>)
         .transpose()
@@ -30,52 +31,57 @@ pub(crate) fn conform<'py>(
     let result = py
         .detach(|| pgmap_native::conform::conform(&recording, &options))
         .map_err(|failed| raise::error(py, Class::InternalError, failed.to_string()))?;
-    as_dict(py, &recording, &result)
+    to_python(py, &Told::of(&recording, &result))
 }
 
-fn as_dict<'py>(
-    py: Python<'py>,
-    recording: &Recording,
-    result: &Conformance,
-) -> PyResult<Bound<'py, PyDict>> {
-    let dict = PyDict::new(py);
-    dict.set_item("equal", result.equal())?;
-    dict.set_item("unsupported", &result.unsupported)?;
-    dict.set_item("kernel", &recording.kernel)?;
-    dict.set_item("scenario", &recording.scenario)?;
-    dict.set_item("era", result.era.map_or("none", Era::name))?;
-    dict.set_item("steps", result.steps)?;
-    dict.set_item("compared", result.compared)?;
-    let difference = result.difference.as_ref();
-    dict.set_item("difference", difference.map(|found| told(py, found)).transpose()?)?;
-    let pages = difference.map_or(&[][..], |found| &found.pages);
-    dict.set_item("table", pages.iter().map(|row| page(py, row)).collect::<PyResult<Vec<_>>>()?)?;
-    Ok(dict)
+/// How a recording compares.
+#[derive(Serialize)]
+struct Told<'a> {
+    equal: bool,
+    unsupported: &'a [String],
+    kernel: &'a str,
+    scenario: &'a str,
+    era: &'static str,
+    steps: usize,
+    compared: usize,
+    difference: Option<Parting<'a>>,
+    table: Vec<Page>,
 }
 
-fn told<'py>(py: Python<'py>, found: &Difference) -> PyResult<Bound<'py, PyDict>> {
-    let dict = PyDict::new(py);
-    dict.set_item("step", found.step)?;
-    dict.set_item("op", &found.op)?;
-    dict.set_item("rows", words(py, &found.rows())?)?;
-    dict.set_item("context", &found.context)?;
-    Ok(dict)
+/// The first step at which kernel and model part.
+#[derive(Serialize)]
+struct Parting<'a> {
+    step: u32,
+    op: &'a str,
+    rows: Vec<Word>,
+    context: &'a [String],
 }
 
-fn page<'py>(py: Python<'py>, row: &PageRow) -> PyResult<Bound<'py, PyDict>> {
-    let dict = PyDict::new(py);
-    dict.set_item("page", row.page)?;
-    dict.set_item("words", words(py, &row.words())?)?;
-    Ok(dict)
+#[derive(Serialize)]
+struct Page {
+    page: u32,
+    words: Vec<Word>,
 }
 
-fn words<'py>(py: Python<'py>, words: &[Word]) -> PyResult<Bound<'py, PyList>> {
-    let rows = words.iter().map(|word| {
-        let dict = PyDict::new(py);
-        dict.set_item("what", &word.what)?;
-        dict.set_item("recorded", &word.recorded)?;
-        dict.set_item("model", &word.model)?;
-        Ok(dict)
-    });
-    PyList::new(py, rows.collect::<PyResult<Vec<_>>>()?)
+impl<'a> Told<'a> {
+    fn of(recording: &'a Recording, result: &'a Conformance) -> Self {
+        let difference = result.difference.as_ref();
+        let pages = difference.map_or(&[][..], |found| &found.pages);
+        Self {
+            equal: result.equal(),
+            unsupported: &result.unsupported,
+            kernel: &recording.kernel,
+            scenario: &recording.scenario,
+            era: result.era.map_or("none", Era::name),
+            steps: result.steps,
+            compared: result.compared,
+            difference: difference.map(|found| Parting {
+                step: found.step,
+                op: &found.op,
+                rows: found.rows(),
+                context: &found.context,
+            }),
+            table: pages.iter().map(|row| Page { page: row.page, words: row.words() }).collect(),
+        }
+    }
 }

@@ -1,14 +1,18 @@
 //! `facts()`: what the short names in outputs stand for, as plain data (`_core_api.Facts`); and whether a name
 //! of a rule is one.
 
-use pgmap_program::op::{Kind, OPERATIONS, Operation, Returns};
+use std::collections::BTreeMap;
+
+use pgmap_program::era::KnownRace;
+use pgmap_program::op::{Argument, By, Hunted, Kind, OPERATIONS, Operation, Returns, Role};
 use pgmap_program::parse::lacking;
+use pgmap_program::rules::RuleValueInfo;
 use pgmap_program::{Era, Errno, Invariant, RULES, RuleInfo};
 use pyo3::prelude::*;
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use crate::config;
-use crate::json::to_python;
+use crate::told::to_python;
 
 /// Refuses an era or rules that do not exist, in the words of whoever knows which do.
 #[pyfunction]
@@ -23,71 +27,168 @@ pub(crate) fn check_rules(
 /// Every invariant, rule, era with its known races, operation and error number that an output can name.
 #[pyfunction]
 pub(crate) fn facts(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
-    let invariants: Vec<Value> = Invariant::ALL
-        .iter()
-        .map(|it| json!({ "id": it.id(), "sentence": it.sentence() }))
-        .collect();
-    let eras: Vec<Value> = Era::ALL
-        .iter()
-        .map(|era| {
-            json!({
-                "name": era.name(), "summary": era.summary(), "facts": era.k(), "known": era.known(),
-                "base": era.base(), "kernels": era.kernels(), "sound": era.sound(),
-            })
-        })
-        .collect();
-    let rules: Vec<Value> = RULES.iter().map(rule).collect();
-    let operations: Vec<Value> = OPERATIONS.iter().map(operation).collect();
-    let kinds: Vec<Value> = Kind::all()
-        .iter()
-        .map(|it| json!({ "name": it.name(), "meaning": it.meaning() }))
-        .collect();
-    let returns: Vec<Value> =
-        Returns::all().iter().map(|it| json!({ "name": it, "meaning": it.meaning() })).collect();
-    let lacking: Vec<Value> =
-        lacking().map(|(name, what)| json!({ "name": name, "what": what })).collect();
-    let errnos: Vec<Value> = Errno::ALL
-        .iter()
-        .map(|it| json!({ "name": it.name(), "number": *it as i32, "meaning": it.describe() }))
-        .collect();
-    to_python(
-        py,
-        &json!({
-            "invariants": invariants, "eras": eras, "rules": rules, "operations": operations,
-            "kinds": kinds, "returns": returns, "lacking": lacking, "errnos": errnos,
-        }),
-    )
+    to_python(py, &Facts::all())
+}
+
+#[derive(Serialize)]
+struct Facts {
+    invariants: Vec<InvariantFact>,
+    eras: Vec<EraFact>,
+    rules: Vec<RuleFact>,
+    operations: Vec<OperationFact>,
+    kinds: Vec<MeaningFact>,
+    returns: Vec<MeaningFact<Returns>>,
+    lacking: Vec<LackingFact>,
+    errnos: Vec<ErrnoFact>,
+}
+
+#[derive(Serialize)]
+struct InvariantFact {
+    id: &'static str,
+    sentence: &'static str,
+}
+
+#[derive(Serialize)]
+struct EraFact {
+    name: &'static str,
+    summary: &'static str,
+    facts: &'static str,
+    known: &'static [KnownRace],
+    base: Option<Era>,
+    kernels: Option<(String, String)>,
+    sound: Era,
+}
+
+#[derive(Serialize)]
+struct RuleFact {
+    name: &'static str,
+    summary: &'static str,
+    facts: &'static str,
+    values: &'static [RuleValueInfo],
+    base: &'static str,
+    /// By the era's name.
+    eras: BTreeMap<&'static str, &'static str>,
 }
 
 /// A row of the table of operations.
-fn operation(it: &Operation) -> Value {
-    let arguments: Vec<Value> = it
-        .arguments
-        .iter()
-        .map(|arg| {
-            json!({
-                "name": arg.name, "usage": arg.usage, "kind": arg.kind.name(), "role": arg.kind.role(),
-                "optional": arg.is_optional(), "bounds": arg.kind.bounds(), "words": arg.kind.words(),
-            })
-        })
-        .collect();
-    let hunted: Vec<Value> = it
-        .hunted
-        .iter()
-        .map(|hunted| json!({ "word": hunted.word, "text": hunted.text }))
-        .collect();
-    json!({
-        "words": it.said.iter().map(|said| said.word).collect::<Vec<_>>(),
-        "by": it.by, "sentence": it.sentence, "usage": it.usage, "arguments": arguments,
-        "returns": it.returns, "errnos": it.errnos.iter().map(|it| it.name()).collect::<Vec<_>>(),
-        "deaths": it.deaths.iter().map(|it| it.name()).collect::<Vec<_>>(), "hunted": hunted,
-    })
+#[derive(Serialize)]
+struct OperationFact {
+    words: Vec<&'static str>,
+    by: By,
+    sentence: &'static str,
+    usage: &'static str,
+    arguments: Vec<ArgumentFact>,
+    returns: Returns,
+    errnos: &'static [Errno],
+    deaths: Vec<&'static str>,
+    hunted: Vec<HuntedFact>,
 }
 
-fn rule(rule: &RuleInfo) -> Value {
-    let eras = Era::ALL.map(|era| (era.name().to_owned(), era.value_of(rule).into()));
-    json!({
-        "name": rule.name, "summary": rule.summary, "facts": rule.k, "values": rule.values, "base": rule.base,
-        "eras": Value::Object(eras.into_iter().collect()),
-    })
+#[derive(Serialize)]
+struct ArgumentFact {
+    name: &'static str,
+    usage: &'static str,
+    kind: &'static str,
+    role: Option<Role>,
+    optional: bool,
+    bounds: Option<(u64, u64)>,
+    words: &'static [&'static str],
+}
+
+#[derive(Serialize)]
+struct HuntedFact {
+    word: &'static str,
+    text: &'static str,
+}
+
+#[derive(Serialize)]
+struct MeaningFact<N = &'static str> {
+    name: N,
+    meaning: &'static str,
+}
+
+#[derive(Serialize)]
+struct LackingFact {
+    name: &'static str,
+    what: &'static str,
+}
+
+#[derive(Serialize)]
+struct ErrnoFact {
+    name: &'static str,
+    number: i32,
+    meaning: &'static str,
+}
+
+impl Facts {
+    fn all() -> Self {
+        let invariant = |it: &Invariant| InvariantFact { id: it.id(), sentence: it.sentence() };
+        let kind = |it: &Kind| MeaningFact { name: it.name(), meaning: it.meaning() };
+        let returns = |it: &Returns| MeaningFact { name: *it, meaning: it.meaning() };
+        let errno =
+            |it: &Errno| ErrnoFact { name: it.name(), number: *it as i32, meaning: it.describe() };
+        Self {
+            invariants: Invariant::ALL.iter().map(invariant).collect(),
+            eras: Era::ALL.into_iter().map(EraFact::of).collect(),
+            rules: RULES.iter().map(RuleFact::of).collect(),
+            operations: OPERATIONS.iter().map(OperationFact::of).collect(),
+            kinds: Kind::all().iter().map(kind).collect(),
+            returns: Returns::all().iter().map(returns).collect(),
+            lacking: lacking().map(|(name, what)| LackingFact { name, what }).collect(),
+            errnos: Errno::ALL.iter().map(errno).collect(),
+        }
+    }
+}
+
+impl EraFact {
+    fn of(era: Era) -> Self {
+        Self {
+            name: era.name(),
+            summary: era.summary(),
+            facts: era.k(),
+            known: era.known(),
+            base: era.base(),
+            kernels: era.kernels(),
+            sound: era.sound(),
+        }
+    }
+}
+
+impl RuleFact {
+    fn of(rule: &RuleInfo) -> Self {
+        let &RuleInfo { name, summary, k: facts, values, base } = rule;
+        let eras = Era::ALL.into_iter().map(|era| (era.name(), era.value_of(rule))).collect();
+        Self { name, summary, facts, values, base, eras }
+    }
+}
+
+impl OperationFact {
+    fn of(it: &Operation) -> Self {
+        let hunted = |it: &Hunted| HuntedFact { word: it.word, text: it.text };
+        Self {
+            words: it.said.iter().map(|said| said.word).collect(),
+            by: it.by,
+            sentence: it.sentence,
+            usage: it.usage,
+            arguments: it.arguments.iter().map(ArgumentFact::of).collect(),
+            returns: it.returns,
+            errnos: it.errnos,
+            deaths: it.deaths.iter().map(|it| it.name()).collect(),
+            hunted: it.hunted.iter().map(hunted).collect(),
+        }
+    }
+}
+
+impl ArgumentFact {
+    fn of(it: &Argument) -> Self {
+        Self {
+            name: it.name,
+            usage: it.usage,
+            kind: it.kind.name(),
+            role: it.kind.role(),
+            optional: it.is_optional(),
+            bounds: it.kind.bounds(),
+            words: it.kind.words(),
+        }
+    }
 }

@@ -12,10 +12,11 @@ use std::time::{Duration, Instant};
 use pgmap_explore::ScenarioError;
 use pgmap_sched::Control;
 use pyo3::prelude::*;
-use serde_json::Value;
+use serde::Serialize;
 
-use crate::raise::Class;
-use crate::{json, raise};
+use crate::explore::{FirstFound, Glance};
+use crate::raise::{self, Class};
+use crate::told::to_python;
 
 /// Longest time without a look at Python's signals.
 const SLICE: Duration = Duration::from_millis(20);
@@ -45,26 +46,48 @@ impl From<ScenarioError> for Failed {
 /// What the work has said so far.
 #[derive(Debug, Default)]
 struct Said {
-    glance: Value,
+    glance: Option<Glance>,
     /// What was found, as it was first seen.
-    found: Value,
-    result: Option<Result<Value, Failed>>,
-    /// The result has been taken.
-    ended: bool,
+    found: Option<FirstFound>,
 }
 
 #[derive(Debug, Default)]
 struct Shared {
     stop: AtomicBool,
     said: Mutex<Said>,
-    end: Condvar,
 }
 
 impl Shared {
     fn said(&self) -> MutexGuard<'_, Said> {
-        // Held for a moment, and nothing panics meanwhile.
-        self.said.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.said)
     }
+}
+
+/// Where the work is.
+#[derive(Debug)]
+enum Stage<R> {
+    UnderWay,
+    Done(Result<R, Failed>),
+    /// The result has been given.
+    Taken,
+}
+
+/// The end of work, for who waits for it.
+#[derive(Debug)]
+struct End<R> {
+    stage: Mutex<Stage<R>>,
+    came: Condvar,
+}
+
+impl<R> End<R> {
+    fn has_come(&self) -> bool {
+        !matches!(*lock(&self.stage), Stage::UnderWay)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Held for a moment, and nothing panics meanwhile.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The work's side.
@@ -82,14 +105,14 @@ impl Watch {
     }
 
     /// Says how far the work is, and hears whether it goes on.
-    pub(crate) fn tell(&self, glance: Value) -> Control {
-        self.shared.said().glance = glance;
+    pub(crate) fn tell(&self, glance: Glance) -> Control {
+        self.shared.said().glance = Some(glance);
         self.control()
     }
 
     /// Says what was found, before anything is made of it.
-    pub(crate) fn found(&self, found: Value) {
-        self.shared.said().found = found;
+    pub(crate) fn found(&self, found: FirstFound) {
+        self.shared.said().found = Some(found);
     }
 
     pub(crate) fn control(&self) -> Control {
@@ -108,39 +131,49 @@ impl Watch {
 
 /// Python's side. Work that nobody waits for any more is told to stop.
 #[derive(Debug)]
-pub(crate) struct Job {
+pub(crate) struct Job<R> {
     shared: Arc<Shared>,
+    end: Arc<End<R>>,
 }
 
-impl Drop for Job {
+impl<R> Drop for Job<R> {
     fn drop(&mut self) {
-        self.stop();
+        // Relaxed, as in `stop`: nothing else hangs on it.
+        self.shared.stop.store(true, Ordering::Relaxed);
     }
 }
 
-impl Job {
+impl<R: Serialize + Send + 'static> Job<R> {
     /// Starts work that may take so much time.
-    pub(crate) fn start<W>(time: Option<Duration>, glance: Value, work: W) -> PyResult<Self>
+    pub(crate) fn start<W>(
+        time: Option<Duration>,
+        glance: Option<Glance>,
+        work: W,
+    ) -> PyResult<Self>
     where
-        W: FnOnce(&Watch) -> Result<Value, Failed> + Send + 'static,
+        W: FnOnce(&Watch) -> Result<R, Failed> + Send + 'static,
     {
         let shared = Arc::new(Shared::default());
         shared.said().glance = glance;
+        let end = Arc::new(End { stage: Mutex::new(Stage::UnderWay), came: Condvar::new() });
         let watch = Watch { shared: Arc::clone(&shared), started: Instant::now(), time };
+        let theirs = Arc::clone(&end);
         let body = move || {
             let result = catch_unwind(AssertUnwindSafe(|| work(&watch)));
             let result = result.unwrap_or_else(|panic| Err(Failed::Panic(words(&*panic))));
-            watch.shared.said().result = Some(result);
-            watch.shared.end.notify_all();
+            *lock(&theirs.stage) = Stage::Done(result);
+            theirs.came.notify_all();
         };
         std::thread::Builder::new().name("pgmap-explore".to_owned()).spawn(body)?;
-        Ok(Self { shared })
+        Ok(Self { shared, end })
     }
 
     /// The latest glance, what was found, and whether the work is done.
-    pub(crate) fn poll(&self) -> (Value, Value, bool) {
+    pub(crate) fn poll(&self) -> (Option<Glance>, Option<FirstFound>, bool) {
+        // First: once it is done it says no more.
+        let done = self.end.has_come();
         let said = self.shared.said();
-        (said.glance.clone(), said.found.clone(), said.result.is_some() || said.ended)
+        (said.glance, said.found.clone(), done)
     }
 
     pub(crate) fn stop(&self) {
@@ -149,8 +182,8 @@ impl Job {
 
     /// Waits so long at most; whether the work is done.
     pub(crate) fn wait(&self, time: Duration) -> bool {
-        let busy = |said: &mut Said| said.result.is_none() && !said.ended;
-        let waited = self.shared.end.wait_timeout_while(self.shared.said(), time, busy);
+        let busy = |stage: &mut Stage<R>| matches!(stage, Stage::UnderWay);
+        let waited = self.end.came.wait_timeout_while(lock(&self.end.stage), time, busy);
         !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
 
@@ -164,16 +197,14 @@ impl Job {
     /// Waits for the end, looking at Python's signals meanwhile. The result is given once.
     pub(crate) fn finish<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         while !self.waits_a_slice(py)? {}
-        let mut said = self.shared.said();
-        said.ended = true;
-        match said.result.take() {
-            Some(Ok(value)) => {
-                drop(said);
-                json::to_python(py, &value)
+        let stage = std::mem::replace(&mut *lock(&self.end.stage), Stage::Taken);
+        match stage {
+            Stage::Done(Ok(report)) => to_python(py, &report),
+            Stage::Done(Err(Failed::Scenario(wrong))) => Err(raise::scenario_error(py, &wrong)),
+            Stage::Done(Err(Failed::Panic(what))) => {
+                Err(raise::error(py, Class::InternalError, what))
             }
-            Some(Err(Failed::Scenario(wrong))) => Err(raise::scenario_error(py, &wrong)),
-            Some(Err(Failed::Panic(what))) => Err(raise::error(py, Class::InternalError, what)),
-            None => {
+            Stage::UnderWay | Stage::Taken => {
                 Err(raise::error(py, Class::InvalidArgument, "the result has been taken already"))
             }
         }

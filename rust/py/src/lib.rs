@@ -20,7 +20,6 @@ mod explore;
 mod facts;
 mod files;
 mod job;
-mod json;
 mod machine;
 mod memory;
 mod names;
@@ -30,6 +29,7 @@ mod results;
 mod signals;
 mod sizes;
 mod stress;
+mod told;
 mod waits;
 mod world;
 

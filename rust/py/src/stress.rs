@@ -1,17 +1,18 @@
 //! `stress_start(config)`: real threads in the background while Python watches
 //! (`_core_api.Run`, `StressProgress`, `StressReport`).
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use pgmap_native::stress::{
-    Config, Found, Hang, HangKind, MIXES, Progress, Report, Run, mix_named,
-};
+use pgmap_native::stress::{Config, Found, MIXES, Progress, Run, mix_named};
 use pgmap_program::Geometry;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
+use serde::Serialize;
 
 use crate::config::{self, invalid, seconds, value};
 use crate::raise::{self, Class};
+use crate::told::{by_name, to_python};
 
 /// Longest time without a look at Python's signals.
 const SLICE: Duration = Duration::from_millis(20);
@@ -33,9 +34,9 @@ pub(crate) fn stress_start(py: Python<'_>, config: &Bound<'_, PyDict>) -> PyResu
 #[pymethods]
 impl StressRun {
     /// How far it is; does not wait.
-    fn poll<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let glance = py.detach(|| self.run.poll());
-        progress(py, &glance)
+    fn poll<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let now = py.detach(|| self.run.poll());
+        to_python(py, &Glance::of(&now))
     }
 
     /// Asks it to end after the actions under way.
@@ -44,13 +45,13 @@ impl StressRun {
     }
 
     /// Waits for the end and returns the report.
-    fn finish<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+    fn finish<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         while !self.run.is_done() {
             py.detach(|| std::thread::sleep(SLICE));
             py.check_signals()?;
         }
         match py.detach(|| self.run.finish()) {
-            Ok(told) => report(py, &told),
+            Ok(told) => to_python(py, &told),
             Err(words) => Err(raise::error(py, Class::InternalError, words)),
         }
     }
@@ -85,79 +86,29 @@ fn read(py: Python<'_>, config: &Bound<'_, PyDict>) -> PyResult<Config> {
     })
 }
 
-fn progress<'py>(py: Python<'py>, glance: &Progress) -> PyResult<Bound<'py, PyDict>> {
-    let dict = PyDict::new(py);
-    dict.set_item("done", glance.done)?;
-    dict.set_item("ops", glance.ops)?;
-    dict.set_item("seconds", glance.seconds)?;
-    dict.set_item("op_counts", counts(py, glance.op_counts.iter().copied())?)?;
-    dict.set_item("slow_paths", counts(py, glance.slow_paths.iter().map(|(k, v)| (*k, *v)))?)?;
-    dict.set_item("violations", violations(py, &glance.violations)?)?;
-    dict.set_item("rss_kib", glance.rss_kib)?;
-    Ok(dict)
+/// A glance at a run.
+#[derive(Serialize)]
+struct Glance<'a> {
+    done: bool,
+    ops: u64,
+    seconds: f64,
+    #[serde(serialize_with = "by_name")]
+    op_counts: &'a [(&'static str, u64)],
+    slow_paths: &'a BTreeMap<&'static str, u64>,
+    violations: &'a [Found],
+    rss_kib: u64,
 }
 
-fn report<'py>(py: Python<'py>, told: &Report) -> PyResult<Bound<'py, PyDict>> {
-    let dict = PyDict::new(py);
-    dict.set_item("era", &told.era)?;
-    let rules = PyDict::new(py);
-    for (rule, value) in told.rules.values() {
-        rules.set_item(rule, value)?;
+impl<'a> Glance<'a> {
+    fn of(now: &'a Progress) -> Self {
+        Self {
+            done: now.done,
+            ops: now.ops,
+            seconds: now.seconds,
+            op_counts: &now.op_counts,
+            slow_paths: &now.slow_paths,
+            violations: &now.violations,
+            rss_kib: now.rss_kib,
+        }
     }
-    dict.set_item("rules", rules)?;
-    dict.set_item("broken", &told.broken)?;
-    dict.set_item("seed", format!("{:#018x}", told.seed))?;
-    dict.set_item("threads", told.threads)?;
-    dict.set_item("ops", told.ops)?;
-    dict.set_item("op_counts", counts(py, told.op_counts.iter().copied())?)?;
-    dict.set_item("slow_paths", counts(py, told.slow_paths.iter().map(|(k, v)| (*k, *v)))?)?;
-    dict.set_item("rounds", told.rounds)?;
-    dict.set_item("quiescent", told.quiescent)?;
-    dict.set_item("violations", violations(py, &told.violations)?)?;
-    dict.set_item("hang", told.hang.as_ref().map(|hang| hung(py, hang)).transpose()?)?;
-    dict.set_item("no_verdict", &told.no_verdict)?;
-    dict.set_item("rss", &told.rss)?;
-    dict.set_item("complete", told.complete)?;
-    Ok(dict)
-}
-
-fn counts<'py>(
-    py: Python<'py>,
-    all: impl Iterator<Item = (&'static str, u64)>,
-) -> PyResult<Bound<'py, PyDict>> {
-    let dict = PyDict::new(py);
-    for (name, count) in all {
-        dict.set_item(name, count)?;
-    }
-    Ok(dict)
-}
-
-fn violations<'py>(py: Python<'py>, all: &[Found]) -> PyResult<Vec<Bound<'py, PyDict>>> {
-    let told = |found: &Found| {
-        let dict = PyDict::new(py);
-        dict.set_item("invariant", found.invariant)?;
-        dict.set_item("title", &found.title)?;
-        dict.set_item("page", &found.page)?;
-        dict.set_item("parties", &found.parties)?;
-        dict.set_item("detail", &found.detail)?;
-        dict.set_item("known", found.known)?;
-        dict.set_item("round", found.round)?;
-        dict.set_item("seconds", found.seconds)?;
-        Ok(dict)
-    };
-    all.iter().map(told).collect()
-}
-
-fn hung<'py>(py: Python<'py>, hang: &Hang) -> PyResult<Bound<'py, PyDict>> {
-    let dict = PyDict::new(py);
-    let (kind, sleeper) = match &hang.kind {
-        HangKind::LostWakeUp { sleeper } => ("lost wake-up", Some(sleeper)),
-        HangKind::Deadlock => ("deadlock", None),
-    };
-    dict.set_item("kind", kind)?;
-    dict.set_item("sleeper", sleeper)?;
-    dict.set_item("ring", &hang.ring)?;
-    dict.set_item("waiters", &hang.waiters)?;
-    dict.set_item("holders", &hang.holders)?;
-    Ok(dict)
 }

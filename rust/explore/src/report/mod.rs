@@ -189,14 +189,6 @@ impl fmt::Display for Report {
     }
 }
 
-impl Report {
-    /// The same as JSON.
-    #[must_use]
-    pub fn json(&self) -> serde_json::Value {
-        serde_json::json!(self)
-    }
-}
-
 impl Setting {
     fn of(scenario: &Scenario, found: &Found) -> Self {
         let rule = |(name, value)| {

@@ -10,6 +10,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use pgmap_prim::measure::{allowed_processors, pin_thread};
+use serde::Serialize;
 
 use crate::bench::refs::{BARE_CALLS, NULL, controls};
 use crate::bench::stats::{Dice, Spread};
@@ -41,7 +42,7 @@ pub struct Config {
 }
 
 /// How far it is.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Glance {
     /// No more rounds will follow.
     pub done: bool,

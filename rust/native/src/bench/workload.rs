@@ -3,26 +3,19 @@
 
 use std::time::{Duration, Instant};
 
+use serde::Serialize;
+
 use crate::threaded::ThreadedWorldError;
 
 /// Which side of the limit is good.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Sense {
     /// A cost.
+    #[serde(rename = "at most")]
     AtMost,
     /// A gain.
+    #[serde(rename = "at least")]
     AtLeast,
-}
-
-impl Sense {
-    /// As reports have it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::AtMost => "at most",
-            Self::AtLeast => "at least",
-        }
-    }
 }
 
 /// Processors on which limits were set, as [`Host`](crate::bench::Host) names them.

@@ -10,11 +10,12 @@ use std::collections::BTreeSet;
 use pgmap_program::errno::describe_return;
 use pgmap_program::recording::{Completion, Expect, PageState};
 use pgmap_program::{Issue, Op, Step};
+use serde::Serialize;
 
 use crate::conform::course::ModelStep;
 
 /// One word, as the kernel had it and as the model has it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Word {
     /// Which.
     pub what: String,

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use pgmap_mm::tally;
 use pgmap_program::Rules;
+use serde::{Serialize, Serializer};
 
 use super::Shared;
 use crate::threaded::ThreadedWorld;
 
 /// An invariant was seen broken.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Found {
     /// `"I18"`.
     pub invariant: &'static str,
@@ -30,22 +31,23 @@ pub struct Found {
 }
 
 /// Why a wait does not end.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum HangKind {
     /// Somebody sleeps although what it sleeps for is true, and no wake-up is on its way.
-    LostWakeUp {
-        /// Who, doing what.
-        sleeper: String,
-    },
+    #[serde(rename = "lost wake-up")]
+    LostWakeUp,
     /// Everybody else is gone: those who sleep wait for each other, or for what nobody does.
+    #[serde(rename = "deadlock")]
     Deadlock,
 }
 
 /// Waits that do not end, as was proven with nobody running.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Hang {
     /// Why.
     pub kind: HangKind,
+    /// Whose wake-up was lost, and what it is doing.
+    pub sleeper: Option<String>,
     /// Workers each of which waits for the next, from one of them back to it; empty if there is no ring.
     pub ring: Vec<String>,
     /// Who waits for what, and how long.
@@ -90,13 +92,14 @@ pub struct Progress {
 }
 
 /// The whole run.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Report {
     /// Preset.
     pub era: String,
     /// Threads.
     pub threads: u16,
     /// Seed.
+    #[serde(serialize_with = "hexadecimal")]
     pub seed: u64,
     /// Rules in force.
     pub rules: Rules,
@@ -105,8 +108,10 @@ pub struct Report {
     /// Actions done.
     pub ops: u64,
     /// By kind.
+    #[serde(serialize_with = "by_name")]
     pub op_counts: Vec<(&'static str, u64)>,
-    /// Length of the run.
+    /// Length of the run; whoever tells of a run has a clock of their own.
+    #[serde(skip)]
     pub seconds: f64,
     /// Nobody stopped it early.
     pub complete: bool,
@@ -124,6 +129,15 @@ pub struct Report {
     pub no_verdict: Option<String>,
     /// Resident memory over time: seconds, KiB.
     pub rss: Vec<(f64, u64)>,
+}
+
+fn hexadecimal<S: Serializer>(number: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&format_args!("{number:#018x}"))
+}
+
+/// Pairs as a map, in their order.
+fn by_name<S: Serializer>(pairs: &[(&'static str, u64)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(pairs.iter().copied())
 }
 
 /// Resident memory of this process, in KiB; 0 where that cannot be told.

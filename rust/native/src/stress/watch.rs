@@ -177,7 +177,7 @@ impl<'a> Watch<'a> {
         let known = waiters.iter().find(|waiter| consequence(waiter));
         let page = known.map(|waiter| Pfn(waiter.object as u32));
         let invariant = if page.is_some() { Invariant::L2 } else { Invariant::L4 };
-        let report = told(self.floor.threaded, waiters, HangKind::Deadlock);
+        let report = told(self.floor.threaded, waiters, None);
         Verdict::Hung(Stuck { report, invariant, page })
     }
 }
@@ -201,11 +201,7 @@ fn forgotten(threaded: &ThreadedWorld, waiters: &[Waiter], sleeper: &Waiter) -> 
     let idle =
         page.is_some_and(|page| !threaded.world().dax.vm.pagemaps.memmap.folio(page).is_busy());
     // Told before it is asked: if it holds, the sleeper goes on, and is none any more.
-    let report = told(
-        threaded,
-        waiters,
-        HangKind::LostWakeUp { sleeper: Party::of(sleeper.task.0).to_string() },
-    );
+    let report = told(threaded, waiters, Some(Party::of(sleeper.task.0).to_string()));
     let invariant = if page.is_some() { Invariant::L2 } else { Invariant::L4 };
     (idle || threaded.machine().ask(sleeper.cpu) == Answer::Holds).then_some(Stuck {
         report,
@@ -214,8 +210,9 @@ fn forgotten(threaded: &ThreadedWorld, waiters: &[Waiter], sleeper: &Waiter) -> 
     })
 }
 
-/// Who waits for what and who holds it. Nobody runs.
-fn told(threaded: &ThreadedWorld, waiters: &[Waiter], kind: HangKind) -> Hang {
+/// Who waits for what and who holds it, with the sleeper whose wake-up was lost. Nobody runs.
+fn told(threaded: &ThreadedWorld, waiters: &[Waiter], sleeper: Option<String>) -> Hang {
+    let kind = if sleeper.is_some() { HangKind::LostWakeUp } else { HangKind::Deadlock };
     let tell = |waiter: &Waiter| {
         let by = waiter
             .owner
@@ -246,7 +243,7 @@ fn told(threaded: &ThreadedWorld, waiters: &[Waiter], kind: HangKind) -> Hang {
     let known = edges.into_iter().filter_map(|(waits, holds)| Some((waits?, holds?)));
     let ring = ring(&known.collect::<Vec<_>>());
     let ring = ring.iter().map(ToString::to_string).collect();
-    Hang { kind, ring, waiters: waiters.iter().map(tell).collect(), holders }
+    Hang { kind, sleeper, ring, waiters: waiters.iter().map(tell).collect(), holders }
 }
 
 impl Stuck {

@@ -1,14 +1,15 @@
 //! `replay(token)`: an execution again, under its own rules or others (`_core_api.Replayed`).
 
-use pgmap_explore::report::steps;
+use pgmap_explore::report::{Told, steps};
 use pgmap_explore::{Found, Outcome, Scenario, Token, TokenError, Unfinished, replay as run_again};
 use pgmap_program::{Era, Rules};
 use pyo3::prelude::*;
-use serde_json::{Value, json};
+use serde::Serialize;
 
-use super::search::{attributed, setting, tell};
+use super::found::{FoundReport, Setting, attributed, tell};
 use crate::job::{Failed, Job, Watch};
 use crate::raise::Class;
+use crate::told::to_python;
 use crate::{config, raise};
 
 /// A token that can be run.
@@ -41,7 +42,7 @@ pub(crate) fn replay<'py>(
 ) -> PyResult<Bound<'py, PyAny>> {
     let token = read(py, token)?;
     let other = other_rules(py, &token, era, &breaks)?;
-    let job = Job::start(None, Value::Null, move |watch| again(&token, other, steps, watch))?;
+    let job = Job::start(None, None, move |watch| again(&token, other, steps, watch))?;
     if let Some(stopped) = stopped {
         while !job.waits_a_slice(py)? {
             if stopped.call0()?.is_truthy()? {
@@ -53,17 +54,26 @@ pub(crate) fn replay<'py>(
     job.finish(py)
 }
 
+/// What a token stands for.
+#[derive(Serialize)]
+struct Revealed {
+    program: String,
+    setting: Setting,
+    events: u32,
+    switches: usize,
+}
+
 /// What a token stands for, without running it.
 #[pyfunction]
 pub(crate) fn reveal<'py>(py: Python<'py>, token: &str) -> PyResult<Bound<'py, PyAny>> {
     let Token { scenario, schedule } = read(py, token)?;
-    let mut told = json!({
-        "program": scenario.program.to_string(),
-        "events": schedule.events(),
-        "switches": schedule.departures().len(),
-    });
-    told["setting"] = setting(&scenario);
-    crate::json::to_python(py, &told)
+    let revealed = Revealed {
+        program: scenario.program.to_string(),
+        setting: Setting::of(&scenario),
+        events: schedule.events(),
+        switches: schedule.departures().len(),
+    };
+    to_python(py, &revealed)
 }
 
 fn other_rules(
@@ -87,40 +97,54 @@ fn other_rules(
     Ok(Some((era, rules)))
 }
 
+/// What a replay came to.
+#[derive(Debug, Serialize)]
+struct Replayed {
+    outcome: &'static str,
+    step: Option<u32>,
+    why: Option<String>,
+    own_rules: bool,
+    left_at: Option<u32>,
+    program: String,
+    setting: Setting,
+    events: u32,
+    found: Option<FoundReport>,
+    steps: Option<Vec<Told>>,
+}
+
 fn again(
     token: &Token,
     other: Option<(Era, Rules)>,
     every_step: bool,
     watch: &Watch,
-) -> Result<Value, Failed> {
+) -> Result<Replayed, Failed> {
     let mut control = || watch.control();
     let (era, rules) = other.unwrap_or((token.scenario.era, token.scenario.rules));
     let scenario = Scenario { era, rules, ..token.scenario.clone() };
-    let own_rules = (era, rules) == (token.scenario.era, token.scenario.rules);
-    let facts = |mut told: Value| {
-        told["own_rules"] = own_rules.into();
-        told["program"] = scenario.program.to_string().into();
-        told["setting"] = setting(&scenario);
-        told["events"] = token.schedule.events().into();
-        told
-    };
-    let stopped = || {
-        facts(json!({
-            "outcome": "stopped", "step": null, "why": "somebody stopped it", "left_at": null,
-            "found": null, "steps": null,
-        }))
+    let stopped = || Replayed {
+        outcome: "stopped",
+        step: None,
+        why: Some("somebody stopped it".to_owned()),
+        own_rules: (era, rules) == (token.scenario.era, token.scenario.rules),
+        left_at: None,
+        program: scenario.program.to_string(),
+        setting: Setting::of(&scenario),
+        events: token.schedule.events(),
+        found: None,
+        steps: None,
     };
     let replayed = match run_again(token, other, &mut control) {
         Ok(replayed) => replayed,
         Err(Unfinished::Stopped) => return Ok(stopped()),
         Err(Unfinished::Scenario(wrong)) => return Err(wrong.into()),
     };
-    let (outcome, step, why) = match &replayed.outcome {
-        Outcome::Reproduced(_) => ("reproduced", Value::Null, Value::Null),
-        Outcome::NotReproduced => ("not-reproduced", Value::Null, Value::Null),
-        Outcome::Cannot { step, why } => ("cannot", (*step).into(), why.as_str().into()),
+    let left_at = replayed.diverged.map(|left| left.step);
+    let (outcome, step, why, finding) = match replayed.outcome {
+        Outcome::Reproduced(_) => ("reproduced", None, None, replayed.finding),
+        Outcome::NotReproduced => ("not-reproduced", None, None, replayed.finding),
+        Outcome::Cannot { step, why } => ("cannot", Some(step), Some(why), None),
     };
-    let found = replayed.finding.filter(|_| outcome != "cannot").map(|finding| Found {
+    let found = finding.map(|finding| Found {
         finding,
         schedule: token.schedule.clone(),
         preemptions: None,
@@ -133,17 +157,13 @@ fn again(
         Err(Unfinished::Stopped) => return Ok(stopped()),
         Err(Unfinished::Scenario(wrong)) => return Err(wrong.into()),
     };
-    let mut told = facts(json!({ "outcome": outcome, "step": step, "why": why }));
-    told["left_at"] = replayed.diverged.map(|left| left.step).into();
-    told["found"] = found.map(|found| tell(&scenario, &found, watch)).transpose()?.into();
-    told["steps"] = Value::Null;
-    if every_step {
-        match steps(&scenario, &token.schedule, &mut control) {
-            Ok(all) => told["steps"] = json!(all),
-            // What the end says stands without them.
-            Err(Unfinished::Stopped) => {}
-            Err(Unfinished::Scenario(wrong)) => return Err(wrong.into()),
-        }
-    }
-    Ok(told)
+    let found = found.map(|found| tell(&scenario, &found, watch)).transpose()?;
+    let steps = every_step.then(|| steps(&scenario, &token.schedule, &mut control)).transpose();
+    let steps = match steps {
+        Ok(steps) => steps,
+        // What the end says stands without them.
+        Err(Unfinished::Stopped) => None,
+        Err(Unfinished::Scenario(wrong)) => return Err(wrong.into()),
+    };
+    Ok(Replayed { outcome, step, why, left_at, found, steps, ..stopped() })
 }

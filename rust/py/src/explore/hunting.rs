@@ -1,16 +1,18 @@
 //! `hunt_start(config)`: programs nobody wrote, shortest first (`_core_api.HuntReport`).
 
 use pgmap_explore::synth::{Caught, Hunt, Tried, Wanted, hunt};
-use pgmap_explore::{Ends, Scenario};
+use pgmap_explore::{Ends, Met, Scenario};
 use pgmap_program::Program;
 use pgmap_program::op::Hunted;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use serde_json::{Value, json};
+use serde::Serialize;
 
-use super::ExploreRun;
 use super::ask::{self, Budget};
-use super::search::{cut_short, known, reveal};
+use super::found::{FoundReport, reveal};
+use super::glance::Glance;
+use super::search::cut_short;
+use super::{Ended, ExploreRun};
 use crate::config::{self, invalid, value};
 use crate::job::{Failed, Halt, Job, Watch};
 use crate::sizes;
@@ -37,9 +39,10 @@ pub(crate) fn hunt_start(py: Python<'_>, config: &Bound<'_, PyDict>) -> PyResult
     let sizes = sizes::changes(&asked)?;
     let hunt = Hunt { words, era, rules, memory, tlb, ops_max, sizes, plan, threads, wanted, ends };
     let small: bool = value(py, config, "shrink")?;
-    let first = glance(&Tried::default(), 0.0);
-    let work = move |watch: &Watch| go(&hunt, small, watch);
-    Ok(ExploreRun { job: Job::start(time, first, work)? })
+    let first = Glance::hunted(&Tried::default(), 0.0);
+    let work =
+        move |watch: &Watch| go(&hunt, small, watch).map(|report| Ended::Hunted(Box::new(report)));
+    Ok(ExploreRun { job: Job::start(time, Some(first), work)? })
 }
 
 /// The vocabulary; no words stand for all there are.
@@ -62,46 +65,66 @@ fn words(py: Python<'_>, config: &Bound<'_, PyDict>) -> PyResult<Vec<Hunted>> {
     Ok(words)
 }
 
-fn glance(tried: &Tried, seconds: f64) -> Value {
-    json!({
-        "phase": "hunt", "seconds": seconds, "ops": tried.ops, "programs": tried.programs, "drawn": tried.drawn,
-        "senseless": tried.senseless, "schedules": tried.schedules, "tried": 0, "kept": 0, "tasks": 0,
-        "steps": 0,
-    })
+/// What a hunt came to.
+#[derive(Debug, Serialize)]
+pub(super) struct HuntReport {
+    verdict: &'static str,
+    why: Option<String>,
+    words: Vec<&'static str>,
+    known: Vec<Met>,
+    ops: usize,
+    programs: u64,
+    drawn: u64,
+    senseless: u64,
+    schedules: u64,
+    shortest: bool,
+    seconds: f64,
+    too_long: u64,
+    max_steps: u32,
+    found: Option<FoundReport>,
+    complete: bool,
 }
 
-fn go(wanted: &Hunt, small: bool, watch: &Watch) -> Result<Value, Failed> {
-    let caught = hunt(wanted, &mut |tried| watch.tell(glance(tried, watch.seconds())));
-    let (Caught::Found { tried, known: met, .. }
-    | Caught::Nothing { tried, known: met }
-    | Caught::Stopped { tried, known: met }) = &caught;
-    let mut why = match watch.halt() {
-        None => Value::Null,
-        Some(Halt::Time) => "time".into(),
-        Some(Halt::Asked) => "asked".into(),
-    };
-    let last = glance(tried, watch.seconds());
-    let steps_max = wanted.plan.steps_max;
-    let verdict = match (&caught, &why) {
-        (Caught::Found { .. }, _) => "found",
-        _ if tried.cut > 0 => {
-            why = cut_short(tried.cut, tried.schedules, steps_max).into();
-            "inconclusive"
-        }
-        (_, Value::Null) => "exhausted",
-        _ => "not-found",
-    };
-    let words: Vec<_> = wanted.words.iter().map(|word| word.word).collect();
-    let mut told = json!({
-        "verdict": verdict, "why": why, "words": words, "known": known(met), "ops": tried.ops,
-        "programs": tried.programs, "drawn": tried.drawn, "senseless": tried.senseless,
-        "schedules": tried.schedules, "shortest": matches!(caught, Caught::Found { drawn: false, .. }),
-        "seconds": watch.seconds(), "too_long": tried.cut, "max_steps": steps_max, "found": null,
+fn go(wanted: &Hunt, small: bool, watch: &Watch) -> Result<HuntReport, Failed> {
+    let caught = hunt(wanted, &mut |tried| watch.tell(Glance::hunted(tried, watch.seconds())));
+    let (Caught::Found { tried, known, .. }
+    | Caught::Nothing { tried, known }
+    | Caught::Stopped { tried, known }) = &caught;
+    let halt = watch.halt().map(|halt| match halt {
+        Halt::Time => "time".to_owned(),
+        Halt::Asked => "asked".to_owned(),
     });
+    let last = Glance::hunted(tried, watch.seconds());
+    let steps_max = wanted.plan.steps_max;
+    let (verdict, why) = match (&caught, halt) {
+        (Caught::Found { .. }, halt) => ("found", halt),
+        _ if tried.cut > 0 => {
+            ("inconclusive", Some(cut_short(tried.cut, tried.schedules, steps_max)))
+        }
+        (_, None) => ("exhausted", None),
+        (_, halt) => ("not-found", halt),
+    };
+    let mut report = HuntReport {
+        verdict,
+        why,
+        words: wanted.words.iter().map(|word| word.word).collect(),
+        known: known.clone(),
+        ops: tried.ops,
+        programs: tried.programs,
+        drawn: tried.drawn,
+        senseless: tried.senseless,
+        schedules: tried.schedules,
+        shortest: matches!(caught, Caught::Found { drawn: false, .. }),
+        seconds: watch.seconds(),
+        too_long: tried.cut,
+        max_steps: steps_max,
+        found: None,
+        complete: false,
+    };
     if let Caught::Found { scenario, found, .. } = caught {
         let how = small.then_some(steps_max);
-        told["found"] = reveal(&scenario, *found, wanted.ends, how, &last, watch)?;
+        report.found = Some(reveal(&scenario, *found, wanted.ends, how, &last, watch)?);
     }
-    told["complete"] = (watch.halt() != Some(Halt::Asked)).into();
-    Ok(told)
+    report.complete = watch.halt() != Some(Halt::Asked);
+    Ok(report)
 }

@@ -3,12 +3,12 @@
 
 use std::path::PathBuf;
 
-use pgmap_explore::catalogue::{CATALOGUE, Catalogue};
+use pgmap_explore::catalogue::{CATALOGUE, Catalogue, Known, NotOnX86, NotShown, Race};
 use pyo3::prelude::*;
-use serde_json::Value;
+use serde::Serialize;
 
-use crate::json::to_python;
 use crate::raise::{self, Class};
+use crate::told::to_python;
 
 /// Every race that can be shown, with its program; those that x86 does not tell from what is right, with a program
 /// that executes them and the models that show them; and those that cannot, with the reason. `races` is a folder
@@ -18,19 +18,34 @@ use crate::raise::{self, Class};
 pub(crate) fn catalogue(py: Python<'_>, races: Option<PathBuf>) -> PyResult<Bound<'_, PyAny>> {
     let more = races.map(|folder| py.detach(|| Catalogue::with(&folder))).transpose();
     let more = more.map_err(|wrong| raise::error(py, Class::RaceError, wrong.to_string()))?;
-    let told = serde_json::to_value(more.as_ref().unwrap_or(&CATALOGUE));
-    let mut told =
-        told.map_err(|error| raise::error(py, Class::InternalError, error.to_string()))?;
-    for entry in told.as_object_mut().into_iter().flat_map(|lists| lists.values_mut()) {
-        entry.as_array_mut().into_iter().flatten().for_each(first_rule);
-    }
+    let Catalogue { known, not_on_x86, not_shown } = more.as_ref().unwrap_or(&CATALOGUE);
+    let told = Told {
+        known: known.iter().map(|it| Entry::of(it, &it.race)).collect(),
+        not_on_x86: not_on_x86.iter().map(|it| Entry::of(it, &it.race)).collect(),
+        not_shown: not_shown.iter().map(|it| Entry::of(it, &it.race)).collect(),
+    };
     to_python(py, &told)
 }
 
-/// The first of an entry's wrong rules by itself, for who looks for one; empty if the era itself is wrong.
-fn first_rule(entry: &mut Value) {
-    let first = entry["wrong"].get(0).cloned().unwrap_or_default();
-    for (key, at) in [("rule", 0), ("value", 1)] {
-        entry[key] = first.get(at).cloned().unwrap_or_else(|| "".into());
+#[derive(Serialize)]
+struct Told<'a> {
+    known: Vec<Entry<'a, Known>>,
+    not_on_x86: Vec<Entry<'a, NotOnX86>>,
+    not_shown: Vec<Entry<'a, NotShown>>,
+}
+
+/// An entry, and the first of its wrong rules by itself, for who looks for one; empty if the era itself is wrong.
+#[derive(Serialize)]
+struct Entry<'a, T> {
+    #[serde(flatten)]
+    entry: &'a T,
+    rule: &'static str,
+    value: &'static str,
+}
+
+impl<'a, T> Entry<'a, T> {
+    fn of(entry: &'a T, race: &Race) -> Self {
+        let (rule, value) = race.wrong.first().copied().unwrap_or_default();
+        Self { entry, rule, value }
     }
 }

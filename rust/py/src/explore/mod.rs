@@ -3,7 +3,9 @@
 //! | module | what it is |
 //! |---|---|
 //! | `ask` | what is to be explored, read and checked |
-//! | `search` | a search, then shrinking, then the report |
+//! | `search` | a search |
+//! | `found` | what was found, made small and told |
+//! | `glance` | how far work is |
 //! | `hunting` | programs nobody wrote |
 //! | `reproducing` | what real threads saw |
 //! | `again` | a token's execution |
@@ -12,6 +14,8 @@
 
 mod again;
 mod ask;
+mod found;
+mod glance;
 mod hunting;
 mod known;
 mod once;
@@ -21,12 +25,18 @@ mod search;
 use std::time::Duration;
 
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use serde::Serialize;
 
+use self::glance::Polled;
+use self::hunting::HuntReport;
+use self::reproducing::ReproduceReport;
+use self::search::ExploreReport;
 use crate::job::Job;
-use crate::json;
+use crate::told::to_python;
 
 pub(crate) use again::{replay, reveal};
+pub(crate) use found::FirstFound;
+pub(crate) use glance::Glance;
 pub(crate) use hunting::hunt_start;
 pub(crate) use known::catalogue;
 pub(crate) use once::run_once;
@@ -36,10 +46,19 @@ pub(crate) use search::explore_start;
 /// Longest single wait.
 const WAIT_MAX: f64 = 0.05;
 
+/// What work that is watched comes to.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Ended {
+    Explored(Box<ExploreReport>),
+    Hunted(Box<HuntReport>),
+    Reproduced(Box<ReproduceReport>),
+}
+
 /// A search under way (`_core_api.Run`).
 #[pyclass(frozen, module = "pgmap._core")]
 pub(crate) struct ExploreRun {
-    job: Job,
+    job: Job<Ended>,
 }
 
 #[pymethods]
@@ -47,10 +66,7 @@ impl ExploreRun {
     /// How far it is; does not wait.
     fn poll<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let (glance, found, done) = py.detach(|| self.job.poll());
-        let told = json::to_python(py, &glance)?;
-        told.cast::<PyDict>()?.set_item("found", json::to_python(py, &found)?)?;
-        told.cast::<PyDict>()?.set_item("done", done)?;
-        Ok(told)
+        to_python(py, &Polled { glance, found, done })
     }
 
     /// Waits for its end, a twentieth of a second at most; whether it is done.

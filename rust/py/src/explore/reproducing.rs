@@ -6,11 +6,12 @@ use pgmap_program::Invariant;
 use pgmap_sched::Plan;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use serde_json::{Value, json};
+use serde::Serialize;
 
-use super::ExploreRun;
 use super::ask::Budget;
-use super::search::reveal;
+use super::found::{FoundReport, reveal};
+use super::glance::Glance;
+use super::{Ended, ExploreRun};
 use crate::config::{self, invalid, value};
 use crate::job::{Failed, Halt, Job, Watch};
 
@@ -24,9 +25,10 @@ pub(crate) fn reproduce_start(py: Python<'_>, config: &Bound<'_, PyDict>) -> PyR
     let operations: Vec<String> = value(py, config, "operations")?;
     let time = Budget::time(py, config)?;
     let sighting = Sighting { invariant, operations, era, rules };
-    let first = glance(&Tried::default(), 0.0);
-    let work = move |watch: &Watch| go(&sighting, watch);
-    Ok(ExploreRun { job: Job::start(time, first, work)? })
+    let first = Glance::reproduced(&Tried::default(), 0.0);
+    let work =
+        move |watch: &Watch| go(&sighting, watch).map(|report| Ended::Reproduced(Box::new(report)));
+    Ok(ExploreRun { job: Job::start(time, Some(first), work)? })
 }
 
 fn named(py: Python<'_>, name: &str) -> PyResult<Invariant> {
@@ -35,25 +37,34 @@ fn named(py: Python<'_>, name: &str) -> PyResult<Invariant> {
     found.ok_or_else(|| invalid(py, format!("no invariant is called \"{name}\"")))
 }
 
-fn glance(tried: &Tried, seconds: f64) -> Value {
-    json!({
-        "phase": "reproduce", "seconds": seconds, "ops": tried.ops, "programs": tried.programs,
-        "schedules": tried.schedules, "tried": 0, "kept": 0, "tasks": 0, "steps": 0,
-    })
+/// What the explorer made of what was seen.
+#[derive(Debug, Serialize)]
+pub(super) struct ReproduceReport {
+    programs: u64,
+    schedules: u64,
+    seconds: f64,
+    exact: bool,
+    found: Option<FoundReport>,
+    complete: bool,
 }
 
-fn go(sighting: &Sighting, watch: &Watch) -> Result<Value, Failed> {
-    let seen = reproduce(sighting, &mut |tried| watch.tell(glance(tried, watch.seconds())));
+fn go(sighting: &Sighting, watch: &Watch) -> Result<ReproduceReport, Failed> {
+    let glance = |tried: &Tried| Glance::reproduced(tried, watch.seconds());
+    let seen = reproduce(sighting, &mut |tried| watch.tell(glance(tried)));
     let (Reproduction::Found { tried, .. } | Reproduction::NotFound { tried }) = &seen;
-    let last = glance(tried, watch.seconds());
-    let mut told = json!({
-        "programs": tried.programs, "schedules": tried.schedules, "seconds": watch.seconds(),
-        "exact": false, "found": Value::Null, "complete": watch.halt() != Some(Halt::Asked),
-    });
+    let last = glance(tried);
+    let mut report = ReproduceReport {
+        programs: tried.programs,
+        schedules: tried.schedules,
+        seconds: watch.seconds(),
+        exact: false,
+        found: None,
+        complete: watch.halt() != Some(Halt::Asked),
+    };
     if let Reproduction::Found { scenario, found, exact, .. } = seen {
-        told["exact"] = exact.into();
         let how = Some(Plan::default().steps_max);
-        told["found"] = reveal(&scenario, *found, Ends::Blamed, how, &last, watch)?;
+        report.exact = exact;
+        report.found = Some(reveal(&scenario, *found, Ends::Blamed, how, &last, watch)?);
     }
-    Ok(told)
+    Ok(report)
 }
