@@ -1,10 +1,10 @@
 //! Tasks as coroutines: stacks that are used again, the switch, and what happens to a panic.
 //!
 //! A task's stack is a mapping with a guard page; stacks are kept for the life of their
-//! [`Crew`]. So are the fibers on them: one that has played its part to the end waits *at home*, at
-//! the bottom of its stack, for its part in the next execution. A task that is suspended when its
+//! [`Coroutines`]. So are the coroutines on them: one whose body has returned is *idle*: it waits at
+//! the bottom of its stack for the body of the next execution. A task that is suspended when its
 //! execution ends is *abandoned*: its stack pointer is forgotten, nothing on the stack is dropped,
-//! and a new fiber begins on the stack at once.
+//! and a new coroutine begins on the stack at once.
 //!
 //! No panic crosses a switch: it is caught where the task began, and a hook keeps it from
 //! standard error while this thread is inside an execution.
@@ -23,20 +23,20 @@ use crate::model::Model;
 use crate::step::{MOST_TASKS, Task};
 
 /// What all tasks of an execution do, by the task.
-type Part = NonNull<dyn Fn(Task)>;
-/// A fiber takes the part each time it is resumed, but looks at it only at home.
-type Fiber = Coroutine<Part, Rest, (), DefaultStack>;
-type Way = *const Yielder<Part, Rest>;
+type Body = NonNull<dyn Fn(Task)>;
+/// A coroutine takes the body each time it is resumed, but looks at it only when it is idle.
+type TaskCoroutine = Coroutine<Body, Yielded, (), DefaultStack>;
+type TaskYielder = *const Yielder<Body, Yielded>;
 
 thread_local! {
     /// How each task of the execution on this thread goes back to the scheduler.
-    static WAYS: [Cell<Way>; MOST_TASKS] = const { [const { Cell::new(ptr::null()) }; MOST_TASKS] };
+    static YIELDERS: [Cell<TaskYielder>; MOST_TASKS] = const { [const { Cell::new(ptr::null()) }; MOST_TASKS] };
     /// Inside an execution, where panics are results.
     static QUIET: Cell<bool> = const { Cell::new(false) };
     /// Where the last quiet panic happened.
     static PLACE: RefCell<String> = const { RefCell::new(String::new()) };
     /// What the last task that panicked said.
-    static LAST_WORDS: RefCell<String> = const { RefCell::new(String::new()) };
+    static MESSAGE: RefCell<String> = const { RefCell::new(String::new()) };
     /// Where the task that last showed itself did so on its stack.
     static SHOWN: Cell<usize> = const { Cell::new(0) };
 }
@@ -49,86 +49,87 @@ const UNUSED: usize = 16;
 /// A stack's size is a multiple of this, so that it is one of pages everywhere.
 const LARGEST_PAGE: usize = 64 << 10;
 
-/// What a task did with its turn. One byte, so that it crosses a switch in a register.
+/// How a task came back to the scheduler. One byte, so that it crosses a switch in a register.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Rest {
+pub(crate) enum Yielded {
     Suspended,
     Returned,
-    /// What it said is in [`last_words`].
+    /// What it said is in [`panic_message`].
     Panicked,
 }
 
-/// One fiber for each task of the widest model so far.
-struct Member {
+/// The coroutine of one task.
+struct OnStack {
     /// Always there but while it is made anew.
-    fiber: Option<Fiber>,
+    coroutine: Option<TaskCoroutine>,
     /// Where its stack begins; it grows down from here.
     base: usize,
-    /// Waits for a part; else it is in the midst of one.
-    home: bool,
+    /// Waits for a body; else it is in the midst of one.
+    idle: bool,
 }
 
-/// The tasks of one execution at a time, and the stacks for them.
-pub(crate) struct Crew {
+/// The tasks of one execution at a time, and the stacks for them: one for each task of the widest model so far.
+pub(crate) struct Coroutines {
     stack_size: usize,
-    members: Vec<Member>,
-    part: Option<Part>,
+    stacks: Vec<OnStack>,
+    body: Option<Body>,
 }
 
-impl Crew {
+impl Coroutines {
     pub(crate) fn new(stack_size: usize) -> Self {
         let stack_size = stack_size.max(1).next_multiple_of(LARGEST_PAGE);
-        Crew { stack_size, members: Vec::new(), part: None }
+        Coroutines { stack_size, stacks: Vec::new(), body: None }
     }
 
     /// How many stacks have ever been made.
     pub(crate) fn stacks(&self) -> usize {
-        self.members.len()
+        self.stacks.len()
     }
 
-    /// Puts `tasks` tasks on the start line, lets `act` direct them, and abandons those that have
+    /// Gets `tasks` tasks ready, lets `schedule` resume them, and abandons those that have
     /// not ended by then.
-    pub(crate) fn perform<M: Model, R>(
+    pub(crate) fn run<M: Model, R>(
         &mut self,
         model: &M,
         tasks: usize,
-        act: impl FnOnce(&mut Crew) -> R,
+        schedule: impl FnOnce(&mut Coroutines) -> R,
     ) -> io::Result<R> {
-        while self.members.len() < tasks {
+        while self.stacks.len() < tasks {
             let stack = DefaultStack::new(self.stack_size)?;
-            let (id, base) = (self.members.len() as u8, stack.base().get());
-            self.members.push(Member { fiber: Some(fiber(Task(id), stack)), base, home: true });
+            let (id, base) = (self.stacks.len() as u8, stack.base().get());
+            let coroutine = Some(coroutine(Task(id), stack));
+            self.stacks.push(OnStack { coroutine, base, idle: true });
         }
-        let part = |task| model.run(task);
-        let part: NonNull<dyn Fn(Task) + '_> = NonNull::from(&part);
-        let stage = Stage(self);
-        // SAFETY: only the lifetime changes; the stage is cleared before the borrow of the model
-        // ends, also on unwinding, and a fiber plays its part only while the stage stands.
-        stage.0.part = Some(unsafe {
-            core::mem::transmute::<NonNull<dyn Fn(Task) + '_>, NonNull<dyn Fn(Task)>>(part)
+        let body = |task| model.run(task);
+        let body: NonNull<dyn Fn(Task) + '_> = NonNull::from(&body);
+        let execution = Execution(self);
+        // SAFETY: only the lifetime changes; the body is taken back before the borrow of the model
+        // ends, also on unwinding, and no coroutine is resumed without it.
+        execution.0.body = Some(unsafe {
+            core::mem::transmute::<NonNull<dyn Fn(Task) + '_>, NonNull<dyn Fn(Task)>>(body)
         });
-        Ok(act(stage.0))
+        Ok(schedule(execution.0))
     }
 
-    /// Lets a task run until it suspends itself or ends. Without a stage nobody moves.
-    pub(crate) fn resume(&mut self, task: Task) -> Rest {
-        let member = &mut self.members[usize::from(task.0)];
-        let (Some(part), Some(fiber)) = (self.part, &mut member.fiber) else {
-            return Rest::Suspended;
+    /// Lets a task run until it suspends itself or ends. Without a body nobody moves.
+    pub(crate) fn resume(&mut self, task: Task) -> Yielded {
+        let stack = &mut self.stacks[usize::from(task.0)];
+        let (Some(body), Some(coroutine)) = (self.body, &mut stack.coroutine) else {
+            return Yielded::Suspended;
         };
-        match fiber.resume(part) {
-            CoroutineResult::Yield(rest) => {
-                member.home = rest != Rest::Suspended;
-                rest
+        match coroutine.resume(body) {
+            CoroutineResult::Yield(yielded) => {
+                stack.idle = yielded != Yielded::Suspended;
+                yielded
             }
-            CoroutineResult::Return(()) => Rest::Returned,
+            CoroutineResult::Return(()) => Yielded::Returned,
         }
     }
 
     /// The used part of the stack of a task that has just suspended itself by [`show`]: all that it knows
     /// by itself, for its registers are there too. None if that cannot be told.
     pub(crate) fn shown(&self, task: Task) -> Option<impl Iterator<Item = u64>> {
-        let base = self.members[usize::from(task.0)].base;
+        let base = self.stacks[usize::from(task.0)].base;
         let from = SHOWN.get().checked_sub(BELOW)?;
         if from < base - self.stack_size || from >= base {
             return None;
@@ -147,12 +148,12 @@ impl Crew {
         self.shown(task).is_some_and(|now| now.eq(before.iter().copied()))
     }
 
-    /// Sends everybody home; those who are in the midst of something forget it.
+    /// Makes everybody idle; those who are in the midst of something forget it.
     fn abandon(&mut self) {
-        self.part = None;
-        for (id, member) in (0..).zip(&mut self.members) {
-            if !member.home {
-                member.again(Task(id));
+        self.body = None;
+        for (id, stack) in (0..).zip(&mut self.stacks) {
+            if !stack.idle {
+                stack.again(Task(id));
             }
         }
     }
@@ -160,7 +161,7 @@ impl Crew {
     /// The deepest that any stack has ever been used, in bytes. Fresh stacks are zero, so the first
     /// byte from the far end that is not marks the depth.
     pub(crate) fn high_water(&self) -> usize {
-        self.members.iter().map(|member| self.depth(member.base)).max().unwrap_or(0)
+        self.stacks.iter().map(|stack| self.depth(stack.base)).max().unwrap_or(0)
     }
 
     fn depth(&self, base: usize) -> usize {
@@ -175,71 +176,71 @@ impl Crew {
     }
 }
 
-impl Drop for Crew {
+impl Drop for Coroutines {
     fn drop(&mut self) {
-        for member in &mut self.members {
-            let _ = member.strike();
+        for stack in &mut self.stacks {
+            let _ = stack.take();
         }
     }
 }
 
-impl Member {
-    /// Takes the stack from the fiber, whatever it is at.
-    fn strike(&mut self) -> Option<DefaultStack> {
-        let mut fiber = self.fiber.take()?;
+impl OnStack {
+    /// Takes the stack from the coroutine, whatever that is at.
+    fn take(&mut self) -> Option<DefaultStack> {
+        let mut coroutine = self.coroutine.take()?;
         // SAFETY: by the contract of `Model`, what lies on the stack needs no drop, and the engine
         // forgets what the task lent it before it runs another.
-        unsafe { fiber.force_reset() };
-        Some(fiber.into_stack())
+        unsafe { coroutine.force_reset() };
+        Some(coroutine.into_stack())
     }
 
     /// Begins anew on the same stack.
     fn again(&mut self, task: Task) {
-        self.fiber = self.strike().map(|stack| fiber(task, stack));
-        self.home = true;
+        self.coroutine = self.take().map(|stack| coroutine(task, stack));
+        self.idle = true;
     }
 }
 
-/// A new fiber at home.
-fn fiber(me: Task, stack: DefaultStack) -> Fiber {
-    Fiber::with_stack(stack, move |way, mut part| {
+/// A new coroutine, idle.
+fn coroutine(me: Task, stack: DefaultStack) -> TaskCoroutine {
+    TaskCoroutine::with_stack(stack, move |yielder, mut body| {
         loop {
-            WAYS.with(|ways| ways[usize::from(me.0)].set(way));
-            // SAFETY: whoever resumes a fiber at home hands it the part of the present stage.
-            let play = unsafe { part.as_ref() };
-            let rest = match panic::catch_unwind(AssertUnwindSafe(|| play(me))) {
-                Ok(()) => Rest::Returned,
+            YIELDERS.with(|yielders| yielders[usize::from(me.0)].set(yielder));
+            // SAFETY: whoever resumes an idle coroutine hands it the body of the present execution.
+            let run = unsafe { body.as_ref() };
+            let yielded = match panic::catch_unwind(AssertUnwindSafe(|| run(me))) {
+                Ok(()) => Yielded::Returned,
                 Err(payload) => {
-                    LAST_WORDS.set(message(payload));
-                    Rest::Panicked
+                    MESSAGE.set(message(payload));
+                    Yielded::Panicked
                 }
             };
-            part = way.suspend(rest);
+            body = yielder.suspend(yielded);
         }
     })
 }
 
-/// The time in which a crew's fibers may run.
-struct Stage<'a>(&'a mut Crew);
+/// The time in which coroutines may run.
+struct Execution<'a>(&'a mut Coroutines);
 
-impl Drop for Stage<'_> {
+impl Drop for Execution<'_> {
     fn drop(&mut self) {
         self.0.abandon();
     }
 }
 
 /// What the last task that panicked said.
-pub(crate) fn last_words() -> String {
-    LAST_WORDS.take()
+pub(crate) fn panic_message() -> String {
+    MESSAGE.take()
 }
 
 /// Goes back to the scheduler from inside a task; returns when the task is resumed.
 #[inline]
 pub(crate) fn suspend(me: Task) {
-    let way = WAYS.with(|ways| ways[usize::from(me.0)].get());
-    // SAFETY: `me` is the task that calls, it has set its way at its start, and the yielder lives
+    let yielder = YIELDERS.with(|yielders| yielders[usize::from(me.0)].get());
+    // SAFETY: `me` is the task that calls, it has set its yielder at its start, and that lives
     // at the bottom of the very stack that this call runs on.
-    let _ = unsafe { (*way).suspend(Rest::Suspended) };
+    let _ = unsafe { (*yielder).suspend(Yielded::Suspended) };
 }
 
 /// As [`suspend`], with nothing below the task's own frames that earlier calls left there, so that equal states

@@ -14,21 +14,18 @@
 use core::panic::Location;
 use std::collections::HashMap;
 
-use crate::cache::Cache;
 use crate::clock::REST;
-use crate::dpor::Path;
 use crate::failure::{Defect, Failure, Recurrence};
-use crate::guide::{End, Guide, Wish};
+use crate::guide::{End, Keep, Led};
 use crate::hash::Folding;
 use crate::history::History;
 use crate::journal::Journal;
 use crate::log::{Event, Kind};
 use crate::model::Identity;
-use crate::place::{Place, Stand, Turn, spin};
+use crate::place::{Place, State, Turn, spin};
 use crate::runtime::Sleep;
 use crate::step::{Effect, MOST_TASKS, Step, Task};
 use crate::storm::{STREAK, Storm};
-use crate::tree::Tree;
 
 /// Events of a task's own, as words for its hash.
 const RELAXED: u64 = 1;
@@ -45,7 +42,7 @@ enum Flight {
 /// The state of one execution; it is used again for the next.
 pub(crate) struct Engine {
     pub(crate) places: [Place; MOST_TASKS],
-    /// Tasks that stand at a step that can run, as a mask.
+    /// Tasks that state at a step that can run, as a mask.
     pub(crate) ready: u16,
     /// Tasks of which it must be asked whether they can go on: at a sleep or in a busy-wait.
     pub(crate) held: u16,
@@ -57,10 +54,6 @@ pub(crate) struct Engine {
     pub(crate) history: History,
     pub(crate) end: Option<End>,
 
-    pub(crate) tree: Tree,
-    pub(crate) cache: Cache,
-    pub(crate) path: Path,
-    pub(crate) budget: u32,
     /// What has been spent: on preemptions, and on choices that cost.
     pub(crate) preemptions: u32,
     /// Choices that can cost, those that did not included.
@@ -76,21 +69,21 @@ pub(crate) struct Engine {
     /// The number of events at which to look for a storm next.
     pub(crate) storm_check: u32,
 
-    pub(crate) guide: Guide,
+    pub(crate) guide: Led,
     pub(crate) journal: Journal,
-    /// Someone looks at events: the script, the journal or the storm watch.
+    /// Someone looks at events: the journal, the storm watch or the guide.
     watched: bool,
+    /// The guide does.
+    records_accesses: bool,
 
     flight: Flight,
     interned: HashMap<usize, u64, Folding>,
     /// Of the choices that can cost, how many each task asked; last, for nobody else looks at it.
     pub(crate) asked_by: [u32; MOST_TASKS],
-    #[cfg(test)]
-    pub(crate) forgets_preemptions: bool,
 }
 
 impl Engine {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(guide: Led) -> Self {
         Engine {
             places: [Place::nowhere(); MOST_TASKS],
             ready: 0,
@@ -101,10 +94,6 @@ impl Engine {
             starting: false,
             history: History::new(),
             end: None,
-            tree: Tree::default(),
-            cache: Cache::new(0),
-            path: Path::new(),
-            budget: 0,
             preemptions: 0,
             asked: 0,
             steps_max: u32::MAX,
@@ -113,21 +102,27 @@ impl Engine {
             joined_at: u32::MAX,
             storm: Storm::default(),
             storm_check: STREAK,
-            guide: Guide::Tree,
+            guide,
             journal: Journal::default(),
             watched: false,
+            records_accesses: false,
             flight: Flight::None,
             interned: HashMap::default(),
             asked_by: [0; MOST_TASKS],
-            #[cfg(test)]
-            forgets_preemptions: false,
         }
     }
 
     /// Gets ready for one execution of `tasks` tasks, the last `daemons` of which need not end.
-    pub(crate) fn begin(&mut self, tasks: usize, daemons: usize, wish: Wish, identity: Identity) {
+    pub(crate) fn begin(
+        &mut self,
+        tasks: usize,
+        daemons: usize,
+        guide: Led,
+        keep: Keep,
+        identity: Identity,
+    ) {
         for place in &mut self.places[..tasks] {
-            place.stand = Stand::Running;
+            place.state = State::Running;
             place.sleep = None;
         }
         (self.ready, self.held) = (0, 0);
@@ -138,8 +133,6 @@ impl Engine {
         self.starting = true;
         self.history.clear(tasks);
         self.end = None;
-        self.tree.cursor = 0;
-        self.path.begin(wish.schedule);
         (self.preemptions, self.asked) = (0, 0);
         self.asked_by[..tasks].fill(0);
         self.rest_at = REST;
@@ -147,10 +140,9 @@ impl Engine {
         self.joined_at = u32::MAX;
         self.storm.end();
         self.storm_check = STREAK;
-        self.guide = wish.guide;
-        let follows = matches!(self.guide, Guide::Script(_));
-        let rolls = follows || wish.schedule || wish.trace;
-        self.journal.begin(wish.schedule, wish.trace, rolls.then_some(identity));
+        self.guide = guide;
+        self.records_accesses = false;
+        self.journal.begin(keep, identity);
         self.flight = Flight::None;
         if !self.interned.is_empty() {
             self.interned.clear();
@@ -176,15 +168,18 @@ impl Engine {
 
     /// Decides whether events are looked at one by one.
     pub(crate) fn watch(&mut self) {
-        self.watched = matches!(self.guide, Guide::Script(_))
-            || self.journal.open()
-            || self.storm.alone()
-            || self.path.recording();
+        self.watched = self.journal.open() || self.storm.alone() || self.records_accesses;
     }
 
-    /// Whether one execution of each class is run.
-    pub(crate) fn by_class(&self) -> bool {
-        matches!(self.guide, Guide::Classes)
+    /// Whether the guide is told what steps do to objects.
+    #[inline]
+    pub(crate) fn records_accesses(&self) -> bool {
+        self.records_accesses
+    }
+
+    pub(crate) fn record_accesses(&mut self, on: bool) {
+        self.records_accesses = on;
+        self.watch();
     }
 
     pub(crate) fn current(&self) -> Task {
@@ -200,7 +195,7 @@ impl Engine {
             self.flight = Flight::Step;
             return Turn::Go;
         }
-        self.arrive(me, Stand::Ready)
+        self.arrive(me, State::Ready)
     }
 
     #[inline]
@@ -210,13 +205,13 @@ impl Engine {
         let place = self.place_mut(me);
         place.step = step;
         place.sleep = Some(sleep);
-        self.arrive(me, Stand::Waiting)
+        self.arrive(me, State::Waiting)
     }
 
     /// A task that waits will take this step when it goes on.
     pub(crate) fn foretell(&mut self, task: Task, step: Step) {
         let place = self.place_mut(task);
-        if place.stand == Stand::Waiting {
+        if place.state == State::Waiting {
             place.step = step;
         }
     }
@@ -225,16 +220,16 @@ impl Engine {
         self.commit();
         let me = self.current();
         self.place_mut(me).step = spin(site);
-        self.arrive(me, Stand::Relaxing)
+        self.arrive(me, State::Relaxing)
     }
 
     #[inline(never)]
-    fn arrive(&mut self, me: Task, stand: Stand) -> Turn {
-        self.place_mut(me).stand = stand;
-        match stand {
-            Stand::Ready => self.ready |= me.bit(),
-            Stand::Waiting | Stand::Relaxing => self.held |= me.bit(),
-            Stand::Running | Stand::Finished => {}
+    fn arrive(&mut self, me: Task, state: State) -> Turn {
+        self.place_mut(me).state = state;
+        match state {
+            State::Ready => self.ready |= me.bit(),
+            State::Waiting | State::Relaxing => self.held |= me.bit(),
+            State::Running | State::Finished => {}
         }
         if !self.starting {
             self.decide();
@@ -253,7 +248,7 @@ impl Engine {
     /// A task has returned.
     pub(crate) fn returned(&mut self, me: Task) {
         self.commit();
-        self.place_mut(me).stand = Stand::Finished;
+        self.place_mut(me).state = State::Finished;
         if !self.starting {
             self.decide();
         }
@@ -271,17 +266,17 @@ impl Engine {
         self.ready &= !task.bit();
         self.held &= !task.bit();
         let place = self.place_mut(task);
-        let stand = core::mem::replace(&mut place.stand, Stand::Running);
+        let state = core::mem::replace(&mut place.state, State::Running);
         place.sleep = None;
-        match stand {
-            Stand::Ready | Stand::Waiting => self.flight = Flight::Step,
-            Stand::Relaxing => {
+        match state {
+            State::Ready | State::Waiting => self.flight = Flight::Step,
+            State::Relaxing => {
                 let site = place.step.site;
                 self.local(task, RELAXED, Kind::Relax, Some(site));
                 self.history.turn(task);
                 self.joined_at = self.history.events();
             }
-            Stand::Running | Stand::Finished => {}
+            State::Running | State::Finished => {}
         }
     }
 
@@ -337,6 +332,7 @@ impl Engine {
             return Err(me);
         }
         self.local(me, CHOSEN | u64::from(value) << 8, Kind::Choice { value, of: n }, None);
+        self.set_calm();
         Ok(value)
     }
 
@@ -400,7 +396,7 @@ impl Engine {
     #[cold]
     fn observe(&mut self, task: Task) {
         let step = self.place(task).step;
-        self.path.event(&step);
+        self.touch(step.object, step.effect);
         let index = self.history.events() - 1;
         let kind = if self.flight == Flight::Record { Kind::Record } else { Kind::Step };
         let values = self.journal.step(index, task, &step, kind);

@@ -1,12 +1,16 @@
-//! The explorer: an engine, a crew of stacks, and the loop that runs one execution.
+//! The explorer: an engine, the coroutines it runs, and the loop that runs one execution.
+
+use std::cell::RefCell;
+use std::rc::Rc;
 
 use crate::control::Control;
-use crate::coroutine::{Crew, Quiet, Rest, guarded, last_words};
+use crate::coroutine::{Coroutines, Quiet, Yielded, guarded, panic_message};
 use crate::engine::Engine;
 use crate::failure::Failure;
-use crate::guide::{End, Wish};
+use crate::guide::{End, Keep, Led};
 use crate::model::Model;
-use crate::runtime::{Entered, Seat, running};
+use crate::runtime::{EngineOwner, Entered, running};
+use crate::script::Script;
 use crate::step::{MOST_TASKS, Task};
 use crate::storm::{Look, Moment};
 
@@ -15,11 +19,15 @@ const STACK_SIZE: usize = 256 << 10;
 /// Runs models. It owns the stacks and tables that executions share, so keep one per OS thread
 /// and use it for many searches; several threads may each have their own at work.
 pub struct Explorer {
-    pub(crate) seat: Seat,
-    crew: Crew,
+    pub(crate) engine: EngineOwner,
+    coroutines: Coroutines,
+    /// Leads nothing, between executions.
+    nobody: Led,
     /// The signatures of all executions that came to their end.
     #[cfg(test)]
     pub(crate) ends: std::collections::HashSet<u128>,
+    #[cfg(test)]
+    pub(crate) faults: crate::faults::Faults,
 }
 
 impl core::fmt::Debug for Explorer {
@@ -44,11 +52,15 @@ impl Explorer {
     /// touched.
     #[must_use]
     pub fn with_stack_size(bytes: usize) -> Self {
+        let nobody: Led = Rc::<RefCell<Script>>::default();
         Explorer {
-            seat: Seat::new(Engine::new()),
-            crew: Crew::new(bytes),
+            engine: EngineOwner::new(Engine::new(Led::clone(&nobody))),
+            coroutines: Coroutines::new(bytes),
+            nobody,
             #[cfg(test)]
             ends: std::collections::HashSet::new(),
+            #[cfg(test)]
+            faults: crate::faults::Faults::default(),
         }
     }
 
@@ -56,13 +68,13 @@ impl Explorer {
     /// tasks of the widest model.
     #[must_use]
     pub fn stacks(&self) -> usize {
-        self.crew.stacks()
+        self.coroutines.stacks()
     }
 
     /// The most bytes of a stack that any task has ever used.
     #[must_use]
     pub fn stack_high_water(&self) -> usize {
-        self.crew.high_water()
+        self.coroutines.high_water()
     }
 
     /// Runs one execution to its end, or until `pulse` says stop: it hears now and then how many events there
@@ -70,7 +82,8 @@ impl Explorer {
     pub(crate) fn execute<M: Model>(
         &mut self,
         model: &mut M,
-        wish: Wish,
+        guide: Led,
+        keep: Keep,
         pulse: &mut dyn FnMut(u32) -> Control,
     ) -> End {
         let (tasks, daemons) = (model.tasks(), model.daemons());
@@ -78,18 +91,18 @@ impl Explorer {
         assert!(!running(), "an execution inside an execution");
         let quiet = Quiet::new();
         let identity = model.identity();
-        self.seat.with(|engine| engine.begin(tasks, daemons, wish, identity));
+        self.engine.with(|engine| engine.begin(tasks, daemons, guide, keep, identity));
         if let Err(message) = guarded(|| model.reset()) {
             return End::Failed(Failure::Panic { task: None, message });
         }
-        let (seat, crew) = (&mut self.seat, &mut self.crew);
-        let played = guarded(|| {
-            crew.perform(&*model, tasks, |crew| {
-                let _entered = Entered::new(seat);
-                play(seat, crew, &*model, tasks, pulse)
+        let (engine, coroutines) = (&mut self.engine, &mut self.coroutines);
+        let ran = guarded(|| {
+            coroutines.run(&*model, tasks, |coroutines| {
+                let _entered = Entered::new(engine);
+                run_tasks(engine, coroutines, &*model, tasks, pulse)
             })
         });
-        let end = match played {
+        let end = match ran {
             // The condition of a wait has panicked while no task was running.
             Err(message) => End::Failed(Failure::Panic { task: None, message }),
             Ok(Err(error)) => End::Unable(error.to_string()),
@@ -101,35 +114,37 @@ impl Explorer {
             Ok(Ok(end)) => end,
         };
         drop(quiet);
+        let nobody = Led::clone(&self.nobody);
+        self.engine.with(|engine| engine.guide = nobody);
         if model.asks_who_met() {
-            self.seat.with(|engine| {
+            self.engine.with(|engine| {
                 engine.history.met().for_each(|(object, tasks)| model.met(object, tasks));
             });
         }
         #[cfg(test)]
         if !matches!(end, End::Pruned) {
-            self.ends.insert(self.seat.with(|engine| engine.history.signature()));
+            self.ends.insert(self.engine.with(|engine| engine.history.signature()));
         }
         end
     }
 }
 
 /// First each task up to its first point, then whoever the engine names, until it names an end.
-fn play<M: Model>(
-    seat: &mut Seat,
-    crew: &mut Crew,
+fn run_tasks<M: Model>(
+    engine: &mut EngineOwner,
+    coroutines: &mut Coroutines,
     model: &M,
     tasks: usize,
     pulse: &mut dyn FnMut(u32) -> Control,
 ) -> End {
     for id in 0..tasks as u8 {
-        seat.with(|engine| engine.now = Some(Task(id)));
-        turn(seat, crew, Task(id));
-        if let Some(end) = seat.with(|engine| engine.end.take()) {
+        engine.with(|engine| engine.now = Some(Task(id)));
+        resume(engine, coroutines, Task(id));
+        if let Some(end) = engine.with(|engine| engine.end.take()) {
             return end;
         }
     }
-    seat.with(|engine| {
+    engine.with(|engine| {
         engine.starting = false;
         engine.now = None;
         engine.decide();
@@ -137,40 +152,40 @@ fn play<M: Model>(
     let mut kept = None;
     loop {
         let (end, now, look) =
-            seat.with(|engine| (engine.end.take(), engine.current(), engine.storm.look()));
+            engine.with(|engine| (engine.end.take(), engine.current(), engine.storm.look()));
         if let Some(end) = end {
             return end;
         }
-        let rests = seat.with(|engine| engine.rests().then(|| engine.history.events()));
+        let rests = engine.with(|engine| engine.rests().then(|| engine.history.events()));
         if let Some(events) = rests {
             let _nothing = Entered::nothing();
             if pulse(events) == Control::Stop {
                 return End::Halted;
             }
         }
-        if (look.compare || look.keep) && recurs(crew, model, now, look, &mut kept) {
-            seat.with(|engine| engine.recurs(now));
+        if (look.compare || look.keep) && recurs(coroutines, model, now, look, &mut kept) {
+            engine.with(|engine| engine.recurs(now));
             continue;
         }
-        turn(seat, crew, now);
+        resume(engine, coroutines, now);
     }
 }
 
 /// Whether the moment in which a lonely task stands is the one that was kept.
 #[cold]
 fn recurs<M: Model>(
-    crew: &Crew,
+    coroutines: &Coroutines,
     model: &M,
     task: Task,
     look: Look,
     kept: &mut Option<Moment>,
 ) -> bool {
-    let same = |kept: &Moment| crew.shows(task, &kept.stack);
+    let same = |kept: &Moment| coroutines.shows(task, &kept.stack);
     if !look.keep && !kept.as_ref().is_some_and(same) {
         return false;
     }
     let _nothing = Entered::nothing();
-    let (Some(stack), Some(shared)) = (crew.shown(task), model.state()) else { return false };
+    let (Some(stack), Some(shared)) = (coroutines.shown(task), model.state()) else { return false };
     let now = Moment { stack: stack.collect(), shared };
     let recurs = look.compare && kept.as_ref() == Some(&now);
     if look.keep {
@@ -179,10 +194,10 @@ fn recurs<M: Model>(
     recurs
 }
 
-fn turn(seat: &mut Seat, crew: &mut Crew, task: Task) {
-    match crew.resume(task) {
-        Rest::Suspended => {}
-        Rest::Returned => seat.with(|engine| engine.returned(task)),
-        Rest::Panicked => seat.with(|engine| engine.panicked(task, last_words())),
+fn resume(engine: &mut EngineOwner, coroutines: &mut Coroutines, task: Task) {
+    match coroutines.resume(task) {
+        Yielded::Suspended => {}
+        Yielded::Returned => engine.with(|engine| engine.returned(task)),
+        Yielded::Panicked => engine.with(|engine| engine.panicked(task, panic_message())),
     }
 }

@@ -1,8 +1,11 @@
 //! PCT keeps its promise: a bug of depth d among n tasks of k steps in all is met with a chance of at
 //! least 1 / (n k^(d-1)). A PCT that lacks a part does not, and the same measurement says so.
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
 use crate::explorer::Explorer;
-use crate::guide::{End, Guide, Wish};
+use crate::guide::{End, Keep, Led};
 use crate::splitmix::SplitMix64;
 use crate::strategy::{Pct, Profile, Sampler, Walk};
 use crate::toy::{Memory, Toy};
@@ -69,12 +72,11 @@ fn measure(
     let mut toy = ladder(depth);
     let mut explorer = Explorer::new();
     let mut run = |sampler: Sampler| {
-        let guide = Guide::Strategy(Box::new(sampler));
-        let end =
-            explorer.execute(&mut toy, Wish { guide, ..Wish::default() }, &mut |_| Control::Go);
-        let guide = explorer.seat.with(|engine| core::mem::take(&mut engine.guide));
-        let Guide::Strategy(sampler) = guide else { panic!("another guide") };
-        (end, sampler.into_survey())
+        let sampler = Rc::new(RefCell::new(sampler));
+        let led: Led = Rc::<RefCell<Sampler>>::clone(&sampler);
+        let end = explorer.execute(&mut toy, led, Keep::default(), &mut |_| Control::Go);
+        let survey = sampler.borrow_mut().take_survey();
+        (end, survey)
     };
     let nothing = Profile::default();
     let (_, survey) = run(Sampler::with(0, 0, |random| walk(&nothing, random)).surveying());

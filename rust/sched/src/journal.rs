@@ -4,6 +4,7 @@
 use core::panic::Location;
 
 use crate::failure::Blocked;
+use crate::guide::Keep;
 use crate::log::{Event, Kind};
 use crate::model::Identity;
 use crate::schedule::{Departure, Payment, Schedule, roll, roll_local};
@@ -24,9 +25,10 @@ pub(crate) struct Journal {
 
 impl Journal {
     /// Starts over for an execution of which these are wanted.
-    pub(crate) fn begin(&mut self, schedule: bool, trace: bool, identity: Option<Identity>) {
+    pub(crate) fn begin(&mut self, keep: Keep, identity: Identity) {
+        let Keep { schedule, trace, hash } = keep;
         self.rolling = 0;
-        self.identity = identity;
+        self.identity = (schedule || trace || hash).then_some(identity);
         self.schedule = schedule.then(Schedule::default);
         self.trace = trace.then(Vec::new);
         self.values = None;
@@ -34,11 +36,7 @@ impl Journal {
     }
 
     pub(crate) fn open(&self) -> bool {
-        self.schedule.is_some() || self.trace.is_some()
-    }
-
-    pub(crate) fn keeps_schedule(&self) -> bool {
-        self.schedule.is_some()
+        self.identity.is_some()
     }
 
     pub(crate) fn keeps_trace(&self) -> bool {
@@ -113,7 +111,7 @@ impl Journal {
         }
     }
 
-    /// Tells that a task leaves the stage to another, and what it waits for, if it does.
+    /// Tells that another task comes on, and what it waits for, if it does.
     pub(crate) fn switched(&mut self, at: u32, from: Task, to: Task, obstacle: Option<Blocked>) {
         if let Some(Blocked { class, object, step, site, .. }) = obstacle {
             let kind = Kind::Blocked { class, object };

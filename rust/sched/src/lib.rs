@@ -60,6 +60,8 @@ mod wire;
 #[cfg(test)]
 extern crate self as pgmap_sched;
 #[cfg(test)]
+mod faults;
+#[cfg(test)]
 mod floors;
 #[cfg(test)]
 #[path = "../tests/toy/mod.rs"]

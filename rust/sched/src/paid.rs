@@ -10,7 +10,7 @@
 //! next point. A schedule therefore names the extraordinary ones by number, counted over all that were asked.
 
 use crate::engine::{CHOSEN, Engine};
-use crate::guide::{End, Guide};
+use crate::guide::End;
 use crate::log::Kind;
 use crate::step::Task;
 
@@ -26,6 +26,10 @@ impl Engine {
         if self.end.is_some() {
             return Err(me);
         }
+        if self.history.events() >= self.steps_max {
+            self.close(End::TooLong);
+            return Err(me);
+        }
         let value = self.pick_paid(n);
         self.asked += 1;
         let mine = &mut self.asked_by[usize::from(me.0)];
@@ -39,27 +43,8 @@ impl Engine {
             self.preemptions += 1;
             let nth = self.asked - 1;
             self.local(me, what, Kind::Paid { value, of: n, nth }, None);
-            self.set_calm();
         }
+        self.set_calm();
         Ok(value)
-    }
-
-    fn pick_paid(&mut self, n: u32) -> u32 {
-        let events = self.history.events();
-        if events >= self.steps_max {
-            self.close(End::TooLong);
-            return 0;
-        }
-        let nth = self.asked;
-        match &mut self.guide {
-            Guide::Script(script) => return script.pay(events, nth, n),
-            Guide::Strategy(sampler) => return sampler.pay(n),
-            Guide::Classes => return self.reduce_choice(n),
-            Guide::Tree => {}
-        }
-        if self.preemptions >= self.budget {
-            return 0;
-        }
-        self.branch(n, true)
     }
 }

@@ -17,7 +17,7 @@ pub(crate) enum Turn {
 
 /// What a task is at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stand {
+pub(crate) enum State {
     /// Its own code, after a step and before the next.
     Running,
     /// A step that can run.
@@ -35,7 +35,7 @@ pub(crate) enum Stand {
 /// pieces than it was written in waits for the store buffer, twice the price of a point.
 #[derive(Clone, Copy)]
 pub(crate) struct Place {
-    pub(crate) stand: Stand,
+    pub(crate) state: State,
     pub(crate) step: Step,
     pub(crate) sleep: Option<Sleep>,
 }
@@ -44,7 +44,7 @@ impl Place {
     #[track_caller]
     pub(crate) const fn nowhere() -> Self {
         let step = spin(Location::caller());
-        Place { stand: Stand::Finished, step, sleep: None }
+        Place { state: State::Finished, step, sleep: None }
     }
 }
 

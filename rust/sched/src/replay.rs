@@ -1,15 +1,18 @@
 //! One execution again: by its schedule, with a log if wanted, or twice to see whether the model
 //! is deterministic.
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
 use crate::control::Control;
 use crate::explorer::Explorer;
 use crate::failure::Failure;
-use crate::guide::{End, Guide, Wish};
+use crate::guide::{End, Keep, Led};
 use crate::hash::mix64;
 use crate::log::{Event, Kind};
 use crate::model::Model;
 use crate::schedule::Schedule;
-use crate::script::{Divergence, Sight};
+use crate::script::{Divergence, Script, Sight};
 use crate::search::Doubt;
 
 /// A replay stops after this many events more than its schedule has.
@@ -63,8 +66,8 @@ impl Explorer {
         trace: Trace,
         control: &mut dyn FnMut() -> Control,
     ) -> Replayed {
-        let wish = Wish { trace: trace == Trace::Keep, ..Wish::default() };
-        self.follow(model, schedule, wish, control)
+        let keep = Keep { trace: trace == Trace::Keep, hash: true, ..Keep::default() };
+        self.follow(model, schedule, keep, control)
     }
 
     /// As [`replay`](Self::replay), of a schedule that may be another model's and is followed as far as it can
@@ -75,9 +78,9 @@ impl Explorer {
         schedule: &Schedule,
         control: &mut dyn FnMut() -> Control,
     ) -> Option<Redone> {
-        let wish = Wish { schedule: true, ..Wish::default() };
-        let replayed = self.follow(model, schedule, wish, control);
-        let (written, preemptions) = self.seat.with(|engine| {
+        let keep = Keep { schedule: true, ..Keep::default() };
+        let replayed = self.follow(model, schedule, keep, control);
+        let (written, preemptions) = self.engine.with(|engine| {
             let events = engine.history.events();
             (engine.journal.take_schedule(events), engine.preemptions)
         });
@@ -91,19 +94,15 @@ impl Explorer {
         &mut self,
         model: &mut M,
         schedule: &Schedule,
-        wish: Wish,
+        keep: Keep,
         control: &mut dyn FnMut() -> Control,
     ) -> Replayed {
-        self.seat.with(|engine| {
-            engine.tree.clear();
-            engine.budget = u32::MAX;
-            engine.steps_max = schedule.events.saturating_add(OVERRUN);
-        });
-        let wish = Wish { guide: Guide::script(schedule.clone()), ..wish };
-        let end = self.execute(model, wish, &mut |_| control());
-        self.seat.with(|engine| {
+        self.engine.with(|engine| engine.steps_max = schedule.events.saturating_add(OVERRUN));
+        let script = Rc::new(RefCell::new(Script::new(schedule.clone())));
+        let led: Led = Rc::<RefCell<Script>>::clone(&script);
+        let end = self.execute(model, led, keep, &mut |_| control());
+        self.engine.with(|engine| {
             let (events, rolling) = (engine.history.events(), engine.journal.rolling());
-            let guide = core::mem::take(&mut engine.guide);
             Replayed {
                 end: match end {
                     End::Passed => Ended::Passed,
@@ -115,10 +114,7 @@ impl Explorer {
                         Ended::Unclear(Doubt::Unsteady { step: events })
                     }
                 },
-                diverged: match guide {
-                    Guide::Script(script) => script.finish(events, rolling),
-                    Guide::Tree | Guide::Classes | Guide::Strategy(_) => None,
-                },
+                diverged: script.borrow_mut().finish(events, rolling),
                 trace: engine.journal.take_trace(),
             }
         })

@@ -32,24 +32,24 @@ const INTERNED: u64 = 1 << 63;
 
 /// The one owner of an engine. Tasks reach it through the thread's pointer, the scheduler through
 /// here.
-pub(crate) struct Seat(NonNull<Engine>);
+pub(crate) struct EngineOwner(NonNull<Engine>);
 
-impl Seat {
+impl EngineOwner {
     pub(crate) fn new(engine: Engine) -> Self {
-        Seat(NonNull::from(Box::leak(Box::new(engine))))
+        EngineOwner(NonNull::from(Box::leak(Box::new(engine))))
     }
 
     /// The engine, while no task runs.
     pub(crate) fn with<R>(&mut self, act: impl FnOnce(&mut Engine) -> R) -> R {
-        // SAFETY: the seat owns the engine. Whoever holds the seat is the scheduler, so no task is
+        // SAFETY: the engine owns the engine. Whoever holds the engine is the scheduler, so no task is
         // inside one of its calls to the engine, and `act` resumes none.
         act(unsafe { self.0.as_mut() })
     }
 }
 
-impl Drop for Seat {
+impl Drop for EngineOwner {
     fn drop(&mut self) {
-        // SAFETY: made from a box in `new`; `Entered` values do not outlive the seat's user.
+        // SAFETY: made from a box in `new`; `Entered` values do not outlive the engine's user.
         drop(unsafe { Box::from_raw(self.0.as_ptr()) });
     }
 }
@@ -59,8 +59,8 @@ impl Drop for Seat {
 pub(crate) struct Entered(*mut Engine);
 
 impl Entered {
-    pub(crate) fn new(seat: &Seat) -> Self {
-        Entered(ENGINE.replace(seat.0.as_ptr()))
+    pub(crate) fn new(engine: &EngineOwner) -> Self {
+        Entered(ENGINE.replace(engine.0.as_ptr()))
     }
 
     /// Nothing is scheduled while the value lives.
@@ -145,14 +145,14 @@ pub fn record(step: Step) {
 /// state as long as nothing came of it. Only the search without a bound asks.
 #[inline]
 pub fn touch(object: Object, effect: Effect) {
-    let _ = with(|engine| engine.path.touch(object, effect));
+    let _ = with(|engine| engine.touch(object, effect));
 }
 
 /// Whether anybody asks what is [`touch`]ed.
 #[inline]
 #[must_use]
 pub fn touches_count() -> bool {
-    with(|engine| engine.path.recording()).unwrap_or(false)
+    with(|engine| engine.records_accesses()).unwrap_or(false)
 }
 
 /// The step that just ran turned out to have this effect: a compare-and-exchange that failed is

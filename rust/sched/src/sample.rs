@@ -5,11 +5,14 @@
 //! lowest number is then the same however many threads there are. Nothing is remembered between
 //! executions but the coverage, so a sample proves nothing: it finds, or it tells how much it saw.
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
 use crate::control::Control;
 use crate::coverage::Coverage;
 use crate::explorer::Explorer;
 use crate::failure::Failure;
-use crate::guide::{End, Guide, Wish};
+use crate::guide::{End, Keep, Led};
 use crate::model::Model;
 use crate::schedule::Schedule;
 use crate::search::{Doubt, Judgement};
@@ -104,16 +107,17 @@ impl Explorer {
         let Sampling { strategy, seed, first, until, .. } = *sampling;
         let mut stats = SampleStats::default();
         self.set_free(sampling);
-        let guide =
-            |execution| Guide::Strategy(Box::new(Sampler::new(strategy, seed, execution, profile)));
+        let guide = |execution| -> Led {
+            Rc::new(RefCell::new(Sampler::new(strategy, seed, execution, profile)))
+        };
         for execution in first..until {
-            let wish = Wish { guide: guide(execution), ..Wish::default() };
-            let end = self.execute(model, wish, &mut |_| progress(&stats));
+            let end =
+                self.execute(model, guide(execution), Keep::default(), &mut |_| progress(&stats));
             if end == End::Halted {
                 return Sampled::Stopped { stats };
             }
             let (events, signature) =
-                self.seat.with(|engine| (engine.history.events(), engine.history.signature()));
+                self.engine.with(|engine| (engine.history.events(), engine.history.signature()));
             stats.executions += 1;
             stats.points += u64::from(events);
             stats.longest = stats.longest.max(events);
@@ -166,26 +170,19 @@ impl Explorer {
         let mut surveys = Vec::new();
         for execution in 0..strategy.surveyed() {
             let sampler = Sampler::new(strategy, seed, execution, &Profile::default());
-            let guide = Guide::Strategy(Box::new(sampler.surveying()));
+            let sampler = Rc::new(RefCell::new(sampler.surveying()));
             // Its end does not matter: the execution is run again when its turn comes.
-            let wish = Wish { guide, ..Wish::default() };
-            if self.execute(model, wish, &mut |_| control()) == End::Halted {
+            let led: Led = Rc::<RefCell<Sampler>>::clone(&sampler);
+            if self.execute(model, led, Keep::default(), &mut |_| control()) == End::Halted {
                 break;
             }
-            let guide = self.seat.with(|engine| core::mem::take(&mut engine.guide));
-            if let Guide::Strategy(sampler) = guide {
-                surveys.push(sampler.into_survey());
-            }
+            surveys.push(sampler.borrow_mut().take_survey());
         }
         Profile::of(&surveys)
     }
 
     /// Nothing but the length of an execution is limited.
     fn set_free(&mut self, sampling: &Sampling) {
-        self.seat.with(|engine| {
-            engine.tree.clear();
-            engine.budget = u32::MAX;
-            engine.steps_max = sampling.steps_max;
-        });
+        self.engine.with(|engine| engine.steps_max = sampling.steps_max);
     }
 }

@@ -1,6 +1,9 @@
 //! Following a schedule that was found before, and noticing where a model no longer does what
 //! it did.
 
+use crate::decide::Decision;
+use crate::engine::Engine;
+use crate::guide::Guide;
 use crate::schedule::Schedule;
 use crate::step::Task;
 
@@ -33,6 +36,7 @@ pub struct Divergence {
 }
 
 /// A schedule being followed.
+#[derive(Default)]
 pub(crate) struct Script {
     schedule: Schedule,
     departure: usize,
@@ -43,11 +47,11 @@ pub(crate) struct Script {
 
 impl Script {
     pub(crate) fn new(schedule: Schedule) -> Self {
-        Script { schedule, departure: 0, choice: 0, payment: 0, diverged: None }
+        Script { schedule, ..Script::default() }
     }
 
     /// Which task goes on, of those in `runnable`, when the default would be `default`.
-    pub(crate) fn next(&mut self, events: u32, hash: u64, runnable: u16, default: Task) -> Task {
+    fn depart(&mut self, events: u32, hash: u64, runnable: u16, default: Task) -> Task {
         let Some(departure) = self.schedule.departures.get(self.departure).copied() else {
             return default;
         };
@@ -70,7 +74,7 @@ impl Script {
     }
 
     /// The result of a choice among `0..n`.
-    pub(crate) fn choose(&mut self, events: u32, n: u32) -> u32 {
+    fn choice(&mut self, events: u32, n: u32) -> u32 {
         let Some(value) = self.schedule.choices.get(self.choice).copied() else {
             self.differs(events, Sight::End(self.schedule.events), Sight::ChoiceOf(n));
             return 0;
@@ -84,7 +88,7 @@ impl Script {
     }
 
     /// The result of the `nth` choice that can cost, among `0..n`.
-    pub(crate) fn pay(&mut self, events: u32, nth: u32, n: u32) -> u32 {
+    fn payment(&mut self, events: u32, nth: u32, n: u32) -> u32 {
         match self.schedule.payments.get(self.payment).copied() {
             Some(payment) if payment.nth == nth => {
                 self.payment += 1;
@@ -99,7 +103,7 @@ impl Script {
     }
 
     /// The verdict, once the execution has ended after `events` events.
-    pub(crate) fn finish(mut self, events: u32, hash: u64) -> Option<Divergence> {
+    pub(crate) fn finish(&mut self, events: u32, hash: u64) -> Option<Divergence> {
         if let Some(missed) = self.schedule.departures.get(self.departure).copied() {
             self.differs(missed.at, Sight::Task(missed.task), Sight::End(events));
         }
@@ -121,5 +125,21 @@ impl Script {
 
     fn differs(&mut self, step: u32, expected: Sight, found: Sight) {
         self.diverged.get_or_insert(Divergence { step, expected, found });
+    }
+}
+
+impl Guide for Script {
+    fn next(&mut self, engine: &mut Engine, at: Decision) -> Option<Task> {
+        let default = engine.default(at)?;
+        let (events, hash) = (engine.history.events(), engine.journal.rolling());
+        Some(self.depart(events, hash, engine.runnable(), default))
+    }
+
+    fn choose(&mut self, engine: &mut Engine, n: u32) -> u32 {
+        self.choice(engine.history.events(), n)
+    }
+
+    fn choose_paid(&mut self, engine: &mut Engine, n: u32) -> u32 {
+        self.payment(engine.history.events(), engine.asked, n)
     }
 }

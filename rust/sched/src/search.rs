@@ -4,20 +4,24 @@
 //! failure found needs the fewest preemptions. Within a bound the search is depth-first and
 //! stateless: each execution begins anew, repeats the choices of the path and goes on from there.
 //! A state that has been reached before with as few preemptions is not entered again (see
-//! `decide` for why that loses no behaviour); a bound's numbers say how many executions were
+//! `tree` for why that loses no behaviour); a bound's numbers say how many executions were
 //! cut that way. Without a bound one execution of each class is run (`dpor`): that needs a
 //! hundredth to a thousandth of the executions that the cache would leave, but a representative may
 //! need more preemptions than its class, so it is of no use inside a bound.
 
-use crate::cache::Cache;
+use std::cell::RefCell;
+use std::rc::Rc;
+
 use crate::clock::Clock;
 use crate::control::Control;
+use crate::dpor::Classes;
 use crate::engine::Engine;
 use crate::explorer::Explorer;
 use crate::failure::Failure;
-use crate::guide::{End, Guide, Wish};
+use crate::guide::{End, Guide, Keep, Led};
 use crate::model::Model;
 use crate::schedule::Schedule;
+use crate::tree::Tree;
 
 /// What to search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,6 +146,36 @@ impl Outcome {
     }
 }
 
+/// A guide that goes through all executions, one after the other.
+pub(crate) trait Exhaustive: Guide {
+    /// Gets ready for the next execution, or for the last one again, to be written down.
+    fn begin(&mut self, again: bool);
+
+    /// Whether the execution has ended before the path that it followed.
+    fn is_left(&self) -> bool;
+
+    /// Learns from an execution that has ended what else is to be tried.
+    fn learn(&mut self, engine: &Engine, end: &End);
+
+    /// Moves to the next execution; `false` when the search is exhausted.
+    fn advance(&mut self) -> bool;
+
+    /// Which share of the search is done, by estimate, if executions have at most so many events.
+    fn fraction(&self, longest: u32) -> f64;
+
+    /// What it remembers of states.
+    fn states(&self) -> States {
+        States::default()
+    }
+}
+
+/// How many states a search remembers, and for how many it had no room.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct States {
+    pub(crate) kept: u64,
+    pub(crate) refused: u64,
+}
+
 /// How one bound ended, when not by exhaustion.
 enum Cut {
     Found(Failure, Schedule),
@@ -203,31 +237,57 @@ impl Explorer {
         judge: &mut dyn FnMut(&Failure, &Schedule) -> Judgement,
         progress: &mut dyn FnMut(&Progress) -> Control,
     ) -> Option<Cut> {
+        self.engine.with(|engine| engine.steps_max = plan.steps_max);
         // Without a cache every execution is run: that is what others are compared with.
-        let by_class = stats.bound.is_none() && plan.cache_bytes > 0;
-        let guide = || if by_class { Guide::Classes } else { Guide::Tree };
-        self.seat.with(|engine| {
-            engine.tree.clear();
-            engine.path.clear();
-            engine.cache = Cache::new(if by_class { 0 } else { plan.cache_bytes });
-            engine.budget = stats.bound.unwrap_or(u32::MAX);
-            engine.steps_max = plan.steps_max;
-        });
+        if stats.bound.is_none() && plan.cache_bytes > 0 {
+            let classes = Rc::new(RefCell::new(Classes::new()));
+            #[cfg(test)]
+            {
+                classes.borrow_mut().faults = self.faults.classes;
+            }
+            let cut = self.go_through(model, &classes, left, stats, clock, judge, progress);
+            #[cfg(test)]
+            {
+                self.faults.classes = classes.borrow().faults;
+            }
+            return cut;
+        }
+        let tree = Tree::new(stats.bound.unwrap_or(u32::MAX), plan.cache_bytes);
+        let tree = Rc::new(RefCell::new(tree));
+        #[cfg(test)]
+        {
+            tree.borrow_mut().faults = self.faults.tree;
+        }
+        self.go_through(model, &tree, left, stats, clock, judge, progress)
+    }
+
+    /// All executions that a guide leads to.
+    #[expect(clippy::too_many_arguments, reason = "the parts of one search, borrowed apart")]
+    fn go_through<M: Model, G: Exhaustive + 'static>(
+        &mut self,
+        model: &mut M,
+        guide: &Rc<RefCell<G>>,
+        left: &mut u64,
+        stats: &mut Stats,
+        clock: &mut Clock,
+        judge: &mut dyn FnMut(&Failure, &Schedule) -> Judgement,
+        progress: &mut dyn FnMut(&Progress) -> Control,
+    ) -> Option<Cut> {
         let mut fraction = 0.0;
         loop {
             if *left == 0 {
                 return Some(Cut::Limit(Limit::Schedules));
             }
             *left -= 1;
-            let wish = Wish { guide: guide(), ..Wish::default() };
-            let mut end = self.execute(model, wish, &mut |events| {
+            guide.borrow_mut().begin(false);
+            let led: Led = Rc::<RefCell<G>>::clone(guide);
+            let mut end = self.execute(model, Rc::clone(&led), Keep::default(), &mut |events| {
                 progress(&Progress::of(stats, u64::from(events), fraction))
             });
-            let (events, stray) = self.seat.with(|engine| {
-                stats.states = engine.cache.len() as u64;
-                stats.refused = engine.cache.refused();
-                (engine.history.events(), engine.is_left())
-            });
+            let events = self.engine.with(|engine| engine.history.events());
+            let States { kept, refused } = guide.borrow().states();
+            (stats.states, stats.refused) = (kept, refused);
+            let stray = guide.borrow().is_left();
             stats.points += u64::from(events);
             stats.longest = stats.longest.max(events);
             if end == End::Halted {
@@ -237,7 +297,7 @@ impl Explorer {
                 // The path goes on where the execution has ended.
                 end = End::Unsteady(events);
             }
-            self.seat.with(|engine| engine.learn(&end));
+            self.engine.with(|engine| guide.borrow_mut().learn(engine, &end));
             match end {
                 End::Pruned => stats.pruned += 1,
                 End::Passed => stats.schedules += 1,
@@ -248,7 +308,8 @@ impl Explorer {
                 End::Failed(failure) => {
                     stats.schedules += 1;
                     stats.failures += 1;
-                    match self.write_down(model, guide(), &failure) {
+                    guide.borrow_mut().begin(true);
+                    match self.write_down(model, led, &failure) {
                         Err(step) => return Some(Cut::Doubt(Doubt::Unsteady { step })),
                         Ok(schedule) => {
                             if judge(&failure, &schedule) == Judgement::Stop {
@@ -263,12 +324,12 @@ impl Explorer {
                 End::Halted => return Some(Cut::Limit(Limit::Asked)),
             }
             if clock.struck(events) {
-                fraction = self.seat.with(|engine| engine.fraction(stats.longest));
+                fraction = guide.borrow().fraction(stats.longest);
                 if progress(&Progress::of(stats, 0, fraction)) == Control::Stop {
                     return Some(Cut::Limit(Limit::Asked));
                 }
             }
-            if !self.seat.with(Engine::advance) {
+            if !guide.borrow_mut().advance() {
                 return None;
             }
         }
@@ -279,13 +340,13 @@ impl Explorer {
     pub(crate) fn write_down<M: Model>(
         &mut self,
         model: &mut M,
-        guide: Guide,
+        guide: Led,
         failure: &Failure,
     ) -> Result<Schedule, u32> {
         // A failure is not lost to a stop that comes meanwhile.
-        let wish = Wish { guide, schedule: true, ..Wish::default() };
-        let end = self.execute(model, wish, &mut |_| Control::Go);
-        let (schedule, events) = self.seat.with(|engine| {
+        let keep = Keep { schedule: true, ..Keep::default() };
+        let end = self.execute(model, guide, keep, &mut |_| Control::Go);
+        let (schedule, events) = self.engine.with(|engine| {
             let events = engine.history.events();
             (engine.journal.take_schedule(events), events)
         });

@@ -22,7 +22,7 @@ struct Shown {
 fn explore(seed: u64, plan: &Plan, forgets_preemptions: bool) -> Shown {
     let mut toy = random_toy(seed);
     let mut explorer = Explorer::new();
-    explorer.seat.with(|engine| engine.forgets_preemptions = forgets_preemptions);
+    explorer.faults.tree.forgets_preemptions = forgets_preemptions;
     let outcome =
         explorer.search(&mut toy, plan, &mut |_, _| Judgement::Continue, &mut |_| Control::Go);
     assert!(matches!(outcome, Outcome::Exhausted { .. }), "program {seed}: {outcome:?}");

@@ -9,19 +9,19 @@
 //! |---|---|
 //! | [`control`], [`step`], [`failure`], [`model`] | the words: links to those of `pgmap-sched` |
 //! | [`runtime`] | what tasks call |
-//! | `stage` | where each task of the execution is; the only `unsafe` |
+//! | `execution` | where each task of the execution is; the only `unsafe` |
 //! | [`shuttles`], [`looms`] | how each engine runs a [`Model`] |
 //!
 //! What only a history or a log wants is nothing here (`record`, `value`, `note`,
 //! `foretell`, `touch`): neither engine keeps one.
 
 pub mod control;
+mod execution;
 pub mod failure;
 pub mod looms;
 pub mod model;
 pub mod runtime;
 pub mod shuttles;
-mod stage;
 pub mod step;
 
 pub use control::Control;

@@ -20,8 +20,8 @@ use loom::model::Builder;
 use loom::sync::atomic::{AtomicU32, Ordering::AcqRel};
 use loom::thread::{self, Thread};
 
+use crate::execution::{EXECUTION, Execution, Host};
 use crate::model::Model;
-use crate::stage::{Host, STAGE, Stage};
 use crate::step::{Object, Task};
 
 const STACK_SIZE: usize = 256 << 10;
@@ -48,7 +48,7 @@ thread_local! {
 ///
 /// When an execution fails, or the model has more tasks than loom has threads.
 pub fn explore(model: impl Model + 'static, builder: &Builder) -> (u64, u64) {
-    STAGE.with(|stage| stage.enact(model));
+    EXECUTION.with(|execution| execution.set_model(model));
     OBJECTS.with(|objects| {
         objects.places.take();
         objects.learned.set(0);
@@ -56,7 +56,7 @@ pub fn explore(model: impl Model + 'static, builder: &Builder) -> (u64, u64) {
     let mut once = Builder::new();
     (once.checkpoint_interval, once.max_permutations) = (2, Some(1));
     once.max_branches = builder.max_branches;
-    once.check(execution);
+    once.check(run_once);
     OBJECTS.with(|objects| {
         objects.learned.set(objects.places.borrow().len());
         objects.points.set(0);
@@ -65,21 +65,21 @@ pub fn explore(model: impl Model + 'static, builder: &Builder) -> (u64, u64) {
     let count = Arc::clone(&done);
     builder.check(move || {
         count.fetch_add(1, Relaxed);
-        execution();
+        run_once();
     });
     (done.load(Relaxed), OBJECTS.with(|objects| objects.points.get()))
 }
 
-fn execution() {
+fn run_once() {
     OBJECTS.with(|objects| {
         let atomics = (0..=objects.learned.get()).map(|_| Arc::new(AtomicU32::new(0)));
         objects.atomics.replace(atomics.collect());
     });
-    let tasks = STAGE.with(|stage| stage.begin(Host::Loom));
+    let tasks = EXECUTION.with(|execution| execution.begin(Host::Loom));
     let all: Vec<_> = (0..tasks as u8)
         .map(|task| {
             let thread =
-                thread::Builder::new().stack_size(STACK_SIZE).spawn(move || play(Task(task)));
+                thread::Builder::new().stack_size(STACK_SIZE).spawn(move || run_task(Task(task)));
             thread.expect("a thread of loom's")
         })
         .collect();
@@ -87,26 +87,26 @@ fn execution() {
         objects.threads.replace(all.iter().map(|task| task.thread().clone()).collect());
     });
     all.into_iter().for_each(|task| task.join().expect("a task that returned"));
-    STAGE.with(|stage| stage.end());
+    EXECUTION.with(|execution| execution.end());
 }
 
-fn play(me: Task) {
-    STAGE.with(|stage| {
-        stage.play(me);
-        wake(stage);
+fn run_task(me: Task) {
+    EXECUTION.with(|execution| {
+        execution.run_task(me);
+        wake(execution);
     });
 }
 
 /// A point on this object, of a task that stands at its step.
-pub(crate) fn pass(stage: &Stage, me: Task, object: Object) {
-    wake(stage);
+pub(crate) fn pass(execution: &Execution, me: Task, object: Object) {
+    wake(execution);
     let atomic = OBJECTS.with(|objects| {
         objects.points.set(objects.points.get() + 1);
         objects.atomic(object)
     });
     loop {
         atomic.fetch_add(1, AcqRel);
-        if stage.enabled(me) {
+        if execution.enabled(me) {
             return;
         }
         thread::park();
@@ -114,14 +114,15 @@ pub(crate) fn pass(stage: &Stage, me: Task, object: Object) {
 }
 
 /// A turn of a busy-wait.
-pub(crate) fn relax(stage: &Stage) {
-    wake(stage);
+pub(crate) fn relax(execution: &Execution) {
+    wake(execution);
     thread::yield_now();
 }
 
 /// The step before this took place: whoever waits for what it did can go on.
-fn wake(stage: &Stage) {
-    for task in stage.others().filter(|&task| stage.waits(task) && stage.enabled(task)) {
+fn wake(execution: &Execution) {
+    for task in execution.others().filter(|&task| execution.waits(task) && execution.enabled(task))
+    {
         OBJECTS.with(|objects| objects.threads.borrow()[usize::from(task.0)].unpark());
     }
 }

@@ -2,8 +2,8 @@
 
 use core::panic::Location;
 
+use crate::execution::{EXECUTION, Execution, Host};
 use crate::failure::Defect;
-use crate::stage::{Host, STAGE, Stage};
 use crate::step::{Effect, Object, Step, Task, Wait};
 use crate::{looms, shuttles};
 
@@ -14,61 +14,61 @@ const ADDRESS: u64 = 1 << 63;
 #[inline]
 #[must_use]
 pub fn running() -> bool {
-    STAGE.with(|stage| stage.host() != Host::Nobody)
+    EXECUTION.with(|execution| execution.host() != Host::Nobody)
 }
 
 /// The task that calls; `None` outside a run.
 #[inline]
 #[must_use]
 pub fn current() -> Option<Task> {
-    STAGE.with(|stage| (stage.host() != Host::Nobody).then(|| stage.now()))
+    EXECUTION.with(|execution| (execution.host() != Host::Nobody).then(|| execution.now()))
 }
 
 /// A scheduling point: returns when the step may run. Does nothing outside a run.
 #[inline]
 pub fn point(step: Step) {
-    pass(step, Stage::ready);
+    pass(step, Execution::ready);
 }
 
 /// A scheduling point of a step that cannot run until `ready()`. Does nothing outside a run.
 #[inline]
 pub fn point_when(step: Step, _: Wait<'_>, ready: &dyn Fn() -> bool) {
-    pass(step, |stage, me| stage.wait(me, ready));
+    pass(step, |execution, me| execution.wait(me, ready));
 }
 
 #[inline]
-fn pass(step: Step, stand: impl FnOnce(&Stage, Task)) {
-    STAGE.with(|stage| {
-        let (host, me) = (stage.host(), stage.now());
+fn pass(step: Step, announce: impl FnOnce(&Execution, Task)) {
+    EXECUTION.with(|execution| {
+        let (host, me) = (execution.host(), execution.now());
         match host {
             Host::Nobody => return,
             Host::Shuttle => {
-                stand(stage, me);
+                announce(execution, me);
                 shuttles::switch();
             }
             Host::Loom => {
-                stand(stage, me);
-                looms::pass(stage, me, step.object);
+                announce(execution, me);
+                looms::pass(execution, me, step.object);
             }
         }
-        stage.launch(me, step.effect);
+        execution.launch(me, step.effect);
     });
 }
 
 /// One turn of a busy-wait. With shuttle the task goes on after somebody else's next write; loom has its
 /// own idea of busy-waits.
 pub fn relax(_: &'static Location<'static>) {
-    STAGE.with(|stage| {
-        let (host, me) = (stage.host(), stage.now());
+    EXECUTION.with(|execution| {
+        let (host, me) = (execution.host(), execution.now());
         match host {
             Host::Nobody => return,
             Host::Shuttle => {
-                stage.relax(me);
+                execution.relax(me);
                 shuttles::switch();
             }
-            Host::Loom => looms::relax(stage),
+            Host::Loom => looms::relax(execution),
         }
-        stage.launch(me, Effect::Read);
+        execution.launch(me, Effect::Read);
     });
 }
 
@@ -79,9 +79,9 @@ pub fn record(_: Step) {}
 /// The step that just ran turned out to have this effect.
 #[inline]
 pub fn settle(effect: Effect) {
-    STAGE.with(|stage| {
-        if stage.host() != Host::Nobody {
-            stage.settle(effect);
+    EXECUTION.with(|execution| {
+        if execution.host() != Host::Nobody {
+            execution.settle(effect);
         }
     });
 }

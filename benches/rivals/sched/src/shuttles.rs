@@ -12,8 +12,8 @@ use core::time::Duration;
 use shuttle::scheduler::{self, Schedule, Scheduler, TaskId};
 use shuttle::{Config, Runner, thread};
 
+use crate::execution::{EXECUTION, Host, Next};
 use crate::model::Model;
-use crate::stage::{Host, Next, STAGE};
 use crate::step::{MOST_TASKS, Task};
 
 /// Runs the model under a scheduler, until that has enough; how many executions there were.
@@ -26,19 +26,20 @@ pub fn explore(
     scheduler: impl Scheduler + 'static,
     config: Config,
 ) -> usize {
-    STAGE.with(|stage| stage.enact(model));
-    Runner::new(Gate { of: scheduler, stuck: false }, config).run(execution)
+    EXECUTION.with(|execution| execution.set_model(model));
+    Runner::new(Gate { of: scheduler, stuck: false }, config).run(run_once)
 }
 
-fn execution() {
-    let tasks = STAGE.with(|stage| stage.begin(Host::Shuttle));
-    let play = |task| STAGE.with(|stage| stage.play(Task(task)));
-    let others: Vec<_> = (1..tasks as u8).map(|task| thread::spawn(move || play(task))).collect();
+fn run_once() {
+    let tasks = EXECUTION.with(|execution| execution.begin(Host::Shuttle));
+    let run_task = |task| EXECUTION.with(|execution| execution.run_task(Task(task)));
+    let others: Vec<_> =
+        (1..tasks as u8).map(|task| thread::spawn(move || run_task(task))).collect();
     if tasks > 0 {
-        play(0);
+        run_task(0);
     }
     others.into_iter().for_each(|other| other.join().expect("a task that returned"));
-    STAGE.with(|stage| stage.end());
+    EXECUTION.with(|execution| execution.end());
 }
 
 /// One decision of shuttle's. Its time stands still, so this is a switch and no more; `yield_now` would
@@ -69,7 +70,7 @@ impl<S: Scheduler> Scheduler for Gate<S> {
     ) -> Option<TaskId> {
         // Shuttle numbers its threads as they are spawned, from the main one on.
         let number = |task: &&scheduler::Task| usize::from(task.id());
-        match STAGE.with(|stage| stage.next()) {
+        match EXECUTION.with(|execution| execution.next()) {
             Next::This(task) => Some(TaskId::from(usize::from(task.0))),
             Next::Any(mask) => {
                 let mut able = [*runnable.first()?; MOST_TASKS];

@@ -56,106 +56,145 @@ mod trail;
 #[cfg(test)]
 mod tests;
 
-use crate::decide::Scene;
+use crate::decide::Decision;
 use crate::engine::Engine;
-use crate::guide::End;
-use crate::place::Stand;
-use crate::step::Task;
+use crate::guide::{End, Guide};
+use crate::place::{State, tasks_of};
+use crate::search::Exhaustive;
+use crate::step::{Effect, Object, Task};
 use block::{Access, Footprint, Thing};
-pub(crate) use path::Path;
+pub(crate) use path::Classes;
 use path::{Ending, Node, Told};
+#[cfg(test)]
+pub(crate) use tests::Faults;
 
-impl Engine {
-    /// The next task, by the path and beyond it.
-    pub(crate) fn reduce(&mut self, scene: Scene) -> Option<Task> {
-        let events = self.history.events();
-        match self.path.follow(events) {
-            Told::Task(task) if self.can_run(task) => {
-                if !self.path.again && self.path.cursor == self.path.nodes.len() {
-                    self.record_block(task);
+impl Guide for Classes {
+    fn next(&mut self, engine: &mut Engine, at: Decision) -> Option<Task> {
+        let events = engine.history.events();
+        match self.follow(events) {
+            Told::Task(task) if engine.can_run(task) => {
+                if !self.again && self.cursor == self.nodes.len() {
+                    self.record_block(engine, task);
                 }
                 return Some(task);
             }
             Told::Nothing => {}
             Told::Task(_) | Told::Unsteady => {
-                self.close(End::Unsteady(events));
+                engine.close(End::Unsteady(events));
                 return None;
             }
         }
-        let able = self.runnable();
-        if self.path.again {
+        let able = engine.runnable();
+        if self.again {
             if able != 0 {
-                self.close(End::Unsteady(events));
+                engine.close(End::Unsteady(events));
             }
-            return self.default(scene);
+            return engine.default(at);
         }
-        self.conditions(able);
-        self.path.recording = false;
+        self.conditions(engine, able);
+        engine.record_accesses(false);
         if able == 0 {
-            self.path.ending = Ending::Complete;
-            return self.default(scene);
+            self.ending = Ending::Complete;
+            return engine.default(at);
         }
-        let sleepers = self.path.sleepers();
+        let sleepers = self.sleepers();
         let awake = able & !sleepers.asleep;
         if awake == 0 {
-            self.path.ending = Ending::Asleep;
-            self.close(End::Pruned);
+            self.ending = Ending::Asleep;
+            engine.close(End::Pruned);
             return None;
         }
-        let stays = scene.stays.filter(|now| awake & now.bit() != 0);
+        let stays = at.stays.filter(|now| awake & now.bit() != 0);
         let next = stays.unwrap_or(Task(awake.trailing_zeros() as u8));
-        self.path.push(events, next, (able, self.held), sleepers);
-        self.record_block(next);
+        self.push(events, next, (able, engine.held), sleepers);
+        self.record_block(engine, next);
         Some(next)
     }
 
-    /// The last node's block begins. That a wait is over depends on what the task waits for, and that of
-    /// a busy-wait on everything that it watches.
-    fn record_block(&mut self, task: Task) {
-        let stand = self.place(task).stand;
-        let Some(node) = self.path.nodes.last_mut() else { return };
-        node.footprint.clear();
-        match stand {
-            Stand::Waiting => {
-                let thing = Thing::Condition { task, since: node.previous };
-                node.footprint.add(Access { thing, write: true });
-            }
-            Stand::Relaxing => {
-                for object in self.history.watched(task) {
-                    node.footprint.add(Access { thing: Thing::Object(object), write: false });
-                }
-                #[cfg(test)]
-                self.path.met_spinner();
-            }
-            Stand::Ready | Stand::Running | Stand::Finished => {}
-        }
-        self.path.recording = true;
-        self.watch();
-    }
-
-    /// The result of a choice among `0..n`, by the path and beyond it.
-    pub(crate) fn reduce_choice(&mut self, n: u32) -> u32 {
-        let events = self.history.events();
-        self.path.choose(events, n).unwrap_or_else(|| {
-            self.close(End::Unsteady(events));
+    fn choose(&mut self, engine: &mut Engine, n: u32) -> u32 {
+        let events = engine.history.events();
+        self.choice(events, n).unwrap_or_else(|| {
+            engine.close(End::Unsteady(events));
             0
         })
     }
 
+    fn choose_paid(&mut self, engine: &mut Engine, n: u32) -> u32 {
+        self.choose(engine, n)
+    }
+
+    fn calm_until(&self, engine: &Engine) -> u32 {
+        self.other_task_at(engine.now)
+    }
+
+    fn touched(&mut self, object: Object, effect: Effect) {
+        if let Some(node) = self.nodes.last_mut() {
+            let write = effect == Effect::Write;
+            node.footprint.add(Access { thing: Thing::Object(object.0), write });
+        }
+    }
+}
+
+impl Exhaustive for Classes {
+    fn begin(&mut self, again: bool) {
+        (self.cursor, self.choice) = (0, 0);
+        self.again = again;
+        self.ending = Ending::Cut;
+    }
+
+    fn is_left(&self) -> bool {
+        self.cursor < self.nodes.len() || self.choice < self.choices.len()
+    }
+
+    fn learn(&mut self, engine: &Engine, end: &End) {
+        self.learn_from(engine, end);
+    }
+
+    fn advance(&mut self) -> bool {
+        self.move_on()
+    }
+
+    fn fraction(&self, _longest: u32) -> f64 {
+        self.share()
+    }
+}
+
+impl Classes {
+    /// The last node's block begins. That a wait is over depends on what the task waits for, and that of
+    /// a busy-wait on everything that it watches.
+    fn record_block(&mut self, engine: &mut Engine, task: Task) {
+        let state = engine.place(task).state;
+        let Some(node) = self.nodes.last_mut() else { return };
+        node.footprint.clear();
+        match state {
+            State::Waiting => {
+                let thing = Thing::Condition { task, since: node.previous };
+                node.footprint.add(Access { thing, write: true });
+            }
+            State::Relaxing => {
+                for object in engine.history.watched(task) {
+                    node.footprint.add(Access { thing: Thing::Object(object), write: false });
+                }
+                #[cfg(test)]
+                self.met_spinner();
+            }
+            State::Ready | State::Running | State::Finished => {}
+        }
+        engine.record_accesses(true);
+    }
+
     /// Takes into the last block whose waits it has ended or renewed.
-    fn conditions(&mut self, able: u16) {
-        let Some(index) = self.path.nodes.len().checked_sub(1) else { return };
-        let node = &self.path.nodes[index];
+    fn conditions(&mut self, engine: &Engine, able: u16) {
+        let Some(node) = self.nodes.last_mut() else { return };
         let changed = node.held & (able ^ node.able) & !node.task.bit();
-        for id in (0..self.tasks as u8).filter(|id| changed & 1 << id != 0) {
-            let place = self.place(Task(id));
+        for task in tasks_of(changed) {
+            let place = engine.place(task);
             let object = Thing::Object(place.step.object.0);
-            let waiting = place.stand == Stand::Waiting;
-            let node = &mut self.path.nodes[index];
+            let waiting = place.state == State::Waiting;
             // Who writes the object of a waiting step conflicts with that step anyway.
             if waiting && !node.footprint.writes(object) {
-                let since = self.path.last[usize::from(id)];
-                let thing = Thing::Condition { task: Task(id), since };
+                let since = self.last[usize::from(task.0)];
+                let thing = Thing::Condition { task, since };
                 node.footprint.add(Access { thing, write: false });
             }
         }

@@ -1,13 +1,13 @@
 //! The path of the search: the decisions that lead to where it stands, what has been tried at each, and
 //! what is to be. Executions follow it and grow it; between executions it moves on, depth first.
 
+use super::Footprint;
 use super::race::Clock;
 use super::sleep::Sleepers;
 #[cfg(test)]
 use super::tests;
 use super::trail::Trails;
-use super::{Access, Footprint, Thing};
-use crate::step::{Effect, MOST_TASKS, Object, Step, Task};
+use crate::step::{MOST_TASKS, Task};
 
 /// One decision of the path and the block that it let happen.
 pub(super) struct Node {
@@ -36,7 +36,7 @@ pub(super) struct Node {
 }
 
 /// A choice of the path.
-struct Choice {
+pub(super) struct Choice {
     /// How many decisions came before.
     after: usize,
     at: u32,
@@ -56,19 +56,17 @@ pub(super) enum Ending {
 }
 
 /// The path of the search, and the execution in progress.
-pub(crate) struct Path {
+pub(crate) struct Classes {
     pub(super) nodes: Vec<Node>,
-    choices: Vec<Choice>,
+    pub(super) choices: Vec<Choice>,
     pub(super) trails: Trails,
     /// The next node and the next choice that the execution will come to.
     pub(super) cursor: usize,
-    choice: usize,
+    pub(super) choice: usize,
     /// The last execution is repeated, to be written down.
     pub(super) again: bool,
     /// The first node of which the block is new in this execution.
     pub(super) fresh: usize,
-    /// The last node's block is in progress, and its accesses are wanted.
-    pub(super) recording: bool,
     pub(super) ending: Ending,
     /// One more than the number of each task's last block.
     pub(super) last: [u32; MOST_TASKS],
@@ -85,9 +83,9 @@ pub(super) enum Told {
     Unsteady,
 }
 
-impl Path {
+impl Classes {
     pub(crate) fn new() -> Self {
-        Path {
+        Classes {
             nodes: Vec::new(),
             choices: Vec::new(),
             trails: Trails::default(),
@@ -95,7 +93,6 @@ impl Path {
             choice: 0,
             again: false,
             fresh: 0,
-            recording: false,
             ending: Ending::Cut,
             last: [0; MOST_TASKS],
             #[cfg(test)]
@@ -103,52 +100,12 @@ impl Path {
         }
     }
 
-    /// Forgets everything.
-    pub(crate) fn clear(&mut self) {
-        self.nodes.clear();
-        self.choices.clear();
-        self.trails.clear();
-        self.fresh = 0;
-        self.last = [0; MOST_TASKS];
-    }
-
-    /// Gets ready for one more execution, or for the last one again.
-    pub(crate) fn begin(&mut self, again: bool) {
-        (self.cursor, self.choice) = (0, 0);
-        self.again = again;
-        self.recording = false;
-        self.ending = Ending::Cut;
-    }
-
-    /// Whether the accesses of the block in progress are wanted.
-    pub(crate) fn recording(&self) -> bool {
-        self.recording
-    }
-
-    /// Takes an event of the block in progress.
-    pub(crate) fn event(&mut self, step: &Step) {
-        self.touch(step.object, step.effect);
-    }
-
-    /// Takes what the block in progress does to an object, event or not.
-    pub(crate) fn touch(&mut self, object: Object, effect: Effect) {
-        if let (true, Some(node)) = (self.recording, self.nodes.last_mut()) {
-            let write = effect == Effect::Write;
-            node.footprint.add(Access { thing: Thing::Object(object.0), write });
-        }
-    }
-
     /// Before this many events the task that goes on need not ask.
-    pub(crate) fn calm_until(&self, now: Option<Task>) -> u32 {
+    pub(super) fn other_task_at(&self, now: Option<Task>) -> u32 {
         let rest = self.nodes.get(self.cursor..).unwrap_or_default();
         let last = rest.len().saturating_sub(1);
         let other = rest.iter().position(|node| Some(node.task) != now).unwrap_or(last);
         rest.get(other).map_or(0, |node| node.at)
-    }
-
-    /// Whether the execution has ended before the path did.
-    pub(crate) fn is_left(&self) -> bool {
-        self.cursor < self.nodes.len() || self.choice < self.choices.len()
     }
 
     /// The next decision of the path.
@@ -167,7 +124,7 @@ impl Path {
     }
 
     /// The result of a choice among `0..of`; `None`: the execution is not the one it was.
-    pub(super) fn choose(&mut self, at: u32, of: u32) -> Option<u32> {
+    pub(super) fn choice(&mut self, at: u32, of: u32) -> Option<u32> {
         let choice = self.choice;
         self.choice += 1;
         match self.choices.get(choice) {
@@ -210,7 +167,7 @@ impl Path {
     }
 
     /// Moves to the next execution; `false` when there is none.
-    pub(crate) fn advance(&mut self) -> bool {
+    pub(super) fn move_on(&mut self) -> bool {
         loop {
             let after = self.nodes.len();
             if let Some(node) = self.nodes.last() {
@@ -247,7 +204,7 @@ impl Path {
 
     /// Which share of what is known of the tree lies behind the search. More becomes known on the
     /// way, so this is too hopeful, most so at the beginning.
-    pub(crate) fn fraction(&self) -> f64 {
+    pub(super) fn share(&self) -> f64 {
         let (mut behind, mut share, mut choices) = (0.0, 1.0, self.choices.iter().peekable());
         for after in 0..=self.nodes.len() {
             while let Some(choice) = choices.next_if(|choice| choice.after == after) {

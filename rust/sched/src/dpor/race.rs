@@ -1,9 +1,9 @@
 //! Races: which blocks could have come the other way round, and what that asks to be tried.
 
-use super::{Access, Ending, Footprint, Node, Path, Thing};
+use super::{Access, Classes, Ending, Footprint, Node, Thing};
 use crate::engine::Engine;
 use crate::guide::End;
-use crate::place::Stand;
+use crate::place::State;
 use crate::step::{Effect, MOST_TASKS, Task};
 
 /// How much of each task lies in a block's past: one more than the number of its last block there.
@@ -34,7 +34,7 @@ struct Late<'a> {
     waits: bool,
 }
 
-impl Path {
+impl Classes {
     /// Finds the races of the blocks that are new in the execution that has just ended.
     fn races(&mut self) {
         for at in self.fresh..self.nodes.len() {
@@ -156,49 +156,48 @@ impl Path {
     }
 }
 
-impl Engine {
+impl Classes {
     /// Learns from the execution that has just ended what else is to be tried.
-    pub(crate) fn learn(&mut self, end: &End) {
-        if !self.by_class() || matches!(end, End::Unable(_) | End::Unsteady(_) | End::Halted) {
+    pub(super) fn learn_from(&mut self, engine: &Engine, end: &End) {
+        if matches!(end, End::Unable(_) | End::Unsteady(_) | End::Halted) {
             return;
         }
-        self.path.races();
-        if self.path.ending == Ending::Cut
-            && let Some(node) = self.path.nodes.last_mut()
+        self.races();
+        if self.ending == Ending::Cut
+            && let Some(node) = self.nodes.last_mut()
         {
             node.wanted |= node.able & !node.asleep;
         }
         #[cfg(test)]
-        if self.path.faults.forgets_waiters {
+        if self.faults.forgets_waiters {
             return;
         }
-        for id in 0..self.tasks as u8 {
-            self.learn_from_waiting(Task(id));
+        for id in 0..engine.tasks as u8 {
+            self.learn_from_waiting(engine, Task(id));
         }
     }
 
-    fn learn_from_waiting(&mut self, task: Task) {
-        let place = self.place(task);
-        if place.stand != Stand::Waiting {
+    fn learn_from_waiting(&mut self, engine: &Engine, task: Task) {
+        let place = engine.place(task);
+        if place.state != State::Waiting {
             return;
         }
         let step = place.step;
-        let at = self.path.nodes.len();
-        let previous = self.path.last[usize::from(task.0)];
+        let at = self.nodes.len();
+        let previous = self.last[usize::from(task.0)];
         let mut footprint = Footprint::default();
         let write = step.effect == Effect::Write;
         footprint.add(Access { thing: Thing::Object(step.object.0), write });
         let condition = Thing::Condition { task, since: previous };
         footprint.add(Access { thing: condition, write: true });
         let late = Late { task, at, previous, footprint: &footprint, waits: true };
-        let _ = self.path.races_of(&late);
-        if self.path.ending == Ending::Complete {
-            let before = self.path.before(&late);
+        let _ = self.races_of(&late);
+        if self.ending == Ending::Complete {
+            let before = self.before(&late);
             for early in (0..at).rev() {
-                let open =
-                    previous as usize > early || self.path.beside(early, at).next().is_some();
-                if open && !before.knows(self.path.nodes[early].task, early) {
-                    self.path.want(early, &late);
+                let open = previous as usize > early || self.beside(early, at).next().is_some();
+                if open && !before.knows(self.nodes[early].task, early) {
+                    self.want(early, &late);
                 }
             }
         }

@@ -2,7 +2,7 @@
 
 #[cfg(test)]
 use super::tests;
-use super::{Footprint, Path};
+use super::{Classes, Footprint};
 use crate::place::tasks_of;
 use crate::step::{MOST_TASKS, Task};
 
@@ -13,7 +13,7 @@ pub(super) struct Sleepers {
     pub(super) origins: [u32; MOST_TASKS],
 }
 
-impl Path {
+impl Classes {
     /// The sleepers at the decision that follows the last block: those who slept before it and those
     /// who had been tried in its place, less those whose block conflicts with it.
     pub(super) fn sleepers(&self) -> Sleepers {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use super::Path;
+use super::Classes;
 use crate::control::Control;
 use crate::explorer::Explorer;
 use crate::failure::Failure;
@@ -38,7 +38,7 @@ pub(crate) enum Sleep {
     NobodySleeps,
 }
 
-impl Path {
+impl Classes {
     /// The last block ends a busy-wait.
     pub(super) fn met_spinner(&mut self) {
         let Some(node) = self.nodes.last_mut() else { return };
@@ -67,7 +67,7 @@ impl Shown {
 
 fn explore(mut toy: Toy, plan: &Plan, faults: Faults) -> Shown {
     let mut explorer = Explorer::new();
-    explorer.seat.with(|engine| engine.path.faults = faults);
+    explorer.faults.classes = faults;
     let mut failures = HashSet::new();
     let mut judge = |failure: &Failure, _: &_| {
         failures.insert(format!("{failure:?}"));
@@ -76,7 +76,7 @@ fn explore(mut toy: Toy, plan: &Plan, faults: Faults) -> Shown {
     let outcome = explorer.search(&mut toy, plan, &mut judge, &mut |_| Control::Go);
     assert!(matches!(outcome, Outcome::Exhausted { .. }), "{outcome:?}");
     let stats = outcome.stats()[0].clone();
-    let watched_several = explorer.seat.with(|engine| engine.path.faults.watched_several);
+    let watched_several = explorer.faults.classes.watched_several;
     let finals = toy.finals.into_inner();
     Shown { classes: explorer.ends, finals, failures, stats, watched_several }
 }

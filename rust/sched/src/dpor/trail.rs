@@ -17,10 +17,6 @@ struct Mark {
 pub(super) struct Trails(HashMap<Thing, Vec<Mark>, Folding>);
 
 impl Trails {
-    pub(super) fn clear(&mut self) {
-        self.0.clear();
-    }
-
     /// A block is now the last of the path.
     pub(super) fn enter(&mut self, block: usize, footprint: &Footprint) {
         for access in footprint.accesses() {

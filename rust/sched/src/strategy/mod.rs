@@ -23,14 +23,14 @@ mod portfolio;
 mod pos;
 mod profile;
 mod random;
+mod sampler;
 mod surw;
 mod urw;
 
 use core::fmt;
 use core::str::FromStr;
 
-use crate::hash::mix64;
-use crate::place::{Place, Stand, tasks_of};
+use crate::place::{Place, State, tasks_of};
 use crate::splitmix::SplitMix64;
 use crate::step::{Effect, MOST_TASKS, Object, Task};
 
@@ -39,13 +39,12 @@ use pos::Pos;
 pub use profile::Profile;
 pub(crate) use profile::Survey;
 use random::Random;
+pub(crate) use sampler::Sampler;
 use surw::Surw;
 use urw::Urw;
 
 /// The deepest bug that PCT can be set on.
 pub const DEEPEST: u8 = 16;
-/// One of so many choices that cost has an extraordinary result.
-const SELDOM: u32 = 8;
 /// So many executions come before those of a strategy that needs a profile.
 pub(crate) const SURVEYED: u64 = 8;
 
@@ -171,8 +170,8 @@ impl<'a> Crossroads<'a> {
 
     /// What a task is about to do; none if it goes round once more in a busy-wait.
     pub(crate) fn announced(&self, task: Task) -> Option<(Object, Effect)> {
-        let Place { stand, step, .. } = &self.places[usize::from(task.0)];
-        (*stand != Stand::Relaxing).then_some((step.object, step.effect))
+        let Place { state, step, .. } = &self.places[usize::from(task.0)];
+        (*state != State::Relaxing).then_some((step.object, step.effect))
     }
 
     /// Whether what two tasks are about to do does not commute.
@@ -189,60 +188,6 @@ pub(crate) trait Walk {
     /// Which task takes the next step. It is asked before every step, also where one task alone can
     /// run.
     fn next(&mut self, at: &Crossroads<'_>, random: &mut SplitMix64) -> Task;
-}
-
-/// One execution under a strategy: the walk, the source of its luck, and what it notes down.
-pub(crate) struct Sampler {
-    walk: Box<dyn Walk>,
-    random: SplitMix64,
-    survey: Option<Survey>,
-}
-
-impl Sampler {
-    /// An execution of a strategy, by its number.
-    pub(crate) fn new(strategy: Strategy, seed: u64, execution: u64, profile: &Profile) -> Self {
-        Self::with(seed, execution, |random| strategy.of(execution).walk(profile, random))
-    }
-
-    /// An execution by a walk of the caller's making.
-    pub(crate) fn with(
-        seed: u64,
-        execution: u64,
-        walk: impl FnOnce(&mut SplitMix64) -> Box<dyn Walk>,
-    ) -> Self {
-        let mut random = SplitMix64::new(mix64(seed, execution));
-        Sampler { walk: walk(&mut random), random, survey: None }
-    }
-
-    /// The same, noting down what the profile needs.
-    pub(crate) fn surveying(self) -> Self {
-        Sampler { survey: Some(Survey::default()), ..self }
-    }
-
-    pub(crate) fn into_survey(self) -> Survey {
-        self.survey.unwrap_or_default()
-    }
-
-    pub(crate) fn next(&mut self, at: &Crossroads<'_>) -> Task {
-        let task = self.walk.next(at, &mut self.random);
-        if let Some(survey) = &mut self.survey {
-            survey.note(task, at.announced(task));
-        }
-        task
-    }
-
-    /// The result of a choice among `0..n`, each as likely as the others.
-    pub(crate) fn pick(&mut self, n: u32) -> u32 {
-        self.random.below(n)
-    }
-
-    /// The same of a choice that costs: seldom anything but the ordinary result.
-    pub(crate) fn pay(&mut self, n: u32) -> u32 {
-        match self.random.below(SELDOM) {
-            0 => 1 + self.random.below(n - 1),
-            _ => 0,
-        }
-    }
 }
 
 /// One task of a mask, each as likely as its weight says; weights are above 0.

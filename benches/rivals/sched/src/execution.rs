@@ -2,7 +2,7 @@
 //!
 //! Shuttle and loom run all threads of an execution on one OS thread, each on a stack of its own. So
 //! who runs now is known here and not by thread-locals: a task says so whenever it comes back from a
-//! switch. The names are those of `pgmap-sched`'s engine: a task *stands* at a step until it is *launched*.
+//! switch. The names are those of `pgmap-sched`'s engine: a task is *ready* at a step until it is *launched*.
 
 use core::cell::{Cell, RefCell};
 use core::ptr::NonNull;
@@ -12,12 +12,12 @@ use crate::model::Model;
 use crate::step::{Effect, MOST_TASKS, Task};
 
 thread_local! {
-    pub(crate) static STAGE: Stage = const {
-        Stage {
+    pub(crate) static EXECUTION: Execution = const {
+        Execution {
             host: Cell::new(Host::Nobody),
             now: Cell::new(Task(0)),
             tasks: Cell::new(0),
-            stands: [const { Cell::new(Stand::Finished) }; MOST_TASKS],
+            states: [const { Cell::new(State::Finished) }; MOST_TASKS],
             writes: Cell::new(0),
             seen: [const { Cell::new(0) }; MOST_TASKS],
             wrote: Cell::new(false),
@@ -37,7 +37,7 @@ pub(crate) enum Host {
 
 /// What a task is at.
 #[derive(Clone, Copy)]
-pub(crate) enum Stand {
+pub(crate) enum State {
     /// Its own code, after a step and before the next.
     Running,
     /// A step that can run.
@@ -61,11 +61,11 @@ pub(crate) enum Next {
     Stuck,
 }
 
-pub(crate) struct Stage {
+pub(crate) struct Execution {
     host: Cell<Host>,
     now: Cell<Task>,
     tasks: Cell<usize>,
-    stands: [Cell<Stand>; MOST_TASKS],
+    states: [Cell<State>; MOST_TASKS],
     /// Steps so far that wrote.
     writes: Cell<u64>,
     /// How many of them there were at the task's previous turn of a busy-wait, its own left out.
@@ -75,9 +75,9 @@ pub(crate) struct Stage {
     model: RefCell<Option<Rc<RefCell<dyn Model>>>>,
 }
 
-impl Stage {
+impl Execution {
     /// What the executions from now on are about.
-    pub(crate) fn enact(&self, model: impl Model + 'static) {
+    pub(crate) fn set_model(&self, model: impl Model + 'static) {
         assert!(model.tasks() <= MOST_TASKS, "a model has at most {MOST_TASKS} tasks");
         // Whatever a failed execution left behind.
         self.tasks.set(0);
@@ -86,7 +86,7 @@ impl Stage {
     }
 
     fn model(&self) -> Rc<RefCell<dyn Model>> {
-        self.model.borrow().clone().expect("a model on the stage")
+        self.model.borrow().clone().expect("a model to run")
     }
 
     /// An execution begins; how many tasks it has.
@@ -95,7 +95,7 @@ impl Stage {
         model.borrow_mut().reset();
         let tasks = model.borrow().tasks();
         self.tasks.set(tasks);
-        self.stands[..tasks].iter().for_each(|stand| stand.set(Stand::Running));
+        self.states[..tasks].iter().for_each(|state| state.set(State::Running));
         self.writes.set(0);
         self.seen.iter().for_each(|seen| seen.set(0));
         self.wrote.set(false);
@@ -104,11 +104,11 @@ impl Stage {
     }
 
     /// What one task does.
-    pub(crate) fn play(&self, me: Task) {
+    pub(crate) fn run_task(&self, me: Task) {
         self.now.set(me);
         let model = self.model();
         model.borrow().run(me);
-        self.stand(me).set(Stand::Finished);
+        self.state(me).set(State::Finished);
     }
 
     /// All tasks have ended.
@@ -133,8 +133,8 @@ impl Stage {
     }
 
     #[inline]
-    fn stand(&self, task: Task) -> &Cell<Stand> {
-        &self.stands[usize::from(task.0)]
+    fn state(&self, task: Task) -> &Cell<State> {
+        &self.states[usize::from(task.0)]
     }
 
     pub(crate) fn others(&self) -> impl Iterator<Item = Task> {
@@ -148,22 +148,22 @@ impl Stage {
 
     #[inline]
     pub(crate) fn ready(&self, me: Task) {
-        self.stand(me).set(Stand::Ready);
+        self.state(me).set(State::Ready);
     }
 
     pub(crate) fn wait(&self, me: Task, condition: &dyn Fn() -> bool) {
-        self.stand(me).set(Stand::Waiting(Condition::new(condition)));
+        self.state(me).set(State::Waiting(Condition::new(condition)));
     }
 
     pub(crate) fn relax(&self, me: Task) {
-        self.stand(me).set(Stand::Relaxing);
+        self.state(me).set(State::Relaxing);
     }
 
     /// The task is back from its switch, and its step runs.
     #[inline]
     pub(crate) fn launch(&self, me: Task, effect: Effect) {
         self.now.set(me);
-        if matches!(self.stand(me).replace(Stand::Running), Stand::Relaxing) {
+        if matches!(self.state(me).replace(State::Running), State::Relaxing) {
             self.seen[usize::from(me.0)].set(self.writes.get());
         }
         self.wrote.set(false);
@@ -186,41 +186,41 @@ impl Stage {
 
     /// Can the task take the step that it stands at?
     pub(crate) fn enabled(&self, task: Task) -> bool {
-        match self.stand(task).get() {
-            Stand::Ready => true,
+        match self.state(task).get() {
+            State::Ready => true,
             // Points in a condition do nothing.
-            Stand::Waiting(condition) => {
+            State::Waiting(condition) => {
                 let host = self.host.replace(Host::Nobody);
                 let holds = condition.holds();
                 self.host.set(host);
                 holds
             }
-            Stand::Relaxing => self.writes.get() > self.seen[usize::from(task.0)].get(),
-            Stand::Running | Stand::Finished => false,
+            State::Relaxing => self.writes.get() > self.seen[usize::from(task.0)].get(),
+            State::Running | State::Finished => false,
         }
     }
 
     /// Does the task stand at a step that waits for something?
     pub(crate) fn waits(&self, task: Task) -> bool {
-        matches!(self.stand(task).get(), Stand::Waiting(_))
+        matches!(self.state(task).get(), State::Waiting(_))
     }
 
     /// Who may go on: first each task up to its first point, in ascending order; then those that can.
     pub(crate) fn next(&self) -> Next {
-        let at = |task: &Task| self.stand(*task).get();
-        if let Some(task) = self.all().find(|task| matches!(at(task), Stand::Running)) {
+        let at = |task: &Task| self.state(*task).get();
+        if let Some(task) = self.all().find(|task| matches!(at(task), State::Running)) {
             return Next::This(task);
         }
         match self.all().filter(|&task| self.enabled(task)).fold(0, |mask, task| mask | task.bit())
         {
-            0 if self.all().all(|task| matches!(at(&task), Stand::Finished)) => Next::Over,
+            0 if self.all().all(|task| matches!(at(&task), State::Finished)) => Next::Over,
             0 => Next::Stuck,
             mask => Next::Any(mask),
         }
     }
 }
 
-/// What a waiting task has lent to the stage. It is asked only while the task stands at its step,
+/// What a waiting task has lent to the execution. It is asked only while the task stands at its step,
 /// suspended in the call that lent it.
 #[derive(Clone, Copy)]
 pub(crate) struct Condition(NonNull<dyn Fn() -> bool>);
@@ -235,8 +235,8 @@ impl Condition {
     }
 
     fn holds(&self) -> bool {
-        // SAFETY: a stand that holds a condition is replaced when its task is launched, before the call
-        // that lent it returns. An execution that is given up is the last that its model has, and `enact`
+        // SAFETY: a state that holds a condition is replaced when its task is launched, before the call
+        // that lent it returns. An execution that is given up is the last that its model has, and `set_model`
         // forgets its tasks before their stacks are used for another.
         unsafe { self.0.as_ref()() }
     }
