@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from typing import Any
 
 import pytest
 
 import pgmap
 from pgmap import World, _core, errors, explore
+from pgmap._options import ExploreOptions
 from pgmap.errors import OutOfRange, Stuck
 from stateful.calls import Call, outcome
 
@@ -51,6 +53,21 @@ def told(thing: Callable[..., object]) -> bool:
     except ValueError:
         return False
     return True
+
+
+def test_explore_takes_every_option_of_a_search_with_its_default() -> None:
+    *rest, progress = list(inspect.signature(explore).parameters.values())[1:]
+    assert progress.name == "progress"
+    taken = {p.name: (p.annotation, p.default) for p in rest}
+    assert taken == {f.name: (f.type, f.default) for f in fields(ExploreOptions)}
+
+
+def test_an_option_reaches_the_core_under_its_name() -> None:
+    asked = ExploreOptions(rules={"zap-put": "before-flush"}, seed=7).config(program="x")
+    assert asked["breaks"] == (("zap-put", "before-flush"),)
+    assert (asked["seed"], asked["geometry"], asked["program"]) == (7, {}, "x")
+    names = {field.name for field in fields(ExploreOptions)}
+    assert set(asked) == names - {"rules"} | {"breaks", "program"}
 
 
 def test_a_default_that_is_not_told_is_noticed() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import secrets
 from argparse import (
+    SUPPRESS,
     Action,
     ArgumentError,
     ArgumentParser,
@@ -19,16 +20,14 @@ from argparse import (
 from collections.abc import Callable
 from typing import Any
 
+from pgmap._options import ExploreOptions, SearchOptions
+
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)", re.ASCII)
 _PLAIN = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
 _LONGEST = 365 * 24 * 3600.0
 SEED_LIMIT = 1 << 64
-DEFAULT_ERA = "v6.15-sound"
-DEFAULT_STRATEGY = "portfolio"
 THREADS_MAX = 64
-STRATEGIES_WITH_BOUNDS = ("portfolio", "bounds")
-DEFAULT_EXPLORE_SEED = 1
 
 
 def duration(text: str) -> float:
@@ -121,8 +120,8 @@ def add_rules(group: _ArgumentGroup) -> None:
     """Add the options that choose the rules of the machine: ``--era`` and ``--break``."""
     group.add_argument(
         "--era",
-        default=DEFAULT_ERA,
-        help=f"whose rules (default {DEFAULT_ERA}; an unknown name lists them)",
+        default=SearchOptions.era,
+        help=f"whose rules (default {SearchOptions.era}; an unknown name lists them)",
     )
     group.add_argument(
         "--break",
@@ -163,15 +162,18 @@ def add_strategy(group: _ArgumentGroup) -> None:
     """Add the options that choose how executions are drawn: ``--strategy`` and ``--seed``."""
     group.add_argument(
         "--strategy",
+        default=SUPPRESS,
         metavar="NAME",
-        help=f"{DEFAULT_STRATEGY} (default): the bounds, then executions drawn at random beyond "
-        "them; bounds: nothing beyond; random, pct[:DEPTH], pos, urw, surw: draw only, by this one",
+        help=f"{ExploreOptions.strategy} (default): the bounds, then executions drawn at random "
+        "beyond them; bounds: nothing beyond; random, pct[:DEPTH], pos, urw, surw: "
+        "draw only, by this one",
     )
     group.add_argument(
         "--seed",
         type=seed,
+        default=SUPPRESS,
         metavar="N",
-        help=f"what is drawn (default {show_seed(DEFAULT_EXPLORE_SEED)}); "
+        help=f"what is drawn (default {show_seed(ExploreOptions.seed)}); "
         "the same seed draws the same executions",
     )
 
@@ -181,6 +183,7 @@ def add_threads(group: _ArgumentGroup) -> None:
     group.add_argument(
         "--threads",
         type=count(1, THREADS_MAX),
+        default=SUPPRESS,
         metavar="N",
         help="OS threads that draw, or hunt (default: one for each processor); "
         "any number finds the same",

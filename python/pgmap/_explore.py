@@ -9,13 +9,11 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from pgmap import _cli, _core_api, _glossary, _hunt, _language
 from pgmap._announce import Announcer
 from pgmap._args import (
-    DEFAULT_EXPLORE_SEED,
-    DEFAULT_STRATEGY,
-    STRATEGIES_WITH_BOUNDS,
     add_geometry,
     add_known,
     add_rules,
@@ -33,10 +31,10 @@ from pgmap._drive import drive
 from pgmap._exit import Exit, worst
 from pgmap._input import read
 from pgmap._objects import ExploreObject, HuntObject, LanguageObject
+from pgmap._options import ExploreOptions, HuntOptions, SearchOptions
 from pgmap._output import Ink, Output, Verbosity
 from pgmap._progress import showing
 from pgmap._race import wrong
-from pgmap._search import DEFAULT_MEMORY, DEFAULT_PREEMPTIONS, config
 from pgmap._signals import Signals
 from pgmap._tell import (
     MEMORIES,
@@ -119,8 +117,10 @@ class Explore:
         world.add_argument(
             "--memory",
             choices=tuple(MEMORIES),
+            default=argparse.SUPPRESS,
             help="sc, sequentially consistent, or tso, as on x86: a store may be seen late, which "
-            f"costs as a preemption does (default {DEFAULT_MEMORY}, or what a known program needs)",
+            f"costs as a preemption does (default {SearchOptions.memory}, or what a known program "
+            "needs)",
         )
         world.add_argument(
             "--speculative-tlb",
@@ -142,8 +142,10 @@ class Explore:
         world.add_argument(
             "--ops",
             type=count(1, 12),
+            default=argparse.SUPPRESS,
             metavar="N",
-            help=f"longest program of a hunt (default {_hunt.OPS}); what is drawn may be longer",
+            help=f"longest program of a hunt (default {HuntOptions.ops}); "
+            "what is drawn may be longer",
         )
         add_known(world)
         way = parser.add_argument_group("how")
@@ -153,34 +155,41 @@ class Explore:
         budget.add_argument(
             "--preemptions",
             type=preemptions,
+            default=argparse.SUPPRESS,
             metavar="N",
             help="bounds 0 to N, or 'all': no bound, one schedule of each class, which may take "
-            f"very long on TSO memory (default {DEFAULT_PREEMPTIONS}, "
-            f"with --hunt {_hunt.PREEMPTIONS})",
+            f"very long on TSO memory (default {ExploreOptions.preemptions}, "
+            f"with --hunt {HuntOptions.preemptions})",
         )
         budget.add_argument(
             "--schedules",
             type=_cli.positive,
+            default=argparse.SUPPRESS,
             metavar="N",
             help="executions in all, cut ones included; with --hunt for each program "
-            f"(there {_hunt.SCHEDULES:,} if not given)",
+            f"(there {HuntOptions.schedules:,} if not given)",
         )
         budget.add_argument(
             "--for",
             dest="seconds",
             type=duration,
+            default=argparse.SUPPRESS,
             metavar="TIME",
             help="how long, shrinking included: 30s, 5m, 1h30m",
         )
         budget.add_argument(
             "--max-steps",
             type=count(1, (1 << 32) - 1),
+            default=argparse.SUPPRESS,
             metavar="N",
             help="points of one execution (default 100,000): one that goes on longer is cut there, "
             "and what was searched without its end proves nothing (exit code 6)",
         )
         budget.add_argument(
-            "--no-shrink", action="store_true", help="tell the first failure as it was found"
+            "--no-shrink",
+            dest="shrink",
+            action="store_false",
+            help="tell the first failure as it was found",
         )
 
     def run(
@@ -193,46 +202,33 @@ class Explore:
         if args.hunt is not None:
             if args.program is not None:
                 raise UsageError("--hunt looks for programs: give either a program or --hunt")
-            if args.strategy is not None or args.seed is not None:
+            if "strategy" in args or "seed" in args:
                 raise UsageError(
                     "--hunt searches within bounds: it has no --strategy and no --seed"
                 )
             outcome = _hunt.hunt(args, out, core, signals)
             tell_silence(out, core, args.breaks)
             return outcome
-        if args.ops is not None:
+        if "ops" in args:
             raise UsageError("--ops is for --hunt; a program has the operations it has")
-        strategy = DEFAULT_STRATEGY if args.strategy is None else args.strategy
-        bounded = strategy in STRATEGIES_WITH_BOUNDS
-        if args.preemptions is not None and not bounded:
+        said = ExploreOptions.of(args)
+        strategy = said.strategy
+        if "preemptions" in args and not said.has_bounds:
             raise UsageError(f"--strategy {strategy} draws schedules: --preemptions bounds nothing")
         source, program, needs, speculative = find_program(args, core)
-        seed = DEFAULT_EXPLORE_SEED if args.seed is None else args.seed
-        chosen = args.memory or needs
-        if needs not in (chosen, DEFAULT_MEMORY):
-            out.note(f"{source} needs --memory {needs}")
-        bound = DEFAULT_PREEMPTIONS if args.preemptions is None else args.preemptions[0]
-        asked = config(
-            program,
-            era=args.era,
-            breaks=tuple(args.breaks),
-            geometry=args.geometry,
-            preemptions=bound,
-            schedules=args.schedules,
-            seconds=args.seconds,
-            max_steps=args.max_steps,
-            shrink=not args.no_shrink,
-            strategy=strategy,
-            seed=seed,
-            threads=args.threads,
-            memory=chosen,
-            speculative_tlb=args.speculative_tlb or speculative,
-            known=args.known,
+        options = replace(
+            said,
+            memory=said.memory if "memory" in args else needs,
+            speculative_tlb=said.speculative_tlb or speculative,
         )
-        out.facts.update(config={**asked, "seed": show_seed(seed)}, source=source)
+        if needs not in (options.memory, ExploreOptions.memory):
+            out.note(f"{source} needs --memory {needs}")
+        asked = options.config(program=program)
+        seed = show_seed(options.seed)
+        out.facts.update(config={**asked, "seed": seed}, source=source)
         run = core.explore_start(asked)
-        way = "" if strategy == "bounds" else f"  {strategy} seed={show_seed(seed)}"
-        on = machine(args.memory, chosen, speculative_tlb=args.speculative_tlb or speculative)
+        way = "" if strategy == "bounds" else f"  {strategy} seed={seed}"
+        on = machine(options, said="memory" in args)
         out.detail(header("explore", args.era, args.breaks, f"{on}program: {source}{way}"))
         with showing(args.progress, out) as progress:
             report = drive(
@@ -274,10 +270,10 @@ def words(text: str) -> list[str]:
     return [] if found == ["all"] else found
 
 
-def preemptions(text: str) -> tuple[int | None]:
-    """A bound, wrapped so that ``all`` (no bound) is not the same as nothing said."""
+def preemptions(text: str) -> int | None:
+    """A bound; ``all`` is none."""
     try:
-        return (None if text == "all" else count(0, 64)(text),)
+        return None if text == "all" else count(0, 64)(text)
     except argparse.ArgumentTypeError as error:
         raise argparse.ArgumentTypeError(f"{error}, nor 'all'") from None
 
@@ -285,7 +281,7 @@ def preemptions(text: str) -> tuple[int | None]:
 def find_program(args: argparse.Namespace, core: _core_api.Core) -> tuple[str, str, str, bool]:
     """Return where the program comes from, its text, and which memory and TLBs it needs."""
     if args.program is not None:
-        return args.program, read(args.program), DEFAULT_MEMORY, False
+        return args.program, read(args.program), ExploreOptions.memory, False
     if not args.breaks:
         raise UsageError(TEACH)
     core.check_rules(args.era, args.breaks)
@@ -297,7 +293,7 @@ def find_program(args: argparse.Namespace, core: _core_api.Core) -> tuple[str, s
     silent = not_on_x86(core, args.breaks)
     if len(silent) == 1:
         name = f"one that executes {wrong(silent[0])}"
-        return name, silent[0]["program"], DEFAULT_MEMORY, False
+        return name, silent[0]["program"], ExploreOptions.memory, False
     if silent:
         raise UsageError(OF_ITS_OWN)
     for missing in catalogue["not_shown"]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from typing import Any
 
 from pgmap import _cli, _core_api
 from pgmap._announce import Announcer
@@ -15,9 +14,9 @@ from pgmap._args import show_count, show_seconds
 from pgmap._core_api import HuntProgress, HuntReport
 from pgmap._drive import drive
 from pgmap._exit import Exit, worst
+from pgmap._options import HuntOptions
 from pgmap._output import Ink, Output
 from pgmap._progress import showing
-from pgmap._search import DEFAULT_MEMORY
 from pgmap._signals import Signals
 from pgmap._tell import (
     MEMORIES,
@@ -31,35 +30,17 @@ from pgmap._tell import (
 )
 from pgmap.verdicts import counted, within
 
-PREEMPTIONS = 1
-SCHEDULES = 20_000
-OPS = 6
-
 
 def hunt(
     args: argparse.Namespace, out: Output, core: _core_api.Core, signals: Signals
 ) -> _cli.Outcome:
     """Explore programs, shortest first, until one fails."""
-    asked: dict[str, Any] = {
-        "words": args.hunt,
-        "era": args.era,
-        "breaks": tuple(args.breaks),
-        "geometry": dict(args.geometry),
-        "ops": OPS if args.ops is None else args.ops,
-        "preemptions": PREEMPTIONS if args.preemptions is None else args.preemptions[0],
-        "schedules": SCHEDULES if args.schedules is None else args.schedules,
-        "seconds": args.seconds,
-        "max_steps": args.max_steps,
-        "shrink": not args.no_shrink,
-        "threads": args.threads,
-        "memory": args.memory or DEFAULT_MEMORY,
-        "speculative_tlb": args.speculative_tlb,
-        "known": args.known,
-    }
+    options = HuntOptions.of(args, words=args.hunt)
+    asked = options.config()
     out.facts.update(config=asked)
     run = core.hunt_start(asked)
-    vocabulary = " ".join(args.hunt) or "all words"
-    on = machine(args.memory, asked["memory"], speculative_tlb=args.speculative_tlb)
+    vocabulary = " ".join(options.words) or "all words"
+    on = machine(options, said="memory" in args)
     out.detail(header("explore", args.era, args.breaks, f"{on}hunt: {vocabulary}"))
     with showing(args.progress, out) as progress:
         report = drive(
@@ -72,7 +53,7 @@ def hunt(
     found = report["found"]
     if found is not None:
         out.result(diagram(out, found["text"]))
-    out.result(hunt_line(out, asked, report, signals))
+    out.result(hunt_line(out, options, report, signals))
     tell_known(out, report["known"])
     if found is not None:
         ending(out, found)
@@ -98,16 +79,16 @@ def describe_hunt(glance: HuntProgress) -> Sequence[str]:
     )
 
 
-def hunt_line(out: Output, asked: dict[str, Any], report: HuntReport, signals: Signals) -> str:
+def hunt_line(out: Output, asked: HuntOptions, report: HuntReport, signals: Signals) -> str:
     """One honest sentence."""
     drawn = f", {report['drawn']:,} of them drawn" if report["drawn"] else ""
     facts = (
         f"{counted(report['programs'], 'program')}{drawn}, "
         f"{counted(report['schedules'], 'schedule')}, {show_seconds(report['seconds'])}"
     )
-    ahead = asked["speculative_tlb"]
-    late = ahead or asked["memory"] != DEFAULT_MEMORY
-    bound = within(asked["preemptions"], delays=late)
+    ahead = asked.speculative_tlb
+    late = ahead or asked.memory != HuntOptions.memory
+    bound = within(asked.preemptions, delays=late)
     partial = "" if signals.stopped_by is None else f" Interrupted by {signals.stopped_by.name}."
     if report["found"] is not None:
         words = found_words(out, report["found"])
@@ -121,9 +102,9 @@ def hunt_line(out: Output, asked: dict[str, Any], report: HuntReport, signals: S
         words = out.paint(
             f"no program of at most {counted(report['ops'], 'operation')} fails", Ink.GOOD
         )
-        most = f"{counted(asked['schedules'], 'schedule')} each at most"
+        most = f"{counted(asked.schedules, 'schedule')} each at most"
         tlbs = ", TLBs load ahead" if ahead else ""
-        return f"Result: {words} {bound}, {most} ({facts}). On {MEMORIES[asked['memory']]}{tlbs}."
+        return f"Result: {words} {bound}, {most} ({facts}). On {MEMORIES[asked.memory]}{tlbs}."
     why = "its time is up" if report["why"] == "time" else "somebody stopped it"
     words = out.paint("not found", Ink.WARN)
     return f"Result: {words}, but not all was seen: {why} ({facts}). Not a proof.{partial}"

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NoReturn, TypedDict
+from typing import TypedDict
 
 from pgmap import _core
-from pgmap._args import DEFAULT_ERA, DEFAULT_EXPLORE_SEED, DEFAULT_STRATEGY
 from pgmap._core_api import (
     BoundReport,
     CoverageReport,
@@ -19,6 +18,7 @@ from pgmap._core_api import (
 )
 from pgmap._core_api import Finding as FindingDict
 from pgmap._here import here
+from pgmap._options import ExploreOptions, Rules, pairs
 from pgmap.verdicts import (
     Bound,
     Coverage,
@@ -37,68 +37,26 @@ from pgmap.verdicts import (
     Verdict,
 )
 
-DEFAULT_PREEMPTIONS = 2
-DEFAULT_MEMORY = "sc"
 SLICE_SECONDS = 0.05
-
-Rules = Mapping[str, str]
-
-
-def config(
-    program: str,
-    *,
-    era: str = DEFAULT_ERA,
-    breaks: tuple[tuple[str, str], ...] = (),
-    geometry: Mapping[str, int] | None = None,
-    preemptions: int | None = DEFAULT_PREEMPTIONS,
-    schedules: int | None = None,
-    seconds: float | None = None,
-    max_steps: int | None = None,
-    shrink: bool = True,
-    strategy: str = DEFAULT_STRATEGY,
-    seed: int = DEFAULT_EXPLORE_SEED,
-    threads: int | None = None,
-    memory: str = DEFAULT_MEMORY,
-    speculative_tlb: bool = False,
-    known: bool = False,
-) -> dict[str, Any]:
-    """A search, as the core is told."""
-    return {
-        "program": program,
-        "era": era,
-        "breaks": breaks,
-        "geometry": dict(geometry or {}),
-        "preemptions": preemptions,
-        "schedules": schedules,
-        "seconds": seconds,
-        "max_steps": max_steps,
-        "shrink": shrink,
-        "strategy": strategy,
-        "seed": seed,
-        "threads": threads,
-        "memory": memory,
-        "speculative_tlb": speculative_tlb,
-        "known": known,
-    }
 
 
 def explore(
     program: str | _core.Program,
     *,
-    era: str = DEFAULT_ERA,
-    rules: Rules | None = None,
-    geometry: Mapping[str, int] | None = None,
-    preemptions: int | None = DEFAULT_PREEMPTIONS,
-    schedules: int | None = None,
-    seconds: float | None = None,
-    max_steps: int | None = None,
-    shrink: bool = True,
-    strategy: str = DEFAULT_STRATEGY,
-    seed: int = DEFAULT_EXPLORE_SEED,
-    threads: int | None = None,
-    memory: str = DEFAULT_MEMORY,
-    speculative_tlb: bool = False,
-    known: bool = False,
+    era: str = ExploreOptions.era,
+    rules: Rules | None = ExploreOptions.rules,
+    geometry: Mapping[str, int] | None = ExploreOptions.geometry,
+    preemptions: int | None = ExploreOptions.preemptions,
+    schedules: int | None = ExploreOptions.schedules,
+    seconds: float | None = ExploreOptions.seconds,
+    max_steps: int | None = ExploreOptions.max_steps,
+    shrink: bool = ExploreOptions.shrink,
+    strategy: str = ExploreOptions.strategy,
+    seed: int = ExploreOptions.seed,
+    threads: int | None = ExploreOptions.threads,
+    memory: str = ExploreOptions.memory,
+    speculative_tlb: bool = ExploreOptions.speculative_tlb,
+    known: bool = ExploreOptions.known,
     progress: Callable[[ExploreProgress], object] | None = None,
 ) -> Verdict:
     """Search the schedules of `program` for one that breaks it.
@@ -123,27 +81,24 @@ def explore(
     """
     if not isinstance(program, str | _core.Program):
         raise TypeError(f"program must be a str or a Program, not {type(program).__name__}")
-    if geometry is not None and not isinstance(geometry, Mapping):
-        _refuse("geometry", geometry)
-    run = _core.explore_start(
-        config(
-            program if isinstance(program, str) else program.text,
-            era=era,
-            breaks=_breaks(rules),
-            geometry=geometry,
-            preemptions=preemptions,
-            schedules=schedules,
-            seconds=seconds,
-            max_steps=max_steps,
-            shrink=shrink,
-            strategy=strategy,
-            seed=seed,
-            threads=threads,
-            memory=memory,
-            speculative_tlb=speculative_tlb,
-            known=known,
-        )
+    options = ExploreOptions(
+        era=era,
+        rules=rules,
+        geometry=geometry,
+        preemptions=preemptions,
+        schedules=schedules,
+        seconds=seconds,
+        max_steps=max_steps,
+        shrink=shrink,
+        strategy=strategy,
+        seed=seed,
+        threads=threads,
+        memory=memory,
+        speculative_tlb=speculative_tlb,
+        known=known,
     )
+    text = program if isinstance(program, str) else program.text
+    run = _core.explore_start(options.config(program=text))
     try:
         while not run.wait(SLICE_SECONDS):
             if progress is not None:
@@ -161,23 +116,7 @@ def replay(token: str, *, era: str | None = None, rules: Rules | None = None) ->
     """
     if not isinstance(token, str):
         raise TypeError(f"token must be a str, not {type(token).__name__}")
-    return replayed(token, _core.replay(token, era, list(_breaks(rules))))
-
-
-def _breaks(rules: Rules | None) -> tuple[tuple[str, str], ...]:
-    if rules is None:
-        return ()
-    if not isinstance(rules, Mapping):
-        _refuse("rules", rules)
-    pairs: tuple[tuple[Any, Any], ...] = tuple(rules.items())
-    for name, value in pairs:
-        if not (isinstance(name, str) and isinstance(value, str)):
-            raise TypeError("rules map the name of a rule to its value, both str")
-    return pairs
-
-
-def _refuse(name: str, value: object) -> NoReturn:
-    raise TypeError(f"{name} must be a dict, not {type(value).__name__}")
+    return replayed(token, _core.replay(token, era, list(pairs(rules))))
 
 
 def bound_of(report: BoundReport) -> Bound:

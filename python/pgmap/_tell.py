@@ -18,8 +18,8 @@ from pgmap._core_api import (
     Setting,
     TakenReport,
 )
+from pgmap._options import SearchOptions
 from pgmap._output import Ink, Output
-from pgmap._search import DEFAULT_MEMORY
 from pgmap.verdicts import costs, counted, delays, results_words
 
 # Of the rows of a diagram: the one where it shows, one that changes a word, steps not shown.
@@ -36,12 +36,12 @@ def header(command: str, era: str, breaks: Sequence[tuple[str, str]], what: str)
     return f"pgmap {pgmap.__version__} {command}  era={era}{broken}  {what}"
 
 
-def machine(asked: str | None, chosen: str, *, speculative_tlb: bool) -> str:
-    """For the first line: the memory and the TLBs, where they are not as usual."""
+def machine(asked: SearchOptions, *, said: bool) -> str:
+    """For the first line: the memory, `said` or not, and the TLBs, where they are not as usual."""
     words = ""
-    if chosen != DEFAULT_MEMORY:
-        words += f"memory={chosen}{'' if asked else ', which it needs'}  "
-    return words + ("speculative-tlb  " if speculative_tlb else "")
+    if asked.memory != SearchOptions.memory:
+        words += f"memory={asked.memory}{'' if said else ', which it needs'}  "
+    return words + ("speculative-tlb  " if asked.speculative_tlb else "")
 
 
 def memory(setting: Setting) -> str:

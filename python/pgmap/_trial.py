@@ -20,10 +20,10 @@ from pgmap._core_api import ExploreReport, KnownRule, TracedStep
 from pgmap._drive import drive
 from pgmap._exit import Exit, worst
 from pgmap._explore import describe
+from pgmap._options import ExploreOptions
 from pgmap._output import Ink, Output
 from pgmap._progress import Progress, showing
 from pgmap._race import wrong
-from pgmap._search import DEFAULT_MEMORY, DEFAULT_PREEMPTIONS, config
 from pgmap._signals import Signals
 from pgmap._tell import MEMORIES
 
@@ -90,9 +90,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--preemptions",
         type=count(0, 64),
-        default=DEFAULT_PREEMPTIONS,
+        default=ExploreOptions.preemptions,
         metavar="N",
-        help=f"bound for the right rules (default {DEFAULT_PREEMPTIONS})",
+        help=f"bound for the right rules (default {ExploreOptions.preemptions})",
     )
     parser.add_argument(
         "--replays",
@@ -141,10 +141,9 @@ class Trial:
         self, side: Sequence[tuple[str, str]], bound: int, memory: str | None = None
     ) -> ExploreReport:
         """Search under these rules; a race that the era is known for is a finding as well."""
-        asked = config(
-            self.entry["program"],
+        asked = ExploreOptions(
             era=self.entry["era"],
-            breaks=tuple(side),
+            rules=dict(side),
             preemptions=bound,
             strategy="bounds",
             memory=memory or self.entry["needs"],
@@ -152,7 +151,7 @@ class Trial:
             known=True,
         )
         return drive(
-            self.core.explore_start(asked),
+            self.core.explore_start(asked.config(program=self.entry["program"])),
             self.signals,
             self.progress,
             describe=lambda glance: [
@@ -193,9 +192,9 @@ def one(
     if entry["kind"] == "equivalence" and row.complete and results(row.wrong) != results(row.right):
         row.failures.append("the steps come to other results")
     fails = entry["invariant"] is not None
-    if fails and entry["needs"] != DEFAULT_MEMORY and signals.stopped_by is None:
-        row.silent = trial.search(entry["wrong"], args.preemptions, DEFAULT_MEMORY)
-        trial.exhausted(row.silent, f"not silent on {DEFAULT_MEMORY}")
+    if fails and entry["needs"] != ExploreOptions.memory and signals.stopped_by is None:
+        row.silent = trial.search(entry["wrong"], args.preemptions, ExploreOptions.memory)
+        trial.exhausted(row.silent, f"not silent on {ExploreOptions.memory}")
     return row
 
 

@@ -16,8 +16,8 @@ from pgmap._core_api import RunReport
 from pgmap._exit import Exit
 from pgmap._input import read
 from pgmap._objects import RunObject
+from pgmap._options import ExploreOptions
 from pgmap._output import Ink, Output
-from pgmap._search import config
 from pgmap._signals import Signals
 from pgmap._tell import columns_left, geometry, header
 
@@ -52,10 +52,8 @@ class Run:
         self, args: argparse.Namespace, out: Output, core: _core_api.Core, signals: Signals
     ) -> _cli.Outcome:
         """Run it, then tell."""
-        asked = config(
-            read(args.program), era=args.era, breaks=tuple(args.breaks), geometry=args.geometry
-        )
-        report = core.run_once(asked)
+        asked = ExploreOptions.of(args)
+        report = core.run_once(asked.config(program=read(args.program)))
         out.detail(header("run", args.era, args.breaks, f"program: {args.program}"))
         tell(out, report)
         return _cli.Outcome(exit_of(report), {**report, "source": args.program})

@@ -18,9 +18,9 @@ from pgmap._cli import UsageError
 from pgmap._core_api import KnownRule
 from pgmap._exit import Exit
 from pgmap._objects import SelftestList, SelftestObject
+from pgmap._options import ExploreOptions
 from pgmap._output import Output
 from pgmap._race import add_races, wrong
-from pgmap._search import DEFAULT_MEMORY
 from pgmap._signals import Signals
 from pgmap._weak import not_on_x86, sentence, where
 from pgmap.verdicts import counted
@@ -68,7 +68,7 @@ class Selftest:
         }
         if args.list:
             for entry in chosen:
-                on = "" if entry["needs"] == DEFAULT_MEMORY else f"on {entry['needs']}: "
+                on = "" if entry["needs"] == ExploreOptions.memory else f"on {entry['needs']}: "
                 broken = entry["invariant"] or "nothing"
                 out.result(f"{wrong(entry):34} {broken:10} {on}{entry['note']}")
             for silent in catalogue["not_on_x86"]:
