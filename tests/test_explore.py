@@ -33,12 +33,13 @@ from pgmap._exit import Exit
 from pgmap._explore import Explore, describe, exit_of, result_line
 from pgmap._output import Output
 from pgmap._signals import Signals
-from pgmap.verdicts import Bound, Coverage, Drawn
+from pgmap.verdicts import Bound, Coverage, Drawn, Setting
 from ran import Runner
 
 KNOWN = {entry["rule"]: entry for entry in _core.catalogue()["known"]}
 ZAP = KNOWN["zap-put"]
 WRONG = {ZAP["rule"]: ZAP["value"]}
+PARTS_OF_A_REPR = {"Bound": Bound, "Coverage": Coverage, "Setting": Setting}
 # Long enough to be interrupted.
 LARGE = KNOWN["gup-pmd-recheck"]["program"]
 
@@ -362,6 +363,24 @@ def test_found_is_a_value_that_prints_its_report() -> None:
     assert (again, hash(again)) == (verdict, hash(verdict))
 
 
+def test_what_a_verdict_is_about_is_one_value_and_its_parts_have_their_names() -> None:
+    found = pgmap.explore(ZAP["program"], rules=WRONG, memory="tso")
+    assert isinstance(found, Found)
+    again = pgmap.replay(found.token)
+    assert again.setting == found.setting
+    for told in (found, again):
+        about = Setting(
+            era=told.era,
+            rules=told.rules,
+            geometry=told.geometry,
+            memory=told.memory,
+            tlb=told.tlb,
+        )
+        assert about == told.setting
+    assert (found.setting.memory, found.setting.delays) == ("tso", True)
+    assert found.setting.rules == ("zap-put=before-flush",)
+
+
 def test_right_rules_are_exhausted_and_say_within_what() -> None:
     verdict = pgmap.explore(pgmap.Program.parse(ZAP["program"]), preemptions=1)
     assert isinstance(verdict, Exhausted)
@@ -369,8 +388,7 @@ def test_right_rules_are_exhausted_and_say_within_what() -> None:
     assert [entry.bound for entry in verdict.bounds] == [0, 1]
     assert verdict.schedules == sum(entry.schedules for entry in verdict.bounds) > 0
     assert verdict.geometry["pmd_order"] == 2
-    names = {"Bound": Bound, "Coverage": Coverage}
-    assert eval(repr(verdict), vars(pgmap) | names) == verdict
+    assert eval(repr(verdict), vars(pgmap) | PARTS_OF_A_REPR) == verdict
 
 
 def test_beyond_an_exhausted_bound_a_sample_is_told_and_proves_nothing() -> None:
@@ -381,7 +399,7 @@ def test_beyond_an_exhausted_bound_a_sample_is_told_and_proves_nothing() -> None
     assert 0 < verdict.beyond.singletons <= verdict.beyond.classes <= 1000
     assert verdict.beyond.unseen == verdict.beyond.singletons / 1000
     assert str(verdict.beyond) in str(verdict)
-    assert eval(repr(verdict), vars(pgmap) | {"Bound": Bound, "Coverage": Coverage}) == verdict
+    assert eval(repr(verdict), vars(pgmap) | PARTS_OF_A_REPR) == verdict
     bounds = pgmap.explore(ZAP["program"], preemptions=0, strategy="bounds")
     assert isinstance(bounds, Exhausted)
     assert bounds.beyond is None
@@ -483,7 +501,7 @@ def test_a_budget_of_schedules_or_time_is_not_found() -> None:
 def test_no_verdict_is_a_bare_true() -> None:
     for verdict in (
         pgmap.explore(ZAP["program"], schedules=1),
-        Inconclusive(why="x", geometry={}, program="", era="", rules=()),
+        Inconclusive(why="x", program="", setting=Setting(era="", geometry={})),
     ):
         with pytest.raises(TypeError, match="neither true nor false"):
             bool(verdict)

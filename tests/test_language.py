@@ -18,12 +18,12 @@ from pgmap._exit import Exit
 from pgmap._explore import Explore
 from pgmap._replay import Replay
 from pgmap._tell import outcomes
+from pgmap._words import results_words
 from pgmap.bench import Bench
 from pgmap.conform import Conform
 from pgmap.run import Run
 from pgmap.selftest import Selftest
 from pgmap.stress import Stress
-from pgmap.verdicts import results_words
 from ran import Ran, Runner
 
 MAPPED = "file f 1\nw0 mmap 0 f 0 1 rw shared\nw0 w 0 0\nstart\n"

@@ -18,7 +18,7 @@ from pgmap import Found, _core, errors
 from pgmap._core_api import core
 from pgmap._exit import Exit
 from pgmap._replay import Replay
-from pgmap.verdicts import Finding, Met
+from pgmap.verdicts import Finding, Met, Setting
 from ran import Runner
 
 KNOWN = {entry["rule"]: entry for entry in _core.catalogue()["known"]}
@@ -147,7 +147,8 @@ def test_the_function_says_the_same(found: Found) -> None:
     assert again.report is not None
     assert str(again).startswith("reproduced\n")
     assert pickle.loads(pickle.dumps(again)) == again
-    assert eval(repr(again), {"Replay": pgmap.Replay, "Finding": Finding}) == again
+    names = {"Replay": pgmap.Replay, "Finding": Finding, "Setting": Setting}
+    assert eval(repr(again), names) == again
     with pytest.raises(TypeError, match="neither true nor false"):
         bool(again)
 

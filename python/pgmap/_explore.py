@@ -52,7 +52,7 @@ from pgmap._tell import (
     tell_known,
 )
 from pgmap._weak import not_on_x86, tell_silence
-from pgmap.verdicts import classes_words, counted, delays, unseen_words, within
+from pgmap._words import classes_words, counted, delays, unseen_words, within
 
 TEACH = (
     "nothing to explore: name a file with a program (or - for standard input), "

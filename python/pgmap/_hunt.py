@@ -28,7 +28,7 @@ from pgmap._tell import (
     shrinking,
     tell_known,
 )
-from pgmap.verdicts import counted, within
+from pgmap._words import counted, within
 
 
 def hunt(

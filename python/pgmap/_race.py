@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from pgmap._cli import UsageError
 from pgmap._core_api import Catalogue, Race
-from pgmap.verdicts import counted
+from pgmap._words import counted
 
 WIDTH = 100
 

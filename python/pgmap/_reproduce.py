@@ -23,7 +23,7 @@ from pgmap._progress import showing
 from pgmap._race import explore, wrong
 from pgmap._signals import Signals
 from pgmap._tell import diagram, ending, found_words, shrinking
-from pgmap.verdicts import counted
+from pgmap._words import counted
 
 
 def reproduce(

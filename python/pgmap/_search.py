@@ -14,9 +14,9 @@ from pgmap._core_api import (
     FoundReport,
     LockOrderReport,
     Replayed,
-    Setting,
 )
 from pgmap._core_api import Finding as FindingDict
+from pgmap._core_api import Setting as SettingDict
 from pgmap._here import here
 from pgmap._options import ExploreOptions, Rules, pairs
 from pgmap.verdicts import (
@@ -31,6 +31,7 @@ from pgmap.verdicts import (
     Met,
     NotFound,
     Replay,
+    Setting,
     StepOutcome,
     Taken,
     Unseen,
@@ -162,15 +163,21 @@ def lock_order_of(told: LockOrderReport) -> LockOrder:
     return LockOrder(Taken(**told["wrong"]), None if right is None else Taken(**right))
 
 
+def setting_of(told: SettingDict) -> Setting:
+    return Setting(
+        era=told["era"],
+        rules=tuple(told["broken"]),
+        geometry=told["geometry"],
+        memory=told["memory"],
+        tlb=told["tlb"],
+    )
+
+
 class Shared(TypedDict):
     """What every verdict carries."""
 
     program: str
-    era: str
-    rules: tuple[str, ...]
-    geometry: Mapping[str, int]
-    memory: str
-    tlb: str
+    setting: Setting
     bounds: tuple[Bound, ...]
     waiting: int
     known: tuple[Met, ...]
@@ -179,15 +186,11 @@ class Shared(TypedDict):
     lock_orders: tuple[LockOrder, ...]
 
 
-def shared(program: str, setting: Setting, report: ExploreReport | None) -> Shared:
+def shared(program: str, setting: SettingDict, report: ExploreReport | None) -> Shared:
     """What every verdict carries; without a search it has seen nothing."""
     return Shared(
         program=program,
-        era=setting["era"],
-        rules=tuple(setting["broken"]),
-        geometry=setting["geometry"],
-        memory=setting["memory"],
-        tlb=setting["tlb"],
+        setting=setting_of(setting),
         bounds=() if report is None else tuple(bound_of(entry) for entry in report["bounds"]),
         waiting=0 if report is None else report["waiting"],
         known=() if report is None else tuple(Met(**met) for met in report["known"]),
@@ -247,7 +250,7 @@ def verdict(report: ExploreReport) -> Verdict:
 
 def replayed(token: str, told: Replayed) -> Replay:
     """What the core says about a replay, as a value."""
-    found, setting = told["found"], told["setting"]
+    found = told["found"]
     return Replay(
         outcome=told["outcome"],
         token=token.strip(),
@@ -256,9 +259,6 @@ def replayed(token: str, told: Replayed) -> Replay:
         finding=None if found is None else finding_of(found["finding"]),
         report=None if found is None else here(found["text"]),
         program=told["program"],
-        era=setting["era"],
-        rules=tuple(setting["broken"]),
-        memory=setting["memory"],
-        tlb=setting["tlb"],
+        setting=setting_of(told["setting"]),
         data={} if found is None else found["report"],
     )

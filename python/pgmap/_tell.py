@@ -20,7 +20,7 @@ from pgmap._core_api import (
 )
 from pgmap._options import SearchOptions
 from pgmap._output import Ink, Output
-from pgmap.verdicts import costs, counted, delays, results_words
+from pgmap._words import costs, counted, delays, results_words
 
 # Of the rows of a diagram: the one where it shows, one that changes a word, steps not shown.
 FAILS = re.compile(r"  <-(?: |$)")

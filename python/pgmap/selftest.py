@@ -23,7 +23,7 @@ from pgmap._output import Output
 from pgmap._race import add_races, wrong
 from pgmap._signals import Signals
 from pgmap._weak import not_on_x86, sentence, where
-from pgmap.verdicts import counted
+from pgmap._words import counted
 
 
 class Selftest:

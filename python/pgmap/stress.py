@@ -36,7 +36,7 @@ from pgmap._progress import showing
 from pgmap._reproduce import reproduce, tell_unmet
 from pgmap._signals import Signals
 from pgmap._weak import tell_silence
-from pgmap.verdicts import counted
+from pgmap._words import counted
 
 DEFAULT_MIX = "default"
 DEFAULT_SECONDS = 10.0

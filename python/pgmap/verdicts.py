@@ -1,9 +1,7 @@
 """What a search came to: frozen values that say what they hold for, never a bare true.
 
-``match`` on them. Each holds for the memory, the era and the rules it names and the sizes in
-``geometry``; `Exhausted` also only up to its bound of preemptions. ``memory`` is ``sc``,
-sequentially consistent, or ``tso``, as on x86; ``tlb`` is ``on-access``, or ``speculative`` where
-CPUs may load translations ahead. A bound counts such delays as it counts preemptions.
+``match`` on them. Each holds for its ``program`` and its ``setting``, whose parts it has by their
+own names, too; `Exhausted` also only up to its bound of preemptions.
 """
 
 from __future__ import annotations
@@ -11,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NoReturn, TypeAlias
+
+from pgmap._words import classes_words, counted, delays, results_words, unseen_words, within
 
 __all__ = [
     "Bound",
@@ -24,6 +24,7 @@ __all__ = [
     "Met",
     "NotFound",
     "Replay",
+    "Setting",
     "StepOutcome",
     "Taken",
     "Unseen",
@@ -174,10 +175,56 @@ class LockOrder:
         return f"wrong lock order: {self.wrong}{other}"
 
 
-class _NeverBare:
-    """A value that must be looked at."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """What a verdict holds for, besides its program."""
+
+    era: str
+    rules: tuple[str, ...] = ()
+    """Rules that differ from the era's, as ``RULE=VALUE``."""
+    geometry: Mapping[str, int] = field(hash=False)
+    """Every size of the machine."""
+    memory: str = "sc"
+    """``sc``, sequentially consistent, or ``tso``, as on x86."""
+    tlb: str = "on-access"
+    """``on-access``, or ``speculative`` where CPUs may load translations ahead."""
+
+    @property
+    def delays(self) -> bool:
+        """Whether a bound counts late stores and early translations as it counts preemptions."""
+        return delays(self.memory, self.tlb)
+
+
+class _About:
+    """A value that must be looked at; it has what its setting has."""
 
     __slots__ = ()
+    setting: Setting
+
+    @property
+    def era(self) -> str:
+        """Whose rules."""
+        return self.setting.era
+
+    @property
+    def rules(self) -> tuple[str, ...]:
+        """Rules that differ from the era's, as ``RULE=VALUE``."""
+        return self.setting.rules
+
+    @property
+    def geometry(self) -> Mapping[str, int]:
+        """Every size of the machine."""
+        return self.setting.geometry
+
+    @property
+    def memory(self) -> str:
+        """``sc`` or ``tso``."""
+        return self.setting.memory
+
+    @property
+    def tlb(self) -> str:
+        """``on-access`` or ``speculative``."""
+        return self.setting.tlb
 
     def __bool__(self) -> NoReturn:
         name = type(self).__name__
@@ -188,16 +235,11 @@ class _NeverBare:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Seen(_NeverBare):
+class _Seen(_About):
     """What every verdict carries: what it holds for, and what the search has seen."""
 
     program: str
-    era: str
-    rules: tuple[str, ...]
-    """Rules that differ from the era's, as ``RULE=VALUE``."""
-    geometry: Mapping[str, int] = field(hash=False)
-    memory: str = "sc"
-    tlb: str = "on-access"
+    setting: Setting
     bounds: tuple[Bound, ...] = ()
     """The numbers of each bound begun; only those of `Exhausted` are all complete."""
     waiting: int = 0
@@ -253,7 +295,7 @@ class Unseen(_Seen):
     """What was drawn beyond the bound, where it did not hold either."""
 
     def __str__(self) -> str:
-        where = within(self.bound, delays=delays(self.memory, self.tlb))
+        where = within(self.bound, delays=self.setting.delays)
         return f"never so {where}: {'; '.join(self.never)}"
 
 
@@ -272,7 +314,7 @@ class Exhausted(_Seen):
         where = "drawn before" if self.bound is None else "beyond the bound"
         beyond = "" if self.beyond is None else f"; {where}: {self.beyond}"
         return (
-            f"exhausted: nothing fails {within(self.bound, delays=delays(self.memory, self.tlb))} "
+            f"exhausted: nothing fails {within(self.bound, delays=self.setting.delays)} "
             f"({counted(self.schedules, 'schedule')}, {self.pruned:,} cut as seen before){beyond}"
         )
 
@@ -307,8 +349,8 @@ class Inconclusive(_Seen):
 Verdict: TypeAlias = Found | Unseen | Exhausted | NotFound | Inconclusive
 
 
-@dataclass(frozen=True, slots=True)
-class Replay(_NeverBare):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replay(_About):
     """What running a token's execution again came to."""
 
     outcome: Literal["reproduced", "not-reproduced", "cannot", "stopped"]
@@ -321,10 +363,7 @@ class Replay(_NeverBare):
     """How it ended; under other rules that may be another failure."""
     report: str | None
     program: str
-    era: str
-    rules: tuple[str, ...]
-    memory: str = "sc"
-    tlb: str = "on-access"
+    setting: Setting
     data: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def __str__(self) -> str:
@@ -335,52 +374,3 @@ class Replay(_NeverBare):
             "stopped": "not seen to its end",
         }[self.outcome]
         return words if self.report is None else f"{words}\n{self.report}"
-
-
-def results_words(results: Mapping[str, int]) -> str:
-    """``EFAULT in all 13``, ``0 in 9, EBUSY in 4``."""
-    if len(results) == 1:
-        [(result, times)] = results.items()
-        return f"{result} in all {times:,}"
-    often = sorted(results.items(), key=lambda each: -each[1])
-    return ", ".join(f"{result} in {times:,}" for result, times in often) or "in none"
-
-
-def classes_words(classes: int, *, exact: bool) -> str:
-    """How many classes, in words."""
-    about = "" if exact else "about "
-    return f"{about}{classes:,} distinct class{'' if classes == 1 else 'es'}"
-
-
-def unseen_words(unseen: float, executions: int) -> str:
-    """The unseen share in words: an estimate, and below what so many executions can tell."""
-    if unseen == 0 and executions > 0:
-        return f"below {1 / executions:.2%}"
-    return f"about {unseen:.1%}"
-
-
-def costs(bound: int, *, delays: bool) -> str:
-    """So many preemptions in words; where stores or translations come late, those count too."""
-    words = counted(bound, "preemption")
-    return f"{words} or {'delay' if bound == 1 else 'delays'}" if delays else words
-
-
-def within(bound: int | None, *, delays: bool = False) -> str:
-    """A bound in words."""
-    match bound:
-        case None:
-            return "in any schedule"
-        case 0:
-            return f"in any schedule without a preemption{' or a delay' if delays else ''}"
-        case _:
-            return f"in any schedule with at most {costs(bound, delays=delays)}"
-
-
-def delays(memory: str, tlb: str) -> bool:
-    """Whether a bound counts more than preemptions."""
-    return memory != "sc" or tlb != "on-access"
-
-
-def counted(n: int, noun: str) -> str:
-    """``1 schedule``, ``1,234 schedules``."""
-    return f"{n:,} {noun}{'' if n == 1 else 's'}"

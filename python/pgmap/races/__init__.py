@@ -19,7 +19,7 @@ from pgmap._output import Output
 from pgmap._race import add_races, every, find, full, line
 from pgmap._signals import Signals
 from pgmap._weak import sentence
-from pgmap.verdicts import counted
+from pgmap._words import counted
 
 
 class Races:
