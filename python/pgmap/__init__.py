@@ -6,7 +6,7 @@ interleavings of a program and `replay` runs one again. What they answer are the
 are modules: ``python -m pgmap`` lists them.
 """
 
-from pgmap import errors, results, verdicts
+from pgmap import build, errors, results, verdicts
 from pgmap._core import Program, World, build_info, version
 from pgmap._search import explore, replay
 from pgmap.errors import PgmapError
@@ -54,6 +54,7 @@ __all__ = [
     "Waiter",
     "World",
     "__version__",
+    "build",
     "build_info",
     "errors",
     "explore",

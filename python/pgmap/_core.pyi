@@ -31,6 +31,7 @@ from pgmap._core_api import (
     StressProgress,
     StressReport,
 )
+from pgmap.build import Builder
 from pgmap.results import (
     Extent,
     Holder,
@@ -135,6 +136,8 @@ class Program:
     def __new__(cls, text: str) -> Program: ...
     @staticmethod
     def parse(text: str) -> Program: ...
+    @staticmethod
+    def build() -> Builder: ...
     @property
     def text(self) -> str: ...
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypedDict
 
 from pgmap import _core
@@ -19,6 +19,7 @@ from pgmap._core_api import Finding as FindingDict
 from pgmap._core_api import Setting as SettingDict
 from pgmap._here import here
 from pgmap._options import ExploreOptions, Rules, pairs
+from pgmap.build import Builder, text_of
 from pgmap.verdicts import (
     Bound,
     Coverage,
@@ -42,8 +43,10 @@ SLICE_SECONDS = 0.05
 
 
 def explore(
-    program: str | _core.Program,
+    program: str | _core.Program | Builder | None = None,
     *,
+    setup: Builder | Callable[[Builder], object] | None = None,
+    workers: Sequence[Callable[..., object]] | None = None,
     era: str = ExploreOptions.era,
     rules: Rules | None = ExploreOptions.rules,
     geometry: Mapping[str, int] | None = ExploreOptions.geometry,
@@ -62,6 +65,8 @@ def explore(
 ) -> Verdict:
     """Search the schedules of `program` for one that breaks it.
 
+    Instead of a program, `workers` may be functions, of which each is called once with a worker to
+    record what that one does, and `setup` what was before; see `pgmap.build.recorded`.
     `rules` changes rules of `era`; `geometry` changes sizes of a machine just large enough.
     `preemptions` bounds the search (`None`: no bound), `schedules` and `seconds` are its budget.
     `max_steps` is the most points of one execution (`None`: 100,000): one that goes on longer is
@@ -80,8 +85,7 @@ def explore(
     `progress` is called about twenty times a second, in this thread, with a dictionary of how far
     the search is; an exception there, or Ctrl-C, ends the search.
     """
-    if not isinstance(program, str | _core.Program):
-        raise TypeError(f"program must be a str or a Program, not {type(program).__name__}")
+    text = text_of(program, setup, workers)
     options = ExploreOptions(
         era=era,
         rules=rules,
@@ -98,7 +102,6 @@ def explore(
         speculative_tlb=speculative_tlb,
         known=known,
     )
-    text = program if isinstance(program, str) else program.text
     run = _core.explore_start(options.config(program=text))
     try:
         while not run.wait(SLICE_SECONDS):

@@ -24,6 +24,7 @@ __all__ = [
     "BusError",
     "Busy",
     "DeadlineExceeded",
+    "DoesNotHold",
     "EraError",
     "Exists",
     "FatalSignal",
@@ -327,6 +328,10 @@ class RaceError(PgmapError, ValueError):
 
 class EraError(PgmapError, ValueError):
     """No such era."""
+
+
+class DoesNotHold(PgmapError, AssertionError):
+    """A verdict that a test does not accept: the report, the token and a test to paste."""
 
 
 class ReplayImpossible(PgmapError):

@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NoReturn, TypeAlias
 
+from pgmap._paste import to_paste
 from pgmap._words import classes_words, counted, delays, results_words, unseen_words, within
+from pgmap.errors import DoesNotHold
 
 __all__ = [
     "Bound",
@@ -252,6 +254,16 @@ class _Seen(_About):
     """Why this may say less than it seems to: steps that always failed, set-up that races."""
     lock_orders: tuple[LockOrder, ...] = ()
     """Locks that were waited for in the wrong order, whoever was stuck or not."""
+
+    def assert_holds(self, *, exhausted: bool = False) -> None:
+        """Raise `DoesNotHold` unless nothing broke; for tests.
+
+        With `exhausted` a search whose budget was spent before a bound was exhausted does not hold
+        either. One that proves nothing never does.
+        """
+        accepted = (Exhausted,) if exhausted else (Exhausted, NotFound)
+        if not isinstance(self, accepted):
+            raise DoesNotHold(to_paste(self))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

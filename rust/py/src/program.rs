@@ -32,6 +32,12 @@ impl Program {
         Self::new(py, text)
     }
 
+    /// A program to be built step by step, as `with Program.build() as p:`; see `pgmap.build`.
+    #[staticmethod]
+    fn build(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+        PyModule::import(py, "pgmap.build")?.getattr("Builder")?.call0()
+    }
+
     /// The program in its canonical form.
     #[getter]
     fn text(&self) -> &str {
