@@ -56,8 +56,9 @@ def told(thing: Callable[..., object]) -> bool:
 
 
 def test_explore_takes_every_option_of_a_search_with_its_default() -> None:
-    *rest, progress = list(inspect.signature(explore).parameters.values())[1:]
-    assert progress.name == "progress"
+    program, setup, workers, *rest, progress = inspect.signature(explore).parameters.values()
+    names = (program.name, setup.name, workers.name, progress.name)
+    assert names == ("program", "setup", "workers", "progress")
     taken = {p.name: (p.annotation, p.default) for p in rest}
     assert taken == {f.name: (f.type, f.default) for f in fields(ExploreOptions)}
 
