@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::panic::Location;
 
 use pgmap_sched::{
-    Defect, Effect, Model, Object, Step, Task, Verb, Wait, choose, current, fail, point,
+    Defect, Effect, Model, Object, Step, Task, Verb, Wait, WaitClass, choose, current, fail, point,
     point_when, record, relax, settle, value,
 };
 
@@ -74,7 +74,7 @@ impl Stage {
         let me = current().unwrap_or(Task(0));
         let (owner, bit) = (&self.owners[lock.0], 1 << me.0);
         let asleep = || woken_at.is_some_and(|cond| self.asleep[cond.0].get() & bit != 0);
-        let class = if woken_at.is_some() { "condition" } else { "lock" };
+        let class = WaitClass::named(if woken_at.is_some() { "condition" } else { "lock" });
         let wait = Wait { class, object: lock.0 as u64, owner: &|| owner.get() };
         point_when(Stage::step(LOCK, object_of(lock), Effect::Write), wait, &|| {
             owner.get().is_none() && !asleep()

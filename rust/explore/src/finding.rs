@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::explored::{ExploredWorld, code};
 use crate::names::function;
 use crate::scenario::Scenario;
-use crate::stuck::{FOR_A_PAGE, Need, Sleeper, is_asked_for, sleepers};
+use crate::stuck::{Need, Sleeper, is_asked_for, sleepers};
 
 /// What kind of thing went wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -313,10 +313,7 @@ impl Namer<'_> {
     /// "w1 waits for page to become idle (pfn 0x5), held by w0 pin 0 until w0 unpin".
     fn wait(&self, one: &Sleeper<'_>) -> String {
         let Sleeper { wait, needs, .. } = one;
-        let object = match (wait.class, one.page) {
-            (FOR_A_PAGE, Some(pfn)) => format!(" (pfn {:#x})", pfn.0),
-            _ => String::new(),
-        };
+        let object = one.awaited().map_or_else(String::new, |pfn| format!(" (pfn {:#x})", pfn.0));
         let held: Vec<String> = needs.iter().filter_map(|need| self.need(need)).collect();
         let held = match (wait.owner, held.as_slice()) {
             (Some(owner), []) => format!(", held by {}", self.name(owner)),

@@ -13,32 +13,46 @@
 //! So a ring stays one beside a wait of the program's own, and whoever waits behind such a wait is in no ring.
 
 use pgmap_mm::dax::PAGE_IDLE;
+use pgmap_mm::lock_order::is_of_changes;
 use pgmap_mm::page::Pfn;
 use pgmap_mm::pagemap::REFERENCES;
 use pgmap_mm::world::{HeldBy, Holder, IN_FLIGHT, World};
-use pgmap_prim::Cpu;
+use pgmap_prim::{Cpu, Ends, WaitClass};
 use pgmap_program::Op;
 use pgmap_program::op::{Drain, PipeNo, Unpin, WorkerId};
 use pgmap_sched::{Blocked, Task};
 
 use crate::explored::{ExploredWorld, Standing};
 
-/// The wait of a layout break; its object is a frame.
-pub(crate) const FOR_A_PAGE: &str = PAGE_IDLE.name;
-/// The wait of unbind.
-pub(crate) const FOR_A_PAGEMAP: &str = REFERENCES.name;
-/// The wait of direct I/O for its device.
-const FOR_A_DEVICE: &str = IN_FLIGHT.name;
-/// Waits for sections that others are in; nobody notes who they are.
-const FOR_SECTIONS: [&str; 5] = [
-    "synchronize_srcu",
-    "synchronize_rcu",
-    "percpu_ref_switch_waitq",
-    "tlb_remove_table_sync_one",
-    "flush_tlb",
-];
-/// The locks of calls that change a file or the device. No fault and no unpin takes them.
-const OF_CHANGES: [&str; 2] = ["i_rwsem", "device lock"];
+/// What a task waits for, as far as who can end it depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum For {
+    /// A page without references, by a layout break. Its object is a frame.
+    Page,
+    /// A pagemap without references, by unbind.
+    Pagemap,
+    /// The device, by direct I/O.
+    Device,
+    /// The end of sections that others are in; nobody notes who they are.
+    Sections,
+    /// A lock of those who change a file or the device.
+    Changes,
+    /// What its owner gives back, and nobody else can: any other lock.
+    Owner,
+}
+
+impl For {
+    fn of(class: WaitClass) -> Self {
+        match (class, class.ends) {
+            (PAGE_IDLE, _) => Self::Page,
+            (REFERENCES, _) => Self::Pagemap,
+            (IN_FLIGHT, _) => Self::Device,
+            (_, Ends::WithSections) => Self::Sections,
+            (_, Ends::WithLock { .. }) if is_of_changes(class) => Self::Changes,
+            (_, Ends::WithLock { .. } | Ends::WithEvent) => Self::Owner,
+        }
+    }
+}
 
 /// Something that a sleeper needs to be let go.
 pub(crate) struct Need {
@@ -53,7 +67,8 @@ pub(crate) struct Need {
 /// A blocked task.
 pub(crate) struct Sleeper<'a> {
     pub(crate) wait: &'a Blocked,
-    /// The page it waits for, when it does.
+    what: For,
+    /// The page it waits for, when it does; of a pagemap, the first in use.
     pub(crate) page: Option<Pfn>,
     pub(crate) needs: Vec<Need>,
     /// See the module's introduction.
@@ -63,7 +78,15 @@ pub(crate) struct Sleeper<'a> {
 impl Sleeper<'_> {
     /// Whether it waits for references on pages.
     pub(crate) fn is_for_pages(&self) -> bool {
-        [FOR_A_PAGE, FOR_A_PAGEMAP].contains(&self.wait.class)
+        match self.what {
+            For::Page | For::Pagemap => true,
+            For::Device | For::Sections | For::Changes | For::Owner => false,
+        }
+    }
+
+    /// The page that its layout break waits for.
+    pub(crate) fn awaited(&self) -> Option<Pfn> {
+        self.page.filter(|_| self.what == For::Page)
     }
 
     /// Whom it waits for.
@@ -96,9 +119,8 @@ pub(crate) fn sleepers<'a>(explored: &ExploredWorld, waits: &'a [Blocked]) -> Ve
 pub(crate) fn is_asked_for(explored: &ExploredWorld, all: &[Sleeper<'_>]) -> bool {
     let asks = |worker: WorkerId| {
         all.iter().any(|one| {
-            let class = one.wait.class;
             explored.role(one.wait.task).worker == Some(worker)
-                && (one.is_for_pages() || OF_CHANGES.contains(&class))
+                && (one.is_for_pages() || one.what == For::Changes)
         })
     };
     let stuck = all.iter().filter(|one| !one.free);
@@ -114,13 +136,14 @@ fn sleeper<'a>(explored: &ExploredWorld, wait: &'a Blocked, waits: &[Blocked]) -
         });
         held.unwrap_or_default()
     };
-    let (page, needs) = match wait.class {
-        FOR_A_PAGE => look(|_, wait| vec![Pfn(u32::try_from(wait.object).unwrap_or(u32::MAX))]),
-        FOR_A_PAGEMAP => look(|world, _| {
+    let what = For::of(WaitClass::of(wait.class));
+    let (page, needs) = match what {
+        For::Page => look(|_, wait| vec![Pfn(u32::try_from(wait.object).unwrap_or(u32::MAX))]),
+        For::Pagemap => look(|world, _| {
             let in_use = |pfn: &Pfn| world.observe(*pfn).refcount != 0;
             world.dax.span.iter().filter(in_use).collect()
         }),
-        FOR_A_DEVICE => {
+        For::Device => {
             let given_back = waits.iter().filter_map(|other| {
                 let step = step(explored, other.task, |op| matches!(op, Op::Sleep))?;
                 Some((other.task, Some(step)))
@@ -128,12 +151,12 @@ fn sleeper<'a>(explored: &ExploredWorld, wait: &'a Blocked, waits: &[Blocked]) -
             let given_back = given_back.collect();
             (None, vec![Need { by: None, given_back, kept_by: None }])
         }
-        class => {
+        For::Sections | For::Changes | For::Owner => {
             let blocked = |task: &Task| waits.iter().any(|wait| wait.task == *task);
             let others = waits.iter().map(|other| other.task).filter(|task| *task != wait.task);
             let holds: Vec<_> = match wait.owner {
                 Some(owner) => [owner].into_iter().filter(blocked).collect(),
-                None if FOR_SECTIONS.contains(&class) => others.collect(),
+                None if what == For::Sections => others.collect(),
                 None => Vec::new(),
             };
             let given_back: Vec<_> = holds.into_iter().map(|task| (task, None)).collect();
@@ -142,7 +165,7 @@ fn sleeper<'a>(explored: &ExploredWorld, wait: &'a Blocked, waits: &[Blocked]) -
             (None, need.into_iter().collect())
         }
     };
-    Sleeper { wait, page, needs, free: false }
+    Sleeper { wait, what, page, needs, free: false }
 }
 
 /// Who holds references on a page, beyond its mappings, and who gives them back.

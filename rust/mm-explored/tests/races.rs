@@ -84,7 +84,7 @@ impl Race {
         let plan = Plan { bound: Some(1), ..Plan::default() };
         let excused = self.excused;
         let mut judge = |failure: &Failure, _: &Schedule| match failure {
-            Failure::Deadlock { waits, .. } if waits.iter().all(|it| it.class == excused) => {
+            Failure::Deadlock { waits, .. } if waits.iter().all(|it| it.class.name == excused) => {
                 Judgement::Continue
             }
             _ => Judgement::Stop,

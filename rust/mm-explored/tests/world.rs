@@ -177,7 +177,10 @@ fn a_pin_that_is_kept_leaves_the_truncation_waiting_for_it() {
     let Outcome::Found { failure: Failure::Deadlock { waits, .. }, .. } = outcome else {
         panic!("{outcome:?}");
     };
-    assert_eq!((waits.len(), waits[0].task, waits[0].class), (1, Task(1), "page to become idle"));
+    assert_eq!(
+        (waits.len(), waits[0].task, waits[0].class.name),
+        (1, Task(1), "page to become idle")
+    );
 }
 
 #[test]

@@ -6,7 +6,7 @@
 //! each other. Locks of one class are not compared: those are taken by rules of their own, which stand where
 //! they are taken (claims in ascending order).
 
-use prim::LockClass;
+use prim::{Ends, LockClass, WaitClass};
 
 macro_rules! lock_order {
     ($($(#[$doc:meta])+ $name:ident $label:literal;)+) => {
@@ -23,6 +23,16 @@ macro_rules! lock_order {
         /// Every lock of the protocol, outermost first.
         pub const LOCK_ORDER: &[LockClass] = &[$($name),+];
     };
+}
+
+/// Whether a wait is for a lock of those who change a file or the device: one that goes outside `mmap_lock`. No fault
+/// takes such a lock, for it runs under that one, and no unpin does; who has one may sleep for a page that is held.
+#[must_use]
+pub fn is_of_changes(class: WaitClass) -> bool {
+    match class.ends {
+        Ends::WithLock { rank } => rank < MMAP_LOCK.rank,
+        Ends::WithEvent | Ends::WithSections => false,
+    }
 }
 
 lock_order! {
@@ -64,4 +74,20 @@ lock_order! {
     PIPE "pipe";
     /// I/O in flight.
     BIO "bio";
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+
+    use super::*;
+
+    #[test]
+    fn those_who_change_a_file_or_the_device_have_the_outermost_locks() {
+        let of_changes = |class: &&LockClass| is_of_changes(class.waits);
+        let names: Vec<&str> = LOCK_ORDER.iter().filter(of_changes).map(LockClass::name).collect();
+        assert_eq!(names, ["device lock", "i_rwsem"]);
+        assert!(!is_of_changes(LockClass::innermost("slab").waits));
+        assert!(!is_of_changes(WaitClass::sections("synchronize_rcu")));
+    }
 }

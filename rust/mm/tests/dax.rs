@@ -159,7 +159,9 @@ fn everybody_who_waits_for_a_locked_entry_is_served() {
         threads.spawn(|| {
             world.store(&fixture.cpu(2), W0, &Store { map: M, page: 1, value: 5 }).expect("stored")
         });
-        until(|| fixture.machine.waiters().iter().any(|w| w.task.0 == 2 && w.class == "flush_tlb"));
+        until(|| {
+            fixture.machine.waiters().iter().any(|w| w.task.0 == 2 && w.class.name == "flush_tlb")
+        });
         for task in 3..8 {
             let fixture = &fixture;
             threads.spawn(move || {
@@ -179,7 +181,7 @@ fn everybody_who_waits_for_a_locked_entry_is_served() {
             });
         }
         (3..8).for_each(|task| fixture.until_waits_for(task, "DAX entry"));
-        let holder = fixture.machine.waiters().into_iter().find(|w| w.class == "DAX entry");
+        let holder = fixture.machine.waiters().into_iter().find(|w| w.class.name == "DAX entry");
         assert_eq!(holder.and_then(|w| w.owner).map(|task| task.0), Some(2), "and know for whom");
         drop(access);
     });

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
 use common::*;
+use pgmap_mm::dax::PAGE_IDLE;
 use pgmap_mm::world::{Failure, Return};
 use prim::{Cpu, Lease, TaskId};
 use program::op::{
@@ -237,7 +238,7 @@ fn threads_that_run_out_of_memory_in_the_middle_leave_a_machine_at_rest() {
             // Two that hold each other's page wait for ever: whoever sleeps for a page gets a signal.
             while running.load(Relaxed) > 0 {
                 for waiter in fixture.machine.waiters() {
-                    if waiter.class == "page to become idle" {
+                    if waiter.class == PAGE_IDLE {
                         fixture.machine.signal(waiter.task);
                     }
                 }

@@ -403,7 +403,7 @@ fn a_lookup_keeps_what_it_looks_at_until_its_section_ends() {
         let cpu = all.cpu(0);
         let section = cpu.rcu_read_lock();
         inside.store(1, Relaxed);
-        let waits = || all.machine.waiters().iter().any(|it| it.class == "synchronize_rcu");
+        let waits = || all.machine.waiters().iter().any(|it| it.class.name == "synchronize_rcu");
         until(|| waits() || gone.load(Relaxed) == 1);
         assert_eq!((all.maps.percpu.live(), gone.load(Relaxed)), (1, 0), "the ref is still there");
         drop(section);

@@ -112,7 +112,7 @@ fn sleeps<R: Send>(
 
 fn sleeping(fixture: &Fixture, class: &str) -> bool {
     let waiters = fixture.machine.waiters();
-    waiters.iter().any(|waiter| waiter.task == TaskId(2) && waiter.class == class)
+    waiters.iter().any(|waiter| waiter.task == TaskId(2) && waiter.class.name == class)
 }
 
 #[test]
@@ -326,8 +326,8 @@ fn a_pinner_that_must_fault_deadlocks_with_a_truncate_that_keeps_the_lock() {
         };
         assert_eq!(task, TaskId(1));
         let faulter = waiters.iter().find(|waiter| waiter.task == TaskId(1)).expect("itself");
-        assert_eq!((faulter.class, faulter.owner), ("invalidate_lock", Some(TaskId(2))));
-        assert!(waiters.iter().any(|waiter| waiter.task == TaskId(2) && waiter.class == IDLE));
+        assert_eq!((faulter.class.name, faulter.owner), ("invalidate_lock", Some(TaskId(2))));
+        assert!(waiters.iter().any(|waiter| waiter.task == TaskId(2) && waiter.class.name == IDLE));
         assert!(truncate.join().expect("abandoned, not panicked").is_err());
     });
 }
@@ -363,7 +363,10 @@ fn a_scan_that_goes_to_the_next_index_finds_the_huge_entry_for_ever() {
     let Err(Stopped::Poisoned(Poison::Hang { waiters, .. })) = stopped else {
         panic!("{stopped:?}")
     };
-    assert_eq!(waiters.iter().map(|waiter| waiter.class).collect::<Vec<_>>(), ["cond_resched"]);
+    assert_eq!(
+        waiters.iter().map(|waiter| waiter.class.name).collect::<Vec<_>>(),
+        ["cond_resched"]
+    );
 }
 
 /// What a page counts while it is unmapped and a CPU is in the middle of an access to it.

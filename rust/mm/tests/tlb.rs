@@ -142,7 +142,7 @@ fn a_page_table_without_entries_waits_for_walks_of_the_hardware_too() {
                 .munmap(&fixture.cpu(2), W0, &Munmap { map: M, range: None })
                 .expect("munmap")
         });
-        let waits = || fixture.machine.waiters().iter().any(|it| it.class == "flush_tlb");
+        let waits = || fixture.machine.waiters().iter().any(|it| it.class.name == "flush_tlb");
         until(|| waits() || unmap.is_finished());
         assert_eq!(fixture.world.dax.vm.live_tables(), 1, "unlinked, and not free");
         drop(walk);

@@ -22,7 +22,7 @@ fn tally(fixture: &Fixture, tally: Tally) -> u64 {
 
 /// Whether `task` busy-waits or sleeps for something of this class.
 fn waits(fixture: &Fixture, task: u32, class: &str) -> bool {
-    fixture.machine.waiters().iter().any(|w| w.task.0 == task && w.class == class)
+    fixture.machine.waiters().iter().any(|w| w.task.0 == task && w.class.name == class)
 }
 
 #[test]

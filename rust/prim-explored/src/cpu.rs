@@ -7,8 +7,8 @@ use core::{cell::Cell, fmt, marker::PhantomData, panic::Location, time::Duration
 use pgmap_sched::{self as sched, Defect, Effect};
 
 use crate::{
-    AtomicUsize, CpuId, Lease, LockClass, Machine, Poison, Signal, Tally, TaskId, Waiter, Warn,
-    WarnRecord, code,
+    AtomicUsize, CpuId, Lease, LockClass, Machine, Poison, Signal, Tally, TaskId, WaitClass,
+    Waiter, Warn, WarnRecord, code,
     guard::{self, AccessGuard, IrqGuard, LeafSection, RcuGuard},
     lock::order::HeldLocks,
     object,
@@ -224,7 +224,7 @@ impl<'m> Cpu<'m> {
             abandon(self.machine);
         }
         if self.relaxed.get() >= RELAX_PATIENCE {
-            self.hang("cpu_relax", 0, 0);
+            self.hang(WaitClass::event("cpu_relax"), 0, 0);
         }
     }
 
@@ -272,7 +272,7 @@ impl<'m> Cpu<'m> {
     /// Outside a run: nobody will end this wait. The machine is dead, and we leave. In a run this is not
     /// reached: there a wait without end is a deadlock, which the engine finds.
     #[cold]
-    pub(crate) fn hang(&self, class: &'static str, object: u64, owner: u32) {
+    pub(crate) fn hang(&self, class: WaitClass, object: u64, owner: u32) {
         let task = self.task();
         let owner = self.machine.task_of_owner(owner);
         let (cpu, for_) = (self.id(), Duration::ZERO);

@@ -65,6 +65,7 @@ pub mod table;
 mod turn;
 pub mod verb;
 pub mod wait;
+mod wait_class;
 pub mod waiter;
 pub mod waiting;
 pub mod warn;
@@ -102,6 +103,6 @@ pub use wait::{
     wait_event, wait_event_exclusive, wait_var_event, wake_up_all, wake_up_one, wake_up_var,
 };
 pub use waiter::Waiter;
-pub use waiting::{Interrupted, Sleep, WaitClass, Waiting};
+pub use waiting::{Ends, Interrupted, Sleep, WaitClass, Waiting};
 pub use warn::{Warn, WarnRecord, code};
 pub use zero::{Field, Layout, PlainData, ZeroInit};

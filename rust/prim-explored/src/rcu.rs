@@ -18,7 +18,7 @@ use core::panic::Location;
 use pgmap_sched::{self as sched, Effect, Step, Verb};
 
 use crate::{
-    Cpu, Machine, Warn, code,
+    Cpu, Machine, WaitClass, Warn, code,
     section::{self, Kind, Waiters},
     slot::Slot,
     step::{self, Site, Until},
@@ -85,7 +85,7 @@ fn wait(cpu: &Cpu<'_>, verb: Verb, whom: &Waiters, site: Site) -> Crossed {
     if !found.is_empty() {
         let first = || found.iter().find(|it| it.lasts(cpu.machine));
         let until = Until {
-            class: verb::verb_name(verb),
+            class: WaitClass::sections(verb::verb_name(verb)),
             object: found[0].slot as u64,
             owner: &|| first().map_or(0, |it| it.slot as u32 + 1),
             ready: &|| first().is_none(),
@@ -94,7 +94,7 @@ fn wait(cpu: &Cpu<'_>, verb: Verb, whom: &Waiters, site: Site) -> Crossed {
         found.iter().filter_map(|it| it.runner).for_each(|task| stores.note(task));
     }
     if step::in_task() && !stores.landed() {
-        step::wait_for(step, "stores in flight", &|| stores.landed());
+        step::wait_for(step, WaitClass::event("stores in flight"), &|| stores.landed());
     }
     Crossed(!found.is_empty())
 }

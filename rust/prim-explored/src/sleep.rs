@@ -103,7 +103,7 @@ fn go_to_sleep(
     }
     let step = Step { verb: verb::SCHEDULE, object: key.object(), effect: Effect::Read, site };
     let until = Until {
-        class: waiting.class.name,
+        class: *waiting.class,
         object: waiting.object,
         owner: &|| waiting.owner,
         ready: &ready,

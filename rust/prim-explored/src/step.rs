@@ -6,9 +6,9 @@
 use pgmap_sched::{self as sched, Effect, Object, Step, Task, Verb, Wait};
 
 use crate::{
-    Cpu, in_use, object,
+    Cpu, WaitClass, in_use, object,
     section::{self, Pace},
-    store_buffer,
+    store_buffer, wait_class,
 };
 
 pub(crate) use crate::event::{Site, in_task, record};
@@ -66,7 +66,7 @@ pub(crate) fn touch_word(address: usize, effect: Effect) {
 
 /// What a task waits for before a step.
 pub(crate) struct Until<'a> {
-    pub(crate) class: &'static str,
+    pub(crate) class: WaitClass,
     pub(crate) object: u64,
     /// Signature of who can end the wait, asked while it lasts; 0 if nobody knows.
     pub(crate) owner: &'a dyn Fn() -> u32,
@@ -80,7 +80,7 @@ pub(crate) fn point_when(cpu: &Cpu<'_>, step: Step, until: &Until<'_>) {
         store_buffer::drain_own(step.site);
         let _ = section::advance();
         let owner: &dyn Fn() -> Option<Task> = &|| cpu.machine().runner((until.owner)());
-        let wait = Wait { class: until.class, object: until.object, owner };
+        let wait = Wait { class: wait_class::number(until.class), object: until.object, owner };
         sched::point_when(step, wait, until.ready);
     } else if !(until.ready)() {
         cpu.hang(until.class, until.object, (until.owner)());
@@ -88,9 +88,9 @@ pub(crate) fn point_when(cpu: &Cpu<'_>, step: Step, until: &Until<'_>) {
 }
 
 /// A step about store buffers that is not enabled until its condition holds.
-pub(crate) fn wait_for(step: Step, class: &'static str, ready: &dyn Fn() -> bool) {
+pub(crate) fn wait_for(step: Step, class: WaitClass, ready: &dyn Fn() -> bool) {
     let _ = section::advance();
-    sched::point_when(step, Wait::unowned(class, step.object.0), ready);
+    sched::point_when(step, Wait::unowned(wait_class::number(class), step.object.0), ready);
 }
 
 /// What a task that waits will do. Caller: [`in_task`].

@@ -41,7 +41,7 @@ use std::collections::VecDeque;
 use pgmap_sched::{self as sched, Effect, MOST_TASKS, Step, Task, Verb};
 
 use crate::{
-    hardware, in_use, object,
+    WaitClass, hardware, in_use, object,
     step::{self, Site},
     table, verb,
 };
@@ -286,7 +286,7 @@ fn empty(me: usize, site: Site) {
         return;
     }
     let step = Step { verb: verb::SMP_MB, object: object::buffer(me), effect: Effect::Read, site };
-    step::wait_for(step, "store buffer", &|| !pending(me));
+    step::wait_for(step, WaitClass::event("store buffer"), &|| !pending(me));
     BUFFERS.with(|buffers| buffers[me].known.set(buffers[me].drained.get()));
 }
 
@@ -340,7 +340,7 @@ pub fn drain(owner: Task) {
     };
     loop {
         let next = BUFFERS.with(|buffers| buffers[owner].stores.borrow().front().map(Store::step));
-        step::wait_for(next.unwrap_or(nothing), "a store", &|| pending(owner));
+        step::wait_for(next.unwrap_or(nothing), WaitClass::event("a store"), &|| pending(owner));
         let Some(store) = pop(owner) else { return };
         match store.what {
             What::Word { bytes, value } => {

@@ -38,7 +38,7 @@ zeroed! {
     }
 }
 
-static EVENT: WaitClass = WaitClass { name: "event" };
+static EVENT: WaitClass = WaitClass::event("event");
 const WAITING: Waiting = Waiting { class: &EVENT, object: 0, owner: 0 };
 const TASKS: usize = 2;
 const CODES: u32 = 24;

@@ -20,7 +20,7 @@ impl Guarded for Pair {
     const CLASS: LockClass = LockClass::new("pair", 6);
 }
 
-static EVENT: WaitClass = WaitClass { name: "event" };
+static EVENT: WaitClass = WaitClass::event("event");
 const WAITING: Waiting = Waiting { class: &EVENT, object: 0x2a, owner: 0 };
 
 #[test]
@@ -36,7 +36,7 @@ fn a_wait_that_nobody_can_end_gives_the_machine_up() {
             }
         });
         let Err(Stopped::Poisoned(Poison::Hang { waiters, .. })) = stopped else { panic!() };
-        assert_eq!((waiters[0].class, waiters[0].owner), ("pair", Some(TaskId(0))));
+        assert_eq!((waiters[0].class.name, waiters[0].owner), ("pair", Some(TaskId(0))));
         assert_eq!(machine.warnings()[0].warn.code, code::LOCK_RECURSION);
         assert!(!spin.is_locked() && !sem.is_locked());
     }

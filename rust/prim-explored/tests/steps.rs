@@ -21,7 +21,7 @@ impl Guarded for Pair {
     const CLASS: LockClass = LockClass::new("pair", 6);
 }
 
-static EVENT: WaitClass = WaitClass { name: "event" };
+static EVENT: WaitClass = WaitClass::event("event");
 const WAITING: Waiting = Waiting { class: &EVENT, object: 0x2a, owner: 0 };
 
 fn words() -> [AtomicU32; 3] {

@@ -26,7 +26,7 @@ impl Guarded for Count {
     const CLASS: LockClass = LockClass::new("count", 1);
 }
 
-static GO: WaitClass = WaitClass { name: "go" };
+static GO: WaitClass = WaitClass::event("go");
 const GOING: Waiting = Waiting { class: &GO, object: 0, owner: 0 };
 
 /// What memory and machine may do.

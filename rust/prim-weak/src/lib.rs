@@ -78,6 +78,6 @@ pub use slab::Slab;
 pub use strength::Strength;
 pub use wait::{wait_event, wait_var_event, wake_up_all, wake_up_var};
 pub use waiter::Waiter;
-pub use waiting::{Interrupted, Sleep, WaitClass, Waiting};
+pub use waiting::{Ends, Interrupted, Sleep, WaitClass, Waiting};
 pub use warn::{Warn, WarnRecord, code};
 pub use zero::{PlainData, ZeroInit};

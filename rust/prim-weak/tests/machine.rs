@@ -58,7 +58,7 @@ fn words<const N: usize>() -> [AtomicU32; N] {
     ZeroInit::zeroed()
 }
 
-static EVENT: WaitClass = WaitClass { name: "event" };
+static EVENT: WaitClass = WaitClass::event("event");
 static BIT: LockClass = LockClass::new("bit", 7);
 
 /// `current` names one of two objects; the updater moves it and then breaks the other one.

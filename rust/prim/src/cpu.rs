@@ -64,8 +64,8 @@ struct Depth {
 const TURNS_PER_GLANCE: u32 = 16;
 const TURNS_PER_LOOK: u32 = 1024;
 
-static RELAXING: WaitClass = WaitClass { name: "cpu_relax" };
-static RETRYING: WaitClass = WaitClass { name: "cond_resched" };
+static RELAXING: WaitClass = WaitClass::event("cpu_relax");
+static RETRYING: WaitClass = WaitClass::event("cond_resched");
 
 impl<'m> Cpu<'m> {
     /// The slot's word must just have been leased by the caller.

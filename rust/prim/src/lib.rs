@@ -89,7 +89,7 @@ pub use wait::{
     wait_event, wait_event_exclusive, wait_var_event, wake_up_all, wake_up_one, wake_up_var,
 };
 pub use waiter::Waiter;
-pub use waiting::{Interrupted, Sleep, WaitClass, Waiting};
+pub use waiting::{Ends, Interrupted, Sleep, WaitClass, Waiting};
 pub use warn::{Warn, WarnRecord, code};
 pub use watch::TaskState;
 pub use zero::{Field, Layout, PlainData, ZeroInit};

@@ -34,9 +34,9 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Crossed(pub bool);
 
-static GRACE_PERIOD: WaitClass = WaitClass { name: "synchronize_rcu" };
-static IPI: WaitClass = WaitClass { name: "tlb_remove_table_sync_one" };
-static SHOOT_DOWN: WaitClass = WaitClass { name: "flush_tlb" };
+static GRACE_PERIOD: WaitClass = WaitClass::sections("synchronize_rcu");
+static IPI: WaitClass = WaitClass::sections("tlb_remove_table_sync_one");
+static SHOOT_DOWN: WaitClass = WaitClass::sections("flush_tlb");
 
 /// Busy-waits first, since sections are short; then yields, since on few cores the reader may be
 /// preempted; then sleeps a little.

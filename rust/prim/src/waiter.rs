@@ -2,15 +2,14 @@
 
 use core::{fmt, time::Duration};
 
-use crate::{CpuId, TaskId};
+use crate::{CpuId, TaskId, WaitClass};
 
 /// A task that waits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Waiter {
     pub cpu: CpuId,
     pub task: TaskId,
-    /// Name of the [`WaitClass`](crate::WaitClass).
-    pub class: &'static str,
+    pub class: WaitClass,
     pub object: u64,
     /// Who holds what is waited for, if that is known and still leases its CPU.
     pub owner: Option<TaskId>,

@@ -42,7 +42,7 @@ impl Machine {
             (waits && task != NO_TASK).then(|| Waiter {
                 cpu: CpuId(id),
                 task: TaskId(task),
-                class: class.name,
+                class: *class,
                 object,
                 owner: self.task_of_owner(owner),
                 for_: Duration::from_nanos(now.saturating_sub(since)),

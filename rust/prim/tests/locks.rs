@@ -131,7 +131,7 @@ fn a_lock_wait_is_seen_with_its_class_and_holder() {
             });
             until_asleep(&machine, 1);
             let waiter = machine.waiters().remove(0);
-            assert_eq!((waiter.task, waiter.class), (TaskId(1), "counter"));
+            assert_eq!((waiter.task, waiter.class.name), (TaskId(1), "counter"));
             assert_eq!(waiter.owner, Some(TaskId(0)));
             drop((spin, write));
         });
@@ -359,7 +359,7 @@ fn who_spins_for_a_bit_spin_lock_is_told_and_ends_with_the_machine() {
             s.spawn(|| catch_abandon(|| bit_spin_lock(&cpu(&machine, 1), &word, &BIT)).is_err());
         until(|| !machine.waiters().is_empty());
         let waiter = &machine.waiters()[0];
-        assert_eq!((waiter.task, waiter.class), (TaskId(1), BIT.name()));
+        assert_eq!((waiter.task, waiter.class), (TaskId(1), BIT.waits));
         assert_eq!(waiter.owner, Some(TaskId(0)));
         machine.poison(Poison::Requested("enough".to_owned()));
         assert!(spinner.join().unwrap());

@@ -128,7 +128,7 @@ fn a_forgotten_wake_up_hangs_until_the_deadline() {
     };
     assert_eq!((task, tested.read()), (TaskId(7), 2));
     let [waiter] = waiters.as_slice() else { panic!("{waiters:?}") };
-    assert_eq!((waiter.task, waiter.class, waiter.object), (TaskId(7), "event", 0x2a));
+    assert_eq!((waiter.task, waiter.class.name, waiter.object), (TaskId(7), "event", 0x2a));
     assert_eq!(states(&machine), [SlotState::Idle], "the lease was given back");
     assert!(machine.poisoned().unwrap().to_string().contains("task 7 on cpu 0 waits for event"));
 }
@@ -278,7 +278,7 @@ fn a_sleep_that_nobody_is_left_to_end_ends_without_a_deadline() {
     }
     let told = watch.told.take();
     assert_eq!(told.len(), 1);
-    assert_eq!((told[0].task, told[0].class, told[0].object), (TaskId(7), EVENT.name, 0x2a));
+    assert_eq!((told[0].task, told[0].class.name, told[0].object), (TaskId(7), EVENT.name, 0x2a));
 
     let hang = catch_abandon(|| {
         let cpu = machine.lease(terms).unwrap();
@@ -382,7 +382,7 @@ fn a_grace_period_that_never_ends_is_a_hang_with_its_culprit() {
     let Err(Stopped::Poisoned(Poison::Hang { waiters, .. })) = stopped else {
         panic!("{stopped:?}")
     };
-    assert_eq!((waiters[0].class, waiters[0].owner), ("synchronize_rcu", Some(TaskId(1))));
+    assert_eq!((waiters[0].class.name, waiters[0].owner), ("synchronize_rcu", Some(TaskId(1))));
 }
 
 #[test]
@@ -397,7 +397,7 @@ fn a_busy_wait_past_its_deadline_is_a_hang() {
     let Err(Stopped::Poisoned(Poison::Hang { waiters, .. })) = stopped else {
         panic!("{stopped:?}")
     };
-    assert_eq!(waiters[0].class, "cpu_relax");
+    assert_eq!(waiters[0].class.name, "cpu_relax");
 }
 
 #[test]

@@ -64,7 +64,7 @@ pub(crate) fn waiter<'py>(py: Python<'py>, waiter: &Waiter) -> PyResult<Bound<'p
     let pfn = crate::waits::awaited(waiter).map(|pfn| pfn.0);
     let owner = waiter.owner.map(|task| Party::of(task.0).to_string());
     let worker = who.worker.map(|worker| worker.0);
-    build(py, "Waiter", (worker, who.op, waiter.class, pfn, owner, waiter.for_.as_secs_f64()))
+    build(py, "Waiter", (worker, who.op, waiter.class.name, pfn, owner, waiter.for_.as_secs_f64()))
 }
 
 pub(crate) fn violation<'py>(

@@ -10,7 +10,7 @@ use pgmap_prim::Waiter;
 
 /// The frame somebody waits for.
 pub(crate) fn awaited(waiter: &Waiter) -> Option<Pfn> {
-    (waiter.class == PAGE_IDLE.name).then(|| u32::try_from(waiter.object).ok().map(Pfn)).flatten()
+    (waiter.class == PAGE_IDLE).then(|| u32::try_from(waiter.object).ok().map(Pfn)).flatten()
 }
 
 /// "w0 close waits for page to become idle, pfn 18, since 2.0 s".
@@ -44,7 +44,7 @@ pub(crate) fn holders(
         frames.iter().flat_map(|pfn| of(*pfn)).collect()
     });
     let mut found: Vec<String> = found.unwrap_or_default();
-    if waiters.iter().any(|waiter| waiter.class == IN_FLIGHT.name) {
+    if waiters.iter().any(|waiter| waiter.class == IN_FLIGHT) {
         found.push("the slow device, until complete_io() or tick()".to_owned());
     }
     found

@@ -16,7 +16,7 @@ use crate::failure::{Blocked, Failure};
 use crate::guide::{End, Guide};
 use crate::place::{Place, State, tasks_of};
 use crate::runtime::Sleep;
-use crate::step::{Effect, Object, Step, Task};
+use crate::step::{Effect, Object, Step, Task, WaitClass};
 use crate::storm::STREAK;
 
 /// What is known of the current task when a decision falls.
@@ -174,7 +174,8 @@ impl Engine {
     /// Why a task that does not go on cannot; the owner is left for a deadlock's report.
     pub(crate) fn obstacle(&self, task: Task) -> Option<Blocked> {
         let Place { state, step, sleep } = *self.place(task);
-        let (class, object) = sleep.map_or(("relax", 0), |sleep| (sleep.class, sleep.object));
+        let relaxing = (WaitClass::RELAX, 0);
+        let (class, object) = sleep.map_or(relaxing, |sleep| (sleep.class, sleep.object));
         let blocked =
             |step: Option<Step>, site| Blocked { task, step, class, object, owner: None, site };
         match state {

@@ -2,7 +2,7 @@
 
 use core::panic::Location;
 
-use crate::step::{Step, Task};
+use crate::step::{Step, Task, WaitClass};
 
 /// A defect that the model found itself; the numbers are the caller's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -18,7 +18,7 @@ pub struct Blocked {
     pub task: Task,
     /// The step that cannot run. `None`: the task spins in [`relax`](crate::relax).
     pub step: Option<Step>,
-    pub class: &'static str,
+    pub class: WaitClass,
     pub object: u64,
     pub owner: Option<Task>,
     pub site: &'static Location<'static>,

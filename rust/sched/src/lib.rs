@@ -85,6 +85,6 @@ pub use schedule::{Departure, Payment, Schedule};
 pub use script::{Divergence, Sight};
 pub use search::{Doubt, Judgement, Limit, Outcome, Plan, Progress, Stats};
 pub use splitmix::SplitMix64;
-pub use step::{Effect, MOST_TASKS, Object, Step, Task, Verb, Wait};
+pub use step::{Effect, MOST_TASKS, Object, Step, Task, Verb, Wait, WaitClass};
 pub use strategy::{BadStrategy, Profile, Strategy};
 pub use wire::BadSchedule;

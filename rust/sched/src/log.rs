@@ -2,7 +2,7 @@
 
 use core::panic::Location;
 
-use crate::step::{Effect, Object, Step, Task, Verb};
+use crate::step::{Effect, Object, Step, Task, Verb, WaitClass};
 
 /// What an entry of a trace is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,8 +19,8 @@ pub enum Kind {
     Paid { value: u32, of: u32, nth: u32 },
     /// The caller's remark; not an event.
     Note { code: u32, a: u64, b: u64 },
-    /// The task cannot run its next step now; not an event. `class` is `"relax"` for a busy-wait.
-    Blocked { class: &'static str, object: u64 },
+    /// The task cannot run its next step now; not an event. `class` is [`WaitClass::RELAX`] for a busy-wait.
+    Blocked { class: WaitClass, object: u64 },
     /// Another task goes on from here; not an event.
     Switch { to: Task },
 }

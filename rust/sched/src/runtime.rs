@@ -21,7 +21,7 @@ use crate::coroutine;
 use crate::engine::Engine;
 use crate::failure::Defect;
 use crate::place::Turn;
-use crate::step::{Effect, Object, Step, Task, Wait};
+use crate::step::{Effect, Object, Step, Task, Wait, WaitClass};
 
 thread_local! {
     static ENGINE: Cell<*mut Engine> = const { Cell::new(ptr::null_mut()) };
@@ -238,7 +238,7 @@ pub fn intern(address: usize) -> Object {
 /// [`point_when`]: the engine forgets it when it lets the task go on, and before every execution.
 #[derive(Clone, Copy)]
 pub(crate) struct Sleep {
-    pub(crate) class: &'static str,
+    pub(crate) class: WaitClass,
     pub(crate) object: u64,
     owner: NonNull<dyn Fn() -> Option<Task>>,
     ready: NonNull<dyn Fn() -> bool>,

@@ -47,13 +47,37 @@ pub struct Step {
     pub site: &'static Location<'static>,
 }
 
+/// A kind of wait: what it is called, and a number. What the number means is the caller's business.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct WaitClass {
+    pub name: &'static str,
+    pub number: u8,
+}
+
+impl WaitClass {
+    /// The turns of a busy-wait ([`relax`](crate::relax)).
+    pub const RELAX: Self = Self::named("relax");
+
+    /// One that needs no number.
+    #[must_use]
+    pub const fn named(name: &'static str) -> Self {
+        Self { name, number: 0 }
+    }
+}
+
+impl core::fmt::Display for WaitClass {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
 /// What a task waits for, in the words of the wait-for graph.
 ///
 /// `owner` is asked when a deadlock is reported, not when the wait begins: a lock changes hands
 /// while others sleep on it.
 #[derive(Clone, Copy)]
 pub struct Wait<'a> {
-    pub class: &'static str,
+    pub class: WaitClass,
     pub object: u64,
     pub owner: &'a dyn Fn() -> Option<Task>,
 }
@@ -61,7 +85,7 @@ pub struct Wait<'a> {
 impl<'a> Wait<'a> {
     /// A wait that no task in particular can end.
     #[must_use]
-    pub fn unowned(class: &'static str, object: u64) -> Self {
+    pub fn unowned(class: WaitClass, object: u64) -> Self {
         Wait { class, object, owner: &|| None }
     }
 }

@@ -6,7 +6,8 @@ mod toy;
 use std::panic::Location;
 
 use pgmap_sched::{
-    Defect, Effect, Failure, Object, Outcome, Plan, Step, Task, Verb, Wait, fail, point_when,
+    Defect, Effect, Failure, Object, Outcome, Plan, Step, Task, Verb, Wait, WaitClass, fail,
+    point_when,
 };
 use toy::{Memory, Toy, brute, cached, found, lost_update, search, search_all};
 
@@ -48,7 +49,7 @@ fn two_locks_in_opposite_order_deadlock_in_a_cycle() {
     let (failure, _) = found(&mut toy, &cached(BOUND));
     let Failure::Deadlock { waits, cycle } = failure else { panic!("{failure:?}") };
     assert_eq!(cycle, Some(vec![Task(0), Task(1)]));
-    let edges: Vec<_> = waits.iter().map(|w| (w.task, w.class, w.object, w.owner)).collect();
+    let edges: Vec<_> = waits.iter().map(|w| (w.task, w.class.name, w.object, w.owner)).collect();
     let expected = vec![(Task(0), "lock", 1, Some(Task(1))), (Task(1), "lock", 0, Some(Task(0)))];
     assert_eq!(edges, expected);
     clean(Toy::new().task(nested(0, 1)).task(nested(0, 1)));
@@ -103,7 +104,7 @@ fn a_lost_wake_up_is_a_deadlock_without_a_cycle() {
     let mut toy = Toy::new().task(sleeper(false)).task(waker);
     let (failure, _) = found(&mut toy, &cached(BOUND));
     let Failure::Deadlock { waits, cycle } = failure else { panic!("{failure:?}") };
-    assert_eq!((waits.len(), waits[0].class, waits[0].object), (1, "event", 2));
+    assert_eq!((waits.len(), waits[0].class.name, waits[0].object), (1, "event", 2));
     assert_eq!(cycle, None);
     clean(Toy::new().task(sleeper(true)).task(waker));
 }
@@ -134,7 +135,7 @@ fn a_spinner_beside_a_sleeper_is_a_deadlock_that_lists_both() {
         .task(|memory: &Memory| memory.sleep_until(1, 1));
     let (failure, _) = found(&mut toy, &cached(BOUND));
     let Failure::Deadlock { waits, .. } = failure else { panic!("{failure:?}") };
-    let classes: Vec<_> = waits.iter().map(|wait| (wait.task, wait.class)).collect();
+    let classes: Vec<_> = waits.iter().map(|wait| (wait.task, wait.class.name)).collect();
     assert_eq!(classes, vec![(Task(0), "relax"), (Task(1), "event")]);
 }
 
@@ -371,7 +372,7 @@ fn a_panic_in_the_final_check_is_a_failure_of_nobody() {
 #[test]
 fn a_panic_in_the_condition_of_a_wait_is_a_failure() {
     let sleeper = |memory: &Memory| {
-        let wait = Wait::unowned("picky", 0);
+        let wait = Wait::unowned(WaitClass::named("picky"), 0);
         let site = Location::caller();
         let step = Step { verb: Verb(9), object: Object(0), effect: Effect::Read, site };
         point_when(step, wait, &|| memory.peek(0) == 0 || panic!("not zero"));

@@ -4,7 +4,7 @@ mod toy;
 
 use pgmap_sched::{
     Control, Defect, Effect, Ended, Explorer, Failure, Model, Object, Outcome, Schedule, Step,
-    Task, Trace, Verb, Wait, choose_paid, foretell, point_when,
+    Task, Trace, Verb, Wait, WaitClass, choose_paid, foretell, point_when,
 };
 use toy::{Memory, Toy, brute, cached, search, search_all};
 
@@ -135,7 +135,7 @@ impl Model for Served {
         let memory = &self.0.memory;
         loop {
             let asked = || memory.peek(1) != memory.peek(2);
-            point_when(served(Verb(0)), Wait::unowned("request", 1), &asked);
+            point_when(served(Verb(0)), Wait::unowned(WaitClass::named("request"), 1), &asked);
             memory.add(0, memory.peek(0));
             memory.store(2, memory.peek(1));
         }

@@ -6,8 +6,8 @@ use std::rc::Rc;
 
 use loom::model::Builder;
 use pgmap_rivals_sched::{
-    Defect, Effect, Model, Object, Step, Task, Verb, Wait, fail, looms, point, point_when, relax,
-    running, shuttles,
+    Defect, Effect, Model, Object, Step, Task, Verb, Wait, WaitClass, fail, looms, point,
+    point_when, relax, running, shuttles,
 };
 use shuttle::scheduler::{DfsScheduler, RandomScheduler};
 use shuttle::{Config, FailurePersistence};
@@ -39,7 +39,7 @@ impl Toy {
     }
 
     fn when(&self, at: usize, wanted: u64) {
-        let wait = Wait::unowned("word", at as u64);
+        let wait = Wait::unowned(WaitClass::named("word"), at as u64);
         point_when(step(at, Effect::Write), wait, &|| self.words[at].get() == wanted);
     }
 

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use pgmap_prim::{verb, verb_name};
 use pgmap_program::Op;
 use pgmap_program::errno::describe_return;
-use pgmap_sched::{Effect, Event, Kind, Object, Task};
+use pgmap_sched::{Effect, Event, Kind, Object, Task, WaitClass};
 use serde::Serialize;
 
 use super::accesses::Accesses;
@@ -116,7 +116,7 @@ impl TraceReader<'_> {
                         continue;
                     }
                     let text = match class {
-                        "relax" => format!("{} spins", self.function(at)),
+                        WaitClass::RELAX => format!("{} spins", self.function(at)),
                         class => format!("waits for {class}"),
                     };
                     (Rank::Counts, self.row(at, Tells::Wait, text))

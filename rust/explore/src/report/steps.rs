@@ -92,7 +92,7 @@ impl Walk<'_> {
                 (told.kind, told.operation) = ("choice", format!("{value} of {of}"));
             }
             Kind::Blocked { class, .. } => {
-                (told.kind, told.operation) = ("waits", class.to_owned())
+                (told.kind, told.operation) = ("waits", class.to_string())
             }
             Kind::Switch { to } => (told.kind, told.operation) = ("switch", self.who(to.0)),
             Kind::Note { code, a, b } => {

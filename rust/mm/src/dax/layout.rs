@@ -23,7 +23,7 @@ use crate::page::Pfn;
 use crate::tally;
 
 /// The wait of a layout break; its object is a frame.
-pub const PAGE_IDLE: WaitClass = WaitClass { name: "page to become idle" };
+pub const PAGE_IDLE: WaitClass = WaitClass::event("page to become idle");
 
 /// `invalidate_lock`, held exclusively.
 pub(super) type Faults<'a> = prim::WriteGuard<'a, FaultsLocked>;

@@ -13,7 +13,7 @@ use crate::tally;
 use crate::warn::{Complaint, warn_on};
 
 /// The wait of unbind; its object is a pagemap.
-pub const REFERENCES: WaitClass = WaitClass { name: "pagemap references" };
+pub const REFERENCES: WaitClass = WaitClass::event("pagemap references");
 
 impl Pagemaps {
     /// Puts `span` under a new pagemap.

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::warn::{Complaint, warn_on};
 
-static SWITCH_WAIT: WaitClass = WaitClass { name: "percpu_ref_switch_waitq" };
+static SWITCH_WAIT: WaitClass = WaitClass::sections("percpu_ref_switch_waitq");
 
 impl PercpuRefs {
     /// `percpu_ref_kill_and_confirm` (K§1.4): dead at once, atomic after a grace period, the initial

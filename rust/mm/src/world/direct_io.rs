@@ -19,7 +19,7 @@ use crate::world::{PAGE_SIZE, Return, World};
 const SEGMENTS: usize = 16;
 
 /// The wait of direct I/O for its device; its object is a bio.
-pub const IN_FLIGHT: WaitClass = WaitClass { name: "I/O in flight" };
+pub const IN_FLIGHT: WaitClass = WaitClass::event("I/O in flight");
 
 plain! {
     /// What a device is working on.

@@ -181,7 +181,7 @@ pub(crate) fn until(mut cond: impl FnMut() -> bool) {
 pub(crate) fn until_waits_for(machine: &Machine, task: u32, class: &str) {
     until(|| {
         let asleep = matches!(machine.task_state(TaskId(task)), TaskState::Asleep(_));
-        let here = |w: &prim::Waiter| w.task == TaskId(task) && w.class == class;
+        let here = |w: &prim::Waiter| w.task == TaskId(task) && w.class.name == class;
         asleep && machine.waiters().iter().any(here)
     });
 }

@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use pgmap_mm::dax::PAGE_IDLE;
 use pgmap_mm::world::{Party, Violation, World};
 use pgmap_prim::{Cpu, Stopped};
 use pgmap_program::op::{DioRead, DioWrite, FileIdx, Wait, WorkerId};
@@ -220,10 +221,10 @@ impl Conductor<'_> {
         let waiters = self.threaded.machine().waiters();
         let asleep = waiters.iter().map(|waiter| {
             let page = tracked.as_ref().and_then(|tracked| tracked.page_of(waiter.object));
-            let what = page.filter(|_| waiter.class.starts_with("page")).map_or_else(
-                || format!("{} {:#x}", waiter.class, waiter.object),
-                |index| format!("page {index} {}", waiter.class.trim_start_matches("page ")),
-            );
+            let what = match page {
+                Some(index) if waiter.class == PAGE_IDLE => format!("page {index} to become idle"),
+                Some(_) | None => format!("{} {:#x}", waiter.class, waiter.object),
+            };
             format!("{} sleeps, waiting for {what}", Party::of(waiter.task.0))
         });
         let asleep = asleep.collect();

@@ -197,7 +197,7 @@ impl Floor<'_> {
 
 /// Whether this sleeper should have been woken. Nobody runs.
 fn forgotten(threaded: &ThreadedWorld, waiters: &[Waiter], sleeper: &Waiter) -> Option<Stuck> {
-    let page = (sleeper.class == PAGE_IDLE.name).then_some(Pfn(sleeper.object as u32));
+    let page = (sleeper.class == PAGE_IDLE).then_some(Pfn(sleeper.object as u32));
     let idle =
         page.is_some_and(|page| !threaded.world().dax.vm.pagemaps.memmap.folio(page).is_busy());
     // Told before it is asked: if it holds, the sleeper goes on, and is none any more.
@@ -230,7 +230,7 @@ fn told(threaded: &ThreadedWorld, waiters: &[Waiter], sleeper: Option<String>) -
     for waiter in waiters {
         let me = Party::of(waiter.task.0).worker;
         edges.extend(waiter.owner.map(|task| (me, Party::of(task.0).worker)));
-        if waiter.class != PAGE_IDLE.name {
+        if waiter.class != PAGE_IDLE {
             continue;
         }
         let pfn = Pfn(waiter.object as u32);

@@ -27,7 +27,7 @@ fn wait(
     ready: &dyn Fn() -> bool,
 ) {
     let object = object::word(address(word));
-    let until = Until { class: class.name(), object: object.0, owner: &|| 0, ready };
+    let until = Until { class: class.waits, object: object.0, owner: &|| 0, ready };
     step::point_when(cpu, Step { verb, object, effect, site }, &until);
 }
 

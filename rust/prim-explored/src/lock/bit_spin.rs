@@ -24,7 +24,7 @@ pub fn bit_spin_lock(cpu: &Cpu<'_>, word: &AtomicU32, class: &'static LockClass)
     }
     cpu.will_wait_for(class, site);
     let until = Until {
-        class: class.name(),
+        class: class.waits,
         object: object.0,
         owner: &|| word.peek(),
         ready: &|| word.peek() == 0,

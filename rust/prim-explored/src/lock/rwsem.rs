@@ -196,7 +196,7 @@ impl<T: Guarded> RwSem<T> {
         };
         let step = Step { verb, object, effect, site };
         let until =
-            Until { class: class_of::<T>().name(), object: object.0, owner: &owner, ready: &ready };
+            Until { class: class_of::<T>().waits, object: object.0, owner: &owner, ready: &ready };
         loop {
             step::point_when(cpu, step, &until);
             if ready() {

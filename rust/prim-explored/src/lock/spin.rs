@@ -59,7 +59,7 @@ impl<T: Guarded> SpinLock<T> {
         cpu.will_wait_for(class_of::<T>(), site);
         let step = Step { verb: verb::SPIN_LOCK, object, effect: Effect::Write, site };
         let until = Until {
-            class: class_of::<T>().name(),
+            class: class_of::<T>().waits,
             object: object.0,
             owner: &|| self.word.load(Relaxed),
             ready: &|| self.word.load(Relaxed) == 0,

@@ -78,7 +78,7 @@ fn told(failure: &Failure) -> String {
         Failure::Defect { defect, .. } => format!("defect {:#x}", defect.code),
         Failure::Deadlock { cycle: Some(tasks), .. } => format!("cycle of {}", tasks.len()),
         Failure::Deadlock { waits, .. } => {
-            let all: Vec<_> = waits.iter().map(|wait| (wait.task.0, wait.class)).collect();
+            let all: Vec<_> = waits.iter().map(|wait| (wait.task.0, wait.class.name)).collect();
             format!("deadlock {all:?}")
         }
         Failure::Livelock { .. } => "livelock".to_owned(),

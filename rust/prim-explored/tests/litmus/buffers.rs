@@ -179,7 +179,7 @@ fn a_store_outside_the_arena_does_not_overtake_those_that_wait() {
     assert!(can(Tso, None, &SB, both_miss));
 }
 
-static GO: WaitClass = WaitClass { name: "go" };
+static GO: WaitClass = WaitClass::event("go");
 const GOING: Waiting = Waiting { class: &GO, object: 0, owner: 0 };
 
 #[test]

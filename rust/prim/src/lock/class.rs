@@ -1,6 +1,6 @@
 //! Classes of locks: their names and their places in the order.
 
-use crate::{PlainData, WaitClass};
+use crate::{Ends, PlainData, WaitClass};
 
 /// What all locks of one kind have in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +22,7 @@ impl LockClass {
     #[must_use]
     pub const fn new(name: &'static str, rank: u8) -> Self {
         assert!(rank < Self::RANKS);
-        Self { waits: WaitClass { name }, rank }
+        Self { waits: WaitClass { name, ends: Ends::WithLock { rank } }, rank }
     }
 
     /// A class under whose locks no other is taken.

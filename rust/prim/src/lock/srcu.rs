@@ -18,7 +18,7 @@ use crate::{
     wait::{wait_var_event, wake_up_var},
 };
 
-static GRACE_PERIOD: WaitClass = WaitClass { name: "synchronize_srcu" };
+static GRACE_PERIOD: WaitClass = WaitClass::sections("synchronize_srcu");
 
 crate::plain! {
     /// Held by whoever runs a grace period; one at a time.

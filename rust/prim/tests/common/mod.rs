@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use pgmap_prim::{Cpu, Lease, Machine, SlotState, TaskId, TaskState, WaitClass, Waiting};
 
-pub(crate) static EVENT: WaitClass = WaitClass { name: "event" };
+pub(crate) static EVENT: WaitClass = WaitClass::event("event");
 pub(crate) const WAITING: Waiting = Waiting { class: &EVENT, object: 0x2a, owner: 0 };
 
 /// Long enough never to matter, short enough that a hang fails the test instead of hanging it.

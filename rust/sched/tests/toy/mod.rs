@@ -16,7 +16,7 @@ use std::panic::Location;
 
 use pgmap_sched::{
     Control, Defect, Effect, Explorer, Failure, Judgement, Model, Object, Outcome, Plan, Schedule,
-    Step, Task, Verb, Wait, current, point, point_when, record, relax, settle, value,
+    Step, Task, Verb, Wait, WaitClass, current, point, point_when, record, relax, settle, value,
 };
 
 pub const WORDS: usize = 8;
@@ -82,7 +82,7 @@ impl Memory {
     #[track_caller]
     pub fn lock(&self, at: usize) {
         let owner = || self.words[at].get().checked_sub(1).map(|id| Task(id as u8));
-        let wait = Wait { class: "lock", object: at as u64, owner: &owner };
+        let wait = Wait { class: WaitClass::named("lock"), object: at as u64, owner: &owner };
         point_when(step(LOCK, at, Effect::Write), wait, &|| self.words[at].get() == 0);
         let me = current().map_or(0, |task| u64::from(task.0));
         self.words[at].set(me + 1);
@@ -97,7 +97,7 @@ impl Memory {
     /// Sleeps until the word has the value.
     #[track_caller]
     pub fn sleep_until(&self, at: usize, wanted: u64) {
-        let wait = Wait::unowned("event", at as u64);
+        let wait = Wait::unowned(WaitClass::named("event"), at as u64);
         point_when(step(AWAIT, at, Effect::Read), wait, &|| self.words[at].get() == wanted);
     }
 

@@ -14,7 +14,7 @@ use pgmap_program::op::call_number;
 
 use super::*;
 
-static EVENT: WaitClass = WaitClass { name: "an event" };
+static EVENT: WaitClass = WaitClass::event("an event");
 static BIT: LockClass = LockClass::new("a bit", 7);
 const WAITING: Waiting = Waiting { class: &EVENT, object: 7, owner: 0 };
 const DEEP: Sleep = Sleep::Uninterruptible;

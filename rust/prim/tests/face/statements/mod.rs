@@ -25,7 +25,7 @@ impl Guarded for Pair {
     const CLASS: LockClass = LockClass::new("pair", 6);
 }
 
-pub(crate) static EVENT: WaitClass = WaitClass { name: "event" };
+pub(crate) static EVENT: WaitClass = WaitClass::event("event");
 pub(crate) static BIT: LockClass = LockClass::new("bit", 7);
 pub(crate) const WAITING: Waiting = Waiting { class: &EVENT, object: 0x2a, owner: 0 };
 pub(crate) const DEEP: Sleep = Sleep::Uninterruptible;
