@@ -47,6 +47,7 @@ def violation(**changes: Any) -> Violation:
         "title": "a block is handed out again only when its page is idle",
         "page": 17,
         "parties": ["gup_fast (w1)", "dax_truncate (w0)"],
+        "operations": ["get", "ftruncate"],
         "detail": "generation 4 at the pin, 5 at the access",
         "known": None,
         "round": 12,

@@ -38,6 +38,7 @@ class Violation(TypedDict):
     title: str
     page: int | str
     parties: list[str]
+    operations: list[str]
     detail: str
     known: str | None
     round: int

@@ -15,7 +15,6 @@ from pgmap._core_api import (
     ReproduceProgress,
     ReproduceReport,
     StressReport,
-    Violation,
 )
 from pgmap._drive import drive
 from pgmap._output import Ink, Output
@@ -47,7 +46,7 @@ def reproduce(
             "era": seen["era"],
             "breaks": tuple(breaks),
             "invariant": None if news is None else news["invariant"],
-            "operations": [] if news is None else operations(news),
+            "operations": [] if news is None else news["operations"],
             "seconds": seconds,
         }
     )
@@ -61,11 +60,6 @@ def reproduce(
         )
     tell(out, report, signals)
     return report
-
-
-def operations(violation: Violation) -> list[str]:
-    """Name what the parties were doing: ``w0 ftruncate`` was in ``ftruncate``."""
-    return [party.split(" ", 1)[1] for party in violation["parties"] if " " in party]
 
 
 def describe(glance: ReproduceProgress) -> Sequence[str]:

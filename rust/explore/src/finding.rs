@@ -205,7 +205,7 @@ impl Namer<'_> {
         match self.explored.look(|world, cpu| world.violation(cpu, &record)) {
             Ok(violation) => Finding {
                 page: violation.pfn.map(|pfn| pfn.0),
-                parties: violation.parties,
+                parties: violation.parties.iter().map(ToString::to_string).collect(),
                 detail: violation.detail,
                 ..Finding::plain(Sort::Violation, violation.invariant, &violation.title)
             },

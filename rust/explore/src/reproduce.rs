@@ -24,7 +24,7 @@ use crate::verdict::{Ends, Verdict};
 pub struct Sighting {
     /// None: nobody could go on.
     pub invariant: Option<Invariant>,
-    /// The operations that took part, by the names of a violation's parties.
+    /// The calls that took part, by the names of the table of operations.
     pub operations: Vec<String>,
     pub era: Era,
     pub rules: Rules,

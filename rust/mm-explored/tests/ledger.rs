@@ -6,8 +6,11 @@ use fixture::{Fixture, M, W0};
 use pgmap_mm_explored::page::{Hold, Pfn};
 use pgmap_mm_explored::vm::GupKind;
 use pgmap_mm_explored::warn::Complaint;
+use pgmap_mm_explored::world::{HeldBy, Side};
 use program::Geometry;
-use program::op::{DevGet, DevPut, Drain, Layout, Munmap, Pipe, PipeNo, Tee, Unpin, Vmsplice};
+use program::op::{
+    DevGet, DevPut, Drain, Layout, Munmap, Pipe, PipeNo, Tee, Unpin, Vmsplice, WorkerId,
+};
 
 impl Fixture {
     /// Who owns what of a page, without who owns nothing.
@@ -96,7 +99,8 @@ fn putting_what_belongs_to_somebody_else_is_told_with_who_owns_it() {
     fixture.world.dax.vm.pagemaps.folio_put_refs(&cpu, fixture.folio(), 1);
     assert_eq!(fixture.complaints(), [Complaint::NotTheOwner]);
     let told = fixture.world.violation(&cpu, &fixture.machine.warnings()[0]);
-    assert_eq!(told.parties[1], "w0 pin 0");
+    assert_eq!(told.parties[1], Side::Holder(HeldBy::Pin { worker: WorkerId(0), number: 0 }));
+    assert_eq!(told.parties[1].to_string(), "w0 pin 0");
     assert!(told.detail.contains("1 by references"), "{}", told.detail);
 }
 

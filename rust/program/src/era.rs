@@ -102,11 +102,6 @@ impl KnownRace {
     }
 }
 
-/// Whether one of the parties to a failure, such as `w0 unbind`, is doing an operation.
-pub fn doing(parties: &[String]) -> impl Fn(&str) -> bool + '_ {
-    |operation| parties.iter().any(|party| party.split(' ').any(|word| word == operation))
-}
-
 impl Era {
     /// Every era: kernels in their order, each followed by its sound twin, then proposals.
     pub const ALL: [Era; ALL.len()] = ALL;

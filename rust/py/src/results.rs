@@ -4,7 +4,7 @@ use pgmap_mm::page::Pfn;
 use pgmap_mm::world::{Holder, PageSnapshot, Party, Violation};
 use pgmap_prim::Waiter;
 use pgmap_program::Rules;
-use pgmap_program::era::{Era, doing};
+use pgmap_program::era::Era;
 use pyo3::call::PyCallArgs;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -73,12 +73,15 @@ pub(crate) fn violation<'py>(
     rules: &Rules,
     seen: Violation,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let known = era.known_race(rules, seen.invariant, doing(&seen.parties)).map(|race| race.id);
+    let takes_part =
+        |operation: &str| seen.parties.iter().any(|side| side.call() == Some(operation));
+    let known = era.known_race(rules, seen.invariant, takes_part).map(|race| race.id);
+    let parties: Vec<String> = seen.parties.iter().map(ToString::to_string).collect();
     let args = (
         seen.invariant.id(),
         seen.title,
         seen.pfn.map(|pfn| pfn.0),
-        PyTuple::new(py, seen.parties)?,
+        PyTuple::new(py, parties)?,
         seen.detail,
         known,
     );

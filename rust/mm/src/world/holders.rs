@@ -13,7 +13,7 @@ use program::op::{PipeNo, WorkerId};
 
 use crate::page::{Hold, Pfn};
 use crate::world::World;
-use crate::world::oracle::Party;
+use crate::world::party::Party;
 use crate::world::process::REGISTERED;
 
 /// What keeps a reference.
@@ -41,6 +41,21 @@ impl HeldBy {
             Self::Pin { worker, .. } | Self::Registered { worker } => Some(worker),
             Self::Call(party) => party.worker,
             Self::Pipe { .. } | Self::InFlight { .. } | Self::Mappings(_) => None,
+        }
+    }
+}
+
+impl HeldBy {
+    /// The call that took it, or that has it in its hands, by the name of the table of operations.
+    #[must_use]
+    pub fn call(self) -> Option<&'static str> {
+        match self {
+            Self::Pin { .. } => Some("pin"),
+            Self::Call(party) => party.call(),
+            Self::Registered { .. }
+            | Self::Pipe { .. }
+            | Self::InFlight { .. }
+            | Self::Mappings(_) => None,
         }
     }
 }
@@ -146,5 +161,18 @@ impl World {
         let word = *self.proc(worker).ok()?.handles.lock(cpu).pipes.get(number.index())?;
         let pipe = word.checked_sub(1)?;
         Some((pipe, self.pipes[pipe].users()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use program::op::call_number;
+
+    use super::*;
+
+    #[test]
+    fn what_is_pinned_was_pinned_by_a_call_of_the_table() {
+        let pin = HeldBy::Pin { worker: WorkerId(0), number: 0 };
+        assert!(pin.call().is_some_and(|call| call_number(call) != 0));
     }
 }

@@ -17,7 +17,7 @@
 //! | `execute` | from an [`Op`](program::Op) to the call it names |
 //! | `observe` | what a page looks like, for comparison with a recording |
 //! | `oracle` | complaints as violations, quiescence |
-//! | `holders` | who holds a page, as values |
+//! | `party`, `holders` | who is in a call, and who holds a page, as values |
 //! | `owners`, `audit` | explored only: what the ledger says of a page, and whether tables agree |
 
 mod audit;
@@ -31,6 +31,7 @@ mod memory;
 mod observe;
 mod oracle;
 mod owners;
+mod party;
 mod pins;
 mod pipes;
 mod process;
@@ -49,7 +50,8 @@ use crate::vm::Vm;
 pub use direct_io::IN_FLIGHT;
 pub use holders::{HeldBy, Holder, PinNumbers};
 pub use observe::{Coverage, LargeSnapshot, PageSnapshot};
-pub use oracle::{Party, Violation};
+pub use oracle::{Side, Violation};
+pub use party::Party;
 pub use pins::PinTicket;
 pub use process::ProcId;
 

@@ -5,50 +5,53 @@
 //! in flight and the books must balance exactly (K§10 "Quiescence").
 
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt::Display;
+use core::fmt::{self, Display};
 
 use prim::{Cpu, WarnRecord};
 use program::Invariant;
-use program::op::{WorkerId, call_name};
 
-use crate::page::{Pfn, Stamp};
+use crate::page::{Hold, Pfn, Stamp};
 use crate::pagemap::PagemapId;
 use crate::refcount::Count;
 use crate::warn::{Complaint, Told};
 use crate::world::World;
+use crate::world::holders::HeldBy;
+use crate::world::party::Party;
 
-/// A worker in the middle of an operation. Packed into a task id: `number of the call << 8 | worker + 1`.
+/// A side of a violation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Party {
-    /// Who; none for the machine itself.
-    pub worker: Option<WorkerId>,
-    /// Doing what.
-    pub op: &'static str,
+pub enum Side {
+    /// Who noticed it, or gave the page away last.
+    Caller(Party),
+    /// What holds the page.
+    Holder(HeldBy),
+    /// Whose call made it an owner of this kind, by the ledger.
+    Owner(Party, Hold),
+    /// No owner, and nobody ever gave the page away.
+    NobodyYet,
 }
 
-impl Party {
-    /// The task id to lease a CPU under.
+impl Side {
+    /// The call that takes part in it, by the name of the table of operations.
     #[must_use]
-    pub fn task(worker: WorkerId, call: u8) -> u32 {
-        (u32::from(call) << 8) | (u32::from(worker.0) + 1)
-    }
-
-    /// The party behind a task id.
-    #[must_use]
-    pub fn of(task: u32) -> Self {
-        let worker = (task as u8).checked_sub(1).map(WorkerId);
-        Self { worker, op: call_name((task >> 8) as u8) }
+    pub fn call(self) -> Option<&'static str> {
+        match self {
+            Self::Caller(party) | Self::Owner(party, _) => party.call(),
+            Self::Holder(by) => by.call(),
+            Self::NobodyYet => None,
+        }
     }
 }
 
-impl core::fmt::Display for Party {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        match self.worker {
-            Some(worker) => write!(f, "{worker} {}", self.op),
-            None if self.op == call_name(0) => write!(f, "machine"),
-            None => write!(f, "machine {}", self.op),
+impl fmt::Display for Side {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Caller(party) => write!(f, "{party}"),
+            Self::Holder(by) => write!(f, "{by}"),
+            Self::Owner(party, hold) => write!(f, "{party}: {}", hold.name()),
+            Self::NobodyYet => write!(f, "nobody yet"),
         }
     }
 }
@@ -65,7 +68,7 @@ pub struct Violation {
     /// The page, when it is about one.
     pub pfn: Option<Pfn>,
     /// Who noticed, and who last gave the page away or holds it.
-    pub parties: Vec<String>,
+    pub parties: Vec<Side>,
     /// Values and lives.
     pub detail: String,
 }
@@ -74,21 +77,21 @@ impl World {
     /// A machine complaint as a violation.
     #[must_use]
     pub fn violation(&self, cpu: &Cpu<'_>, record: &WarnRecord) -> Violation {
-        let noticed = Party::of(record.task.0);
+        let noticed = Side::Caller(Party::of(record.task.0));
         let Some(complaint) = Complaint::from_code(record.warn.code) else {
             return Violation {
                 invariant: Invariant::I20,
                 complaint: None,
                 title: format!("misuse of a primitive (code {:#x})", record.warn.code),
                 pfn: None,
-                parties: Vec::from([format!("{noticed}")]),
+                parties: Vec::from([noticed]),
                 detail: format!("object {:#x} value {}", record.warn.object, record.warn.value),
             };
         };
         let object = record.warn.object as u32;
         let pfn = complaint.told().is_of_page().then_some(Pfn(object));
-        let mut parties = Vec::from([format!("{noticed}")]);
-        parties.extend(pfn.map(|pfn| self.other_party(cpu, pfn, noticed)));
+        let mut parties = Vec::from([noticed]);
+        parties.extend(pfn.map(|pfn| self.other_side(cpu, pfn, record.task.0)));
         let detail = self.detail(complaint.told(), object, record.warn.value);
         Violation {
             invariant: complaint.invariant(),
@@ -128,15 +131,17 @@ impl World {
     }
 
     /// A holder of the page if there is one, else who last gave it away.
-    fn other_party(&self, cpu: &Cpu<'_>, pfn: Pfn, noticed: Party) -> String {
-        let found = self.holders(cpu, pfn).first().map(|holder| holder.by.to_string());
-        match found.or_else(|| self.owner_besides(pfn, noticed)) {
-            Some(who) => who,
-            None => match self.pagemaps().memmap.shadow_last_task(pfn) {
-                Some(task) => format!("{}", Party::of(task)),
-                None => "nobody yet".into(),
-            },
-        }
+    fn other_side(&self, cpu: &Cpu<'_>, pfn: Pfn, noticed: u32) -> Side {
+        let found = self.holders(cpu, pfn).first().map(|holder| Side::Holder(holder.by));
+        let owner = || {
+            let besides = self.owner_besides(pfn, Party::of(noticed));
+            besides.map(|(party, hold)| Side::Owner(party, hold))
+        };
+        let last = || {
+            let task = self.pagemaps().memmap.shadow_last_task(pfn);
+            task.map(|task| Side::Caller(Party::of(task)))
+        };
+        found.or_else(owner).or_else(last).unwrap_or(Side::NobodyYet)
     }
 
     fn owner_name(stamp: Stamp) -> String {

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use crate::page::{Hold, Owners, Pfn};
 use crate::pagemap::{PagemapHold, PagemapId};
 use crate::world::World;
-use crate::world::oracle::Party;
+use crate::world::party::Party;
 
 impl World {
     /// Who owns references on the folio around a frame: "2 by pins (w0 pin), 1 by page table entries (w1 write)".
@@ -31,13 +31,11 @@ impl World {
     }
 
     /// An owner who is not `noticed`, if there is one: what the ledger adds to who is found in tables.
-    pub(super) fn owner_besides(&self, pfn: Pfn, noticed: Party) -> Option<String> {
+    pub(super) fn owner_besides(&self, pfn: Pfn, noticed: Party) -> Option<(Party, Hold)> {
         let owners = self.dax.vm.pagemaps.memmap.owners(pfn)?;
         let others = Self::owning(&owners).filter(|hold| owners.of(*hold) > 0);
-        let told = others.map(|hold| (hold, Party::of(owners.last(hold))));
-        told.filter(|(_, party)| *party != noticed)
-            .map(|(hold, party)| format!("{party}: {}", hold.name()))
-            .next()
+        let mut owning = others.map(|hold| (Party::of(owners.last(hold)), hold));
+        owning.find(|(party, _)| *party != noticed)
     }
 
     /// The kinds that own something, or owe it.

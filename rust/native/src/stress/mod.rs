@@ -23,6 +23,7 @@
 mod actions;
 mod gate;
 mod pace;
+mod party;
 mod report;
 mod ring;
 mod round;
@@ -39,6 +40,7 @@ use pgmap_program::{Era, Geometry, Rules};
 use crate::threaded::{ThreadedWorld, ThreadedWorldError};
 
 pub use actions::{Action, ActionKind, MIXES, Mix, list_of, mix_named};
+pub use party::{FoundParty, PageHolder, Parties, Sleeper};
 pub use report::{Found, Hang, HangKind, Progress, Report};
 pub use worker::run_list;
 
@@ -293,7 +295,7 @@ mod tests {
             invariant: "I13-strong",
             title: String::new(),
             page: String::new(),
-            parties: Vec::new(),
+            parties: Parties::default(),
             detail: String::new(),
             known,
             round: 0,

@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 
 use pgmap_mm::tally;
+use pgmap_mm::world::Party;
 use pgmap_program::Rules;
+use pgmap_program::op::WorkerId;
 use serde::{Serialize, Serializer};
 
 use super::Shared;
+use super::party::{PageHolder, Parties, Sleeper};
 use crate::threaded::ThreadedWorld;
 
 /// An invariant was seen broken.
@@ -18,8 +21,8 @@ pub struct Found {
     pub title: String,
     /// The page's frame, or what else it is about.
     pub page: String,
-    /// Who noticed, and who the other side is.
-    pub parties: Vec<String>,
+    #[serde(flatten)]
+    pub parties: Parties,
     /// Values and lives.
     pub detail: String,
     /// The catalogue number, when the era is known to have this race.
@@ -47,13 +50,16 @@ pub struct Hang {
     /// Why.
     pub kind: HangKind,
     /// Whose wake-up was lost, and what it is doing.
-    pub sleeper: Option<String>,
+    #[serde(serialize_with = "words")]
+    pub sleeper: Option<Party>,
     /// Workers each of which waits for the next, from one of them back to it; empty if there is no ring.
-    pub ring: Vec<String>,
-    /// Who waits for what, and how long.
-    pub waiters: Vec<String>,
+    #[serde(serialize_with = "all_words")]
+    pub ring: Vec<WorkerId>,
+    #[serde(serialize_with = "all_words")]
+    pub waiters: Vec<Sleeper>,
     /// What holds them up.
-    pub holders: Vec<String>,
+    #[serde(serialize_with = "all_words")]
+    pub holders: Vec<PageHolder>,
 }
 
 /// A glance at a run.
@@ -129,6 +135,14 @@ pub struct Report {
     pub no_verdict: Option<String>,
     /// Resident memory over time: seconds, KiB.
     pub rss: Vec<(f64, u64)>,
+}
+
+fn words<T: ToString, S: Serializer>(one: &Option<T>, serializer: S) -> Result<S::Ok, S::Error> {
+    one.as_ref().map(ToString::to_string).serialize(serializer)
+}
+
+fn all_words<T: ToString, S: Serializer>(all: &[T], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(all.iter().map(ToString::to_string))
 }
 
 fn hexadecimal<S: Serializer>(number: &u64, serializer: S) -> Result<S::Ok, S::Error> {

@@ -14,6 +14,7 @@ use pgmap_program::op::WorkerId;
 use super::actions::{draw, make_files};
 use super::gate::Gate;
 use super::pace::Pace;
+use super::party::{FoundParty, Parties};
 use super::report::{Found, publish_slow_paths};
 use super::watch::{self, Floor, Verdict, Watch};
 use super::worker::Worker;
@@ -194,12 +195,14 @@ fn note(shared: &Shared, found: Found) {
 /// A violation, with the era's opinion on it.
 fn found(shared: &Shared, round: u64, violation: &Violation) -> Found {
     let config = &shared.config;
-    let known = watch::known(config.era, &config.rules, violation.invariant, &violation.parties);
+    let sides = violation.parties.iter().copied();
+    let parties = Parties(sides.map(FoundParty::Side).collect());
+    let known = watch::known(config.era, &config.rules, violation.invariant, &parties);
     Found {
         invariant: violation.invariant.id(),
         title: violation.title.clone(),
         page: violation.pfn.map_or_else(|| "-".to_owned(), |pfn| format!("{:#x}", pfn.0)),
-        parties: violation.parties.clone(),
+        parties,
         detail: violation.detail.clone(),
         known,
         round,
@@ -212,7 +215,7 @@ fn unbalanced(shared: &Shared, round: u64, wrong: &[String]) -> Found {
         invariant: "I03",
         title: "the books do not balance at a join point".to_owned(),
         page: "-".to_owned(),
-        parties: vec!["all threads, gone".to_owned()],
+        parties: Parties(vec![FoundParty::AllThreadsGone]),
         detail: wrong.iter().take(8).cloned().collect::<Vec<_>>().join("; "),
         known: None,
         round,

@@ -17,15 +17,15 @@ use std::time::{Duration, Instant};
 
 use pgmap_mm::dax::PAGE_IDLE;
 use pgmap_mm::page::Pfn;
-use pgmap_mm::world::{Party, Violation};
+use pgmap_mm::world::{Party, Side, Violation};
 use pgmap_prim::{Answer, SlotState, TaskId, Waiter, WarnRecord};
-use pgmap_program::era::doing;
 use pgmap_program::op::WorkerId;
 use pgmap_program::{Era, Invariant, Rules};
 
 use super::Shared;
 use super::gate::{Gate, Outside};
 use super::pace::{Costs, Pace};
+use super::party::{FoundParty, PageHolder, Parties, Sleeper};
 use super::report::{Found, Hang, HangKind};
 use super::ring::ring;
 use crate::threaded::{Patience, ThreadedWorld};
@@ -201,7 +201,7 @@ fn forgotten(threaded: &ThreadedWorld, waiters: &[Waiter], sleeper: &Waiter) -> 
     let idle =
         page.is_some_and(|page| !threaded.world().dax.vm.pagemaps.memmap.folio(page).is_busy());
     // Told before it is asked: if it holds, the sleeper goes on, and is none any more.
-    let report = told(threaded, waiters, Some(Party::of(sleeper.task.0).to_string()));
+    let report = told(threaded, waiters, Some(Party::of(sleeper.task.0)));
     let invariant = if page.is_some() { Invariant::L2 } else { Invariant::L4 };
     (idle || threaded.machine().ask(sleeper.cpu) == Answer::Holds).then_some(Stuck {
         report,
@@ -211,20 +211,8 @@ fn forgotten(threaded: &ThreadedWorld, waiters: &[Waiter], sleeper: &Waiter) -> 
 }
 
 /// Who waits for what and who holds it, with the sleeper whose wake-up was lost. Nobody runs.
-fn told(threaded: &ThreadedWorld, waiters: &[Waiter], sleeper: Option<String>) -> Hang {
+fn told(threaded: &ThreadedWorld, waiters: &[Waiter], sleeper: Option<Party>) -> Hang {
     let kind = if sleeper.is_some() { HangKind::LostWakeUp } else { HangKind::Deadlock };
-    let tell = |waiter: &Waiter| {
-        let by = waiter
-            .owner
-            .map_or_else(String::new, |task| format!(", held by {}", Party::of(task.0)));
-        let party = Party::of(waiter.task.0);
-        format!(
-            "{party} waits {:.1} s for {} {:#x}{by}",
-            waiter.for_.as_secs_f64(),
-            waiter.class,
-            waiter.object
-        )
-    };
     let mut holders = Vec::new();
     let mut edges = Vec::new();
     for waiter in waiters {
@@ -236,20 +224,23 @@ fn told(threaded: &ThreadedWorld, waiters: &[Waiter], sleeper: Option<String>) -
         let pfn = Pfn(waiter.object as u32);
         let held = threaded.enter(0, Patience::default(), |cpu| threaded.world().holders(cpu, pfn));
         for holder in held.unwrap_or_default() {
-            holders.push(format!("{pfn}: {}", holder.by));
+            holders.push(PageHolder { pfn, by: holder.by });
             edges.push((me, holder.by.worker()));
         }
     }
     let known = edges.into_iter().filter_map(|(waits, holds)| Some((waits?, holds?)));
     let ring = ring(&known.collect::<Vec<_>>());
-    let ring = ring.iter().map(ToString::to_string).collect();
-    Hang { kind, sleeper, ring, waiters: waiters.iter().map(tell).collect(), holders }
+    Hang { kind, sleeper, ring, waiters: waiters.iter().map(Sleeper::of).collect(), holders }
 }
 
 impl Stuck {
     /// The catalogue number, when it is the era's own.
     pub(super) fn known(&self, era: Era, rules: &Rules) -> Option<&'static str> {
-        known(era, rules, self.invariant, &self.report.waiters)
+        known(era, rules, self.invariant, &Parties(self.sleepers().collect()))
+    }
+
+    fn sleepers(&self) -> impl Iterator<Item = FoundParty> + '_ {
+        self.report.waiters.iter().cloned().map(FoundParty::Sleeper)
     }
 
     /// Whether it is nothing but what a known race leaves behind that was told already.
@@ -259,19 +250,14 @@ impl Stuck {
 
     /// As a liveness violation.
     pub(super) fn as_found(&self, round: u64, shared: &Shared) -> Found {
+        let holders = self.report.holders.iter().copied().map(FoundParty::Holder);
+        let waits: Vec<String> = self.sleepers().map(|sleeper| sleeper.to_string()).collect();
         Found {
             invariant: self.invariant.id(),
             title: "a layout break sleeps although its page is idle".to_owned(),
             page: self.page.map_or_else(|| "-".to_owned(), |pfn| format!("{:#x}", pfn.0)),
-            parties: self
-                .report
-                .waiters
-                .iter()
-                .chain(&self.report.holders)
-                .take(2)
-                .cloned()
-                .collect(),
-            detail: self.report.waiters.join("; "),
+            parties: Parties(self.sleepers().chain(holders).take(2).collect()),
+            detail: waits.join("; "),
             known: None,
             round,
             seconds: shared.started.elapsed().as_secs_f64(),
@@ -285,9 +271,10 @@ pub(super) fn known(
     era: Era,
     rules: &Rules,
     invariant: Invariant,
-    parties: &[String],
+    parties: &Parties,
 ) -> Option<&'static str> {
-    era.known_race(rules, invariant, doing(parties)).map(|race| race.id)
+    let takes_part = |operation: &str| parties.calls().any(|call| call == operation);
+    era.known_race(rules, invariant, takes_part).map(|race| race.id)
 }
 
 /// Complaints as violations, even when the machine had to be poisoned to end the round.
@@ -303,7 +290,7 @@ pub(super) fn describe_after_all(
                 complaint: None,
                 title: format!("complaint {:#x}, not described: {stopped:?}", record.warn.code),
                 pfn: None,
-                parties: vec![Party::of(record.task.0).to_string()],
+                parties: vec![Side::Caller(Party::of(record.task.0))],
                 detail: String::new(),
             })
             .collect()
