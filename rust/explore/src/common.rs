@@ -11,15 +11,23 @@
 //! A page or a page table that one worker gave back and another one got is a meeting: races live there.
 
 use pgmap_mm::dax::SRCU_BYTES;
+use pgmap_mm::region;
 use pgmap_prim::{Arena, Region, Subject};
 use pgmap_sched::Object;
 
 use crate::thing::{Tables, Thing};
 
 /// Tables of what belongs to the workers' doing rather than to the machine's keeping.
-const COMMON: [&str; 8] =
-    ["inode", "address_space", "mm_struct", "pipe", "bio", "dev_pagemap", "percpu_ref", DAX_DEVICE];
-const DAX_DEVICE: &str = "dax_device";
+const COMMON: [&str; 8] = [
+    region::INODE,
+    region::ADDRESS_SPACE,
+    region::MM_STRUCT,
+    region::PIPE,
+    region::BIO,
+    region::DEV_PAGEMAP,
+    region::PERCPU_REF,
+    region::DAX_DEVICE,
+];
 
 /// Whether tasks that share this object, and one of which writes it, have to do with each other.
 pub(crate) fn is_common(arena: &Arena, object: Object) -> bool {
@@ -37,7 +45,7 @@ pub(crate) fn is_common(arena: &Arena, object: Object) -> bool {
                 return false;
             };
             let Region { name, part, .. } = located.region;
-            let kept = name == DAX_DEVICE && SRCU_BYTES.contains(&located.byte);
+            let kept = name == region::DAX_DEVICE && SRCU_BYTES.contains(&located.byte);
             part.is_empty() && COMMON.contains(&name) && !kept
         }
         Thing::Outside => false,

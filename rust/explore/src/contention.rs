@@ -10,7 +10,7 @@
 
 use std::fmt::Write as _;
 
-use pgmap_program::op::Hunted;
+use pgmap_program::op::{Handle, Hunted};
 use pgmap_sched::SplitMix64;
 
 /// Workers in a program.
@@ -175,13 +175,10 @@ impl Draft<'_> {
     fn say(&mut self, who: usize, word: &'static str) {
         let Some(known) = self.words.iter().find(|known| known.word == word) else { return };
         let Worker { mapped, pins, gone, .. } = self.workers[who];
-        let needs_mapping =
-            known.text.split(' ').nth(1) == Some("0") && !known.text.starts_with("mmap");
         let possible = match word {
             "mmap" => !mapped,
             "drop" | "dma" => pins > 0,
-            "alloc" | "put" => true,
-            _ => mapped || !needs_mapping,
+            _ => mapped || !known.needs(Handle::Mapping),
         };
         if gone || !possible || self.ops == self.most {
             return;

@@ -14,6 +14,7 @@ use crate::explored::{ExploredWorld, code};
 use crate::names::function;
 use crate::scenario::Scenario;
 use crate::stuck::{Need, Sleeper, is_asked_for, sleepers};
+use crate::who::Who;
 
 /// What kind of thing went wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -164,10 +165,7 @@ struct Namer<'a> {
 
 impl Namer<'_> {
     fn name(&self, task: Task) -> String {
-        self.explored
-            .role(task)
-            .worker
-            .map_or_else(|| "the environment".to_owned(), |w| w.to_string())
+        self.explored.role(task).who().in_a_sentence()
     }
 
     fn defect(&self, task: Option<Task>, defect: Defect) -> Finding {
@@ -242,9 +240,7 @@ impl Namer<'_> {
         finding.detail =
             format!("\"{}\", but {}", self.scenario.program.expectation_text(it), came.join(", "));
         let steps = self.scenario.program.steps.iter().filter(|step| named.contains(&step.n));
-        let who = steps.map(|step| {
-            step.who.map_or_else(|| "the environment".to_owned(), |worker| worker.to_string())
-        });
+        let who = steps.map(|step| Who::from(step.who).in_a_sentence());
         finding.parties = who.collect();
         finding.parties.sort_unstable();
         finding.parties.dedup();

@@ -6,7 +6,7 @@
 //!
 //! | module | what it is |
 //! |---|---|
-//! | [`scenario`] | what is explored, checked once |
+//! | [`scenario`], [`who`] | what is explored, checked once; its tasks by name |
 //! | [`explored`] | a world under the scheduler, and its operations as tasks |
 //! | [`ledger`], [`outcomes`] | what steps come to, and in how many executions |
 //! | `thing`, `common` | what steps are about; what tasks meet at |
@@ -56,6 +56,7 @@ mod thing;
 pub mod token;
 pub mod verdict;
 pub mod warnings;
+pub mod who;
 mod within;
 
 pub use bounds::explore;
@@ -78,3 +79,4 @@ pub use shrink::{ShrinkBudget, ShrinkProgress, shrink};
 pub use token::{Token, TokenError};
 pub use verdict::{Ends, Met, Seen, Unproven, Verdict};
 pub use warnings::{strangers, warnings};
+pub use who::Who;

@@ -211,8 +211,7 @@ impl Run {
 
     fn name(&self, task: usize) -> String {
         match self.roles.get(task) {
-            Some(Role { worker: Some(worker), .. }) => worker.to_string(),
-            Some(Role { worker: None, .. }) => "the environment".to_owned(),
+            Some(role) => role.who().in_a_sentence(),
             None => format!("task {task}"),
         }
     }

@@ -2,6 +2,8 @@
 //!
 //! Objects are offsets into the arena, and the arena knows its tables and their fields by name.
 
+use pgmap_mm::region;
+use pgmap_prim::slab::FREE_LIST;
 use pgmap_prim::{Arena, Located, Subject};
 use pgmap_sched::Object;
 
@@ -90,19 +92,18 @@ impl<'a> Tables<'a> {
         let Some(located) = located else { return Thing::Outside };
         let pfn = located.index as u32;
         match (located.region.name, located.region.part) {
-            ("page", "") => match Word::of(&located) {
+            (region::PAGE, "") => match Word::of(&located) {
                 Some(word) => Thing::Page { pfn, word },
                 None => Thing::Other,
             },
-            ("contents", "") => Thing::Contents { pfn },
-            ("page life", "") => Thing::Life { pfn },
-            ("pte", "") => Thing::Pte,
-            ("pmd", "") => Thing::Pmd,
-            ("dax entry", "") => Thing::DaxEntry,
-            ("tlb", "") => Thing::Tlb,
-            ("tlb pages", "") => Thing::TlbPage,
-            // A slab's list of what is free.
-            (_, "head") => Thing::Outside,
+            (region::CONTENTS, "") => Thing::Contents { pfn },
+            (region::PAGE_LIFE, "") => Thing::Life { pfn },
+            (region::PTE, "") => Thing::Pte,
+            (region::PMD, "") => Thing::Pmd,
+            (region::DAX_ENTRY, "") => Thing::DaxEntry,
+            (region::TLB, "") => Thing::Tlb,
+            (region::TLB_PAGES, "") => Thing::TlbPage,
+            (_, FREE_LIST) => Thing::Outside,
             _ => Thing::Other,
         }
     }

@@ -6,8 +6,8 @@ use failing::{Numbers, find, lost, scenario, torn};
 use pgmap_explore::catalogue::Known;
 use pgmap_explore::report::{ROWS_MAX, Row, Tells, WIDTH};
 use pgmap_explore::{
-    Ends, ExploredWorld, Found, Report, Scenario, Sort, Token, Verdict, attribute, explore, names,
-    report,
+    Ends, ExploredWorld, Found, Report, Scenario, Sort, Token, Verdict, Who, attribute, explore,
+    names, report,
 };
 use pgmap_program::{Era, Program, RULES};
 use pgmap_sched::{Control, Explorer, Plan, Trace};
@@ -370,7 +370,7 @@ fn no_text_however_long_or_foreign_is_too_wide() {
         report.waits = vec![any(), any()];
         report.scenario.program = any();
         report.reproduce = format!("python {}", any().replace(' ', ""));
-        report.columns[0].who = any();
+        report.columns[0].who = Who::Environment;
         report.columns[1].calls = vec![any(), any()];
         for row in &mut report.rows {
             row.text = any();

@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use pgmap_mm_explored::region;
 use pgmap_mm_explored::world::World;
 use prim::{Arena, Cpu, Entered, Lease, Machine, Snapshot, Subject, TaskId};
 use program::op::{
@@ -258,7 +259,7 @@ fn every_word_of_a_trace_has_a_place_in_a_table() {
             None
         }
     });
-    let pages = words.filter(|word| word.region.name == "page");
+    let pages = words.filter(|word| word.region.name == region::PAGE);
     let touched: BTreeSet<usize> = pages.map(|word| word.index).collect();
     assert!(touched.len() >= 4, "the four pages of the file: {touched:?}");
 }

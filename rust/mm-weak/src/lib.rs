@@ -16,5 +16,6 @@ pub mod page;
 pub mod pagemap;
 pub mod percpu_ref;
 pub mod refcount;
+pub mod region;
 pub mod tally;
 pub mod warn;

@@ -3,6 +3,7 @@
 //! Rooms, in import order (a lower room never imports an upper one):
 //!
 //! ```text
+//! region          names of tables in the arena
 //! tally, warn     what the machine counts and complains about
 //! lock_order      which lock is taken under which
 //! refcount        the count word of a folio
@@ -31,6 +32,7 @@ pub mod page;
 pub mod pagemap;
 pub mod percpu_ref;
 pub mod refcount;
+pub mod region;
 pub mod tally;
 pub mod vm;
 pub mod warn;

@@ -25,6 +25,7 @@ const FORBIDDEN: &[&str] = &[
 
 /// The rooms in import order; those in one row may know each other.
 const ROOMS: &[&[&str]] = &[
+    &["region"],
     &["tally", "warn"],
     &["lock_order"],
     &["refcount"],

@@ -41,6 +41,9 @@ crate::zeroed! {
     }
 }
 
+/// The part of a slab that says which objects are free, as the arena names it.
+pub const FREE_LIST: &str = "head";
+
 /// See the module's introduction.
 pub struct Slab<T: ZeroInit> {
     objects: Table<T>,
@@ -61,7 +64,7 @@ impl<T: ZeroInit> Slab<T> {
         Ok(Self {
             objects: arena.table(name, capacity)?,
             links: arena.part(name, "links", capacity)?,
-            head: arena.part(name, "head", 1)?,
+            head: arena.part(name, FREE_LIST, 1)?,
             name,
         })
     }

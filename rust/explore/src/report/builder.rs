@@ -61,11 +61,6 @@ fn page_now(scenario: &Scenario, explored: &ExploredWorld, pfn: u32) -> Option<P
         .ok()
 }
 
-/// Who a task is, in the program's words.
-fn who(role: &Role) -> String {
-    role.worker.map_or_else(|| "environment".to_owned(), |worker| worker.to_string())
-}
-
 struct ReportBuilder<'a> {
     reader: TraceReader<'a>,
     found: &'a Found,
@@ -78,7 +73,10 @@ impl ReportBuilder<'_> {
     }
 
     fn who(&self, task: Task) -> String {
-        self.reader.roles.get(usize::from(task.0)).map_or_else(String::new, who)
+        self.reader
+            .roles
+            .get(usize::from(task.0))
+            .map_or_else(String::new, |role| role.who().to_string())
     }
 
     fn report(&self, page: Option<PageNow>, failure: Option<&Failure>) -> Report {
@@ -145,7 +143,8 @@ impl ReportBuilder<'_> {
         let thing = self.reader.accesses.thing(at)?;
         let (before, after) = event.values?;
         Some(Change {
-            what: subject::name(thing, event, self.reader.focus.as_ref()),
+            what: subject::name(thing, event, self.reader.focus.as_ref())
+                .unwrap_or_else(|| subject::UNNAMED.to_owned()),
             change: format!(
                 "{} -> {}",
                 subject::value(thing, before),
@@ -229,7 +228,7 @@ impl ReportBuilder<'_> {
         let text = |op: &Op| self.reader.scenario.program.op_text(op).to_string();
         let column = |(task, role): (u8, &Role)| Column {
             task,
-            who: who(role),
+            who: role.who(),
             guilty: guilty.iter().find(|it| it.0.0 == task).map(|&(_, at)| self.call(at)),
             calls: role.steps.iter().map(|(_, op)| text(op)).collect(),
         };

@@ -35,6 +35,7 @@ use crate::explored::ExploredWorld;
 use crate::finding::Sort;
 use crate::found::Found;
 use crate::scenario::{Scenario, Unfinished};
+use crate::who::Who;
 
 pub use rows::{ROWS_MAX, Row, Tells};
 pub use steps::{Told, steps};
@@ -107,8 +108,7 @@ fn hexadecimal<S: Serializer>(number: &u32, serializer: S) -> Result<S::Ok, S::E
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Column {
     pub task: u8,
-    /// `w0`, or the environment.
-    pub who: String,
+    pub who: Who,
     /// The call that is its part in the race, if it has one.
     pub guilty: Option<String>,
     /// All of its calls, in the program's words.

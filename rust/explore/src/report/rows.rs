@@ -226,7 +226,10 @@ impl TraceReader<'_> {
         let event = &self.trace[at];
         let function = self.function(at);
         let thing = self.accesses.thing(at).unwrap_or(Thing::Outside);
-        let what = || subject::name(thing, event, self.focus.as_ref());
+        let what = || {
+            let name = subject::name(thing, event, self.focus.as_ref());
+            name.unwrap_or_else(|| subject::UNNAMED.to_owned())
+        };
         let told = |word: u64| subject::value(thing, word);
         let mut row = self.row(at, Tells::Step, String::new());
         row.text = match (event.verb, event.values) {

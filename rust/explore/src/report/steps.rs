@@ -61,8 +61,7 @@ impl Walk<'_> {
     fn who(&self, task: u8) -> String {
         let (owner, drains) = late::owner(task, self.roles.len());
         let who = match self.roles.get(usize::from(owner)) {
-            Some(Role { worker: Some(worker), .. }) => worker.to_string(),
-            Some(Role { worker: None, .. }) => "environment".to_owned(),
+            Some(role) => role.who().to_string(),
             None => return String::new(),
         };
         if drains { format!("{who}'s store buffer") } else { who }
@@ -112,13 +111,13 @@ impl Walk<'_> {
     fn access(&self, event: &Event, told: &mut Told) {
         let thing = self.tables.thing(event.object);
         // A bare word, and nothing in the sources says whose: at least tell it from others.
-        told.object = match (subject::name(thing, event, None), Subject::of(event.object)) {
-            (name, Subject::Word(offset) | Subject::Range(offset))
-                if matches!(thing, Thing::Other) && name == "a word" =>
-            {
-                format!("word at {offset:#x}")
+        let name = subject::name(thing, event, None);
+        told.object = match (name, Subject::of(event.object)) {
+            (Some(name), _) => name,
+            (None, Subject::Word(at) | Subject::Range(at)) if thing == Thing::Other => {
+                format!("word at {at:#x}")
             }
-            (name, _) => name,
+            (None, _) => subject::UNNAMED.to_owned(),
         };
         if let Some((before, after)) = event.values {
             told.before = Some(subject::value(thing, before));

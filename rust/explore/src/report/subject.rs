@@ -27,14 +27,16 @@ impl Focus {
     }
 }
 
+/// What something is called that has no name.
+pub(super) const UNNAMED: &str = "a word";
+
 /// What a step's object is called, with the page if it is not the one that the report is about.
-pub(super) fn name(thing: Thing, event: &Event, focus: Option<&Focus>) -> String {
-    let receiver = || event.site.and_then(names::receiver);
+pub(super) fn name(thing: Thing, event: &Event, focus: Option<&Focus>) -> Option<String> {
     let foreign = |pfn: u32| match focus {
         Some(focus) if focus.has(pfn) => String::new(),
         _ => format!(" of pfn {pfn:#x}"),
     };
-    match thing {
+    Some(match thing {
         Thing::Page { pfn, word } => match focus {
             Some(focus) if focus.is_first_tail(pfn) => word.name_on_tail().to_owned(),
             _ => format!("{}{}", word.name(), foreign(pfn)),
@@ -46,8 +48,8 @@ pub(super) fn name(thing: Thing, event: &Event, focus: Option<&Focus>) -> String
         Thing::DaxEntry => "DAX entry".to_owned(),
         Thing::Tlb | Thing::TlbPage => "TLB entry".to_owned(),
         Thing::Queue => "wait queue".to_owned(),
-        Thing::Other | Thing::Outside => receiver().unwrap_or("a word").to_owned(),
-    }
+        Thing::Other | Thing::Outside => event.site.and_then(names::receiver)?.to_owned(),
+    })
 }
 
 /// A value as a reader wants it.

@@ -104,7 +104,7 @@ fn table(report: &Report, page: &mut Sheet) {
     let mut head = Line::default();
     let mut rule = Line::default();
     for (lane, column) in lanes.shown.iter().enumerate() {
-        let who = if column.who == "environment" { "env" } else { &column.who };
+        let who = column.who.in_short();
         // A worker's name fits; somebody else's would not be a name.
         let title: String =
             format!("CPU{} ({who})", column.task).chars().take(lanes.spacing - 2).collect();

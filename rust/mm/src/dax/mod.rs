@@ -37,6 +37,7 @@ use program::{Errno, Geometry};
 use crate::lock_order;
 use crate::page::{Order, Span};
 use crate::pagemap::PagemapType;
+use crate::region;
 use crate::vm::{FileRange, MappingId, Vm};
 
 pub use blocks::Blocks;
@@ -165,12 +166,12 @@ impl Dax {
         let slots = files * geometry.file_pages_max as usize;
         Ok(Self {
             vm,
-            inodes: Slab::new(arena, files, "inode")?,
-            entries: arena.table("dax entry", slots)?,
+            inodes: Slab::new(arena, files, region::INODE)?,
+            entries: arena.table(region::DAX_ENTRY, slots)?,
             extents: arena.table("extent", slots)?,
             file_pages: geometry.file_pages_max,
             blocks: Blocks::new(arena, span.pages)?,
-            device: arena.table("dax_device", 1)?,
+            device: arena.table(region::DAX_DEVICE, 1)?,
             span,
         })
     }

@@ -9,6 +9,7 @@ use prim::{Arena, AtomicU32, AtomicU64, Cpu, NoMemory, Table};
 use crate::page::ledger::Ledger;
 use crate::page::shadow::{Oracle, Owner, Shadow, Stamp};
 use crate::page::{Folio, Order, Page, Pfn, Span};
+use crate::region;
 use crate::warn::{Complaint, warn_on};
 
 /// Granule in which use of the memmap is remembered, so that looking at all of it costs what was used.
@@ -37,8 +38,8 @@ impl Memmap {
     pub fn new(arena: &Arena, pages: u32, pin_bias: u32) -> Result<Self, NoMemory> {
         let count = pages as usize;
         let memmap = Self {
-            pages: arena.table("page", count)?,
-            contents: arena.table("contents", count)?,
+            pages: arena.table(region::PAGE, count)?,
+            contents: arena.table(region::CONTENTS, count)?,
             shadow: Shadow::new(arena, count)?,
             ledger: Ledger::new(arena, count)?,
             touched: arena.table("touched", (count >> REGION.0) + 1)?,

@@ -9,6 +9,7 @@
 use prim::{Arena, AtomicU32, AtomicU64, Cpu, NoMemory, Table, by_hardware};
 
 use crate::page::Pfn;
+use crate::region;
 
 /// An owner: 0 is nobody; files and drivers number themselves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,7 +94,7 @@ pub(super) struct Shadow {
 
 impl Shadow {
     pub(super) fn new(arena: &Arena, pages: usize) -> Result<Self, NoMemory> {
-        Ok(Self { words: arena.table("page life", pages)?, epoch: arena.table("epoch", 1)? })
+        Ok(Self { words: arena.table(region::PAGE_LIFE, pages)?, epoch: arena.table("epoch", 1)? })
     }
 
     pub(super) fn assign(&self, cpu: &Cpu<'_>, pfn: Pfn, owner: Owner) {

@@ -32,6 +32,7 @@ use program::{Geometry, Rules};
 use crate::lock_order;
 use crate::page::{Folio, Head, Memmap, Order, Pfn, Span};
 use crate::percpu_ref::{PercpuRefs, Put, RefId};
+use crate::region;
 
 pub use ledger::{PagemapHold, PagemapOwners};
 pub use memremap::REFERENCES;
@@ -163,7 +164,7 @@ impl Pagemaps {
             percpu: PercpuRefs::new(arena, geometry.cpus.into(), PAGEMAPS)?.putting(put_how),
             rules,
             pmd_order: Order(geometry.pmd_order),
-            maps: Slab::new(arena, PAGEMAPS, "dev_pagemap")?,
+            maps: Slab::new(arena, PAGEMAPS, region::DEV_PAGEMAP)?,
             ranges: arena.table("pagemap range", PAGEMAPS)?,
             ranges_lock: arena.table("pagemap ranges lock", 1)?,
             claims: arena.table("claims", regions)?,

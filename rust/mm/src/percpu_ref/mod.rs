@@ -35,6 +35,7 @@ use prim::{
 };
 
 use crate::lock_order;
+use crate::region;
 
 use ledger::Out;
 pub use words::{Confirm, Init, Put, RefId, Switched};
@@ -110,7 +111,7 @@ impl PercpuRefs {
     pub fn new(arena: &Arena, cpus: usize, capacity: usize) -> Result<Self, NoMemory> {
         let rows = 1 + capacity.div_ceil(ROW) * cpus;
         Ok(Self {
-            refs: Slab::new(arena, capacity, "percpu_ref")?,
+            refs: Slab::new(arena, capacity, region::PERCPU_REF)?,
             counters: Slab::new(arena, capacity, "percpu_counter")?,
             cells: arena.table("percpu cells", rows * ROW)?,
             cpus,

@@ -45,6 +45,7 @@ use prim::{Arena, NoMemory, Slab, Table};
 use program::Geometry;
 
 use crate::pagemap::Pagemaps;
+use crate::region;
 
 pub use entry::{Leaf, Pmd, Pte, Vpn};
 pub use fault::{Fault, FaultHandler, Insert, VmFault};
@@ -79,10 +80,10 @@ impl Vm {
         let mms = usize::from(geometry.procs_max);
         Ok(Self {
             pagemaps,
-            mms: Slab::new(arena, mms, "mm_struct")?,
+            mms: Slab::new(arena, mms, region::MM_STRUCT)?,
             tables: PageTables::new(arena, geometry, mms)?,
             tlb: Tlb::new(arena, geometry.cpus.into())?,
-            mappings: arena.table("address_space", geometry.files_max.into())?,
+            mappings: arena.table(region::ADDRESS_SPACE, geometry.files_max.into())?,
             gather_batch: usize::from(geometry.gather_batch).clamp(1, gather::BATCH_MAX),
         })
     }

@@ -14,6 +14,7 @@ use prim::{
 use program::Geometry;
 
 use crate::page::Order;
+use crate::region;
 use crate::tally;
 use crate::vm::entry::TableId;
 use crate::vm::word::{PmdWord, PtLocked, PteWord};
@@ -53,8 +54,8 @@ impl PageTables {
         let tables = mms * pmds_per_mm as usize;
         Ok(Self {
             slab: Slab::new(arena, tables, "pte_table")?,
-            ptes: arena.table("pte", tables << geometry.pmd_order)?,
-            pmds: arena.table("pmd", tables)?,
+            ptes: arena.table(region::PTE, tables << geometry.pmd_order)?,
+            pmds: arena.table(region::PMD, tables)?,
             dead: DeferredQueue::new(arena, 64, "dead tables")?,
             pmd_order: Order(geometry.pmd_order),
             pmds_per_mm,

@@ -15,6 +15,7 @@ use prim::{
 use program::op::Access;
 
 use crate::page::{Pfn, Stamp};
+use crate::region;
 use crate::vm::mm::TLB_GROUPS;
 use crate::vm::{Fault, FaultHandler, Leaf, MmId, Pte, Vm, Vpn};
 use crate::warn::{Complaint, warn_on};
@@ -110,8 +111,8 @@ pub(super) struct Tlb {
 impl Tlb {
     pub(super) fn new(arena: &Arena, cpus: usize) -> Result<Self, NoMemory> {
         Ok(Self {
-            entries: arena.table("tlb", cpus * ENTRIES)?,
-            summaries: arena.table("tlb pages", cpus * ENTRIES)?,
+            entries: arena.table(region::TLB, cpus * ENTRIES)?,
+            summaries: arena.table(region::TLB_PAGES, cpus * ENTRIES)?,
         })
     }
 

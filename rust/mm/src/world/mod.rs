@@ -45,6 +45,7 @@ use crate::dax::Dax;
 use crate::devmem::{DevMem, POOL_PAGES};
 use crate::page::{Memmap, Pfn, Span};
 use crate::pagemap::{PagemapId, PagemapType, Pagemaps};
+use crate::region;
 use crate::vm::Vm;
 
 pub use direct_io::IN_FLIGHT;
@@ -161,9 +162,9 @@ impl World {
             pipes: Slab::new(
                 arena,
                 Self::numbered_max(geometry, geometry.pipes_max.into()),
-                "pipe",
+                region::PIPE,
             )?,
-            bios: Slab::new(arena, geometry.cpus.into(), "bio")?,
+            bios: Slab::new(arena, geometry.cpus.into(), region::BIO)?,
             clock: arena.table("clock", 1)?,
         };
         world.bind_all(cpu).map_err(|_| NoMemory)?;

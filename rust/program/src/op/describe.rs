@@ -311,6 +311,17 @@ impl Hunted {
         all
     }
 
+    /// Whether it needs something of this kind that its worker has made.
+    #[must_use]
+    pub fn needs(self, wanted: Handle) -> bool {
+        let word = self.text.split(' ').next().unwrap_or_default();
+        let arguments = Operation::named(word).map_or(&[][..], |operation| operation.arguments);
+        arguments.iter().any(|argument| match argument.kind {
+            Kind::Handle(handle, Role::Uses | Role::Ends) => handle == wanted,
+            _ => false,
+        })
+    }
+
     /// The number of the call it is, as [`call_number`] gives it.
     #[must_use]
     pub fn call_number(self) -> u8 {

@@ -1,0 +1,1 @@
+../../mm/src/region.rs
