@@ -224,7 +224,7 @@ def test_what_was_found_is_looked_for_by_the_explorer_and_told(run: Runner) -> N
     core.reproduction = FakeReproduce(reproduce_report(found=found(), exact=True))
     ran = run(Stress(), "--explain", "3s", core=core)
     asked = core.asked[1]
-    assert (asked["invariant"], asked["operations"]) == ("I18", ["(w1)", "(w0)"])
+    assert (asked["invariant"], asked["operations"]) == ("I18", ["get", "ftruncate"])
     assert asked["seconds"] == 3.0
     assert "BUG: pgmap: stale translation" in ran.stdout
     assert "Explorer: reproduced: found I22" in ran.stdout
