@@ -52,4 +52,6 @@ SECTIONS = {
     "10": "invariants, by number",
     "12": "schemes of counting",
     "14": "what recordings of running kernels show",
+    "15": "what the source of v6.15 and v6.16 says otherwise",
+    "16": "interleavings forced on running kernels",
 }

@@ -2,8 +2,8 @@
 //!
 //! Two rules are tested where their steps can be parted: `gup-pte-recheck` and `gup-pmd-recheck` at the
 //! foot of `vm/gup_fast.rs`, `free-push` in `tests/pagemap.rs`. `entry-wait-key` and `iomap-lock` need an
-//! entry that is locked at the right moment, `request-folio` a mapping that goes at one: the explorer's
-//! catalogue has them.
+//! entry that is locked at the right moment, `request-folio` a mapping that goes at one, `zap-none-pmd` a zap in
+//! the middle of a PMD: the explorer's catalogue has them.
 //! The four orderings have no wrong value on this machine: the models of `pgmap-mm-weak` have them.
 //! `zap-clear` is in `tests/offline.rs`, where one CPU after the other it does no harm; with store buffers
 //! the catalogue has that one, too.
@@ -17,7 +17,7 @@ use pgmap_mm::dax::InodeId;
 use pgmap_mm::warn::Complaint;
 use prim::poison::{Poison, Stopped};
 use prim::{Cpu, Lease, TaskId, catch_abandon};
-use program::op::{Align, Close, FdNo, Layout, Munmap, Unlink, Unpin};
+use program::op::{Align, Close, FdNo, FileRef, Layout, Load, Munmap, Pwrite, Unlink, Unpin};
 use program::rules::RULES;
 use program::{Era, Errno, Rules};
 
@@ -42,6 +42,8 @@ fn every_wrong_value_of_every_rule_has_a_test() {
         ("gup-pmd-recheck", "off"),
         ("zap-put", "before-flush"),
         ("zap-clear", "load-store"),
+        ("zap-none-pmd", "skip"),
+        ("write-invalidate", "delete-then-unmap"),
         ("truncate-break-layout", "off"),
         ("block-free", "before-idle"),
         ("evict-wait", "none"),
@@ -403,6 +405,34 @@ fn a_page_put_before_the_flush_is_free_while_a_cpu_still_uses_it() {
 }
 
 /// The index word of a page that was page 3 of a file and is in no file any more.
+/// How many entries a file of a hole has once page 0, read as zeroes before, is written.
+fn entries_after_a_write_into_a_hole(rules: Rules) -> u32 {
+    let fixture = Fixture::new(&COSY, rules);
+    let (world, cpu) = (&fixture.world, fixture.cpu(1));
+    world.create_file(&cpu, F, 2, None, Layout::Contiguous).expect("a sparse file");
+    let inode = world.name_lookup(&cpu, F).expect("an inode");
+    fixture.start(&cpu, W0, F, 2, Align::Odd);
+    let page_0 = Load { map: M, page: 0 };
+    assert_eq!(world.load(&cpu, W0, &page_0), Ok(0), "the zero page");
+    assert_eq!(world.dax.nrpages(&cpu, inode), 1);
+    let write = Pwrite { file: FileRef::Fd(FdNo(0)), page: 0, pages: 1 };
+    assert_eq!(world.pwrite_each(&cpu, W0, &write, |_| 9), Ok(4096));
+    let left = world.dax.nrpages(&cpu, inode);
+    assert_eq!(world.load(&cpu, W0, &page_0), Ok(9), "not the zero page any more");
+    fixture.leave(cpu);
+    left
+}
+
+#[test]
+fn a_write_into_a_hole_leaves_the_entry_and_takes_the_zero_page_away() {
+    assert_eq!(entries_after_a_write_into_a_hole(sound()), 1);
+}
+
+#[test]
+fn a_write_into_a_hole_that_deletes_clean_entries_leaves_none() {
+    assert_eq!(entries_after_a_write_into_a_hole(broken("write-invalidate=delete-then-unmap")), 0);
+}
+
 fn share_after_the_last_entry(rules: Rules) -> u32 {
     let (fixture, inode) = pinned(rules);
     let page = fixture.frame(inode, 3);

@@ -310,7 +310,7 @@ fn only_an_entry_of_the_same_page_is_made_writable() {
     let pfn = fixture.frame(inode, 0);
     let page = |permission| Pte::Page(Leaf::new(pfn, permission));
     assert_eq!(vm.walk(FIRST_MM, fault.vpn), page(Access::Read));
-    assert_eq!(vm.insert_page(&cpu, &fault, fixture.frame(inode, 1)), Insert::Raced);
+    assert_eq!(vm.insert_page(&cpu, &fault, fixture.frame(inode, 1)), Insert::OtherFrame);
     assert_eq!(vm.walk(FIRST_MM, fault.vpn), page(Access::Read));
     assert_eq!(vm.insert_page(&cpu, &fault, pfn), Insert::Done);
     assert_eq!(vm.walk(FIRST_MM, fault.vpn), page(Access::Write));

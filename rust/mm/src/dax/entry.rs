@@ -112,6 +112,11 @@ impl DaxEntry {
     pub(super) fn dirtied(self) -> Self {
         Self(self.0 | DIRTY)
     }
+
+    /// Whether somebody may have written through it (`PAGECACHE_TAG_DIRTY`): an invalidation leaves it alone.
+    pub(super) fn is_dirty(self) -> bool {
+        self.0 & DIRTY != 0
+    }
 }
 
 zeroed! {

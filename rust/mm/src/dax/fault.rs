@@ -154,7 +154,7 @@ impl Dax {
         match insert {
             // Raced: back out as VM_FAULT_NOPAGE; the access looks again.
             Insert::Done | Insert::Raced => Fault::Done,
-            Insert::NoReference => Fault::Sigbus,
+            Insert::NoReference | Insert::OtherFrame => Fault::Sigbus,
             Insert::NoMemory => Fault::Oom,
         }
     }

@@ -181,14 +181,13 @@ impl Dax {
         let was_written = self.extent(id, index).written().is_some();
         // Dropped at once by the right rule: faults ask for extents with the entry locked that is waited for below.
         let (extent, _iomap) = self.iomap_begin_write(cpu, id, index)?;
+        if !was_written {
+            // IOMAP_F_NEW: others may see the zero page here, and are to see what is written.
+            self.invalidate_inode_page(cpu, id, index);
+        }
         if let Some(pfn) = extent.written() {
             let memmap = &self.vm.pagemaps.memmap;
             memmap.contents(pfn).set(value(memmap.shadow_capture(pfn)));
-        }
-        if !was_written {
-            // Others may see the zero page here: take it away so that they see what was written
-            // (invalidate_inode_pages2_range in dax_iomap_iter).
-            self.invalidate_zero_page(cpu, id, index);
         }
         if index >= inode.size() {
             inode.size.set(index + 1);

@@ -10,7 +10,7 @@ use prim::{
     wake_up_all, wake_up_one,
 };
 
-use program::rules::{BusyScan, EntryWaitKey};
+use program::rules::{BusyScan, EntryWaitKey, WriteInvalidate};
 
 use crate::dax::entry::{DaxEntry, DaxSlot, Kind, Size};
 use crate::dax::{Dax, IPages, InodeId};
@@ -228,22 +228,33 @@ impl Dax {
             if self.entry_at(inode, index).1 == DaxEntry::NONE {
                 continue;
             }
-            let (mut lock, at, entry) = self.get_unlocked_entry(cpu, inode, index);
-            lock_map_release(cpu, in_lock_order(inode));
-            if entry == DaxEntry::NONE {
-                continue;
-            }
-            self.dax_disassociate_entry(cpu, entry);
-            let slot = self.slot(inode, at);
-            slot.remove();
-            lock.nrpages -= self.order_of(entry.size()).pages();
-            drop(lock);
-            wake_up_all(cpu, slot);
+            let (lock, at, entry) = self.get_unlocked_entry(cpu, inode, index);
+            self.delete_unlocked_entry(cpu, lock, (inode, at), entry);
         }
     }
 
-    /// Takes the zero page away from `index` after a write gave it a block.
-    pub(super) fn invalidate_zero_page(&self, cpu: &Cpu<'_>, inode: InodeId, index: u32) {
+    /// `__dax_invalidate_entry`: an unlocked entry goes, and lets go of its folio; who waits for it looks again.
+    fn delete_unlocked_entry(
+        &self,
+        cpu: &Cpu<'_>,
+        mut lock: SpinGuard<'_, IPages>,
+        (inode, at): (InodeId, u32),
+        entry: DaxEntry,
+    ) {
+        lock_map_release(cpu, in_lock_order(inode));
+        if entry == DaxEntry::NONE {
+            return;
+        }
+        self.dax_disassociate_entry(cpu, entry);
+        let slot = self.slot(inode, at);
+        slot.remove();
+        lock.nrpages -= self.order_of(entry.size()).pages();
+        drop(lock);
+        wake_up_all(cpu, slot);
+    }
+
+    /// `invalidate_inode_pages2_range`, for the page that a write has just given a block.
+    pub(super) fn invalidate_inode_page(&self, cpu: &Cpu<'_>, inode: InodeId, index: u32) {
         let (_, entry) = self.entry_at(inode, index);
         if entry == DaxEntry::NONE {
             return;
@@ -251,13 +262,22 @@ impl Dax {
         // The block is in place, so whoever grabs the entry from now on maps it; only who grabbed it
         // before can still insert the zero page, and is waited for here.
         let (lock, at, entry) = self.get_unlocked_entry(cpu, inode, index);
-        self.put_unlocked_entry(cpu, inode, at, entry);
-        drop(lock);
-        match entry.kind() {
-            Kind::None | Kind::Empty | Kind::Zero => {
-                self.vm.unmap_mapping_pages(cpu, inode.mapping(), FileRange::page(index));
-            }
-            Kind::Folio(_) => {}
+        let is_real = match entry.kind() {
+            Kind::None | Kind::Empty | Kind::Zero => false,
+            Kind::Folio(_) => true,
+        };
+        let (deletes, unmaps) = match self.vm.pagemaps.rules.write_invalidate {
+            WriteInvalidate::DeleteThenUnmap => (!entry.is_dirty(), true),
+            WriteInvalidate::ZeroOnly => (false, !is_real),
+        };
+        if deletes {
+            self.delete_unlocked_entry(cpu, lock, (inode, at), entry);
+        } else {
+            self.put_unlocked_entry(cpu, inode, at, entry);
+            drop(lock);
+        }
+        if unmaps {
+            self.vm.unmap_mapping_pages(cpu, inode.mapping(), FileRange::page(index));
         }
     }
 

@@ -55,6 +55,9 @@ pub enum Insert {
     Done,
     /// Something else is there by now: back out and let the access try again.
     Raced,
+    /// A page is to be made writable and the entry maps another one (`-EFAULT` in the kernel, which warns unless
+    /// that is the zero page).
+    OtherFrame,
     /// The frame's count is zero (`-EINVAL` in the kernel).
     NoReference,
     /// No memory for a page table.
@@ -162,8 +165,15 @@ impl Vm {
         let new = Leaf::new(pfn, fault.wanted);
         match word.load() {
             Pte::None => {}
+            Pte::Page(page) if page.pfn() != pfn => {
+                return match fault.wanted {
+                    Access::Read => Insert::Raced,
+                    Access::Write => Insert::OtherFrame,
+                };
+            }
             Pte::Page(page) => {
-                return Self::upgrade(page, new, |it| word.publish(&ptl, Pte::Page(it)));
+                Self::upgrade(page, new, |it| word.publish(&ptl, Pte::Page(it)));
+                return Insert::Done;
             }
         }
         if pfn != Pfn::ZERO_PAGE {
@@ -187,8 +197,11 @@ impl Vm {
         match word.load() {
             Pmd::None => {}
             Pmd::Table(_) => return Insert::Raced,
+            // Also if it is to be made writable, unlike a PTE: `insert_pmd` says -EEXIST, which is not told on.
+            Pmd::Leaf(leaf) if leaf.pfn() != head => return Insert::Raced,
             Pmd::Leaf(leaf) => {
-                return Self::upgrade(leaf, new, |it| word.publish(&lock, Pmd::Leaf(it)));
+                Self::upgrade(leaf, new, |it| word.publish(&lock, Pmd::Leaf(it)));
+                return Insert::Done;
             }
         }
         let folio = self.pagemaps.memmap.folio(head);
@@ -214,15 +227,11 @@ impl Vm {
         }
     }
 
-    /// What is there is made to allow what is wanted, if it maps the same frame.
-    fn upgrade(there: Leaf, wanted: Leaf, publish: impl FnOnce(Leaf)) -> Insert {
-        if there.pfn() != wanted.pfn() {
-            return Insert::Raced;
-        }
+    /// What is there is made to allow what is wanted of the same frame.
+    fn upgrade(there: Leaf, wanted: Leaf, publish: impl FnOnce(Leaf)) {
         if wanted.allows(Access::Write) {
             publish(there.made_writable());
         }
-        Insert::Done
     }
 
     /// log2 of the pages a PMD leaf covers.

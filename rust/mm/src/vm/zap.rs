@@ -4,15 +4,15 @@
 //! unmapper's half of K§4.1; `offline.rs`), drop the rmap, hand the page's reference to the gather. The reference
 //! outlives the entry until the flush, so between the two the page reads as busy, which is right.
 //!
-//! Whoever finds nothing to clear still waits for the lock under which it may just have been cleared:
-//! when a zap returns, no mapping of its range is half gone. The kernel does so for PTEs, and for PMDs
-//! only when it unmaps a single folio; leaving it out was found here by stress, as a page taken out of
-//! its file while a gather held it (a hypothesis about the kernel, K§6.4).
+//! Whoever finds no PTE still waits for the lock under which it may just have been cleared: when a zap returns,
+//! no mapping of its range is half gone. Of PMDs the kernel does so only when it unmaps a single folio, and skips
+//! an empty one otherwise (`zap-none-pmd`, K§16 B53: forced on stock kernels).
 //!
 //! A PMD leaf of a file is cleared whole even when the range covers a part of it (K§14, §7.6): files
 //! rebuild what is left by faulting.
 
 use prim::SpinGuard;
+use program::rules::ZapNonePmd;
 
 use crate::page::{Hold, Pfn};
 use crate::vm::entry::TableId;
@@ -25,12 +25,19 @@ impl Vm {
     pub(super) fn zap_range(&self, gather: &mut MmuGather<'_>, start: Vpn, end: Vpn) {
         for pmd in self.tables.walk_range(gather.mm, start, end) {
             match pmd.word.load() {
-                // Another zap may stand between clearing this PMD and dropping its rmap. Until it is
-                // through, count and mapcount agree, and a layout break would take the page for idle.
-                Pmd::None => drop(self.mm(gather.mm).pmd_lock.lock(gather.cpu)),
+                Pmd::None => self.zap_none_pmd(gather),
                 Pmd::Table(table) => self.zap_ptes(gather, table, pmd.start, pmd.end),
                 Pmd::Leaf(_) => self.zap_huge_pmd(gather, pmd.start),
             }
+        }
+    }
+
+    /// An empty PMD. Another zap may stand between clearing it and dropping its rmap. Until that one is through,
+    /// count and mapcount agree, and a layout break takes the page for idle.
+    fn zap_none_pmd(&self, gather: &MmuGather<'_>) {
+        match self.pagemaps.rules.zap_none_pmd {
+            ZapNonePmd::Skip => {}
+            ZapNonePmd::Lock => drop(self.mm(gather.mm).pmd_lock.lock(gather.cpu)),
         }
     }
 

@@ -149,6 +149,24 @@ rules! {
         LoadStore: Derived, "none with more than one CPU", "the store may be seen after the counts are read";
     }
 
+    /// What a zap of a range does about a PMD that it finds empty. Another zap may have cleared it under the lock
+    /// and not yet dropped the mapcount: for as long, count and mapcount agree, and a layout break takes the page
+    /// for idle. Of PTEs every kernel waits for the lock; of PMDs only when it unmaps a single folio.
+    zap_none_pmd: ZapNonePmd = Skip ["K§15, K§16, B53"] {
+        Skip: Recorded, "v6.15 and later; forced on 6.18, 7.2 and 7.3",
+            "mm/memory.c, zap_pmd_range; munmap held after the PMD was cleared: the truncate returns with r1";
+        Lock: Derived, "none", "a mend proposed by pgmap; the kernel does so when it unmaps a single folio";
+    }
+
+    /// What a write that gives a hole its block does about what reads have mapped there. The kernel deletes every
+    /// clean entry and unmaps the range then: a read fault that came in between has mapped the new block itself, and
+    /// its page is taken from the file while it is mapped, or held.
+    write_invalidate: WriteInvalidate = DeleteThenUnmap ["K§15, K§16, B54"] {
+        DeleteThenUnmap: Recorded, "v6.15 and later; forced on 6.18, 7.2 and 7.3",
+            "mm/truncate.c, invalidate_inode_pages2_range, called by dax_iomap_iter for IOMAP_F_NEW";
+        ZeroOnly: Derived, "none", "a mend proposed by pgmap";
+    }
+
     /// Truncate and hole punch unmap the file and wait for references on its pages before blocks go.
     /// Missing on DAX until v4.17-4.19.
     truncate_break_layout: Switch = On ["K§5.5, B14"] {

@@ -71,6 +71,16 @@ values! {
         Xchg "xchg" "one exchange, which is a full barrier",
         LoadStore "load-store" "a load and a plain store, which may be seen late",
     }
+    /// What a zap does about a PMD that it finds empty.
+    ZapNonePmd {
+        Skip "skip" "it goes on; whoever has just cleared it may not be through with the page",
+        Lock "lock" "it waits for the PMD lock, so that no mapping of its range is half gone when it returns",
+    }
+    /// What a write that fills a hole does about the entries that reads have left there.
+    WriteInvalidate {
+        DeleteThenUnmap "delete-then-unmap" "every clean entry goes, a real one too, and what maps it is unmapped after",
+        ZeroOnly "zero-only" "only the zero page is taken away; a real entry is of the block just written",
+    }
     /// When truncate gives a block back to the allocator.
     BlockFree {
         AfterIdle "after-idle" "the block is freed once its pages are idle",
