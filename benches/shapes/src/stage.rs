@@ -69,7 +69,7 @@ impl Stage {
         &self.words[word.0]
     }
 
-    /// Takes a lock when it is free and, for who comes from sleep, when somebody has woken the task.
+    /// Takes a lock when it is free and, for whoever comes from sleep, when somebody has woken the task.
     fn take(&self, lock: Lock, woken_at: Option<Cond>) {
         let me = current().unwrap_or(Task(0));
         let (owner, bit) = (&self.owners[lock.0], 1 << me.0);

@@ -17,9 +17,9 @@ use pgmap_program::op::{DevPut, Drain, Fork, PipeNo, Unpin, WorkerId};
 use pgmap_program::{Memory, Op, Outcome, Step, TlbRefill};
 use pgmap_sched::{Control, Defect, Identity, Model, Object, Task};
 
-use crate::common::is_common;
-use crate::ledger::Ledger;
 use crate::scenario::{Role, Scenario, ScenarioError, Unfinished};
+use crate::sharing::is_shared;
+use crate::step_results::StepResults;
 
 /// Faults of our own, above the protocol's complaints and below prim's.
 pub mod code {
@@ -60,12 +60,12 @@ pub struct ExploredWorld {
     roles: Vec<Role>,
     /// Tasks after those, one to empty the store buffer of each; none where memory has no store buffers.
     drainers: usize,
-    /// The operation each task is in, or was in last, for who asks after an execution.
+    /// The operation each task is in, or was in last, for whoever asks after an execution.
     doing: Box<[Cell<u8>]>,
     /// How many steps of its role each task has begun.
     begun: Box<[Cell<usize>]>,
     /// What steps come to.
-    ledger: Ledger,
+    step_results: StepResults,
     /// What each step of the set-up returned.
     set_up: Vec<(u32, Outcome)>,
     _entered: Entered,
@@ -116,7 +116,7 @@ impl ExploredWorld {
         let arena = RefCell::new(arena);
         let doing = roles.iter().map(|_| Cell::new(0)).collect();
         let begun = roles.iter().map(|_| Cell::new(0)).collect();
-        let ledger = Ledger::new(program, &roles);
+        let step_results = StepResults::new(program, &roles);
         let _entered = entered;
         Ok(Self {
             world,
@@ -127,7 +127,7 @@ impl ExploredWorld {
             drainers,
             doing,
             begun,
-            ledger,
+            step_results,
             set_up,
             _entered,
         })
@@ -135,8 +135,8 @@ impl ExploredWorld {
 
     /// What the steps of this execution have come to, and of those before it.
     #[must_use]
-    pub fn ledger(&self) -> &Ledger {
-        &self.ledger
+    pub fn step_results(&self) -> &StepResults {
+        &self.step_results
     }
 
     /// What the steps of the set-up returned, by their numbers.
@@ -254,7 +254,7 @@ impl Model for &ExploredWorld {
         self.arena.borrow_mut().restore(&self.start);
         self.machine.reset();
         self.begun.iter().for_each(|begun| begun.set(0));
-        self.ledger.reset();
+        self.step_results.reset();
     }
 
     fn state(&self) -> Option<Vec<u64>> {
@@ -276,9 +276,9 @@ impl Model for &ExploredWorld {
             self.doing[usize::from(task.0)].set(op.call_number());
             let cpu = lease(&self.machine, task.0.into(), self.party(task));
             pgmap_sched::note(remark::BEGIN, u64::from(*n), 0);
-            self.ledger.put(task, nth, Outcome::Waits);
+            self.step_results.put(task, nth, Outcome::Waits);
             let returned = self.world.execute(&cpu, who, op);
-            self.ledger.put(task, nth, outcome(returned));
+            self.step_results.put(task, nth, outcome(returned));
             let returned = returned.unwrap_or_else(Return::as_return);
             self.world.audit(&cpu);
             pgmap_sched::note(remark::END, u64::from(*n), returned.cast_unsigned());
@@ -301,21 +301,21 @@ impl Model for &ExploredWorld {
                 value: record.warn.value,
             }),
             None => self
-                .ledger
+                .step_results
                 .close()
                 .map_err(|broken| Defect { object: broken as u64, ..defect(code::UNEXPECTED, 0) }),
         }
     }
 
     fn asks_who_met(&self) -> bool {
-        !self.ledger.met()
+        !self.step_results.met()
     }
 
     fn met(&mut self, object: Object, tasks: u16) {
         // What a store buffer lets out is its owner's.
         let who = (tasks | tasks >> self.roles.len()) & ((1u32 << self.roles.len()) - 1) as u16;
-        if who.count_ones() > 1 && is_common(&self.arena(), object) {
-            self.ledger.meet();
+        if who.count_ones() > 1 && is_shared(&self.arena(), object) {
+            self.step_results.meet();
         }
     }
 }

@@ -99,7 +99,7 @@ impl Finding {
             Failure::Deadlock { waits, cycle } => match namer.stuck(waits, cycle.as_deref()) {
                 Some(stuck) => stuck,
                 // Its own doing is an end like others, so it is held to what it expects.
-                None => namer.unexpected(explored.ledger().close().err()?),
+                None => namer.unexpected(explored.step_results().close().err()?),
             },
             Failure::Livelock { tasks, recurrence } => {
                 let again = recurrence.map_or_else(String::new, |again| {
@@ -234,7 +234,7 @@ impl Namer<'_> {
         named.dedup();
         let came = |n: &u32| {
             let name = self.scenario.program.step_name(*n).unwrap_or_default();
-            format!("{name} = {}", self.explored.ledger().outcome(*n))
+            format!("{name} = {}", self.explored.step_results().outcome(*n))
         };
         let came: Vec<String> = named.iter().map(came).collect();
         finding.detail =
@@ -278,7 +278,7 @@ impl Namer<'_> {
                 parties.dedup();
             }
             let held = over.needs.iter().filter_map(|need| need.by).map(|by| by.to_string());
-            let title = "the holder of a page waits for who waits for the page";
+            let title = "the holder of a page waits for the one who waits for the page";
             return Some(told(Finding {
                 page: page(over),
                 parties: names(&parties),

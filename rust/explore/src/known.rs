@@ -113,7 +113,7 @@ struct Kind {
     times: u64,
 }
 
-/// Failures that a search passed over, alike ones together.
+/// Failures that a search passed over, with those that are alike together.
 #[derive(Debug, Default)]
 pub(crate) struct Passed {
     kinds: Vec<Kind>,

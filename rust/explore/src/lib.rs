@@ -8,8 +8,8 @@
 //! |---|---|
 //! | [`scenario`], [`who`] | what is explored, checked once; its tasks by name |
 //! | [`explored`] | a world under the scheduler, and its operations as tasks |
-//! | [`ledger`], [`outcomes`] | what steps come to, and in how many executions |
-//! | `thing`, `common` | what steps are about; what tasks meet at |
+//! | [`step_results`], [`outcomes`] | what steps come to, and in how many executions |
+//! | `thing`, `sharing` | what steps are about; what tasks meet at |
 //! | [`finding`], `stuck` | a failed execution in the words of the protocol; whose doing a wait is |
 //! | [`found`], [`mend`] | a failed execution that can be run again; known races, mended |
 //! | [`verdict`] | what a search came to |
@@ -19,7 +19,7 @@
 //! | [`mod@warnings`] | what a verdict is to be read with |
 //! | [`sampling`], `parallel` | executions drawn at random, on several OS threads |
 //! | [`search`] | bounds and what is beyond them, in turns |
-//! | [`catalogue`], [`synth`], `contention` | programs that tell wrong rules, and programs nobody wrote |
+//! | [`catalogue`], [`mod@hunt`], `random_program` | programs that tell wrong rules, and programs nobody wrote |
 //! | [`mod@reproduce`] | what real threads saw, found again here |
 //! | [`mod@report`], [`names`] | the race as CPU0 beside CPU1, in kernel names |
 //! | [`lock_order`] | locks that were waited for in the wrong order |
@@ -30,28 +30,28 @@
 
 mod bounds;
 pub mod catalogue;
-mod common;
-mod contention;
 pub mod explored;
 pub mod finding;
 pub mod found;
+pub mod hunt;
 pub mod known;
-pub mod ledger;
 pub mod lock_order;
 pub mod mend;
 pub mod names;
 pub mod once;
 pub mod outcomes;
 mod parallel;
+mod random_program;
 pub mod replay;
 pub mod report;
 pub mod reproduce;
 pub mod sampling;
 pub mod scenario;
 pub mod search;
+mod sharing;
 pub mod shrink;
+pub mod step_results;
 mod stuck;
-pub mod synth;
 mod thing;
 pub mod token;
 pub mod verdict;
@@ -64,7 +64,6 @@ pub use explored::ExploredWorld;
 pub use finding::{Attribution, Blame, Finding, Sort};
 pub use found::{Drawn, Found};
 pub use known::attribute;
-pub use ledger::Ledger;
 pub use lock_order::{Taken, WrongOrder};
 pub use once::{Once, once};
 pub use outcomes::{Outcomes, Results};
@@ -76,6 +75,7 @@ pub use sampling::RandomSearch;
 pub use scenario::{Scenario, ScenarioError, Unfinished};
 pub use search::{Look, Search, search};
 pub use shrink::{ShrinkBudget, ShrinkProgress, shrink};
+pub use step_results::StepResults;
 pub use token::{Token, TokenError};
 pub use verdict::{Ends, Met, Seen, Unproven, Verdict};
 pub use warnings::{strangers, warnings};

@@ -66,8 +66,8 @@ pub fn once(scenario: &Scenario, control: &mut dyn FnMut() -> Control) -> Result
         return Err(Unfinished::Stopped);
     }
     let end = end.unwrap_or_else(|| doubt(outcome).map_or(End::Through, End::Unclear));
-    let mut seen = Outcomes::of(explored.ledger().numbers());
-    seen.count(explored.ledger().now(), 0);
+    let mut seen = Outcomes::of(explored.step_results().numbers());
+    seen.count(explored.step_results().now(), 0);
     Ok(Once { set_up: explored.set_up().to_vec(), steps: seen.rows(scenario), end })
 }
 

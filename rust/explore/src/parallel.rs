@@ -1,7 +1,7 @@
 //! Work on several OS threads whose result does not depend on how many there are.
 //!
-//! Jobs are numbered in the order in which they are taken. Each thread takes the next one, with a bench
-//! of its own to do it on, and what comes of it goes to the calling thread, which looks at results strictly
+//! Jobs are numbered in the order in which they are taken. Each thread takes the next one, with a world
+//! of its own to do it in, and what comes of it goes to the calling thread, which looks at results strictly
 //! in order and says when it has seen enough. Jobs beyond that one may have been done in vain; they are
 //! not looked at. There are no more threads than processors, whatever was asked for: more would do the same work, and
 //! an end would wait until each of them was heard.

@@ -14,9 +14,9 @@ use crate::bounds::explore;
 use crate::catalogue::{Assignment, CATALOGUE, Known};
 use crate::finding::{Finding, Sort};
 use crate::found::Found;
+use crate::hunt::{Caught, Hunt, Tried, Wanted, hunt};
 use crate::parallel::processors;
 use crate::scenario::Scenario;
-use crate::synth::{Caught, Hunt, Tried, Wanted, hunt};
 use crate::verdict::{Ends, Verdict};
 
 /// What a run on real threads saw.

@@ -1,7 +1,7 @@
 //! Executions drawn at random.
 //!
 //! What is drawn depends on strategy and seed alone, not on the number of threads: executions are numbered,
-//! threads take them by the block, each with a [`ExploredWorld`] of its own, and the blocks are looked at in
+//! threads take them by the block, each with an [`ExploredWorld`] of its own, and the blocks are looked at in
 //! order. So the failure reported is the one with the lowest number.
 
 use std::num::NonZeroUsize;
@@ -70,7 +70,7 @@ impl Bench {
         let mut explorer = Explorer::new();
         let profile = explorer.survey(&mut &explored, sampling, &mut || enough.control());
         // Those executions are run again when their turn comes.
-        explored.ledger().take();
+        explored.step_results().take();
         Ok(Self { explored, explorer, profile })
     }
 
@@ -88,7 +88,7 @@ impl Bench {
             let rest = Sampling { first: next, ..*sampling };
             next = self.until_failure(scenario, &rest, over, enough, &mut block);
         }
-        block.seen.outcomes = self.explored.ledger().take();
+        block.seen.outcomes = self.explored.step_results().take();
         block.seen.lock_orders = wrong_orders(&self.explored.machine().nestings());
         block
     }

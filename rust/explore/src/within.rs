@@ -54,7 +54,7 @@ pub(crate) fn within(
         judgement
     };
     let outcome = Explorer::new().search(&mut &explored, plan, &mut judge, progress);
-    let outcomes = explored.ledger().take();
+    let outcomes = explored.step_results().take();
     let lock_orders = wrong_orders(&explored.machine().nestings());
     let seen = |stats| Seen { stats, waiting, outcomes, lock_orders, ..Seen::default() };
     Ok(match (outcome, finding) {

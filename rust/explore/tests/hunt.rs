@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use pgmap_explore::synth::{Caught, Hunt, Tried, Wanted, hunt};
+use pgmap_explore::hunt::{Caught, Hunt, Tried, Wanted, hunt};
 use pgmap_explore::{Ends, Found, Scenario, Sort, attribute, processors};
 use pgmap_program::op::Hunted;
 use pgmap_program::{Era, Geometry, Invariant, Memory, Program, TlbRefill};

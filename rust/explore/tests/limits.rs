@@ -6,7 +6,7 @@ mod failing;
 use std::num::NonZeroUsize;
 
 use failing::{TORN, scenario, torn};
-use pgmap_explore::synth::{Caught, Hunt, Wanted, hunt};
+use pgmap_explore::hunt::{Caught, Hunt, Wanted, hunt};
 use pgmap_explore::{Ends, Look, RandomSearch, Scenario, Search, Unproven, Verdict, search};
 use pgmap_program::op::Hunted;
 use pgmap_program::{Era, Memory, TlbRefill};

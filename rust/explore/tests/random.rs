@@ -17,7 +17,7 @@ use pgmap_sched::{
     Trace,
 };
 
-/// A explored in which every execution that passes fails with [`PASSED`], so that its schedule is seen too.
+/// A world in which every execution that passes fails with [`PASSED`], so that its schedule is seen too.
 struct Told<'a>(&'a ExploredWorld);
 
 const PASSED: Defect = Defect { code: 0xff_ffff, object: 0, value: 0 };

@@ -11,10 +11,10 @@ const ROOMS: &[&str] = &["explore/src", "native/src/stress", "native/src/conform
 const READERS: &[(&str, &str)] = &[
     ("explore/src/catalogue.rs", "files of a folder"),
     ("explore/src/catalogue/file.rs", "a file of a race"),
-    ("explore/src/contention.rs", "words of the table of operations"),
+    ("explore/src/random_program.rs", "words of the table of operations"),
     ("explore/src/names.rs", "paths of sources"),
     ("explore/src/report/text.rs", "lines to be wrapped"),
-    ("explore/src/synth.rs", "sizes that a user asks for"),
+    ("explore/src/hunt.rs", "sizes that a user asks for"),
     ("explore/src/token.rs", "a token"),
     ("native/src/stress/report.rs", "/proc"),
 ];

@@ -1,4 +1,4 @@
-//! Names of the tables in a machine's arena that somebody looks for who explores it: to say what a word is, or
+//! Names of the tables in a machine's arena that whoever explores it looks for: to say what a word is, or
 //! whether two workers have met. A table that nobody looks for is named where it is made.
 
 /// `struct page`: the memmap.

@@ -5,7 +5,7 @@
 //! entry that is locked at the right moment, `request-folio` a mapping that goes at one, `zap-none-pmd` a zap in
 //! the middle of a PMD: the explorer's catalogue has them.
 //! The four orderings have no wrong value on this machine: the models of `pgmap-mm-weak` have them.
-//! `zap-clear` is in `tests/offline.rs`, where one CPU after the other it does no harm; with store buffers
+//! `zap-clear` is in `tests/soft_offline.rs`, where one CPU after the other it does no harm; with store buffers
 //! the catalogue has that one, too.
 
 mod common;

@@ -83,7 +83,7 @@ impl Arena {
         Ok(Self { region: Arc::new(region) })
     }
 
-    /// Carves `len` zeroed entries. The name is for who explores.
+    /// Carves `len` zeroed entries. The name is for whoever explores.
     ///
     /// # Errors
     /// [`NoMemory`] if the reservation has no room left.

@@ -124,7 +124,7 @@ pub enum Died {
 }
 
 impl Died {
-    /// Both.
+    /// Every signal that a step can die of.
     pub const ALL: [Died; 2] = [Died::Sigbus, Died::Sigsegv];
 
     /// The code recordings use in place of a return value.

@@ -19,7 +19,7 @@ pub enum Memory {
 }
 
 impl Memory {
-    /// Both.
+    /// Every kind of memory, the strongest first.
     pub const ALL: &'static [Memory] = &[Memory::Sc, Memory::Tso];
 
     /// The word of the command line, `"tso"`.

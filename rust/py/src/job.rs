@@ -1,6 +1,6 @@
 //! Work in a thread of its own, which Python watches: a glance now and then, a wish to stop, the result.
 //!
-//! The explorer's labs belong to the thread that made them, so the whole of a search happens in one.
+//! The explorer's worlds belong to the thread that made them, so the whole of a search happens in one.
 //! Nothing of it touches Python. A panic there is caught and told as a bug in pgmap.
 
 use std::any::Any;
@@ -72,7 +72,7 @@ enum Stage<R> {
     Taken,
 }
 
-/// The end of work, for who waits for it.
+/// The end of work, for whoever waits for it.
 #[derive(Debug)]
 struct End<R> {
     stage: Mutex<Stage<R>>,

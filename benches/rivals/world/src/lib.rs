@@ -4,12 +4,12 @@
 #![forbid(unsafe_code)]
 
 #[allow(dead_code, reason = "the explorer asks for more")]
-mod common;
-#[allow(dead_code, reason = "the explorer asks for more")]
 pub mod explored;
-#[allow(dead_code, reason = "the explorer asks for more")]
-mod ledger;
 pub mod scenario;
+#[allow(dead_code, reason = "the explorer asks for more")]
+mod sharing;
+#[allow(dead_code, reason = "the explorer asks for more")]
+mod step_results;
 
 pub use explored::ExploredWorld;
 pub use scenario::{Scenario, ScenarioError, Unfinished};

@@ -15,7 +15,7 @@ pub(super) fn owner(task: u8, tasks: usize) -> (u8, bool) {
     }
 }
 
-/// A trace in which every event belongs to who a reader thinks of.
+/// A trace in which every event belongs to the task that a reader thinks of.
 pub(super) struct Trace {
     pub(super) events: Vec<Event>,
     /// Positions of stores that drained.

@@ -126,7 +126,7 @@ impl Dax {
         self.replace_entry(cpu, grabbed, entry);
     }
 
-    /// Steps 6: reference, map, drop. `pfn` is the frame to map, the folio around it is the entry's.
+    /// Step 6: reference, map, drop. `pfn` is the frame to map, the folio around it is the entry's.
     fn map_owned(
         &self,
         cpu: &Cpu<'_>,

@@ -26,7 +26,7 @@ mod fault;
 mod file;
 mod i_pages;
 mod layout;
-mod offline;
+mod soft_offline;
 
 use prim::{
     Arena, AtomicU32, Cpu, Guarded, LockClass, NoMemory, RwSem, Slab, SpinLock, Table, plain,

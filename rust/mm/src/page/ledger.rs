@@ -213,7 +213,7 @@ impl Folio<'_> {
         self.account(cpu, |owners, _| owners.pinned += pages.cast_signed());
     }
 
-    /// As above.
+    /// In the step that changed the pincount: `pages` fewer.
     #[inline(always)]
     pub fn owners_unpinned(self, cpu: &Cpu<'_>, pages: u32) {
         self.account(cpu, |owners, _| owners.pinned -= pages.cast_signed());

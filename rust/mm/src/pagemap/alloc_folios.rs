@@ -1,4 +1,5 @@
-//! `pgmap_alloc_folios(pgmap, start, length)`: the allocation step the 2022 thread asked for (seed 002).
+//! `pgmap_alloc_folios(pgmap, start, length)`: the step that the thread "Fix the DAX-gup mistake" of 2022 asked for:
+//! who allocates pages of a device says so, instead of finding them at a count that means free.
 //!
 //! Three things wrapped in one: set the count to 1, take the pagemap reference, build compound pages.
 //! The caller says *which* frames; it gets back maximal naturally aligned folios with one reference

@@ -9,7 +9,8 @@
 //! Who holds a pagemap reference (K§3.1): a bulk per page taken at memremap for FS_DAX, GENERIC and
 //! P2PDMA; each allocated page for PRIVATE, COHERENT and P2PDMA; each live lookup. Under the rule
 //! `teardown-pages=wait-idle` also each FS_DAX folio in use, which makes "no pagemap is released while
-//! a page has a reference" a property of the pagemap rather than of its users (seed 002).
+//! a page has a reference" a property of the pagemap rather than of its users, as the thread "Fix the
+//! DAX-gup mistake" (2022) asked.
 //!
 //! This room never decides *which* frame to use: that is a driver's or a filesystem's business, told to
 //! [`Pagemaps::alloc_folios`]. What it needs from above it asks through [`DevPagemapOps`].

@@ -362,7 +362,7 @@ impl PercpuRef {
         cells.get(self.percpu_count_ptr.read_acquire())
     }
 
-    /// The same, for who wants no cell.
+    /// The same, for whoever wants no cell.
     fn is_percpu(&self) -> bool {
         self.percpu_count_ptr.read_acquire() & FLAGS == 0
     }

@@ -68,7 +68,7 @@ impl Count {
         self.0 < Self::IDLE.0
     }
 
-    /// The number, for who tells it or adds it up.
+    /// The number, for whoever tells it or adds it up.
     #[inline(always)]
     #[must_use]
     pub fn get(self) -> i32 {

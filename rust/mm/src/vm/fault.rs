@@ -1,6 +1,6 @@
 //! `handle_mm_fault`, and the only functions that make entries present (`mm/memory.c`, K§5.4).
 //!
-//! The room below does not know files: it finds the VMA, makes a page table, and asks the
+//! This room does not know files: it finds the VMA, makes a page table, and asks the
 //! [`FaultHandler`]. The handler decides which frame the address shall see, makes sure its count is not
 //! zero, and comes back through [`Vm::insert_page`] or [`Vm::insert_huge`], which take the mapping's
 //! own reference under the page-table lock. An insert refuses a frame whose count is zero: it cannot

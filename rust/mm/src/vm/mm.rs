@@ -140,7 +140,7 @@ zeroed! {
         pub(super) tlb_generations: [AtomicU32; TLB_GROUPS],
         /// Gathers running on this mm (`tlb_flush_pending`).
         pub(super) gathers: AtomicU32,
-        /// `mm_cpumask`: CPUs that run the process, a bit each: those that made a mapping. Only explored machines
+        /// `mm_cpumask`: CPUs that run the process, a bit each, which are here those that made a mapping. Only explored machines
         /// need to know. Written under `layout`.
         pub(super) cpumask: Ghost<u64>,
         pub(super) pmd_lock: SpinLock<PtLocked>,

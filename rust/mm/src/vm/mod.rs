@@ -20,7 +20,7 @@
 //! | `file_range` | | pages of a file |
 //! | `rmap` | rmap.c | mapcounts, address_space, `unmap_mapping_range` |
 //! | `zap` | memory.c | clearing entries |
-//! | `offline` | rmap.c, ksm.c | clearing an entry unless somebody else refers to its page |
+//! | `try_to_unmap` | rmap.c, ksm.c | clearing an entry unless somebody else refers to its page |
 //! | `fault` | memory.c | `handle_mm_fault`, installing entries |
 //! | `gup_fast`, `gup` | gup.c | taking references by address |
 //!
@@ -33,10 +33,10 @@ mod gather;
 mod gup;
 mod gup_fast;
 mod mm;
-mod offline;
 mod rmap;
 mod tables;
 mod tlb;
+mod try_to_unmap;
 mod walk;
 mod word;
 mod zap;

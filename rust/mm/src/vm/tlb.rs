@@ -197,7 +197,7 @@ impl Vm {
         wanted: Access,
     ) -> Option<u64> {
         let _section = cpu.access_begin();
-        // Inside the section, before the walk: see flush_tlb_mm.
+        // Inside the section, before the walk: see `flush_tlb`.
         let group = self.tlb_group(vpn);
         let generation = self.mm(mm).tlb_generations[group].read();
         let at = Tlb::slot(cpu.id(), mm, vpn);

@@ -1,7 +1,7 @@
 //! Clearing entries (`zap_pte_range`, `zap_huge_pmd`; K§6.1).
 //!
 //! Under the page-table lock, so that the entry stays what was read: exchange it with none (a full barrier: the
-//! unmapper's half of K§4.1; `offline.rs`), drop the rmap, hand the page's reference to the gather. The reference
+//! unmapper's half of K§4.1; `try_to_unmap.rs`), drop the rmap, hand the page's reference to the gather. The reference
 //! outlives the entry until the flush, so between the two the page reads as busy, which is right.
 //!
 //! Whoever finds no PTE still waits for the lock under which it may just have been cleared: when a zap returns,

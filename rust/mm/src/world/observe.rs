@@ -1,4 +1,4 @@
-//! What a page looks like from outside: the words a recorder reads (`../traces/README.md`).
+//! What a page looks like from outside: the words that recordings of kernels have.
 
 use alloc::vec::Vec;
 

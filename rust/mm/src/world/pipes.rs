@@ -68,7 +68,7 @@ impl World {
         Ok(0)
     }
 
-    /// `vmsplice(SPLICE_F_GIFT-less)`: plain references kept in a pipe. Returns bytes.
+    /// `vmsplice` without `SPLICE_F_GIFT`: plain references kept in a pipe. Returns bytes.
     ///
     /// # Errors
     /// `EBADF` for no such pipe, `EAGAIN` when it is full, `EFAULT` and `ENOMEM` from GUP.

@@ -1,6 +1,6 @@
 //! How far work is: what `poll` gives of it (`_core_api`: `ExploreProgress`, `HuntProgress`, `ReproduceProgress`).
 
-use pgmap_explore::synth::Tried;
+use pgmap_explore::hunt::Tried;
 use pgmap_explore::{Look, Scenario, ShrinkProgress};
 use serde::Serialize;
 

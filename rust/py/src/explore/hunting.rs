@@ -1,6 +1,6 @@
 //! `hunt_start(config)`: programs nobody wrote, shortest first (`_core_api.HuntReport`).
 
-use pgmap_explore::synth::{Caught, Hunt, Tried, Wanted, hunt};
+use pgmap_explore::hunt::{Caught, Hunt, Tried, Wanted, hunt};
 use pgmap_explore::{Ends, Met, Scenario};
 use pgmap_program::Program;
 use pgmap_program::op::Hunted;

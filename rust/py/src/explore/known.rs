@@ -34,7 +34,7 @@ struct Told<'a> {
     not_shown: Vec<Entry<'a, NotShown>>,
 }
 
-/// An entry, and the first of its wrong rules by itself, for who looks for one; empty if the era itself is wrong.
+/// An entry, and the first of its wrong rules by itself, for whoever looks for one; empty if the era itself is wrong.
 #[derive(Serialize)]
 struct Entry<'a, T> {
     #[serde(flatten)]

@@ -1,6 +1,6 @@
 //! `reproduce_start(config)`: what a stress run saw, looked for here (`_core_api.ReproduceReport`).
 
-use pgmap_explore::synth::Tried;
+use pgmap_explore::hunt::Tried;
 use pgmap_explore::{Ends, Reproduction, Sighting, reproduce};
 use pgmap_program::Invariant;
 use pgmap_sched::Plan;

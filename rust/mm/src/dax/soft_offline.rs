@@ -4,7 +4,7 @@
 //! ```text
 //!   i_rwsem, invalidate_lock exclusively: nobody maps the page meanwhile
 //!   take a new block
-//!   unmap the page everywhere unless somebody refers to it       `vm/offline.rs`
+//!   unmap the page everywhere unless somebody refers to it       `vm/try_to_unmap.rs`
 //!   from here on the page is no longer the file's
 //!   wait until lock-free walkers, who find their entry changed, have given it back
 //!   entry, contents, block: the new for the old

@@ -7,9 +7,9 @@ use crate::scenario::Role;
 
 /// Nothing.
 #[derive(Debug)]
-pub struct Ledger;
+pub struct StepResults;
 
-impl Ledger {
+impl StepResults {
     pub(crate) fn new(_: &Program, _: &[Role]) -> Self {
         Self
     }

@@ -1,4 +1,4 @@
-//! What the steps of an execution come to, and the sum over all of them; part of a [`ExploredWorld`](crate::ExploredWorld).
+//! What the steps of an execution come to, and the sum over all of them; part of an [`ExploredWorld`](crate::ExploredWorld).
 
 use std::cell::{Cell, RefCell};
 
@@ -10,7 +10,7 @@ use crate::scenario::Role;
 
 /// See the module's introduction.
 #[derive(Debug)]
-pub struct Ledger {
+pub struct StepResults {
     /// What each step has come to so far, task after task.
     now: Box<[Cell<Outcome>]>,
     /// Where the steps of each task begin.
@@ -22,7 +22,7 @@ pub struct Ledger {
     met: Cell<bool>,
 }
 
-impl Ledger {
+impl StepResults {
     pub(crate) fn new(program: &Program, roles: &[Role]) -> Self {
         let numbers: Box<[u32]> =
             roles.iter().flat_map(|role| role.steps.iter().map(|(n, _)| *n)).collect();

@@ -5,7 +5,7 @@
 //! small bound, and the first that fails is the shortest. Workers are interchangeable, so the first to act is
 //! worker 0; and between workers only the order of the set-up matters, the rest being the scheduler's.
 //!
-//! Of many words nobody could wait for all programs. Then every few of them one is drawn (`contention`), which may
+//! Of many words nobody could wait for all programs. Then every few of them one is drawn (`random_program`), which may
 //! be longer, and the first that fails need not be the shortest.
 
 use std::fmt::Write as _;
@@ -16,10 +16,10 @@ use pgmap_program::{Era, Geometry, Invariant, Memory, Program, Rules, TlbRefill}
 use pgmap_sched::{Control, Plan};
 
 use crate::bounds::explore;
-use crate::contention::{self, WORKERS};
 use crate::finding::Finding;
 use crate::found::Found;
 use crate::parallel::{Enough, in_order};
+use crate::random_program::{self, WORKERS};
 use crate::scenario::Scenario;
 use crate::verdict::{Ends, Met, Verdict, join};
 
@@ -187,7 +187,7 @@ pub fn hunt(hunt: &Hunt, progress: &mut dyn FnMut(&Tried) -> Control) -> Caught 
 /// What there is to explore, in order.
 fn jobs(hunt: &Hunt) -> impl Iterator<Item = Job> + Send {
     let most = hunt.ops_max + LONGER;
-    let draw = move |nth| contention::program(&hunt.words, most, hunt.pmd_pages(), nth);
+    let draw = move |nth| random_program::program(&hunt.words, most, hunt.pmd_pages(), nth);
     let mut all_drawn = (0..).filter_map(draw);
     let draws = hunt.is_too_large();
     enumerated(hunt).enumerate().flat_map(move |(nth, (ops, text))| {

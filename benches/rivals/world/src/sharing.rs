@@ -3,6 +3,6 @@
 use pgmap_prim::Arena;
 use pgmap_sched::Object;
 
-pub(crate) fn is_common(_: &Arena, _: Object) -> bool {
+pub(crate) fn is_shared(_: &Arena, _: Object) -> bool {
     false
 }

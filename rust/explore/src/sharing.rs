@@ -1,4 +1,4 @@
-//! At what tasks meet.
+//! Which objects of two tasks count as shared: what an outcome can hang on.
 //!
 //! A program of several workers tests something if one of them writes what another one touches. But on one machine
 //! everybody shares something, and who shares no more than that might as well run alone. So it counts what the
@@ -30,7 +30,7 @@ const COMMON: [&str; 8] = [
 ];
 
 /// Whether tasks that share this object, and one of which writes it, have to do with each other.
-pub(crate) fn is_common(arena: &Arena, object: Object) -> bool {
+pub(crate) fn is_shared(arena: &Arena, object: Object) -> bool {
     let tables = Tables::of(arena);
     let thing = tables.thing(object);
     match thing {
