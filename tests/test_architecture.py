@@ -45,25 +45,39 @@ def test_every_path_of_the_page_is_there() -> None:
     assert [path for path in sorted(named) if not any((at / path).exists() for at in roots)] == []
 
 
-# A path to another file of the same crate: `crate::vm::tables`, `super::round`, `crate::{a::B, c::D}`.
-PATH = re.compile(r"\b(?P<root>crate|super)(?P<rest>(?:::[a-z_0-9]+)*)(?:::\{(?P<list>[^;]*?)\})?")
-HEAD = re.compile(r"(?<![\w:])([a-z_0-9]+(?:::[a-z_0-9]+)*)")
+USE = re.compile(r"\buse (?P<tree>(?:crate|super)::[^;]+);")
+PATH = re.compile(r"\b(?:crate|super)(?:::[a-z_0-9]+)+")
 File = tuple[str, ...]
+
+
+def expanded(tree: str) -> Iterator[str]:
+    """The paths of ``a::{b, c::{d, E}}``: ``a::b``, ``a::c::d``, ``a::c::E``."""
+    head, brace, rest = tree.partition("{")
+    if not brace:
+        yield tree.strip()
+        return
+    depth, start = 0, 0
+    inner = rest[: rest.rindex("}")]
+    for at, letter in enumerate(inner + ","):
+        depth += {"{": 1, "}": -1}.get(letter, 0)
+        if letter == "," and depth == 0:
+            for path in expanded(inner[start:at].strip()):
+                yield head.strip() + path
+            start = at + 1
 
 
 def imports(files: dict[File, str]) -> dict[File, set[File]]:
     """Which files each one names, but for a folder's own file and those in the folder it stands for."""
     found: dict[File, set[File]] = {}
     for me, text in files.items():
-        for path in PATH.finditer(text):
-            base = [] if path["root"] == "crate" else list(me[:-1])
-            base += [part for part in path["rest"].split("::") if part]
-            heads = [head.split("::") for head in HEAD.findall(path["list"] or "")]
-            for parts in [base, *(base + head for head in heads)]:
-                lengths = range(len(parts), 0, -1)
-                there = next((tuple(parts[:n]) for n in lengths if tuple(parts[:n]) in files), me)
-                if there[: len(me)] != me and me[: len(there)] != there:
-                    found.setdefault(me, set()).add(there)
+        trees = (path for use in USE.finditer(text) for path in expanded(use["tree"]))
+        for path in [*trees, *PATH.findall(USE.sub("", text))]:
+            root, *parts = path.split("::")
+            base = [] if root == "crate" else list(me[:-1])
+            full = tuple(base + parts)
+            there = next((full[:n] for n in range(len(full), 0, -1) if full[:n] in files), me)
+            if there[: len(me)] != me and me[: len(there)] != there:
+                found.setdefault(me, set()).add(there)
     return found
 
 
@@ -108,7 +122,7 @@ def test_a_circle_would_be_seen() -> None:
     files = {
         ("room",): "use crate::room::a::A;",
         a: "use super::b::B;\nuse crate::room::Room;",
-        b: "use crate::{c::C, d::D};",
+        b: "use crate::{\n    d::{self, D},\n    c::C,\n};",
         c: "fn f() -> crate::room::a::A {}",
     }
     assert in_circles(imports(files)) == {a, b, c}

@@ -16,7 +16,7 @@ use core::{
 use pgmap_sched::{self as sched, Effect, Verb};
 
 use crate::{
-    in_use, object,
+    drained, in_use, object,
     step::{self, Site},
     store_buffer, verb,
 };
@@ -76,7 +76,7 @@ macro_rules! kernel_atomic {
                 site: Site,
                 write: impl FnOnce(&$raw) -> ($int, $int),
             ) -> ($int, $int) {
-                step::locked(verb, self.address(), site);
+                drained::locked(verb, self.address(), site);
                 self.write(write)
             }
 
@@ -88,7 +88,7 @@ macro_rules! kernel_atomic {
                 site: Site,
                 next: impl Fn($int) -> Option<$int>,
             ) -> Result<$int, $int> {
-                step::locked(verb, self.address(), site);
+                drained::locked(verb, self.address(), site);
                 in_use::mark(self.address(), size_of::<$int>());
                 let result = self.0.fetch_update(Relaxed, Relaxed, &next);
                 match result {

@@ -8,24 +8,33 @@ use core::cell::Cell;
 
 use pgmap_sched as sched;
 
-use crate::{section, step, store_buffer};
+use crate::{event::in_task, section};
 
 struct Hardware {
     /// Whether anything is done unasked.
     unasked: Cell<bool>,
+    /// Whether there are store buffers to go past.
+    buffered: Cell<bool>,
     /// Tasks in the middle of what hardware does.
     busy: Cell<u16>,
 }
 
 thread_local! {
     static HARDWARE: Hardware =
-        const { Hardware { unasked: Cell::new(false), busy: Cell::new(0) } };
+        const {
+            Hardware {
+                unasked: Cell::new(false),
+                buffered: Cell::new(false),
+                busy: Cell::new(0),
+            }
+        };
 }
 
 /// A new execution begins.
-pub(crate) fn reset(unasked: bool) {
+pub(crate) fn reset(unasked: bool, buffered: bool) {
     HARDWARE.with(|hardware| {
         hardware.unasked.set(unasked);
+        hardware.buffered.set(buffered);
         hardware.busy.set(0);
     });
 }
@@ -38,7 +47,7 @@ pub(crate) fn write_state(words: &mut Vec<u64>) {
 }
 
 fn me() -> Option<u16> {
-    sched::current().filter(|_| step::in_task()).map(|task| 1 << task.0)
+    sched::current().filter(|_| in_task()).map(|task| 1 << task.0)
 }
 
 /// Whether the calling task stands for hardware at the moment.
@@ -50,7 +59,8 @@ pub(crate) fn is_busy() -> bool {
 #[inline]
 pub fn by_hardware<R>(act: impl FnOnce() -> R) -> R {
     // Without store buffers there is nothing to pass.
-    if store_buffer::is_on() { past_buffers(act) } else { act() }
+    let buffered = HARDWARE.with(|hardware| hardware.buffered.get());
+    if buffered { past_buffers(act) } else { act() }
 }
 
 fn past_buffers<R>(act: impl FnOnce() -> R) -> R {
@@ -66,7 +76,7 @@ fn past_buffers<R>(act: impl FnOnce() -> R) -> R {
 #[inline]
 pub fn may_speculate(act: impl FnOnce()) {
     let unasked = HARDWARE.with(|hardware| hardware.unasked.get());
-    if unasked && step::in_task() && sched::choose_paid(2) != 0 {
+    if unasked && in_task() && sched::choose_paid(2) != 0 {
         section::at_once(|| by_hardware(act));
     }
 }

@@ -36,6 +36,7 @@ pub mod barrier;
 pub mod cpu;
 pub mod deferred;
 mod dirty;
+mod drained;
 mod event;
 pub mod faults;
 pub mod ghost;
@@ -69,6 +70,7 @@ mod wait_class;
 pub mod waiter;
 pub mod waiting;
 pub mod warn;
+mod wipe;
 pub mod zero;
 
 pub use arena::{Arena, NoMemory, Snapshot};

@@ -77,7 +77,7 @@ impl Machine {
         }
         section::reset();
         store_buffer::reset(self.buffers.get() as usize);
-        hardware::reset(self.speculates.get() != 0);
+        hardware::reset(self.speculates.get() != 0, self.buffers.get() != 0);
     }
 
     /// Appends all that tasks share of the machine, in the midst of an execution: everything that

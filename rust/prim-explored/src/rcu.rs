@@ -19,9 +19,10 @@ use pgmap_sched::{self as sched, Effect, Step, Verb};
 
 use crate::{
     Cpu, Machine, WaitClass, Warn, code,
+    drained::{self, Until},
     section::{self, Kind, Waiters},
     slot::Slot,
-    step::{self, Site, Until},
+    step::{self, Site},
     store_buffer::{self, InFlight},
     verb,
 };
@@ -90,7 +91,7 @@ fn wait(cpu: &Cpu<'_>, verb: Verb, whom: &Waiters, site: Site) -> Crossed {
             owner: &|| first().map_or(0, |it| it.slot as u32 + 1),
             ready: &|| first().is_none(),
         };
-        step::point_when(cpu, step, &until);
+        drained::point_when(cpu, step, &until);
         found.iter().filter_map(|it| it.runner).for_each(|task| stores.note(task));
     }
     if step::in_task() && !stores.landed() {

@@ -20,8 +20,9 @@ use pgmap_sched::{self as sched, Effect, Step, Verb};
 
 use crate::{
     Cpu, Interrupted, Sleep, Waiting,
+    drained::{self, Until},
     queue::{HowMany, Key, Turn},
-    step::{self, Site, Until},
+    step::{self, Site},
     store_buffer, verb,
 };
 
@@ -108,7 +109,7 @@ fn go_to_sleep(
         owner: &|| waiting.owner,
         ready: &ready,
     };
-    step::point_when(cpu, step, &until);
+    drained::point_when(cpu, step, &until);
     if interruptible {
         cpu.touch_signal();
     }

@@ -6,9 +6,9 @@
 use pgmap_sched::{self as sched, Effect, Object, Step, Task, Verb, Wait};
 
 use crate::{
-    Cpu, WaitClass, in_use, object,
+    WaitClass, in_use, object,
     section::{self, Pace},
-    store_buffer, wait_class,
+    wait_class,
 };
 
 pub(crate) use crate::event::{Site, in_task, record};
@@ -19,15 +19,6 @@ pub(crate) fn point(verb: Verb, effect: Effect, object: Object, site: Site) {
     match section::advance() {
         Pace::Step => sched::point(Step { verb, object, effect, site }),
         Pace::AtOnce => together(verb, effect, object, site),
-    }
-}
-
-/// A scheduling point of a locked instruction on the word at this address, in a task.
-#[inline]
-pub(crate) fn locked(verb: Verb, address: usize, site: Site) {
-    if in_task() {
-        store_buffer::drain_own(site);
-        point(verb, Effect::Write, object::word(address), site);
     }
 }
 
@@ -61,29 +52,6 @@ pub(crate) fn touch_word(address: usize, effect: Effect) {
         && let Some(at) = in_use::offset(address)
     {
         touch(object::offset(at), effect);
-    }
-}
-
-/// What a task waits for before a step.
-pub(crate) struct Until<'a> {
-    pub(crate) class: WaitClass,
-    pub(crate) object: u64,
-    /// Signature of who can end the wait, asked while it lasts; 0 if nobody knows.
-    pub(crate) owner: &'a dyn Fn() -> u32,
-    pub(crate) ready: &'a dyn Fn() -> bool,
-}
-
-/// A step that is not enabled until its condition holds. Outside a run nobody else can make it hold: the
-/// machine is then given up, and this returns only to a thread that unwinds already.
-pub(crate) fn point_when(cpu: &Cpu<'_>, step: Step, until: &Until<'_>) {
-    if in_task() {
-        store_buffer::drain_own(step.site);
-        let _ = section::advance();
-        let owner: &dyn Fn() -> Option<Task> = &|| cpu.machine().runner((until.owner)());
-        let wait = Wait { class: wait_class::number(until.class), object: until.object, owner };
-        sched::point_when(step, wait, until.ready);
-    } else if !(until.ready)() {
-        cpu.hang(until.class, until.object, (until.owner)());
     }
 }
 

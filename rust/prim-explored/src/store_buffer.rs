@@ -43,7 +43,8 @@ use pgmap_sched::{self as sched, Effect, MOST_TASKS, Step, Task, Verb};
 use crate::{
     WaitClass, hardware, in_use, object,
     step::{self, Site},
-    table, verb,
+    verb,
+    wipe::wipe,
 };
 
 /// Stores that one buffer holds: as many as a large x86 core's.
@@ -349,7 +350,7 @@ pub fn drain(owner: Task) {
                 }
             }
             What::Zeros { bytes } => in_use::with_bytes(store.offset, bytes, |first| {
-                table::wipe(first, bytes, store.site);
+                wipe(first, bytes, store.site);
             }),
         }
         step::record(verb::STORE_BUFFER, Effect::Write, object::buffer(owner), store.site);

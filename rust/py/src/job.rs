@@ -14,7 +14,8 @@ use pgmap_sched::Control;
 use pyo3::prelude::*;
 use serde::Serialize;
 
-use crate::explore::{FirstFound, Glance};
+use crate::first_found::FirstFound;
+use crate::glance::Glance;
 use crate::raise::{self, Class};
 use crate::told::to_python;
 

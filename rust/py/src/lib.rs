@@ -19,6 +19,8 @@ mod entry;
 mod explore;
 mod facts;
 mod files;
+mod first_found;
+mod glance;
 mod job;
 mod machine;
 mod memory;

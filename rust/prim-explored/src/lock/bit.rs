@@ -9,8 +9,10 @@ use core::panic::Location;
 use pgmap_sched::{self as sched, Effect, Step, Verb};
 
 use crate::{
-    AtomicU32, Cpu, Interrupted, LockClass, Sleep, Warn, code, object,
-    step::{self, Site, Until},
+    AtomicU32, Cpu, Interrupted, LockClass, Sleep, Warn, code,
+    drained::{self, Until},
+    object,
+    step::{self, Site},
     verb,
 };
 
@@ -28,7 +30,7 @@ fn wait(
 ) {
     let object = object::word(address(word));
     let until = Until { class: class.waits, object: object.0, owner: &|| 0, ready };
-    step::point_when(cpu, Step { verb, object, effect, site }, &until);
+    drained::point_when(cpu, Step { verb, object, effect, site }, &until);
 }
 
 /// Waits, uninterruptibly, and takes the bit.
@@ -52,7 +54,7 @@ pub fn bit_lock(cpu: &Cpu<'_>, word: &AtomicU32, bit: u32, class: &'static LockC
 #[must_use = "false means that somebody else holds the bit"]
 #[track_caller]
 pub fn bit_trylock(_cpu: &Cpu<'_>, word: &AtomicU32, bit: u32) -> bool {
-    step::locked(verb::BIT_TRYLOCK, address(word), Location::caller());
+    drained::locked(verb::BIT_TRYLOCK, address(word), Location::caller());
     let taken = word.take_bit(bit);
     if !taken {
         sched::settle(Effect::Read);

@@ -9,9 +9,9 @@ use core::panic::Location;
 use pgmap_sched::{Effect, Step};
 
 use crate::{
-    AtomicU32, Cpu, LockClass, Warn, code, object,
-    step::{self, Until},
-    verb,
+    AtomicU32, Cpu, LockClass, Warn, code,
+    drained::{self, Until},
+    object, verb,
 };
 
 /// Waits until the word is ours. Sleeping is forbidden until [`bit_spin_unlock`].
@@ -31,7 +31,7 @@ pub fn bit_spin_lock(cpu: &Cpu<'_>, word: &AtomicU32, class: &'static LockClass)
     };
     let step = Step { verb: verb::BIT_SPIN_LOCK, object, effect: Effect::Write, site };
     loop {
-        step::point_when(cpu, step, &until);
+        drained::point_when(cpu, step, &until);
         if word.take_word(me) {
             cpu.spin_lock_taken(object.0, class, site);
             return;

@@ -30,9 +30,11 @@ use pgmap_sched::{self as sched, Effect, Object, Step, Verb};
 
 use super::{Guarded, class_of};
 use crate::{
-    Cpu, Warn, ZeroInit, code, in_use, object,
+    Cpu, Warn, ZeroInit, code,
+    drained::{self, Until},
+    in_use, object,
     queue::{Key, Turn},
-    step::{self, Site, Until},
+    step::{self, Site},
     verb,
 };
 
@@ -72,7 +74,7 @@ impl<T: Guarded> RwSem<T> {
         let site = Location::caller();
         cpu.might_sleep(self.object().0);
         cpu.will_wait_for(class_of::<T>(), site);
-        step::locked(verb::DOWN_READ, self.address(), site);
+        drained::locked(verb::DOWN_READ, self.address(), site);
         if !self.update(READER_STOPS, READER) {
             self.wait(cpu, Turn::Shared, site);
         }
@@ -84,7 +86,7 @@ impl<T: Guarded> RwSem<T> {
     #[track_caller]
     pub fn try_read<'a>(&'a self, cpu: &'a Cpu<'_>) -> Option<ReadGuard<'a, T>> {
         let site = Location::caller();
-        step::locked(verb::DOWN_READ_TRYLOCK, self.address(), site);
+        drained::locked(verb::DOWN_READ_TRYLOCK, self.address(), site);
         self.take_or_settle(READER_STOPS, READER).then(|| ReadGuard::new(self, cpu, site))
     }
 
@@ -94,7 +96,7 @@ impl<T: Guarded> RwSem<T> {
         let site = Location::caller();
         cpu.might_sleep(self.object().0);
         cpu.will_wait_for(class_of::<T>(), site);
-        step::locked(verb::DOWN_WRITE, self.address(), site);
+        drained::locked(verb::DOWN_WRITE, self.address(), site);
         if !self.update(WRITER_STOPS, signature(cpu)) {
             self.wait(cpu, Turn::Exclusive, site);
         }
@@ -106,7 +108,7 @@ impl<T: Guarded> RwSem<T> {
     #[track_caller]
     pub fn try_write<'a>(&'a self, cpu: &'a Cpu<'_>) -> Option<WriteGuard<'a, T>> {
         let site = Location::caller();
-        step::locked(verb::DOWN_WRITE_TRYLOCK, self.address(), site);
+        drained::locked(verb::DOWN_WRITE_TRYLOCK, self.address(), site);
         let taken = self.take_or_settle(WRITER_STOPS | LINE, signature(cpu));
         taken.then(|| WriteGuard::new(self, cpu, site))
     }
@@ -198,7 +200,7 @@ impl<T: Guarded> RwSem<T> {
         let until =
             Until { class: class_of::<T>().waits, object: object.0, owner: &owner, ready: &ready };
         loop {
-            step::point_when(cpu, step, &until);
+            drained::point_when(cpu, step, &until);
             if ready() {
                 break;
             }
@@ -213,7 +215,7 @@ impl<T: Guarded> RwSem<T> {
     }
 
     fn release(&self, cpu: &Cpu<'_>, verb: Verb, held: u64, site: Site) {
-        step::locked(verb, self.address(), site);
+        drained::locked(verb, self.address(), site);
         cpu.unhold(self.object().0);
         let old = self.word.fetch_sub(held, Release);
         self.serve(cpu);

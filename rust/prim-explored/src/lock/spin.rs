@@ -19,8 +19,10 @@ use pgmap_sched::{self as sched, Effect, Step};
 
 use super::{Guarded, class_of};
 use crate::{
-    Cpu, Warn, ZeroInit, code, in_use, object,
-    step::{self, Site, Until},
+    Cpu, Warn, ZeroInit, code,
+    drained::{self, Until},
+    in_use, object,
+    step::{self, Site},
     verb,
 };
 
@@ -65,7 +67,7 @@ impl<T: Guarded> SpinLock<T> {
             ready: &|| self.word.load(Relaxed) == 0,
         };
         loop {
-            step::point_when(cpu, step, &until);
+            drained::point_when(cpu, step, &until);
             if self.take(me) {
                 return SpinGuard::new(self, cpu, site);
             }
@@ -78,7 +80,7 @@ impl<T: Guarded> SpinLock<T> {
     #[track_caller]
     pub fn try_lock<'a>(&'a self, cpu: &'a Cpu<'_>) -> Option<SpinGuard<'a, T>> {
         let site = Location::caller();
-        step::locked(verb::SPIN_TRYLOCK, self.address(), site);
+        drained::locked(verb::SPIN_TRYLOCK, self.address(), site);
         if self.take(cpu.owner_word()) {
             return Some(SpinGuard::new(self, cpu, site));
         }
@@ -166,7 +168,7 @@ impl<T: Guarded> DerefMut for SpinGuard<'_, T> {
 impl<T: Guarded> Drop for SpinGuard<'_, T> {
     fn drop(&mut self) {
         let address = self.lock.address();
-        step::locked(verb::SPIN_UNLOCK, address, self.site);
+        drained::locked(verb::SPIN_UNLOCK, address, self.site);
         self.cpu.spin_lock_dropped(object::word(address).0);
         self.lock.word.store(0, Release);
         sched::value(self.cpu.owner_word().into(), 0);

@@ -6,7 +6,8 @@ use pgmap_program::{Era, Rules};
 use pyo3::prelude::*;
 use serde::Serialize;
 
-use super::found::{FoundReport, Setting, attributed, tell};
+use super::found::{FoundReport, attributed, tell};
+use crate::first_found::Setting;
 use crate::job::{Failed, Job, Watch};
 use crate::raise::Class;
 use crate::told::to_python;

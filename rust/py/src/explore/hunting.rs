@@ -10,10 +10,10 @@ use serde::Serialize;
 
 use super::ask::{self, Budget};
 use super::found::{FoundReport, reveal};
-use super::glance::Glance;
 use super::search::cut_short;
 use super::{Ended, ExploreRun};
 use crate::config::{self, invalid, value};
+use crate::glance::Glance;
 use crate::job::{Failed, Halt, Job, Watch};
 use crate::sizes;
 

@@ -5,7 +5,6 @@
 //! | `ask` | what is to be explored, read and checked |
 //! | `search` | a search |
 //! | `found` | what was found, made small and told |
-//! | `glance` | how far work is |
 //! | `hunting` | programs nobody wrote |
 //! | `reproducing` | what real threads saw |
 //! | `again` | a token's execution |
@@ -15,7 +14,6 @@
 mod again;
 mod ask;
 mod found;
-mod glance;
 mod hunting;
 mod known;
 mod once;
@@ -27,16 +25,15 @@ use std::time::Duration;
 use pyo3::prelude::*;
 use serde::Serialize;
 
-use self::glance::Polled;
 use self::hunting::HuntReport;
 use self::reproducing::ReproduceReport;
 use self::search::ExploreReport;
+use crate::first_found::FirstFound;
+use crate::glance::Glance;
 use crate::job::Job;
 use crate::told::to_python;
 
 pub(crate) use again::{replay, reveal};
-pub(crate) use found::FirstFound;
-pub(crate) use glance::Glance;
 pub(crate) use hunting::hunt_start;
 pub(crate) use known::catalogue;
 pub(crate) use once::run_once;
@@ -53,6 +50,15 @@ enum Ended {
     Explored(Box<ExploreReport>),
     Hunted(Box<HuntReport>),
     Reproduced(Box<ReproduceReport>),
+}
+
+/// A glance, with what was found by then.
+#[derive(Serialize)]
+struct Polled {
+    #[serde(flatten)]
+    glance: Option<Glance>,
+    found: Option<FirstFound>,
+    done: bool,
 }
 
 /// A search under way (`_core_api.Run`).

@@ -8,8 +8,8 @@ use pyo3::types::PyDict;
 use serde::Serialize;
 
 use super::ask;
-use super::found::Setting;
 use super::search::doubt;
+use crate::first_found::Setting;
 use crate::job::{Failed, Job, Watch};
 
 /// Runs a program once and says what each step came to.

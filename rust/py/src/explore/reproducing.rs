@@ -10,9 +10,9 @@ use serde::Serialize;
 
 use super::ask::Budget;
 use super::found::{FoundReport, reveal};
-use super::glance::Glance;
 use super::{Ended, ExploreRun};
 use crate::config::{self, invalid, value};
+use crate::glance::Glance;
 use crate::job::{Failed, Halt, Job, Watch};
 
 /// Starts looking.

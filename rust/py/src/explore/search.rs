@@ -11,10 +11,11 @@ use pyo3::types::PyDict;
 use serde::Serialize;
 
 use super::ask::{self, Wanted};
-use super::found::{FoundReport, Setting, reveal, show_seed};
-use super::glance::{Glance, Phase};
+use super::found::{FoundReport, reveal};
 use super::{Ended, ExploreRun};
 use crate::config::value;
+use crate::first_found::{Setting, show_seed};
+use crate::glance::{Glance, Phase};
 use crate::job::{Failed, Halt, Job, Watch};
 
 /// Starts a search.

@@ -4,17 +4,6 @@ use pgmap_explore::hunt::Tried;
 use pgmap_explore::{Look, Scenario, ShrinkProgress};
 use serde::Serialize;
 
-use super::found::FirstFound;
-
-/// A glance, with what was found by then.
-#[derive(Serialize)]
-pub(super) struct Polled {
-    #[serde(flatten)]
-    pub(super) glance: Option<Glance>,
-    pub(super) found: Option<FirstFound>,
-    pub(super) done: bool,
-}
-
 /// What the work is at, since when it runs, and how far it is.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(crate) struct Glance {
@@ -31,7 +20,7 @@ pub(crate) struct Glance {
 
 #[derive(Clone, Copy, Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub(super) enum Phase {
+pub(crate) enum Phase {
     Search,
     Sample,
     Hunt,
@@ -73,7 +62,7 @@ impl Glance {
     }
 
     /// A search that is about to begin, with this bound or drawing.
-    pub(super) fn search(phase: Phase, bound: Option<u32>, scenario: &Scenario) -> Self {
+    pub(crate) fn search(phase: Phase, bound: Option<u32>, scenario: &Scenario) -> Self {
         let counts = Counts::Searched {
             bound,
             schedules: 0,
@@ -90,7 +79,7 @@ impl Glance {
     }
 
     /// A search under way.
-    pub(super) fn looked(self, look: &Look<'_>, seconds: f64) -> Self {
+    pub(crate) fn looked(self, look: &Look<'_>, seconds: f64) -> Self {
         let (phase, counts) = match look {
             Look::Bounds(now) => {
                 let counts = Counts::Searched {
@@ -123,20 +112,20 @@ impl Glance {
     }
 
     /// A hunt.
-    pub(super) fn hunted(tried: &Tried, seconds: f64) -> Self {
+    pub(crate) fn hunted(tried: &Tried, seconds: f64) -> Self {
         let &Tried { ops, programs, drawn, senseless, schedules, cut: _ } = tried;
         let counts = Counts::Hunted { ops, programs, drawn, senseless, schedules };
         Self::of(Phase::Hunt, seconds, counts)
     }
 
     /// A search for what was seen elsewhere.
-    pub(super) fn reproduced(tried: &Tried, seconds: f64) -> Self {
+    pub(crate) fn reproduced(tried: &Tried, seconds: f64) -> Self {
         let &Tried { ops, programs, schedules, drawn: _, senseless: _, cut: _ } = tried;
         Self::of(Phase::Reproduce, seconds, Counts::Reproduced { ops, programs, schedules })
     }
 
     /// The shrinking after any of them.
-    pub(super) fn shrunk(self, at: &ShrinkProgress, seconds: f64) -> Self {
+    pub(crate) fn shrunk(self, at: &ShrinkProgress, seconds: f64) -> Self {
         let &ShrinkProgress { tried, kept, tasks, steps, spent: _ } = at;
         Self { phase: Phase::Shrink, seconds, tried, kept, tasks, steps, ..self }
     }

@@ -1,0 +1,41 @@
+//! Steps before which the task's own stores drain: locked instructions, and waits.
+
+use pgmap_sched::{self as sched, Effect, Step, Task, Verb, Wait};
+
+use crate::{
+    Cpu, WaitClass, object, section,
+    step::{Site, in_task, point},
+    store_buffer, wait_class,
+};
+
+/// A scheduling point of a locked instruction on the word at this address, in a task.
+#[inline]
+pub(crate) fn locked(verb: Verb, address: usize, site: Site) {
+    if in_task() {
+        store_buffer::drain_own(site);
+        point(verb, Effect::Write, object::word(address), site);
+    }
+}
+
+/// What a task waits for before a step.
+pub(crate) struct Until<'a> {
+    pub(crate) class: WaitClass,
+    pub(crate) object: u64,
+    /// Signature of who can end the wait, asked while it lasts; 0 if nobody knows.
+    pub(crate) owner: &'a dyn Fn() -> u32,
+    pub(crate) ready: &'a dyn Fn() -> bool,
+}
+
+/// A step that is not enabled until its condition holds. Outside a run nobody else can make it hold: the
+/// machine is then given up, and this returns only to a thread that unwinds already.
+pub(crate) fn point_when(cpu: &Cpu<'_>, step: Step, until: &Until<'_>) {
+    if in_task() {
+        store_buffer::drain_own(step.site);
+        let _ = section::advance();
+        let owner: &dyn Fn() -> Option<Task> = &|| cpu.machine().runner((until.owner)());
+        let wait = Wait { class: wait_class::number(until.class), object: until.object, owner };
+        sched::point_when(step, wait, until.ready);
+    } else if !(until.ready)() {
+        cpu.hang(until.class, until.object, (until.owner)());
+    }
+}
