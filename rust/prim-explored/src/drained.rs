@@ -1,10 +1,10 @@
 //! Steps before which the task's own stores drain: locked instructions, and waits.
 
-use pgmap_sched::{self as sched, Effect, Step, Task, Verb, Wait};
+use pgmap_sched::{Effect, Step, Task, Verb, Wait};
 
 use crate::{
-    Cpu, WaitClass, object, section,
-    step::{Site, in_task, point},
+    Cpu, WaitClass, object,
+    step::{self, Site, in_task, point},
     store_buffer, wait_class,
 };
 
@@ -28,13 +28,12 @@ pub(crate) struct Until<'a> {
 
 /// A step that is not enabled until its condition holds. Outside a run nobody else can make it hold: the
 /// machine is then given up, and this returns only to a thread that unwinds already.
-pub(crate) fn point_when(cpu: &Cpu<'_>, step: Step, until: &Until<'_>) {
+pub(crate) fn point_when(cpu: &Cpu<'_>, then: Step, until: &Until<'_>) {
     if in_task() {
-        store_buffer::drain_own(step.site);
-        let _ = section::advance();
+        store_buffer::drain_own(then.site);
         let owner: &dyn Fn() -> Option<Task> = &|| cpu.machine().runner((until.owner)());
         let wait = Wait { class: wait_class::number(until.class), object: until.object, owner };
-        sched::point_when(step, wait, until.ready);
+        step::wait(then, wait, until.ready);
     } else if !(until.ready)() {
         cpu.hang(until.class, until.object, (until.owner)());
     }

@@ -55,10 +55,15 @@ pub(crate) fn touch_word(address: usize, effect: Effect) {
     }
 }
 
+/// A step that is not enabled until its condition holds. Caller: [`in_task`].
+pub(crate) fn wait(step: Step, wait: Wait<'_>, ready: &dyn Fn() -> bool) {
+    let _ = section::advance();
+    sched::point_when(step, wait, ready);
+}
+
 /// A step about store buffers that is not enabled until its condition holds.
 pub(crate) fn wait_for(step: Step, class: WaitClass, ready: &dyn Fn() -> bool) {
-    let _ = section::advance();
-    sched::point_when(step, Wait::unowned(wait_class::number(class), step.object.0), ready);
+    wait(step, Wait::unowned(wait_class::number(class), step.object.0), ready);
 }
 
 /// What a task that waits will do. Caller: [`in_task`].

@@ -65,9 +65,10 @@ fn what_both_faces_share_is_one_file_each() {
 
 #[test]
 fn steps_are_taken_in_one_place() {
-    for call in ["sched::point(", "sched::point_when(", "sched::record(", "sched::relax("] {
+    for call in ["sched::point(", "sched::point_when(", "sched::relax("] {
         assert_eq!(containing(call), ["step.rs"], "{call}");
     }
+    assert_eq!(containing("sched::record("), ["event.rs"]);
     assert_eq!(containing("sched::fail("), ["cpu.rs"]);
 }
 
