@@ -192,7 +192,7 @@ def test_a_world_is_made_with_what_help_says() -> None:
 NUMBERS = {"worker", "child", "target", "fd", "map", "pipe", "pin", "source", "page", "index"}
 NUMBERS |= {"offset", "start", "pages", "pfn", "value", "ticks"}
 GOOD: dict[str, Any] = {"file": "f", "size": 1, **dict.fromkeys(NUMBERS, 1)}
-FAR = {"value": 2**64}
+FAR = {"value": 2**64, "ticks": 2**32}
 """What is too much where a thousand million is not."""
 
 

@@ -52,7 +52,8 @@ GOOD: dict[str, list[Any]] = {
 BAD: dict[str, list[Any]] = {
     **dict.fromkeys(["worker", "child", "target", "fd", "map", "pipe", "source"], SMALL),
     "pin": [*NO_INT, *FAR, 2**16],
-    **dict.fromkeys(["page", "index", "offset", "start", "ticks"], BIG),
+    **dict.fromkeys(["page", "index", "offset", "start"], BIG),
+    "ticks": [*NO_INT, *FAR, 2**32],
     "pages": [*BIG, 2**28 + 2],
     "pfn": [*NO_INT, *FAR, 2**31, 2**32],
     "value": [*NO_INT, *FAR],

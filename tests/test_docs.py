@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pgmap import Program
+from pgmap import Program, World
 from pgmap._core_api import core
 from pgmap._exit import Exit
 from pgmap._explore import Explore
@@ -43,6 +44,43 @@ def test_the_sample_on_the_page_is_a_program() -> None:
     [sample] = re.findall(r"(?:^    .*\n)+", LINES, re.MULTILINE)
     program = Program.parse(sample)
     assert (len(program.files), len(program.steps), program.workers) == (1, 8, (0, 1))
+
+
+WITHOUT_A_METHOD = {
+    "baseline": "a recorder's: nothing happens",
+    "retrack": "a recorder's: nothing happens",
+    "start": "a program's: a world has no set-up",
+    "wait": "a program's: who waits for a thread joins it",
+    "end": "a world ends by `close`, and whoever leaves first says `exit`",
+    "sleep": "`complete_io` and `tick`, which are not the same",
+    "mount": "a world is mounted, and after `umount` another one is made",
+}
+MORE_THAN_THE_OPERATION = {
+    "nop": "takes no worker: what any call costs",
+    "close": "ends the world, too",
+    "pread": "returns the words",
+    "pwrite": "writes a word of the caller's",
+}
+
+
+def test_every_operation_is_a_method_of_a_world_or_there_is_a_reason() -> None:
+    told = {name: inspect.getdoc(method) or "" for name, method in inspect.getmembers(World)}
+    missing = {
+        operation["words"][0]
+        for operation in core().facts()["operations"]
+        if not any(doc.startswith(operation["sentence"]) for doc in told.values())
+    }
+    assert missing == {*WITHOUT_A_METHOD, *MORE_THAN_THE_OPERATION}
+    assert set(told) >= set(MORE_THAN_THE_OPERATION)
+
+
+def test_help_says_what_a_call_does_returns_and_ends_in() -> None:
+    assert inspect.getdoc(World.vmsplice) == (
+        "Puts references on pages into a pipe, one page to a buffer.\n\n"
+        "Returns how many bytes were moved, 4096 to a page.\n\n"
+        "Errors: EBADF, EAGAIN, ENOMEM, EFAULT."
+    )
+    assert (inspect.getdoc(World.touch) or "").endswith("Errors: ENOMEM, EINVAL, SIGBUS, SIGSEGV.")
 
 
 def test_the_language_is_data_too(run: Runner) -> None:

@@ -1,10 +1,7 @@
 //! From Python arguments to the numbers and words of the language. Each refusal is a sentence that
 //! names the argument's kind, what came, and what may come.
 
-use pgmap_program::op::{
-    Access, Align, FdNo, FileState, Handle, Kind, Layout, MapNo, OpenMode, PinNo, PipeNo, Prot,
-    Role, SLOW_BLOCK, Sharing, WorkerId,
-};
+use pgmap_program::op::{FdNo, FileState, Handle, Kind, Layout, Role, SLOW_BLOCK, WorkerId};
 use pgmap_program::parse::is_file_name;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
@@ -25,6 +22,11 @@ pub(crate) fn number(
         let sentence = format!("{what} is {shown}; it must be {low} to {high}");
         raise::error(py, Class::OutOfRange, sentence)
     };
+    if let Ok(number) = value.extract::<u64>()
+        && (low..=high).contains(&number)
+    {
+        return Ok(number);
+    }
     match value.extract::<i128>() {
         Ok(number) => match u64::try_from(number) {
             Ok(fits) if (low..=high).contains(&fits) => Ok(fits),
@@ -38,13 +40,15 @@ pub(crate) fn number(
 }
 
 /// "page must be an int, not float".
-fn wrong_type(value: Borrowed<'_, '_, PyAny>, what: &str, wanted: &str) -> PyErr {
+pub(crate) fn wrong_type(value: Borrowed<'_, '_, PyAny>, what: &str, wanted: &str) -> PyErr {
     let found = value.get_type().name().map_or_else(|_| "that".to_owned(), |name| name.to_string());
     PyTypeError::new_err(format!("{what} must be {wanted}, not {found}"))
 }
 
-/// What an argument of a kind may be, in the language as here.
-const fn bounds(kind: Kind) -> (u64, u64) {
+/// What an argument of a kind may be, in the language as here; but the page behind the last one is refused by the
+/// machine.
+pub(crate) const fn bounds(kind: Kind) -> (u64, u64) {
+    let kind = if matches!(kind, Kind::Page) { Kind::Size } else { kind };
     match kind.bounds() {
         Some(bounds) => bounds,
         None => panic!("a kind that is no number"),
@@ -73,14 +77,8 @@ numbers! {
     Worker(WorkerId) "worker", bounds(Kind::Worker), |n| WorkerId(n as u8);
     /// A file descriptor.
     Fd(FdNo) "fd", bounds(Kind::Handle(Handle::Fd, Role::Uses)), |n| FdNo(n as u8);
-    /// A mapping.
-    Map(MapNo) "map", bounds(Kind::Handle(Handle::Mapping, Role::Uses)), |n| MapNo(n as u8);
-    /// A pipe.
-    Pipe(PipeNo) "pipe", bounds(Kind::Handle(Handle::Pipe, Role::Uses)), |n| PipeNo(n as u8);
-    /// A pin or get.
-    Pin(PinNo) "pin", bounds(Kind::Pin(Role::Uses)), |n| PinNo(n as u16);
-    /// Where something starts; the page behind the last one is refused by the machine.
-    Page(u32) "page", bounds(Kind::Size), |n| n as u32;
+    /// Where something starts.
+    Page(u32) "page", bounds(Kind::Page), |n| n as u32;
     /// How many pages, at least one.
     Pages(u32) "pages", bounds(Kind::Pages), |n| n as u32;
     /// A size in pages, which may be none.
@@ -89,18 +87,22 @@ numbers! {
     Frame(u32) "pfn", (0, u32::MAX as u64), |n| n as u32;
     /// The data word of a page.
     Word(u64) "value", bounds(Kind::Value), |n| n;
-    /// A span of virtual time.
-    Ticks(u32) "ticks", bounds(Kind::Size), |n| n as u32;
 }
 
 /// A word out of a few.
-fn word<T: Copy>(value: Borrowed<'_, '_, PyAny>, what: &str, all: &[(&str, T)]) -> PyResult<T> {
+pub(crate) fn word<T>(
+    value: Borrowed<'_, '_, PyAny>,
+    what: &str,
+    words: &[&str],
+    read: impl Fn(&str) -> Option<T>,
+) -> PyResult<T> {
     let Ok(text) = value.cast::<PyString>() else {
         return Err(wrong_type(value, what, "a str"));
     };
     let text = text.to_string_lossy();
-    all.iter().find(|(word, _)| *word == text).map(|(_, meaning)| *meaning).ok_or_else(|| {
-        let known = all.iter().map(|(word, _)| format!("{word:?}")).collect::<Vec<_>>().join(", ");
+    read(&text).ok_or_else(|| {
+        let known: Vec<_> = words.iter().map(|word| format!("{word:?}")).collect();
+        let known = known.join(", ");
         PyValueError::new_err(format!("{what} is {text:?}; it must be one of {known}"))
     })
 }
@@ -115,33 +117,26 @@ macro_rules! words {
             type Error = PyErr;
 
             fn extract(value: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
-                word(value, $what, &$all).map(Self)
+                let all: Vec<(&str, $inner)> = $all;
+                let words: Vec<&str> = all.iter().map(|(word, _)| *word).collect();
+                let read = |text: &str| all.iter().find(|(word, _)| *word == text);
+                word(value, $what, &words, |text| read(text).map(|(_, meaning)| Self(*meaning)))
             }
         }
     )+};
 }
 
-fn spelled<T: Copy>(all: &'static [T], word: impl Fn(T) -> &'static str) -> Vec<(&'static str, T)> {
+fn spelled<T: Copy>(all: &[T], word: impl Fn(T) -> &'static str) -> Vec<(&'static str, T)> {
     all.iter().map(|value| (word(*value), *value)).collect()
 }
 
 words! {
-    /// How memory is touched or pinned.
-    AccessWord(Access) "access", spelled(Access::ALL, Access::word);
-    /// What an open file allows.
-    ModeWord(OpenMode) "mode", spelled(OpenMode::ALL, OpenMode::word);
-    /// Protection of a mapping.
-    ProtWord(Prot) "prot", spelled(Prot::ALL, Prot::word);
-    /// Where a mapping may lie.
-    AlignWord(Align) "align", spelled(Align::ALL, Align::word);
-    /// Whether stores reach the file.
-    SharingWord(Sharing) "sharing", spelled(Sharing::ALL, Sharing::word);
     /// How a file lies on the device.
     LayoutWord(Layout) "layout", spelled(Layout::ALL, Layout::word);
     /// What becomes of a call that nobody can wake.
     StuckWord(Stuck) "stuck", spelled(Stuck::ALL, Stuck::word);
     /// What a new file is made of; none for holes.
-    StateWord(Option<FileState>) "state", [
+    StateWord(Option<FileState>) "state", vec![
         ("written", Some(FileState::Written)),
         ("unwritten", Some(FileState::Unwritten)),
         ("sparse", None),

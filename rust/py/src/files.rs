@@ -1,12 +1,10 @@
-//! Calls on files. The order of arguments is the program language's.
+//! Calls on files that are no operations, or say more than these: a new file, and reading and writing of words.
 
-use pgmap_program::op::{self, FileState, Layout, OpenMode, SLOW_BLOCK, Target};
+use pgmap_program::op::{self, FileState, Layout};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
-use crate::convert::{
-    Fd, FileArg, FileName, LayoutWord, ModeWord, Page, Pages, Size, StateWord, Word, Worker,
-};
+use crate::convert::{FileArg, FileName, LayoutWord, Page, Pages, Size, StateWord, Word, Worker};
 use crate::world::World;
 
 #[pymethods]
@@ -24,28 +22,6 @@ impl World {
         layout: LayoutWord,
     ) -> PyResult<()> {
         self.create_file(py, &file.0, pages.0, state.0, layout.0)
-    }
-
-    /// Opens a file, or the slow block device `/dev/nullb0`, under a number; what was open there is closed.
-    #[pyo3(signature = (worker, fd, file, mode=ModeWord(OpenMode::ReadWrite)),
-        text_signature = "($self, worker, fd, file, mode='rw')")]
-    fn open(
-        &self,
-        py: Python<'_>,
-        worker: Worker,
-        fd: Fd,
-        file: FileName,
-        mode: ModeWord,
-    ) -> PyResult<()> {
-        let name = if file.0 == SLOW_BLOCK { None } else { Some(self.resolve(py, &file.0)?) };
-        let target = name.as_ref().map_or(Target::SlowBlock, |name| Target::File(name.index));
-        self.op(py, worker, op::Open { fd: fd.0, target, mode: mode.0 }).map(drop)
-    }
-
-    /// Takes a file's name away.
-    fn unlink(&self, py: Python<'_>, worker: Worker, file: FileName) -> PyResult<()> {
-        let name = self.resolve(py, &file.0)?;
-        self.op(py, worker, op::Unlink { file: name.index }).map(drop)
     }
 
     /// The data words of some pages; fewer at the end of the file.
@@ -88,55 +64,5 @@ impl World {
         self.call(py, worker, &write.into(), |world, cpu| {
             world.pwrite_each(cpu, worker, &write, |_| value)
         })
-    }
-
-    /// Writes a file back.
-    fn fsync(&self, py: Python<'_>, worker: Worker, file: FileArg) -> PyResult<()> {
-        let file = self.file(py, file)?;
-        self.op(py, worker, op::Fsync { file: file.at }).map(drop)
-    }
-
-    /// Sets a file's size in pages. Waits until no page of the file is referenced.
-    fn ftruncate(
-        &self,
-        py: Python<'_>,
-        worker: Worker,
-        file: FileArg,
-        pages: Size,
-    ) -> PyResult<()> {
-        let file = self.file(py, file)?;
-        self.op(py, worker, op::Ftruncate { file: file.at, pages: pages.0 }).map(drop)
-    }
-
-    /// Takes the blocks of some pages away. Waits as `ftruncate` does.
-    #[pyo3(signature = (worker, file, page, pages=Pages(1)),
-        text_signature = "($self, worker, file, page, pages=1)")]
-    fn punch(
-        &self,
-        py: Python<'_>,
-        worker: Worker,
-        file: FileArg,
-        page: Page,
-        pages: Pages,
-    ) -> PyResult<()> {
-        let file = self.file(py, file)?;
-        let op = op::Punch { file: file.at, page: page.0, pages: pages.0 };
-        self.op(py, worker, op).map(drop)
-    }
-
-    /// Makes some pages read as zero; their blocks stay. Waits as `ftruncate` does.
-    #[pyo3(signature = (worker, file, page, pages=Pages(1)),
-        text_signature = "($self, worker, file, page, pages=1)")]
-    fn zero_range(
-        &self,
-        py: Python<'_>,
-        worker: Worker,
-        file: FileArg,
-        page: Page,
-        pages: Pages,
-    ) -> PyResult<()> {
-        let file = self.file(py, file)?;
-        let op = op::Zerorange { file: file.at, page: page.0, pages: pages.0 };
-        self.op(py, worker, op).map(drop)
     }
 }

@@ -12,6 +12,7 @@
 
 mod about;
 mod bench;
+mod calls;
 mod config;
 mod conform;
 mod convert;
@@ -20,15 +21,16 @@ mod explore;
 mod facts;
 mod files;
 mod first_found;
+mod given;
 mod glance;
 mod job;
 mod machine;
-mod memory;
 mod names;
 mod program;
 mod raise;
 mod results;
 mod signals;
+mod signature;
 mod sizes;
 mod stress;
 mod told;

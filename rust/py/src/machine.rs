@@ -3,13 +3,13 @@
 use pgmap_mm::tally;
 use pgmap_mm::world::Failure;
 use pgmap_prim::Tally;
-use pgmap_program::op::{self, FsIdx, Op};
+use pgmap_program::op::Op;
 use pgmap_program::{Died, Errno};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 
-use crate::convert::{FileName, Frame, Page, Pages, Worker};
+use crate::convert::{FileName, Frame, Page, Worker};
 use crate::program::Program;
 use crate::raise::Class;
 use crate::world::World;
@@ -28,42 +28,6 @@ impl World {
             world.advance_clock(cpu);
             world.now()
         })
-    }
-
-    /// Unmounts the file system: waits for every page of every file.
-    fn umount(&self, py: Python<'_>) -> PyResult<()> {
-        self.machine(py, &Op::Umount(op::Umount { fs: FsIdx(0) }))
-    }
-
-    /// Unbinds the device under the file system.
-    fn unbind(&self, py: Python<'_>) -> PyResult<()> {
-        self.machine(py, &Op::Unbind)
-    }
-
-    /// Binds it again.
-    fn bind(&self, py: Python<'_>) -> PyResult<()> {
-        self.machine(py, &Op::Bind)
-    }
-
-    /// Allocates folios over a range of driver memory. Returns how many folios.
-    fn dev_alloc(
-        &self,
-        py: Python<'_>,
-        worker: Worker,
-        start: Page,
-        pages: Pages,
-    ) -> PyResult<i64> {
-        self.op(py, worker, op::DevAlloc { start: start.0, pages: pages.0 })
-    }
-
-    /// Takes a reference on an allocated page of driver memory.
-    fn dev_get(&self, py: Python<'_>, worker: Worker, page: Page) -> PyResult<()> {
-        self.op(py, worker, op::DevGet { page: page.0 }).map(drop)
-    }
-
-    /// Drops one; the last frees the folio.
-    fn dev_put(&self, py: Python<'_>, worker: Worker, page: Page) -> PyResult<()> {
-        self.op(py, worker, op::DevPut { page: page.0 }).map(drop)
     }
 
     /// Executes one step, as text or out of a program. Returns what the call returns.

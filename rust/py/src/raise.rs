@@ -77,6 +77,11 @@ pub(crate) fn failure(py: Python<'_>, failure: Failure, what: &str) -> PyErr {
     }
 }
 
+/// No file has this name.
+pub(crate) fn no_file(py: Python<'_>, name: &str) -> PyErr {
+    failure(py, Errno::ENOENT.into(), &format!("file {name}"))
+}
+
 /// A program that cannot be read.
 pub(crate) fn parse_error(py: Python<'_>, wrong: &ParseError) -> PyErr {
     let reason = format!("column {}: {}, in \"{}\"", wrong.column, wrong.what, wrong.text);

@@ -1,8 +1,8 @@
 //! `pgmap.World`: a live machine.
 //!
-//! Methods have the kernel's names and the order of arguments of the program language. A method of a
-//! worker builds the operation that the language would and executes it; the few that answer more than
-//! a number ask the machine directly. What can go wrong in a call is `entry`'s business.
+//! Methods have the kernel's names. Those that are operations of the language are in `calls`; here and in `files`
+//! and `machine` are those that answer more than an operation does, or are none. What can go wrong in a call is
+//! `entry`'s business.
 
 use std::time::Duration;
 
@@ -62,11 +62,14 @@ impl World {
         self.rules.differences(&self.era.rules())
     }
 
-    pub(crate) fn resolve(&self, py: Python<'_>, name: &str) -> PyResult<Resolved<'_>> {
+    /// A name that was given a number, if it was.
+    pub(crate) fn find(&self, py: Python<'_>, name: &str) -> PyResult<Option<Resolved<'_>>> {
         self.entry.threaded(py)?;
-        self.names
-            .find(name)
-            .ok_or_else(|| raise::failure(py, Errno::ENOENT.into(), &format!("file {name}")))
+        Ok(self.names.find(name))
+    }
+
+    pub(crate) fn resolve(&self, py: Python<'_>, name: &str) -> PyResult<Resolved<'_>> {
+        self.find(py, name)?.ok_or_else(|| raise::no_file(py, name))
     }
 
     pub(crate) fn file(&self, py: Python<'_>, file: FileArg) -> PyResult<File<'_>> {
@@ -392,31 +395,11 @@ impl World {
 
     // -- processes --
 
-    /// Starts a worker in a process of its own.
-    fn spawn(&self, py: Python<'_>, worker: Worker) -> PyResult<()> {
-        self.op(py, worker, Op::Spawn).map(drop)
-    }
-
     /// Starts another worker as a thread of this one's process.
     fn clone(&self, py: Python<'_>, worker: Worker, child: Worker) -> PyResult<()> {
         let (of, child) = (worker.0, child.0);
         let op = op::Fork { child };
         self.call(py, of, &op.into(), |world, _| world.clone_thread(of, child)).map(drop)
-    }
-
-    /// Starts another worker in a copy of this one's process.
-    fn fork(&self, py: Python<'_>, worker: Worker, child: Worker) -> PyResult<()> {
-        self.op(py, worker, op::Fork { child: child.0 }).map(drop)
-    }
-
-    /// Ends a worker; with the last of its process go memory, files and pipes.
-    fn exit(&self, py: Python<'_>, worker: Worker) -> PyResult<()> {
-        self.op(py, worker, Op::Exit).map(drop)
-    }
-
-    /// As `exit`, by SIGKILL.
-    fn kill(&self, py: Python<'_>, worker: Worker) -> PyResult<()> {
-        self.op(py, worker, Op::Kill).map(drop)
     }
 
     /// Sends a worker inside a call a signal: an interruptible sleep ends with `Interrupted`. Returns

@@ -7,6 +7,30 @@ use crate::op::{HANDLES_MAX, OPERATIONS, Op, PAGE_MAX, WORKERS_MAX};
 use crate::parse::words::{Complaint, Words};
 use crate::program::Program;
 
+/// What a row's `-> Returns` is in words, for what is written when something is built.
+#[macro_export]
+macro_rules! meaning_of_return {
+    (Zero) => {
+        "0"
+    };
+    (Bytes) => {
+        "how many bytes were moved, 4096 to a page"
+    };
+    (Pages) => {
+        "how many pages were given back"
+    };
+    (Pinned) => {
+        "how many pages were taken; they are kept under the worker's next number for pins, which a failing call uses \
+         up, too"
+    };
+    (Word) => {
+        "the data word of a page"
+    };
+    (Folios) => {
+        "how many folios were made"
+    };
+}
+
 /// One row of the table.
 #[derive(Debug)]
 pub struct Operation {
@@ -276,15 +300,12 @@ impl Returns {
     #[must_use]
     pub const fn meaning(self) -> &'static str {
         match self {
-            Returns::Zero => "0",
-            Returns::Bytes => "how many bytes were moved, 4096 to a page",
-            Returns::Pages => "how many pages were given back",
-            Returns::Pinned => {
-                "how many pages were taken; they are kept under the worker's next number for pins, which a failing \
-                 call uses up, too"
-            }
-            Returns::Word => "the data word of a page",
-            Returns::Folios => "how many folios were made",
+            Returns::Zero => meaning_of_return!(Zero),
+            Returns::Bytes => meaning_of_return!(Bytes),
+            Returns::Pages => meaning_of_return!(Pages),
+            Returns::Pinned => meaning_of_return!(Pinned),
+            Returns::Word => meaning_of_return!(Word),
+            Returns::Folios => meaning_of_return!(Folios),
         }
     }
 }

@@ -122,7 +122,7 @@ macro_rules! operations {
                 map: MapNo = Uses("M"),
                 page: u32 = Page("PAGE"),
             }) -> Word [ENOMEM EINVAL | Sigbus Sigsegv];
-            /// Writes it.
+            /// Writes the data word of a page.
             worker("store" as "write") store: Store(Store {
                 map: MapNo = Uses("M"),
                 page: u32 = Page("PAGE"),
@@ -216,7 +216,7 @@ macro_rules! operations {
                 pin: Option<PinNo> = UsesPin("[PIN|-]"),
                 value: u64 = ValueOrOne("[VALUE]"),
             }) -> Zero [EINVAL] hunt 6 "dma" = "dma_write";
-            /// A device reads them; what the first one held is what it returns.
+            /// A device reads the first page of each range of a pin; what the first one held is what it returns.
             worker("dma_read") dma_read: DmaRead(DmaRead {
                 pin: Option<PinNo> = UsesPin("[PIN]"),
             }) -> Word [EINVAL];
@@ -226,11 +226,11 @@ macro_rules! operations {
                 start: u32 = Page("PAGE"),
                 pages: u32 = Pages("N"),
             }) -> Folios [ENOMEM EBUSY ENODEV EINVAL] hunt 17 "alloc" = "dev_alloc 0 1";
-            /// Takes a reference on an allocated page of it.
+            /// Takes a reference on an allocated page of the driver's own memory.
             worker("dev_get") dev_get: DevGet(DevGet {
                 page: u32 = Page("PAGE"),
             }) -> Zero [ENXIO ENOMEM ENODEV EINVAL];
-            /// Drops one; the last one frees the folio.
+            /// Drops a reference on a page of the driver's own memory; the last one frees the folio.
             worker("dev_put") dev_put: DevPut(DevPut {
                 page: u32 = Page("PAGE"),
             }) -> Zero [ENXIO EINVAL] hunt 18 "put" = "dev_put 0";
@@ -239,13 +239,13 @@ macro_rules! operations {
             worker("umount") umount: Umount(Umount {
                 fs: FsIdx = MountPoint("[PATH]"),
             }) -> Zero [EBUSY];
-            /// Mounts it again.
+            /// Mounts the file system again.
             worker("mount") mount: Mount(Mount {
                 fs: FsIdx = MountPoint("[PATH]"),
             }) -> Zero [];
             /// Unbinds the driver of the file system's device.
             worker("unbind") unbind: Unbind -> Zero [ENODEV] hunt 14 "unbind" = "unbind";
-            /// Binds it again.
+            /// Binds the driver of the file system's device again.
             worker("bind") bind: Bind -> Zero [ENOMEM EBUSY EINVAL];
         }
     };

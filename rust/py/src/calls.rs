@@ -1,0 +1,212 @@
+//! The methods of a world that are operations, out of the table.
+//!
+//! A method is one line below: its name, its operation, and its signature as Python shows it. What it does, what it
+//! returns and which errors it can end in are the row's; what each argument may be, and in which words it is refused,
+//! its kind's (`given`).
+
+use pgmap_mm::vm::GupKind;
+use pgmap_program::op::{self, Op, Operation, Returns};
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyTuple};
+
+use crate::convert::Worker;
+use crate::given::{Called, Given};
+use crate::raise::{self, Class};
+use crate::signature::{Call, Signature};
+use crate::world::World;
+
+/// A method that is an operation.
+struct Method {
+    name: &'static str,
+    signature: &'static str,
+    /// The word of its operation.
+    word: &'static str,
+    /// Arguments whose parameter has another name: the argument's, the parameter's.
+    renamed: &'static [(&'static str, &'static str)],
+    build: fn(&Given<'_, '_>) -> PyResult<Op>,
+    called: PyOnceLock<Called>,
+}
+
+impl Method {
+    fn called(&self, py: Python<'_>) -> PyResult<&Called> {
+        self.called.get_or_try_init(py, || {
+            let unknown = || raise::error(py, Class::InternalError, self.word);
+            let row = Operation::named(self.word).ok_or_else(unknown)?;
+            let signature = Signature::read(py, self.name, self.signature)?;
+            let places = row.arguments.iter().map(|argument| {
+                let renamed = self.renamed.iter().find(|(from, _)| *from == argument.name);
+                signature.place(renamed.map_or(argument.name, |(_, to)| to))
+            });
+            Ok(Called { row, places: places.collect(), signature })
+        })
+    }
+}
+
+impl World {
+    /// Does what a method says, with what was given.
+    fn called<'py>(
+        &self,
+        py: Python<'py>,
+        method: &'static Method,
+        args: &Bound<'py, PyTuple>,
+        kwargs: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let called = method.called(py)?;
+        let given = Given::new(self, called, Call::new(&called.signature, args, kwargs)?);
+        let worker = given.worker()?.map(Worker);
+        let op = (method.build)(&given)?;
+        given.all_found()?;
+        let returned = match (worker, op) {
+            (None, op) => self.machine(py, &op).map(|()| 0)?,
+            (Some(worker), Op::Pin(wanted)) => {
+                return self.gup(py, worker, &wanted.into(), GupKind::Pin, wanted);
+            }
+            (Some(worker), Op::Get(wanted)) => {
+                return self.gup(py, worker, &wanted.into(), GupKind::Get, wanted.into());
+            }
+            (Some(worker), op) => self.op(py, worker, op)?,
+        };
+        Ok(match called.row.returns {
+            Returns::Zero => py.None().into_bound(py),
+            Returns::Word => returned.cast_unsigned().into_pyobject(py)?.into_any(),
+            Returns::Bytes | Returns::Pages | Returns::Pinned | Returns::Folios => {
+                returned.into_pyobject(py)?.into_any()
+            }
+        })
+    }
+}
+
+/// What a call can end in besides its result, behind a heading.
+macro_rules! errors {
+    () => { "" };
+    ($first:ident $($more:ident)*) => {
+        concat!("\n\nErrors: ", error!($first) $(, ", ", error!($more))*, ".")
+    };
+}
+
+macro_rules! error {
+    (Sigbus) => {
+        "SIGBUS"
+    };
+    (Sigsegv) => {
+        "SIGSEGV"
+    };
+    ($errno:ident) => {
+        stringify!($errno)
+    };
+}
+
+macro_rules! returned {
+    (Zero) => {
+        ""
+    };
+    (Pinned) => {
+        concat!("\n\nReturns a `Pinned`: ", pgmap_program::meaning_of_return!(Pinned), ".")
+    };
+    ($other:ident) => {
+        concat!("\n\nReturns ", pgmap_program::meaning_of_return!($other), ".")
+    };
+}
+
+/// Makes `row!`: of an operation's row, its word, what `help` says, and how it is made of what is given.
+macro_rules! rows {
+    (() $(
+        $(#[doc = $sentence:literal])+
+        $by:ident($word:literal $(as $call:literal)? $(, $word2:literal $(as $call2:literal)?)*) $method:ident:
+            $name:ident $(($args:ident {
+                $($field:ident: $value:ty = $form:ident($usage:literal)),+ $(,)?
+            }))?
+        -> $returns:ident [$($errno:ident)* $(| $($died:ident)+)?]
+        $(hunt $turn:literal $hunted:literal = $text:literal)*;
+    )+) => {
+        macro_rules! row {
+            $(
+                (word $name) => { $word };
+                (help $name) => {
+                    concat!(
+                        $($sentence,)+ returned!($returns), errors!($($errno)* $($($died)+)?)
+                    )
+                };
+                (build $name) => {
+                    |_given| Ok(Op::$name $((op::$args {
+                        $($field: _given.next()?),+
+                    }))?)
+                };
+            )+
+        }
+    };
+}
+
+pgmap_program::operations!(rows);
+
+macro_rules! methods {
+    ($($name:ident: $row:ident $signature:literal $(with $argument:ident = $parameter:ident)*;)+) => {
+        #[pymethods]
+        impl World {$(
+            #[doc = row!(help $row)]
+            #[pyo3(signature = (*args, **kwargs), text_signature = $signature)]
+            fn $name<'py>(
+                &self,
+                py: Python<'py>,
+                args: &Bound<'py, PyTuple>,
+                kwargs: Option<&Bound<'py, PyDict>>,
+            ) -> PyResult<Bound<'py, PyAny>> {
+                static METHOD: Method = Method {
+                    name: stringify!($name),
+                    signature: $signature,
+                    word: row!(word $row),
+                    renamed: &[$((stringify!($argument), stringify!($parameter))),*],
+                    build: row!(build $row),
+                    called: PyOnceLock::new(),
+                };
+                self.called(py, &METHOD, args, kwargs)
+            }
+        )+}
+    };
+}
+
+methods! {
+    spawn: Spawn "($self, worker)";
+    fork: Fork "($self, worker, child)";
+    exit: Exit "($self, worker)";
+    kill: Kill "($self, worker)";
+
+    open: Open "($self, worker, fd, file, mode='rw')" with target = file;
+    unlink: Unlink "($self, worker, file)";
+    fsync: Fsync "($self, worker, file)";
+    ftruncate: Ftruncate "($self, worker, file, pages)";
+    punch: Punch "($self, worker, file, page, pages=1)";
+    zero_range: Zerorange "($self, worker, file, page, pages=1)";
+
+    mmap: Mmap "($self, worker, map, file, offset, pages, prot='rw', sharing='shared', align='natural')";
+    munmap: Munmap "($self, worker, map, page=None, pages=None)" with range = page;
+    touch: Touch "($self, worker, map, page, pages=1, access='r')";
+    load: Load "($self, worker, map, page)";
+    store: Store "($self, worker, map, page, value)";
+    msync: Msync "($self, worker, map)";
+    madvise: Madvise "($self, worker, map, page)";
+
+    pipe: Pipe "($self, worker, pipe)";
+    vmsplice: Vmsplice "($self, worker, pipe, map, page, pages=1)";
+    tee: Tee "($self, worker, source, target, pages=1)" with from = source with to = target;
+    drain: Drain "($self, worker, pipe, pages=1)";
+    process_vm_readv: Pvmread "($self, worker, target, map, page, pages=1)";
+    uring_register: UringReg "($self, worker, map, page, pages=1)";
+    uring_unregister: UringUnreg "($self, worker)";
+    dio_write: DioWrite "($self, worker, fd, map, page, pages=1, ticks=None)" with device = fd;
+    dio_read: DioRead "($self, worker, fd, map, page, pages=1, ticks=None)" with device = fd;
+    pin: Pin "($self, worker, map, page, pages=1, *, access='r', longterm=False)";
+    get: Get "($self, worker, map, page, pages=1)";
+    unpin: Unpin "($self, worker, pin=None)";
+    dma_write: DmaWrite "($self, worker, value, pin=None)";
+    dma_read: DmaRead "($self, worker, pin=None)";
+
+    dev_alloc: DevAlloc "($self, worker, start, pages)";
+    dev_get: DevGet "($self, worker, page)";
+    dev_put: DevPut "($self, worker, page)";
+
+    umount: Umount "($self)";
+    unbind: Unbind "($self)";
+    bind: Bind "($self)";
+}
