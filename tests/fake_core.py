@@ -11,30 +11,29 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pgmap._core_api import (
-    BenchProgress,
-    BenchReport,
-    BenchRow,
+from pgmap._core_explore import (
     BoundReport,
-    Catalogue,
-    Conformance,
     CoverageReport,
     ExploreProgress,
     ExploreReport,
-    Facts,
     FoundFirst,
     FoundReport,
-    Hang,
     HuntProgress,
     HuntReport,
-    KnownRule,
-    Race,
     Replayed,
     ReproduceProgress,
     ReproduceReport,
     Revealed,
     RunReport,
     Setting,
+)
+from pgmap._core_facts import Catalogue, Facts, KnownRule, Race
+from pgmap._core_reports import (
+    BenchProgress,
+    BenchReport,
+    BenchRow,
+    Conformance,
+    Hang,
     StressProgress,
     StressReport,
     Violation,

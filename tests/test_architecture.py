@@ -67,7 +67,7 @@ def expanded(tree: str) -> Iterator[str]:
 
 
 def imports(files: dict[File, str]) -> dict[File, set[File]]:
-    """Which files each one names, but for a folder's own file and those in the folder it stands for."""
+    """Which files each one names, but for a folder's own file and those in its folder."""
     found: dict[File, set[File]] = {}
     for me, text in files.items():
         trees = (path for use in USE.finditer(text) for path in expanded(use["tree"]))

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from fake_core import PROCESSOR, FakeBench, FakeCore, bench_report, bench_row
-from pgmap._core_api import BenchRow
+from pgmap._core_reports import BenchRow
 from pgmap._exit import Exit
 from pgmap._judge import Judgement, judge
 from pgmap.bench import Bench, nop_row, warnings_in_words

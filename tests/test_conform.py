@@ -10,7 +10,7 @@ import pytest
 
 from fake_core import FakeCore, conformance
 from pgmap import errors
-from pgmap._core_api import Conformance
+from pgmap._core_reports import Conformance
 from pgmap._exit import Exit
 from pgmap.conform import Conform
 from ran import Ran, Runner

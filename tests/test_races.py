@@ -11,7 +11,8 @@ import pgmap
 from fake_core import FakeCore, FakeExplore, explore_report, known_race, replayed
 from fake_core import found as a_failure
 from pgmap import errors
-from pgmap._core_api import Catalogue, core
+from pgmap._core_api import core
+from pgmap._core_facts import Catalogue
 from pgmap._exit import Exit
 from pgmap._race import every
 from pgmap.races import Races

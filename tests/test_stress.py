@@ -21,7 +21,7 @@ from fake_core import (
     stress_report,
     violation,
 )
-from pgmap._core_api import ReproduceProgress
+from pgmap._core_explore import ReproduceProgress
 from pgmap._drive import drive
 from pgmap._exit import Exit
 from pgmap._output import Output

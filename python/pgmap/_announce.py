@@ -6,7 +6,7 @@ in the JSON file, and is what the command ends with even if a second signal ends
 
 from __future__ import annotations
 
-from pgmap._core_api import ExploreProgress, HuntProgress, ReproduceProgress
+from pgmap._core_explore import ExploreProgress, HuntProgress, ReproduceProgress
 from pgmap._output import Output
 from pgmap._signals import Signals
 from pgmap._tell import found_words

@@ -13,14 +13,9 @@ from typing import (
     type_check_only,
 )
 
-from pgmap._core_api import (
-    BenchProgress,
-    BenchReport,
-    Catalogue,
-    Conformance,
+from pgmap._core_explore import (
     ExploreProgress,
     ExploreReport,
-    Facts,
     HuntProgress,
     HuntReport,
     Replayed,
@@ -28,6 +23,12 @@ from pgmap._core_api import (
     ReproduceReport,
     Revealed,
     RunReport,
+)
+from pgmap._core_facts import Catalogue, Facts
+from pgmap._core_reports import (
+    BenchProgress,
+    BenchReport,
+    Conformance,
     StressProgress,
     StressReport,
 )

@@ -26,7 +26,8 @@ from pgmap._args import (
     show_seed,
 )
 from pgmap._cli import UsageError
-from pgmap._core_api import CoverageReport, ExploreProgress, ExploreReport, KnownRule
+from pgmap._core_explore import CoverageReport, ExploreProgress, ExploreReport
+from pgmap._core_facts import KnownRule
 from pgmap._drive import drive
 from pgmap._exit import Exit, worst
 from pgmap._input import read

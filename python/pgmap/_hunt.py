@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pgmap import _cli, _core_api
 from pgmap._announce import Announcer
 from pgmap._args import show_count, show_seconds
-from pgmap._core_api import HuntProgress, HuntReport
+from pgmap._core_explore import HuntProgress, HuntReport
 from pgmap._drive import drive
 from pgmap._exit import Exit, worst
 from pgmap._options import HuntOptions

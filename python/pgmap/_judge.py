@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any
 
-from pgmap._core_api import BenchRow
+from pgmap._core_reports import BenchRow
 
 NULL_TOLERANCE = 0.03
 

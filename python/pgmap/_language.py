@@ -8,7 +8,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 
-from pgmap._core_api import ArgumentFact, Facts, OperationFact
+from pgmap._core_facts import ArgumentFact, Facts, OperationFact
 
 WIDTH = 100
 

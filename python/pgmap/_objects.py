@@ -9,25 +9,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypedDict
 
-from pgmap._core_api import (
-    BenchRow,
-    Conformance,
-    EraFact,
+from pgmap._core_explore import (
     ExploreReport,
     HuntReport,
+    Replayed,
+    ReproduceReport,
+    RunReport,
+    Shrunk,
+)
+from pgmap._core_facts import (
+    EraFact,
     KnownRule,
     LackingFact,
     MeaningFact,
     NotOnX86,
     NotShown,
     OperationFact,
-    Replayed,
-    ReproduceReport,
     RuleFact,
-    RunReport,
-    Shrunk,
-    StressReport,
 )
+from pgmap._core_reports import BenchRow, Conformance, StressReport
 
 
 class Envelope(TypedDict):

@@ -10,7 +10,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 
 from pgmap._cli import UsageError
-from pgmap._core_api import Catalogue, Race
+from pgmap._core_facts import Catalogue, Race
 from pgmap._words import counted
 
 WIDTH = 100

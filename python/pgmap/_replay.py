@@ -17,7 +17,7 @@ import pgmap
 from pgmap import _cli, _core_api
 from pgmap._args import EachRuleOnce, add_known, rule
 from pgmap._cli import UsageError
-from pgmap._core_api import Replayed, TracedStep
+from pgmap._core_explore import Replayed, TracedStep
 from pgmap._exit import Exit, worst
 from pgmap._input import STDIN, read
 from pgmap._objects import ReplayObject

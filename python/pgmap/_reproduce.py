@@ -10,12 +10,9 @@ from collections.abc import Sequence
 
 from pgmap._announce import Announcer
 from pgmap._args import show_count, show_seconds
-from pgmap._core_api import (
-    Core,
-    ReproduceProgress,
-    ReproduceReport,
-    StressReport,
-)
+from pgmap._core_api import Core
+from pgmap._core_explore import ReproduceProgress, ReproduceReport
+from pgmap._core_reports import StressReport
 from pgmap._drive import drive
 from pgmap._output import Ink, Output
 from pgmap._progress import showing

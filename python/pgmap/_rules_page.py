@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from pgmap._core_api import EraFact, Facts, RuleFact
+from pgmap._core_facts import EraFact, Facts, RuleFact
 from pgmap._sections import SECTIONS
 
 _SECTION = re.compile(r"K§(\d+(?:\.\d+)?)")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TypedDict
 
 from pgmap import _core
-from pgmap._core_api import (
+from pgmap._core_explore import (
     BoundReport,
     CoverageReport,
     ExploreProgress,
@@ -15,8 +15,8 @@ from pgmap._core_api import (
     LockOrderReport,
     Replayed,
 )
-from pgmap._core_api import Finding as FindingDict
-from pgmap._core_api import Setting as SettingDict
+from pgmap._core_explore import Finding as FindingDict
+from pgmap._core_explore import Setting as SettingDict
 from pgmap._here import here
 from pgmap._options import ExploreOptions, Rules, pairs
 from pgmap.build import Builder, text_of

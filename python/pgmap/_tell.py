@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 import pgmap
-from pgmap._core_api import (
+from pgmap._core_explore import (
     ExploreProgress,
     ExploreReport,
     Finding,

@@ -16,7 +16,8 @@ from typing import Any
 
 from pgmap import _cli, _core_api
 from pgmap._args import count
-from pgmap._core_api import ExploreReport, KnownRule, TracedStep
+from pgmap._core_explore import ExploreReport, TracedStep
+from pgmap._core_facts import KnownRule
 from pgmap._drive import drive
 from pgmap._exit import Exit, worst
 from pgmap._explore import describe

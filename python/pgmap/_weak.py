@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pgmap._core_api import Core, NotOnX86
+from pgmap._core_api import Core
+from pgmap._core_facts import NotOnX86
 from pgmap._output import Output
 from pgmap._race import wrong
 

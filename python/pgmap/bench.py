@@ -21,7 +21,7 @@ from typing import Any
 import pgmap
 from pgmap import _cli, _core_api
 from pgmap._args import duration, show_seconds
-from pgmap._core_api import BenchProgress, BenchReport, BenchRow
+from pgmap._core_reports import BenchProgress, BenchReport, BenchRow
 from pgmap._drive import Records, drive
 from pgmap._exit import Exit, worst
 from pgmap._judge import Judgement, judge, null_is_off

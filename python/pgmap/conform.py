@@ -16,7 +16,7 @@ from typing import Any
 
 import pgmap
 from pgmap import _cli, _core_api, errors
-from pgmap._core_api import Conformance, Difference
+from pgmap._core_reports import Conformance, Difference
 from pgmap._exit import Exit, worst
 from pgmap._input import STDIN, Unreadable, read
 from pgmap._objects import ConformObject

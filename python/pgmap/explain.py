@@ -18,7 +18,7 @@ from fnmatch import fnmatchcase
 
 from pgmap import _cli, _core_api
 from pgmap._cli import UsageError
-from pgmap._core_api import Catalogue, EraFact, Facts, Race, RuleFact
+from pgmap._core_facts import Catalogue, EraFact, Facts, KnownRaceFact, Race, RuleFact
 from pgmap._exit import Exit
 from pgmap._glossary import GLOSSARY
 from pgmap._objects import ExplainObject
@@ -165,7 +165,7 @@ def breakers(invariant: str, facts: Facts, catalogue: Catalogue) -> Iterator[str
                 yield f"broken in {era['name']} by {known['id']}, {known['title']}"
 
 
-def race_entry(race: _core_api.KnownRaceFact, era: str) -> Entry:
+def race_entry(race: KnownRaceFact, era: str) -> Entry:
     """A race, with where and why it is there."""
     rule = "=".join(race["rule"])
     return Entry(

@@ -17,7 +17,7 @@ from itertools import pairwise
 
 from pgmap import _cli, _core_api, _rules_page
 from pgmap._cli import UsageError
-from pgmap._core_api import Catalogue, EraFact, RuleFact
+from pgmap._core_facts import Catalogue, EraFact, RuleFact
 from pgmap._exit import Exit
 from pgmap._objects import RulesObject, RulesPage
 from pgmap._output import Output, wants_color

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from pgmap import _cli, _core_api
 from pgmap._args import add_geometry, add_rules
-from pgmap._core_api import RunReport
+from pgmap._core_explore import RunReport
 from pgmap._exit import Exit
 from pgmap._input import read
 from pgmap._objects import RunObject

@@ -15,7 +15,7 @@ import pgmap
 from pgmap import _cli, _core_api, _trial
 from pgmap._args import rule
 from pgmap._cli import UsageError
-from pgmap._core_api import KnownRule
+from pgmap._core_facts import KnownRule
 from pgmap._exit import Exit
 from pgmap._objects import SelftestList, SelftestObject
 from pgmap._options import ExploreOptions

@@ -27,7 +27,8 @@ from pgmap._args import (
     show_seconds,
     show_seed,
 )
-from pgmap._core_api import ReproduceReport, StressProgress, StressReport, Violation
+from pgmap._core_explore import ReproduceReport
+from pgmap._core_reports import StressProgress, StressReport, Violation
 from pgmap._drive import Records, drive
 from pgmap._exit import Exit, worst
 from pgmap._objects import StressObject

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import pgmap
 from pgmap import _cli, _core_api, _trial
 from pgmap._cli import UsageError
-from pgmap._core_api import KnownRule, Race
+from pgmap._core_facts import KnownRule, NotOnX86, Race
 from pgmap._exit import Exit
 from pgmap._objects import RacesList, RacesRun
 from pgmap._output import Output
@@ -86,7 +86,7 @@ class Races:
 def runnable(
     named: Sequence[Race],
     known: Sequence[KnownRule],
-    weak: Sequence[_core_api.NotOnX86],
+    weak: Sequence[NotOnX86],
 ) -> list[KnownRule]:
     """Those with a program that shows them; who asks for another is told what does."""
     chosen = []

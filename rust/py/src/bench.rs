@@ -1,5 +1,5 @@
 //! `bench_core(config)`: a benchmark that runs in a thread of its own while Python watches
-//! (`_core_api.Run`, `BenchProgress`, `BenchReport`).
+//! (`_core_api.Run`; `_core_reports`: `BenchProgress`, `BenchReport`).
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

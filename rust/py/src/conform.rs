@@ -1,4 +1,4 @@
-//! `conform(text, era)`: one recording against the model, as a dictionary (`_core_api.Conformance`).
+//! `conform(text, era)`: one recording against the model, as a dictionary (`_core_reports.Conformance`).
 
 use pgmap_native::conform::{Conformance, Options, Word};
 use pgmap_program::{Era, Recording, RecordingError};

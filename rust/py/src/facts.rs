@@ -1,4 +1,4 @@
-//! `facts()`: what the short names in outputs stand for, as plain data (`_core_api.Facts`); and whether a name
+//! `facts()`: what the short names in outputs stand for, as plain data (`_core_facts.Facts`); and whether a name
 //! of a rule is one.
 
 use std::collections::BTreeMap;

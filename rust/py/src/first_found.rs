@@ -1,4 +1,4 @@
-//! What was found, as it is known first: a failed execution without its story (`_core_api`: `FoundFirst`).
+//! What was found, as it is known first: a failed execution without its story (`_core_explore`: `FoundFirst`).
 
 use pgmap_explore::{Drawn, Finding, Found, Scenario};
 use pgmap_program::{Era, Geometry, Memory, TlbRefill};

@@ -1,4 +1,4 @@
-//! How far work is: what `poll` gives of it (`_core_api`: `ExploreProgress`, `HuntProgress`, `ReproduceProgress`).
+//! How far work is: what `poll` gives of it (`_core_explore`: `ExploreProgress`, `HuntProgress`, `ReproduceProgress`).
 
 use pgmap_explore::hunt::Tried;
 use pgmap_explore::{Look, Scenario, ShrinkProgress};

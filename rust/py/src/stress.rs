@@ -1,5 +1,5 @@
 //! `stress_start(config)`: real threads in the background while Python watches
-//! (`_core_api.Run`, `StressProgress`, `StressReport`).
+//! (`_core_api.Run`; `_core_reports`: `StressProgress`, `StressReport`).
 
 use std::collections::BTreeMap;
 use std::time::Duration;

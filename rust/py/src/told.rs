@@ -1,4 +1,4 @@
-//! Reports as Python objects. A report is one struct, its fields are the keys (`_core_api`), and this is the only way
+//! Reports as Python objects. A report is one struct, its fields are the keys (`_core_*.py`), and this is the only way
 //! out: a struct becomes a dict, a list a list, a tuple a tuple.
 
 use pyo3::prelude::*;

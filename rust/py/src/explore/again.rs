@@ -1,4 +1,4 @@
-//! `replay(token)`: an execution again, under its own rules or others (`_core_api.Replayed`).
+//! `replay(token)`: an execution again, under its own rules or others (`_core_explore.Replayed`).
 
 use pgmap_explore::report::{Told, steps};
 use pgmap_explore::{Found, Outcome, Scenario, Token, TokenError, Unfinished, replay as run_again};

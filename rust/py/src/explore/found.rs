@@ -1,4 +1,4 @@
-//! What was found, made small and told (`_core_api`: `FoundReport`).
+//! What was found, made small and told (`_core_explore`: `FoundReport`).
 
 use pgmap_explore::{
     Ends, Found, Report, Scenario, ScenarioError, ShrinkBudget, ShrinkProgress, Unfinished,

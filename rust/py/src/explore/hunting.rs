@@ -1,4 +1,4 @@
-//! `hunt_start(config)`: programs nobody wrote, shortest first (`_core_api.HuntReport`).
+//! `hunt_start(config)`: programs nobody wrote, shortest first (`_core_explore.HuntReport`).
 
 use pgmap_explore::hunt::{Caught, Hunt, Tried, Wanted, hunt};
 use pgmap_explore::{Ends, Met, Scenario};

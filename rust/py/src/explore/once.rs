@@ -1,4 +1,4 @@
-//! `run_once(config)`: a program under one schedule (`_core_api.RunReport`).
+//! `run_once(config)`: a program under one schedule (`_core_explore.RunReport`).
 
 use pgmap_explore::once::{End, Once};
 use pgmap_explore::{Finding, Outcomes, Scenario, Unfinished, once as run, warnings};

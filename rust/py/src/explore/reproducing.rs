@@ -1,4 +1,4 @@
-//! `reproduce_start(config)`: what a stress run saw, looked for here (`_core_api.ReproduceReport`).
+//! `reproduce_start(config)`: what a stress run saw, looked for here (`_core_explore.ReproduceReport`).
 
 use pgmap_explore::hunt::Tried;
 use pgmap_explore::{Ends, Reproduction, Sighting, reproduce};

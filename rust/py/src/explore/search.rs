@@ -1,4 +1,4 @@
-//! `explore_start(config)`: a search, then shrinking, then the report (`_core_api.ExploreReport`).
+//! `explore_start(config)`: a search, then shrinking, then the report (`_core_explore.ExploreReport`).
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;

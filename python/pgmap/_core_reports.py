@@ -1,0 +1,136 @@
+"""What stress, conformance and benchmarks say, as types: the core's reports and glances."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, TypedDict
+
+
+class Violation(TypedDict):
+    """A broken invariant: which, where, and between whom."""
+
+    invariant: str
+    title: str
+    page: int | str
+    parties: list[str]
+    operations: list[str]
+    detail: str
+    known: str | None
+    round: int
+    seconds: float
+
+
+class Hang(TypedDict):
+    """Waits that never ended, and what holds them up."""
+
+    kind: str
+    sleeper: str | None
+    ring: list[str]
+    waiters: list[str]
+    holders: list[str]
+
+
+class StressProgress(TypedDict):
+    """A glance at a stress run."""
+
+    done: bool
+    ops: int
+    seconds: float
+    op_counts: dict[str, int]
+    slow_paths: dict[str, int]
+    violations: list[Violation]
+    rss_kib: int
+
+
+class StressReport(TypedDict):
+    """What a stress run found."""
+
+    era: str
+    rules: dict[str, str]
+    broken: list[str]
+    seed: str
+    threads: int
+    ops: int
+    op_counts: dict[str, int]
+    slow_paths: dict[str, int]
+    rounds: int
+    quiescent: bool
+    violations: list[Violation]
+    hang: Hang | None
+    no_verdict: str | None
+    rss: list[tuple[float, int]]
+    complete: bool
+
+
+class DifferenceRow(TypedDict):
+    """One word, as the kernel had it and as the model has it."""
+
+    what: str
+    recorded: str
+    model: str
+
+
+class Difference(TypedDict):
+    """The first step at which kernel and model part."""
+
+    step: int
+    op: str
+    rows: list[DifferenceRow]
+    context: list[str]
+
+
+class Conformance(TypedDict):
+    """How one recording compares."""
+
+    equal: bool
+    unsupported: list[str]
+    kernel: str
+    scenario: str
+    era: str
+    steps: int
+    compared: int
+    difference: Difference | None
+    table: list[Any]
+
+
+class _Figures(TypedDict, total=False):
+    """What a ratio was made of: subject, floor; medians, and each round's."""
+
+    figures: tuple[float, float]
+    raw: list[tuple[float, float]]
+
+
+class BenchRow(_Figures):
+    """One cost, as a ratio to a floor measured in the same rounds."""
+
+    name: str
+    ratio: float
+    limit: float | None
+    set_on: Mapping[str, float]
+    sense: Literal["at most", "at least"]
+    spread: tuple[float, float]
+    floor: str
+    unit: str
+    rounds: int
+
+
+class BenchProgress(TypedDict):
+    """A glance at a benchmark."""
+
+    done: bool
+    rounds: int
+    seconds: float
+    current: str
+
+
+class _Environment(TypedDict, total=False):
+    """The machine, and how far its ratios can be trusted."""
+
+    environment: dict[str, Any]
+
+
+class BenchReport(_Environment):
+    """All rows of a benchmark."""
+
+    rows: list[BenchRow]
+    complete: bool
