@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from fake_core import PROCESSOR, FakeBench, FakeCore, bench_report, bench_row
+from fake_core import FakeBench, FakeCore
+from fake_reports import PROCESSOR, bench_report, bench_row
 from pgmap._core_reports import BenchRow
 from pgmap._exit import Exit
 from pgmap._judge import Judgement, judge

@@ -12,7 +12,8 @@ import pytest
 
 import children
 import pgmap
-from fake_core import FakeCore, FakeStress, conformance, stress_report, violation
+from fake_core import FakeCore, FakeStress
+from fake_reports import conformance, stress_report, violation
 from pgmap import errors
 from pgmap.__main__ import COMMANDS, main
 from pgmap._cli import Command, Outcome, Unsupported
@@ -211,6 +212,7 @@ def test_a_reader_that_goes_away_does_not_change_the_verdict(tmp_path: Path) -> 
     script.write_text(
         f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
         "from fake_core import *\n"
+        "from fake_reports import *\n"
         "from pgmap._cli import run_command\n"
         "from pgmap.stress import Stress\n"
         "found = [violation(page=n) for n in range(5000)]\n"

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from fake_core import FakeCore, conformance
+from fake_core import FakeCore
+from fake_reports import conformance
 from pgmap import errors
 from pgmap._core_reports import Conformance
 from pgmap._exit import Exit

@@ -13,20 +13,11 @@ import pytest
 
 import children
 import pgmap
-from fake_core import (
-    CATALOGUE,
-    PROGRAM,
-    TOKEN,
-    FakeCore,
-    FakeExplore,
-    FakeHunt,
-    bound,
-    drawn,
-    hunt_report,
-    setting,
-)
-from fake_core import explore_report as report
-from fake_core import found as a_failure
+from fake_core import FakeCore, FakeExplore, FakeHunt
+from fake_facts import CATALOGUE, PROGRAM
+from fake_reports import TOKEN, bound, drawn, hunt_report, setting
+from fake_reports import explore_report as report
+from fake_reports import found as a_failure
 from pgmap import Exhausted, Found, Inconclusive, NotFound, _core, errors
 from pgmap._core_api import core
 from pgmap._exit import Exit

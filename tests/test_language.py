@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 import pgmap
-from fake_core import FakeCore, FakeExplore, run_report
-from fake_core import explore_report as report
+from fake_core import FakeCore, FakeExplore
+from fake_reports import explore_report as report
+from fake_reports import run_report
 from pgmap import Exhausted, Found, Inconclusive, Unseen
 from pgmap._cli import Command
 from pgmap._core_api import core

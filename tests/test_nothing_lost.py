@@ -14,7 +14,8 @@ import pytest
 
 import children
 import pgmap
-from fake_core import TOKEN, FakeCore, FakeExplore, explore_report, found
+from fake_core import FakeCore, FakeExplore
+from fake_reports import TOKEN, explore_report, found
 from pgmap import _cli, errors
 from pgmap._exit import Exit
 from pgmap._explore import Explore
@@ -27,6 +28,7 @@ SCRIPT = f"""
 import sys, threading
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 from fake_core import *
+from fake_reports import *
 from pgmap._cli import run_command
 from pgmap._explore import Explore
 

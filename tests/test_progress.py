@@ -20,6 +20,7 @@ SCRIPT = f"""
 import sys
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 from fake_core import *
+from fake_reports import *
 from pgmap._cli import run_command
 from pgmap.stress import Stress
 core = FakeCore(stress=FakeStress(stress_report(violations=[violation()]), polls=4))

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 import pgmap
-from fake_core import FakeCore, FakeExplore, explore_report, known_race, replayed
-from fake_core import found as a_failure
+from fake_core import FakeCore, FakeExplore
+from fake_facts import known_race
+from fake_reports import explore_report, replayed
+from fake_reports import found as a_failure
 from pgmap import errors
 from pgmap._core_api import core
 from pgmap._core_facts import Catalogue

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 import pgmap
-from fake_core import TOKEN, FakeCore
-from fake_core import found as found_report
-from fake_core import replayed as told
+from fake_core import FakeCore
+from fake_reports import TOKEN
+from fake_reports import found as found_report
+from fake_reports import replayed as told
 from pgmap import Found, _core, errors
 from pgmap._core_api import core
 from pgmap._exit import Exit

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from fake_core import FakeCore, FakeExplore, replayed
-from fake_core import explore_report as report
-from fake_core import found as a_failure
+from fake_core import FakeCore, FakeExplore
+from fake_reports import explore_report as report
+from fake_reports import found as a_failure
+from fake_reports import replayed
 from pgmap import _core
 from pgmap._core_api import core
 from pgmap._exit import Exit

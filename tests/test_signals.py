@@ -23,6 +23,7 @@ SCRIPT = f"""
 import signal, sys, threading
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 from fake_core import *
+from fake_reports import *
 from pgmap._cli import run_command
 from pgmap.stress import Stress
 

@@ -10,17 +10,8 @@ from typing import Any
 
 import pytest
 
-from fake_core import (
-    TOKEN,
-    FakeCore,
-    FakeReproduce,
-    FakeStress,
-    found,
-    hang,
-    reproduce_report,
-    stress_report,
-    violation,
-)
+from fake_core import FakeCore, FakeReproduce, FakeStress
+from fake_reports import TOKEN, found, hang, reproduce_report, stress_report, violation
 from pgmap._core_explore import ReproduceProgress
 from pgmap._drive import drive
 from pgmap._exit import Exit

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from fake_core import PROGRAM, FakeCore
+from fake_core import FakeCore
+from fake_facts import PROGRAM
 from pgmap import _core
 from pgmap._core_api import core
 from pgmap._exit import Exit

@@ -2,8 +2,8 @@
 
 The commands are written against these protocols, so a test can hand them a core of its own.
 `core()` is the real one. A long-running piece of work is a `Run`: it is started, polled in short
-slices, asked to stop, and finished, and it never calls back into Python. What each piece of it says is
-in `_core_reports` and `_core_explore`, what the core knows without any in `_core_facts`.
+slices, asked to stop, and finished, and it never calls back into Python. What each piece says
+is in `_core_reports` and `_core_explore`, what the core knows without any in `_core_facts`.
 """
 
 from __future__ import annotations
