@@ -1,17 +1,20 @@
-"""Running a command as a user does, but with a core of the test's own."""
+"""A small world, and a command as a user runs it, but with a core of the test's own."""
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from fake_core import FakeCore
+from pgmap import World
 from pgmap._cli import Command, run_command
 from pgmap._exit import Exit
 from ran import Ran, Runner
+from worlds import make
 
 
 @pytest.fixture(autouse=True)
@@ -32,3 +35,13 @@ def run(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> R
         return Ran(Exit(code), out, err)
 
     return runner
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    with make() as world:
+        world.create("f", 8, "written", "huge")
+        world.spawn(0)
+        world.open(0, 0, "f")
+        world.mmap(0, 0, 0, 0, 8)
+        yield world
