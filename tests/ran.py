@@ -26,6 +26,13 @@ class Ran:
         return self.stdout.splitlines()
 
     @property
+    def end(self) -> list[str]:
+        """The lines of a search but for the two that announce a finding which takes long to tell."""
+        lines = self.lines
+        early = [at for at, line in enumerate(lines) if line.startswith("Found: ")]
+        return [line for at, line in enumerate(lines) if not {at, at - 1} & {*early}]
+
+    @property
     def json(self) -> dict[str, Any]:
         """Standard output as exactly one JSON object, of the shape its command says it has."""
         value = json.loads(self.stdout)

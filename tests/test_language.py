@@ -50,7 +50,7 @@ def test_a_broken_expectation_is_found_with_report_and_token(real: Any, run: Run
     assert ran.exit is Exit.FOUND
     assert 'detail: "expect a = ok", but a = EFAULT' in ran.stdout
     assert "found P1" in ran.stdout
-    [token] = [line.split()[1] for line in ran.lines if line.startswith("Token: ")]
+    [token] = [line.split()[1] for line in ran.end if line.startswith("Token: ")]
     again = run(Replay(), token, core=core())
     assert again.exit is Exit.FOUND
     assert "expect a = ok" in pgmap.replay(token).program

@@ -57,8 +57,8 @@ SAMPLE = block("    $ python -m pgmap.explore --break zap-put=before-flush\n", "
 def test_the_sample_is_what_explore_says_but_for_the_token_at_its_end(run: Runner) -> None:
     ran = run(Explore(), "--break", "zap-put=before-flush", core=core())
     assert ran.exit is Exit.FOUND
-    assert [line.split()[0] for line in ran.lines[-2:]] == ["Token:", "Again:"]
-    assert without_times("\n".join(ran.lines[:-2])) == without_times(SAMPLE)
+    assert [line.split()[0] for line in ran.end[-2:]] == ["Token:", "Again:"]
+    assert without_times("\n".join(ran.end[:-2])) == without_times(SAMPLE)
 
 
 def test_the_token_of_the_sample_runs_again() -> None:
