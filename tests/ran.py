@@ -27,7 +27,7 @@ class Ran:
 
     @property
     def end(self) -> list[str]:
-        """The lines of a search but for the two that announce a finding which takes long to tell."""
+        """The lines of a search, without the two that announce what takes long to tell."""
         lines = self.lines
         early = [at for at, line in enumerate(lines) if line.startswith("Found: ")]
         return [line for at, line in enumerate(lines) if not {at, at - 1} & {*early}]
