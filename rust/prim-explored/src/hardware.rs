@@ -55,21 +55,34 @@ pub(crate) fn is_busy() -> bool {
     me().is_some_and(|me| HARDWARE.with(|hardware| hardware.busy.get() & me != 0))
 }
 
-/// What hardware does inside `act` goes past the store buffers.
-#[inline]
-pub fn by_hardware<R>(act: impl FnOnce() -> R) -> R {
-    // Without store buffers there is nothing to pass.
-    let buffered = HARDWARE.with(|hardware| hardware.buffered.get());
-    if buffered { past_buffers(act) } else { act() }
+/// What follows is done by hardware and goes past the store buffers, as long as this lives.
+#[must_use = "it lasts until this is dropped"]
+#[derive(Debug)]
+pub struct ByHardware {
+    /// The task that stands for hardware only as long as this lives.
+    task: Option<u16>,
 }
 
-fn past_buffers<R>(act: impl FnOnce() -> R) -> R {
-    let before = HARDWARE.with(|hardware| hardware.busy.get());
-    let Some(me) = me() else { return act() };
-    HARDWARE.with(|hardware| hardware.busy.set(before | me));
-    let done = act();
-    HARDWARE.with(|hardware| hardware.busy.set(hardware.busy.get() & !me | before & me));
-    done
+/// Hardware takes over from here.
+#[inline]
+pub fn by_hardware() -> ByHardware {
+    // Without store buffers there is nothing to pass.
+    let buffered = HARDWARE.with(|hardware| hardware.buffered.get());
+    let task = if buffered { me() } else { None };
+    let task = task.filter(|me| HARDWARE.with(|hardware| hardware.busy.get() & me == 0));
+    if let Some(me) = task {
+        HARDWARE.with(|hardware| hardware.busy.set(hardware.busy.get() | me));
+    }
+    ByHardware { task }
+}
+
+impl Drop for ByHardware {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(me) = self.task {
+            HARDWARE.with(|hardware| hardware.busy.set(hardware.busy.get() & !me));
+        }
+    }
 }
 
 /// Hardware may do this here, unasked, as one event. `act` must not wait.
@@ -77,6 +90,9 @@ fn past_buffers<R>(act: impl FnOnce() -> R) -> R {
 pub fn may_speculate(act: impl FnOnce()) {
     let unasked = HARDWARE.with(|hardware| hardware.unasked.get());
     if unasked && in_task() && sched::choose_paid(2) != 0 {
-        section::at_once(|| by_hardware(act));
+        section::at_once(|| {
+            let _hardware = by_hardware();
+            act();
+        });
     }
 }

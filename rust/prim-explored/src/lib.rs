@@ -81,7 +81,7 @@ pub use deferred::{DeferredQueue, Full};
 pub use faults::Faults;
 pub use ghost::Ghost;
 pub use guard::{AccessGuard, IrqGuard, LeafSection, RcuGuard};
-pub use hardware::{by_hardware, may_speculate};
+pub use hardware::{ByHardware, by_hardware, may_speculate};
 pub use identity::identity;
 pub use in_use::Entered;
 pub use lease::{CpuId, Lease, NoCpu, Poll, Signal, TaskId};

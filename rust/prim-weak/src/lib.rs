@@ -67,7 +67,7 @@ pub use atomic::{
 pub use cpu::{Cpu, LeafSection, RcuGuard};
 pub use deferred::{DeferredQueue, Full};
 pub use ghost::Ghost;
-pub use hardware::by_hardware;
+pub use hardware::{ByHardware, by_hardware};
 pub use lease::{CpuId, Lease, NoCpu, Poll, Signal, TaskId};
 pub use lock::{
     Completion, Guarded, LockClass, SpinGuard, SpinLock, bit_spin_lock, bit_spin_unlock,

@@ -4,10 +4,15 @@
 //! emulated hardware writes is written like everything else. The explored face keeps it out of store buffers, and
 //! may load a translation when no instruction asked for one.
 
-/// What hardware does inside `act` goes past the store buffers.
+/// What follows is done by hardware and goes past the store buffers, as long as this lives.
+#[must_use = "it lasts until this is dropped"]
+#[derive(Debug)]
+pub struct ByHardware(());
+
+/// Hardware takes over from here.
 #[inline(always)]
-pub fn by_hardware<R>(act: impl FnOnce() -> R) -> R {
-    act()
+pub const fn by_hardware() -> ByHardware {
+    ByHardware(())
 }
 
 /// Hardware may do this here, unasked, as one event. On real threads it never does.

@@ -69,7 +69,7 @@ pub use deferred::{DeferredQueue, Full};
 pub use effort::Effort;
 pub use faults::Faults;
 pub use ghost::Ghost;
-pub use hardware::{by_hardware, may_speculate};
+pub use hardware::{ByHardware, by_hardware, may_speculate};
 pub use inquiry::Answer;
 pub use lease::{CpuId, Lease, NoCpu, Poll, Signal, TaskId};
 pub use lock::{

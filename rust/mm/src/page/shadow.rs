@@ -97,16 +97,19 @@ impl Shadow {
         Ok(Self { words: arena.table(region::PAGE_LIFE, pages)?, epoch: arena.table("epoch", 1)? })
     }
 
+    #[track_caller]
     pub(super) fn assign(&self, cpu: &Cpu<'_>, pfn: Pfn, owner: Owner) {
         let word = &self.words[pfn.as_index()];
         let generation = (word.read() as u32).wrapping_add(1);
         let task = u64::from(cpu.task().0.wrapping_add(1)) & 0xffff;
         let life = u64::from(owner.0 & 0xffff) << 32 | u64::from(generation);
         // What watches sees things as they are: no store of the protocol's.
-        by_hardware(|| word.set(task << 48 | life));
+        let _watcher = by_hardware();
+        word.set(task << 48 | life);
     }
 
     #[inline(always)]
+    #[track_caller]
     pub(super) fn capture(&self, pfn: Pfn) -> Stamp {
         Stamp { word: self.words[pfn.as_index()].read(), epoch: self.epoch[0].read() }
     }

@@ -59,6 +59,7 @@ impl GupRange {
     pub const EMPTY: Self = Self { first: 0, pages: 0, pinned: 0, epoch: 0, shadow: 0 };
 
     #[inline(always)]
+    #[track_caller]
     pub(super) fn new(vm: &Vm, first: Pfn, pages: u32, kind: GupKind) -> Self {
         let stamp = vm.pagemaps.memmap.shadow_capture(first);
         let pinned = u32::from(kind == GupKind::Pin);
@@ -136,6 +137,7 @@ impl Vm {
 
     /// `pin_user_pages_fast` and nothing else: what a caller that may not sleep gets, and what the
     /// benchmarks measure. Returns pages and ranges taken, possibly none.
+    #[doc(alias = "pin_user_pages_fast")]
     #[inline(always)]
     pub fn gup_fast_only(
         &self,
@@ -152,6 +154,7 @@ impl Vm {
     }
 
     /// `access_ok`.
+    #[doc(alias = "access_ok")]
     #[inline]
     fn is_user_range(&self, request: &GupRequest) -> bool {
         let end = request.start.0.checked_add(request.pages);
@@ -192,6 +195,7 @@ impl Vm {
 
     /// `follow_page_mask`: references the page behind a present entry, under its lock, where the
     /// mapping's own reference guarantees a count of at least one.
+    #[doc(alias = "follow_page_mask")]
     fn follow_page(
         &self,
         cpu: &Cpu<'_>,
@@ -280,7 +284,8 @@ impl Vm {
         self.pagemaps.memmap.owners_move(cpu, pages, range.kind() == GupKind::Pin, from, to);
     }
 
-    /// `unpin_user_page_range` / `put_page`: gives a range back. The page must still be whose it was.
+    /// `unpin_user_page_range_dirty_lock` / `put_page`: gives a range back. The page must still be whose it was.
+    #[doc(alias = "unpin_user_page_range_dirty_lock")]
     #[inline(always)]
     pub fn gup_put(&self, cpu: &Cpu<'_>, range: &GupRange) {
         self.check_stamp(cpu, Complaint::StalePin, range.first(), range.stamp());
@@ -308,7 +313,8 @@ impl Vm {
         let contents = self.pagemaps.memmap.contents(range.first());
         let before = contents.read();
         if let Some(value) = store {
-            by_hardware(|| contents.set(value(range.stamp())));
+            let _device = by_hardware();
+            contents.set(value(range.stamp()));
         }
         self.check_stamp(cpu, Complaint::StalePin, range.first(), range.stamp());
         before

@@ -174,7 +174,7 @@ impl Vm {
             return Err(Died::Sigsegv);
         }
         loop {
-            if let Some(before) = self.try_access(cpu, mm, vpn, access, wanted) {
+            if let Some(before) = self.cpu_access(cpu, mm, vpn, access, wanted) {
                 return Ok(before);
             }
             match self.handle_fault(cpu, mm, vpn, wanted, handler) {
@@ -188,7 +188,7 @@ impl Vm {
 
     /// One attempt: through the TLB, or a walk and a fill. None is a page fault.
     #[inline]
-    fn try_access(
+    fn cpu_access(
         &self,
         cpu: &Cpu<'_>,
         mm: MmId,
@@ -239,11 +239,10 @@ impl Vm {
         page: Leaf,
         stamp: Stamp,
     ) {
-        by_hardware(|| {
-            self.tlb.entries[at].fill(mm, vpn, generation, page, stamp);
-            let summary = Summary::new(mm, self.tlb_group(vpn), generation, page.pfn());
-            self.tlb.summaries[at].set(summary.0);
-        });
+        let _mmu = by_hardware();
+        self.tlb.entries[at].fill(mm, vpn, generation, page, stamp);
+        let summary = Summary::new(mm, self.tlb_group(vpn), generation, page.pfn());
+        self.tlb.summaries[at].set(summary.0);
     }
 
     /// A CPU that runs a process may load a translation at any moment, whether or not its program asks for
@@ -286,26 +285,30 @@ impl Vm {
     /// program's. What is asked of an entry of this page are steps, so that a flush that comes before or after
     /// them makes a difference to whoever orders steps.
     #[must_use]
+    #[track_caller]
     pub fn tlb_still_maps(&self, pfn: Pfn) -> Option<CpuId> {
-        let reaches = |at: &usize| {
-            let summary = Summary(self.tlb.summaries[*at].peek());
+        for at in 0..self.tlb.summaries.len() {
+            let summary = Summary(self.tlb.summaries[at].peek());
             if summary.pfn() != pfn {
-                return false;
+                continue;
             }
             // The summary's generation is short: the entry itself has the last word.
-            let entry = &self.tlb.entries[*at];
+            let entry = &self.tlb.entries[at];
             let now = self.mm(summary.mm()).tlb_generations[summary.group()].read();
-            now & Summary::GENERATION == summary.generation()
+            if now & Summary::GENERATION == summary.generation()
                 && now == entry.generation.read()
                 && entry.page().pfn() == pfn
-                && Summary(self.tlb.summaries[*at].read()) == summary
-        };
-        let stale = (0..self.tlb.summaries.len()).find(reaches);
-        stale.map(|at| CpuId(at / ENTRIES))
+                && Summary(self.tlb.summaries[at].read()) == summary
+            {
+                return Some(CpuId(at / ENTRIES));
+            }
+        }
+        None
     }
 
     /// The oracle: the page is still whose it was when access to it was gained.
     #[inline]
+    #[track_caller]
     pub(super) fn check_stamp(&self, cpu: &Cpu<'_>, complaint: Complaint, pfn: Pfn, stamp: Stamp) {
         if pfn == Pfn::ZERO_PAGE {
             return;

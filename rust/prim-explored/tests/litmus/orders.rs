@@ -106,7 +106,10 @@ fn a_store_of_any_kind_can_wait() {
 #[test]
 fn what_hardware_writes_never_waits() {
     let dma: Body<'_> = &|shared, _| {
-        by_hardware(|| shared.x().set(1));
+        {
+            let _device = by_hardware();
+            shared.x().set(1);
+        }
         shared.report(0, shared.y().read());
     };
     let mb_too: Body<'_> = &|shared, _| {
