@@ -1,8 +1,9 @@
 //! Where a step is, in the kernel's words: the function, and what it is done to.
 //!
 //! A step carries its place in the sources. The build script (`build.rs`) has made tables from them: which
-//! lines are which function, by the kernel's name where the function's documentation begins with one
-//! (`folio_put_refs` for `PageRef::sub`), and what a method that is a step is called on (`mmap_lock`).
+//! lines are which function, by the kernel's name where the function declares one (`PageRef::sub` has
+//! `#[doc(alias = "folio_put_refs")]`), and what a method that is a step is called on (`mmap_lock`). A function that
+//! the kernel has no name for is `#[track_caller]`: its steps are those of the function around it.
 
 use core::panic::Location;
 
@@ -17,6 +18,17 @@ pub fn function(site: &Location<'_>) -> Option<&'static str> {
     let around = |&&(first, last, _): &&(u32, u32, &str)| first <= line && line <= last;
     // Of nested ones the innermost, which begins last.
     rows(FUNCTIONS, site.file())?.iter().rev().find(around).map(|row| row.2)
+}
+
+/// Every function that takes steps, or could, by the name it goes by.
+pub fn functions() -> impl Iterator<Item = &'static str> {
+    FUNCTIONS.iter().flat_map(|file| file.1).map(|row| row.2)
+}
+
+/// Every kernel name that a function declares.
+#[must_use]
+pub fn kernel_names() -> &'static [&'static str] {
+    KERNEL_NAMES
 }
 
 /// What the method called at a place is called on: a field's name, or a lock's.
@@ -46,11 +58,12 @@ mod tests {
     }
 
     #[test]
-    fn documentation_that_begins_with_a_kernel_name_gives_it() {
-        let all: Vec<&str> = FUNCTIONS.iter().flat_map(|file| file.1).map(|row| row.2).collect();
-        for name in ["folio_put_refs", "folio_ref_try_add", "free_zone_device_folio"] {
-            assert!(all.contains(&name), "{name}");
+    fn a_function_goes_by_the_kernel_name_that_it_declares_or_has() {
+        let all: Vec<&str> = functions().collect();
+        for name in ["folio_put_refs", "folio_ref_try_add", "srcu_read_unlock"] {
+            assert!(all.contains(&name) && kernel_names().contains(&name), "{name}");
         }
+        assert!(all.contains(&"free_zone_device_folio"), "its own name is the kernel's");
     }
 
     #[test]

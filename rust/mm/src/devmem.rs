@@ -138,6 +138,7 @@ impl DevMem {
     }
 
     /// Frames the pool has just marked become folios.
+    #[doc(alias = "dmirror_devmem_alloc_page")]
     fn allocate(
         &self,
         cpu: &Cpu<'_>,
@@ -149,7 +150,9 @@ impl DevMem {
         let first = self.span.start.add(start);
         match pagemaps.alloc_folios(cpu, id, first, pages) {
             Ok(span) => {
-                span.iter().for_each(|pfn| pagemaps.memmap.shadow_assign(cpu, pfn, Owner::DRIVER));
+                for pfn in span.iter() {
+                    pagemaps.memmap.shadow_assign(cpu, pfn, Owner::DRIVER);
+                }
                 let mut pool = self.pool[0].lock(cpu);
                 pagemaps.folios(span).for_each(|folio| {
                     // Not the first, if somebody was quick to get one more.

@@ -102,6 +102,7 @@ macro_rules! kernel_atomic {
             }
 
             /// `READ_ONCE`, `atomic_read`.
+            #[doc(alias = "READ_ONCE")]
             #[inline]
             #[track_caller]
             pub fn read(&self) -> $int {
@@ -121,6 +122,7 @@ macro_rules! kernel_atomic {
             }
 
             /// `WRITE_ONCE`, `atomic_set`. Not an RMW: it loses concurrent updates.
+            #[doc(alias = "WRITE_ONCE")]
             #[inline]
             #[track_caller]
             pub fn set(&self, value: $int) {
@@ -128,6 +130,7 @@ macro_rules! kernel_atomic {
             }
 
             /// `smp_load_acquire`.
+            #[doc(alias = "smp_load_acquire")]
             #[inline]
             #[track_caller]
             pub fn read_acquire(&self) -> $int {
@@ -135,6 +138,7 @@ macro_rules! kernel_atomic {
             }
 
             /// `smp_store_release`.
+            #[doc(alias = "smp_store_release")]
             #[inline]
             #[track_caller]
             pub fn set_release(&self, value: $int) {
@@ -344,6 +348,7 @@ kernel_atomic!(
 
 impl AtomicUsize {
     /// `this_cpu_add`: one step, for it is one instruction.
+    #[doc(alias = "this_cpu_add")]
     pub(crate) fn percpu_add(&self, n: usize, site: Site) {
         if store_buffer::is_on() && self.percpu_add_waits(n, site) {
             return;

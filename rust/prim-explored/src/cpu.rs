@@ -46,6 +46,7 @@ struct Depth {
 
 impl Depth {
     /// `preempt_count`.
+    #[doc(alias = "preempt_count")]
     fn atomic(&self) -> u32 {
         self.rcu.get() + self.irq.get() + self.access.get() + self.spin.get()
     }
@@ -76,6 +77,7 @@ impl<'m> Cpu<'m> {
     }
 
     /// `smp_processor_id()`.
+    #[doc(alias = "smp_processor_id")]
     #[inline]
     #[must_use]
     pub fn id(&self) -> CpuId {
@@ -187,6 +189,7 @@ impl<'m> Cpu<'m> {
 
     /// `this_cpu_add`: wrapping. `cell` must be this CPU's own: only the sum over all CPUs, taken after
     /// a grace period, means something.
+    #[doc(alias = "this_cpu_add")]
     #[track_caller]
     pub fn percpu_add(&self, cell: &AtomicUsize, n: usize) {
         cell.percpu_add(n, Location::caller());
@@ -202,6 +205,7 @@ impl<'m> Cpu<'m> {
     }
 
     /// `WARN_ON`: in a run this is a failure and ends the execution; outside it is recorded.
+    #[doc(alias = "WARN_ON")]
     #[cold]
     pub fn warn(&self, warn: Warn) {
         if step::in_task() {

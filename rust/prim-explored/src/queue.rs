@@ -52,6 +52,7 @@ impl Queues {
     }
 
     /// `prepare_to_wait`: queues the slot unless it still is, and forgets older wake-ups.
+    #[doc(alias = "prepare_to_wait")]
     pub(crate) fn enqueue(&self, key: Key, slot: &Slot, id: usize, turn: Turn) {
         slot.woken.set(0);
         let mut entries = self.lock();
@@ -91,6 +92,7 @@ impl Queues {
     }
 
     /// `finish_wait`; false if no longer queued.
+    #[doc(alias = "finish_wait")]
     pub(crate) fn dequeue(&self, key: Key, id: usize) -> bool {
         let mut entries = self.lock();
         let at = entries.iter().position(|entry| entry.slot == id && entry.key == key);
@@ -102,6 +104,7 @@ impl Queues {
     }
 
     /// `waitqueue_active`.
+    #[doc(alias = "waitqueue_active")]
     pub(crate) fn any(&self, key: Key) -> bool {
         self.lock().iter().any(|entry| entry.key == key)
     }

@@ -56,6 +56,7 @@ impl<T: PlainData> DeferredQueue<T> {
     ///
     /// # Errors
     /// [`Full`]; the item was not queued.
+    #[doc(alias = "call_rcu")]
     pub fn push(&self, cpu: &Cpu<'_>, item: T) -> Result<(), Full> {
         let mut ring = self.head[0].ring.lock(cpu);
         if ring.tail - ring.head == self.places.len() as u64 {
@@ -70,6 +71,7 @@ impl<T: PlainData> DeferredQueue<T> {
 
     /// Takes what is queued now, waits for a grace period, and runs it. Returns how many items ran
     /// here; another drainer may have run some of the others.
+    #[doc(alias = "rcu_barrier")]
     pub fn drain(&self, cpu: &Cpu<'_>, mut run: impl FnMut(&Cpu<'_>, T)) -> usize {
         let Ring { head, tail: end } = *self.head[0].ring.lock(cpu);
         if head == end {
@@ -85,6 +87,7 @@ impl<T: PlainData> DeferredQueue<T> {
         ran
     }
 
+    #[doc(alias = "rcu_cblist_dequeue")]
     fn pop_before(&self, cpu: &Cpu<'_>, end: u64) -> Option<T> {
         let mut ring = self.head[0].ring.lock(cpu);
         if ring.head >= end {

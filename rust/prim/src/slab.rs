@@ -73,6 +73,7 @@ impl<T: ZeroInit> Slab<T> {
     ///
     /// # Errors
     /// [`NoMemory`] if all are live, or by injection (`Arena::faults`).
+    #[doc(alias = "kmem_cache_alloc")]
     pub fn alloc(&self, cpu: &Cpu<'_>) -> Result<u32, NoMemory> {
         if Arena::faults_of(&self.objects).strike() {
             return Err(NoMemory);
@@ -99,6 +100,7 @@ impl<T: ZeroInit> Slab<T> {
     ///
     /// # Panics
     /// If `index` is not below the capacity.
+    #[doc(alias = "kmem_cache_free")]
     pub fn free(&self, cpu: &Cpu<'_>, index: u32) {
         let mut list = self.head[0].list.lock(cpu);
         let link = self.link(index);

@@ -39,7 +39,7 @@ macro_rules! with_strength {
             }
 
             /// `sub_and_test`, or as much without its order.
-            #[must_use = "whoever brings the count to zero owns what follows"]
+                    #[must_use = "whoever brings the count to zero owns what follows"]
             #[inline(always)]
             #[track_caller]
             pub fn sub_and_test_with(&self, _: Strength, n: $int) -> bool {
@@ -47,7 +47,7 @@ macro_rules! with_strength {
             }
 
             /// `set_release`, or `set`.
-            #[inline(always)]
+                    #[inline(always)]
             #[track_caller]
             pub fn set_release_with(&self, _: Strength, value: $int) {
                 self.set_release(value);

@@ -166,7 +166,7 @@ impl ReportBuilder<'_> {
         let title = &self.found.finding.title;
         let (after, index) =
             (self.trace().len(), self.trace().last().map_or(0, |event| event.index));
-        let end = |task: Option<Task>, text: String, remark: String| Candidate {
+        let end = |task: Option<Task>, function, text: &str, remark: String| Candidate {
             at: after,
             rank: Rank::Needed,
             row: Row {
@@ -174,7 +174,8 @@ impl ReportBuilder<'_> {
                 event: index,
                 task: task.map(|task| task.0),
                 tells: Tells::Failure,
-                text,
+                function,
+                text: function.unwrap_or(text).to_owned(),
                 margin: None,
                 remark: Some(remark),
             },
@@ -192,20 +193,18 @@ impl ReportBuilder<'_> {
             }
             Some(Failure::Deadlock { waits, .. }) => {
                 for wait in waits {
-                    let function = names::function(wait.site).unwrap_or("waits");
                     let remark = format!("waits for {}", wait.class);
-                    all.push(end(Some(wait.task), function.to_owned(), remark));
+                    all.push(end(Some(wait.task), names::function(wait.site), "waits", remark));
                 }
             }
             Some(Failure::Livelock { tasks, recurrence }) => {
                 for &task in tasks {
                     let again = recurrence.filter(|again| again.task == task);
                     let function = again.and_then(|again| names::function(again.step.site));
-                    let text = function.unwrap_or("spins").to_owned();
-                    all.push(end(Some(task), text, title.clone()));
+                    all.push(end(Some(task), function, "spins", title.clone()));
                 }
             }
-            _ => all.push(end(None, "all tasks have left".to_owned(), title.clone())),
+            _ => all.push(end(None, None, "all tasks have left", title.clone())),
         }
     }
 

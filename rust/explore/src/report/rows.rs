@@ -53,6 +53,9 @@ pub struct Row {
     /// Which task did it; none for what happens when all have left.
     pub task: Option<u8>,
     pub tells: Tells,
+    /// The function in which it happens, if one is named.
+    #[serde(skip)]
+    pub function: Option<&'static str>,
     pub text: String,
     /// What a word was, and what it became.
     pub margin: Option<String>,
@@ -96,8 +99,13 @@ pub(super) struct TraceReader<'a> {
 
 impl TraceReader<'_> {
     fn row(&self, at: usize, tells: Tells, text: String) -> Row {
-        let Event { index, task, .. } = self.trace[at];
-        Row { n: None, event: index, task: Some(task.0), tells, text, margin: None, remark: None }
+        let Event { index, task, site, .. } = self.trace[at];
+        let function = match tells {
+            Tells::Step | Tells::Wait | Tells::Failure => site.and_then(names::function),
+            Tells::Call | Tells::Fold => None,
+        };
+        let (n, task, margin, remark) = (None, Some(task.0), None, None);
+        Row { n, event: index, task, tells, function, text, margin, remark }
     }
 
     /// Everything that might be told.

@@ -64,6 +64,7 @@ impl DaxDevice {
     }
 
     /// `run_dax`.
+    #[doc(alias = "run_dax")]
     pub(super) fn run(&self, pagemap: PagemapId) {
         self.pagemap.set(pagemap.0 + 1);
         // Release: pairs with the acquire in dax_read_lock_alive.
@@ -73,6 +74,7 @@ impl DaxDevice {
 
 impl Dax {
     /// `dax_read_lock`, if the device is alive: it will not be taken away before the guard goes.
+    #[doc(alias = "dax_read_lock")]
     pub(super) fn dax_read_lock_alive<'a>(&'a self, cpu: &'a Cpu<'_>) -> Option<SrcuGuard<'a>> {
         let guard = self.device[0].srcu.read_lock(cpu);
         (self.device[0].alive.read_acquire() == 1).then_some(guard)

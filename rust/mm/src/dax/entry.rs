@@ -129,6 +129,7 @@ zeroed! {
 
 impl DaxSlot {
     /// `xas_load`.
+    #[doc(alias = "xas_load")]
     #[track_caller]
     pub(super) fn load(&self) -> DaxEntry {
         DaxEntry(self.word.read())
@@ -153,6 +154,7 @@ impl DaxSlot {
     }
 
     /// `dax_unlock_entry`'s store.
+    #[doc(alias = "dax_unlock_entry")]
     #[track_caller]
     pub(super) fn unlock(&self, entry: DaxEntry) {
         self.word.set_release(entry.unlocked().0);

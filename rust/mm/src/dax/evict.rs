@@ -53,6 +53,7 @@ impl Dax {
     }
 
     /// `dax_break_layout_final`.
+    #[doc(alias = "dax_break_layout_final")]
     fn break_layout_final(&self, cpu: &Cpu<'_>, id: InodeId) {
         match self.vm.pagemaps.rules.evict_wait {
             EvictWait::FinalIdle => {

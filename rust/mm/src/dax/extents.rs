@@ -71,6 +71,7 @@ impl Dax {
 
     /// What is there now. Without the extent lock the answer may be stale at once.
     #[must_use]
+    #[track_caller]
     pub fn extent(&self, inode: InodeId, index: u32) -> Extent {
         self.unpack(self.extent_word(inode, index).read())
     }
@@ -97,6 +98,7 @@ impl Dax {
     ///
     /// # Errors
     /// `ENOSPC`.
+    #[doc(alias = "iomap_begin")]
     pub(super) fn iomap_begin_write<'a>(
         &'a self,
         cpu: &'a Cpu<'_>,
@@ -119,6 +121,7 @@ impl Dax {
 
     /// `iomap_begin` for a PMD: the first frame, if the whole range lies in one aligned piece of blocks
     /// that need no zero page.
+    #[doc(alias = "iomap_begin")]
     pub(super) fn iomap_begin_huge(
         &self,
         cpu: &Cpu<'_>,
@@ -151,6 +154,7 @@ impl Dax {
     ///
     /// # Errors
     /// `ENOSPC`.
+    #[doc(alias = "xfs_alloc_file_space")]
     pub(super) fn allocate_run(
         &self,
         cpu: &Cpu<'_>,
@@ -171,6 +175,7 @@ impl Dax {
 
     /// Frees the blocks of these pages. The caller has made sure that nobody uses their pages, and
     /// this is where that is checked.
+    #[doc(alias = "xfs_bunmapi_range")]
     pub(super) fn free_blocks(&self, cpu: &Cpu<'_>, inode: InodeId, range: FileRange) {
         let _lock = self.inode(inode).extents_lock.write(cpu);
         for index in range.pages() {
@@ -195,6 +200,7 @@ impl Dax {
     }
 
     /// A block starts a life in a file: zeroed, and nobody's before.
+    #[track_caller]
     fn take_block(&self, cpu: &Cpu<'_>, inode: InodeId, block: u32) -> Pfn {
         let pfn = self.span.start.add(block);
         self.check_idle(cpu, pfn, Complaint::BlockAllocatedBusy);
@@ -211,12 +217,14 @@ impl Dax {
         pfn
     }
 
+    #[track_caller]
     fn write_extent(&self, inode: InodeId, index: u32, pfn: Pfn) -> Extent {
         self.extent_word(inode, index).set(pfn.0 - self.span.start.0 + 1);
         Extent::Written(pfn)
     }
 
     /// No CPU may be left with a translation of a page that is being given away (I22).
+    #[track_caller]
     fn check_unreachable(&self, cpu: &Cpu<'_>, pfn: Pfn) {
         let watched = self.vm.pagemaps.memmap.oracle == Oracle::On;
         if watched && let Some(other) = self.vm.tlb_still_maps(pfn) {
@@ -224,6 +232,7 @@ impl Dax {
         }
     }
 
+    #[track_caller]
     fn check_idle(&self, cpu: &Cpu<'_>, pfn: Pfn, complaint: Complaint) {
         let memmap = &self.vm.pagemaps.memmap;
         let count = memmap.folio(pfn).refcount();

@@ -22,6 +22,7 @@ use crate::page::{Order, Pfn};
 use crate::vm::{Fault, FaultHandler, FileRange, Insert, VmFault};
 
 impl FaultHandler for Dax {
+    #[doc(alias = "dax_iomap_pmd_fault")]
     fn huge_fault(&self, cpu: &Cpu<'_>, fault: &VmFault) -> Fault {
         let inode = InodeId(fault.vma.mapping);
         let pages = self.pmd_order().pages();
@@ -57,6 +58,7 @@ impl FaultHandler for Dax {
         outcome
     }
 
+    #[doc(alias = "dax_iomap_pte_fault")]
     fn fault(&self, cpu: &Cpu<'_>, fault: &VmFault) -> Fault {
         let inode = InodeId(fault.vma.mapping);
         let _faults = self.inode(inode).invalidate_lock.read(cpu);
@@ -86,6 +88,7 @@ impl FaultHandler for Dax {
 
 impl Dax {
     /// `dax_load_hole`: the shared zero page, and an entry that says so.
+    #[doc(alias = "dax_load_hole")]
     fn load_hole(&self, cpu: &Cpu<'_>, fault: &VmFault, grabbed: &mut Grabbed) -> Fault {
         match grabbed.entry.kind() {
             Kind::None | Kind::Empty | Kind::Zero => {
@@ -98,6 +101,7 @@ impl Dax {
 
     /// `dax_insert_entry` for a block. An entry that already has a folio is kept, whatever its order;
     /// the zero page, if that is what others still see, is unmapped first.
+    #[doc(alias = "dax_insert_entry")]
     fn insert_real_entry(
         &self,
         cpu: &Cpu<'_>,

@@ -67,6 +67,7 @@ impl Dax {
     ///
     /// # Errors
     /// `EINTR` when a signal ended the wait for a busy page, `EFBIG` as `EINVAL` beyond the largest file.
+    #[doc(alias = "do_truncate")]
     pub fn truncate(&self, cpu: &Cpu<'_>, id: InodeId, pages: u32) -> Result<(), Errno> {
         if pages > self.file_pages {
             return Err(Errno::EINVAL);
@@ -86,6 +87,7 @@ impl Dax {
     ///
     /// # Errors
     /// `EINVAL` for an empty range, `EINTR` as for truncate.
+    #[doc(alias = "xfs_file_fallocate")]
     pub fn punch(&self, cpu: &Cpu<'_>, id: InodeId, pages: PageRange) -> Result<(), Errno> {
         let range = self.in_a_file(pages)?;
         let inode = self.inode(id);
@@ -101,6 +103,7 @@ impl Dax {
     ///
     /// # Errors
     /// As [`Self::punch`].
+    #[doc(alias = "xfs_file_fallocate")]
     pub fn zero_range(&self, cpu: &Cpu<'_>, id: InodeId, pages: PageRange) -> Result<(), Errno> {
         let range = self.in_a_file(pages)?;
         let inode = self.inode(id);
@@ -148,6 +151,7 @@ impl Dax {
         })
     }
 
+    #[doc(alias = "xfs_file_dax_read")]
     fn read_each(
         &self,
         cpu: &Cpu<'_>,
@@ -168,6 +172,7 @@ impl Dax {
     ///
     /// # Errors
     /// `ENOSPC`; `EINVAL` beyond the largest file.
+    #[doc(alias = "xfs_file_dax_write")]
     pub fn write_page(
         &self,
         cpu: &Cpu<'_>,

@@ -43,6 +43,7 @@ impl Dax {
     }
 
     /// `xas_load`: the entry that answers for `index`, and where it sits.
+    #[doc(alias = "xas_load")]
     pub(super) fn entry_at(&self, inode: InodeId, index: u32) -> (u32, DaxEntry) {
         let entry = self.slot(inode, index).load();
         if entry != DaxEntry::NONE {
@@ -65,6 +66,7 @@ impl Dax {
 
     /// Sleeps until the entry at `index` is unlocked or gone; the spinlock is dropped meanwhile. Whoever
     /// unlocks it wakes the sleepers at its first index, whatever index they `asked` for (B25).
+    #[doc(alias = "wait_entry_unlocked")]
     fn wait_entry<'a>(
         &'a self,
         cpu: &'a Cpu<'_>,
@@ -94,6 +96,7 @@ impl Dax {
 
     /// `get_next_unlocked_entry`, for an index. To the order of locks the entry is taken from here on, whether it
     /// had to be waited for or not.
+    #[doc(alias = "get_next_unlocked_entry")]
     fn get_unlocked_entry<'a>(
         &'a self,
         cpu: &'a Cpu<'_>,
@@ -163,6 +166,7 @@ impl Dax {
     }
 
     /// `dax_insert_entry`'s store: a new locked entry in place of a grabbed one.
+    #[doc(alias = "dax_insert_entry")]
     pub(super) fn replace_entry(&self, cpu: &Cpu<'_>, grabbed: &mut Grabbed, new: DaxEntry) {
         let _lock = self.inode(grabbed.inode).i_pages.lock(cpu);
         grabbed.entry = new.locked(cpu.id());
@@ -170,6 +174,7 @@ impl Dax {
     }
 
     /// `dax_unlock_entry`.
+    #[doc(alias = "dax_unlock_entry")]
     pub(super) fn unlock_entry(&self, cpu: &Cpu<'_>, grabbed: Grabbed) {
         let slot = self.slot(grabbed.inode, grabbed.index);
         {
@@ -222,6 +227,7 @@ impl Dax {
     }
 
     /// `dax_delete_mapping_range`: removes every entry of these pages and lets go of its folio.
+    #[doc(alias = "dax_delete_mapping_range")]
     pub(super) fn delete_entries(&self, cpu: &Cpu<'_>, inode: InodeId, range: FileRange) {
         let had = { self.inode(inode).i_pages.lock(cpu).end };
         for index in range.overlap(FileRange::of(0, had)).pages() {

@@ -30,6 +30,7 @@ pub(super) type Faults<'a> = prim::WriteGuard<'a, FaultsLocked>;
 
 impl Dax {
     /// `filemap_invalidate_lock`.
+    #[doc(alias = "filemap_invalidate_lock")]
     pub(super) fn shut_out_faults<'a>(&'a self, cpu: &'a Cpu<'_>, inode: InodeId) -> Faults<'a> {
         self.inode(inode).invalidate_lock.write(cpu)
     }
@@ -38,6 +39,7 @@ impl Dax {
     ///
     /// # Errors
     /// [`Interrupted`] by a signal; no entry was removed then, and `faults` is held again.
+    #[doc(alias = "dax_break_layout")]
     pub(super) fn break_layout<'a>(
         &'a self,
         cpu: &'a Cpu<'_>,
@@ -62,6 +64,7 @@ impl Dax {
     }
 
     /// `dax_layout_busy_page`: unmaps the file, then looks for a page with a reference too many.
+    #[doc(alias = "dax_layout_busy_page")]
     fn layout_busy_page(&self, cpu: &Cpu<'_>, inode: InodeId) -> Option<Pfn> {
         self.vm.unmap_mapping_pages(cpu, inode.mapping(), self.whole_file());
         self.scan_entries(cpu, inode, self.whole_file(), |entry| {

@@ -119,7 +119,8 @@ zeroed! {
 }
 
 impl Inode {
-    /// `i_size`, in pages.
+    /// `i_size_read`, in pages.
+    #[doc(alias = "i_size_read")]
     #[must_use]
     pub fn size(&self) -> u32 {
         self.size.read()

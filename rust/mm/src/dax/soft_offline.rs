@@ -29,6 +29,7 @@ impl Dax {
     /// # Errors
     /// `EBUSY` while anything but mappings holds the page, `ENOENT` for a hole, `EINVAL` for a part of a huge page,
     /// `ENOSPC`, `EFAULT` outside any mapping.
+    #[doc(alias = "soft_offline_page")]
     pub(crate) fn soft_offline(&self, cpu: &Cpu<'_>, mm: MmId, vpn: Vpn) -> Result<(), Errno> {
         let (id, index) = {
             let layout = self.vm.mm_layout(cpu, mm);
@@ -43,6 +44,7 @@ impl Dax {
         moved
     }
 
+    #[doc(alias = "soft_offline_in_use_page")]
     fn move_page(&self, cpu: &Cpu<'_>, id: InodeId, index: u32) -> Result<(), Errno> {
         let _io = self.inode(id).i_rwsem.write(cpu);
         let _faults = self.shut_out_faults(cpu, id);

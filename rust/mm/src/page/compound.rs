@@ -10,6 +10,7 @@ use crate::page::{Folio, Memmap, Order, Page, Pfn, Span};
 impl Memmap {
     /// Makes `head` and the pages after it one fresh folio of `order`, forgetting every word of an
     /// earlier life (B10): the count stays zero until the owner publishes it.
+    #[doc(alias = "prep_compound_page")]
     #[inline]
     pub fn prep_folio(&self, head: Pfn, order: Order, pagemap: u32) -> Folio<'_> {
         self.touch(head);
@@ -26,6 +27,7 @@ impl Memmap {
         folio
     }
 
+    #[doc(alias = "prep_compound_tail")]
     fn prep_tails(&self, tails: Span) {
         let tails = self.pages(tails);
         let mut word = Head::Tail(0).pack();
@@ -45,6 +47,7 @@ impl Memmap {
 
     /// Takes a large folio apart into single idle pages, each with its pagemap restored where
     /// `compound_head` had overwritten it.
+    #[doc(alias = "dax_folio_reset_order")]
     pub fn reset_order(&self, folio: Folio<'_>, pagemap: u32) {
         let span = folio.span();
         folio.page().set_order(Order::PAGE);

@@ -48,6 +48,7 @@ impl<'m> Folio<'m> {
     }
 
     /// `folio_order`.
+    #[doc(alias = "folio_order")]
     #[inline(always)]
     #[must_use]
     pub fn order(self) -> Order {
@@ -55,6 +56,7 @@ impl<'m> Folio<'m> {
     }
 
     /// `folio_test_large`; these carry a pincount (`folio_has_pincount`).
+    #[doc(alias = "folio_test_large")]
     #[inline(always)]
     #[must_use]
     pub fn is_large(self) -> bool {
@@ -68,6 +70,7 @@ impl<'m> Folio<'m> {
     }
 
     /// `folio_ref_count`.
+    #[doc(alias = "folio_ref_count")]
     #[inline(always)]
     #[must_use]
     pub fn refcount(self) -> Count {
@@ -81,6 +84,7 @@ impl<'m> Folio<'m> {
     }
 
     /// `folio_mapcount`: all mappings, a PMD counting once.
+    #[doc(alias = "folio_mapcount")]
     #[must_use]
     pub fn mapcount(self) -> i32 {
         if self.is_large() {
@@ -124,6 +128,7 @@ impl<'m> Folio<'m> {
     }
 
     /// `folio_maybe_dma_pinned`: exact for large folios, a guess from above for small ones.
+    #[doc(alias = "folio_maybe_dma_pinned")]
     #[must_use]
     pub fn maybe_dma_pinned(self) -> bool {
         if self.is_large() {
@@ -136,22 +141,26 @@ impl<'m> Folio<'m> {
     /// The address space it belongs to.
     #[inline(always)]
     #[must_use]
+    #[track_caller]
     pub fn mapping(self) -> Option<u32> {
         self.page().mapping.read().checked_sub(1)
     }
 
     /// `folio->mapping = mapping`.
+    #[track_caller]
     pub fn set_mapping(self, mapping: Option<u32>) {
         self.page().mapping.set(mapping.map_or(0, |id| id + 1));
     }
 
     /// `folio->index`, which is `folio->share` while there is no mapping.
     #[must_use]
+    #[track_caller]
     pub fn index_or_share(self) -> u32 {
         self.page().index.read()
     }
 
     /// Writes the aliased word.
+    #[track_caller]
     pub fn set_index_or_share(self, value: u32) {
         self.page().index.set(value);
     }

@@ -58,6 +58,7 @@ impl Memmap {
     }
 
     /// `pfn_to_page`.
+    #[doc(alias = "pfn_to_page")]
     #[inline(always)]
     #[must_use]
     pub fn page(&self, pfn: Pfn) -> &Page {
@@ -65,6 +66,7 @@ impl Memmap {
     }
 
     /// `page_to_pfn`.
+    #[doc(alias = "page_to_pfn")]
     #[inline(always)]
     #[must_use]
     pub(super) fn pfn_of(&self, page: &Page) -> Pfn {
@@ -82,6 +84,7 @@ impl Memmap {
     }
 
     /// `pfn_folio`: the folio `pfn` seems to belong to right now.
+    #[doc(alias = "pfn_folio")]
     #[inline(always)]
     #[must_use]
     pub fn folio(&self, pfn: Pfn) -> Folio<'_> {
@@ -104,6 +107,7 @@ impl Memmap {
     }
 
     /// Gives a page to `owner` and starts a new generation of it.
+    #[track_caller]
     pub fn shadow_assign(&self, cpu: &Cpu<'_>, pfn: Pfn, owner: Owner) {
         if self.oracle == Oracle::On {
             self.shadow.assign(cpu, pfn, owner);
@@ -113,6 +117,7 @@ impl Memmap {
     /// What a user of the page remembers at TLB fill and at pin.
     #[inline(always)]
     #[must_use]
+    #[track_caller]
     pub fn shadow_capture(&self, pfn: Pfn) -> Stamp {
         match self.oracle {
             Oracle::On => self.shadow.capture(pfn),

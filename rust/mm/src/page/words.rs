@@ -90,11 +90,13 @@ impl Page {
     /// Head, tail or untouched: one READ_ONCE.
     #[inline(always)]
     #[must_use]
+    #[track_caller]
     pub fn head(&self) -> Head {
         Head::unpack(self.compound_head.read())
     }
 
     /// `page_folio`: the head's frame as this page sees it now; may be stale at once.
+    #[doc(alias = "page_folio")]
     #[inline(always)]
     #[must_use]
     pub fn head_pfn(&self, this: Pfn) -> Pfn {
@@ -129,11 +131,13 @@ impl Page {
     /// Order of the folio headed here.
     #[inline(always)]
     #[must_use]
+    #[track_caller]
     pub fn order(&self) -> Order {
         Order(((self.flags.read() & ORDER_MASK) >> ORDER_SHIFT) as u8)
     }
 
     /// Resets every flag and sets the order. Only the owner of an idle page.
+    #[doc(alias = "folio_set_order")]
     #[inline(always)]
     pub(super) fn set_order(&self, order: Order) {
         self.flags.set(u32::from(order.0) << ORDER_SHIFT);

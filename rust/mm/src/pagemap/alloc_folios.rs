@@ -37,6 +37,7 @@ impl Pagemaps {
     /// # Errors
     /// `EINVAL` for an empty range or one outside the pagemap, `ENODEV` when the pagemap is dying,
     /// `EBUSY` when a page of the range is held; nothing has changed then.
+    #[doc(alias = "pgmap_alloc_folios")]
     #[inline]
     pub fn alloc_folios(
         &self,
@@ -96,6 +97,7 @@ impl Pagemaps {
     ///
     /// A free page may still be a tail of a folio that is long gone, and its head the head of another
     /// one (B10). Under the reference the order holds still, and says whether the page is in it.
+    #[doc(alias = "pgmap_folio_get")]
     #[must_use]
     pub fn folio_get(&self, cpu: &Cpu<'_>, id: PagemapId, pfn: Pfn) -> Option<Folio<'_>> {
         if !self.span(id).contains(pfn) || self.percpu.is_dying(self.ref_id(id)) {

@@ -49,6 +49,7 @@ impl Pagemaps {
     }
 
     /// `folio_put_refs`, of references that `hold` owned until now.
+    #[doc(alias = "folio_put_refs")]
     #[inline(always)]
     pub fn folio_put_held(&self, cpu: &Cpu<'_>, folio: Folio<'_>, refs: i32, hold: Hold) {
         let count = &folio.page().refcount;
@@ -75,6 +76,7 @@ impl Pagemaps {
     /// is refused once the pagemap is dying.
     ///
     /// The caller owns the 0 -> 1 transition: it holds the folio's DAX entry lock.
+    #[doc(alias = "folio_ref_inc")]
     #[must_use]
     pub fn folio_get_owned(&self, cpu: &Cpu<'_>, id: PagemapId, folio: Folio<'_>) -> bool {
         let count = &folio.page().refcount;
@@ -99,6 +101,7 @@ impl Pagemaps {
 
     /// `pgmap_request_folios` as it was posted first (B07). Whoever else comes or goes between the two looks
     /// makes it take a reference too many, or none.
+    #[doc(alias = "pgmap_request_folios")]
     #[cold]
     fn request_by_inspection(&self, cpu: &Cpu<'_>, id: PagemapId, folio: Folio<'_>) -> bool {
         let count = &folio.page().refcount;

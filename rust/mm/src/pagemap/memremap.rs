@@ -103,6 +103,7 @@ impl Pagemaps {
 
     /// `percpu_ref_kill`: no new references from here on. Separate, so that an owner can stop faults
     /// before it unmaps; a second kill by `memunmap_pages` is left out then.
+    #[doc(alias = "percpu_ref_kill")]
     pub fn kill(&self, cpu: &Cpu<'_>, id: PagemapId) {
         let ref_id = self.ref_id(id);
         if !self.percpu.is_dying(ref_id)

@@ -214,6 +214,7 @@ impl Pagemaps {
     }
 
     /// `page_pgmap`: from the page's own word, or from its range while that was never written.
+    #[doc(alias = "page_pgmap")]
     #[inline]
     #[must_use]
     pub fn of_page(&self, pfn: Pfn) -> Option<PagemapId> {
@@ -235,6 +236,7 @@ impl Pagemaps {
     }
 
     /// `dev_pagemap_percpu_release`.
+    #[doc(alias = "dev_pagemap_percpu_release")]
     fn release(&self, cpu: &Cpu<'_>, id: PagemapId) {
         self.maps[id.0].done.complete_all(cpu);
     }

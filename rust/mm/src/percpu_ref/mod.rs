@@ -131,6 +131,7 @@ impl PercpuRefs {
     ///
     /// # Errors
     /// [`NoMemory`]: counters and data are two allocations; the first is undone when the second fails.
+    #[doc(alias = "percpu_ref_init")]
     pub fn init(&self, cpu: &Cpu<'_>, how: Init) -> Result<RefId, NoMemory> {
         let counter = self.counters.alloc(cpu)?;
         let index = match self.refs.alloc(cpu) {
@@ -194,12 +195,14 @@ impl PercpuRefs {
     }
 
     /// `percpu_ref_is_dying`.
+    #[doc(alias = "percpu_ref_is_dying")]
     #[must_use]
     pub fn is_dying(&self, id: RefId) -> bool {
         self.refs[id.0].is_dying()
     }
 
     /// `percpu_ref_is_zero`: false in percpu mode, where nobody knows.
+    #[doc(alias = "percpu_ref_is_zero")]
     #[must_use]
     pub fn is_zero(&self, cpu: &Cpu<'_>, id: RefId) -> bool {
         let this = &self.refs[id.0];
@@ -235,6 +238,7 @@ impl PercpuRefs {
     }
 
     /// The counter of a ref, whatever the mode; none once it is freed.
+    #[doc(alias = "percpu_count_ptr")]
     fn counter(&self, this: &PercpuRef) -> Option<u32> {
         let first = this.percpu_count_ptr.read() & !FLAGS;
         let group = (first / ROW).checked_sub(1)? / self.cpus;
@@ -269,6 +273,7 @@ pub struct RefOnCpu<'a> {
 
 impl RefOnCpu<'_> {
     /// `percpu_ref_get_many`. The caller holds a reference, so nothing can fail.
+    #[doc(alias = "percpu_ref_get_many")]
     #[inline(always)]
     pub fn get_many(&self, nr: usize) {
         let Self { this, cells, leaf, cpu, .. } = *self;
@@ -280,6 +285,7 @@ impl RefOnCpu<'_> {
     }
 
     /// `percpu_ref_tryget_many`: succeeds on a killed ref too, as long as a reference remains.
+    #[doc(alias = "percpu_ref_tryget_many")]
     #[inline(always)]
     #[must_use]
     pub fn tryget_many(&self, nr: usize) -> bool {
@@ -299,6 +305,7 @@ impl RefOnCpu<'_> {
 
     /// `percpu_ref_tryget_live`: refuses once [`DEAD`] has been seen. Only the confirmation of a kill
     /// promises that every CPU sees it.
+    #[doc(alias = "percpu_ref_tryget_live")]
     #[inline(always)]
     #[must_use]
     pub fn tryget_live(&self) -> bool {
@@ -317,6 +324,7 @@ impl RefOnCpu<'_> {
     }
 
     /// `percpu_ref_put_many`. In percpu mode zero is never looked for.
+    #[doc(alias = "percpu_ref_put_many")]
     #[inline(always)]
     pub fn put_many(&self, nr: usize) -> Put {
         let Self { this, cells, leaf, cpu, put_how } = *self;
@@ -334,18 +342,21 @@ impl RefOnCpu<'_> {
 
 /// The atomic mode, out of line: a ref is in it when it dies, and then speed is no matter.
 impl PercpuRef {
+    #[doc(alias = "percpu_ref_get_many")]
     #[cold]
     #[inline(never)]
     fn get_shared(&self, nr: i64) {
         self.count.add(nr);
     }
 
+    #[doc(alias = "percpu_ref_tryget_many")]
     #[cold]
     #[inline(never)]
     fn tryget_shared(&self, nr: i64) -> bool {
         self.count.add_unless(nr, 0)
     }
 
+    #[doc(alias = "percpu_ref_put_many")]
     #[cold]
     #[inline(never)]
     fn put_shared(&self, how: Strength, nr: i64) -> Put {
@@ -356,6 +367,7 @@ impl PercpuRef {
 impl PercpuRef {
     /// `__ref_is_percpu`: one read. DEAD may be seen before ATOMIC, so either means "not percpu". With the
     /// answer, the counter's cell among those of a CPU.
+    #[doc(alias = "__ref_is_percpu")]
     #[inline(always)]
     fn cell_in<'c>(&self, cells: &'c [AtomicUsize]) -> Option<&'c AtomicUsize> {
         // A word with a flag is past the end: see [`ATOMIC`]. One without is a counter's, and inside.
@@ -363,10 +375,12 @@ impl PercpuRef {
     }
 
     /// The same, for whoever wants no cell.
+    #[doc(alias = "__ref_is_percpu")]
     fn is_percpu(&self) -> bool {
         self.percpu_count_ptr.read_acquire() & FLAGS == 0
     }
 
+    #[doc(alias = "percpu_ref_is_dying")]
     fn is_dying(&self) -> bool {
         self.percpu_count_ptr.read() & DEAD != 0
     }

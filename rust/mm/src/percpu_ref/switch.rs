@@ -18,6 +18,7 @@ static SWITCH_WAIT: WaitClass = WaitClass::sections("percpu_ref_switch_waitq");
 impl PercpuRefs {
     /// `percpu_ref_kill_and_confirm` (K§1.4): dead at once, atomic after a grace period, the initial
     /// reference dropped. It cannot be the last: the bias and the switch's own reference hold it up.
+    #[doc(alias = "percpu_ref_kill_and_confirm")]
     pub fn kill_and_confirm(&self, cpu: &Cpu<'_>, id: RefId, confirm: Confirm) -> Put {
         let this = &self.refs[id.0];
         let mut lock = Some(self.switch_lock[0].lock(cpu));
@@ -33,6 +34,7 @@ impl PercpuRefs {
     }
 
     /// `percpu_ref_switch_to_atomic`: shared count from the next grace period on, and until told otherwise.
+    #[doc(alias = "percpu_ref_switch_to_atomic")]
     pub fn switch_to_atomic(&self, cpu: &Cpu<'_>, id: RefId, confirm: Confirm) {
         let mut lock = Some(self.switch_lock[0].lock(cpu));
         self.refs[id.0].modes.or(FORCE_ATOMIC);
@@ -40,6 +42,7 @@ impl PercpuRefs {
     }
 
     /// `percpu_ref_switch_to_percpu`, unless the ref is dying.
+    #[doc(alias = "percpu_ref_switch_to_percpu")]
     pub fn switch_to_percpu(&self, cpu: &Cpu<'_>, id: RefId) {
         let mut lock = Some(self.switch_lock[0].lock(cpu));
         self.refs[id.0].modes.and(!FORCE_ATOMIC);
@@ -47,6 +50,7 @@ impl PercpuRefs {
     }
 
     /// `percpu_ref_reinit`: back to life from exactly zero.
+    #[doc(alias = "percpu_ref_reinit")]
     pub fn reinit(&self, cpu: &Cpu<'_>, id: RefId) {
         if !self.is_zero(cpu, id) {
             warn_on(cpu, Complaint::PercpuMisuse, id.0, self.refs[id.0].count.read());
@@ -56,6 +60,7 @@ impl PercpuRefs {
 
     /// `percpu_ref_resurrect`: dead to alive while references may still be out (K§1.6). When `release`
     /// frees the object, the caller must itself keep release from running meanwhile.
+    #[doc(alias = "percpu_ref_resurrect")]
     pub fn resurrect(&self, cpu: &Cpu<'_>, id: RefId) {
         let this = &self.refs[id.0];
         let mut lock = Some(self.switch_lock[0].lock(cpu));
@@ -69,6 +74,7 @@ impl PercpuRefs {
     }
 
     /// `percpu_ref_exit`: legal only when nobody uses the ref any more. The id may be handed out again.
+    #[doc(alias = "percpu_ref_exit")]
     pub fn exit(&self, cpu: &Cpu<'_>, id: RefId) {
         let this = &self.refs[id.0];
         if let Some(counter) = self.counter(this) {
@@ -99,6 +105,7 @@ impl PercpuRefs {
     }
 
     /// `__percpu_ref_switch_mode`. Waits, without the lock, until no other switch is in progress.
+    #[doc(alias = "__percpu_ref_switch_mode")]
     fn switch_mode<'a>(
         &'a self,
         cpu: &'a Cpu<'_>,
@@ -124,6 +131,7 @@ impl PercpuRefs {
 
     /// `__percpu_ref_switch_to_atomic`. A ref that is atomic already confirms at once; the owner hears
     /// of it through [`Self::run_switches`] like every other confirmation.
+    #[doc(alias = "__percpu_ref_switch_to_atomic")]
     fn start_atomic(&self, cpu: &Cpu<'_>, id: RefId, confirm: Confirm) {
         let this = &self.refs[id.0];
         if this.percpu_count_ptr.read() & ATOMIC != 0 && confirm == Confirm::NONE {
@@ -141,6 +149,7 @@ impl PercpuRefs {
     }
 
     /// `percpu_ref_switch_to_atomic_rcu`, after the grace period: no CPU adds to the counters any more.
+    #[doc(alias = "percpu_ref_switch_to_atomic_rcu")]
     fn switch_to_atomic_rcu(&self, cpu: &Cpu<'_>, id: RefId, done: &mut impl FnMut(Switched)) {
         let this = &self.refs[id.0];
         if let Some(counter) = self.counter(this).filter(|_| this.modes.read() & BIASED != 0) {
@@ -176,6 +185,7 @@ impl PercpuRefs {
     }
 
     /// `__percpu_ref_switch_to_percpu` (K§1.5).
+    #[doc(alias = "__percpu_ref_switch_to_percpu")]
     fn start_percpu(&self, cpu: &Cpu<'_>, id: RefId) {
         let this = &self.refs[id.0];
         if this.percpu_count_ptr.read() & ATOMIC == 0 {

@@ -114,6 +114,7 @@ zeroed! {
 
 impl PageRef {
     /// `page_ref_count`: a snapshot, stale at once.
+    #[doc(alias = "page_ref_count")]
     #[inline(always)]
     pub fn count(&self) -> Count {
         Count(self.count.read())
@@ -126,6 +127,7 @@ impl PageRef {
     }
 
     /// `set_page_count`: a plain store. Only while nobody else can touch the page (I07).
+    #[doc(alias = "set_page_count")]
     #[inline(always)]
     pub fn set(&self, count: i32) {
         self.count.set(count);
@@ -133,6 +135,7 @@ impl PageRef {
 
     /// Publishes a freshly built folio. Release: pairs with the successful CAS of [`Self::try_add`],
     /// so whoever gets a reference also sees head, order and mapping. `how` is the rule `folio-publish`.
+    #[doc(alias = "set_page_count")]
     #[inline(always)]
     pub fn publish(&self, how: Strength, count: i32) {
         self.count.set_release_with(how, count);
@@ -140,12 +143,14 @@ impl PageRef {
 
     /// `folio_ref_try_add`: add `refs` unless free, frozen or saturated. Full order on success
     /// (pairs with the unmapper's clear-then-read, K§4.1), none on failure.
+    #[doc(alias = "folio_ref_try_add")]
     #[inline(always)]
     pub fn try_add(&self, refs: i32) -> Result<(), Refused> {
         self.try_add_with(Strength::KEPT, refs)
     }
 
     /// [`Self::try_add`] by a reader without locks; `how` is the rule `gup-grab`.
+    #[doc(alias = "folio_ref_try_add")]
     #[inline(always)]
     pub fn try_add_with(&self, how: Strength, refs: i32) -> Result<(), Refused> {
         let mut seen = self.count.read();
@@ -162,6 +167,7 @@ impl PageRef {
     }
 
     /// `folio_ref_add` by somebody who already holds a reference. Relaxed, as in the kernel.
+    #[doc(alias = "folio_ref_add")]
     #[inline(always)]
     pub fn add(&self, refs: i32) {
         self.count.add(refs);
@@ -169,6 +175,7 @@ impl PageRef {
 
     /// `folio_ref_inc` by the owner of an idle page: the legal 0 -> 1. Full order, so that the
     /// bookkeeping before it is visible to the first speculative get.
+    #[doc(alias = "folio_ref_inc")]
     #[inline(always)]
     pub fn inc_from_idle(&self) -> i32 {
         self.count.inc_return()
@@ -176,6 +183,7 @@ impl PageRef {
 
     /// `folio_put_refs`. Full order: everything done under the reference happens before the free. `note` is
     /// ghost work, in the step of the subtraction; `how` is the rule `folio-put`.
+    #[doc(alias = "folio_put_refs")]
     #[inline(always)]
     pub fn sub(&self, how: Strength, refs: i32, note: impl FnOnce()) -> Dropped {
         // One locked instruction whose flags decide, as in the kernel: asking the same RMW for the value as well
@@ -194,6 +202,7 @@ impl PageRef {
     }
 
     /// `folio_ref_freeze`: `expected` to zero, or nothing. Full order on success.
+    #[doc(alias = "folio_ref_freeze")]
     #[must_use]
     #[inline]
     pub fn freeze(&self, expected: i32) -> bool {
@@ -202,6 +211,7 @@ impl PageRef {
 
     /// `folio_ref_unfreeze`. Release: pairs with [`Self::try_add`]. Returns false, and does nothing,
     /// when the count was not frozen or `count` would leave it so. `how` is the rule `folio-publish`.
+    #[doc(alias = "folio_ref_unfreeze")]
     #[must_use]
     #[inline]
     pub fn unfreeze(&self, how: Strength, count: i32) -> bool {

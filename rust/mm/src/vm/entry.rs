@@ -80,6 +80,7 @@ impl Leaf {
     }
 
     /// `pte_pfn`; of a PMD leaf the first frame.
+    #[doc(alias = "pte_pfn")]
     #[inline(always)]
     #[must_use]
     pub fn pfn(self) -> Pfn {

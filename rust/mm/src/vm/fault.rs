@@ -77,6 +77,7 @@ impl Vm {
     /// Handles a missing or insufficient entry. The caller retries its access on [`Fault::Done`], which
     /// promises nothing: the entry may be gone again. Not for ever, though: on a machine that is given up
     /// the retry ends here.
+    #[doc(alias = "handle_mm_fault")]
     pub(super) fn handle_fault(
         &self,
         cpu: &Cpu<'_>,
@@ -154,6 +155,7 @@ impl Vm {
 
     /// `vmf_insert_page_mkwrite`: maps `pfn` at the faulting address. An entry that is there already is
     /// only made writable, and only if it maps the same frame.
+    #[doc(alias = "vmf_insert_page_mkwrite")]
     pub fn insert_page(&self, cpu: &Cpu<'_>, fault: &VmFault, pfn: Pfn) -> Insert {
         let table = match self.pte_alloc(cpu, fault.mm, fault.vpn) {
             Err(()) => return Insert::NoMemory,
@@ -190,6 +192,7 @@ impl Vm {
     }
 
     /// `vmf_insert_folio_pmd`: maps the PMD-sized folio headed by `head` around the faulting address.
+    #[doc(alias = "vmf_insert_folio_pmd")]
     pub fn insert_huge(&self, cpu: &Cpu<'_>, fault: &VmFault, head: Pfn) -> Insert {
         let lock = self.mm(fault.mm).pmd_lock.lock(cpu);
         let word = self.tables.pmd(fault.mm, fault.vpn);

@@ -46,6 +46,7 @@ pub(super) struct MmuGather<'a> {
 
 impl<'a> MmuGather<'a> {
     /// `tlb_gather_mmu`.
+    #[doc(alias = "tlb_gather_mmu")]
     pub(super) fn new(vm: &'a Vm, cpu: &'a Cpu<'_>, mm: MmId) -> Self {
         // Full order: pairs with the same increment of another gather, so two that overlap both know.
         vm.mm(mm).gathers.inc_return();
@@ -67,6 +68,7 @@ impl<'a> MmuGather<'a> {
     }
 
     /// `__tlb_remove_folio_pages`: one mapping's reference on `folio`, to be put after the flush.
+    #[doc(alias = "__tlb_remove_folio_pages")]
     pub(super) fn remove_folio(&mut self, folio: Folio<'_>) -> Batch {
         if self.vm.pagemaps.rules.zap_put == ZapPut::BeforeFlush {
             self.vm.pagemaps.folio_put_held(self.cpu, folio, 1, Hold::Batch);
@@ -78,6 +80,7 @@ impl<'a> MmuGather<'a> {
     }
 
     /// `tlb_remove_table`: an unlinked page table.
+    #[doc(alias = "tlb_remove_table")]
     pub(super) fn remove_table(&mut self, table: TableId, first: Vpn) {
         if self.tables_len == TABLES_MAX {
             self.flush();
@@ -88,6 +91,7 @@ impl<'a> MmuGather<'a> {
     }
 
     /// `tlb_flush_mmu`.
+    #[doc(alias = "tlb_flush_mmu")]
     pub(super) fn flush(&mut self) {
         if self.cleared != 0 {
             self.vm.flush_tlb(self.cpu, self.mm, self.cleared);
@@ -105,6 +109,7 @@ impl<'a> MmuGather<'a> {
     }
 
     /// `tlb_finish_mmu`.
+    #[doc(alias = "tlb_finish_mmu")]
     pub(super) fn finish(mut self) {
         let gathers = &self.vm.mm(self.mm).gathers;
         if gathers.read() > 1 {

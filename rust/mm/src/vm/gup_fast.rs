@@ -69,6 +69,7 @@ impl Vm {
 
     /// Step 1.
     #[inline(always)]
+    #[track_caller]
     fn look(&self, mm: MmId, vpn: Vpn, wanted: u32, access: Access) -> Option<Seen> {
         let (entry, pmd) = self.tables.pmd(mm, vpn).load_lockless();
         let (pte, first, pages) = match entry {
@@ -90,6 +91,7 @@ impl Vm {
 
     /// Steps 2 and 3.
     #[inline(always)]
+    #[track_caller]
     fn take(
         &self,
         cpu: &Cpu<'_>,
@@ -102,8 +104,10 @@ impl Vm {
         let range = GupRange::new(self, seen.first, seen.pages, request.kind);
         let rules = &self.pagemaps.rules;
         let pmd_changed = self.tables.pmd(mm, vpn).differs(seen.pmd);
-        let pte_changed =
-            seen.pte.is_some_and(|(table, pte)| self.tables.pte(table, vpn).differs(pte));
+        let pte_changed = match seen.pte {
+            Some((table, pte)) => self.tables.pte(table, vpn).differs(pte),
+            None => false,
+        };
         if pmd_changed && rules.gup_pmd_recheck == Switch::On
             || pte_changed && rules.gup_pte_recheck == Switch::On
         {
@@ -162,6 +166,7 @@ impl Vm {
     /// Here I24 is checked: whoever keeps a reference although the entry had `changed` must not find
     /// that the page also changed hands since the entry was read. With the re-checks in place nothing
     /// changed ever gets here.
+    #[doc(alias = "gup_fast_folio_allowed")]
     #[inline(always)]
     fn accept(
         &self,

@@ -98,6 +98,7 @@ impl Layout {
     }
 
     /// `find_vma`, exact.
+    #[doc(alias = "find_vma")]
     pub(crate) fn find(&self, vpn: Vpn) -> Option<Vma> {
         self.vmas().iter().copied().find(|vma| vma.contains(vpn))
     }
@@ -163,6 +164,7 @@ impl Vm {
     ///
     /// # Errors
     /// `ENOMEM`.
+    #[doc(alias = "mm_alloc")]
     pub fn mm_create(&self, cpu: &Cpu<'_>) -> Result<MmId, Errno> {
         self.mms.alloc(cpu).map(MmId).map_err(|_| Errno::ENOMEM)
     }
@@ -283,6 +285,7 @@ impl Vm {
     }
 
     /// `mmap_read_lock`.
+    #[doc(alias = "mmap_read_lock")]
     pub(crate) fn mm_layout<'a>(&'a self, cpu: &'a Cpu<'_>, mm: MmId) -> ReadGuard<'a, Layout> {
         self.mm(mm).layout.read(cpu)
     }

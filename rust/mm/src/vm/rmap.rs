@@ -89,6 +89,7 @@ impl AddressSpace {
     }
 
     /// `i_mmap_lock_read`.
+    #[doc(alias = "i_mmap_lock_read")]
     pub(super) fn map_list<'a>(&'a self, cpu: &'a Cpu<'_>) -> ReadGuard<'a, MapList> {
         self.i_mmap.read(cpu)
     }
@@ -131,6 +132,7 @@ impl Vm {
     }
 
     /// `folio_add_file_rmap_pte`, under the PTL.
+    #[doc(alias = "folio_add_file_rmap_pte")]
     pub(super) fn add_rmap_pte(&self, cpu: &Cpu<'_>, folio: Folio<'_>, pfn: Pfn) {
         let first = self.pagemaps.memmap.page(pfn).mapcount.inc_return() == 1;
         folio.owners_page_mapped(cpu, 1);
@@ -144,6 +146,7 @@ impl Vm {
     }
 
     /// `folio_remove_rmap_pte`, under the PTL.
+    #[doc(alias = "folio_remove_rmap_pte")]
     pub(super) fn remove_rmap_pte(&self, cpu: &Cpu<'_>, folio: Folio<'_>, pfn: Pfn) {
         let left = self.pagemaps.memmap.page(pfn).mapcount.dec_return();
         folio.owners_page_mapped(cpu, -1);
@@ -159,6 +162,7 @@ impl Vm {
     }
 
     /// `folio_add_file_rmap_pmd`, under the PMD lock.
+    #[doc(alias = "folio_add_file_rmap_pmd")]
     pub(super) fn add_rmap_pmd(cpu: &Cpu<'_>, folio: Folio<'_>) {
         folio.large_mapcount().inc();
         folio.owners_mapped(cpu, 1);
@@ -166,11 +170,13 @@ impl Vm {
     }
 
     /// `folio_remove_rmap_pmd`, under the PMD lock.
+    #[doc(alias = "folio_remove_rmap_pmd")]
     pub(super) fn remove_rmap_pmd(cpu: &Cpu<'_>, folio: Folio<'_>) {
         Self::drop_large_mapcount(cpu, folio);
         Self::drop_large(cpu, folio, folio.entire_mapcount().dec_return());
     }
 
+    #[track_caller]
     fn drop_large_mapcount(cpu: &Cpu<'_>, folio: Folio<'_>) {
         let left = folio.large_mapcount().dec_return();
         folio.owners_mapped(cpu, -1);

@@ -108,6 +108,7 @@ impl PageTables {
     }
 
     /// `pte_offset_map_lock`.
+    #[doc(alias = "pte_offset_map_lock")]
     pub(super) fn lock<'a>(&'a self, cpu: &'a Cpu<'_>, table: TableId) -> SpinGuard<'a, PtLocked> {
         self.slab[table.0].ptl.lock(cpu)
     }
@@ -129,6 +130,7 @@ impl PageTables {
     }
 
     /// `tlb_remove_table`: free once no lock-free walker can stand in it.
+    #[doc(alias = "tlb_remove_table")]
     pub(super) fn free_unlinked(&self, cpu: &Cpu<'_>, table: TableId) {
         if self.dead.push(cpu, DeadTable { table: table.0 }).is_err() {
             if sync_irq(cpu).0 {
@@ -139,6 +141,7 @@ impl PageTables {
     }
 
     /// Ends the grace period of unlinked tables and frees them. May sleep.
+    #[doc(alias = "__tlb_remove_table_free")]
     pub(super) fn run_deferred(&self, cpu: &Cpu<'_>) {
         if self.dead.pending() == 0 {
             return;

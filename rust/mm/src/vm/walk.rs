@@ -18,6 +18,7 @@ pub(super) struct UnderPmd<'a> {
 
 impl PageTables {
     /// `walk_pmd_range`: the PMDs of `[start, end)`, in order. Reads none of them.
+    #[doc(alias = "walk_pmd_range")]
     pub(super) fn walk_range(
         &self,
         mm: MmId,
@@ -39,6 +40,7 @@ impl PageTables {
     }
 
     /// `pmd_addr_end`: one past its last.
+    #[doc(alias = "pmd_addr_end")]
     #[inline(always)]
     pub(super) fn end_of_pmd(&self, vpn: Vpn) -> Vpn {
         Vpn(self.start_of_pmd(vpn).0.saturating_add(self.pmd_order.pages()))
@@ -55,6 +57,7 @@ impl Vm {
     /// The hardware's walk: what is behind an address, as a PTE whatever its size. No lock, each word read once.
     #[inline]
     #[must_use]
+    #[track_caller]
     pub fn walk(&self, mm: MmId, vpn: Vpn) -> Pte {
         match self.tables.pmd(mm, vpn).load_lockless().0 {
             Pmd::None => Pte::None,

@@ -50,6 +50,7 @@ type Locked<'a> = &'a SpinGuard<'a, PtLocked>;
 
 impl PteWord {
     /// `ptep_get`: relaxed.
+    #[doc(alias = "ptep_get")]
     #[inline(always)]
     #[track_caller]
     pub(super) fn load(&self) -> Pte {
@@ -57,6 +58,7 @@ impl PteWord {
     }
 
     /// `ptep_get_lockless`. Acquire: pairs with [`Self::publish`].
+    #[doc(alias = "ptep_get_lockless")]
     #[inline(always)]
     #[track_caller]
     pub(super) fn load_lockless(&self) -> (Pte, Snapshot) {
@@ -77,6 +79,7 @@ impl PteWord {
     }
 
     /// `set_pte_at`. Release: pairs with [`Self::load_lockless`]; whoever sees the entry sees the counts.
+    #[doc(alias = "set_pte_at")]
     #[inline(always)]
     #[track_caller]
     pub(super) fn publish(&self, _ptl: Locked<'_>, pte: Pte) {
@@ -84,6 +87,7 @@ impl PteWord {
     }
 
     /// `ptep_get_and_clear`.
+    #[doc(alias = "ptep_get_and_clear")]
     pub(super) fn clear(&self, _ptl: Locked<'_>, how: ZapClear) -> Pte {
         Pte::from_bits(get_and_clear(&self.word, how))
     }
@@ -91,6 +95,7 @@ impl PteWord {
 
 impl PmdWord {
     /// `pmdp_get`: relaxed.
+    #[doc(alias = "pmdp_get")]
     #[inline(always)]
     #[track_caller]
     pub(super) fn load(&self) -> Pmd {
@@ -98,6 +103,7 @@ impl PmdWord {
     }
 
     /// `pmdp_get_lockless`. Acquire: pairs with [`Self::publish`].
+    #[doc(alias = "pmdp_get_lockless")]
     #[inline(always)]
     #[track_caller]
     pub(super) fn load_lockless(&self) -> (Pmd, Snapshot) {
@@ -119,6 +125,7 @@ impl PmdWord {
 
     /// `set_pmd_at`, `pmd_populate`. Release: pairs with [`Self::load_lockless`]; whoever sees a leaf sees its
     /// counts, whoever sees a table finds its entries none.
+    #[doc(alias = "set_pmd_at")]
     #[inline(always)]
     #[track_caller]
     pub(super) fn publish(&self, _ptl: Locked<'_>, pmd: Pmd) {
@@ -126,11 +133,13 @@ impl PmdWord {
     }
 
     /// `pmdp_huge_get_and_clear`.
+    #[doc(alias = "pmdp_huge_get_and_clear")]
     pub(super) fn clear(&self, _ptl: Locked<'_>, how: ZapClear) -> Pmd {
         Pmd::from_bits(get_and_clear(&self.word, how))
     }
 
     /// `pmd_clear` of a table. Full order: whoever waits for walkers afterwards waits for all that found it.
+    #[doc(alias = "pmd_clear")]
     #[track_caller]
     pub(super) fn unlink(&self, _ptl: Locked<'_>) {
         self.word.xchg(0);

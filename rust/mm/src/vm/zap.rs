@@ -22,6 +22,7 @@ use crate::vm::{Pmd, Pte, Vm, Vpn};
 
 impl Vm {
     /// `zap_page_range_single`: clears everything present in `[start, end)`.
+    #[doc(alias = "zap_page_range_single")]
     pub(super) fn zap_range(&self, gather: &mut MmuGather<'_>, start: Vpn, end: Vpn) {
         for pmd in self.tables.walk_range(gather.mm, start, end) {
             match pmd.word.load() {
@@ -34,6 +35,7 @@ impl Vm {
 
     /// An empty PMD. Another zap may stand between clearing it and dropping its rmap. Until that one is through,
     /// count and mapcount agree, and a layout break takes the page for idle.
+    #[track_caller]
     fn zap_none_pmd(&self, gather: &MmuGather<'_>) {
         match self.pagemaps.rules.zap_none_pmd {
             ZapNonePmd::Skip => {}
@@ -41,6 +43,7 @@ impl Vm {
         }
     }
 
+    #[doc(alias = "zap_pte_range")]
     fn zap_ptes(&self, gather: &mut MmuGather<'_>, table: TableId, start: Vpn, end: Vpn) {
         let mut at = start;
         while at < end {
@@ -60,6 +63,7 @@ impl Vm {
 
     /// One PTE. Departure: the early flush of a full batch happens after the lock is dropped; the
     /// kernel flushes TLBs before and frees after, which differs only with delayed rmap (K§6.1 step 7).
+    #[doc(alias = "zap_present_ptes")]
     fn zap_pte(
         &self,
         gather: &mut MmuGather<'_>,
@@ -105,6 +109,7 @@ impl Vm {
     }
 
     /// `zap_page_range_single` for madvise: under `mmap_lock` for reading, tables stay.
+    #[doc(alias = "zap_page_range_single")]
     pub(crate) fn zap_page_range(
         &self,
         cpu: &prim::Cpu<'_>,
@@ -119,6 +124,7 @@ impl Vm {
     }
 
     /// `__split_huge_pmd` of a file: just clear it; faults rebuild it with PTEs (K§7.2).
+    #[doc(alias = "__split_huge_pmd")]
     pub(super) fn split_huge_pmd(&self, cpu: &prim::Cpu<'_>, mm: crate::vm::MmId, vpn: Vpn) {
         let mut gather = MmuGather::new(self, cpu, mm);
         self.zap_huge_pmd(&mut gather, vpn);

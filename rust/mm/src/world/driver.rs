@@ -29,6 +29,7 @@ impl World {
     ///
     /// # Errors
     /// As [`Pagemaps::alloc_folios`](crate::pagemap::Pagemaps::alloc_folios).
+    #[doc(alias = "pgmap_alloc_folios")]
     pub fn dev_alloc(&self, cpu: &Cpu<'_>, _worker: WorkerId, op: &DevAlloc) -> Return {
         let DevAlloc { start, pages } = *op;
         let pagemap = self.dev_pagemap().ok_or(Errno::ENODEV)?;

@@ -102,6 +102,7 @@ impl World {
     ///
     /// # Errors
     /// As GUP (`EFAULT`, `EOPNOTSUPP`, `ENOMEM`), and `ENOMEM` when the worker holds too many.
+    #[doc(alias = "pin_user_pages")]
     pub fn pin(&self, cpu: &Cpu<'_>, worker: WorkerId, op: &Pin) -> Return {
         let ticket = self.next_pin(cpu, worker)?;
         self.pin_numbered(cpu, worker, ticket, GupKind::Pin, op)
@@ -111,6 +112,7 @@ impl World {
     ///
     /// # Errors
     /// As [`Self::pin`].
+    #[doc(alias = "get_user_pages")]
     pub fn get(&self, cpu: &Cpu<'_>, worker: WorkerId, op: &Get) -> Return {
         let ticket = self.next_pin(cpu, worker)?;
         self.pin_numbered(cpu, worker, ticket, GupKind::Get, &Pin::from(*op))
@@ -176,6 +178,7 @@ impl World {
     ///
     /// # Errors
     /// `EINVAL` when there is no such pin.
+    #[doc(alias = "unpin_user_pages")]
     pub fn unpin(&self, cpu: &Cpu<'_>, worker: WorkerId, op: &Unpin) -> Return {
         let number = self.pin_number(cpu, worker, op.pin)?;
         Ok(self.unpin_number(cpu, self.worker(worker)?, number).into())
@@ -284,6 +287,7 @@ impl World {
     /// # Errors
     /// `EOPNOTSUPP` on a DAX file, as every kernel since long-term pins were refused there; `ENOMEM` when
     /// the worker holds too many.
+    #[doc(alias = "io_sqe_buffers_register")]
     pub fn uring_register(&self, cpu: &Cpu<'_>, worker: WorkerId, op: &UringReg) -> Return {
         let UringReg { map, page, pages } = *op;
         let request = Self::request(pages, GupKind::Pin, Access::Write);
@@ -300,6 +304,7 @@ impl World {
     ///
     /// # Errors
     /// `ENXIO` when nothing is registered.
+    #[doc(alias = "io_sqe_buffers_unregister")]
     pub fn uring_unregister(&self, cpu: &Cpu<'_>, worker: WorkerId) -> Return {
         match self.unpin_number(cpu, self.worker(worker)?, REGISTERED) {
             0 => Err(Errno::ENXIO.into()),

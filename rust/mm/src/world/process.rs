@@ -253,6 +253,7 @@ impl World {
     ///
     /// # Errors
     /// `ESRCH` when it does not run, or is about to be gone.
+    #[doc(alias = "get_task_mm")]
     pub(super) fn get_proc(&self, cpu: &Cpu<'_>, worker: WorkerId) -> Result<ProcId, Errno> {
         let id = self.proc_of(worker)?;
         if !self.procs[id.0].workers.add_unless(1, 0) {

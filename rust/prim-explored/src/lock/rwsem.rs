@@ -69,6 +69,7 @@ impl<T: Guarded> RwSem<T> {
     }
 
     /// `down_read`.
+    #[doc(alias = "down_read")]
     #[track_caller]
     pub fn read<'a>(&'a self, cpu: &'a Cpu<'_>) -> ReadGuard<'a, T> {
         let site = Location::caller();
@@ -82,6 +83,7 @@ impl<T: Guarded> RwSem<T> {
     }
 
     /// `down_read_trylock`; fails also if others are in line.
+    #[doc(alias = "down_read_trylock")]
     #[must_use]
     #[track_caller]
     pub fn try_read<'a>(&'a self, cpu: &'a Cpu<'_>) -> Option<ReadGuard<'a, T>> {
@@ -91,6 +93,7 @@ impl<T: Guarded> RwSem<T> {
     }
 
     /// `down_write`.
+    #[doc(alias = "down_write")]
     #[track_caller]
     pub fn write<'a>(&'a self, cpu: &'a Cpu<'_>) -> WriteGuard<'a, T> {
         let site = Location::caller();
@@ -104,6 +107,7 @@ impl<T: Guarded> RwSem<T> {
     }
 
     /// `down_write_trylock`; fails also if others are in line.
+    #[doc(alias = "down_write_trylock")]
     #[must_use]
     #[track_caller]
     pub fn try_write<'a>(&'a self, cpu: &'a Cpu<'_>) -> Option<WriteGuard<'a, T>> {
@@ -114,6 +118,7 @@ impl<T: Guarded> RwSem<T> {
     }
 
     /// `rwsem_is_locked` for writing, by anybody.
+    #[doc(alias = "rwsem_is_locked")]
     #[must_use]
     #[track_caller]
     pub fn is_write_locked(&self) -> bool {
@@ -121,6 +126,7 @@ impl<T: Guarded> RwSem<T> {
     }
 
     /// `rwsem_is_locked`, by anybody in either way.
+    #[doc(alias = "rwsem_is_locked")]
     #[must_use]
     #[track_caller]
     pub fn is_locked(&self) -> bool {
@@ -128,6 +134,7 @@ impl<T: Guarded> RwSem<T> {
     }
 
     /// `rwsem_is_contended`: others are in line.
+    #[doc(alias = "rwsem_is_contended")]
     #[must_use]
     #[track_caller]
     pub fn is_contended(&self) -> bool {
@@ -223,6 +230,7 @@ impl<T: Guarded> RwSem<T> {
     }
 
     /// `rwsem_mark_wake`: lets readers in if one is first and no writer is inside. A writer goes in by itself.
+    #[doc(alias = "rwsem_mark_wake")]
     fn serve(&self, cpu: &Cpu<'_>) {
         let (queues, key) = (&cpu.machine().queues, Key::of(&self.word));
         let word = self.word.load(Relaxed);

@@ -28,17 +28,20 @@ impl Completion {
     ///
     /// # Errors
     /// [`Interrupted`], if `sleep` allows it.
+    #[doc(alias = "wait_for_completion")]
     pub fn wait(&self, cpu: &Cpu<'_>, sleep: Sleep, waiting: Waiting) -> Result<(), Interrupted> {
         wait_var_event(cpu, self, sleep, waiting, || self.done())
     }
 
     /// Has it happened?
+    #[doc(alias = "completion_done")]
     #[must_use]
     pub fn done(&self) -> bool {
         self.done.read_acquire() != 0
     }
 
     /// Starts over. Nobody may be waiting or completing.
+    #[doc(alias = "reinit_completion")]
     pub fn reinit(&self) {
         self.done.set(0);
     }

@@ -70,6 +70,7 @@ impl Srcu {
     }
 
     /// Begins a read-side section.
+    #[doc(alias = "srcu_read_lock")]
     pub fn read_lock<'a>(&'a self, cpu: &'a Cpu<'_>) -> SrcuGuard<'a> {
         let side = self.side(self.turn.read());
         // The full RMW pairs with the updater's barrier before it looks.
@@ -106,6 +107,7 @@ pub struct SrcuGuard<'a> {
 }
 
 impl Drop for SrcuGuard<'_> {
+    #[doc(alias = "srcu_read_unlock")]
     fn drop(&mut self) {
         if self.side.readers.dec_and_test() {
             wake_up_var(self.cpu, self.side);

@@ -1,0 +1,164 @@
+//! Reports speak the kernel's words: whatever function a report of the catalogue names is one of the kernel's, by the
+//! file in which Linux has it, or has a reason to be called otherwise.
+//!
+//! A function that mirrors one of the kernel's under another name declares it, `#[doc(alias = "folio_put_refs")]`, and
+//! a name is declared only if it stands here: a slip of the pen fails, as does a name that nothing bears any more.
+
+use std::collections::BTreeSet;
+
+use pgmap_explore::catalogue::CATALOGUE;
+use pgmap_explore::{Ends, Report, Verdict, explore, names, report};
+use pgmap_sched::{Control, Plan};
+
+/// The kernel's functions, macros and operations that somebody here goes by.
+const KERNEL: &[(&str, &str)] = &[
+    ("arch/x86/include/asm/pgtable.h", "set_pmd_at pmd_clear pte_pfn"),
+    ("drivers/dax/super.c", "dax_read_lock run_dax"),
+    (
+        "fs/dax.c",
+        "dax_iomap_pte_fault dax_iomap_pmd_fault dax_load_hole dax_insert_entry dax_unlock_entry grab_mapping_entry \
+         get_next_unlocked_entry wait_entry_unlocked put_unlocked_entry dax_associate_entry dax_disassociate_entry \
+         dax_layout_busy_page dax_break_layout dax_break_layout_final wait_page_idle dax_delete_mapping_range \
+         dax_folio_reset_order",
+    ),
+    ("fs/open.c", "do_truncate"),
+    ("fs/xfs/libxfs/xfs_bmap.c", "xfs_bunmapi_range"),
+    ("fs/xfs/xfs_bmap_util.c", "xfs_alloc_file_space"),
+    ("fs/xfs/xfs_file.c", "xfs_file_dax_read xfs_file_dax_write xfs_file_fallocate"),
+    ("include/asm-generic/access_ok.h", "access_ok"),
+    ("include/asm-generic/bug.h", "WARN_ON"),
+    ("include/asm-generic/memory_model.h", "pfn_to_page page_to_pfn"),
+    ("include/linux/completion.h", "reinit_completion"),
+    ("include/linux/fs.h", "i_size_read filemap_invalidate_lock i_mmap_lock_read"),
+    ("include/linux/iomap.h", "iomap_begin"),
+    ("include/linux/memremap.h", "folio_free page_pgmap"),
+    (
+        "include/linux/mm.h",
+        "folio_put_refs folio_mapcount folio_order folio_maybe_dma_pinned pfn_folio find_vma pte_offset_map_lock",
+    ),
+    ("include/linux/mmap_lock.h", "mmap_read_lock"),
+    ("include/linux/page-flags.h", "page_folio folio_test_large"),
+    (
+        "include/linux/page_ref.h",
+        "page_ref_count folio_ref_count set_page_count folio_ref_add folio_ref_inc folio_ref_try_add \
+         folio_ref_freeze folio_ref_unfreeze",
+    ),
+    ("include/linux/percpu-defs.h", "this_cpu_add"),
+    (
+        "include/linux/percpu-refcount.h",
+        "percpu_ref_get_many percpu_ref_tryget_many percpu_ref_tryget_live percpu_ref_put_many percpu_ref_is_dying \
+         percpu_ref_kill __ref_is_percpu",
+    ),
+    (
+        "include/linux/pgtable.h",
+        "ptep_get ptep_get_lockless pmdp_get pmdp_get_lockless ptep_get_and_clear pmdp_huge_get_and_clear \
+         set_pte_at pmd_addr_end",
+    ),
+    ("include/linux/preempt.h", "preempt_count"),
+    (
+        "include/linux/rmap.h",
+        "folio_add_file_rmap_pte folio_add_file_rmap_pmd folio_remove_rmap_pte folio_remove_rmap_pmd",
+    ),
+    ("include/linux/rwsem.h", "rwsem_is_locked rwsem_is_contended"),
+    ("include/linux/smp.h", "smp_processor_id"),
+    ("include/linux/srcu.h", "srcu_read_lock srcu_read_unlock"),
+    ("include/linux/wait.h", "waitqueue_active"),
+    ("io_uring/rsrc.c", "io_sqe_buffers_register io_sqe_buffers_unregister"),
+    ("kernel/fork.c", "mm_alloc get_task_mm"),
+    (
+        "kernel/locking/rwsem.c",
+        "down_read down_read_trylock down_write down_write_trylock rwsem_mark_wake",
+    ),
+    ("kernel/rcu/rcu_segcblist.c", "rcu_cblist_dequeue"),
+    ("kernel/rcu/tree.c", "call_rcu rcu_barrier"),
+    ("kernel/sched/completion.c", "completion_done wait_for_completion"),
+    ("kernel/sched/wait.c", "prepare_to_wait finish_wait"),
+    (
+        "lib/percpu-refcount.c",
+        "percpu_ref_init percpu_ref_exit percpu_ref_switch_to_atomic percpu_ref_switch_to_percpu \
+         percpu_ref_kill_and_confirm percpu_ref_is_zero percpu_ref_reinit percpu_ref_resurrect \
+         percpu_ref_switch_to_atomic_rcu percpu_count_ptr __percpu_ref_switch_mode __percpu_ref_switch_to_atomic \
+         __percpu_ref_switch_to_percpu",
+    ),
+    ("lib/test_hmm.c", "dmirror_devmem_alloc_page"),
+    ("lib/xarray.c", "xas_load"),
+    (
+        "mm/gup.c",
+        "gup_fast gup_fast_folio_allowed follow_page_mask get_user_pages pin_user_pages pin_user_pages_fast \
+         unpin_user_pages unpin_user_page_range_dirty_lock",
+    ),
+    ("mm/huge_memory.c", "vmf_insert_folio_pmd __split_huge_pmd"),
+    ("mm/internal.h", "prep_compound_tail folio_set_order"),
+    ("mm/memory-failure.c", "soft_offline_page soft_offline_in_use_page"),
+    (
+        "mm/memory.c",
+        "handle_mm_fault vmf_insert_page_mkwrite zap_page_range_single zap_pte_range zap_present_ptes",
+    ),
+    ("mm/memremap.c", "dev_pagemap_percpu_release"),
+    ("mm/memremap.c, as proposed", "pgmap_alloc_folios pgmap_folio_get pgmap_request_folios"),
+    (
+        "mm/mmu_gather.c",
+        "tlb_gather_mmu tlb_finish_mmu tlb_flush_mmu tlb_remove_table __tlb_remove_folio_pages \
+         __tlb_remove_table_free",
+    ),
+    ("mm/page_alloc.c", "prep_compound_page"),
+    ("mm/pagewalk.c", "walk_pmd_range"),
+    ("mm/slub.c", "kmem_cache_alloc kmem_cache_free"),
+];
+
+/// What a report calls otherwise, and why.
+const OUR_OWN: &[(&str, &str)] = &[
+    ("cpu_access", "a load or store of the process itself: no function of the kernel's"),
+    ("flush_tlb", "each architecture has its own name for it, x86-64 flush_tlb_mm_range"),
+];
+
+fn kernel() -> BTreeSet<&'static str> {
+    KERNEL.iter().flat_map(|(_, names)| names.split_whitespace()).collect()
+}
+
+/// The report of each way in which an entry of the catalogue fails.
+fn reports() -> impl Iterator<Item = (&'static str, Report)> {
+    let failing = CATALOGUE.known.iter().filter(|known| known.race.kind.fails());
+    failing.map(|known| {
+        let name = known.race.name.as_str();
+        let plan = Plan { bound: Some(known.preemptions), ..Plan::default() };
+        let verdict = explore(&known.wrong(), &plan, Ends::Any, &mut |_| Control::Go);
+        let Ok(Verdict::Found { found, .. }) = verdict else { panic!("{name}: {verdict:?}") };
+        let scenario = found.scenario(&known.wrong());
+        (name, report(&scenario, &found, &mut || Control::Go).expect("it can be run again"))
+    })
+}
+
+#[test]
+fn a_function_that_a_report_names_is_the_kernels_or_has_a_reason() {
+    let kernel = kernel();
+    let own = |name: &str| OUR_OWN.iter().any(|(own, _)| *own == name);
+    let (mut named, mut wrong) = (BTreeSet::new(), BTreeSet::new());
+    for (race, report) in reports() {
+        let rows = report.rows.iter().filter_map(|row| row.function.map(str::to_owned));
+        let culprits = [&report.taken_by, &report.freed_by].into_iter().flatten();
+        for name in rows.chain(culprits.map(|by| by.function.clone())) {
+            if !kernel.contains(name.as_str()) && !own(&name) {
+                wrong.insert(format!("{name} ({race})"));
+            }
+            named.insert(name);
+        }
+    }
+    assert!(wrong.is_empty(), "no name of the kernel's, and no reason given: {wrong:#?}");
+    assert!(named.len() > 40, "{named:?}");
+    for (own, why) in OUR_OWN {
+        assert!(named.contains(*own), "no report calls anything {own} any more ({why})");
+    }
+}
+
+#[test]
+fn a_declared_name_is_a_name_of_the_kernels_and_each_of_those_is_borne() {
+    let kernel = kernel();
+    let unknown: Vec<_> = names::kernel_names().iter().filter(|it| !kernel.contains(*it)).collect();
+    assert!(unknown.is_empty(), "declared, but not among the kernel's names here: {unknown:?}");
+    // A declaration of a trait's has no body, and no steps.
+    let borne: BTreeSet<&str> =
+        names::functions().chain(names::kernel_names().iter().copied()).collect();
+    let nobody: Vec<_> = kernel.iter().filter(|it| !borne.contains(*it)).collect();
+    assert!(nobody.is_empty(), "no function goes by {nobody:?}");
+}
