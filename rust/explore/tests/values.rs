@@ -17,6 +17,7 @@ const READERS: &[(&str, &str)] = &[
     ("explore/src/hunt.rs", "sizes that a user asks for"),
     ("explore/src/token.rs", "a token"),
     ("native/src/stress/report.rs", "/proc"),
+    ("py/src/signature.rs", "what a call may be given, as Python reads it"),
 ];
 
 /// What takes text apart, or looks into it.
