@@ -103,3 +103,24 @@ def written(op: Operation, word: str, given: list[str | None]) -> str:
             continue  # the first of optional words is the one that goes without saying
         parts.append(text)
     return " ".join(parts)
+
+
+def read(step: str) -> tuple[int, str, list[str | None]]:
+    """A worker's step: who, the word, and a text or `None` for each argument in order."""
+    who, word, *texts = step.split()
+    op, given = by_word("worker")[word], list[str | None]()
+    for argument in op.arguments:
+        if argument.kind == "part" and len(texts) > 1:
+            given.append(f"{texts.pop(0)} {texts.pop(0)}")
+        elif texts and _fits(argument, texts[0]):
+            given.append(texts.pop(0))
+        else:
+            given.append(None)
+    return int(who.removeprefix("w")), word, given
+
+
+def _fits(argument: Argument, text: str) -> bool:
+    """Whether a text is for this argument; an optional one may have been left out."""
+    if not argument.optional:
+        return True
+    return text in argument.words if argument.words else text == "-" or text.isdecimal()

@@ -1,0 +1,209 @@
+"""What Hypothesis draws for pgmap makes sense, prints as it is written, and shrinks."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from random import Random
+
+import pytest
+from hypothesis import HealthCheck, Phase, find, given, settings
+from hypothesis import strategies as st
+
+import children
+from pgmap import Found, Inconclusive, Program, World, _core, errors, explore, strategies
+from pgmap._operations import operations
+
+DRAWN = settings(
+    max_examples=40,
+    database=None,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=list(HealthCheck),
+)
+SOUND = settings(DRAWN, phases=[Phase.generate])
+WORDS = [(op.by, word) for op in operations() for word in op.words]
+
+
+def smallest(strategy: st.SearchStrategy[Program], holds: Callable[[Program], bool]) -> Program:
+    return find(strategy, holds, settings=settings(DRAWN, max_examples=300), random=Random(1))
+
+
+def behind_start(program: Program) -> list[str]:
+    lines = program.text.splitlines()
+    return lines[lines.index("start") + 1 :]
+
+
+# --- what is drawn -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("by", "word"), WORDS)
+def test_each_operation_of_the_table_is_drawn(by: str, word: str) -> None:
+    who = "w0 " if by == "worker" else ""
+    words = ("nop",) if word == "start" else (word,)
+    drawn = strategies.programs(words=words, threads=1, ops=1)
+    program = find(drawn, lambda p: f"\n{who}{word}" in p.text, settings=SOUND, random=Random(1))
+    assert any(f"{step.text} ".startswith(f"{who}{word} ") for step in program.steps)
+
+
+@SOUND
+@given(strategies.programs())
+def test_a_program_can_be_explored_and_prints_as_it_is_written(program: Program) -> None:
+    assert eval(repr(program), {"Program": Program}) == program
+    explore(program, preemptions=0, schedules=5, strategy="bounds", threads=1)
+
+
+@SOUND
+@given(strategies.programs(threads=2, ops=2))
+def test_sound_rules_survive_what_is_drawn(program: Program) -> None:
+    assert len(program.workers) <= 2 + sum("fork" in step.text for step in program.steps)
+    strategies.check(program)
+
+
+@SOUND
+@given(strategies.programs(words=("get", "unpin", "munmap", "r"), threads=1))
+def test_a_handle_is_there_when_it_is_named(program: Program) -> None:
+    verdict = explore(program, preemptions=0, strategy="bounds", threads=1)
+    failed = [row for row in verdict.outcomes if {"EINVAL", "EFAULT"} & set(row.results)]
+    assert failed == [] or isinstance(verdict, Inconclusive)
+
+
+def test_nonsense_is_drawn_on_request() -> None:
+    words = ("munmap",)
+    sensible = strategies.programs(words=words, threads=1, ops=2)
+    nonsense = strategies.programs(words=words, threads=1, ops=2, invalid=0.5)
+
+    def twice(program: Program) -> bool:
+        return behind_start(program) == ["w0 munmap 0", "w0 munmap 0"]
+
+    assert twice(smallest(nonsense, twice))
+    with pytest.raises(Exception, match="No examples"):
+        find(sensible, twice, settings=settings(DRAWN, max_examples=50))
+
+
+def test_files_have_many_shapes() -> None:
+    drawn = strategies.programs(words=("r",), threads=1, ops=1)
+    for line in ("file f 4 written huge", "file f 1 unwritten", "file g "):
+        assert find(drawn, lambda p, line=line: line in p.text, settings=SOUND)  # type: ignore[misc]
+
+
+# --- a set-up that is given ----------------------------------------------------------------------
+
+SETUP = "file f 2 written\nw0 open 0 f rw\nw0 mmap 0 0 0 2 rw shared\nw0 w 0 0\nw0 pin 0 1\n"
+
+
+@SOUND
+@given(strategies.programs(setup=SETUP, threads=2))
+def test_a_given_set_up_stays_as_it_is(program: Program) -> None:
+    assert program.text.startswith(SETUP + "start\n")
+
+
+def test_what_a_given_set_up_makes_is_used() -> None:
+    p = Program.build()
+    a = p.worker()
+    m = a.mmap(p.file())
+    a.pin(m)
+    drawn = strategies.programs(setup=p, words=("unpin",))
+    assert behind_start(smallest(drawn, lambda p: "unpin" in p.text)) == ["w0 unpin 0"]
+
+
+# --- shrinking -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("word", "least"),
+    [
+        ("munmap", ["w0 munmap 0"]),
+        ("ftruncate", ["w0 ftruncate f 0"]),
+        ("dio_write", ["w0 dio_write 0 0 0 1"]),
+    ],
+)
+def test_a_program_shrinks_to_one_worker_and_one_operation(word: str, least: list[str]) -> None:
+    drawn = strategies.programs(words=(word, "r", "nop"))
+    program = smallest(drawn, lambda p: word in "\n".join(behind_start(p)))
+    assert behind_start(program) == least
+    assert program.files == (("f", 1),)
+
+
+def test_the_first_oracle_is_found_and_shrunk_by_hypothesis_alone() -> None:
+    words = ("mmap", "w", "pin", "unpin", "munmap", "ftruncate")
+    drawn = strategies.programs(words=words, threads=2)
+
+    def breaks(program: Program) -> bool:
+        try:
+            strategies.check(program, rules={"truncate-break-layout": "off"})
+        except errors.DoesNotHold:
+            return True
+        return False
+
+    program = smallest(drawn, breaks)
+    assert len(behind_start(program)) <= 2
+    assert "ftruncate" in program.text
+
+
+# --- check ---------------------------------------------------------------------------------------
+
+WAITS_FOR_ITSELF = """
+file f 1
+w0 mmap 0 f 0 1 rw shared
+w0 pin 0 0
+start
+w0 unbind
+w0 unpin 0
+w1 unlink f
+"""
+
+
+def test_a_deadlock_that_a_program_asks_for_is_no_failure_of_the_rules() -> None:
+    verdict = strategies.check(WAITS_FOR_ITSELF)
+    assert isinstance(verdict, Found)
+    assert verdict.finding.blame == "program"
+
+
+# --- the other strategies ------------------------------------------------------------------------
+
+
+@DRAWN
+@given(st.data())
+def test_a_step_makes_sense_after_a_program(data: st.DataObject) -> None:
+    step = data.draw(strategies.operations(("unpin", "munmap", "r"), after=SETUP))
+    Program(SETUP + step)
+    assert step.startswith("w0 ")
+
+
+@DRAWN
+@given(strategies.eras(), strategies.rules(most=2))
+def test_eras_and_rules_are_those_of_the_core(era: str, rules: dict[str, str]) -> None:
+    _core.check_rules(era, list(rules.items()))
+
+
+@SOUND
+@given(strategies.worlds(eras=strategies.eras()))
+def test_worlds_are_made(world: World) -> None:
+    with world:
+        world.create("f", 4)
+        assert world.size("f") == 4
+
+
+# --- mistakes ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ({"threads": 0}, "one worker"),
+        ({"ops": 0}, "one operation"),
+        ({"words": ("pni",)}, "no operation is called 'pni'"),
+        ({"invalid": 2.0}, "share from 0 to 1"),
+        ({"setup": "w0 pin 0 0"}, "no mapping 0"),
+    ],
+)
+def test_what_cannot_be_drawn_is_told_at_once(asked: dict[str, object], told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        strategies.programs(**asked)  # type: ignore[arg-type]
+
+
+def test_without_hypothesis_its_extra_is_named() -> None:
+    code = "import sys; sys.modules['hypothesis'] = None; import pgmap, pgmap.strategies"
+    ran = children.run([sys.executable, "-c", code])
+    assert "pip install 'pgmap[hypothesis]'" in ran.stderr
