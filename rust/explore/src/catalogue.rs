@@ -99,10 +99,11 @@ impl Race {
         over(self.era, &self.right)
     }
 
-    /// Whether this and nothing else is wrong.
+    /// Whether this and nothing else is wrong, beside what is so on the right side, too.
     #[must_use]
     pub fn is_of(&self, rule: &str, value: &str) -> bool {
-        self.wrong == [(rule, value)]
+        let mut wrong = self.wrong.iter().filter(|it| !self.right.contains(it));
+        wrong.next() == Some(&(rule, value)) && wrong.next().is_none()
     }
 
     /// In the order of the rules and their values; what no rule breaks comes last.

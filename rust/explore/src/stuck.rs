@@ -128,15 +128,15 @@ pub(crate) fn is_asked_for(explored: &ExploredWorld, all: &[Sleeper<'_>]) -> boo
 }
 
 fn sleeper<'a>(explored: &ExploredWorld, wait: &'a Blocked, waits: &[Blocked]) -> Sleeper<'a> {
+    let what = For::of(WaitClass::of(wait.class));
     let look = |pages: fn(&World, &Blocked) -> Vec<Pfn>| {
         let held = explored.look(|world, cpu| {
             let pages = pages(world, wait);
-            let needs = pages.iter().flat_map(|pfn| needs(explored, world, cpu, *pfn, waits));
+            let needs = pages.iter().flat_map(|pfn| needs(explored, world, cpu, *pfn, waits, what));
             (pages.first().copied(), needs.collect::<Vec<_>>())
         });
         held.unwrap_or_default()
     };
-    let what = For::of(WaitClass::of(wait.class));
     let (page, needs) = match what {
         For::Page => look(|_, wait| vec![Pfn(u32::try_from(wait.object).unwrap_or(u32::MAX))]),
         For::Pagemap => look(|world, _| {
@@ -168,13 +168,15 @@ fn sleeper<'a>(explored: &ExploredWorld, wait: &'a Blocked, waits: &[Blocked]) -
     Sleeper { wait, what, page, needs, free: false }
 }
 
-/// Who holds references on a page, beyond its mappings, and who gives them back.
+/// Who holds references on a page, and who gives them back. A layout break has unmapped the page and asks no more of its
+/// mappings; a pagemap goes when those have gone, too.
 fn needs(
     explored: &ExploredWorld,
     world: &World,
     cpu: &Cpu<'_>,
     pfn: Pfn,
     waits: &[Blocked],
+    what: For,
 ) -> Vec<Need> {
     let holders = world.holders(cpu, pfn).into_iter().chain(world.calls_holding(pfn));
     let need = |holder: Holder| {
@@ -182,7 +184,7 @@ fn needs(
         let kept_by = match holder.by {
             HeldBy::Pin { worker, .. } | HeldBy::Registered { worker } => Some(worker),
             HeldBy::Pipe { .. } | HeldBy::InFlight { .. } | HeldBy::Call(_) => None,
-            // Mappings do not make a page busy.
+            HeldBy::Mappings(_) if what == For::Pagemap => None,
             HeldBy::Mappings(_) => return None,
         };
         let given_back = waits.iter().filter_map(given_back).collect();
@@ -213,7 +215,10 @@ fn gives_back(
         HeldBy::Pipe { pipe, before } => {
             drains(explored, world, cpu, task, worker?, (pipe, before))
         }
-        HeldBy::Registered { .. } | HeldBy::Pin { .. } | HeldBy::Mappings(_) => None,
+        HeldBy::Mappings(_) => {
+            step(explored, task, |op| leaves(op) || matches!(op, Op::Munmap(_) | Op::Madvise(_)))
+        }
+        HeldBy::Registered { .. } | HeldBy::Pin { .. } => None,
     };
     next.map(|step| (task, Some(step)))
 }

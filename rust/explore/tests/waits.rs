@@ -122,3 +122,18 @@ fn the_rules_are_to_blame_for_a_ring_that_others_would_not_close() {
     let finding = judged(text, &["wait-drops-lock=off"]).expect_err("a ring");
     assert_eq!((finding.sort, finding.blame), (Sort::Deadlock, Blame::Rules));
 }
+
+#[test]
+fn an_unbind_that_unmaps_nothing_waits_for_whoever_has_pages_mapped() {
+    let mapped = "file f 1\nw0 mmap 0 f 0 1 rw shared\nw0 w 0 0\nstart\n";
+    let judged = |steps: &str| judged(&format!("{mapped}{steps}"), &["holder=none"]);
+    // Nobody unmaps it, which is what the program is for.
+    let (waiting, all) = judged("w1 unbind\n").expect("no ring");
+    assert_eq!(waiting, all);
+    let (waiting, _) = judged("w0 munmap 0\nw1 unbind\n").expect("no ring");
+    assert_eq!(waiting, 0, "and somebody does");
+    for unmaps in ["munmap 0", "exit"] {
+        let finding = judged(&format!("w0 unbind | w0 {unmaps}\n")).expect_err("a ring of one");
+        assert_eq!((finding.sort, finding.invariant), (Sort::Deadlock, Invariant::I20), "{unmaps}");
+    }
+}

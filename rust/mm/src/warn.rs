@@ -159,6 +159,10 @@ complaints! {
     FolioWithoutEntry = 36, I17, Life, "a page belongs to a file that has no entry for it";
     /// A page of a driver's free list is in use. Value: its count.
     FreePageOwned = 37, I09, Life, "a page of the free list is in use";
+    /// Struct pages went away while page tables still mapped one of them, and nobody else had a reference.
+    UnplugMapped = 38, I13Weak, Life, "struct pages gone while they are mapped";
+    /// A fault came to a struct page that had gone since the fault asked where it is.
+    FaultAfterUnplug = 39, I13Weak, EarlierLife, "a fault works on a struct page that is gone";
 }
 
 /// `WARN_ON(1)`: the machine records it and goes on.

@@ -9,6 +9,7 @@ use pgmap_mm::dax::Extent;
 use pgmap_mm::page::Pfn;
 use pgmap_mm::tally;
 use pgmap_mm::warn::Complaint;
+use pgmap_mm::world::Failure;
 use program::op::{
     Access, Align, Layout, Load, PageRange, Pin, Pread, Pwrite, Store, Unlink, Unpin, WorkerId,
 };
@@ -241,7 +242,7 @@ fn beyond_the_end_and_on_a_full_device_an_access_dies() {
     let cpu = fixture.cpu(1);
     world.create_file(&cpu, F, 8, None, Layout::Contiguous).expect("a sparse file");
     fixture.start(&cpu, W0, F, 16, Align::Odd);
-    let sigbus = Err(pgmap_mm::world::Failure::Died(Died::Sigbus));
+    let sigbus = Err(Failure::Died(Died::Sigbus));
     assert_eq!(world.load(&cpu, W0, &Load { map: M, page: 8 }), sigbus);
     for name in 1..3 {
         fixture.file(&cpu, program::op::FileIdx(name), 64, Layout::Contiguous);
@@ -321,11 +322,12 @@ fn a_device_that_is_taken_away_and_given_back_keeps_its_files() {
     assert_eq!(world.dax.bind(&cpu), Err(Errno::EBUSY));
     world.dax.unbind(&cpu).expect("unbind");
     assert_eq!(world.dax.unbind(&cpu), Err(Errno::ENODEV));
-    assert!(
-        world.load(&cpu, W0, &Load { map: M, page: 3 }).is_err()
-            && fixture.pin(&cpu, W0, 3, 1).is_err()
-    );
     assert_eq!(world.dax.nrpages(&cpu, inode), 0);
+    let page_3 = Load { map: M, page: 3 };
+    assert_eq!(world.load(&cpu, W0, &page_3), Err(Failure::Died(Died::Sigbus)));
+    assert!(fixture.pin(&cpu, W0, 3, 1).is_err());
+    let read = Pread { file: fd(), page: 3, pages: 1 };
+    assert_eq!(world.pread(&cpu, W0, &read), Err(Errno::EIO.into()), "XFS is shut down");
     world.dax.truncate(&cpu, inode, 4).expect("a file can be cut while its device is away");
     world.dax.bind(&cpu).expect("bind");
     assert_eq!(world.load(&cpu, W0, &Load { map: M, page: 3 }), Ok(33));

@@ -3,7 +3,8 @@
 //! Two rules are tested where their steps can be parted: `gup-pte-recheck` and `gup-pmd-recheck` at the
 //! foot of `vm/gup_fast.rs`, `free-push` in `tests/pagemap.rs`. `entry-wait-key` and `iomap-lock` need an
 //! entry that is locked at the right moment, `request-folio` a mapping that goes at one, `zap-none-pmd` a zap in
-//! the middle of a PMD: the explorer's catalogue has them.
+//! the middle of a PMD, `unbind-order` and `fault-liveness` a fault in the middle of an unbind: the explorer's
+//! catalogue has them.
 //! The four orderings have no wrong value on this machine: the models of `pgmap-mm-weak` have them.
 //! `zap-clear` is in `tests/soft_offline.rs`, where one CPU after the other it does no harm; with store buffers
 //! the catalogue has that one, too.
@@ -15,9 +16,12 @@ use std::time::Duration;
 use common::*;
 use pgmap_mm::dax::InodeId;
 use pgmap_mm::warn::Complaint;
+use pgmap_mm::world::Return;
 use prim::poison::{Poison, Stopped};
 use prim::{Cpu, Lease, TaskId, catch_abandon};
-use program::op::{Align, Close, FdNo, FileRef, Layout, Load, Munmap, Pwrite, Unlink, Unpin};
+use program::op::{
+    Align, Close, FdNo, FileRef, Layout, Load, Munmap, Pread, Pwrite, Unlink, Unpin,
+};
 use program::rules::RULES;
 use program::{Era, Errno, Rules};
 
@@ -49,6 +53,9 @@ fn every_wrong_value_of_every_rule_has_a_test() {
         ("evict-wait", "none"),
         ("memunmap-wait", "off"),
         ("teardown-pages", "ignore"),
+        ("holder", "none"),
+        ("unbind-order", "zap-then-shutdown"),
+        ("fault-liveness", "translation"),
         ("request-folio", "by-inspection"),
         ("free-push", "before-settled"),
         ("idle-pred", "ref-zero"),
@@ -264,6 +271,33 @@ fn memunmap_that_does_not_wait_takes_the_pagemap_from_under_its_references() {
 }
 
 /// Truncate sleeps for the pinned page, which is faulted in again before the pin goes.
+/// What an unbind says of a page that is mapped, and what its file says then.
+fn unbind_of_a_mapped_page(rules: Rules) -> (Vec<Complaint>, Return) {
+    let fixture = Fixture::new(&COSY, rules);
+    let cpu = fixture.cpu(1);
+    fixture.file(&cpu, F, 2, Layout::Contiguous);
+    fixture.start(&cpu, W0, F, 2, Align::Odd);
+    assert_eq!(fixture.write(&cpu, W0, 1), Ok(0));
+    fixture.world.dax.unbind(&cpu).expect("unbind");
+    let said = fixture.take_complaints();
+    let read = Pread { file: FileRef::Fd(FdNo(0)), page: 1, pages: 1 };
+    (said, fixture.world.pread(&cpu, W0, &read))
+}
+
+#[test]
+fn a_holder_unmaps_what_goes_and_shuts_down() {
+    let rules = broken("teardown-pages=ignore");
+    assert_eq!(unbind_of_a_mapped_page(rules), (vec![], Err(Errno::EIO.into())));
+}
+
+#[test]
+fn without_a_holder_what_is_mapped_stays_so_and_the_file_system_goes_on_without_its_device() {
+    let mut rules = broken("teardown-pages=ignore");
+    rules.apply("holder=none").expect("a rule and a value of it");
+    let found = (vec![Complaint::UnplugMapped], Err(Errno::ENXIO.into()));
+    assert_eq!(unbind_of_a_mapped_page(rules), found);
+}
+
 fn refault_while_truncate_sleeps(rules: Rules, after_unpin: impl FnOnce(&Fixture)) {
     let (fixture, inode) = pinned(rules);
     let truncate = |cpu: &Cpu<'_>| fixture.world.dax.truncate(cpu, inode, 0);

@@ -10,6 +10,7 @@ use program::rules::ShareReset;
 use crate::dax::entry::{DaxEntry, Kind};
 use crate::dax::{Dax, InodeId};
 use crate::page::{Order, Pfn};
+use crate::pagemap::PagemapId;
 use crate::warn::{Complaint, warn_on};
 
 impl Dax {
@@ -17,12 +18,10 @@ impl Dax {
     pub(super) fn dax_associate_entry(
         &self,
         cpu: &Cpu<'_>,
-        inode: InodeId,
-        index: u32,
-        head: Pfn,
+        (inode, index): (InodeId, u32),
+        (head, pagemap): (Pfn, PagemapId),
         order: Order,
     ) {
-        let Some(pagemap) = self.pagemap() else { return };
         let memmap = &self.vm.pagemaps.memmap;
         for at in 0..order.pages() {
             let pfn = head.add(at);
@@ -44,6 +43,8 @@ impl Dax {
     /// Up to v6.18 an order-0 folio returned early and kept its `index`, which the next reader of
     /// `share` misread (B48).
     pub(super) fn dax_disassociate_entry(&self, cpu: &Cpu<'_>, entry: DaxEntry) {
+        // Without a device there is no struct page to let go of.
+        let Some(pagemap) = self.pagemap() else { return };
         let folio = match entry.kind() {
             Kind::None | Kind::Empty | Kind::Zero => return,
             Kind::Folio(head) => self.vm.pagemaps.memmap.folio(head),
@@ -54,9 +55,7 @@ impl Dax {
         }
         folio.set_mapping(None);
         if folio.is_large() {
-            if let Some(pagemap) = self.pagemap() {
-                self.vm.pagemaps.memmap.reset_order(folio, pagemap.0);
-            }
+            self.vm.pagemaps.memmap.reset_order(folio, pagemap.0);
         } else if self.vm.pagemaps.rules.share_reset == ShareReset::Cleared {
             folio.set_index_or_share(0);
         }

@@ -1,23 +1,24 @@
 //! `struct dax_device`: alive or not, who holds it, and taking it away (`drivers/dax/super.c`, K§5.6).
 //!
 //! Readers ask "alive?" inside an SRCU section; whoever kills the device clears the flag and waits for
-//! the sections. Unbind then runs in this order:
+//! the sections. Unbind runs in this order:
 //!
-//! 1. kill the device: no fault starts any more;
-//! 2. kill the pagemap: no page leaves zero any more;
-//! 3. unmap every file (the holder's failure notification);
-//! 4. `memunmap_pages`: wait for the pagemap's references, let the files forget their pages, remove.
+//! 1. tell the holder: XFS waits for whoever has a DAX entry locked, unmaps every file, and shuts itself down, after
+//!    which no fault of it is served; ext4 is no holder and is not told (`holder`, `unbind-order`);
+//! 2. kill the device: no address of it is given out any more (`fault-liveness` says what a fault does with one);
+//! 3. `memunmap_pages`: kill the pagemap, wait for its references, let the files forget their pages, remove.
 //!
-//! Up to v7.2 step 4 waits for no page (B31): a reference on an fsdax page does not hold the pagemap.
-//! With `teardown-pages=wait-idle` each folio in use holds one, so it does. Departure: files survive
-//! with their blocks, as after a remount; the struct pages they had are gone.
+//! Up to v7.3 step 3 waits for no page (B31): a reference on an fsdax page does not hold the pagemap.
+//! With `teardown-pages=wait-idle` each folio in use holds one, so it does. Departures: files survive
+//! with their blocks, as after a remount, while the struct pages they had are gone; and XFS freezes itself in step 1, so
+//! that a write fault waits there instead of meeting what a read fault meets.
 
 use core::mem::offset_of;
 use core::ops::Range;
 
 use prim::{AtomicU32, Cpu, Guarded, LockClass, RwSem, Srcu, SrcuGuard, plain, zeroed};
 use program::Errno;
-use program::rules::TeardownPages;
+use program::rules::{FaultLiveness, Holder, TeardownPages, UnbindOrder};
 
 use crate::dax::Dax;
 use crate::lock_order;
@@ -44,6 +45,8 @@ zeroed! {
         alive: AtomicU32,
         /// Pagemap + 1 while bound.
         pagemap: AtomicU32,
+        /// 1 when the file system has shut itself down (`xfs_is_shutdown`).
+        shutdown: AtomicU32,
     }
 }
 
@@ -67,17 +70,52 @@ impl DaxDevice {
     #[doc(alias = "run_dax")]
     pub(super) fn run(&self, pagemap: PagemapId) {
         self.pagemap.set(pagemap.0 + 1);
-        // Release: pairs with the acquire in dax_read_lock_alive.
+        self.shutdown.set(0);
+        // Release: pairs with the acquire in dax_read_lock.
         self.alive.set_release(1);
     }
 }
 
 impl Dax {
-    /// `dax_read_lock`, if the device is alive: it will not be taken away before the guard goes.
-    #[doc(alias = "dax_read_lock")]
-    pub(super) fn dax_read_lock_alive<'a>(&'a self, cpu: &'a Cpu<'_>) -> Option<SrcuGuard<'a>> {
+    /// `dax_read_lock` of a device that is alive: it will not be taken away before the guard goes.
+    ///
+    /// # Errors
+    /// `ENXIO` when it is dead.
+    pub(super) fn dax_read_lock<'a>(&'a self, cpu: &'a Cpu<'_>) -> Result<SrcuGuard<'a>, Errno> {
         let guard = self.device[0].srcu.read_lock(cpu);
-        (self.device[0].alive.read_acquire() == 1).then_some(guard)
+        (self.device[0].alive.read_acquire() == 1).then_some(guard).ok_or(Errno::ENXIO)
+    }
+
+    /// `dax_iomap_direct_access`, for a fault: the device answers. The pagemap of its pages, and what holds off the end
+    /// of the device for as long as a fault does so.
+    ///
+    /// # Errors
+    /// `ENXIO` when it is dead.
+    #[doc(alias = "dax_iomap_direct_access")]
+    pub(super) fn direct_access<'a>(
+        &'a self,
+        cpu: &'a Cpu<'_>,
+    ) -> Result<(PagemapId, Option<SrcuGuard<'a>>), Errno> {
+        let guard = self.dax_read_lock(cpu)?;
+        let pagemap = self.pagemap().ok_or(Errno::ENXIO)?;
+        let kept = match self.vm.pagemaps.rules.fault_liveness {
+            FaultLiveness::Translation => None,
+            FaultLiveness::Insertion => Some(guard),
+        };
+        Ok((pagemap, kept))
+    }
+
+    /// Whether the file system answers (`xfs_is_shutdown`).
+    ///
+    /// # Errors
+    /// `EIO` when it has shut itself down.
+    #[doc(alias = "xfs_is_shutdown")]
+    pub(super) fn not_shut_down(&self) -> Result<(), Errno> {
+        // Acquire: pairs with the release of the shutdown.
+        match self.device[0].shutdown.read_acquire() {
+            0 => Ok(()),
+            _ => Err(Errno::EIO),
+        }
     }
 
     /// The device's pagemap, while it is bound.
@@ -101,21 +139,47 @@ impl Dax {
         let _device = device.lock.write(cpu);
         let pagemap = device.pagemap().ok_or(Errno::ENODEV)?;
         let pagemaps = &self.vm.pagemaps;
+        match pagemaps.rules.holder {
+            Holder::Xfs => self.notify_failure(cpu),
+            Holder::None => {}
+        }
         device.alive.set(0);
         device.srcu.synchronize_srcu(cpu);
-        pagemaps.kill(cpu, pagemap);
-        for id in self.live_inodes() {
-            self.vm.unmap_mapping_pages(cpu, id.mapping(), self.whole_file());
-        }
         pagemaps.memunmap_pages(cpu, pagemap, || {
-            for id in self.live_inodes() {
-                match pagemaps.rules.teardown_pages {
-                    TeardownPages::WaitIdle => self.delete_entries(cpu, id, self.whole_file()),
-                    TeardownPages::Ignore => self.forget_entries(cpu, id),
-                }
-            }
+            let idle = match pagemaps.rules.teardown_pages {
+                TeardownPages::WaitIdle => true,
+                TeardownPages::Ignore => false,
+            };
+            self.live_inodes().for_each(|id| self.forget_entries(cpu, id, idle));
         });
         device.pagemap.set(0);
         Ok(())
+    }
+
+    /// `xfs_dax_notify_failure` of a device that is about to be removed (`MF_MEM_PRE_REMOVE`).
+    #[doc(alias = "xfs_dax_notify_failure")]
+    fn notify_failure(&self, cpu: &Cpu<'_>) {
+        // Release: pairs with the acquire of a fault, which asks with its entry locked. Who still finds the file system
+        // up is waited for there.
+        let shut_down = || self.device[0].shutdown.set_release(1);
+        match self.vm.pagemaps.rules.unbind_order {
+            UnbindOrder::ZapThenShutdown => {
+                self.unmap_files(cpu);
+                shut_down();
+            }
+            UnbindOrder::ShutdownThenZap => {
+                shut_down();
+                self.unmap_files(cpu);
+            }
+        }
+    }
+
+    /// `mf_dax_kill_procs` for every page of every file: whoever has its entry locked is through, and nobody maps it.
+    #[doc(alias = "mf_dax_kill_procs")]
+    fn unmap_files(&self, cpu: &Cpu<'_>) {
+        for id in self.live_inodes() {
+            self.scan_entries(cpu, id, self.whole_file(), |_| None::<()>);
+            self.vm.unmap_mapping_pages(cpu, id.mapping(), self.whole_file());
+        }
     }
 }

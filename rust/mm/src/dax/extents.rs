@@ -88,6 +88,7 @@ impl Dax {
         wanted: Access,
     ) -> Result<Extent, Errno> {
         if wanted == Access::Read {
+            self.not_shut_down()?;
             let _lock = self.inode(inode).extents_lock.read(cpu);
             return Ok(self.extent(inode, index));
         }
@@ -105,6 +106,7 @@ impl Dax {
         inode: InodeId,
         index: u32,
     ) -> Result<(Extent, Option<Iomap<'a>>), Errno> {
+        self.not_shut_down()?;
         let lock = self.inode(inode).extents_lock.write(cpu);
         let extent = match self.extent(inode, index) {
             written @ Extent::Written(_) => written,
@@ -121,6 +123,9 @@ impl Dax {
 
     /// `iomap_begin` for a PMD: the first frame, if the whole range lies in one aligned piece of blocks
     /// that need no zero page.
+    ///
+    /// # Errors
+    /// `EIO` when the file system is shut down.
     #[doc(alias = "iomap_begin")]
     pub(super) fn iomap_begin_huge(
         &self,
@@ -128,26 +133,27 @@ impl Dax {
         inode: InodeId,
         head: u32,
         wanted: Access,
-    ) -> Option<Pfn> {
+    ) -> Result<Option<Pfn>, Errno> {
+        self.not_shut_down()?;
         let _lock = self.inode(inode).extents_lock.write(cpu);
-        let first = self.extent(inode, head).block()?;
-        if !first.is_aligned(self.pmd_order()) {
-            return None;
-        }
+        let first = self.extent(inode, head).block();
+        let Some(first) = first.filter(|first| first.is_aligned(self.pmd_order())) else {
+            return Ok(None);
+        };
         let in_place = |at: &u32| {
             let extent = self.extent(inode, head + at);
             let usable = wanted == Access::Write || extent.written().is_some();
             usable && extent.block() == Some(first.add(*at))
         };
         if !(0..self.pmd_order().pages()).all(|at| in_place(&at)) {
-            return None;
+            return Ok(None);
         }
         for at in 0..self.pmd_order().pages() {
             if let Extent::Unwritten(pfn) = self.extent(inode, head + at) {
                 self.write_extent(inode, head + at, pfn);
             }
         }
-        Some(first)
+        Ok(Some(first))
     }
 
     /// Gives `count` blocks from file page `index` on, in one piece starting at a multiple of `align`.

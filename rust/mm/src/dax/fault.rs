@@ -3,13 +3,13 @@
 //! 1. `invalidate_lock` shared: nobody takes blocks away while we map one.
 //! 2. Beyond the end of the file: SIGBUS.
 //! 3. Grab the entry. From here to the unlock, this task owns the 0 -> 1 of the folio behind it.
-//! 4. Ask the filesystem for the block; ask the device whether it is alive.
+//! 4. Ask the file system for the block, unless it is shut down; ask the device whether it is alive.
 //! 5. Make the entry say so, and the pages a folio.
 //! 6. Take a reference, the legal 0 -> 1; map, which takes the mapping's own reference under the
 //!    page-table lock and would refuse a count of zero; drop the first.
 //!
 //! Net: mapped n times means refcount = mapcount = n plus what GUP holds; an entry alone holds nothing.
-//! Departure: the device's SRCU section covers the whole fault, not only the translation of the block.
+//! The device's SRCU section covers only the translation of the block (`fault-liveness`).
 
 use prim::Cpu;
 use program::op::Access;
@@ -19,7 +19,9 @@ use crate::dax::extents::Extent;
 use crate::dax::i_pages::Grabbed;
 use crate::dax::{Dax, InodeId};
 use crate::page::{Order, Pfn};
-use crate::vm::{Fault, FaultHandler, FileRange, Insert, VmFault};
+use crate::pagemap::PagemapId;
+use crate::vm::{Fault, FaultHandler, FileRange, Insert, Vm, VmFault};
+use crate::warn::{Complaint, warn_on};
 
 impl FaultHandler for Dax {
     #[doc(alias = "dax_iomap_pmd_fault")]
@@ -39,19 +41,17 @@ impl FaultHandler for Dax {
         if head + pages > self.inode(inode).size() {
             return Fault::Fallback;
         }
-        let _alive = match self.dax_read_lock_alive(cpu) {
-            Some(guard) => guard,
-            None => return Fault::Sigbus,
-        };
         let mut grabbed = match self.grab_mapping_entry(cpu, inode, head, self.pmd_order()) {
             Ok(grabbed) => grabbed,
             Err(fault) => return fault,
         };
         let outcome = match self.iomap_begin_huge(cpu, inode, head, fault.wanted) {
-            None => Fault::Fallback,
-            Some(pfn) => {
-                self.insert_real_entry(cpu, &mut grabbed, pfn, self.pmd_order(), fault.wanted);
-                self.map_owned(cpu, grabbed, pfn, |vm| vm.insert_huge(cpu, fault, pfn))
+            Err(_) => Fault::Sigbus,
+            Ok(None) => Fault::Fallback,
+            Ok(Some(pfn)) => {
+                let entry = (self.pmd_order(), fault.wanted);
+                let insert = |vm: &Vm| vm.insert_huge(cpu, fault, pfn);
+                self.map_block(cpu, &mut grabbed, pfn, entry, insert)
             }
         };
         self.unlock_entry(cpu, grabbed);
@@ -65,10 +65,6 @@ impl FaultHandler for Dax {
         if fault.pgoff >= self.inode(inode).size() {
             return Fault::Sigbus;
         }
-        let _alive = match self.dax_read_lock_alive(cpu) {
-            Some(guard) => guard,
-            None => return Fault::Sigbus,
-        };
         let mut grabbed = match self.grab_mapping_entry(cpu, inode, fault.pgoff, Order::PAGE) {
             Ok(grabbed) => grabbed,
             Err(fault) => return fault,
@@ -76,8 +72,9 @@ impl FaultHandler for Dax {
         let outcome = match self.iomap_begin(cpu, inode, fault.pgoff, fault.wanted) {
             Err(_) => Fault::Sigbus,
             Ok(Extent::Written(pfn)) => {
-                self.insert_real_entry(cpu, &mut grabbed, pfn, Order::PAGE, fault.wanted);
-                self.map_owned(cpu, grabbed, pfn, |vm| vm.insert_page(cpu, fault, pfn))
+                let entry = (Order::PAGE, fault.wanted);
+                let insert = |vm: &Vm| vm.insert_page(cpu, fault, pfn);
+                self.map_block(cpu, &mut grabbed, pfn, entry, insert)
             }
             Ok(Extent::Hole | Extent::Unwritten(_)) => self.load_hole(cpu, fault, &mut grabbed),
         };
@@ -99,6 +96,31 @@ impl Dax {
         Self::outcome(self.vm.insert_page(cpu, fault, Pfn::ZERO_PAGE))
     }
 
+    /// Steps 4 to 6 for a block (`dax_fault_iter`).
+    #[doc(alias = "dax_fault_iter")]
+    fn map_block(
+        &self,
+        cpu: &Cpu<'_>,
+        grabbed: &mut Grabbed,
+        pfn: Pfn,
+        (order, wanted): (Order, Access),
+        insert: impl FnOnce(&Vm) -> Insert,
+    ) -> Fault {
+        let Ok((pagemap, _kept)) = self.direct_access(cpu) else { return Fault::Sigbus };
+        self.insert_real_entry(cpu, grabbed, (pfn, pagemap), order, wanted);
+        self.map_owned(cpu, grabbed, (pfn, pagemap), insert)
+    }
+
+    /// Whether a fault still has struct pages to work on. Where the kernel would not come back, it is told, and the
+    /// fault fails.
+    fn struct_pages_are_there(&self, cpu: &Cpu<'_>, pfn: Pfn, pagemap: PagemapId) -> bool {
+        let there = self.pagemap() == Some(pagemap);
+        if !there {
+            warn_on(cpu, Complaint::FaultAfterUnplug, pfn, 0);
+        }
+        there
+    }
+
     /// `dax_insert_entry` for a block. An entry that already has a folio is kept, whatever its order;
     /// the zero page, if that is what others still see, is unmapped first.
     #[doc(alias = "dax_insert_entry")]
@@ -106,13 +128,16 @@ impl Dax {
         &self,
         cpu: &Cpu<'_>,
         grabbed: &mut Grabbed,
-        pfn: Pfn,
+        (pfn, pagemap): (Pfn, PagemapId),
         order: Order,
         wanted: Access,
     ) {
+        if !self.struct_pages_are_there(cpu, pfn, pagemap) {
+            return;
+        }
         let (inode, index) = (grabbed.inode, grabbed.index);
         let made = || {
-            self.dax_associate_entry(cpu, inode, index, pfn, order);
+            self.dax_associate_entry(cpu, (inode, index), (pfn, pagemap), order);
             DaxEntry::page(pfn, order)
         };
         let mut entry = match grabbed.entry.kind() {
@@ -134,20 +159,22 @@ impl Dax {
     fn map_owned(
         &self,
         cpu: &Cpu<'_>,
-        grabbed: Grabbed,
-        pfn: Pfn,
-        insert: impl FnOnce(&crate::vm::Vm) -> Insert,
+        grabbed: &Grabbed,
+        (pfn, pagemap): (Pfn, PagemapId),
+        insert: impl FnOnce(&Vm) -> Insert,
     ) -> Fault {
         debug_assert!(
             grabbed.entry.is_locked(),
             "only the entry's owner may take a page from zero to one"
         );
         let pagemaps = &self.vm.pagemaps;
-        let folio = pagemaps.memmap.folio(pfn);
-        let Some(pagemap) = self.pagemap().filter(|id| pagemaps.folio_get_owned(cpu, *id, folio))
-        else {
+        if !self.struct_pages_are_there(cpu, pfn, pagemap) {
             return Fault::Sigbus;
-        };
+        }
+        let folio = pagemaps.memmap.folio(pfn);
+        if !pagemaps.folio_get_owned(cpu, pagemap, folio) {
+            return Fault::Sigbus;
+        }
         debug_assert!(pagemaps.span(pagemap).contains(pfn));
         let outcome = Self::outcome(insert(&self.vm));
         pagemaps.folio_put_refs(cpu, folio, 1);

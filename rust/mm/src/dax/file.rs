@@ -163,7 +163,13 @@ impl Dax {
         let _io = inode.i_rwsem.read(cpu);
         let range = FileRange::of(page, pages).overlap(FileRange::of(0, inode.size()));
         for index in range.pages() {
-            each(self.iomap_begin(cpu, id, index, Access::Read)?);
+            let extent = self.iomap_begin(cpu, id, index, Access::Read)?;
+            // What has no contents is zero, whether the device answers or not.
+            let _alive = match extent {
+                Extent::Written(_) => Some(self.dax_read_lock(cpu)?),
+                Extent::Hole | Extent::Unwritten(_) => None,
+            };
+            each(extent);
         }
         Ok(range.len())
     }
@@ -190,6 +196,7 @@ impl Dax {
             // IOMAP_F_NEW: others may see the zero page here, and are to see what is written.
             self.invalidate_inode_page(cpu, id, index);
         }
+        let _alive = self.dax_read_lock(cpu)?;
         if let Some(pfn) = extent.written() {
             let memmap = &self.vm.pagemaps.memmap;
             memmap.contents(pfn).set(value(memmap.shadow_capture(pfn)));

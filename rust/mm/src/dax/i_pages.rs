@@ -240,6 +240,7 @@ impl Dax {
     }
 
     /// `__dax_invalidate_entry`: an unlocked entry goes, and lets go of its folio; who waits for it looks again.
+    #[doc(alias = "__dax_invalidate_entry")]
     fn delete_unlocked_entry(
         &self,
         cpu: &Cpu<'_>,
@@ -260,6 +261,7 @@ impl Dax {
     }
 
     /// `invalidate_inode_pages2_range`, for the page that a write has just given a block.
+    #[doc(alias = "invalidate_inode_pages2_range")]
     pub(super) fn invalidate_inode_page(&self, cpu: &Cpu<'_>, inode: InodeId, index: u32) {
         let (_, entry) = self.entry_at(inode, index);
         if entry == DaxEntry::NONE {
@@ -287,14 +289,24 @@ impl Dax {
         }
     }
 
-    /// Forgets every entry without touching a folio: the struct pages are gone (B50).
-    pub(super) fn forget_entries(&self, cpu: &Cpu<'_>, inode: InodeId) {
+    /// The struct pages of a file go, and every entry that nobody has locked: with `folios` it lets go of its folio
+    /// first, otherwise the struct pages are gone already as far as anybody cares (B50). Who has an entry locked finds
+    /// out for itself.
+    pub(super) fn forget_entries(&self, cpu: &Cpu<'_>, inode: InodeId, folios: bool) {
         let mut lock = self.inode(inode).i_pages.lock(cpu);
         for index in 0..lock.end {
-            self.slot(inode, index).forget();
-            wake_up_all(cpu, self.slot(inode, index));
+            let slot = self.slot(inode, index);
+            let entry = slot.load();
+            if entry == DaxEntry::NONE || entry.is_locked() {
+                continue;
+            }
+            if folios {
+                self.dax_disassociate_entry(cpu, entry);
+            }
+            slot.forget();
+            lock.nrpages -= self.order_of(entry.size()).pages();
+            wake_up_all(cpu, slot);
         }
-        lock.nrpages = 0;
     }
 
     /// Pages covered by entries; 0 after eviction.

@@ -218,6 +218,8 @@ impl Dax {
         if self.device[0].pagemap().is_some() {
             return Err(Errno::EBUSY);
         }
+        // A remount: no entry of before, and nobody in the middle of a fault of before.
+        self.live_inodes().for_each(|id| self.delete_entries(cpu, id, self.whole_file()));
         let pagemap = self.vm.pagemaps.memremap_pages(cpu, PagemapType::FsDax, self.span)?;
         self.device[0].run(pagemap);
         Ok(())

@@ -134,13 +134,17 @@ impl Pagemaps {
         let span = self.span(id);
         let counts = self.memmap.used(span).map(|pfn| self.memmap.folio(pfn));
         let busy = counts
-            .map(|folio| (folio.pfn(), folio.refcount()))
-            .find(|(_, count)| count.is_busy(own));
+            .map(|folio| (folio.pfn(), folio.refcount(), folio.mapcount()))
+            .find(|(_, count, _)| count.is_busy(own));
         if !self.maps[id.0].done.done() {
-            let pfn = busy.map_or(span.start, |(pfn, _)| pfn);
+            let pfn = busy.map_or(span.start, |(pfn, ..)| pfn);
             warn_on(cpu, Complaint::ReleasedEarly, pfn, self.ledger(id));
-        } else if let Some((pfn, count)) = busy {
-            warn_on(cpu, Complaint::UnplugBusy, pfn, count.into());
+        } else if let Some((pfn, count, mapped)) = busy {
+            let complaint = match count.is_busy(own + mapped) {
+                true => Complaint::UnplugBusy,
+                false => Complaint::UnplugMapped,
+            };
+            warn_on(cpu, complaint, pfn, count.into());
         }
     }
 

@@ -154,7 +154,7 @@ rules! {
     /// for idle. Of PTEs every kernel waits for the lock; of PMDs only when it unmaps a single folio.
     zap_none_pmd: ZapNonePmd = Skip ["K§15, K§16, B53"] {
         Skip: Recorded, "v6.15 and later; forced on 6.18, 7.2 and 7.3",
-            "mm/memory.c, zap_pmd_range; munmap held after the PMD was cleared: the truncate returns with r1";
+            "mm/memory.c, zap_pmd_range; forced recording C1_ext4_zap_trunc: munmap held after the PMD was cleared";
         Lock: Derived, "none", "a mend proposed by pgmap; the kernel does so when it unmaps a single folio";
     }
 
@@ -163,7 +163,7 @@ rules! {
     /// its page is taken from the file while it is mapped, or held.
     write_invalidate: WriteInvalidate = DeleteThenUnmap ["K§15, K§16, B54"] {
         DeleteThenUnmap: Recorded, "v6.15 and later; forced on 6.18, 7.2 and 7.3",
-            "mm/truncate.c, invalidate_inode_pages2_range, called by dax_iomap_iter for IOMAP_F_NEW";
+            "mm/truncate.c, invalidate_inode_pages2_range for IOMAP_F_NEW; forced recordings C2_*";
         ZeroOnly: Derived, "none", "a mend proposed by pgmap";
     }
 
@@ -205,6 +205,30 @@ rules! {
             "recordings *_unbind_ref; commit 27674ef6c73f";
         WaitIdle: Source, "up to v5.17, whose pages each hold a pagemap reference",
             "mm/memremap.c of v5.5: one put for every page, then the wait";
+    }
+
+    /// Who holds the device under the file system (`dax_holder_operations`). XFS is told that the device goes,
+    /// unmaps its files and shuts itself down; ext4 is not, and its mappings outlive the struct pages.
+    holder: Holder = Xfs ["K§5.6, K§14, K§16, B50, B55"] {
+        Xfs: Recorded, "XFS on every kernel; recorded on 6.16", "recording xfs_unbind_mounted_ref";
+        None: Recorded, "ext4 on every kernel; recorded on 6.16", "recording ext4_unbind_mounted_ref";
+    }
+
+    /// The order in which the holder unmaps its pages and shuts down. A read fault that comes in between succeeds, and
+    /// its mapping outlives the struct page. Says something with holder=xfs only.
+    unbind_order: UnbindOrder = ZapThenShutdown ["K§16, B56"] {
+        ZapThenShutdown: Recorded, "v6.15 and later; forced on 6.18, 7.2 and 7.3",
+            "fs/xfs/xfs_notify_failure.c; forced recording C5_xfs_before_shutdown";
+        ShutdownThenZap: Derived, "none", "a mend proposed by pgmap";
+    }
+
+    /// How long a fault holds off the end of the device (the SRCU section of dax_read_lock). Over the translation alone,
+    /// as in the kernel, an unbind may finish before the page is mapped: the fault then works on struct pages that are
+    /// gone. With holder=xfs the unbind waits for the fault's DAX entry, and so for the fault.
+    fault_liveness: FaultLiveness = Translation ["K§15, K§16, B55"] {
+        Translation: Recorded, "v6.15 and later; forced on 6.18, 7.2 and 7.3",
+            "fs/dax.c, dax_iomap_direct_access; forced recording C4_ext4_insert_entry";
+        Insertion: Derived, "none", "a mend proposed by pgmap";
     }
 
     /// How a page's pagemap reference, where pages hold one, is tied to its count. Raising the count first

@@ -96,6 +96,21 @@ values! {
         Ignore "ignore" "the struct pages go although somebody holds a reference",
         WaitIdle "wait-idle" "unbind sleeps until every page has its free count",
     }
+    /// Who holds the device, and is told that it goes.
+    Holder {
+        Xfs "xfs" "a file system that unmaps all of its pages and shuts down",
+        None "none" "nobody, as with ext4: what is mapped stays mapped",
+    }
+    /// What the holder does first when the device goes.
+    UnbindOrder {
+        ZapThenShutdown "zap-then-shutdown" "pages are unmapped, then the file system is shut down: in between a read faults again",
+        ShutdownThenZap "shutdown-then-zap" "the file system is shut down, then pages are unmapped: no fault comes after that",
+    }
+    /// How long a fault keeps the device from going.
+    FaultLiveness {
+        Translation "translation" "while it asks the device where the page is",
+        Insertion "insertion" "until the page is mapped",
+    }
     /// How a page that comes into use knows that it must take its pagemap reference.
     RequestFolio {
         OnTransition "on-transition" "by the step that takes its count from zero to one",
