@@ -4,8 +4,8 @@ use std::cell::Cell;
 use std::panic::Location;
 
 use pgmap_sched::{
-    Defect, Effect, Model, Object, Step, Task, Verb, Wait, WaitClass, choose, current, fail, point,
-    point_when, record, relax, settle, value,
+    Defect, Effect, Looks, Model, Object, Step, Task, Verb, Wait, WaitClass, choose, current, fail,
+    point, point_when, record, relax, settle, value,
 };
 
 use crate::face::{CONDS, Cond, Face, LOCKS, Lock, WORDS, Word};
@@ -75,7 +75,8 @@ impl Stage {
         let (owner, bit) = (&self.owners[lock.0], 1 << me.0);
         let asleep = || woken_at.is_some_and(|cond| self.asleep[cond.0].get() & bit != 0);
         let class = WaitClass::named(if woken_at.is_some() { "condition" } else { "lock" });
-        let wait = Wait { class, object: lock.0 as u64, owner: &|| owner.get() };
+        let looks = woken_at.map_or(Looks::AtItsObject, |cond| Looks::AlsoAt(object_at(cond)));
+        let wait = Wait { class, object: lock.0 as u64, owner: &|| owner.get(), looks };
         point_when(Stage::step(LOCK, object_of(lock), Effect::Write), wait, &|| {
             owner.get().is_none() && !asleep()
         });

@@ -4,13 +4,14 @@
 //! `PGMAP_RANDOM_PROGRAMS=100000` draws that many instead of the few that a test run can afford,
 //! `PGMAP_COMPARED_PROGRAMS=2000` compares that many.
 
+mod drawn;
+
 use std::cell::RefCell;
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 
+use drawn::{CALLS, change_a_rule, draw};
 use pgmap_explore::{ExploredWorld, Finding, Scenario};
 use pgmap_prim::SplitMix64;
-use pgmap_program::rules::RULES;
 use pgmap_program::{Era, Memory, Program, TlbRefill};
 use pgmap_sched::{
     Control, Defect, Ended, Explorer, Failure, Judgement, Model, Outcome, Plan, Schedule, Task,
@@ -40,63 +41,6 @@ impl Model for Told<'_> {
     }
 }
 
-const SET_UP: &[&str] = &[
-    "mmap 0 f 0 2 rw shared",
-    "mmap 0 f 0 2 rw shared odd",
-    "mmap 0 h 0 4 rw shared",
-    "w 0 0",
-    "w 0 0 2",
-    "pin 0 0",
-    "get 0 1",
-    "pipe 0",
-    "vmsplice 0 0 0 1",
-    "dev_alloc 0 1",
-    "open 0 f rw",
-    "pin 0 0 2",
-];
-const CALLS: &[&str] = &[
-    "w 0 0",
-    "r 0 0",
-    "w 0 1",
-    "w 0 0 2",
-    "pin 0 0",
-    "pin 0 0 2",
-    "get 0 0",
-    "unpin",
-    "unpin",
-    "dma_write",
-    "dma_read",
-    "munmap 0",
-    "ftruncate f 0",
-    "ftruncate f 1",
-    "ftruncate f 2",
-    "ftruncate h 0",
-    "ftruncate h 4",
-    "punch f 0 1",
-    "punch h 1 1",
-    "zerorange f 0 1",
-    "pwrite f 0 1",
-    "pwrite h 0 2",
-    "pread f 0 1",
-    "unlink f",
-    "unlink h",
-    "exit",
-    "pipe 0",
-    "vmsplice 0 0 0 1",
-    "drain 0 1",
-    "tee 0 0 1",
-    "dev_alloc 0 1",
-    "dev_alloc 0 2",
-    "dev_get 0",
-    "dev_put 0",
-    "madvise 0 dontneed 0",
-    "close 0",
-    "unbind",
-    "mmap 0 f 0 2 rw shared",
-    "pvmread w0 0 0 1",
-    "fork 3",
-];
-
 #[test]
 fn every_call_is_one() {
     // What never parses would never be drawn, in silence.
@@ -109,35 +53,6 @@ fn every_call_is_one() {
     }
 }
 
-/// A program that parses, from the lines that do; each worker calls at most so often.
-fn draw(random: &mut SplitMix64, most: u32) -> String {
-    let workers = 2 + random.below(2);
-    let mut text = String::from("file f 2\nfile h 4 huge\n");
-    if random.below(2) == 0 {
-        text.push_str("file g 8\n");
-    }
-    let mut add = |line: String| {
-        let longer = format!("{text}{line}\n");
-        if Program::parse(&longer).is_ok() {
-            text = longer;
-        }
-    };
-    for _ in 0..random.below(7) {
-        let call = SET_UP[random.below(SET_UP.len() as u32) as usize];
-        add(format!("w{} {call}", random.below(workers)));
-    }
-    add("start".to_owned());
-    for worker in 0..workers {
-        for _ in 0..1 + random.below(most) {
-            let mut line = String::new();
-            let call = CALLS[random.below(CALLS.len() as u32) as usize];
-            let _ = write!(line, "w{worker} {call}");
-            add(line);
-        }
-    }
-    text
-}
-
 /// The sound era, the faithful one, or one wrong rule.
 fn rules(scenario: &mut Scenario, random: &mut SplitMix64) {
     match random.below(4) {
@@ -148,12 +63,6 @@ fn rules(scenario: &mut Scenario, random: &mut SplitMix64) {
         1 => change_a_rule(scenario, random),
         _ => {}
     }
-}
-
-fn change_a_rule(scenario: &mut Scenario, random: &mut SplitMix64) {
-    let rule = &RULES[random.below(RULES.len() as u32) as usize];
-    let value = rule.values[random.below(rule.values.len() as u32) as usize].name;
-    scenario.rules.set(rule.name, value).expect("a value of the rule");
 }
 
 fn resident_kib() -> u64 {

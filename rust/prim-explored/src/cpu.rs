@@ -4,10 +4,10 @@
 
 use core::{cell::Cell, fmt, marker::PhantomData, panic::Location, time::Duration};
 
-use pgmap_sched::{self as sched, Defect, Effect};
+use pgmap_sched::{self as sched, Defect, Effect, Looks};
 
 use crate::{
-    AtomicUsize, CpuId, Lease, LockClass, Machine, Poison, Signal, Tally, TaskId, WaitClass,
+    AtomicUsize, CpuId, Lease, LockClass, Machine, Poison, Signal, Sleep, Tally, TaskId, WaitClass,
     Waiter, Warn, WarnRecord, code,
     guard::{self, AccessGuard, IrqGuard, LeafSection, RcuGuard},
     lock::order::HeldLocks,
@@ -256,6 +256,14 @@ impl<'m> Cpu<'m> {
     pub(crate) fn note_signal(&self, site: Site) {
         if step::in_task() {
             step::record(verb::SIGNAL_PENDING, Effect::Read, object::signal(self.id), site);
+        }
+    }
+
+    /// What a sleep looks at besides what it sleeps for.
+    pub(crate) fn looks_of_sleep(&self, sleep: Sleep) -> Looks {
+        match sleep {
+            Sleep::Interruptible => Looks::AlsoAt(object::signal(self.id)),
+            Sleep::Uninterruptible => Looks::AtItsObject,
         }
     }
 

@@ -1,6 +1,6 @@
 //! Steps before which the task's own stores drain: locked instructions, and waits.
 
-use pgmap_sched::{Effect, Step, Task, Verb, Wait};
+use pgmap_sched::{Effect, Looks, Step, Task, Verb, Wait};
 
 use crate::{
     Cpu, WaitClass, object,
@@ -24,6 +24,8 @@ pub(crate) struct Until<'a> {
     /// Signature of who can end the wait, asked while it lasts; 0 if nobody knows.
     pub(crate) owner: &'a dyn Fn() -> u32,
     pub(crate) ready: &'a dyn Fn() -> bool,
+    /// What it looks at besides the object of the step.
+    pub(crate) looks: Looks,
 }
 
 /// A step that is not enabled until its condition holds. Outside a run nobody else can make it hold: the
@@ -32,7 +34,8 @@ pub(crate) fn point_when(cpu: &Cpu<'_>, then: Step, until: &Until<'_>) {
     if in_task() {
         store_buffer::drain_own(then.site);
         let owner: &dyn Fn() -> Option<Task> = &|| cpu.machine().runner((until.owner)());
-        let wait = Wait { class: wait_class::number(until.class), object: until.object, owner };
+        let (class, object, looks) = (wait_class::number(until.class), until.object, until.looks);
+        let wait = Wait { class, object, owner, looks };
         step::wait(then, wait, until.ready);
     } else if !(until.ready)() {
         cpu.hang(until.class, until.object, (until.owner)());

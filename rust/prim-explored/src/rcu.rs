@@ -15,7 +15,7 @@
 
 use core::panic::Location;
 
-use pgmap_sched::{self as sched, Effect, Step, Verb};
+use pgmap_sched::{self as sched, Effect, Looks, Step, Verb};
 
 use crate::{
     Cpu, Machine, WaitClass, Warn, code,
@@ -90,12 +90,16 @@ fn wait(cpu: &Cpu<'_>, verb: Verb, whom: &Waiters, site: Site) -> Crossed {
             object: found[0].slot as u64,
             owner: &|| first().map_or(0, |it| it.slot as u32 + 1),
             ready: &|| first().is_none(),
+            // Each section that ends reads it.
+            looks: Looks::AtItsObject,
         };
         drained::point_when(cpu, step, &until);
         found.iter().filter_map(|it| it.runner).for_each(|task| stores.note(task));
     }
     if step::in_task() && !stores.landed() {
-        step::wait_for(step, WaitClass::event("stores in flight"), &|| stores.landed());
+        step::wait_for(step, WaitClass::event("stores in flight"), Looks::Anywhere, &|| {
+            stores.landed()
+        });
     }
     Crossed(!found.is_empty())
 }

@@ -108,6 +108,7 @@ fn go_to_sleep(
         object: waiting.object,
         owner: &|| waiting.owner,
         ready: &ready,
+        looks: cpu.looks_of_sleep(sleep),
     };
     drained::point_when(cpu, step, &until);
     if interruptible {

@@ -3,7 +3,7 @@
 //! Every step first lets the task's read-side sections arrive (`section.rs`). Outside a run, and while a
 //! task unwinds (its guards let go, and nobody may run in between), operations are direct.
 
-use pgmap_sched::{self as sched, Effect, Object, Step, Task, Verb, Wait};
+use pgmap_sched::{self as sched, Effect, Looks, Object, Step, Task, Verb, Wait};
 
 use crate::{
     WaitClass, in_use, object,
@@ -62,8 +62,8 @@ pub(crate) fn wait(step: Step, wait: Wait<'_>, ready: &dyn Fn() -> bool) {
 }
 
 /// A step about store buffers that is not enabled until its condition holds.
-pub(crate) fn wait_for(step: Step, class: WaitClass, ready: &dyn Fn() -> bool) {
-    wait(step, Wait::unowned(wait_class::number(class), step.object.0), ready);
+pub(crate) fn wait_for(step: Step, class: WaitClass, looks: Looks, ready: &dyn Fn() -> bool) {
+    wait(step, Wait::unowned(wait_class::number(class), step.object.0, looks), ready);
 }
 
 /// What a task that waits will do. Caller: [`in_task`].

@@ -38,7 +38,7 @@ use core::cell::{Cell, RefCell};
 use core::panic::Location;
 use std::collections::VecDeque;
 
-use pgmap_sched::{self as sched, Effect, MOST_TASKS, Step, Task, Verb};
+use pgmap_sched::{self as sched, Effect, Looks, MOST_TASKS, Step, Task, Verb};
 
 use crate::{
     WaitClass, hardware, in_use, object,
@@ -287,7 +287,8 @@ fn empty(me: usize, site: Site) {
         return;
     }
     let step = Step { verb: verb::SMP_MB, object: object::buffer(me), effect: Effect::Read, site };
-    step::wait_for(step, WaitClass::event("store buffer"), &|| !pending(me));
+    let class = WaitClass::event("store buffer");
+    step::wait_for(step, class, Looks::AtItsObject, &|| !pending(me));
     BUFFERS.with(|buffers| buffers[me].known.set(buffers[me].drained.get()));
 }
 
@@ -341,7 +342,8 @@ pub fn drain(owner: Task) {
     };
     loop {
         let next = BUFFERS.with(|buffers| buffers[owner].stores.borrow().front().map(Store::step));
-        step::wait_for(next.unwrap_or(nothing), WaitClass::event("a store"), &|| pending(owner));
+        let (class, looks) = (WaitClass::event("a store"), Looks::AlsoAt(object::buffer(owner)));
+        step::wait_for(next.unwrap_or(nothing), class, looks, &|| pending(owner));
         let Some(store) = pop(owner) else { return };
         match store.what {
             What::Word { bytes, value } => {

@@ -22,9 +22,9 @@ use crate::history::History;
 use crate::journal::Journal;
 use crate::log::{Event, Kind};
 use crate::model::Identity;
-use crate::place::{Place, State, Turn, spin};
+use crate::place::{Place, State, Turn, spin, tasks_of};
 use crate::runtime::Sleep;
-use crate::step::{Effect, MOST_TASKS, Step, Task};
+use crate::step::{Effect, Looks, MOST_TASKS, Step, Task};
 use crate::storm::{STREAK, Storm};
 
 /// Events of a task's own, as words for its hash.
@@ -71,7 +71,7 @@ pub(crate) struct Engine {
 
     pub(crate) guide: Led,
     pub(crate) journal: Journal,
-    /// Someone looks at events: the journal, the storm watch or the guide.
+    /// Someone looks at events: the journal or the storm watch.
     watched: bool,
     /// The guide does.
     records_accesses: bool,
@@ -168,7 +168,7 @@ impl Engine {
 
     /// Decides whether events are looked at one by one.
     pub(crate) fn watch(&mut self) {
-        self.watched = self.journal.open() || self.storm.alone() || self.records_accesses;
+        self.watched = self.journal.open() || self.storm.alone();
     }
 
     /// Whether the guide is told what steps do to objects.
@@ -179,7 +179,15 @@ impl Engine {
 
     pub(crate) fn record_accesses(&mut self, on: bool) {
         self.records_accesses = on;
-        self.watch();
+    }
+
+    /// What each waiting task waits for: its step, and what the wait looks at besides.
+    pub(crate) fn waits(&self) -> impl Iterator<Item = (Task, Step, Looks)> {
+        tasks_of(self.held).filter_map(|task| {
+            let Place { state, step, sleep } = self.place(task);
+            let looks = sleep.as_ref().filter(|_| *state == State::Waiting)?.looks;
+            Some((task, *step, looks))
+        })
     }
 
     pub(crate) fn current(&self) -> Task {
@@ -372,6 +380,10 @@ impl Engine {
         }
         let me = self.current();
         self.history.commit(me, &self.places[usize::from(me.0)].step);
+        if self.records_accesses {
+            let Step { object, effect, .. } = self.place(me).step;
+            self.touch(object, effect);
+        }
         if self.watched {
             self.observe(me);
         }
@@ -396,7 +408,6 @@ impl Engine {
     #[cold]
     fn observe(&mut self, task: Task) {
         let step = self.place(task).step;
-        self.touch(step.object, step.effect);
         let index = self.history.events() - 1;
         let kind = if self.flight == Flight::Record { Kind::Record } else { Kind::Step };
         let values = self.journal.step(index, task, &step, kind);

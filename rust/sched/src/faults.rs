@@ -12,4 +12,14 @@ pub(crate) struct Faults {
 pub(crate) struct Tree {
     /// The cache compares states reached with different numbers of preemptions.
     pub(crate) forgets_preemptions: bool,
+    /// The cache takes states for equal that differ in who was there last.
+    pub(crate) forgets_task: bool,
+    /// What tasks wait for counts for nothing.
+    pub(crate) forgets_waits: bool,
+    /// What others do later than right after a step counts for nothing.
+    pub(crate) forgets_what_is_ahead: bool,
+    /// A read and a write of the same object are taken to commute.
+    pub(crate) reads_commute: bool,
+    /// No preemption is left out.
+    pub(crate) leaves_nothing_out: bool,
 }

@@ -19,13 +19,14 @@
 //! | `explorer` | runs one execution, for all who want executions |
 //! | `engine`, `place`, `guide`, `decide`, `paid`, `journal` | one execution: its state, who goes on, what is written down |
 //! | `history`, `hash` | happens-before as a signature |
-//! | `tree`, `cache`, [`search`] | all executions within a bound |
+//! | `tree`, `cache`, `ahead`, [`search`] | all executions within a bound |
 //! | `dpor` | one execution of each class, without a bound |
 //! | [`schedule`], `wire`, `script`, [`log`], [`replay`] | one execution again |
 //! | [`strategy`], [`sample`], [`coverage`] | executions drawn at random, and how much they have shown |
 //! | `storm` | retries that get nowhere: a state that comes back |
 //! | `clock`, [`control`], `splitmix` | when the caller is asked whether to go on, and what it says; luck that can be repeated |
 
+mod ahead;
 mod cache;
 mod clock;
 pub mod control;
@@ -85,6 +86,6 @@ pub use schedule::{Departure, Payment, Schedule};
 pub use script::{Divergence, Sight};
 pub use search::{Doubt, Judgement, Limit, Outcome, Plan, Progress, Stats};
 pub use splitmix::SplitMix64;
-pub use step::{Effect, MOST_TASKS, Object, Step, Task, Verb, Wait, WaitClass};
+pub use step::{Effect, Looks, MOST_TASKS, Object, Step, Task, Verb, Wait, WaitClass};
 pub use strategy::{BadStrategy, Profile, Strategy};
 pub use wire::BadSchedule;

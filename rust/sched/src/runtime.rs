@@ -21,7 +21,7 @@ use crate::coroutine;
 use crate::engine::Engine;
 use crate::failure::Defect;
 use crate::place::Turn;
-use crate::step::{Effect, Object, Step, Task, Wait, WaitClass};
+use crate::step::{Effect, Looks, Object, Step, Task, Wait, WaitClass};
 
 thread_local! {
     static ENGINE: Cell<*mut Engine> = const { Cell::new(ptr::null_mut()) };
@@ -122,7 +122,7 @@ pub fn point(step: Step) {
 /// The scheduler asks `ready` at its decisions, possibly often and from any stack; it must only
 /// look (points inside it do nothing) and depend on shared state alone. What it looks at besides the
 /// step's object is to be [`record`]ed or [`touch`]ed after the step, and others must not make it false again: the
-/// search without a bound relies on that. Outside a run this does nothing, whatever `ready` says.
+/// search without a bound relies on that. Searches within bounds rely on what the wait says it looks at. Outside a run this does nothing, whatever `ready` says.
 #[inline]
 pub fn point_when(step: Step, wait: Wait<'_>, ready: &dyn Fn() -> bool) {
     let sleep = Sleep::new(wait, ready);
@@ -240,6 +240,7 @@ pub fn intern(address: usize) -> Object {
 pub(crate) struct Sleep {
     pub(crate) class: WaitClass,
     pub(crate) object: u64,
+    pub(crate) looks: Looks,
     owner: NonNull<dyn Fn() -> Option<Task>>,
     ready: NonNull<dyn Fn() -> bool>,
 }
@@ -251,6 +252,7 @@ impl Sleep {
         Sleep {
             class: wait.class,
             object: wait.object,
+            looks: wait.looks,
             // SAFETY: only the lifetime changes; `Sleep` is used while the lender is suspended.
             owner: unsafe {
                 core::mem::transmute::<

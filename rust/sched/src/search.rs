@@ -252,11 +252,11 @@ impl Explorer {
             }
             return cut;
         }
-        let tree = Tree::new(stats.bound.unwrap_or(u32::MAX), plan.cache_bytes);
+        let tree = Tree::new(stats.bound.unwrap_or(u32::MAX), plan.cache_bytes, model.tasks());
         let tree = Rc::new(RefCell::new(tree));
         #[cfg(test)]
         {
-            tree.borrow_mut().faults = self.faults.tree;
+            tree.borrow_mut().set_faults(self.faults.tree);
         }
         self.go_through(model, &tree, left, stats, clock, judge, progress)
     }

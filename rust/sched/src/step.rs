@@ -71,6 +71,16 @@ impl core::fmt::Display for WaitClass {
     }
 }
 
+/// What the condition of a wait looks at besides the object of its step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Looks {
+    AtItsObject,
+    /// And this one.
+    AlsoAt(Object),
+    /// Nobody can say. Then everybody has to do with it.
+    Anywhere,
+}
+
 /// What a task waits for, in the words of the wait-for graph.
 ///
 /// `owner` is asked when a deadlock is reported, not when the wait begins: a lock changes hands
@@ -80,13 +90,14 @@ pub struct Wait<'a> {
     pub class: WaitClass,
     pub object: u64,
     pub owner: &'a dyn Fn() -> Option<Task>,
+    pub looks: Looks,
 }
 
 impl<'a> Wait<'a> {
     /// A wait that no task in particular can end.
     #[must_use]
-    pub fn unowned(class: WaitClass, object: u64) -> Self {
-        Wait { class, object, owner: &|| None }
+    pub fn unowned(class: WaitClass, object: u64, looks: Looks) -> Self {
+        Wait { class, object, owner: &|| None, looks }
     }
 }
 

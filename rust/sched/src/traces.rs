@@ -1,77 +1,146 @@
-//! The cache loses no behaviour: over random programs, the executions that it leaves show the
-//! same complete traces (signatures of happens-before) and the same final states as all of them.
+//! The search within a bound loses no behaviour and makes none dearer: over random programs, the executions
+//! that it leaves show, at each bound, the same complete traces (signatures of happens-before), the same final states
+//! and the same failures as all of them.
 
 use std::collections::{BTreeSet, HashSet};
 
 use crate::control::Control;
 use crate::explorer::Explorer;
+use crate::faults::Tree as Faults;
+use crate::model::Model;
 use crate::search::{Judgement, Outcome, Plan, Stats};
+use crate::toy::buffered::buffered_toy;
 use crate::toy::random::random_toy;
-use crate::toy::{brute, cached};
+use crate::toy::wide::wide_toy;
+use crate::toy::{Toy, brute, cached};
 
-const PROGRAMS: u64 = 90;
 const BOUNDS: [Option<u32>; 4] = [Some(0), Some(1), Some(2), Some(3)];
 
-/// What a search showed: traces, final states, and the numbers of its last bound.
+/// What a search showed, and the numbers of its last bound.
 struct Shown {
     traces: HashSet<u128>,
     finals: BTreeSet<Vec<u64>>,
+    failures: BTreeSet<String>,
     last: Stats,
 }
 
-fn explore(seed: u64, plan: &Plan, forgets_preemptions: bool) -> Shown {
-    let mut toy = random_toy(seed);
+/// Random programs of one kind.
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    /// Steps on single words.
+    Plain,
+    /// Steps on several words, waits for others than their own, failures in the midst of an execution.
+    Wide,
+    /// Stores that wait, at a price.
+    Buffered,
+}
+
+const KINDS: [(Kind, u64); 3] = [(Kind::Plain, 600), (Kind::Wide, 600), (Kind::Buffered, 400)];
+
+fn explore(kind: Kind, seed: u64, plan: &Plan, faults: Faults) -> Shown {
+    let toy = |toy: Toy| run(toy, |toy| toy.finals.take(), plan, faults);
+    match kind {
+        Kind::Plain => toy(random_toy(seed)),
+        Kind::Wide => toy(wide_toy(seed)),
+        Kind::Buffered => run(buffered_toy(seed), |toy| toy.finals.take(), plan, faults),
+    }
+}
+
+fn run<M: Model>(
+    mut model: M,
+    finals: impl Fn(&M) -> BTreeSet<Vec<u64>>,
+    plan: &Plan,
+    faults: Faults,
+) -> Shown {
     let mut explorer = Explorer::new();
-    explorer.faults.tree.forgets_preemptions = forgets_preemptions;
-    let outcome =
-        explorer.search(&mut toy, plan, &mut |_, _| Judgement::Continue, &mut |_| Control::Go);
-    assert!(matches!(outcome, Outcome::Exhausted { .. }), "program {seed}: {outcome:?}");
+    explorer.faults.tree = faults;
+    let mut failures = BTreeSet::new();
+    let mut judge = |failure: &_, _: &_| {
+        failures.insert(format!("{failure:?}"));
+        Judgement::Continue
+    };
+    let outcome = explorer.search(&mut model, plan, &mut judge, &mut |_| Control::Go);
+    assert!(matches!(outcome, Outcome::Exhausted { .. }), "{outcome:?}");
     let last = outcome.stats().last().expect("a bound").clone();
-    Shown { traces: explorer.ends, finals: toy.finals.into_inner(), last }
+    Shown { traces: explorer.ends, finals: finals(&model), failures, last }
 }
 
 #[test]
-fn the_cache_loses_no_trace_and_no_final_state() {
-    let (mut all, mut left, mut failures) = (0, 0, 0);
-    for seed in 0..PROGRAMS {
-        for bound in BOUNDS {
-            let whole = explore(seed, &brute(bound), false);
-            let pruned = explore(seed, &cached(bound), false);
-            assert!(whole.traces == pruned.traces, "program {seed}, bound {bound:?}: traces");
-            assert!(whole.finals == pruned.finals, "program {seed}, bound {bound:?}: finals");
-            assert_eq!(whole.last.failures > 0, pruned.last.failures > 0);
-            assert_eq!(pruned.last.refused, 0);
-            all += whole.last.schedules;
-            left += pruned.last.schedules;
-            failures += pruned.last.failures;
+fn within_a_bound_no_trace_no_final_state_and_no_failure_is_lost() {
+    for (kind, programs) in KINDS {
+        let (mut all, mut known, mut left, mut failures) = (0, 0, 0, 0);
+        for seed in 0..programs {
+            for bound in BOUNDS {
+                let whole = explore(kind, seed, &brute(bound), Faults::default());
+                let some = explore(kind, seed, &cached(bound), Faults::default());
+                let what = format!("{kind:?} {seed}, bound {bound:?}");
+                assert!(whole.traces == some.traces, "{what}: traces");
+                assert!(whole.finals == some.finals, "{what}: finals");
+                assert!(whole.failures == some.failures, "{what}: failures");
+                assert_eq!(some.last.refused, 0);
+                let cache_alone = Faults { leaves_nothing_out: true, ..Faults::default() };
+                let cache_alone = explore(kind, seed, &cached(bound), cache_alone).last;
+                all += whole.last.schedules;
+                known += cache_alone.schedules + cache_alone.pruned;
+                left += some.last.schedules + some.last.pruned;
+                failures += some.failures.len();
+            }
         }
+        // The comparison means something: there was much to leave out, and some programs did fail.
+        assert!(left < known && left < all, "{kind:?}: {left}, {known} of {all}");
+        assert!(failures > 0 || matches!(kind, Kind::Buffered), "{kind:?}");
     }
-    // The comparison means something: the cache did cut, and some programs did get stuck.
-    assert!(left * 3 < all, "{left} of {all}");
-    assert!(failures > 0);
+}
+
+/// Of how many programs a fault loses traces or failures.
+fn harm(kind: Kind, faults: Faults) -> usize {
+    let loses = |&seed: &u64| {
+        [Some(1), Some(2)].into_iter().any(|bound| {
+            let right = explore(kind, seed, &cached(bound), Faults::default());
+            let wrong = explore(kind, seed, &cached(bound), faults);
+            right.traces.len() > wrong.traces.len() || right.failures != wrong.failures
+        })
+    };
+    (0..100).filter(loses).count()
 }
 
 #[test]
 fn a_cache_that_forgets_the_preemptions_spent_loses_traces() {
-    let lost = (0..PROGRAMS).any(|seed| {
-        [Some(1), Some(2)].into_iter().any(|bound| {
-            let whole = explore(seed, &brute(bound), false);
-            let pruned = explore(seed, &cached(bound), true);
-            whole.traces.len() > pruned.traces.len()
-        })
-    });
-    assert!(lost);
+    assert!(harm(Kind::Plain, Faults { forgets_preemptions: true, ..Faults::default() }) > 0);
+}
+
+#[test]
+fn a_cache_that_forgets_who_was_there_last_loses_traces() {
+    assert!(harm(Kind::Plain, Faults { forgets_task: true, ..Faults::default() }) > 0);
+}
+
+#[test]
+fn a_read_that_is_taken_to_commute_with_a_write_loses_traces() {
+    assert!(harm(Kind::Plain, Faults { reads_commute: true, ..Faults::default() }) > 0);
+}
+
+#[test]
+fn what_others_do_later_than_right_after_a_step_counts() {
+    let faults = Faults { forgets_what_is_ahead: true, ..Faults::default() };
+    assert!(harm(Kind::Plain, faults) > 0);
+}
+
+#[test]
+fn what_others_wait_for_counts() {
+    let faults = Faults { forgets_waits: true, ..Faults::default() };
+    let harm = [Kind::Plain, Kind::Wide, Kind::Buffered].map(|kind| harm(kind, faults));
+    assert!(harm.iter().any(|&harm| harm > 0), "{harm:?}");
 }
 
 #[test]
 fn a_cache_with_room_for_little_still_covers_everything() {
-    let tiny = |bound| Plan { cache_bytes: 256, ..brute(bound) };
+    let tiny = |bound| Plan { cache_bytes: 512, ..brute(bound) };
     let mut refused = 0;
     for seed in 0..20 {
-        let whole = explore(seed, &brute(Some(2)), false);
-        let pruned = explore(seed, &tiny(Some(2)), false);
-        assert_eq!(whole.traces, pruned.traces);
-        refused += pruned.last.refused;
+        let whole = explore(Kind::Plain, seed, &brute(Some(2)), Faults::default());
+        let some = explore(Kind::Plain, seed, &tiny(Some(2)), Faults::default());
+        assert_eq!(whole.traces, some.traces);
+        refused += some.last.refused;
     }
     assert!(refused > 0);
 }

@@ -1,34 +1,43 @@
 //! All executions within a bound, depth first.
 //!
-//! The search tree is kept as the path to where the search stands: one node per decision that had an alternative,
+//! The search tree is kept as the path to where the search stands: one node per decision,
 //! with the alternatives that have not been tried. An execution repeats the choices of the path and goes on
 //! from there, leaving a node at each new decision.
 //!
-//! Beyond the replayed part of the path, a decision first asks the cache, also one
+//! Two things cut the tree, and neither loses a behaviour or makes one dearer.
+//!
+//! **What is known.** Beyond the replayed part of the path, a decision first asks the cache, also one
 //! that has a single candidate because the current task cannot go on. Its key is the signature
 //! of the past, the current task and whether leaving it is free; its value the fewest preemptions
 //! spent on the way. Equal signatures mean equal states, and the steps the tasks are at are a
 //! function of the state, so they need not be in the key. From equal keys the same continuations
 //! are open to whoever has spent as little or less, hence the second visitor can be cut: any
 //! execution through it has a twin, with the same events in an order that differs only by commuting
-//! ones, through the first. Sleep sets would not do here. They omit an order because an equivalent
+//! ones, through the first.
+//!
+//! **What comes to the same.** A task that could go on is left only before a step that others have to do with: see
+//! `ahead`, which also says why. Sleep sets would not do here. They omit an order because an equivalent
 //! one is explored elsewhere, but that one may need more preemptions than the bound allows, and is
 //! then explored nowhere. Without a bound they do, and there is no cache: see `dpor`.
+//!
+//! Without room for the cache nothing is cut, and every execution is run: that is what others are compared with.
 
+use crate::ahead::{Accesses, Ahead, Numbers};
 use crate::cache::{Cache, Visit};
 use crate::decide::Decision;
 use crate::engine::Engine;
+use crate::failure::Failure;
 use crate::guide::{End, Guide};
 use crate::hash::mix;
 use crate::place::tasks_of;
 use crate::search::{Exhaustive, States};
-use crate::step::Task;
+use crate::step::{Effect, Looks, Object, Task};
 
 /// What a decision was about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Branch {
-    /// Which task goes on; `untried` is a mask. `paid`: all but the first cost a preemption.
-    Task { chosen: Task, untried: u16, tried: u8, paid: bool },
+    /// Which task goes on; `untried` is a mask. `paid`: all but the first cost a preemption. `state`: its key.
+    Task { chosen: Task, untried: u16, tried: u8, paid: bool, state: u128 },
     /// A choice among `of`; the values up to `chosen` have been tried. `paid`: all but 0 cost.
     Choice { chosen: u32, of: u32, paid: bool },
 }
@@ -48,20 +57,25 @@ pub(crate) struct Tree {
     /// The next node of the path that the execution in progress will come to.
     cursor: usize,
     cache: Cache,
+    ahead: Ahead,
+    numbers: Numbers,
     /// What may be spent on preemptions, and on choices that cost.
     budget: u32,
     /// The last execution is repeated, to be written down: none the less wanted for being known.
     again: bool,
     #[cfg(test)]
-    pub(crate) faults: crate::faults::Tree,
+    faults: crate::faults::Tree,
 }
 
 impl Tree {
-    pub(crate) fn new(budget: u32, cache_bytes: usize) -> Self {
+    /// Of a model of so many tasks.
+    pub(crate) fn new(budget: u32, cache_bytes: usize, tasks: usize) -> Self {
         Tree {
             nodes: Vec::new(),
             cursor: 0,
-            cache: Cache::new(cache_bytes),
+            cache: Cache::new(cache_bytes, tasks),
+            ahead: Ahead::new(tasks),
+            numbers: Numbers::new(),
             budget,
             again: false,
             #[cfg(test)]
@@ -69,10 +83,47 @@ impl Tree {
         }
     }
 
-    /// The next decision that the path prescribes.
+    #[cfg(test)]
+    pub(crate) fn set_faults(&mut self, faults: crate::faults::Tree) {
+        (self.faults, self.ahead.faults) = (faults, faults);
+    }
+
+    /// The next decision that the path prescribes. Those at which the current task goes on need not have been
+    /// asked for.
     #[inline]
-    fn upcoming(&self) -> Option<Node> {
-        self.nodes.get(self.cursor).copied()
+    fn upcoming(&mut self, engine: &Engine) -> Option<Node> {
+        let events = engine.history.events();
+        loop {
+            let node = self.nodes.get(self.cursor).copied()?;
+            match node.branch {
+                Branch::Task { chosen, .. } if node.at < events && Some(chosen) == engine.now => {
+                    self.cursor += 1;
+                }
+                Branch::Task { .. } | Branch::Choice { .. } => return Some(node),
+            }
+        }
+    }
+
+    /// The path goes on with its next node; what comes after the last has not been seen.
+    fn pass(&mut self, engine: &mut Engine) {
+        self.cursor += 1;
+        if self.cursor == self.nodes.len() && !self.again && !self.cache.is_off() {
+            engine.record_accesses(true);
+        }
+    }
+
+    /// Notes who waits for what.
+    fn note_waits(&mut self, engine: &Engine) {
+        for (task, step, looks) in engine.waits() {
+            let mut accesses = Accesses::NONE;
+            accesses.add(self.numbers.of(step.object), step.effect == Effect::Write);
+            match looks {
+                Looks::AtItsObject => {}
+                Looks::AlsoAt(object) => accesses.add(self.numbers.of(object), false),
+                Looks::Anywhere => accesses = Accesses::ALL,
+            }
+            self.ahead.waits(task, &accesses);
+        }
     }
 
     fn push(&mut self, engine: &Engine, branch: Branch) {
@@ -84,11 +135,11 @@ impl Tree {
     /// The result of a choice: its node's, or 0 with a new node.
     fn branch(&mut self, engine: &mut Engine, n: u32, paid: bool) -> u32 {
         let events = engine.history.events();
-        match self.upcoming() {
+        match self.upcoming(engine) {
             Some(Node { at, branch: Branch::Choice { chosen, of, paid: costs }, .. })
                 if (at, of, costs) == (events, n, paid) =>
             {
-                self.cursor += 1;
+                self.pass(engine);
                 chosen
             }
             Some(_) => {
@@ -102,18 +153,13 @@ impl Tree {
         }
     }
 
-    /// Whether there is nothing new to see from here.
-    fn known(&mut self, engine: &Engine, at: Decision) -> bool {
-        if self.cache.is_off() || self.again {
-            return false;
-        }
-        let (state, spent) = self.key(engine, at);
-        self.cache.visit(state, spent) == Visit::Known
-    }
-
     /// What goes into the cache: the state, and what was spent to reach it.
     fn key(&self, engine: &Engine, at: Decision) -> (u128, u32) {
         let signature = engine.history.signature();
+        #[cfg(test)]
+        if self.faults.forgets_task {
+            return (mix(signature, u128::from(at.free), 1), engine.preemptions);
+        }
         let current = match (at.stays, at.free) {
             (Some(now), free) => u128::from(now.0) << 1 | u128::from(free),
             (None, _) => u128::from(u8::MAX),
@@ -130,7 +176,7 @@ impl Guide for Tree {
     #[inline]
     fn next(&mut self, engine: &mut Engine, at: Decision) -> Option<Task> {
         let events = engine.history.events();
-        if let Some(node) = self.upcoming() {
+        if let Some(node) = self.upcoming(engine) {
             if node.at < events {
                 engine.close(End::Unsteady(events));
                 return None;
@@ -140,7 +186,7 @@ impl Guide for Tree {
                     engine.close(End::Unsteady(events));
                     return None;
                 }
-                self.cursor += 1;
+                self.pass(engine);
                 return Some(chosen);
             }
             return engine.default(at);
@@ -155,16 +201,22 @@ impl Guide for Tree {
             return engine.default(at);
         };
         let others = runnable & !default.bit();
-        if others == 0 && at.stays.is_some() {
+        if others == 0 && (at.stays.is_some() || self.cache.is_off()) || self.again {
             return Some(default);
         }
-        if self.known(engine, at) {
+        let (state, spent) = self.key(engine, at);
+        if let Visit::Known(place) = self.cache.visit(state, spent) {
+            self.ahead.arrive(|task| self.cache.ahead(place, task));
             engine.close(End::Pruned);
             return None;
         }
-        if others != 0 {
-            let paid = !at.free;
-            self.push(engine, Branch::Task { chosen: default, untried: others, tried: 0, paid });
+        let paid = !at.free;
+        let branch = Branch::Task { chosen: default, untried: others, tried: 0, paid, state };
+        self.push(engine, branch);
+        if !self.cache.is_off() {
+            self.ahead.enter(default);
+            self.note_waits(engine);
+            engine.record_accesses(true);
         }
         Some(default)
     }
@@ -178,11 +230,21 @@ impl Guide for Tree {
     }
 
     fn calm_until(&self, engine: &Engine) -> u32 {
-        match self.upcoming() {
+        let rest = self.nodes.get(self.cursor..).unwrap_or_default();
+        let goes_on = |node: &Node| match node.branch {
+            Branch::Task { chosen, .. } => Some(chosen) == engine.now,
+            Branch::Choice { .. } => false,
+        };
+        match rest.iter().find(|node| !goes_on(node)).or(rest.last()) {
             Some(node) => node.at,
             None if engine.preemptions >= self.budget => u32::MAX,
             None => 0,
         }
+    }
+
+    fn touched(&mut self, object: Object, effect: Effect) {
+        let number = self.numbers.of(object);
+        self.ahead.touch(number, effect == Effect::Write);
     }
 }
 
@@ -193,28 +255,62 @@ impl Exhaustive for Tree {
     }
 
     fn is_left(&self) -> bool {
-        self.upcoming().is_some()
+        self.cursor < self.nodes.len()
     }
 
-    fn learn(&mut self, _engine: &Engine, _end: &End) {}
+    fn learn(&mut self, engine: &Engine, end: &End) {
+        match end {
+            // What is known of the state where it was cut has been noted.
+            End::Pruned => {}
+            // Who waits, waits; nobody can go on.
+            End::Passed
+            | End::Failed(
+                Failure::Deadlock { .. }
+                | Failure::Livelock { recurrence: None, .. }
+                | Failure::Defect { task: None, .. },
+            ) => {
+                self.ahead.enter(Task(0));
+                self.note_waits(engine);
+                self.ahead.leave();
+            }
+            End::Failed(
+                Failure::Defect { task: Some(_), .. }
+                | Failure::Livelock { recurrence: Some(_), .. }
+                | Failure::Panic { .. },
+            )
+            | End::TooLong
+            | End::Halted
+            | End::Unable(_)
+            | End::Unsteady(_) => self.ahead.arrive(|_| &Accesses::ALL),
+        }
+    }
 
     fn advance(&mut self) -> bool {
+        let off = self.cache.is_off();
         while let Some(node) = self.nodes.last_mut() {
             match &mut node.branch {
-                Branch::Task { chosen, untried, tried, .. } if *untried != 0 => {
-                    *chosen = Task(untried.trailing_zeros() as u8);
-                    *untried &= *untried - 1;
-                    *tried += 1;
-                    return true;
+                Branch::Task { chosen, untried, tried, paid, state } => {
+                    self.ahead.end_branch();
+                    let stays = *paid && *tried == 0 && !off;
+                    if *untried != 0 && !(stays && self.ahead.commutes()) {
+                        *chosen = Task(untried.trailing_zeros() as u8);
+                        *untried &= *untried - 1;
+                        *tried += 1;
+                        self.ahead.turn_to(*chosen);
+                        return true;
+                    }
+                    if !off {
+                        self.cache.complete(*state, self.ahead.noted());
+                        self.ahead.leave();
+                    }
                 }
                 Branch::Choice { chosen, of, .. } if *chosen + 1 < *of => {
                     *chosen += 1;
                     return true;
                 }
-                _ => {
-                    let _ = self.nodes.pop();
-                }
+                Branch::Choice { .. } => {}
             }
+            let _ = self.nodes.pop();
         }
         false
     }

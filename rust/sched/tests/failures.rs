@@ -6,7 +6,7 @@ mod toy;
 use std::panic::Location;
 
 use pgmap_sched::{
-    Defect, Effect, Failure, Object, Outcome, Plan, Step, Task, Verb, Wait, WaitClass, fail,
+    Defect, Effect, Failure, Looks, Object, Outcome, Plan, Step, Task, Verb, Wait, WaitClass, fail,
     point_when,
 };
 use toy::{Memory, Toy, brute, cached, found, lost_update, search, search_all};
@@ -372,7 +372,7 @@ fn a_panic_in_the_final_check_is_a_failure_of_nobody() {
 #[test]
 fn a_panic_in_the_condition_of_a_wait_is_a_failure() {
     let sleeper = |memory: &Memory| {
-        let wait = Wait::unowned(WaitClass::named("picky"), 0);
+        let wait = Wait::unowned(WaitClass::named("picky"), 0, Looks::Anywhere);
         let site = Location::caller();
         let step = Step { verb: Verb(9), object: Object(0), effect: Effect::Read, site };
         point_when(step, wait, &|| memory.peek(0) == 0 || panic!("not zero"));

@@ -3,8 +3,8 @@
 mod toy;
 
 use pgmap_sched::{
-    Control, Defect, Effect, Ended, Explorer, Failure, Model, Object, Outcome, Schedule, Step,
-    Task, Trace, Verb, Wait, WaitClass, choose_paid, foretell, point_when,
+    Control, Defect, Effect, Ended, Explorer, Failure, Looks, Model, Object, Outcome, Schedule,
+    Step, Task, Trace, Verb, Wait, WaitClass, choose_paid, foretell, point_when,
 };
 use toy::{Memory, Toy, brute, cached, search, search_all};
 
@@ -135,7 +135,11 @@ impl Model for Served {
         let memory = &self.0.memory;
         loop {
             let asked = || memory.peek(1) != memory.peek(2);
-            point_when(served(Verb(0)), Wait::unowned(WaitClass::named("request"), 1), &asked);
+            point_when(
+                served(Verb(0)),
+                Wait::unowned(WaitClass::named("request"), 1, Looks::Anywhere),
+                &asked,
+            );
             memory.add(0, memory.peek(0));
             memory.store(2, memory.peek(1));
         }

@@ -123,7 +123,11 @@ fn outside_a_run_points_do_nothing() {
     // Nor in the model's own check, nor in the condition of a wait.
     let mut toy = Toy::new().task(|memory: &Memory| {
         assert!(running());
-        let wait = pgmap_sched::Wait::unowned(pgmap_sched::WaitClass::named("looking"), 0);
+        let wait = pgmap_sched::Wait::unowned(
+            pgmap_sched::WaitClass::named("looking"),
+            0,
+            pgmap_sched::Looks::Anywhere,
+        );
         let step = Step {
             verb: Verb(0),
             object: Object(0),

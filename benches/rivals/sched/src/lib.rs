@@ -31,4 +31,4 @@ pub use runtime::{
     choose_paid, current, fail, foretell, intern, note, point, point_when, record, relax, running,
     settle, touch, touches_count, value,
 };
-pub use step::{Effect, MOST_TASKS, Object, Step, Task, Verb, Wait, WaitClass};
+pub use step::{Effect, Looks, MOST_TASKS, Object, Step, Task, Verb, Wait, WaitClass};

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use loom::model::Builder;
 use pgmap_rivals_sched::{
-    Defect, Effect, Model, Object, Step, Task, Verb, Wait, WaitClass, fail, looms, point,
+    Defect, Effect, Looks, Model, Object, Step, Task, Verb, Wait, WaitClass, fail, looms, point,
     point_when, relax, running, shuttles,
 };
 use shuttle::scheduler::{DfsScheduler, RandomScheduler};
@@ -39,7 +39,7 @@ impl Toy {
     }
 
     fn when(&self, at: usize, wanted: u64) {
-        let wait = Wait::unowned(WaitClass::named("word"), at as u64);
+        let wait = Wait::unowned(WaitClass::named("word"), at as u64, Looks::AtItsObject);
         point_when(step(at, Effect::Write), wait, &|| self.words[at].get() == wanted);
     }
 

@@ -6,7 +6,7 @@
 
 use core::panic::Location;
 
-use pgmap_sched::{self as sched, Effect, Step, Verb};
+use pgmap_sched::{self as sched, Effect, Looks, Step, Verb};
 
 use crate::{
     AtomicU32, Cpu, Interrupted, LockClass, Sleep, Warn, code,
@@ -27,9 +27,10 @@ fn wait(
     (verb, effect, site): (Verb, Effect, Site),
     class: &'static LockClass,
     ready: &dyn Fn() -> bool,
+    looks: Looks,
 ) {
     let object = object::word(address(word));
-    let until = Until { class: class.waits, object: object.0, owner: &|| 0, ready };
+    let until = Until { class: class.waits, object: object.0, owner: &|| 0, ready, looks };
     drained::point_when(cpu, Step { verb, object, effect, site }, &until);
 }
 
@@ -41,7 +42,7 @@ pub fn bit_lock(cpu: &Cpu<'_>, word: &AtomicU32, bit: u32, class: &'static LockC
     cpu.might_sleep(object::word(address(word)).0);
     cpu.will_wait_for(class, site);
     loop {
-        wait(cpu, word, what, class, &|| word.bit_is_clear(bit));
+        wait(cpu, word, what, class, &|| word.bit_is_clear(bit), Looks::AtItsObject);
         if word.take_bit(bit) {
             return;
         }
@@ -91,7 +92,8 @@ pub fn bit_wait(
     if !step::in_task() && !ready() && interruptible && cpu.interrupted_outside() {
         return Err(Interrupted);
     }
-    wait(cpu, word, (verb::BIT_WAIT, Effect::Read, site), class, &ready);
+    let looks = cpu.looks_of_sleep(sleep);
+    wait(cpu, word, (verb::BIT_WAIT, Effect::Read, site), class, &ready, looks);
     if word.bit_is_clear(bit) {
         return Ok(());
     }

@@ -6,7 +6,7 @@
 
 use core::panic::Location;
 
-use pgmap_sched::{Effect, Step};
+use pgmap_sched::{Effect, Looks, Step};
 
 use crate::{
     AtomicU32, Cpu, LockClass, Warn, code,
@@ -28,6 +28,7 @@ pub fn bit_spin_lock(cpu: &Cpu<'_>, word: &AtomicU32, class: &'static LockClass)
         object: object.0,
         owner: &|| word.peek(),
         ready: &|| word.peek() == 0,
+        looks: Looks::AtItsObject,
     };
     let step = Step { verb: verb::BIT_SPIN_LOCK, object, effect: Effect::Write, site };
     loop {

@@ -26,7 +26,7 @@ use core::{
     },
 };
 
-use pgmap_sched::{self as sched, Effect, Object, Step, Verb};
+use pgmap_sched::{self as sched, Effect, Looks, Object, Step, Verb};
 
 use super::{Guarded, class_of};
 use crate::{
@@ -204,8 +204,13 @@ impl<T: Guarded> RwSem<T> {
             Turn::Exclusive => free() && queues.is_first(key, id),
         };
         let step = Step { verb, object, effect, site };
-        let until =
-            Until { class: class_of::<T>().waits, object: object.0, owner: &owner, ready: &ready };
+        let until = Until {
+            class: class_of::<T>().waits,
+            object: object.0,
+            owner: &owner,
+            ready: &ready,
+            looks: Looks::AtItsObject,
+        };
         loop {
             drained::point_when(cpu, step, &until);
             if ready() {

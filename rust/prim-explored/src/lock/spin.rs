@@ -15,7 +15,7 @@ use core::{
     },
 };
 
-use pgmap_sched::{self as sched, Effect, Step};
+use pgmap_sched::{self as sched, Effect, Looks, Step};
 
 use super::{Guarded, class_of};
 use crate::{
@@ -65,6 +65,7 @@ impl<T: Guarded> SpinLock<T> {
             object: object.0,
             owner: &|| self.word.load(Relaxed),
             ready: &|| self.word.load(Relaxed) == 0,
+            looks: Looks::AtItsObject,
         };
         loop {
             drained::point_when(cpu, step, &until);

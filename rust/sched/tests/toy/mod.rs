@@ -7,6 +7,7 @@
     reason = "each test file uses its own part"
 )]
 
+pub mod buffered;
 pub mod random;
 pub mod wide;
 
@@ -15,8 +16,9 @@ use std::collections::BTreeSet;
 use std::panic::Location;
 
 use pgmap_sched::{
-    Control, Defect, Effect, Explorer, Failure, Judgement, Model, Object, Outcome, Plan, Schedule,
-    Step, Task, Verb, Wait, WaitClass, current, point, point_when, record, relax, settle, value,
+    Control, Defect, Effect, Explorer, Failure, Judgement, Looks, Model, Object, Outcome, Plan,
+    Schedule, Step, Task, Verb, Wait, WaitClass, current, point, point_when, record, relax, settle,
+    value,
 };
 
 pub const WORDS: usize = 8;
@@ -82,7 +84,12 @@ impl Memory {
     #[track_caller]
     pub fn lock(&self, at: usize) {
         let owner = || self.words[at].get().checked_sub(1).map(|id| Task(id as u8));
-        let wait = Wait { class: WaitClass::named("lock"), object: at as u64, owner: &owner };
+        let wait = Wait {
+            class: WaitClass::named("lock"),
+            object: at as u64,
+            owner: &owner,
+            looks: Looks::AtItsObject,
+        };
         point_when(step(LOCK, at, Effect::Write), wait, &|| self.words[at].get() == 0);
         let me = current().map_or(0, |task| u64::from(task.0));
         self.words[at].set(me + 1);
@@ -97,7 +104,7 @@ impl Memory {
     /// Sleeps until the word has the value.
     #[track_caller]
     pub fn sleep_until(&self, at: usize, wanted: u64) {
-        let wait = Wait::unowned(WaitClass::named("event"), at as u64);
+        let wait = Wait::unowned(WaitClass::named("event"), at as u64, Looks::AtItsObject);
         point_when(step(AWAIT, at, Effect::Read), wait, &|| self.words[at].get() == wanted);
     }
 

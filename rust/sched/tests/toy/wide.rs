@@ -1,7 +1,9 @@
 //! Operations of which one step touches several words, waits for other words than their step's own,
 //! failures in the midst of an execution; and random programs of them.
 
-use pgmap_sched::{Defect, Effect, Wait, WaitClass, choose, fail, point, point_when, record};
+use pgmap_sched::{
+    Defect, Effect, Looks, Wait, WaitClass, choose, fail, point, point_when, record,
+};
 
 use super::random::Random;
 use super::{AWAIT, MARK, Memory, READ, Toy, WRITE, step};
@@ -43,7 +45,7 @@ impl Memory {
     #[track_caller]
     pub fn sleep_for(&self, own: usize, [a, b]: [usize; 2], ready: impl Fn(u64, u64) -> bool) {
         let ready = || ready(self.words[a].get(), self.words[b].get());
-        let wait = Wait::unowned(WaitClass::named("event"), own as u64);
+        let wait = Wait::unowned(WaitClass::named("event"), own as u64, Looks::Anywhere);
         point_when(step(AWAIT, own, Effect::Read), wait, &ready);
         record(step(MARK, a, Effect::Read));
         record(step(MARK, b, Effect::Read));

@@ -1,0 +1,133 @@
+//! A search within a bound leaves out nothing that can be told: over random programs, at each bound, the final
+//! states, what the steps came to and the failures are those of all executions within it, where memory
+//! is in one order, where stores wait at a price, and where TLBs load ahead.
+//!
+//! `PGMAP_BOUNDED_PROGRAMS=2000` compares that many instead of the few that a test run can afford.
+
+mod drawn;
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use drawn::{change_a_rule, draw};
+use pgmap_explore::{ExploredWorld, Finding, Scenario};
+use pgmap_prim::SplitMix64;
+use pgmap_program::{Era, Memory, Program, TlbRefill};
+use pgmap_sched::{
+    Control, Defect, Explorer, Failure, Identity, Judgement, Model, Object, Outcome, Plan, Task,
+};
+
+/// The words of a granule that was written, and its number.
+const GRANULE: usize = 1 + 256 / size_of::<u64>();
+
+/// A world of which each end is told: what memory holds then, and what the steps came to.
+struct Told<'a> {
+    explored: &'a ExploredWorld,
+    steps: u32,
+    /// Of the words of a state so many are not about memory.
+    beside: usize,
+    ends: RefCell<BTreeSet<String>>,
+}
+
+impl Model for Told<'_> {
+    fn tasks(&self) -> usize {
+        self.explored.tasks()
+    }
+
+    fn daemons(&self) -> usize {
+        self.explored.daemons()
+    }
+
+    fn identity(&self) -> Identity {
+        self.explored.identity()
+    }
+
+    fn reset(&mut self) {
+        self.explored.reset();
+        // Nothing has been written yet.
+        self.beside = self.explored.state().map_or(0, |words| words.len());
+    }
+
+    fn state(&self) -> Option<Vec<u64>> {
+        self.explored.state()
+    }
+
+    fn run(&self, task: Task) {
+        self.explored.run(task);
+    }
+
+    fn finish(&self) -> Result<(), Defect> {
+        let words = self.explored.state().unwrap_or_default();
+        let (memory, beside) = words.split_at(words.len() - self.beside);
+        let mut memory: Vec<&[u64]> = memory.chunks(GRANULE).collect();
+        memory.sort_unstable();
+        let mut hash = DefaultHasher::new();
+        (memory, beside).hash(&mut hash);
+        let memory = hash.finish();
+        let results = self.explored.step_results();
+        let came_to: Vec<_> = (0..self.steps).map(|n| results.outcome(n)).collect();
+        self.ends.borrow_mut().insert(format!("{memory:x} {came_to:?}"));
+        self.explored.finish()
+    }
+
+    fn met(&mut self, object: Object, tasks: u16) {
+        self.explored.met(object, tasks);
+    }
+}
+
+/// Ends and failures of the executions within a bound; None if they are too many. And how many were run.
+fn shown(scenario: &Scenario, plan: &Plan) -> Option<(BTreeSet<String>, u64)> {
+    let explored = ExploredWorld::new(scenario, &mut || Control::Go).ok()?;
+    let steps = scenario.program.steps.len() as u32;
+    let mut told = Told { explored: &explored, steps, beside: 0, ends: RefCell::default() };
+    let mut failures = BTreeSet::new();
+    let mut judge = |failure: &Failure, _: &_| {
+        let finding = Finding::of(scenario, &explored, failure);
+        failures.extend(finding.map(|it| format!("{:?} {}", it.invariant, it.title)));
+        Judgement::Continue
+    };
+    let outcome = Explorer::new().search(&mut told, plan, &mut judge, &mut |_| Control::Go);
+    let run = outcome.stats().last().map_or(0, |stats| stats.schedules + stats.pruned);
+    let Outcome::Exhausted { .. } = outcome else { return None };
+    failures.append(&mut told.ends.take());
+    Some((failures, run))
+}
+
+#[expect(clippy::print_stderr, reason = "the figures of a long run")]
+fn report(figures: &str) {
+    eprintln!("{figures}");
+}
+
+#[test]
+fn within_a_bound_nothing_is_lost_and_nothing_is_dearer() {
+    let wanted: u64 = std::env::var("PGMAP_BOUNDED_PROGRAMS")
+        .map_or(100, |count| count.parse().expect("a number of programs"));
+    let seed = std::env::var("PGMAP_RANDOM_SEED").map_or(1, |seed| seed.parse().expect("a seed"));
+    let mut random = SplitMix64::new(seed);
+    // By memory: comparisons, executions of all and of those that are left.
+    let mut compared = [(0u64, 0u64, 0u64); 3];
+    for _ in 0..wanted {
+        let text = draw(&mut random, 1);
+        let program = Program::parse(&text).expect("every line was tried");
+        let mut scenario = Scenario::new(program, Era::V6_15Sound);
+        change_a_rule(&mut scenario, &mut random);
+        for (kind, figures) in (0..).zip(&mut compared) {
+            scenario.memory = if kind == 1 { Memory::Tso } else { Memory::Sc };
+            scenario.tlb = if kind == 2 { TlbRefill::Speculative } else { TlbRefill::OnAccess };
+            for bound in [1, 2] {
+                let some = Plan { bound: Some(bound), steps_max: 4_000, ..Plan::default() };
+                let all = Plan { cache_bytes: 0, schedules_max: 400, ..some };
+                let Some((whole, most)) = shown(&scenario, &all) else { break };
+                let Some((left, few)) = shown(&scenario, &some) else { panic!("{text}") };
+                let at = || format!("{text}{:?} {kind}, bound {bound}", scenario.broken());
+                assert!(whole == left, "{}: {whole:#?} {left:#?}", at());
+                *figures = (figures.0 + 1, figures.1 + most, figures.2 + few);
+            }
+        }
+    }
+    report(&format!("one order, store buffers, TLBs that load ahead: {compared:?}"));
+    for (times, all, left) in compared {
+        assert!(times > wanted / 2 && left < all, "{compared:?}");
+    }
+}
