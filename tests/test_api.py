@@ -13,7 +13,7 @@ import pgmap
 from pgmap import World, _core, errors, explore
 from pgmap._options import ExploreOptions
 from pgmap.errors import OutOfRange, Stuck
-from stateful.calls import Call, outcome
+from pgmap.stateful._calls import Call, outcome
 
 MODULES = (pgmap, _core, pgmap.errors, pgmap.results, pgmap.verdicts)
 

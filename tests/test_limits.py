@@ -12,7 +12,7 @@ import pytest
 
 from pgmap import World
 from pgmap.errors import KernelError
-from stateful.calls import Call
+from pgmap.stateful._calls import Call
 
 SMALL = {"pmd_order": 2, "pages": 64, "dev_pages": 8, "file_pages_max": 16}
 

@@ -1,506 +1,331 @@
-"""The rules of the game: every call a worker can make, in any order.
+"""The rules of the game: every call a worker can make, in any order, alone and with others.
 
-While one call sleeps, others change what it sleeps for; the model says which of them ends it.
+Handles are drawn from bundles: mappings and pins as worker and number. What is named may be gone by
+then; World and model must refuse it alike.
 """
 
 from __future__ import annotations
 
-import sys
-from functools import partial
+from collections import abc
+from typing import ClassVar
 
 from hypothesis import strategies as st
-from hypothesis.stateful import initialize, precondition, rule
+from hypothesis.stateful import Bundle, consumes, initialize, multiple, rule
 
-from stateful.calls import advance
-from stateful.step import InStep
-from stateful.things import FILE_PAGES_MAX, PIPE_SLOTS, PMD_PAGES, File, Mapping
+from pgmap._operations import read
+from pgmap.stateful import RaceMachine
+from pgmap.stateful.machine import ASLEEP
+from pgmap.stateful.model import Model
+from pgmap.stateful.things import FILE_PAGES_MAX, PIPE_SLOTS, PMD_PAGES, File, Mapping
 
-WORKERS = (0, 1, 2)
-NAMES = ("f", "g")
+Handle = tuple[int, int]
+"""Whose, and its number."""
+
+workers = st.sampled_from((0, 1, 2))
 pages = st.integers(0, 9)
 lengths = st.integers(1, 6)
 indices = st.integers(0, FILE_PAGES_MAX - 1)
 numbers = st.integers(0, 1)
 values = st.integers(0, 2**64 - 1)
+names = st.sampled_from(("f", "g"))
+files = st.sampled_from(("f", "f", "g", 0, 1))
+"""By name, or by descriptor."""
+states = st.sampled_from(("written", "written", "unwritten", "sparse"))
+aligns = st.sampled_from(("", "", " odd"))
 
 
-class Lockstep(InStep):
+class Lockstep(RaceMachine):
     """World and model in step."""
+
+    geometry: ClassVar[abc.Mapping[str, int]] = {**RaceMachine.geometry, "pages": 256}
+    model: Model
+
+    mapped = Bundle("mapped")
+    pins = Bundle("pins")
 
     # -- where to begin ---------------------------------------------------------------------------
 
     @initialize(
+        target=mapped,
         size=st.sampled_from((8, FILE_PAGES_MAX, 5)),
-        state=st.sampled_from(("written", "written", "unwritten", "sparse")),
+        state=states,
         layout=st.sampled_from(("huge", "huge", "contiguous")),
-        aligns=st.tuples(*[st.sampled_from(("natural", "natural", "odd"))] * 2),
+        odd=st.tuples(aligns, aligns),
+        other=st.integers(1, FILE_PAGES_MAX),
     )
-    def two_processes_map_a_file(
-        self, size: int, state: str, layout: str, aligns: tuple[str, str]
-    ) -> None:
+    def two_processes_map_a_file(  # type: ignore[no-untyped-def]
+        self, size: int, state: str, layout: str, odd: tuple[str, str], other: int
+    ):
         self.create("f", size, state, layout)
-        for worker, align in enumerate(aligns):
-            self.spawn(worker)
-            self.map(worker, 0, "f", 0, 8, "rw", align)
+        self.create("g", other)
+        for worker, align in enumerate(odd):
+            self.do(f"w{worker} spawn")
+            self.do(f"w{worker} mmap 0 f 0 8 rw shared{align}")
+        return multiple((0, 0), (1, 0))
 
     # -- processes --------------------------------------------------------------------------------
 
-    @precondition(lambda self: self.pending is None and len(self.model.workers) < len(WORKERS))
-    @rule(worker=st.sampled_from(WORKERS))
+    @rule(worker=workers)
     def spawn(self, worker: int) -> None:
-        self.agree(lambda: self.model.spawn(worker), lambda: self.world.spawn(worker))
+        self.do(f"w{worker} spawn")
 
-    @precondition(lambda self: self.nobody_sleeps() and len(self.model.workers) < len(WORKERS))
-    @rule(data=st.data(), child=st.sampled_from(WORKERS), thread=st.booleans())
-    def fork_or_clone(self, data: st.DataObject, child: int, thread: bool) -> None:
-        worker = self.draw_worker(data)
-        model, world = self.model, self.world
-        if thread:
-            self.agree(lambda: model.clone(worker, child), lambda: world.clone(worker, child))
-        else:
-            self.agree(lambda: model.fork(worker, child), lambda: world.fork(worker, child))
+    @rule(worker=workers, child=workers)
+    def fork(self, worker: int, child: int) -> None:
+        self.do(f"w{worker} fork {child}")
 
-    @precondition(InStep.nobody_sleeps)
-    @rule(data=st.data())
-    def exit(self, data: st.DataObject) -> None:
-        worker = self.draw_worker(data)
-        self.leave(worker)
-
-    def leave(self, worker: int) -> None:
-        own = [ref for pin in self.model.workers[worker].pins.values() for ref in pin]
-        files = self.model.used_by(self.model.workers[worker].process)
-        if any(r.file in files and r not in own for r in self.model.refs()):
-            return  # it might sleep for what it holds itself, and nobody could help it
-        file = File(0)
-        self.may_sleep(
-            worker,
-            lambda: self.model.exit(worker),
-            lambda: self.world.exit(worker),
-            file,
-            interruptible=False,
+    @rule(worker=workers, child=workers)
+    def clone(self, worker: int, child: int) -> None:
+        self.call(
+            lambda model: model.clone(worker, child), lambda world: world.clone(worker, child)
         )
+
+    @rule(worker=workers)
+    def exit(self, worker: int) -> None:
+        self.do(f"w{worker} exit")
 
     # -- files ------------------------------------------------------------------------------------
 
-    @precondition(lambda self: self.pending is None and len(self.model.files) < len(NAMES))
-    @rule(
-        name=st.sampled_from(NAMES),
-        size=st.integers(0, FILE_PAGES_MAX),
-        state=st.sampled_from(("written", "written", "unwritten", "sparse")),
-        layout=st.sampled_from(("huge", "contiguous")),
-    )
-    def create(self, name: str, size: int, state: str, layout: str) -> None:
-        self.agree(
-            lambda: self.model.create(name, size, state),
-            lambda: self.world.create(name, size, state, layout),  # type: ignore[arg-type]
-        )
+    @rule(name=names, size=st.integers(0, FILE_PAGES_MAX), state=states)
+    def create_again(self, name: str, size: int, state: str) -> None:
+        if name not in self.model.files:
+            self.create(name, size, state)
 
-    @precondition(InStep.nobody_sleeps)
-    @rule(
-        data=st.data(),
-        fd=numbers,
-        name=st.sampled_from(NAMES),
-        mode=st.sampled_from(("rw", "rw", "ro")),
-    )
-    def open(self, data: st.DataObject, fd: int, name: str, mode: str) -> None:
-        worker = self.draw_worker(data)
-        old = self.model.workers[worker].process.fds.get(fd)
-        file = old.file if old else File(0)
-        if not self.others_hold_it(worker, file):
-            return
-        self.may_sleep(
-            worker,
-            lambda: self.model.open(worker, fd, name, mode),
-            lambda: self.world.open(worker, fd, name, mode),  # type: ignore[arg-type]
-            file,
-            interruptible=False,
-        )
+    @rule(worker=workers, fd=numbers, name=names, mode=st.sampled_from(("rw", "rw", "ro")))
+    def open(self, worker: int, fd: int, name: str, mode: str) -> None:
+        self.do(f"w{worker} open {fd} {name} {mode}")
 
-    @precondition(InStep.nobody_sleeps)
-    @rule(data=st.data(), fd=numbers)
-    def close(self, data: st.DataObject, fd: int) -> None:
-        worker = self.draw_worker(data)
-        open_file = self.model.workers[worker].process.fds.get(fd)
-        file = open_file.file if open_file else File(0)
-        if not self.others_hold_it(worker, file):
-            return
-        self.may_sleep(
-            worker,
-            lambda: self.model.close(worker, fd),
-            lambda: self.world.close(worker, fd),
-            file,
-            interruptible=False,
-        )
+    @rule(worker=workers, fd=numbers)
+    def close(self, worker: int, fd: int) -> None:
+        self.do(f"w{worker} close {fd}")
 
-    @precondition(InStep.nobody_sleeps)
-    @rule(data=st.data(), name=st.sampled_from(NAMES))
-    def unlink(self, data: st.DataObject, name: str) -> None:
-        worker = self.draw_worker(data)
-        file = self.model.files.get(name, File(0))
-        if not self.others_hold_it(worker, file):
-            return
-        self.may_sleep(
-            worker,
-            lambda: self.model.unlink(worker, name),
-            lambda: self.world.unlink(worker, name),
-            file,
-            interruptible=False,
-        )
+    @rule(worker=workers, name=names)
+    def unlink(self, worker: int, name: str) -> None:
+        self.do(f"w{worker} unlink {name}")
 
-    @precondition(InStep.has_a_file)
-    @rule(data=st.data(), page=indices, length=lengths)
-    def pread(self, data: st.DataObject, page: int, length: int) -> None:
-        worker = self.draw_worker(data)
-        file, _ = self.named_or_open(data, worker)
-        self.agree(
-            lambda: self.model.pread(worker, file, page, length),
-            lambda: self.world.pread(worker, file, page, length),
-        )
+    @rule(worker=workers, file=files, page=indices, length=lengths)
+    def pread(self, worker: int, file: int | str, page: int, length: int) -> None:
+        if worker in self.model.workers:
+            self.call(
+                lambda model: model.contents(worker, file, page, length),
+                lambda world: world.pread(worker, file, page, length),
+            )
 
-    @precondition(InStep.has_a_file)
-    @rule(data=st.data(), page=st.integers(0, FILE_PAGES_MAX), value=values, length=lengths)
-    def pwrite(self, data: st.DataObject, page: int, value: int, length: int) -> None:
-        worker = self.draw_worker(data)
-        file, inode = self.named_or_open(data, worker)
+    @rule(worker=workers, file=files, page=st.integers(0, FILE_PAGES_MAX), length=lengths)
+    def pwrite(self, worker: int, file: int | str, page: int, length: int) -> None:
         length = min(length, max(1, FILE_PAGES_MAX - page))
-        if not inode.has_name and any(i not in inode.blocks for i in range(page, page + length)):
-            return  # nobody could tell which block a nameless file was given
-        self.agree(
-            lambda: self.model.pwrite(worker, file, page, value, length),
-            lambda: self.world.pwrite(worker, file, page, value, length),
-        )
+        if not self.nobody_could_tell(self.inode(worker, file), range(page, page + length)):
+            self.do(f"w{worker} pwrite {file} {page} {length}")
 
-    @precondition(InStep.has_a_file)
-    @rule(data=st.data(), size=st.integers(0, FILE_PAGES_MAX + 1))
-    def ftruncate(self, data: st.DataObject, size: int) -> None:
-        worker = self.draw_worker(data)
-        file, inode = self.named_or_open(data, worker)
-        self.may_sleep(
-            worker,
-            lambda: self.model.ftruncate(worker, file, size),
-            lambda: self.world.ftruncate(worker, file, size),
-            inode,
-            interruptible=True,
-        )
+    @rule(worker=workers, file=files, size=st.integers(0, FILE_PAGES_MAX + 1))
+    def ftruncate(self, worker: int, file: int | str, size: int) -> None:
+        self.do(f"w{worker} ftruncate {file} {size}")
 
-    @precondition(InStep.has_a_file)
-    @rule(data=st.data(), page=indices, length=lengths, zero=st.booleans())
-    def punch_or_zero(self, data: st.DataObject, page: int, length: int, zero: bool) -> None:
-        worker = self.draw_worker(data)
-        file, inode = self.named_or_open(data, worker)
-        model, world = self.model, self.world
-        predicted = model.zero_range if zero else model.punch
-        real = world.zero_range if zero else world.punch
-        self.may_sleep(
-            worker,
-            lambda: predicted(worker, file, page, length),
-            lambda: real(worker, file, page, length),
-            inode,
-            interruptible=True,
-        )
+    @rule(worker=workers, file=files, page=indices, length=lengths, zero=st.booleans())
+    def punch(self, worker: int, file: int | str, page: int, length: int, zero: bool) -> None:
+        self.do(f"w{worker} {'zerorange' if zero else 'punch'} {file} {page} {length}")
+
+    @rule(worker=workers, size=st.integers(0, 3))
+    def ftruncate_is_interrupted(self, worker: int, size: int) -> None:
+        self.interrupted(f"w{worker} ftruncate f {size}")
 
     # -- memory -----------------------------------------------------------------------------------
 
-    @precondition(InStep.has_a_file)
     @rule(
-        data=st.data(),
+        target=mapped,
+        worker=workers,
         number=numbers,
+        file=files,
         slot=st.integers(0, 1),
         length=st.integers(1, 9),
         prot=st.sampled_from(("rw", "rw", "r")),
-        align=st.sampled_from(("natural", "natural", "odd")),
+        odd=aligns,
     )
     def mmap(
-        self, data: st.DataObject, number: int, slot: int, length: int, prot: str, align: str
-    ) -> None:
-        worker = self.draw_worker(data)
-        process = self.model.workers[worker].process
-        if any(len(m.pages) != m.whole for m in process.maps.values()):
-            return  # it would land in the hole, and then two numbers would name one address
-        choices: list[int | str] = [*sorted(self.model.files), *sorted(process.fds)]
-        file = data.draw(st.sampled_from(choices), label="file")
-        self.map(worker, number, file, slot * PMD_PAGES, length, prot, align)
+        self, worker: int, number: int, file: int | str, slot: int, length: int, prot: str, odd: str
+    ) -> Handle:
+        owner = self.model.workers.get(worker)
+        maps = owner.process.maps.values() if owner else []
+        if all(len(m.pages) == m.whole for m in maps):
+            # Else it would land in the hole, and then two numbers would name one address.
+            at = slot * PMD_PAGES
+            self.do(f"w{worker} mmap {number} {file} {at} {length} {prot} shared{odd}")
+        return worker, number
 
-    def map(
-        self,
-        worker: int,
-        number: int,
-        file: int | str,
-        offset: int,
-        length: int,
-        prot: str,
-        align: str,
-    ) -> None:
-        self.agree(
-            lambda: self.model.mmap(worker, number, file, offset, length, prot, align),
-            lambda: self.world.mmap(
-                worker,
-                number,
-                file,
-                offset,
-                length,
-                prot,  # type: ignore[arg-type]
-                align=align,  # type: ignore[arg-type]
-            ),
-        )
+    @rule(mapping=mapped, part=st.none() | st.tuples(pages, lengths))
+    def munmap(self, mapping: Handle, part: tuple[int, int] | None) -> None:
+        worker, number = mapping
+        self.do(f"w{worker} munmap {number}" + (f" {part[0]} {part[1]}" if part else ""))
 
-    @precondition(InStep.nobody_sleeps)
-    @rule(data=st.data(), part=st.none() | st.tuples(pages, lengths))
-    def munmap(self, data: st.DataObject, part: tuple[int, int] | None) -> None:
-        worker = self.draw_worker(data)
-        number = self.draw_number(data, worker)
-        mapping = self.model.workers[worker].process.maps.get(number)
-        file = mapping.file if mapping else File(0)
-        if self.others_hold_it(worker, file):
-            self.unmap(worker, number, part, file)
+    @rule(mapping=mapped, page=st.integers(0, 7))
+    def munmap_one_page(self, mapping: Handle, page: int) -> None:
+        """Of a PMD all goes, and the rest is faulted in again by PTEs."""
+        worker, number = mapping
+        self.do(f"w{worker} munmap {number} {page} 1")
 
-    def pmd_mapped(self) -> list[tuple[int, int, int]]:
-        """Worker, mapping and slot of every PMD that maps something."""
-        return [
-            (worker, number, slot)
-            for worker in self.idle_workers()
-            for number, mapping in self.model.workers[worker].process.maps.items()
-            for slot in mapping.pmds
-        ]
+    @rule(mapping=mapped, page=pages)
+    def load(self, mapping: Handle, page: int) -> None:
+        worker, number = mapping
+        if not self.is_elsewhere(mapping, page, 1):
+            self.do(f"w{worker} load {number} {page}")
 
-    @precondition(lambda self: self.nobody_sleeps() and bool(self.pmd_mapped()))
-    @rule(data=st.data(), page=st.integers(0, PMD_PAGES - 1))
-    def munmap_one_page_of_a_pmd(self, data: st.DataObject, page: int) -> None:
-        """All of the PMD goes, and the rest is faulted in again by PTEs."""
-        worker, number, slot = data.draw(st.sampled_from(self.pmd_mapped()), label="PMD")
-        file = self.model.workers[worker].process.maps[number].file
-        self.unmap(worker, number, (slot + page, 1), file)
+    @rule(mapping=mapped, page=pages, value=values)
+    def store(self, mapping: Handle, page: int, value: int) -> None:
+        worker, number = mapping
+        if not self.is_elsewhere(mapping, page, 1) and not self.allocates(mapping, page, 1):
+            self.do(f"w{worker} store {number} {page} {value}")
 
-    def unmap(self, worker: int, number: int, part: tuple[int, int] | None, file: File) -> None:
-        page, length = part if part else (None, None)
-        self.may_sleep(
-            worker,
-            lambda: self.model.munmap(worker, number, page, length),
-            lambda: self.world.munmap(worker, number, page, length),
-            file,
-            interruptible=False,
-        )
-
-    @precondition(InStep.somebody_can_touch)
-    @rule(data=st.data(), page=pages)
-    def load(self, data: st.DataObject, page: int) -> None:
-        worker = self.draw_worker(data)
-        number = self.draw_number(data, worker)
-        if self.is_elsewhere(worker, number, page, 1):
-            return
-        self.agree(
-            lambda: self.model.load(worker, number, page),
-            lambda: self.world.load(worker, number, page),
-        )
-
-    @precondition(InStep.somebody_can_touch)
-    @rule(data=st.data(), page=pages, value=values)
-    def store(self, data: st.DataObject, page: int, value: int) -> None:
-        worker = self.draw_worker(data)
-        number = self.draw_number(data, worker)
-        if self.is_elsewhere(worker, number, page, 1):
-            return
-        if self.would_allocate_for_nameless(worker, number, page, 1):
-            return
-        self.agree(
-            lambda: self.model.store(worker, number, page, value),
-            lambda: self.world.store(worker, number, page, value),
-        )
-
-    def draw_number(self, data: st.DataObject, worker: int) -> int:
-        """A mapping, most often one that is there."""
-        there = sorted(self.model.workers[worker].process.maps)
-        return data.draw(st.sampled_from([*there * 4, 0, 1]), label="mapping")
-
-    def is_elsewhere(self, worker: int, number: int, page: int, n: int) -> bool:
-        """Whether a page beyond the end of a mapping may belong to another one."""
-        maps = self.model.workers[worker].process.maps
-        return number in maps and len(maps) > 1 and page + n > maps[number].whole
-
-    def would_allocate_for_nameless(self, worker: int, number: int, page: int, n: int) -> bool:
-        mapping = self.model.workers[worker].process.maps.get(number)
-        if mapping is None or mapping.file.has_name:
-            return False
-        return any(mapping.offset + p not in mapping.file.blocks for p in range(page, page + n))
+    @rule(mapping=mapped, page=pages, length=lengths)
+    def touch(self, mapping: Handle, page: int, length: int) -> None:
+        worker, number = mapping
+        if not self.is_elsewhere(mapping, page, length):
+            self.do(f"w{worker} r {number} {page} {length}")
 
     # -- references -------------------------------------------------------------------------------
 
-    @precondition(InStep.nobody_sleeps)
     @rule(
-        data=st.data(),
+        target=pins,
+        mapping=mapped,
         page=pages,
         length=lengths,
-        access=st.sampled_from("rw"),
-        kind=st.sampled_from(("pin", "get")),
+        how=st.sampled_from(("pin", "pin w", "get")),
     )
-    def pin(self, data: st.DataObject, page: int, length: int, access: str, kind: str) -> None:
-        worker = self.draw_worker(data)
-        number = self.draw_number(data, worker)
-        if self.is_elsewhere(worker, number, page, length):
-            return
-        access = access if kind == "pin" else "r"
-        if access == "w" and self.would_allocate_for_nameless(worker, number, page, length):
-            return
-        self.take(worker, number, page, length, access, kind)
+    def reference(self, mapping: Handle, page: int, length: int, how: str):  # type: ignore[no-untyped-def]
+        worker, number = mapping
+        word, *access = how.split()
+        if self.is_elsewhere(mapping, page, length) or worker not in self.model.workers:
+            return multiple()
+        if access and self.allocates(mapping, page, length):
+            return multiple()
+        taken = self.take(" ".join([f"w{worker} {word} {number} {page} {length}", *access]))
+        return multiple() if taken is None else (worker, taken)
 
-    def take(
-        self, worker: int, number: int, page: int, length: int, access: str, kind: str
-    ) -> None:
-        def real() -> tuple[int, int]:
-            if kind == "pin":
-                pinned = self.world.pin(worker, number, page, length, access=access)  # type: ignore[arg-type]
-            else:
-                pinned = self.world.get(worker, number, page, length)
-            return pinned.pin, pinned.pages
+    @rule(pin=consumes(pins))
+    def unpin(self, pin: Handle) -> None:
+        self.do(f"w{pin[0]} unpin {pin[1]}")
 
-        self.agree(lambda: self.model.pin(worker, number, page, length, access, kind), real)
+    @rule(worker=workers)
+    def unpin_the_most_recent(self, worker: int) -> None:
+        self.do(f"w{worker} unpin")
 
-    @precondition(InStep.nobody_sleeps)
-    @rule(data=st.data(), page=st.integers(0, 7), orphan=st.booleans())
-    def hold_a_page_and_unmap_it(self, data: st.DataObject, page: int, orphan: bool) -> None:
-        """The reference stays when the mapping goes, and even when the name goes."""
-        worker = self.draw_worker(data)
-        number = self.draw_number(data, worker)
-        mapping = self.model.workers[worker].process.maps.get(number)
-        if mapping is None or self.is_elsewhere(worker, number, page, 1):
-            return
-        names = [name for name, file in self.model.files.items() if file is mapping.file]
-        if self.would_allocate_for_nameless(worker, number, page, 1):
-            return
-        self.take(worker, number, page, 1, "w", "pin")
-        if orphan and names and len(list(self.model.mappings(mapping.file))) > 1:
-            self.agree(
-                lambda: advance(self.model.unlink(worker, names[0]))[1],
-                lambda: self.world.unlink(worker, names[0]),
-            )
-        if self.others_hold_it(worker, mapping.file) or self.is_used_by_others(mapping):
-            self.unmap(worker, number, None, mapping.file)
-        if orphan and not mapping.file.has_name:
-            self.everybody_else_unmaps(worker, mapping.file)
-
-    def everybody_else_unmaps(self, but: int, file: File) -> None:
-        """The last of them sleeps, because of what the first one holds."""
-        for worker in [w for w in self.idle_workers() if w != but]:
-            maps = self.model.workers[worker].process.maps
-            for number in [n for n, m in maps.items() if m.file is file]:
-                if self.pending is None and self.others_hold_it(worker, file):
-                    self.unmap(worker, number, None, file)
-
-    def is_used_by_others(self, mapping: Mapping) -> bool:
-        return any(m is not mapping and m.pages for m in self.model.mappings(mapping.file))
-
-    def draw_pin(self, data: st.DataObject, worker: int) -> int | None:
-        held = sorted(self.model.workers[worker].pins)
-        return data.draw(st.none() | st.sampled_from([*held, 77]), label="pin")
-
-    @precondition(InStep.somebody_holds_a_pin)
-    @rule(data=st.data())
-    def unpin(self, data: st.DataObject) -> None:
-        worker = self.draw_worker(data)
-        pin = self.draw_pin(data, worker)
-        self.agree(lambda: self.model.unpin(worker, pin), lambda: self.world.unpin(worker, pin))
-
-    @precondition(lambda self: self.nobody_sleeps() and self.somebody_holds_a_pin())
-    @rule(data=st.data(), value=st.none() | values)
-    def dma(self, data: st.DataObject, value: int | None) -> None:
-        worker = self.draw_worker(data)
-        pin = self.draw_pin(data, worker)
-        model, world = self.model, self.world
+    @rule(pin=pins, value=st.none() | values)
+    def dma(self, pin: Handle, value: int | None) -> None:
+        worker, number = pin
         if value is None:
-            self.agree(lambda: model.dma_read(worker, pin), lambda: world.dma_read(worker, pin))
+            self.do(f"w{worker} dma_read {number}")
+        elif not self.is_zero_page(pin):
+            self.do(f"w{worker} dma_write {number} {value}")
+
+    @rule(worker=workers, pipe=numbers)
+    def pipe(self, worker: int, pipe: int) -> None:
+        if len(self.model.pipes()) < 3:
+            self.do(f"w{worker} pipe {pipe}")
+
+    @rule(mapping=mapped, pipe=numbers, page=pages, length=lengths)
+    def vmsplice(self, mapping: Handle, pipe: int, page: int, length: int) -> None:
+        worker, number = mapping
+        if not self.is_elsewhere(mapping, page, length):
+            self.do(f"w{worker} vmsplice {pipe} {number} {page} {length}")
+
+    @rule(worker=workers, pipe=numbers, length=st.integers(1, 8))
+    def drain(self, worker: int, pipe: int, length: int) -> None:
+        self.do(f"w{worker} drain {pipe} {length}")
+
+    # -- at the same time -------------------------------------------------------------------------
+
+    @rule(pin=consumes(pins), worker=workers, how=st.sampled_from(("ftruncate f 0", "punch f 0 9")))
+    def let_go_of_what_is_waited_for(self, pin: Handle, worker: int, how: str) -> None:
+        if worker != pin[0] and self.is_held(pin):
+            self.race(f"w{pin[0]} unpin {pin[1]}", f"w{worker} {how}")
+
+    @rule(pin=consumes(pins), mapping=mapped)
+    def let_go_of_an_orphan(self, pin: Handle, mapping: Handle) -> None:
+        """The last unmap of a file without a name sleeps for what others hold."""
+        if mapping[0] != pin[0] and self.is_held(pin) and self.mapping(mapping):
+            self.do(f"w{mapping[0]} unlink f")
+            for worker, number in self.others(mapping):
+                self.do(f"w{worker} munmap {number}")
+            self.race(f"w{mapping[0]} munmap {mapping[1]}", f"w{pin[0]} unpin {pin[1]}")
+
+    @rule(one=mapped, other=mapped, page=st.integers(0, 7), size=st.integers(0, 8))
+    def fault_beside_truncate(self, one: Handle, other: Handle, page: int, size: int) -> None:
+        if self.is_elsewhere(one, page, 1) or self.allocates(one, page, 1):
             return
-        refs = model.workers[worker].pins
-        if pin in refs and any(ref.index is None for ref in refs[pin]):
-            return  # a device may not write to the zero page
-        if pin is None and any(r.index is None for held in refs.values() for r in held):
-            return
-        self.agree(
-            lambda: model.dma_write(worker, value, pin), lambda: world.dma_write(worker, value, pin)
+        if one[0] != other[0] and self.mapping(one):
+            self.race(f"w{one[0]} w {one[1]} {page}", f"w{other[0]} ftruncate f {size}")
+
+    def do(self, step: str) -> object:
+        """Only of workers that run, or begin to."""
+        runs = read(step)[0] in self.model.workers or step.endswith("spawn")
+        return super().do(step) if runs else ASLEEP
+
+    def race(self, *steps: str) -> None:
+        """Likewise."""
+        if all(read(step)[0] in self.model.workers for step in steps):
+            self.concurrently(*steps)
+
+    # -- what cannot be told ----------------------------------------------------------------------
+
+    def mapping(self, handle: Handle) -> Mapping | None:
+        owner = self.model.workers.get(handle[0])
+        return None if owner is None else owner.process.maps.get(handle[1])
+
+    def others(self, but: Handle) -> list[Handle]:
+        """All other mappings of its file."""
+        this = self.mapping(but)
+        return [
+            (worker, number)
+            for worker, owner in self.model.workers.items()
+            for number, mapping in owner.process.maps.items()
+            if this is not None and mapping is not this and mapping.file is this.file
+        ]
+
+    def is_elsewhere(self, handle: Handle, page: int, n: int) -> bool:
+        """Whether a page beyond the end of a mapping may belong to another one."""
+        mapping = self.mapping(handle)
+        if mapping is None:
+            return False
+        maps = self.model.workers[handle[0]].process.maps
+        return len(maps) > 1 and page + n > mapping.whole
+
+    def allocates(self, handle: Handle, page: int, n: int) -> bool:
+        mapping = self.mapping(handle)
+        if mapping is None:
+            return False
+        return self.nobody_could_tell(
+            mapping.file, range(mapping.offset + page, mapping.offset + page + n)
         )
 
-    @precondition(lambda self: self.nobody_sleeps() and len(self.model.pipes()) < 3)
-    @rule(data=st.data(), pipe=numbers)
-    def pipe(self, data: st.DataObject, pipe: int) -> None:
-        worker = self.draw_worker(data)
-        self.agree(lambda: self.model.pipe(worker, pipe), lambda: self.world.pipe(worker, pipe))
+    def nobody_could_tell(self, inode: File | None, wanted: abc.Iterable[int]) -> bool:
+        """Whether a nameless file would be given a block: nobody can look up which."""
+        if inode is None or inode.has_name:
+            return False
+        return any(index not in inode.blocks for index in wanted)
 
-    @precondition(lambda self: self.nobody_sleeps() and bool(self.model.pipes()))
-    @rule(data=st.data(), pipe=numbers, page=pages, length=lengths)
-    def vmsplice(self, data: st.DataObject, pipe: int, page: int, length: int) -> None:
-        worker = self.draw_worker(data)
-        number = self.draw_number(data, worker)
-        if self.is_elsewhere(worker, number, page, length):
-            return
-        self.agree(
-            lambda: self.model.vmsplice(worker, pipe, number, page, length),
-            lambda: self.world.vmsplice(worker, pipe, number, page, length),
-        )
+    def inode(self, worker: int, file: int | str) -> File | None:
+        if isinstance(file, str):
+            return self.model.files.get(file)
+        owner = self.model.workers.get(worker)
+        opened = owner.process.fds.get(file) if owner else None
+        return opened.file if opened else None
 
-    @precondition(
-        lambda self: self.somebody_is_idle() and any(p.buffers for p in self.model.pipes())
-    )
-    @rule(data=st.data(), pipe=numbers, length=st.integers(1, 8))
-    def drain(self, data: st.DataObject, pipe: int, length: int) -> None:
-        worker = self.draw_worker(data)
-        self.agree(
-            lambda: self.model.drain(worker, pipe, length),
-            lambda: self.world.drain(worker, pipe, length),
-        )
+    def is_held(self, pin: Handle) -> bool:
+        owner = self.model.workers.get(pin[0])
+        return owner is not None and pin[1] in owner.pins
 
-    # -- the sleeper ------------------------------------------------------------------------------
+    def is_zero_page(self, pin: Handle) -> bool:
+        """A device may not write to it."""
+        owner = self.model.workers.get(pin[0])
+        return owner is not None and any(r.index is None for r in owner.pins.get(pin[1], []))
 
-    @precondition(lambda self: self.pending is not None and self.pending.interruptible)
-    @rule()
-    def fault_in_what_is_waited_for_and_let_go(self) -> None:
-        """The page is mapped again before its holder lets go: the sleeper must still wake."""
-        assert self.pending is not None
-        file = self.pending.file
-        for worker in self.idle_workers():
-            for number, mapping in self.model.workers[worker].process.maps.items():
-                busy = self.model.busy(file)
-                page = -1 if busy is None or mapping.file is not file else busy - mapping.offset
-                if page in mapping.pages:
-                    self.agree(
-                        partial(self.model.load, worker, number, page),
-                        partial(self.world.load, worker, number, page),
-                    )
-        for worker in self.idle_workers():
-            self.let_go(worker)
+    # -- the end ----------------------------------------------------------------------------------
 
-    @precondition(lambda self: self.pending is not None and self.pending.interruptible)
-    @rule()
-    def interrupt(self) -> None:
-        """A signal ends the sleep; the file stays unmapped, and keeps its entries."""
-        pending, self.pending = self.pending, None
-        assert pending is not None
-        pending.predicted.close()
-        assert self.world.interrupt(pending.worker)
-        assert not pending.call.sleeps()
-        assert pending.call.returned == "refused: EINTR"
-        self.settle()
-
-    def teardown(self) -> None:
-        """After a run in step, everybody lets go and leaves, and the books must balance."""
-        with self.world:
-            if sys.exc_info()[0] is not None:
-                return
-            for worker in self.idle_workers():
-                self.let_go(worker)
-            if self.pending is not None:
-                sleeper = self.pending.worker
-                self.interrupt()
-                self.let_go(sleeper)
-            for worker in self.idle_workers():
-                self.leave(worker)
-            assert not self.model.workers
-            assert self.world.quiescence() == ()
-
-    def let_go(self, worker: int) -> None:
-        model, world = self.model, self.world
-        while model.workers[worker].pins:
-            self.agree(lambda: model.unpin(worker, None), lambda: world.unpin(worker))
-        for pipe in sorted(model.workers[worker].process.pipes):
-            self.agree(
-                partial(model.drain, worker, pipe, PIPE_SLOTS),
-                partial(world.drain, worker, pipe, PIPE_SLOTS),
-            )
+    def at_the_end(self) -> None:
+        """Everybody lets go and leaves, and the books must balance."""
+        for worker, owner in sorted(self.model.workers.items()):
+            for pin in sorted(owner.pins):
+                self.do(f"w{worker} unpin {pin}")
+            for pipe in sorted(owner.process.pipes):
+                self.do(f"w{worker} drain {pipe} {PIPE_SLOTS}")
+        for worker in sorted(self.model.workers):
+            assert self.do(f"w{worker} exit") != ASLEEP
+        assert self.world.quiescence() == ()

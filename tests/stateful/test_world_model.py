@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from stateful import model, things
+from pgmap.stateful import _owners, model, things
 from stateful.machine import Lockstep
 
 IN_STEP = settings(
@@ -54,7 +54,7 @@ def test_a_world_with_a_wrong_rule_falls_out_of_step(rule: str, value: str) -> N
 
 
 def test_a_wrong_pin_weight_in_the_model_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(model, "PIN_BIAS", 1023)
+    monkeypatch.setattr(_owners, "PIN_BIAS", 1023)
     expect_a_difference()
 
 

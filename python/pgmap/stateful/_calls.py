@@ -1,4 +1,4 @@
-"""Calls on threads of their own, and whether they sleep.
+"""Calls on threads of their own, and steps done one after the other although some of them sleep.
 
 Whether a call sleeps is read off the machine (it is asleep, and nobody runs), never off a clock.
 """
@@ -6,11 +6,14 @@ Whether a call sleeps is read off the machine (it is asleep, and nobody runs), n
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from pgmap import World
 from pgmap.errors import FatalSignal, KernelError
-from stateful.things import File, Refused, Sleeping
+from pgmap.stateful.things import Refused
+
+T = TypeVar("T")
 
 
 def outcome(call: Callable[[], object]) -> object:
@@ -55,24 +58,26 @@ class Call:
         return False
 
 
-class Pending:
-    """A call that sleeps, with the model's idea of it."""
+def in_turn(
+    steps: Sequence[tuple[int, str]],
+    start: Callable[[int, str], T],
+    sleeps: Callable[[T], bool],
+) -> bool:
+    """Do steps of workers in turn, as a search does them first: nobody is preempted.
 
-    def __init__(self, call: Call, predicted: Sleeping, file: File, *, interruptible: bool) -> None:
-        self.call, self.predicted = call, predicted
-        self.file, self.interruptible = file, interruptible
-
-    @property
-    def worker(self) -> int:
-        return self.call.worker
-
-
-def advance(predicted: Sleeping) -> tuple[bool, object]:
-    """Whether the predicted call sleeps (again), and what it returns otherwise."""
-    try:
-        next(predicted)
-    except StopIteration as end:
-        return False, end.value
-    except Refused as refused:
-        return False, f"refused: {refused}"
-    return True, None
+    `start` begins one, and `sleeps` says whether it, or one that slept, sleeps now. While a worker
+    sleeps, its further steps wait, and others do theirs. False if somebody is asleep at the end.
+    """
+    queue, asleep = list(steps), dict[int, T]()
+    while queue:
+        turn = next((it for it in queue if it[0] not in asleep), None)
+        if turn is None:
+            return False
+        queue.remove(turn)
+        begun = start(*turn)
+        if sleeps(begun):
+            asleep[turn[0]] = begun
+        while woken := [worker for worker, it in asleep.items() if not sleeps(it)]:
+            for worker in woken:
+                del asleep[worker]
+    return not asleep
