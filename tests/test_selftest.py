@@ -28,7 +28,10 @@ def right() -> FakeExplore:
 def test_the_list_names_every_wrong_rule(run: Runner) -> None:
     ran = run(Selftest(), "--list", "--json", "-", core=core())
     assert ran.exit is Exit.OK
-    known = [f"{entry['rule']}={entry['value']}" for entry in _core.catalogue()["known"]]
+    known = [
+        " ".join(f"{rule}={value}" for rule, value in entry["wrong"])
+        for entry in _core.catalogue()["known"]
+    ]
     assert ran.json["wrong_rules"] == known
     assert len(known) >= 11
     text = run(Selftest(), "--list", core=core())

@@ -181,13 +181,15 @@ fn needs(
     let holders = world.holders(cpu, pfn).into_iter().chain(world.calls_holding(pfn));
     let need = |holder: Holder| {
         let given_back = |wait: &Blocked| gives_back(explored, world, cpu, wait.task, holder.by);
+        let given_back: Vec<_> = waits.iter().filter_map(given_back).collect();
         let kept_by = match holder.by {
             HeldBy::Pin { worker, .. } | HeldBy::Registered { worker } => Some(worker),
             HeldBy::Pipe { .. } | HeldBy::InFlight { .. } | HeldBy::Call(_) => None,
-            HeldBy::Mappings(_) if what == For::Pagemap => None,
+            HeldBy::Mappings(_) if what == For::Pagemap => {
+                given_back.first().and_then(|(task, _)| explored.role(*task).worker)
+            }
             HeldBy::Mappings(_) => return None,
         };
-        let given_back = waits.iter().filter_map(given_back).collect();
         Some(Need { by: Some(holder.by), given_back, kept_by })
     };
     holders.filter_map(need).collect()

@@ -135,5 +135,6 @@ fn an_unbind_that_unmaps_nothing_waits_for_whoever_has_pages_mapped() {
     for unmaps in ["munmap 0", "exit"] {
         let finding = judged(&format!("w0 unbind | w0 {unmaps}\n")).expect_err("a ring of one");
         assert_eq!((finding.sort, finding.invariant), (Sort::Deadlock, Invariant::I20), "{unmaps}");
+        assert_eq!(finding.blame, Blame::Program, "it asks for what it keeps from going");
     }
 }

@@ -113,8 +113,8 @@ fn whole(
     let told_here = |race: &Race| text.known.iter().any(|mine| mine.id == race.id);
     let mut known: Vec<Race> =
         inherited.into_iter().filter(|race| in_force(race) && !told_here(race)).collect();
+    // In the order of the file: which of several a failure is, is tried in that order.
     known.extend(text.known.clone());
-    known.sort_by(|one, other| one.id.cmp(&other.id));
     for (at, race) in known.iter().enumerate() {
         let fail = |what: String| Err(format!("eras/{name}.toml: {}: {what}", race.id));
         if race.wrong == race.mend {
