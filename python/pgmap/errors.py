@@ -333,6 +333,9 @@ class EraError(PgmapError, ValueError):
 class DoesNotHold(PgmapError, AssertionError):
     """A verdict that a test does not accept: the report, the token and a test to paste."""
 
+    verdict: object = None
+    """The verdict."""
+
 
 class ReplayImpossible(PgmapError):
     """A token or file from another version or schema, which cannot be replayed here."""

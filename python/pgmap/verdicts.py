@@ -263,7 +263,9 @@ class _Seen(_About):
         """
         accepted = (Exhausted,) if exhausted else (Exhausted, NotFound)
         if not isinstance(self, accepted):
-            raise DoesNotHold(to_paste(self))
+            failure = DoesNotHold(to_paste(self))
+            failure.verdict = self
+            raise failure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
