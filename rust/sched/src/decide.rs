@@ -91,6 +91,11 @@ impl Engine {
         self.guided(|guide, engine| guide.choose_paid(engine, n))
     }
 
+    /// Whether the execution repeats what one before it did.
+    pub(crate) fn repeats(&mut self) -> bool {
+        self.guided(|guide, _| guide.repeats())
+    }
+
     /// Tells the guide what the current task's step does to an object, if it wants to know.
     #[inline]
     pub(crate) fn touch(&mut self, object: Object, effect: Effect) {

@@ -31,6 +31,11 @@ pub(crate) trait Guide {
         0
     }
 
+    /// What happens now has happened just so in an execution before, of the same search.
+    fn repeats(&self) -> bool {
+        false
+    }
+
     /// While the engine records ([`Engine::record_accesses`]): what the task that goes on does to an object.
     fn touched(&mut self, _object: Object, _effect: Effect) {}
 }

@@ -155,6 +155,14 @@ pub fn touches_count() -> bool {
     with(|engine| engine.records_accesses()).unwrap_or(false)
 }
 
+/// Whether all that happens now has happened just so in an execution before, of the same search: looks that found
+/// nothing then find nothing now. Before a task's first step this may be said too seldom.
+#[inline]
+#[must_use]
+pub fn repeats() -> bool {
+    with(|engine| engine.repeats()).unwrap_or(false)
+}
+
 /// The step that just ran turned out to have this effect: a compare-and-exchange that failed is
 /// a read. To be called before the task's next point.
 #[inline]

@@ -242,6 +242,10 @@ impl Guide for Tree {
         }
     }
 
+    fn repeats(&self) -> bool {
+        self.cursor < self.nodes.len() && !self.again
+    }
+
     fn touched(&mut self, object: Object, effect: Effect) {
         let number = self.numbers.of(object);
         self.ahead.touch(number, effect == Effect::Write);

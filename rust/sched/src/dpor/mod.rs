@@ -127,6 +127,10 @@ impl Guide for Classes {
         self.other_task_at(engine.now)
     }
 
+    fn repeats(&self) -> bool {
+        self.cursor < self.nodes.len() && !self.again
+    }
+
     fn touched(&mut self, object: Object, effect: Effect) {
         if let Some(node) = self.nodes.last_mut() {
             let write = effect == Effect::Write;
