@@ -53,6 +53,8 @@ thorough: build ## what takes long to show: an hour of searches, and stress besi
 	PGMAP_PROGRAMS=20000 cargo test -p pgmap-explore --test generated_waits
 	PGMAP_RANDOM_PROGRAMS=100000 cargo test -p pgmap-explore --test random neither
 	$(PY) -m pgmap.explore --hunt all --era v6.15 --for 10m
+	PYTHONPATH=tests $(PY) -m thorough.drawn_races
+	PGMAP_MACHINE_EXAMPLES=1000 $(PY) -m pytest tests/test_race_machine.py
 	PYTHONPATH=tests $(PY) -m thorough.loaded_stress
 	PYTHONPATH=tests $(PY) -m thorough.loaded_stress --runs 2 --wait 'for DAX entry' -- \
 		--break entry-wait-key=unrounded --ops 3000000

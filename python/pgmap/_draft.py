@@ -49,6 +49,8 @@ class Habit:
     touch: str = ""
     """``r`` or ``w``: one page of it is touched in the set-up; ``""``: none is."""
     page: int = 0
+    lets_go: bool = False
+    """Whether a mapping that was needed to take a pin goes before ``start``."""
 
 
 Choice = int | str | tuple[int, int] | None
@@ -273,6 +275,16 @@ class Draft:
             page = [None if a.kind == "pages" else 0 for a in word.arguments]
             page[1] = habit.page
             self.add(worker, Wish(habit.touch, tuple(page)), before=True)
+        if made is not None and kind == "pin" and habit.lets_go:
+            self._let_go(worker, made)
+
+    def _let_go(self, worker: int, line: Line) -> None:
+        """End, in the set-up, the mapping that a step was about."""
+        held = self.live.get((worker, "mapping"), [])
+        at = next(n for n, thing in enumerate(held) if thing in line.given)
+        op = next(op for op in operations() if any(_ends_mapping(a) for a in op.arguments))
+        choices = [at if _ends_mapping(a) else None for a in op.arguments]
+        self.add(worker, Wish(op.words[0], tuple(choices)), before=True)
 
     def _file(self, line: Line, choice: int) -> str | Thing | None:
         """A file by its name, or by a descriptor of the worker."""
@@ -384,6 +396,10 @@ class Draft:
 
 def _pairs(line: Line) -> Sequence[tuple[Argument, str | Thing | None]]:
     return list(zip(line.op.arguments, line.given, strict=True))
+
+
+def _ends_mapping(argument: Argument) -> bool:
+    return argument.role == ENDS and argument.kind == "mapping"
 
 
 def _plain(argument: Argument, file: int, habit: Habit) -> int | str | None:

@@ -44,7 +44,7 @@ THREADS, OPS = 3, 3
 VOCABULARY = 4
 """Most words of one program: few that meet often find more than many that hardly do."""
 SCHEDULES = 400
-CONTENDED = 4
+CONTENDED = 20
 """How much likelier a word of hunts is than another one: those meet on pages."""
 SHAPES = (
     *[Shape(1)] * 4,
@@ -107,7 +107,7 @@ def _programs(
     files = [draw(st.sampled_from(SHAPES)) for _ in range(count)]
     any_of = _words("worker", words)
     some = (
-        [IDLE.word] if any_of.is_empty else draw(st.lists(any_of, min_size=1, max_size=VOCABULARY))
+        [IDLE.word] if any_of.is_empty else draw(st.lists(any_of, min_size=2, max_size=VOCABULARY))
     )
     wish = st.sampled_from(some).flatmap(lambda word: _wish("worker", word, invalid))
     first = st.just([]) if setup is not None else st.lists(wish, max_size=2)
@@ -251,7 +251,10 @@ def _contended() -> set[str]:
 
 def _choice(argument: Argument) -> st.SearchStrategy[Choice]:
     choice = _required(argument)
-    return st.none() | choice if argument.optional and argument.role is None else choice
+    seldom = argument.optional and argument.role is None
+    return (
+        st.integers(0, 3).flatmap(lambda n: choice if n == 3 else st.none()) if seldom else choice
+    )
 
 
 def _required(argument: Argument) -> st.SearchStrategy[Any]:
@@ -282,8 +285,9 @@ _HABITS = st.builds(
     Habit,
     file=st.sampled_from((0, 0, 0, 0, 1)),
     align=st.sampled_from(("natural", "natural", "natural", "odd")),
-    touch=st.sampled_from(("w", "w", "", "r")),
+    touch=st.sampled_from(("w", "w", "w", "", "r")),
     page=st.sampled_from((0, 0, 0, 1)),
+    lets_go=st.sampled_from((False, False, False, True)),
 )
 
 Drawn = tuple[Habit, list[Wish], list[Wish], bool]
