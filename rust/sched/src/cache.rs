@@ -13,7 +13,7 @@ use crate::step::Task;
 
 const FIRST_CAPACITY: usize = 1 << 10;
 /// One of so many bytes may go into sets of accesses.
-const FOR_SETS: usize = 4;
+const FOR_SETS: usize = 8;
 /// The low byte of an entry is the count; a digest that is zero above it stands for "empty".
 const COUNT: u128 = 0xff;
 
@@ -74,8 +74,7 @@ impl Cache {
     pub(crate) fn new(bytes: usize, tasks: usize) -> Self {
         let for_sets = bytes / FOR_SETS;
         let most = (bytes - for_sets) / (size_of::<u128>() + tasks * size_of::<u32>());
-        // Powers of two only, and while the table grows the old half is there as well.
-        let most = if most == 0 { 0 } else { (most + 1).next_power_of_two() / 2 };
+        // While the table grows the old one is there as well.
         let first = most.min(FIRST_CAPACITY);
         Cache {
             entries: vec![0; first],
@@ -149,10 +148,11 @@ impl Cache {
     }
 
     fn grow(&mut self) -> bool {
-        if self.entries.len() * 2 > self.most {
+        let length = self.most.min(self.entries.len() * 2);
+        if length == self.entries.len() {
             return false;
         }
-        let mut wider = vec![0; self.entries.len() * 2];
+        let mut wider = vec![0; length];
         let mut ahead = vec![ALL; wider.len() * self.tasks];
         for (from, &entry) in self.entries.iter().enumerate().filter(|&(_, &entry)| entry != 0) {
             let at = place(&wider, entry & !COUNT);
@@ -174,10 +174,11 @@ fn digest(state: u128) -> u128 {
 }
 
 fn place(entries: &[u128], digest: u128) -> usize {
-    let mask = entries.len() - 1;
-    let mut at = (digest >> 64) as usize & mask;
+    let length = entries.len();
+    // The high half as a fraction of the table.
+    let mut at = (((digest >> 64) * length as u128) >> 64) as usize;
     while entries[at] != 0 && entries[at] & !COUNT != digest {
-        at = (at + 1) & mask;
+        at = if at + 1 == length { 0 } else { at + 1 };
     }
     at
 }
