@@ -14,7 +14,8 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from pgmap import _core
-from pgmap._operations import ENDS, HANDLES, Argument, Operation, by_word, operations, written
+from pgmap._operations import ENDS, HANDLES, Argument, by_word, operations
+from pgmap._wishes import IDLE, Choice, Habit, Line, Shape, Thing, Wish
 from pgmap.errors import ProgramError
 
 NAMES = "fgh"
@@ -25,78 +26,6 @@ DEVICE_PAGES = 4
 """As many pages of a driver's memory are asked for."""
 NUMBERED_AS = {"device": "fd"}
 """Handles of the slow device are descriptors, of which only some operations can make use."""
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """A file as it is declared."""
-
-    pages: int
-    state: str = "written"
-    layout: str = ""
-
-    def declare(self, name: str) -> str:
-        """The line of the program."""
-        return " ".join(filter(None, ("file", name, str(self.pages), self.state, self.layout)))
-
-
-@dataclass(frozen=True, slots=True)
-class Habit:
-    """How a worker maps what it needs mapped."""
-
-    file: int = 0
-    align: str = "natural"
-    touch: str = ""
-    """``r`` or ``w``: one page of it is touched in the set-up; ``""``: none is."""
-    page: int = 0
-    lets_go: bool = False
-    """Whether a mapping that was needed to take a pin goes before ``start``."""
-
-
-Choice = int | str | tuple[int, int] | None
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """A step as it is drawn; `choices` has a number, a word or `None` for each argument."""
-
-    word: str
-    choices: tuple[Choice, ...]
-    wild: bool = False
-    """Whether it may name what is gone, and pages beyond the end."""
-
-
-IDLE = Wish("nop", ())
-"""What a worker does where nothing that was wished for can be done."""
-
-
-@dataclass(eq=False, slots=True)
-class Thing:
-    """A handle. It gets its number when the program is written down."""
-
-    kind: str
-    file: int | None = None
-    pages: int = 1
-    number: int = 0
-
-
-@dataclass(eq=False, slots=True)
-class Line:
-    """A step."""
-
-    worker: int | None
-    op: Operation
-    word: str
-    given: list[str | Thing | None]
-    makes: Thing | None = None
-    cause: int = 0
-    """Which of the wishes it is there for."""
-
-    def text(self) -> str:
-        """As the program has it, once its handles are numbered."""
-        told = [str(it.number) if isinstance(it, Thing) else it for it in self.given]
-        who = "" if self.worker is None else f"w{self.worker} "
-        return who + written(self.op, self.word, told)
 
 
 @dataclass(slots=True)

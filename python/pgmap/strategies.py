@@ -22,11 +22,12 @@ from functools import cache
 from typing import Any
 
 from pgmap import _core
-from pgmap._draft import IDLE, Choice, Draft, Habit, Shape, Wish
+from pgmap._draft import Draft
 from pgmap._operations import HANDLES, Argument, by_word
 from pgmap._operations import operations as table
 from pgmap._options import ExploreOptions, Rules
 from pgmap._search import explore
+from pgmap._wishes import IDLE, Choice, Habit, Shape, Wish
 from pgmap.build import Builder, text_of
 from pgmap.errors import ProgramError
 from pgmap.verdicts import Found, Verdict
