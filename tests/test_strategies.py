@@ -94,6 +94,12 @@ def test_files_have_many_shapes() -> None:
         assert first(drawn, lambda p, line=line: line in p.text)  # type: ignore[misc]
 
 
+@SOUND
+@given(strategies.programs(words=("exit", "end", "kill"), threads=2, ops=1))
+def test_a_program_has_a_step_of_a_worker(program: Program) -> None:
+    assert any(step.startswith(("w0 ", "w1 ")) for step in behind_start(program))
+
+
 # --- a set-up that is given ----------------------------------------------------------------------
 
 SETUP = "file f 2 written\nw0 open 0 f rw\nw0 mmap 0 0 0 2 rw shared\nw0 w 0 0\nw0 pin 0 1\n"

@@ -8,6 +8,7 @@ are modules: ``python -m pgmap`` lists them.
 
 from pgmap import build, errors, results, verdicts
 from pgmap._core import Program, World, build_info, version
+from pgmap._outcomes import Outcomes, outcomes
 from pgmap._search import explore, replay
 from pgmap.errors import PgmapError
 from pgmap.results import (
@@ -41,6 +42,7 @@ __all__ = [
     "Inconclusive",
     "NotFound",
     "Outcome",
+    "Outcomes",
     "PageState",
     "PgmapError",
     "Pinned",
@@ -58,6 +60,7 @@ __all__ = [
     "build_info",
     "errors",
     "explore",
+    "outcomes",
     "replay",
     "results",
     "verdicts",

@@ -328,9 +328,9 @@ def _drafted(
         draft.wish(number, body, refused)
         if gives_back:
             draft.give_back(number)
-    draft.wish(None, env, refused)
-    if all(line.worker is None for line in draft.body):
+    if not draft.body:
         draft.add(0, IDLE)
+    draft.wish(None, env, refused)
     return draft
 
 
