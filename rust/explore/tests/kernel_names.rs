@@ -13,18 +13,20 @@ use pgmap_sched::{Control, Plan};
 /// The kernel's functions, macros and operations that somebody here goes by.
 const KERNEL: &[(&str, &str)] = &[
     ("arch/x86/include/asm/pgtable.h", "set_pmd_at pmd_clear pte_pfn"),
-    ("drivers/dax/super.c", "dax_read_lock run_dax"),
+    ("drivers/dax/super.c", "dax_read_lock run_dax kill_dax"),
     (
         "fs/dax.c",
         "dax_iomap_pte_fault dax_iomap_pmd_fault dax_load_hole dax_insert_entry dax_unlock_entry grab_mapping_entry \
          get_next_unlocked_entry wait_entry_unlocked put_unlocked_entry dax_associate_entry dax_disassociate_entry \
          dax_layout_busy_page dax_break_layout dax_break_layout_final wait_page_idle dax_delete_mapping_range \
-         dax_folio_reset_order",
+         dax_folio_reset_order dax_fault_iter dax_iomap_direct_access __dax_invalidate_entry",
     ),
     ("fs/open.c", "do_truncate"),
     ("fs/xfs/libxfs/xfs_bmap.c", "xfs_bunmapi_range"),
     ("fs/xfs/xfs_bmap_util.c", "xfs_alloc_file_space"),
     ("fs/xfs/xfs_file.c", "xfs_file_dax_read xfs_file_dax_write xfs_file_fallocate"),
+    ("fs/xfs/xfs_mount.h", "xfs_is_shutdown"),
+    ("fs/xfs/xfs_notify_failure.c", "xfs_dax_notify_failure"),
     ("include/asm-generic/access_ok.h", "access_ok"),
     ("include/asm-generic/bug.h", "WARN_ON"),
     ("include/asm-generic/memory_model.h", "pfn_to_page page_to_pfn"),
@@ -70,6 +72,7 @@ const KERNEL: &[(&str, &str)] = &[
         "down_read down_read_trylock down_write down_write_trylock rwsem_mark_wake",
     ),
     ("kernel/rcu/rcu_segcblist.c", "rcu_cblist_dequeue"),
+    ("kernel/rcu/srcutree.c", "synchronize_srcu"),
     ("kernel/rcu/tree.c", "call_rcu rcu_barrier"),
     ("kernel/sched/completion.c", "completion_done wait_for_completion"),
     ("kernel/sched/wait.c", "prepare_to_wait finish_wait"),
@@ -89,12 +92,12 @@ const KERNEL: &[(&str, &str)] = &[
     ),
     ("mm/huge_memory.c", "vmf_insert_folio_pmd __split_huge_pmd"),
     ("mm/internal.h", "prep_compound_tail folio_set_order"),
-    ("mm/memory-failure.c", "soft_offline_page soft_offline_in_use_page"),
+    ("mm/memory-failure.c", "soft_offline_page soft_offline_in_use_page mf_dax_kill_procs"),
     (
         "mm/memory.c",
         "handle_mm_fault vmf_insert_page_mkwrite zap_page_range_single zap_pte_range zap_present_ptes",
     ),
-    ("mm/memremap.c", "dev_pagemap_percpu_release"),
+    ("mm/memremap.c", "dev_pagemap_percpu_release pgmap_array_delete"),
     ("mm/memremap.c, as proposed", "pgmap_alloc_folios pgmap_folio_get pgmap_request_folios"),
     (
         "mm/mmu_gather.c",
@@ -104,11 +107,13 @@ const KERNEL: &[(&str, &str)] = &[
     ("mm/page_alloc.c", "prep_compound_page"),
     ("mm/pagewalk.c", "walk_pmd_range"),
     ("mm/slub.c", "kmem_cache_alloc kmem_cache_free"),
+    ("mm/truncate.c", "invalidate_inode_pages2_range"),
 ];
 
 /// What a report calls otherwise, and why.
 const OUR_OWN: &[(&str, &str)] = &[
     ("cpu_access", "a load or store of the process itself: no function of the kernel's"),
+    ("touch", "loads or stores of the process itself: no function of the kernel's"),
     ("flush_tlb", "each architecture has its own name for it, x86-64 flush_tlb_mm_range"),
 ];
 

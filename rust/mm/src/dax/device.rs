@@ -57,6 +57,7 @@ pub const SRCU_BYTES: Range<usize> = {
 };
 
 impl DaxDevice {
+    #[track_caller]
     pub(super) fn pagemap(&self) -> Option<PagemapId> {
         self.pagemap.read().checked_sub(1).map(PagemapId)
     }
@@ -120,6 +121,7 @@ impl Dax {
 
     /// The device's pagemap, while it is bound.
     #[must_use]
+    #[track_caller]
     pub fn pagemap(&self) -> Option<PagemapId> {
         self.device[0].pagemap()
     }
@@ -130,10 +132,11 @@ impl Dax {
         self.device[0].alive.read() == 1
     }
 
-    /// Takes the device away.
+    /// Takes the device away: `kill_dax`, then `memunmap_pages`.
     ///
     /// # Errors
     /// `ENODEV` when it is not bound.
+    #[doc(alias = "kill_dax")]
     pub fn unbind(&self, cpu: &Cpu<'_>) -> Result<(), Errno> {
         let device = &self.device[0];
         let _device = device.lock.write(cpu);

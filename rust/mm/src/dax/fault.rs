@@ -45,6 +45,11 @@ impl FaultHandler for Dax {
             Ok(grabbed) => grabbed,
             Err(fault) => return fault,
         };
+        // Somebody else's page table may have come meanwhile; an entry of a whole PMD would be in vain.
+        if self.vm.has_page_table(fault) {
+            self.unlock_entry(cpu, grabbed);
+            return Fault::Done;
+        }
         let outcome = match self.iomap_begin_huge(cpu, inode, head, fault.wanted) {
             Err(_) => Fault::Sigbus,
             Ok(None) => Fault::Fallback,
@@ -113,6 +118,7 @@ impl Dax {
 
     /// Whether a fault still has struct pages to work on. Where the kernel would not come back, it is told, and the
     /// fault fails.
+    #[track_caller]
     fn struct_pages_are_there(&self, cpu: &Cpu<'_>, pfn: Pfn, pagemap: PagemapId) -> bool {
         let there = self.pagemap() == Some(pagemap);
         if !there {
@@ -156,6 +162,7 @@ impl Dax {
     }
 
     /// Step 6: reference, map, drop. `pfn` is the frame to map, the folio around it is the entry's.
+    #[doc(alias = "dax_fault_iter")]
     fn map_owned(
         &self,
         cpu: &Cpu<'_>,

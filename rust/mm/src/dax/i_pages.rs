@@ -103,8 +103,7 @@ impl Dax {
         inode: InodeId,
         index: u32,
     ) -> (SpinGuard<'a, IPages>, u32, DaxEntry) {
-        lock_map_acquire(cpu, &DAX_ENTRY, in_lock_order(inode));
-        let mut lock = self.inode(inode).i_pages.lock(cpu);
+        let mut lock = self.lock_entries(cpu, inode);
         loop {
             let (at, entry) = self.entry_at(inode, index);
             if !entry.is_locked() {
@@ -112,6 +111,40 @@ impl Dax {
             }
             lock = self.wait_entry(cpu, inode, (at, index), lock);
         }
+    }
+
+    /// As [`Self::get_unlocked_entry`], for an entry of this order. None: a smaller one is in the way, locked or not.
+    #[doc(alias = "get_next_unlocked_entry")]
+    fn get_unlocked_entry_of<'a>(
+        &'a self,
+        cpu: &'a Cpu<'_>,
+        inode: InodeId,
+        index: u32,
+        order: Order,
+    ) -> Option<(SpinGuard<'a, IPages>, u32, DaxEntry)> {
+        let mut lock = self.lock_entries(cpu, inode);
+        loop {
+            let (at, entry) = self.entry_at(inode, index);
+            let none = |index| self.slot(inode, index).load() == DaxEntry::NONE;
+            let has_room = order == Order::PAGE
+                || entry.size() == Size::Pmd
+                || (index..index + order.pages()).all(none);
+            if !has_room {
+                lock_map_release(cpu, in_lock_order(inode));
+                return None;
+            }
+            if !entry.is_locked() {
+                return Some((lock, at, entry));
+            }
+            lock = self.wait_entry(cpu, inode, (at, index), lock);
+        }
+    }
+
+    /// The lock of a file's entries, for whoever wants one of them.
+    #[track_caller]
+    fn lock_entries<'a>(&'a self, cpu: &'a Cpu<'_>, inode: InodeId) -> SpinGuard<'a, IPages> {
+        lock_map_acquire(cpu, &DAX_ENTRY, in_lock_order(inode));
+        self.inode(inode).i_pages.lock(cpu)
     }
 
     /// `put_unlocked_entry`: passes on the wake-up of an entry that was waited for and not taken.
@@ -125,7 +158,8 @@ impl Dax {
     /// `grab_mapping_entry`: the entry for `index`, locked; a placeholder if there was none.
     ///
     /// # Errors
-    /// [`Fault::Fallback`] when a smaller entry is in the way of a PMD.
+    /// [`Fault::Fallback`] when a smaller entry is in the way of a PMD. That is not waited for if it is locked: the
+    /// fault would fall back all the same.
     pub(super) fn grab_mapping_entry(
         &self,
         cpu: &Cpu<'_>,
@@ -133,7 +167,11 @@ impl Dax {
         index: u32,
         order: Order,
     ) -> Result<Grabbed, Fault> {
-        let (mut lock, mut at, mut entry) = self.get_unlocked_entry(cpu, inode, index);
+        let Some((mut lock, mut at, mut entry)) =
+            self.get_unlocked_entry_of(cpu, inode, index, order)
+        else {
+            return Err(Fault::Fallback);
+        };
         let given_up = match entry.kind() {
             Kind::Empty => entry.size() == Size::Pmd,
             Kind::None | Kind::Zero | Kind::Folio(_) => false,
@@ -146,13 +184,6 @@ impl Dax {
             (at, entry) = (index, DaxEntry::NONE);
         }
         let pages = order.pages();
-        let smaller_in_the_way = order > Order::PAGE
-            && entry.size() == Size::Page
-            && (index..index + pages).any(|index| self.slot(inode, index).load() != DaxEntry::NONE);
-        if smaller_in_the_way {
-            self.put_unlocked_entry(cpu, inode, at, entry);
-            return Err(Fault::Fallback);
-        }
         let locked = match entry.kind() {
             Kind::None => {
                 lock.nrpages += pages;
@@ -292,6 +323,7 @@ impl Dax {
     /// The struct pages of a file go, and every entry that nobody has locked: with `folios` it lets go of its folio
     /// first, otherwise the struct pages are gone already as far as anybody cares (B50). Who has an entry locked finds
     /// out for itself.
+    #[track_caller]
     pub(super) fn forget_entries(&self, cpu: &Cpu<'_>, inode: InodeId, folios: bool) {
         let mut lock = self.inode(inode).i_pages.lock(cpu);
         for index in 0..lock.end {

@@ -191,6 +191,16 @@ impl Vm {
         Insert::Done
     }
 
+    /// Whether single pages are mapped around the address, which a handler of a PMD-sized fault looks at once more. No
+    /// lock: the insert looks again.
+    #[track_caller]
+    pub fn has_page_table(&self, fault: &VmFault) -> bool {
+        match self.tables.pmd(fault.mm, fault.vpn).load() {
+            Pmd::Table(_) => true,
+            Pmd::None | Pmd::Leaf(_) => false,
+        }
+    }
+
     /// `vmf_insert_folio_pmd`: maps the PMD-sized folio headed by `head` around the faulting address.
     #[doc(alias = "vmf_insert_folio_pmd")]
     pub fn insert_huge(&self, cpu: &Cpu<'_>, fault: &VmFault, head: Pfn) -> Insert {

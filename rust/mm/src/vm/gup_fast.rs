@@ -138,14 +138,17 @@ impl Vm {
         pages: u32,
         request: &GupRequest,
     ) -> Option<Folio<'_>> {
-        if request.longterm == Longterm::Long {
-            // Not pinnable for long: the slow path has the errno (K§4.4).
-            return None;
-        }
+        let for_long = request.longterm == Longterm::Long;
         if request.kind == GupKind::Pin && pfn == Pfn::ZERO_PAGE {
-            return Some(self.pagemaps.memmap.folio(pfn));
+            return Some(self.pagemaps.memmap.folio(pfn)).filter(|_| !for_long);
         }
         let folio = self.pagemaps.try_get_folio(cpu, pfn, pages.cast_signed())?;
+        if for_long {
+            // Not pinnable for long (`folio_is_longterm_pinnable`), which is asked with the reference taken: its put
+            // may be the last one. The slow path has the errno (K§4.4, K§15).
+            self.pagemaps.folio_put_refs(cpu, folio, pages.cast_signed());
+            return None;
+        }
         if request.kind == GupKind::Pin {
             if folio.is_large() {
                 folio.pincount().add(pages);
