@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from pgmap import _core
 from pgmap._operations import ENDS, HANDLES, Argument, by_word, operations
-from pgmap._wishes import IDLE, Choice, Habit, Line, Shape, Thing, Wish
+from pgmap._wishes import IDLE, Choice, Habit, Line, Shape, Thing, Wish, plain
 from pgmap.errors import ProgramError
 
 NAMES = "fgh"
@@ -171,7 +171,10 @@ class Draft:
                 return self._other(line, choice)
             case "page" | "size":
                 within = self._within(line) + (argument.kind == "size")
-                return str(choice if wild else choice % within)
+                page = choice if wild else choice % within
+                if not line.given and not wild:
+                    self._allocate(line, page)
+                return str(page)
             case "pages":
                 left = self._within(line) - self._page(line)
                 return str(choice if wild else max(1, min(choice, left)))
@@ -197,7 +200,7 @@ class Draft:
         maker = "fd" if kind == "device" else kind
         op = next(op for op in operations() if op.makes == maker)
         at = len(self.files) if kind == "device" else habit.file
-        choices = [_plain(argument, at, habit) for argument in op.arguments]
+        choices = [plain(argument, at, habit) for argument in op.arguments]
         made = self.add(worker, Wish(op.words[0], tuple(choices)), before=True)
         if made is not None and kind == "mapping" and habit.touch:
             word = by_word("worker")[habit.touch]
@@ -206,6 +209,14 @@ class Draft:
             self.add(worker, Wish(habit.touch, tuple(page)), before=True)
         if made is not None and kind == "pin" and habit.lets_go:
             self._let_go(worker, made)
+
+    def _allocate(self, line: Line, page: int) -> None:
+        """Allocate the page of the driver's own memory that a step is about, in the set-up."""
+        maker = next(op for op in operations() if op.returns == "folios")
+        there = [str(page), "1"]
+        if line.op is maker or self.fixed or any(it.given == there for it in self.setup):
+            return
+        self.add(line.worker, Wish(maker.words[0], (page, 1)), before=True)
 
     def _let_go(self, worker: int, line: Line) -> None:
         """End, in the set-up, the mapping that a step was about."""
@@ -329,22 +340,3 @@ def _pairs(line: Line) -> Sequence[tuple[Argument, str | Thing | None]]:
 
 def _ends_mapping(argument: Argument) -> bool:
     return argument.role == ENDS and argument.kind == "mapping"
-
-
-def _plain(argument: Argument, file: int, habit: Habit) -> int | str | None:
-    """The plainest choice for an argument, for what is made in the set-up."""
-    match argument.kind:
-        case "file" | "openable":
-            return file
-        case "words" if argument.name == "align":
-            return habit.align
-        case "words" if argument.optional:
-            return None
-        case "words":
-            return "rw" if "rw" in argument.words else argument.words[0]
-        case "page":
-            return habit.page if argument.role is None and argument.name == "page" else 0
-        case "pages":
-            return None if argument.optional else 1 << 16
-        case _:
-            return 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pgmap._operations import Operation, written
+from pgmap._operations import Argument, Operation, written
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,3 +77,22 @@ class Line:
         told = [str(it.number) if isinstance(it, Thing) else it for it in self.given]
         who = "" if self.worker is None else f"w{self.worker} "
         return who + written(self.op, self.word, told)
+
+
+def plain(argument: Argument, file: int, habit: Habit) -> int | str | None:
+    """The plainest choice for an argument, for what is made in the set-up."""
+    match argument.kind:
+        case "file" | "openable":
+            return file
+        case "words" if argument.name == "align":
+            return habit.align
+        case "words" if argument.optional:
+            return None
+        case "words":
+            return "rw" if "rw" in argument.words else argument.words[0]
+        case "page":
+            return habit.page if argument.role is None and argument.name == "page" else 0
+        case "pages":
+            return None if argument.optional else 1 << 16
+        case _:
+            return 0
