@@ -16,15 +16,10 @@ fn each_wrong_rule_is_found_at_its_least_bound() {
         let verdict = explore(&known.wrong(), &within(2), Ends::Any, &mut |_| Control::Go)
             .expect("a scenario");
         let Verdict::Found { found, .. } = verdict else {
-            panic!("{}: {verdict:?}", known.race.assignment());
+            panic!("{}: {verdict:?}", known.race.name);
         };
-        assert_eq!(
-            Some(found.finding.invariant),
-            known.race.invariant,
-            "{}",
-            known.race.assignment()
-        );
-        assert_eq!(found.preemptions, Some(known.preemptions), "{}", known.race.assignment());
+        assert_eq!(Some(found.finding.invariant), known.race.invariant, "{}", known.race.name);
+        assert_eq!(found.preemptions, Some(known.preemptions), "{}", known.race.name);
     }
 }
 
@@ -36,7 +31,7 @@ fn the_sound_era_is_exhausted_with_the_same_programs() {
         assert!(
             matches!(verdict, Verdict::Exhausted { bound: Some(2), .. }),
             "{}: {verdict:?}",
-            known.race.assignment()
+            known.race.name
         );
     }
 }
@@ -49,7 +44,7 @@ fn a_wrong_rule_that_needs_weaker_memory_is_silent_without() {
         let scenario = Scenario { memory: Memory::Sc, ..known.wrong() };
         let verdict =
             explore(&scenario, &within(2), Ends::Any, &mut |_| Control::Go).expect("a scenario");
-        assert!(matches!(verdict, Verdict::Exhausted { .. }), "{}", known.race.assignment());
+        assert!(matches!(verdict, Verdict::Exhausted { .. }), "{}", known.race.name);
     }
 }
 
