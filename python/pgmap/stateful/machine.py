@@ -40,9 +40,10 @@ from typing import Any, ClassVar, Protocol
 from hypothesis import currently_in_test_context, note
 from hypothesis.stateful import RuleBasedStateMachine, invariant
 
-from pgmap import World
+from pgmap import Program, World
 from pgmap._operations import by_word, read, written
 from pgmap._search import explore
+from pgmap.errors import ProgramError
 from pgmap.stateful._calls import Call, in_turn, outcome
 from pgmap.stateful.model import Model
 from pgmap.stateful.things import FILE_PAGES_MAX, PMD_PAGES, Refused, Sleeping
@@ -228,8 +229,17 @@ class RaceMachine(RuleBasedStateMachine):
             return
         begun = worker if word == "spawn" else int(given[0] or 0) if word == "fork" else None
         again = begun is not None and any(read(done)[0] == begun for done in self.history)
-        self.rebuilt = self.rebuilt and not again  # a program cannot bring back who has left
         self.history.append(_renumbered(step, numbers))
+        # A program cannot bring back who has left, nor open what is open.
+        self.rebuilt = self.rebuilt and not again and self._reads()
+
+    def _reads(self) -> bool:
+        """Whether the history is a program's set-up."""
+        try:
+            Program("\n".join([*self.files, *self.history]))
+        except ProgramError:
+            return False
+        return True
 
     def _behind_start(self, steps: list[str]) -> list[str]:
         """Steps as the program has them; what takes a pin there counts, whatever it comes to."""
