@@ -6,10 +6,12 @@ use std::rc::Rc;
 use crate::control::Control;
 use crate::coroutine::{Coroutines, Quiet, Yielded, guarded, panic_message};
 use crate::engine::Engine;
+use crate::engine::guide::{End, Led};
+use crate::entered::Entered;
 use crate::failure::Failure;
-use crate::guide::{End, Keep, Led};
+use crate::journal::Keep;
 use crate::model::Model;
-use crate::runtime::{EngineOwner, Entered, running};
+use crate::runtime::{EngineOwner, running};
 use crate::script::Script;
 use crate::step::{MOST_TASKS, Task};
 use crate::storm::{Look, Moment};
@@ -98,7 +100,7 @@ impl Explorer {
         let (engine, coroutines) = (&mut self.engine, &mut self.coroutines);
         let ran = guarded(|| {
             coroutines.run(&*model, tasks, |coroutines| {
-                let _entered = Entered::new(engine);
+                let _entered = engine.enter();
                 run_tasks(engine, coroutines, &*model, tasks, pulse)
             })
         });

@@ -4,8 +4,9 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use crate::engine::guide::{End, Led};
 use crate::explorer::Explorer;
-use crate::guide::{End, Keep, Led};
+use crate::journal::Keep;
 use crate::splitmix::SplitMix64;
 use crate::strategy::{Pct, Profile, Sampler, Walk};
 use crate::toy::{Memory, Toy};

@@ -4,11 +4,20 @@
 use core::panic::Location;
 
 use crate::failure::Blocked;
-use crate::guide::Keep;
 use crate::log::{Event, Kind};
 use crate::model::Identity;
 use crate::schedule::{Departure, Payment, Schedule, roll, roll_local};
 use crate::step::{Step, Task};
+
+/// What is written down of an execution.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Keep {
+    pub(crate) schedule: bool,
+    /// The events.
+    pub(crate) trace: bool,
+    /// The hash over them.
+    pub(crate) hash: bool,
+}
 
 /// The written side of one execution.
 #[derive(Default)]

@@ -15,9 +15,9 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`step`], [`failure`], [`model`] | the words |
-//! | [`runtime`], `coroutine` | what tasks call, and the stacks they run on; the only `unsafe` |
+//! | [`runtime`], `sleep`, `entered`, `coroutine` | what tasks call and lend, and the stacks they run on; the only `unsafe` |
 //! | `explorer` | runs one execution, for all who want executions |
-//! | `engine`, `place`, `guide`, `decide`, `paid`, `journal` | one execution: its state, who goes on, what is written down |
+//! | `engine`, `place`, `journal` | one execution: its state, who leads it and goes on, what is written down |
 //! | `history`, `hash` | happens-before as a signature |
 //! | `tree`, `cache`, `ahead`, [`search`] | all executions within a bound |
 //! | `dpor` | one execution of each class, without a bound |
@@ -32,18 +32,16 @@ mod clock;
 pub mod control;
 mod coroutine;
 pub mod coverage;
-mod decide;
 mod dpor;
 mod engine;
+mod entered;
 mod explorer;
 pub mod failure;
-mod guide;
 mod hash;
 mod history;
 mod journal;
 pub mod log;
 pub mod model;
-mod paid;
 mod place;
 pub mod replay;
 pub mod runtime;
@@ -51,6 +49,7 @@ pub mod sample;
 pub mod schedule;
 mod script;
 pub mod search;
+mod sleep;
 mod splitmix;
 pub mod step;
 mod storm;

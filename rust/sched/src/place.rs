@@ -2,7 +2,7 @@
 
 use core::panic::Location;
 
-use crate::runtime::Sleep;
+use crate::sleep::Sleep;
 use crate::step::{Effect, Object, Step, Task, Verb};
 
 /// What a task does after entering the engine.

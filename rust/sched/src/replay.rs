@@ -5,10 +5,11 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use crate::control::Control;
+use crate::engine::guide::{End, Led};
 use crate::explorer::Explorer;
 use crate::failure::Failure;
-use crate::guide::{End, Keep, Led};
 use crate::hash::mix64;
+use crate::journal::Keep;
 use crate::log::{Event, Kind};
 use crate::model::Model;
 use crate::schedule::Schedule;

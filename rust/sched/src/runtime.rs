@@ -1,11 +1,10 @@
 //! What a task calls: the scheduling points, and how they find the execution they belong to.
 //!
-//! One OS thread runs one execution at a time, and a const-initialised thread-local pointer
-//! without a destructor names it. The pointer is null outside tasks: while the model is reset or
+//! One OS thread runs one execution at a time, and a thread-local pointer names it (`entered`). The pointer is null outside tasks: while the model is reset or
 //! checked, and while the scheduler asks a waiting task's condition. There every function of
 //! this module does nothing, so code over these points also runs unscheduled.
 //!
-//! Together with `coroutine` this is the only room with `unsafe`, and it rests on two facts:
+//! Together with `coroutine` and `sleep` this is the only room with `unsafe`, and it rests on two facts:
 //!
 //! * an engine is touched only by the OS thread that runs it, and every borrow of it ends before
 //!   control passes to a task, back to the scheduler, or to a caller's closure that could come
@@ -13,19 +12,16 @@
 //! * what a suspended task has lent to the engine lies on that task's stack, which stays as it is
 //!   until the task is resumed or the execution is over.
 
-use core::cell::Cell;
 use core::panic::Location;
-use core::ptr::{self, NonNull};
+use core::ptr::NonNull;
 
 use crate::coroutine;
 use crate::engine::Engine;
+use crate::entered::{Entered, entered};
 use crate::failure::Defect;
 use crate::place::Turn;
-use crate::step::{Effect, Looks, Object, Step, Task, Wait, WaitClass};
-
-thread_local! {
-    static ENGINE: Cell<*mut Engine> = const { Cell::new(ptr::null_mut()) };
-}
+use crate::sleep::Sleep;
+use crate::step::{Effect, Object, Step, Task, Wait};
 
 /// The bit that tells interned objects from the caller's own.
 const INTERNED: u64 = 1 << 63;
@@ -41,9 +37,16 @@ impl EngineOwner {
 
     /// The engine, while no task runs.
     pub(crate) fn with<R>(&mut self, act: impl FnOnce(&mut Engine) -> R) -> R {
-        // SAFETY: the engine owns the engine. Whoever holds the engine is the scheduler, so no task is
-        // inside one of its calls to the engine, and `act` resumes none.
+        // SAFETY: this is the one owner. Whoever holds it is the scheduler, so no task is inside one of its calls
+        // to the engine, and `act` resumes none.
         act(unsafe { self.0.as_mut() })
+    }
+}
+
+impl EngineOwner {
+    /// From here on this thread's points talk to the engine, for as long as the value lives.
+    pub(crate) fn enter(&self) -> Entered {
+        Entered::new(self.0.as_ptr().cast())
     }
 }
 
@@ -54,32 +57,11 @@ impl Drop for EngineOwner {
     }
 }
 
-/// Makes an engine the one that this thread's points talk to; the previous one comes back when
-/// the value is dropped.
-pub(crate) struct Entered(*mut Engine);
-
-impl Entered {
-    pub(crate) fn new(engine: &EngineOwner) -> Self {
-        Entered(ENGINE.replace(engine.0.as_ptr()))
-    }
-
-    /// Nothing is scheduled while the value lives.
-    pub(crate) fn nothing() -> Self {
-        Entered(ENGINE.replace(ptr::null_mut()))
-    }
-}
-
-impl Drop for Entered {
-    fn drop(&mut self) {
-        ENGINE.set(self.0);
-    }
-}
-
 /// Whether this thread is inside a task of an execution.
 #[inline]
 #[must_use]
 pub fn running() -> bool {
-    !ENGINE.get().is_null()
+    !entered().is_null()
 }
 
 /// The task that calls; `None` outside a run.
@@ -91,12 +73,12 @@ pub fn current() -> Option<Task> {
 
 #[inline]
 fn with<R>(act: impl FnOnce(&mut Engine) -> R) -> Option<R> {
-    let engine = ENGINE.get();
+    let engine = entered().cast::<Engine>();
     if engine.is_null() {
         return None;
     }
-    // SAFETY: a non-null pointer is the engine of the execution in progress on this thread; it
-    // outlives the execution. No other borrow is alive: the scheduler holds none while a task
+    // SAFETY: a non-null pointer was entered by `EngineOwner::enter`: the engine of the execution in progress on
+    // this thread, which outlives the execution. No other borrow is alive: the scheduler holds none while a task
     // runs, and `act` is code of this module that calls nothing of the model's.
     Some(act(unsafe { &mut *engine }))
 }
@@ -240,53 +222,4 @@ pub fn fail(defect: Defect) -> ! {
 pub fn intern(address: usize) -> Object {
     let number = with(|engine| engine.intern(address));
     Object(INTERNED | number.unwrap_or(address as u64))
-}
-
-/// What a waiting task has lent to the engine. It is used only while the task is suspended in
-/// [`point_when`]: the engine forgets it when it lets the task go on, and before every execution.
-#[derive(Clone, Copy)]
-pub(crate) struct Sleep {
-    pub(crate) class: WaitClass,
-    pub(crate) object: u64,
-    pub(crate) looks: Looks,
-    owner: NonNull<dyn Fn() -> Option<Task>>,
-    ready: NonNull<dyn Fn() -> bool>,
-}
-
-impl Sleep {
-    fn new(wait: Wait<'_>, ready: &dyn Fn() -> bool) -> Self {
-        let owner: NonNull<dyn Fn() -> Option<Task> + '_> = NonNull::from(wait.owner);
-        let ready: NonNull<dyn Fn() -> bool + '_> = NonNull::from(ready);
-        Sleep {
-            class: wait.class,
-            object: wait.object,
-            looks: wait.looks,
-            // SAFETY: only the lifetime changes; `Sleep` is used while the lender is suspended.
-            owner: unsafe {
-                core::mem::transmute::<
-                    NonNull<dyn Fn() -> Option<Task> + '_>,
-                    NonNull<dyn Fn() -> Option<Task>>,
-                >(owner)
-            },
-            // SAFETY: as above.
-            ready: unsafe {
-                core::mem::transmute::<NonNull<dyn Fn() -> bool + '_>, NonNull<dyn Fn() -> bool>>(
-                    ready,
-                )
-            },
-        }
-    }
-
-    pub(crate) fn ready(&self) -> bool {
-        let _nothing = Entered::nothing();
-        // SAFETY: the lender is suspended in `point_when`, so the closure is alive; it cannot
-        // reach the engine, which is hidden for the moment.
-        unsafe { self.ready.as_ref()() }
-    }
-
-    pub(crate) fn owner(&self) -> Option<Task> {
-        let _nothing = Entered::nothing();
-        // SAFETY: as in `ready`.
-        unsafe { self.owner.as_ref()() }
-    }
 }

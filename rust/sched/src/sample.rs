@@ -10,9 +10,10 @@ use std::rc::Rc;
 
 use crate::control::Control;
 use crate::coverage::Coverage;
+use crate::engine::guide::{End, Led};
 use crate::explorer::Explorer;
 use crate::failure::Failure;
-use crate::guide::{End, Keep, Led};
+use crate::journal::Keep;
 use crate::model::Model;
 use crate::schedule::Schedule;
 use crate::search::{Doubt, Judgement};

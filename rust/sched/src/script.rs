@@ -1,9 +1,9 @@
 //! Following a schedule that was found before, and noticing where a model no longer does what
 //! it did.
 
-use crate::decide::Decision;
 use crate::engine::Engine;
-use crate::guide::Guide;
+use crate::engine::guide::Decision;
+use crate::engine::guide::Guide;
 use crate::schedule::Schedule;
 use crate::step::Task;
 

@@ -15,10 +15,10 @@ use std::rc::Rc;
 use crate::clock::Clock;
 use crate::control::Control;
 use crate::dpor::Classes;
-use crate::engine::Engine;
+use crate::engine::guide::{End, Exhaustive, Led, States};
 use crate::explorer::Explorer;
 use crate::failure::Failure;
-use crate::guide::{End, Guide, Keep, Led};
+use crate::journal::Keep;
 use crate::model::Model;
 use crate::schedule::Schedule;
 use crate::tree::Tree;
@@ -144,36 +144,6 @@ impl Outcome {
             | Outcome::Inconclusive { stats, .. } => stats,
         }
     }
-}
-
-/// A guide that goes through all executions, one after the other.
-pub(crate) trait Exhaustive: Guide {
-    /// Gets ready for the next execution, or for the last one again, to be written down.
-    fn begin(&mut self, again: bool);
-
-    /// Whether the execution has ended before the path that it followed.
-    fn is_left(&self) -> bool;
-
-    /// Learns from an execution that has ended what else is to be tried.
-    fn learn(&mut self, engine: &Engine, end: &End);
-
-    /// Moves to the next execution; `false` when the search is exhausted.
-    fn advance(&mut self) -> bool;
-
-    /// Which share of the search is done, by estimate, if executions have at most so many events.
-    fn fraction(&self, longest: u32) -> f64;
-
-    /// What it remembers of states.
-    fn states(&self) -> States {
-        States::default()
-    }
-}
-
-/// How many states a search remembers, and for how many it had no room.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct States {
-    pub(crate) kept: u64,
-    pub(crate) refused: u64,
 }
 
 /// How one bound ended, when not by exhaustion.

@@ -24,13 +24,12 @@
 
 use crate::ahead::{Accesses, Ahead, Numbers};
 use crate::cache::{Cache, Visit};
-use crate::decide::Decision;
 use crate::engine::Engine;
+use crate::engine::guide::{Decision, Exhaustive, States};
+use crate::engine::guide::{End, Guide};
 use crate::failure::Failure;
-use crate::guide::{End, Guide};
 use crate::hash::mix;
 use crate::place::tasks_of;
-use crate::search::{Exhaustive, States};
 use crate::step::{Effect, Looks, Object, Task};
 
 /// What a decision was about.

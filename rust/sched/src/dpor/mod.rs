@@ -56,11 +56,10 @@ mod trail;
 #[cfg(test)]
 mod tests;
 
-use crate::decide::Decision;
 use crate::engine::Engine;
-use crate::guide::{End, Guide};
+use crate::engine::guide::{Decision, Exhaustive};
+use crate::engine::guide::{End, Guide};
 use crate::place::{State, tasks_of};
-use crate::search::Exhaustive;
 use crate::step::{Effect, Object, Task};
 use block::{Access, Footprint, Thing};
 pub(crate) use path::Classes;

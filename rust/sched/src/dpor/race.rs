@@ -2,7 +2,7 @@
 
 use super::{Access, Classes, Ending, Footprint, Node, Thing};
 use crate::engine::Engine;
-use crate::guide::End;
+use crate::engine::guide::End;
 use crate::place::State;
 use crate::step::{Effect, MOST_TASKS, Task};
 

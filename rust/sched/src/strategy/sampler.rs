@@ -1,9 +1,9 @@
 //! One execution under a strategy.
 
 use super::{Crossroads, Profile, Strategy, Survey, Walk};
-use crate::decide::Decision;
 use crate::engine::Engine;
-use crate::guide::Guide;
+use crate::engine::guide::Decision;
+use crate::engine::guide::Guide;
 use crate::hash::mix64;
 use crate::splitmix::SplitMix64;
 use crate::step::Task;

@@ -9,8 +9,8 @@
 //! it would have without them. That is sound because nobody can come between such a choice and the task's
 //! next point. A schedule therefore names the extraordinary ones by number, counted over all that were asked.
 
+use crate::engine::guide::End;
 use crate::engine::{CHOSEN, Engine};
-use crate::guide::End;
 use crate::log::Kind;
 use crate::step::Task;
 

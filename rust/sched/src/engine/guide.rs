@@ -6,10 +6,18 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use crate::decide::Decision;
 use crate::engine::Engine;
 use crate::failure::Failure;
 use crate::step::{Effect, Object, Task};
+
+/// What is known of the current task when a decision falls.
+#[derive(Clone, Copy)]
+pub(crate) struct Decision {
+    /// The current task, if it can go on.
+    pub(crate) stays: Option<Task>,
+    /// Leaving it costs nothing.
+    pub(crate) free: bool,
+}
 
 /// What decides who goes on.
 pub(crate) trait Guide {
@@ -40,18 +48,38 @@ pub(crate) trait Guide {
     fn touched(&mut self, _object: Object, _effect: Effect) {}
 }
 
+/// A guide that goes through all executions, one after the other.
+pub(crate) trait Exhaustive: Guide {
+    /// Gets ready for the next execution, or for the last one again, to be written down.
+    fn begin(&mut self, again: bool);
+
+    /// Whether the execution has ended before the path that it followed.
+    fn is_left(&self) -> bool;
+
+    /// Learns from an execution that has ended what else is to be tried.
+    fn learn(&mut self, engine: &Engine, end: &End);
+
+    /// Moves to the next execution; `false` when the search is exhausted.
+    fn advance(&mut self) -> bool;
+
+    /// Which share of the search is done, by estimate, if executions have at most so many events.
+    fn fraction(&self, longest: u32) -> f64;
+
+    /// What it remembers of states.
+    fn states(&self) -> States {
+        States::default()
+    }
+}
+
+/// How many states a search remembers, and for how many it had no room.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct States {
+    pub(crate) kept: u64,
+    pub(crate) refused: u64,
+}
+
 /// A guide as the engine holds it, while whoever made it does, too.
 pub(crate) type Led = Rc<RefCell<dyn Guide>>;
-
-/// What is written down of an execution.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Keep {
-    pub(crate) schedule: bool,
-    /// The events.
-    pub(crate) trace: bool,
-    /// The hash over them.
-    pub(crate) hash: bool,
-}
 
 /// How an execution ended.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -12,21 +12,12 @@
 use std::rc::Rc;
 
 use crate::engine::Engine;
+use crate::engine::guide::{Decision, End, Guide};
 use crate::failure::{Blocked, Failure};
-use crate::guide::{End, Guide};
 use crate::place::{Place, State, tasks_of};
-use crate::runtime::Sleep;
+use crate::sleep::Sleep;
 use crate::step::{Effect, Object, Step, Task, WaitClass};
 use crate::storm::STREAK;
-
-/// What is known of the current task when a decision falls.
-#[derive(Clone, Copy)]
-pub(crate) struct Decision {
-    /// The current task, if it can go on.
-    pub(crate) stays: Option<Task>,
-    /// Leaving it costs nothing.
-    pub(crate) free: bool,
-}
 
 impl Engine {
     /// Lets one task go on, or ends the execution.

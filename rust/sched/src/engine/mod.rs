@@ -11,19 +11,24 @@
 //! This file keeps the state and the bookkeeping; `place` says where a task is, `guide` what leads the
 //! execution and how it ends, `decide` who goes on.
 
+mod decide;
+pub(crate) mod guide;
+mod paid;
+
 use core::panic::Location;
 use std::collections::HashMap;
 
 use crate::clock::REST;
+use crate::engine::guide::{End, Led};
 use crate::failure::{Defect, Failure, Recurrence};
-use crate::guide::{End, Keep, Led};
 use crate::hash::Folding;
 use crate::history::History;
 use crate::journal::Journal;
+use crate::journal::Keep;
 use crate::log::{Event, Kind};
 use crate::model::Identity;
 use crate::place::{Place, State, Turn, spin, tasks_of};
-use crate::runtime::Sleep;
+use crate::sleep::Sleep;
 use crate::step::{Effect, Looks, MOST_TASKS, Step, Task};
 use crate::storm::{STREAK, Storm};
 
