@@ -16,8 +16,7 @@ fn a_close_and_an_unlink_that_race_evict_the_file_once() {
         {
             let cpu = fixture.cpu(1);
             fixture.file(&cpu, F, 4, Layout::Contiguous);
-            world.spawn(&cpu, W0).expect("a process");
-            open(world, &cpu, W0, F);
+            fixture.start_with(&cpu, W0, F);
         }
         let start = Barrier::new(2);
         std::thread::scope(|threads| {

@@ -26,244 +26,217 @@ fn longterm(world: &World, cpu: &Cpu<'_>, page: u32) -> Return {
 
 #[test]
 fn a_get_adds_one_and_a_pin_the_bias_to_a_small_folio() {
-    let fixture = fixture();
-    let cpu = fixture.cpu(1);
-    let inode = fixture.file(&cpu, F, 8, Layout::Contiguous);
-    fixture.start(&cpu, W0, F, 8, Align::Odd);
-    let page = fixture.frame(inode, 2);
-    let count = || fixture.world.observe(page).refcount;
-    assert_eq!(fixture.get(&cpu, W0, 2, 1), Ok(1), "not mapped yet: the slow path faults it in");
-    assert_eq!((count(), fixture.machine.tally(tally::GUP_SLOW)), (2, 1));
-    assert_eq!(fixture.pin(&cpu, W0, 2, 1), Ok(1), "mapped: the fast path serves");
-    assert_eq!((count(), fixture.machine.tally(tally::GUP_SLOW)), (2 + 1024, 1));
-    assert!(fixture.world.dax.vm.pagemaps.memmap.folio(page).maybe_dma_pinned());
-    assert_eq!(fixture.world.unpin(&cpu, W0, &Unpin { pin: None }), Ok(1), "the most recent first");
-    assert_eq!(count(), 2);
-    assert_eq!(fixture.world.unpin(&cpu, W0, &Unpin { pin: None }), Ok(1));
-    assert_eq!(fixture.world.unpin(&cpu, W0, &Unpin { pin: None }), Err(Errno::EINVAL.into()));
-    assert_eq!(count(), 1);
-    fixture.world.exit(&cpu, W0).expect("exit");
-    drop(cpu);
-    fixture.assert_at_rest();
+    with_mapped(8, Layout::Contiguous, |fixture, cpu, inode| {
+        let page = fixture.frame(inode, 2);
+        let count = || fixture.world.observe(page).refcount;
+        assert_eq!(fixture.get(cpu, W0, 2, 1), Ok(1), "not mapped yet: the slow path faults it in");
+        assert_eq!((count(), fixture.machine.tally(tally::GUP_SLOW)), (2, 1));
+        assert_eq!(fixture.pin(cpu, W0, 2, 1), Ok(1), "mapped: the fast path serves");
+        assert_eq!((count(), fixture.machine.tally(tally::GUP_SLOW)), (2 + 1024, 1));
+        assert!(fixture.world.dax.vm.pagemaps.memmap.folio(page).maybe_dma_pinned());
+        assert_eq!(
+            fixture.world.unpin(cpu, W0, &Unpin { pin: None }),
+            Ok(1),
+            "the most recent first"
+        );
+        assert_eq!(count(), 2);
+        assert_eq!(fixture.world.unpin(cpu, W0, &Unpin { pin: None }), Ok(1));
+        assert_eq!(fixture.world.unpin(cpu, W0, &Unpin { pin: None }), Err(Errno::EINVAL.into()));
+        assert_eq!(count(), 1);
+    });
 }
 
 #[test]
 fn a_pmd_range_is_one_folio_range_with_a_count_a_page() {
-    let fixture = fixture();
-    let cpu = fixture.cpu(1);
-    let inode = fixture.file(&cpu, F, 16, Layout::Huge);
-    fixture.start(&cpu, W0, F, 16, Align::Natural);
-    assert_eq!(fixture.write(&cpu, W0, 0), Ok(0));
-    assert_eq!(fixture.write(&cpu, W0, 8), Ok(0));
-    let look = |index| {
-        let head = fixture.world.observe(fixture.frame(inode, index));
-        (head.refcount, head.large.expect("a large folio").pincount)
-    };
-    assert_eq!(fixture.pin(&cpu, W0, 3, 5), Ok(5));
-    assert_eq!(look(0), (6, 5));
-    assert_eq!(fixture.world.pins_held(&cpu, W0), 1, "five pages, one range");
-    assert_eq!(fixture.get(&cpu, W0, 6, 4), Ok(4));
-    assert_eq!(fixture.world.pins_held(&cpu, W0), 3, "two pages here, two of the next folio");
-    assert_eq!((look(0), look(8)), ((8, 5), (3, 0)));
-    assert_eq!(fixture.world.unpin(&cpu, W0, &Unpin { pin: None }), Ok(4));
-    assert_eq!(fixture.world.unpin(&cpu, W0, &Unpin { pin: None }), Ok(5));
-    assert_eq!((look(0), look(8)), ((1, 0), (1, 0)));
-    fixture.world.exit(&cpu, W0).expect("exit");
-    drop(cpu);
-    fixture.assert_at_rest();
+    with_mapped(16, Layout::Huge, |fixture, cpu, inode| {
+        assert_eq!(fixture.write(cpu, W0, 0), Ok(0));
+        assert_eq!(fixture.write(cpu, W0, 8), Ok(0));
+        let look = |index| {
+            let head = fixture.world.observe(fixture.frame(inode, index));
+            (head.refcount, head.large.expect("a large folio").pincount)
+        };
+        assert_eq!(fixture.pin(cpu, W0, 3, 5), Ok(5));
+        assert_eq!(look(0), (6, 5));
+        assert_eq!(fixture.world.pins_held(cpu, W0), 1, "five pages, one range");
+        assert_eq!(fixture.get(cpu, W0, 6, 4), Ok(4));
+        assert_eq!(fixture.world.pins_held(cpu, W0), 3, "two pages here, two of the next folio");
+        assert_eq!((look(0), look(8)), ((8, 5), (3, 0)));
+        assert_eq!(fixture.world.unpin(cpu, W0, &Unpin { pin: None }), Ok(4));
+        assert_eq!(fixture.world.unpin(cpu, W0, &Unpin { pin: None }), Ok(5));
+        assert_eq!((look(0), look(8)), ((1, 0), (1, 0)));
+    });
 }
 
 #[test]
 fn the_same_large_folio_pinned_through_ptes_counts_the_same() {
-    let fixture = fixture();
-    let cpu = fixture.cpu(1);
-    let inode = fixture.file(&cpu, F, 8, Layout::Huge);
-    fixture.start(&cpu, W0, F, 8, Align::Natural);
-    fixture.start(&cpu, W1, F, 8, Align::Odd);
-    assert_eq!(fixture.write(&cpu, W0, 0), Ok(0));
-    assert_eq!(fixture.write(&cpu, W1, 5), Ok(0));
-    assert_eq!(fixture.pin(&cpu, W1, 5, 1), Ok(1));
-    let head = fixture.world.observe(fixture.frame(inode, 0));
-    let large = head.large.expect("a large folio");
-    assert_eq!((head.refcount, large.pincount), (3, 1));
-    assert_eq!((large.mapcount, large.entire_mapcount), (2, 1));
-    assert_eq!(fixture.world.observe(fixture.frame(inode, 5)).mapcount, 1);
-    fixture.world.exit(&cpu, W1).expect("exit");
-    fixture.world.exit(&cpu, W0).expect("exit");
-    drop(cpu);
-    fixture.assert_at_rest();
+    with_mapped(8, Layout::Huge, |fixture, cpu, inode| {
+        fixture.start(cpu, W1, F, 8, Align::Odd);
+        assert_eq!(fixture.write(cpu, W0, 0), Ok(0));
+        assert_eq!(fixture.write(cpu, W1, 5), Ok(0));
+        assert_eq!(fixture.pin(cpu, W1, 5, 1), Ok(1));
+        let head = fixture.world.observe(fixture.frame(inode, 0));
+        let large = head.large.expect("a large folio");
+        assert_eq!((head.refcount, large.pincount), (3, 1));
+        assert_eq!((large.mapcount, large.entire_mapcount), (2, 1));
+        assert_eq!(fixture.world.observe(fixture.frame(inode, 5)).mapcount, 1);
+    });
 }
 
 #[test]
 fn what_cannot_be_referenced_has_an_errno_of_its_own() {
-    let fixture = fixture();
-    let world = &fixture.world;
-    let cpu = fixture.cpu(1);
-    let inode = fixture.file(&cpu, F, 8, Layout::Contiguous);
-    world.spawn(&cpu, W0).expect("a process");
-    open(world, &cpu, W0, F);
-    assert_eq!(fixture.pin(&cpu, W0, 0, 1), Err(Errno::EFAULT.into()), "no mapping");
-    world.mmap(&cpu, W0, &Mmap { pages: 16, prot: Prot::Read, ..MMAP }).expect("a mapping");
-    let write = |page| world.pin(&cpu, W0, &Pin { page, access: Access::Write, ..PIN });
-    assert_eq!(write(0), Err(Errno::EFAULT.into()), "a read-only mapping");
-    assert_eq!(fixture.pin(&cpu, W0, 0, 0), Err(Errno::EINVAL.into()));
-    assert_eq!(
-        fixture.pin(&cpu, W0, 8, 1),
-        Err(Errno::EFAULT.into()),
-        "beyond the end of the file"
-    );
-    assert_eq!(fixture.pin(&cpu, W0, 16, 1), Err(Errno::EFAULT.into()), "beyond the mapping");
-    assert_eq!(fixture.pin(&cpu, W0, 6, 8), Ok(2), "a part is not an error");
-    let page = PageRange { page: 0, pages: 16 };
-    world.munmap(&cpu, W0, &Munmap { map: M, range: Some(page) }).expect("munmap");
-    assert_eq!(fixture.pin(&cpu, W0, 0, 1), Err(Errno::EFAULT.into()), "unmapped");
-    world.munmap(&cpu, W0, &Munmap { map: M, range: None }).expect("munmap");
-    world.mmap(&cpu, W0, &Mmap { pages: 8, ..MMAP }).expect("a mapping");
-    for page in [0, 1] {
-        assert_eq!(longterm(world, &cpu, page), Err(Errno::EOPNOTSUPP.into()), "DAX, long-term");
+    in_a_world(|fixture, cpu| {
+        let world = &fixture.world;
+        let inode = fixture.file(cpu, F, 8, Layout::Contiguous);
+        fixture.start_with(cpu, W0, F);
+        assert_eq!(fixture.pin(cpu, W0, 0, 1), Err(Errno::EFAULT.into()), "no mapping");
+        world.mmap(cpu, W0, &Mmap { pages: 16, prot: Prot::Read, ..MMAP }).expect("a mapping");
+        let write = |page| world.pin(cpu, W0, &Pin { page, access: Access::Write, ..PIN });
+        assert_eq!(write(0), Err(Errno::EFAULT.into()), "a read-only mapping");
+        assert_eq!(fixture.pin(cpu, W0, 0, 0), Err(Errno::EINVAL.into()));
         assert_eq!(
-            world.uring_register(&cpu, W0, &UringReg { map: M, page, pages: 1 }),
-            Err(Errno::EOPNOTSUPP.into())
+            fixture.pin(cpu, W0, 8, 1),
+            Err(Errno::EFAULT.into()),
+            "beyond the end of the file"
         );
-        fixture.write(&cpu, W0, 1).expect("mapped from the second turn on");
-    }
-    assert_eq!(world.uring_unregister(&cpu, W0), Err(Errno::ENXIO.into()));
-    assert_eq!(world.observe(fixture.frame(inode, 1)).refcount, 1, "a refusal keeps nothing");
-    for _ in 0..62 {
-        assert_eq!(fixture.pin(&cpu, W0, 0, 1), Ok(1));
-    }
-    assert_eq!(
-        fixture.pin(&cpu, W0, 0, 1),
-        Err(Errno::ENOMEM.into()),
-        "more than a worker can hold"
-    );
-    world.exit(&cpu, W0).expect("exit");
-    drop(cpu);
-    fixture.assert_at_rest();
+        assert_eq!(fixture.pin(cpu, W0, 16, 1), Err(Errno::EFAULT.into()), "beyond the mapping");
+        assert_eq!(fixture.pin(cpu, W0, 6, 8), Ok(2), "a part is not an error");
+        let page = PageRange { page: 0, pages: 16 };
+        world.munmap(cpu, W0, &Munmap { map: M, range: Some(page) }).expect("munmap");
+        assert_eq!(fixture.pin(cpu, W0, 0, 1), Err(Errno::EFAULT.into()), "unmapped");
+        world.munmap(cpu, W0, &Munmap { map: M, range: None }).expect("munmap");
+        world.mmap(cpu, W0, &Mmap { pages: 8, ..MMAP }).expect("a mapping");
+        for page in [0, 1] {
+            assert_eq!(longterm(world, cpu, page), Err(Errno::EOPNOTSUPP.into()), "DAX, long-term");
+            assert_eq!(
+                world.uring_register(cpu, W0, &UringReg { map: M, page, pages: 1 }),
+                Err(Errno::EOPNOTSUPP.into())
+            );
+            fixture.write(cpu, W0, 1).expect("mapped from the second turn on");
+        }
+        assert_eq!(world.uring_unregister(cpu, W0), Err(Errno::ENXIO.into()));
+        assert_eq!(world.observe(fixture.frame(inode, 1)).refcount, 1, "a refusal keeps nothing");
+        for _ in 0..62 {
+            assert_eq!(fixture.pin(cpu, W0, 0, 1), Ok(1));
+        }
+        assert_eq!(
+            fixture.pin(cpu, W0, 0, 1),
+            Err(Errno::ENOMEM.into()),
+            "more than a worker can hold"
+        );
+    });
 }
 
 #[test]
 fn a_pin_for_writing_does_not_go_through_a_leaf_for_reading() {
-    let fixture = fixture();
-    let world = &fixture.world;
-    let cpu = fixture.cpu(1);
-    let inode = fixture.file(&cpu, F, 8, Layout::Huge);
-    world.spawn(&cpu, W0).expect("a process");
-    open(world, &cpu, W0, F);
-    world
-        .mmap(&cpu, W0, &Mmap { pages: 8, prot: Prot::Read, align: Align::Natural, ..MMAP })
-        .expect("a mapping");
-    fixture.start(&cpu, W1, F, 8, Align::Natural);
-    let pin =
-        |worker| world.pin(&cpu, worker, &Pin { page: 2, pages: 2, access: Access::Write, ..PIN });
-    let large = || world.observe(fixture.frame(inode, 0)).large.expect("a large folio");
-    for worker in [W0, W1] {
-        assert_eq!(fixture.read(&cpu, worker, 0), Ok(0));
-    }
-    assert_eq!((large().entire_mapcount, fixture.machine.tally(tally::PMD_MAPPED)), (2, 2));
-    assert_eq!(pin(W0), Err(Errno::EFAULT.into()), "a mapping for reading");
-    assert_eq!((large().pincount, fixture.machine.tally(tally::GUP_FAST)), (0, 0));
-    assert_eq!(pin(W1), Ok(2), "one for writing, not yet written to: after a fault");
-    assert_eq!((large().pincount, fixture.machine.tally(tally::GUP_FAST)), (2, 0));
-    fixture.leave(cpu);
+    in_a_world(|fixture, cpu| {
+        let world = &fixture.world;
+        let inode = fixture.file(cpu, F, 8, Layout::Huge);
+        fixture.start_with(cpu, W0, F);
+        world
+            .mmap(cpu, W0, &Mmap { pages: 8, prot: Prot::Read, align: Align::Natural, ..MMAP })
+            .expect("a mapping");
+        fixture.start(cpu, W1, F, 8, Align::Natural);
+        let pin = |worker| {
+            world.pin(cpu, worker, &Pin { page: 2, pages: 2, access: Access::Write, ..PIN })
+        };
+        let large = || world.observe(fixture.frame(inode, 0)).large.expect("a large folio");
+        for worker in [W0, W1] {
+            assert_eq!(fixture.read(cpu, worker, 0), Ok(0));
+        }
+        assert_eq!((large().entire_mapcount, fixture.machine.tally(tally::PMD_MAPPED)), (2, 2));
+        assert_eq!(pin(W0), Err(Errno::EFAULT.into()), "a mapping for reading");
+        assert_eq!((large().pincount, fixture.machine.tally(tally::GUP_FAST)), (0, 0));
+        assert_eq!(pin(W1), Ok(2), "one for writing, not yet written to: after a fault");
+        assert_eq!((large().pincount, fixture.machine.tally(tally::GUP_FAST)), (2, 0));
+    });
 }
 
 #[test]
 fn a_pin_for_writing_on_a_hole_is_on_a_block_of_the_file() {
-    let fixture = fixture();
-    let world = &fixture.world;
-    let cpu = fixture.cpu(1);
-    world.create_file(&cpu, F, 2, None, Layout::Contiguous).expect("a sparse file");
-    let inode = world.name_lookup(&cpu, F).expect("an inode");
-    fixture.start(&cpu, W0, F, 2, Align::Odd);
-    assert_eq!(
-        world.load(&cpu, W0, &Load { map: M, page: 1 }),
-        Ok(0),
-        "the zero page, for reading"
-    );
-    let pin = Pin { page: 1, access: Access::Write, ..PIN };
-    assert_eq!(world.pin(&cpu, W0, &pin), Ok(1));
-    assert_eq!(world.observe(fixture.frame(inode, 1)).refcount, 1 + 1024);
-    assert_eq!(world.dma_write(&cpu, W0, &DmaWrite { pin: None, value: 77 }), Ok(0));
-    assert_eq!(world.load(&cpu, W0, &Load { map: M, page: 1 }), Ok(77));
-    world.exit(&cpu, W0).expect("exit");
-    drop(cpu);
-    fixture.assert_at_rest();
+    in_a_world(|fixture, cpu| {
+        let world = &fixture.world;
+        let inode = fixture.file_as(cpu, F, 2, None, Layout::Contiguous);
+        fixture.start(cpu, W0, F, 2, Align::Odd);
+        assert_eq!(
+            world.load(cpu, W0, &Load { map: M, page: 1 }),
+            Ok(0),
+            "the zero page, for reading"
+        );
+        let pin = Pin { page: 1, access: Access::Write, ..PIN };
+        assert_eq!(world.pin(cpu, W0, &pin), Ok(1));
+        assert_eq!(world.observe(fixture.frame(inode, 1)).refcount, 1 + 1024);
+        assert_eq!(world.dma_write(cpu, W0, &DmaWrite { pin: None, value: 77 }), Ok(0));
+        assert_eq!(world.load(cpu, W0, &Load { map: M, page: 1 }), Ok(77));
+    });
 }
 
 #[test]
 fn a_full_pipe_keeps_nothing_that_it_did_not_take() {
-    let fixture = fixture();
-    let world = &fixture.world;
-    let cpu = fixture.cpu(1);
-    let inode = fixture.file(&cpu, F, 1, Layout::Contiguous);
-    fixture.start(&cpu, W0, F, 1, Align::Odd);
-    let slots = u32::from(COSY.pipe_slots);
-    let pipes = [PipeNo(0), PipeNo(1)];
-    for pipe in pipes {
-        world.pipe(&cpu, W0, &Pipe { pipe }).expect("a pipe");
-    }
-    let splice =
-        || world.vmsplice(&cpu, W0, &Vmsplice { pipe: pipes[0], map: M, page: 0, pages: 1 });
-    let count = || world.observe(fixture.frame(inode, 0)).refcount.cast_unsigned();
-    for taken in 1..=slots {
-        assert_eq!((splice(), count()), (Ok(4096), 1 + taken));
-    }
-    assert_eq!((splice(), count()), (Err(Errno::EAGAIN.into()), 1 + slots));
-    let tee = || world.tee(&cpu, W0, &Tee { from: pipes[0], to: pipes[1], pages: slots });
-    assert_eq!((tee(), count()), (Ok(4096 * i64::from(slots)), 1 + 2 * slots));
-    assert_eq!((tee(), count()), (Ok(0), 1 + 2 * slots));
-    world.exit(&cpu, W0).expect("exit");
-    drop(cpu);
-    fixture.assert_at_rest();
+    with_mapped(1, Layout::Contiguous, |fixture, cpu, inode| {
+        let world = &fixture.world;
+        let slots = u32::from(COSY.pipe_slots);
+        let pipes = [PipeNo(0), PipeNo(1)];
+        for pipe in pipes {
+            world.pipe(cpu, W0, &Pipe { pipe }).expect("a pipe");
+        }
+        let splice =
+            || world.vmsplice(cpu, W0, &Vmsplice { pipe: pipes[0], map: M, page: 0, pages: 1 });
+        let count = || world.observe(fixture.frame(inode, 0)).refcount.cast_unsigned();
+        for taken in 1..=slots {
+            assert_eq!((splice(), count()), (Ok(4096), 1 + taken));
+        }
+        assert_eq!((splice(), count()), (Err(Errno::EAGAIN.into()), 1 + slots));
+        let tee = || world.tee(cpu, W0, &Tee { from: pipes[0], to: pipes[1], pages: slots });
+        assert_eq!((tee(), count()), (Ok(4096 * i64::from(slots)), 1 + 2 * slots));
+        assert_eq!((tee(), count()), (Ok(0), 1 + 2 * slots));
+    });
 }
 
 #[test]
 fn io_that_cannot_start_keeps_no_page() {
-    let fixture = fixture();
-    let world = &fixture.world;
-    let cpu = fixture.cpu(1);
-    let inode = fixture.file(&cpu, F, 2, Layout::Contiguous);
-    fixture.start(&cpu, W0, F, 2, Align::Odd);
-    (0..2).for_each(|page| assert_eq!(fixture.write(&cpu, W0, page), Ok(0)));
-    let (device, mode) = (FdNo(1), OpenMode::ReadWriteDirect);
-    world.open(&cpu, W0, &Open { fd: device, target: Target::SlowBlock, mode }).expect("a device");
-    fixture.arena.faults().fail_after(0);
-    let io = DioWrite { device, map: M, page: 0, pages: 2, ticks: None };
-    let io = world.dio_write(&cpu, W0, &io);
-    fixture.arena.faults().off();
-    assert_eq!(io, Err(Errno::ENOMEM.into()));
-    for page in 0..2 {
-        assert_eq!(world.observe(fixture.frame(inode, page)).refcount, 1, "its mapping, no pin");
-    }
-    world.exit(&cpu, W0).expect("exit");
-    drop(cpu);
-    fixture.assert_at_rest();
+    with_mapped(2, Layout::Contiguous, |fixture, cpu, inode| {
+        let world = &fixture.world;
+        (0..2).for_each(|page| assert_eq!(fixture.write(cpu, W0, page), Ok(0)));
+        let (device, mode) = (FdNo(1), OpenMode::ReadWriteDirect);
+        world
+            .open(cpu, W0, &Open { fd: device, target: Target::SlowBlock, mode })
+            .expect("a device");
+        fixture.arena.faults().fail_after(0);
+        let io = DioWrite { device, map: M, page: 0, pages: 2, ticks: None };
+        let io = world.dio_write(cpu, W0, &io);
+        fixture.arena.faults().off();
+        assert_eq!(io, Err(Errno::ENOMEM.into()));
+        for page in 0..2 {
+            assert_eq!(
+                world.observe(fixture.frame(inode, page)).refcount,
+                1,
+                "its mapping, no pin"
+            );
+        }
+    });
 }
 
 #[test]
 fn the_zero_page_is_pinned_without_being_counted() {
-    let fixture = fixture();
-    let world = &fixture.world;
-    let cpu = fixture.cpu(1);
-    world.create_file(&cpu, F, 4, None, Layout::Contiguous).expect("a sparse file");
-    fixture.start(&cpu, W0, F, 4, Align::Odd);
-    let zero = || world.observe(pgmap_mm::page::Pfn::ZERO_PAGE).refcount;
-    for _ in 0..2 {
-        assert_eq!(fixture.pin(&cpu, W0, 1, 1), Ok(1));
+    in_a_world(|fixture, cpu| {
+        let world = &fixture.world;
+        fixture.file_as(cpu, F, 4, None, Layout::Contiguous);
+        fixture.start(cpu, W0, F, 4, Align::Odd);
+        let zero = || world.observe(pgmap_mm::page::Pfn::ZERO_PAGE).refcount;
+        for _ in 0..2 {
+            assert_eq!(fixture.pin(cpu, W0, 1, 1), Ok(1));
+            assert_eq!(zero(), 1);
+        }
+        assert_eq!(fixture.get(cpu, W0, 1, 1), Ok(1));
+        assert_eq!(zero(), 2);
+        assert_eq!(world.dma_read(cpu, W0, &DmaRead { pin: None }), Ok(0));
+        assert_eq!(
+            world.process_vm_readv(cpu, W0, &Pvmread { target: W0, map: M, page: 0, pages: 4 }),
+            Ok(4 * 4096)
+        );
+        world.exit(cpu, W0).expect("exit");
         assert_eq!(zero(), 1);
-    }
-    assert_eq!(fixture.get(&cpu, W0, 1, 1), Ok(1));
-    assert_eq!(zero(), 2);
-    assert_eq!(world.dma_read(&cpu, W0, &DmaRead { pin: None }), Ok(0));
-    assert_eq!(
-        world.process_vm_readv(&cpu, W0, &Pvmread { target: W0, map: M, page: 0, pages: 4 }),
-        Ok(4 * 4096)
-    );
-    world.exit(&cpu, W0).expect("exit");
-    assert_eq!(zero(), 1);
-    drop(cpu);
-    fixture.assert_at_rest();
+    });
 }
 
 #[test]

@@ -78,38 +78,46 @@ fn span(start: u32, pages: u32) -> Span {
     Span { start: Pfn(start), pages }
 }
 
-#[test]
-fn a_range_becomes_maximal_aligned_folios_of_one_reference_each() {
+/// A test of a pagemap of such pages: nobody may complain of what it does.
+fn with_pagemap(kind: PagemapType, test: impl FnOnce(&Maps, &Cpu<'_>, PagemapId)) {
     let all = Maps::new();
     let cpu = all.cpu(0);
-    let id = all.remap(&cpu, PagemapType::Coherent);
-    for (start, pages) in [(64, 256), (65, 31), (71, 9), (72, 1), (100, 8), (127, 2), (319, 1)] {
-        let made = all.maps.alloc_folios(&cpu, id, Pfn(start), pages).expect("free pages");
-        assert_eq!(made, span(start, pages));
-        assert_eq!(all.maps.ledger(id), 1 + i64::from(pages), "a pagemap reference per page");
-        let mut at = start;
-        for folio in all.maps.folios(made) {
-            let order = folio.order();
-            assert_eq!((folio.pfn(), folio.refcount().get()), (Pfn(at), 1));
-            assert!(order <= Order(COSY.pmd_order) && folio.pfn().is_aligned(order));
-            let larger = Order(order.0 + 1);
-            assert!(
-                larger.0 > COSY.pmd_order
-                    || !folio.pfn().is_aligned(larger)
-                    || at + larger.pages() > start + pages,
-                "{folio:?} could be larger"
-            );
-            for pfn in folio.span().iter() {
-                assert_eq!(all.maps.memmap.folio(pfn), folio);
-                assert_eq!(all.maps.of_page(pfn), Some(id));
-            }
-            at += order.pages();
-        }
-        assert_eq!(at, start + pages, "no gap, no overlap");
-        all.put_all(&cpu, made);
-        assert_eq!(all.maps.ledger(id), 1);
-    }
+    let id = all.remap(&cpu, kind);
+    test(&all, &cpu, id);
     assert_eq!(all.complaints(), []);
+}
+
+#[test]
+fn a_range_becomes_maximal_aligned_folios_of_one_reference_each() {
+    with_pagemap(PagemapType::Coherent, |all, cpu, id| {
+        for (start, pages) in [(64, 256), (65, 31), (71, 9), (72, 1), (100, 8), (127, 2), (319, 1)]
+        {
+            let made = all.maps.alloc_folios(cpu, id, Pfn(start), pages).expect("free pages");
+            assert_eq!(made, span(start, pages));
+            assert_eq!(all.maps.ledger(id), 1 + i64::from(pages), "a pagemap reference per page");
+            let mut at = start;
+            for folio in all.maps.folios(made) {
+                let order = folio.order();
+                assert_eq!((folio.pfn(), folio.refcount().get()), (Pfn(at), 1));
+                assert!(order <= Order(COSY.pmd_order) && folio.pfn().is_aligned(order));
+                let larger = Order(order.0 + 1);
+                assert!(
+                    larger.0 > COSY.pmd_order
+                        || !folio.pfn().is_aligned(larger)
+                        || at + larger.pages() > start + pages,
+                    "{folio:?} could be larger"
+                );
+                for pfn in folio.span().iter() {
+                    assert_eq!(all.maps.memmap.folio(pfn), folio);
+                    assert_eq!(all.maps.of_page(pfn), Some(id));
+                }
+                at += order.pages();
+            }
+            assert_eq!(at, start + pages, "no gap, no overlap");
+            all.put_all(cpu, made);
+            assert_eq!(all.maps.ledger(id), 1);
+        }
+    });
 }
 
 #[test]
@@ -168,85 +176,79 @@ fn of_overlapping_claims_one_gets_all_of_its_range_and_the_others_nothing() {
 
 #[test]
 fn a_range_with_a_held_page_is_refused_and_left_as_it_was() {
-    let all = Maps::new();
-    let cpu = all.cpu(0);
-    let id = all.remap(&cpu, PagemapType::Coherent);
-    let held = all.maps.alloc_folios(&cpu, id, Pfn(76), 1).expect("a free page");
-    for (start, pages) in [(64, 16), (76, 1), (70, 7), (76, 100)] {
-        assert_eq!(all.maps.alloc_folios(&cpu, id, Pfn(start), pages), Err(Errno::EBUSY));
-    }
-    assert_eq!(all.maps.ledger(id), 2);
-    assert!(
-        SPAN.iter().filter(|pfn| pfn.0 != 76).all(|pfn| all.folio(pfn.0).refcount().get() == 0)
-    );
-    let large = all.maps.alloc_folios(&cpu, id, Pfn(80), 8).expect("free pages");
-    assert_eq!(all.maps.alloc_folios(&cpu, id, Pfn(87), 1), Err(Errno::EBUSY), "a tail is held");
-    all.put_all(&cpu, large);
-    all.put_all(&cpu, held);
-    assert!(all.maps.alloc_folios(&cpu, id, Pfn(64), 16).is_ok());
+    with_pagemap(PagemapType::Coherent, |all, cpu, id| {
+        let held = all.maps.alloc_folios(cpu, id, Pfn(76), 1).expect("a free page");
+        for (start, pages) in [(64, 16), (76, 1), (70, 7), (76, 100)] {
+            assert_eq!(all.maps.alloc_folios(cpu, id, Pfn(start), pages), Err(Errno::EBUSY));
+        }
+        assert_eq!(all.maps.ledger(id), 2);
+        assert!(
+            SPAN.iter().filter(|pfn| pfn.0 != 76).all(|pfn| all.folio(pfn.0).refcount().get() == 0)
+        );
+        let large = all.maps.alloc_folios(cpu, id, Pfn(80), 8).expect("free pages");
+        assert_eq!(all.maps.alloc_folios(cpu, id, Pfn(87), 1), Err(Errno::EBUSY), "a tail is held");
+        all.put_all(cpu, large);
+        all.put_all(cpu, held);
+        assert!(all.maps.alloc_folios(cpu, id, Pfn(64), 16).is_ok());
+    });
 }
 
 #[test]
 fn a_range_outside_or_without_pages_is_refused() {
-    let all = Maps::new();
-    let cpu = all.cpu(0);
-    let id = all.remap(&cpu, PagemapType::Coherent);
-    for (start, pages) in
-        [(64, 0), (63, 2), (319, 2), (320, 1), (0, 1), (u32::MAX, 1), (64, u32::MAX)]
-    {
-        assert_eq!(all.maps.alloc_folios(&cpu, id, Pfn(start), pages), Err(Errno::EINVAL));
-    }
-    assert_eq!(all.maps.ledger(id), 1);
+    with_pagemap(PagemapType::Coherent, |all, cpu, id| {
+        for (start, pages) in
+            [(64, 0), (63, 2), (319, 2), (320, 1), (0, 1), (u32::MAX, 1), (64, u32::MAX)]
+        {
+            assert_eq!(all.maps.alloc_folios(cpu, id, Pfn(start), pages), Err(Errno::EINVAL));
+        }
+        assert_eq!(all.maps.ledger(id), 1);
+    });
 }
 
 #[test]
 fn a_dying_pagemap_grants_nothing() {
-    let all = Maps::new();
-    let cpu = all.cpu(0);
-    let id = all.remap(&cpu, PagemapType::Coherent);
-    let held = all.maps.alloc_folios(&cpu, id, Pfn(64), 1).expect("a free page");
-    assert!(all.maps.folio_get(&cpu, id, Pfn(64)).is_some());
-    all.maps.kill(&cpu, id);
-    assert_eq!(all.maps.alloc_folios(&cpu, id, Pfn(65), 1), Err(Errno::ENODEV));
-    assert_eq!(all.maps.get_dev_pagemap(&cpu, Pfn(65)), None);
-    assert!(all.maps.folio_get(&cpu, id, Pfn(64)).is_none());
-    all.maps.folio_put_refs(&cpu, all.folio(64), 1);
-    all.put_all(&cpu, held);
-    all.maps.memunmap_pages(&cpu, id, || {});
-    assert_eq!(all.complaints(), []);
+    with_pagemap(PagemapType::Coherent, |all, cpu, id| {
+        let held = all.maps.alloc_folios(cpu, id, Pfn(64), 1).expect("a free page");
+        assert!(all.maps.folio_get(cpu, id, Pfn(64)).is_some());
+        all.maps.kill(cpu, id);
+        assert_eq!(all.maps.alloc_folios(cpu, id, Pfn(65), 1), Err(Errno::ENODEV));
+        assert_eq!(all.maps.get_dev_pagemap(cpu, Pfn(65)), None);
+        assert!(all.maps.folio_get(cpu, id, Pfn(64)).is_none());
+        all.maps.folio_put_refs(cpu, all.folio(64), 1);
+        all.put_all(cpu, held);
+        all.maps.memunmap_pages(cpu, id, || {});
+    });
 }
 
 #[test]
 fn stale_tails_of_another_order_confuse_nobody() {
-    let all = Maps::new();
-    let cpu = all.cpu(0);
-    let id = all.remap(&cpu, PagemapType::Coherent);
-    let large = all.maps.alloc_folios(&cpu, id, Pfn(64), 8).expect("free pages");
-    all.put_all(&cpu, large);
-    assert_eq!(all.maps.memmap.page(Pfn(68)).head(), Head::Tail(4), "left as it was");
+    with_pagemap(PagemapType::Coherent, |all, cpu, id| {
+        let large = all.maps.alloc_folios(cpu, id, Pfn(64), 8).expect("free pages");
+        all.put_all(cpu, large);
+        assert_eq!(all.maps.memmap.page(Pfn(68)).head(), Head::Tail(4), "left as it was");
 
-    // A page in the middle starts a life of its own.
-    let middle = all.maps.alloc_folios(&cpu, id, Pfn(68), 1).expect("a free page");
-    assert_eq!((all.folio(68).pfn(), all.folio(68).order()), (Pfn(68), Order::PAGE));
-    assert_eq!(all.maps.of_page(Pfn(68)), Some(id));
-    // The old head becomes the head of something smaller; the old tails behind it stay free.
-    let small = all.maps.alloc_folios(&cpu, id, Pfn(64), 2).expect("free pages");
-    for free in [66, 67, 69, 71] {
-        assert!(!all.maps.memmap.is_held(Pfn(free)));
-        assert!(
-            all.maps.folio_get(&cpu, id, Pfn(free)).is_none(),
-            "{free} is no part of that folio"
-        );
-    }
-    assert_eq!((all.folio(64).refcount().get(), all.folio(68).refcount().get()), (1, 1));
-    let tail = all.maps.folio_get(&cpu, id, Pfn(65)).expect("a real tail");
-    assert_eq!((tail.pfn(), tail.refcount().get()), (Pfn(64), 2));
-    all.maps.folio_put_refs(&cpu, tail, 1);
-    let rest = all.maps.alloc_folios(&cpu, id, Pfn(66), 2).expect("free pages");
-    assert_eq!(all.folio(67).pfn(), Pfn(66));
-    [middle, small, rest].into_iter().for_each(|span| all.put_all(&cpu, span));
-    assert_eq!(all.maps.ledger(id), 1);
-    assert_eq!(all.complaints(), []);
+        // A page in the middle starts a life of its own.
+        let middle = all.maps.alloc_folios(cpu, id, Pfn(68), 1).expect("a free page");
+        assert_eq!((all.folio(68).pfn(), all.folio(68).order()), (Pfn(68), Order::PAGE));
+        assert_eq!(all.maps.of_page(Pfn(68)), Some(id));
+        // The old head becomes the head of something smaller; the old tails behind it stay free.
+        let small = all.maps.alloc_folios(cpu, id, Pfn(64), 2).expect("free pages");
+        for free in [66, 67, 69, 71] {
+            assert!(!all.maps.memmap.is_held(Pfn(free)));
+            assert!(
+                all.maps.folio_get(cpu, id, Pfn(free)).is_none(),
+                "{free} is no part of that folio"
+            );
+        }
+        assert_eq!((all.folio(64).refcount().get(), all.folio(68).refcount().get()), (1, 1));
+        let tail = all.maps.folio_get(cpu, id, Pfn(65)).expect("a real tail");
+        assert_eq!((tail.pfn(), tail.refcount().get()), (Pfn(64), 2));
+        all.maps.folio_put_refs(cpu, tail, 1);
+        let rest = all.maps.alloc_folios(cpu, id, Pfn(66), 2).expect("free pages");
+        assert_eq!(all.folio(67).pfn(), Pfn(66));
+        [middle, small, rest].into_iter().for_each(|span| all.put_all(cpu, span));
+        assert_eq!(all.maps.ledger(id), 1);
+    });
 }
 
 #[test]
@@ -439,14 +441,12 @@ fn without_the_wait_the_pagemap_goes_under_its_references() {
 
 #[test]
 fn a_generic_page_idles_at_one_and_is_put_back_there() {
-    let all = Maps::new();
-    let cpu = all.cpu(0);
-    let id = all.remap(&cpu, PagemapType::Generic);
-    assert_eq!(all.folio(64).refcount().get(), 1);
-    all.maps.folio_put_refs(&cpu, all.folio(64), 1);
-    assert_eq!(all.folio(64).refcount().get(), 1);
-    all.maps.memunmap_pages(&cpu, id, || {});
-    assert_eq!(all.complaints(), []);
+    with_pagemap(PagemapType::Generic, |all, cpu, id| {
+        assert_eq!(all.folio(64).refcount().get(), 1);
+        all.maps.folio_put_refs(cpu, all.folio(64), 1);
+        assert_eq!(all.folio(64).refcount().get(), 1);
+        all.maps.memunmap_pages(cpu, id, || {});
+    });
 }
 
 /// Frees a page whose driver gives it to somebody else in the middle of the free, as another CPU may.

@@ -40,6 +40,15 @@ impl Refs {
     }
 }
 
+/// A test of a reference that was made so: nobody may complain of what it does.
+fn with_ref(how: Init, test: impl FnOnce(&Refs, &Cpu<'_>, RefId)) {
+    let all = Refs::new();
+    let cpu = all.cpu(0);
+    let id = all.refs.init(&cpu, how).expect("memory");
+    test(&all, &cpu, id);
+    assert_eq!(all.complaints(), []);
+}
+
 #[test]
 fn a_percpu_ref_counts_on_any_cpu_and_never_sees_zero() {
     let all = Refs::new();
@@ -58,59 +67,52 @@ fn a_percpu_ref_counts_on_any_cpu_and_never_sees_zero() {
 
 #[test]
 fn an_atomic_ref_sees_its_zero_at_the_put() {
-    let all = Refs::new();
-    let cpu = all.cpu(0);
-    let id = all.refs.init(&cpu, Init::Atomic).expect("memory");
-    assert!(all.refs.tryget_live(&cpu, id));
-    assert_eq!(all.refs.put_many(&cpu, id, 1), Put::Alive);
-    assert_eq!(all.refs.kill_and_confirm(&cpu, id, Confirm::NONE), Put::Zero);
-    assert!(all.refs.is_zero(&cpu, id));
-    assert!(!all.refs.tryget_many(&cpu, id, 1), "zero is the end");
-    assert_eq!(all.run(&cpu), [], "there was no switch to wait for");
-    assert_eq!(all.complaints(), []);
+    with_ref(Init::Atomic, |all, cpu, id| {
+        assert!(all.refs.tryget_live(cpu, id));
+        assert_eq!(all.refs.put_many(cpu, id, 1), Put::Alive);
+        assert_eq!(all.refs.kill_and_confirm(cpu, id, Confirm::NONE), Put::Zero);
+        assert!(all.refs.is_zero(cpu, id));
+        assert!(!all.refs.tryget_many(cpu, id, 1), "zero is the end");
+        assert_eq!(all.run(cpu), [], "there was no switch to wait for");
+    });
 }
 
 #[test]
 fn a_killed_ref_refuses_tryget_live_and_still_grants_tryget_until_zero() {
-    let all = Refs::new();
-    let cpu = all.cpu(0);
-    let id = all.refs.init(&cpu, Init::Percpu).expect("memory");
-    all.refs.get_many(&cpu, id, 1);
-    assert!(!all.refs.is_dying(id));
-    assert_eq!(all.refs.kill_and_confirm(&cpu, id, Confirm::NONE), Put::Alive);
-    assert!(all.refs.is_dying(id));
-    for _ in 0..2 {
-        assert!(!all.refs.tryget_live(&cpu, id));
-        assert!(all.refs.tryget_many(&cpu, id, 1));
-        assert_eq!(all.refs.put_many(&cpu, id, 1), Put::Alive);
-        assert_eq!(all.run(&cpu), []);
-    }
-    assert_eq!(all.refs.put_many(&cpu, id, 1), Put::Zero);
-    assert!(!all.refs.tryget_many(&cpu, id, 1));
-    assert_eq!(all.complaints(), []);
+    with_ref(Init::Percpu, |all, cpu, id| {
+        all.refs.get_many(cpu, id, 1);
+        assert!(!all.refs.is_dying(id));
+        assert_eq!(all.refs.kill_and_confirm(cpu, id, Confirm::NONE), Put::Alive);
+        assert!(all.refs.is_dying(id));
+        for _ in 0..2 {
+            assert!(!all.refs.tryget_live(cpu, id));
+            assert!(all.refs.tryget_many(cpu, id, 1));
+            assert_eq!(all.refs.put_many(cpu, id, 1), Put::Alive);
+            assert_eq!(all.run(cpu), []);
+        }
+        assert_eq!(all.refs.put_many(cpu, id, 1), Put::Zero);
+        assert!(!all.refs.tryget_many(cpu, id, 1));
+    });
 }
 
 #[test]
 fn the_confirmation_comes_after_the_grace_period_and_before_the_release() {
-    let all = Refs::new();
-    let cpu = all.cpu(0);
-    let id = all.refs.init(&cpu, Init::Percpu).expect("memory");
-    assert_eq!(all.refs.kill_and_confirm(&cpu, id, Confirm(7)), Put::Alive);
-    assert_eq!(all.refs.pending_switches(), 1);
-    assert_eq!(all.run(&cpu), [Switched::Confirmed(id, Confirm(7)), Switched::Released(id)]);
-    assert_eq!(all.refs.pending_switches(), 0);
-    assert_eq!(all.complaints(), []);
+    with_ref(Init::Percpu, |all, cpu, id| {
+        assert_eq!(all.refs.kill_and_confirm(cpu, id, Confirm(7)), Put::Alive);
+        assert_eq!(all.refs.pending_switches(), 1);
+        assert_eq!(all.run(cpu), [Switched::Confirmed(id, Confirm(7)), Switched::Released(id)]);
+        assert_eq!(all.refs.pending_switches(), 0);
+    });
 }
 
 #[test]
 fn the_last_put_before_the_grace_period_releases_nothing_the_switch_does() {
-    let all = Refs::new();
-    let cpu = all.cpu(0);
-    let id = all.refs.init(&cpu, Init::Percpu).expect("memory");
-    all.refs.get_many(&cpu, id, 1);
-    assert_eq!(all.refs.kill_and_confirm(&cpu, id, Confirm::NONE), Put::Alive);
-    assert_eq!(all.refs.put_many(&cpu, id, 1), Put::Alive, "the bias holds it up");
-    assert_eq!(all.run(&cpu), [Switched::Released(id)]);
+    with_ref(Init::Percpu, |all, cpu, id| {
+        all.refs.get_many(cpu, id, 1);
+        assert_eq!(all.refs.kill_and_confirm(cpu, id, Confirm::NONE), Put::Alive);
+        assert_eq!(all.refs.put_many(cpu, id, 1), Put::Alive, "the bias holds it up");
+        assert_eq!(all.run(cpu), [Switched::Released(id)]);
+    });
 }
 
 #[test]
@@ -218,48 +220,42 @@ fn after_the_confirmation_nobody_is_let_in_as_live() {
 
 #[test]
 fn reinit_brings_a_dead_ref_back_to_percpu_mode() {
-    let all = Refs::new();
-    let cpu = all.cpu(0);
-    let id = all.refs.init(&cpu, Init::PercpuReinit).expect("memory");
-    for _ in 0..3 {
-        all.refs.get_many(&cpu, id, 3);
-        let _ = all.refs.kill_and_confirm(&cpu, id, Confirm::NONE);
-        assert_eq!(all.run(&cpu), []);
-        assert_eq!(all.refs.put_many(&cpu, id, 3), Put::Zero);
-        all.refs.reinit(&cpu, id);
-        assert!(!all.refs.is_dying(id) && all.refs.tryget_live(&cpu, id));
-        assert_eq!(all.refs.put_many(&cpu, id, 1), Put::Alive);
-        assert_eq!(all.refs.ledger(id), 1);
-    }
-    assert_eq!(all.complaints(), []);
+    with_ref(Init::PercpuReinit, |all, cpu, id| {
+        for _ in 0..3 {
+            all.refs.get_many(cpu, id, 3);
+            let _ = all.refs.kill_and_confirm(cpu, id, Confirm::NONE);
+            assert_eq!(all.run(cpu), []);
+            assert_eq!(all.refs.put_many(cpu, id, 3), Put::Zero);
+            all.refs.reinit(cpu, id);
+            assert!(!all.refs.is_dying(id) && all.refs.tryget_live(cpu, id));
+            assert_eq!(all.refs.put_many(cpu, id, 1), Put::Alive);
+            assert_eq!(all.refs.ledger(id), 1);
+        }
+    });
 }
 
 #[test]
 fn resurrect_needs_no_zero_and_keeps_the_references_that_are_out() {
-    let all = Refs::new();
-    let cpu = all.cpu(0);
-    let id = all.refs.init(&cpu, Init::PercpuReinit).expect("memory");
-    all.refs.get_many(&cpu, id, 2);
-    let _ = all.refs.kill_and_confirm(&cpu, id, Confirm::NONE);
-    assert_eq!(all.run(&cpu), []);
-    all.refs.resurrect(&cpu, id);
-    assert_eq!(all.refs.ledger(id), 3);
-    assert!(all.refs.tryget_live(&cpu, id));
-    assert_eq!(all.refs.put_many(&cpu, id, 3), Put::Alive);
-    assert_eq!(all.complaints(), []);
+    with_ref(Init::PercpuReinit, |all, cpu, id| {
+        all.refs.get_many(cpu, id, 2);
+        let _ = all.refs.kill_and_confirm(cpu, id, Confirm::NONE);
+        assert_eq!(all.run(cpu), []);
+        all.refs.resurrect(cpu, id);
+        assert_eq!(all.refs.ledger(id), 3);
+        assert!(all.refs.tryget_live(cpu, id));
+        assert_eq!(all.refs.put_many(cpu, id, 3), Put::Alive);
+    });
 }
 
 #[test]
 fn a_dead_born_ref_comes_to_life_by_reinit() {
-    let all = Refs::new();
-    let cpu = all.cpu(0);
-    let id = all.refs.init(&cpu, Init::Dead).expect("memory");
-    assert!(all.refs.is_dying(id) && all.refs.is_zero(&cpu, id));
-    assert!(!all.refs.tryget_live(&cpu, id) && !all.refs.tryget_many(&cpu, id, 1));
-    all.refs.reinit(&cpu, id);
-    assert!(all.refs.tryget_live(&cpu, id));
-    assert_eq!(all.refs.ledger(id), 2);
-    assert_eq!(all.complaints(), []);
+    with_ref(Init::Dead, |all, cpu, id| {
+        assert!(all.refs.is_dying(id) && all.refs.is_zero(cpu, id));
+        assert!(!all.refs.tryget_live(cpu, id) && !all.refs.tryget_many(cpu, id, 1));
+        all.refs.reinit(cpu, id);
+        assert!(all.refs.tryget_live(cpu, id));
+        assert_eq!(all.refs.ledger(id), 2);
+    });
 }
 
 #[test]
@@ -283,12 +279,11 @@ fn switching_there_and_back_loses_no_reference() {
 
 #[test]
 fn a_confirmation_is_given_even_when_the_ref_is_atomic_already() {
-    let all = Refs::new();
-    let cpu = all.cpu(0);
-    let id = all.refs.init(&cpu, Init::Atomic).expect("memory");
-    all.refs.switch_to_atomic(&cpu, id, Confirm(9));
-    assert_eq!(all.run(&cpu), [Switched::Confirmed(id, Confirm(9))]);
-    assert_eq!(all.refs.ledger(id), 1);
+    with_ref(Init::Atomic, |all, cpu, id| {
+        all.refs.switch_to_atomic(cpu, id, Confirm(9));
+        assert_eq!(all.run(cpu), [Switched::Confirmed(id, Confirm(9))]);
+        assert_eq!(all.refs.ledger(id), 1);
+    });
 }
 
 #[test]

@@ -8,8 +8,8 @@ use pgmap_mm::vm::{MmId, Vm, Vpn};
 use pgmap_mm::warn::Complaint;
 use prim::Cpu;
 use program::op::{
-    Align, DevAlloc, DevGet, DevPut, FileIdx, Fork, Layout, Load, MapNo, Mmap, Munmap, PageRange,
-    Pipe, PipeNo, Pread, Pwrite, Vmsplice, WorkerId,
+    DevAlloc, DevGet, DevPut, FileIdx, Fork, Layout, Load, MapNo, Mmap, Munmap, PageRange, Pipe,
+    PipeNo, Pread, Pwrite, Vmsplice, WorkerId,
 };
 use program::{Era, Errno, Geometry};
 
@@ -30,8 +30,7 @@ fn in_mappings(fixture: &Fixture, cpu: &Cpu<'_>, process: u32, geometry: &Geomet
 fn fill(fixture: &Fixture, cpu: &Cpu<'_>, geometry: &Geometry) -> (u8, u8) {
     fixture.file(cpu, F, 8, Layout::Contiguous);
     for worker in 0..geometry.procs_max as u8 {
-        fixture.world.spawn(cpu, WorkerId(worker)).expect("a process");
-        open(&fixture.world, cpu, WorkerId(worker), F);
+        fixture.start_with(cpu, WorkerId(worker), F);
         for number in 0..64 {
             if map(fixture, cpu, worker, number) == Err(Errno::ENOMEM.into()) {
                 return (worker, number);
@@ -95,8 +94,7 @@ fn a_mapping_is_not_split_where_its_half_would_have_no_place() {
     let fixture = Fixture::new(&geometry, Era::V6_15Sound.rules());
     let cpu = fixture.cpu(1);
     fixture.file(&cpu, F, 8, Layout::Contiguous);
-    fixture.world.spawn(&cpu, W0).expect("a process");
-    open(&fixture.world, &cpu, W0, F);
+    fixture.start_with(&cpu, W0, F);
     (0..64).for_each(|number| assert_eq!(map(&fixture, &cpu, 0, number), Ok(0)));
     let hole = |number| {
         let range = Some(PageRange { page: 3, pages: 2 });
@@ -114,95 +112,92 @@ fn a_mapping_is_not_split_where_its_half_would_have_no_place() {
 
 #[test]
 fn of_pins_that_do_not_all_fit_none_is_taken_that_is_not_kept() {
-    let fixture = Fixture::new(&COSY, Era::V6_15Sound.rules());
-    let cpu = fixture.cpu(1);
-    let inode = fixture.file(&cpu, F, 2, Layout::Contiguous);
-    fixture.start(&cpu, W0, F, 2, Align::Odd);
-    for _ in 1..COSY.pins_max {
-        assert_eq!(fixture.pin(&cpu, W0, 0, 1), Ok(1));
-    }
-    let counts = || [0, 1].map(|page| fixture.world.observe(fixture.frame(inode, page)).refcount);
-    assert_eq!(fixture.write(&cpu, W0, 1), Ok(0));
-    let [first, second] = counts();
-    assert_eq!(fixture.pin(&cpu, W0, 0, 2), Ok(1), "room for one of two");
-    assert_eq!(counts(), [first + 1024, second], "the other was not taken");
-    assert_eq!(fixture.pin(&cpu, W0, 1, 1), Err(Errno::ENOMEM.into()), "no room at all");
-    assert_eq!(counts(), [first + 1024, second]);
-    fixture.leave(cpu);
+    with_mapped(2, Layout::Contiguous, |fixture, cpu, inode| {
+        for _ in 1..COSY.pins_max {
+            assert_eq!(fixture.pin(cpu, W0, 0, 1), Ok(1));
+        }
+        let counts =
+            || [0, 1].map(|page| fixture.world.observe(fixture.frame(inode, page)).refcount);
+        assert_eq!(fixture.write(cpu, W0, 1), Ok(0));
+        let [first, second] = counts();
+        assert_eq!(fixture.pin(cpu, W0, 0, 2), Ok(1), "room for one of two");
+        assert_eq!(counts(), [first + 1024, second], "the other was not taken");
+        assert_eq!(fixture.pin(cpu, W0, 1, 1), Err(Errno::ENOMEM.into()), "no room at all");
+        assert_eq!(counts(), [first + 1024, second]);
+    });
 }
 
 #[test]
 fn a_count_that_is_nearly_full_is_refused_by_the_slow_path_too() {
-    let fixture = Fixture::new(&COSY, Era::V6_15Sound.rules());
-    let cpu = fixture.cpu(1);
-    let inode = fixture.file(&cpu, F, 1, Layout::Contiguous);
-    fixture.start(&cpu, W0, F, 1, Align::Odd);
-    assert_eq!(fixture.write(&cpu, W0, 0), Ok(0));
-    let count = &fixture.world.dax.vm.pagemaps.memmap.page(fixture.frame(inode, 0)).refcount;
-    count.set(LIMIT + 1);
-    // The fast path refuses first and leaves it to the slow one.
-    assert_eq!(fixture.get(&cpu, W0, 0, 1), Err(Errno::ENOMEM.into()));
-    assert_eq!(count.count().get(), LIMIT + 1);
-    let complaints = fixture.take_complaints();
-    assert!(complaints.len() > 1, "one each");
-    assert!(complaints.iter().all(|it| *it == Complaint::RefSaturated), "{complaints:?}");
-    count.set(1);
-    fixture.leave(cpu);
+    with_mapped(1, Layout::Contiguous, |fixture, cpu, inode| {
+        assert_eq!(fixture.write(cpu, W0, 0), Ok(0));
+        let count = &fixture.world.dax.vm.pagemaps.memmap.page(fixture.frame(inode, 0)).refcount;
+        count.set(LIMIT + 1);
+        // The fast path refuses first and leaves it to the slow one.
+        assert_eq!(fixture.get(cpu, W0, 0, 1), Err(Errno::ENOMEM.into()));
+        assert_eq!(count.count().get(), LIMIT + 1);
+        let complaints = fixture.take_complaints();
+        assert!(complaints.len() > 1, "one each");
+        assert!(complaints.iter().all(|it| *it == Complaint::RefSaturated), "{complaints:?}");
+        count.set(1);
+    });
 }
 
 #[test]
 fn a_driver_that_can_count_no_more_keeps_no_reference() {
-    let fixture = Fixture::new(&COSY, Era::V6_15Sound.rules());
-    let cpu = fixture.cpu(1);
-    assert_eq!(fixture.world.dev_alloc(&cpu, W0, &DevAlloc { start: 0, pages: 1 }), Ok(1));
-    let most = i32::from(u16::MAX);
-    (1..most).for_each(|_| assert_eq!(fixture.world.dev_get(&cpu, W0, &DevGet { page: 0 }), Ok(0)));
-    let count = || fixture.world.observe(fixture.world.devmem.span().start).refcount;
-    assert_eq!(count(), most);
-    assert_eq!(fixture.world.dev_get(&cpu, W0, &DevGet { page: 0 }), Err(Errno::ENOMEM.into()));
-    assert_eq!(count(), most);
-    (0..most).for_each(|_| assert_eq!(fixture.world.dev_put(&cpu, W0, &DevPut { page: 0 }), Ok(0)));
-    drop(cpu);
-    fixture.assert_at_rest();
+    in_a_world(|fixture, cpu| {
+        assert_eq!(fixture.world.dev_alloc(cpu, W0, &DevAlloc { start: 0, pages: 1 }), Ok(1));
+        let most = i32::from(u16::MAX);
+        (1..most)
+            .for_each(|_| assert_eq!(fixture.world.dev_get(cpu, W0, &DevGet { page: 0 }), Ok(0)));
+        let count = || fixture.world.observe(fixture.world.devmem.span().start).refcount;
+        assert_eq!(count(), most);
+        assert_eq!(fixture.world.dev_get(cpu, W0, &DevGet { page: 0 }), Err(Errno::ENOMEM.into()));
+        assert_eq!(count(), most);
+        (0..most)
+            .for_each(|_| assert_eq!(fixture.world.dev_put(cpu, W0, &DevPut { page: 0 }), Ok(0)));
+    });
 }
 
 #[test]
 fn a_file_that_is_as_large_as_files_get_is_read_punched_and_written_to_its_end() {
-    let fixture = Fixture::new(&COSY, Era::V6_15Sound.rules());
-    let cpu = fixture.cpu(1);
-    let end = COSY.file_pages_max;
-    let inode = fixture.file(&cpu, F, end, Layout::Contiguous);
-    fixture.world.spawn(&cpu, W0).expect("a process");
-    open(&fixture.world, &cpu, W0, F);
-    let write =
-        |page| fixture.world.pwrite_each(&cpu, W0, &Pwrite { file: fd(), page, pages: 1 }, |_| 9);
-    assert_eq!(write(end - 1), Ok(4096));
-    assert_eq!(write(end), Err(Errno::EINVAL.into()));
-    assert_eq!(
-        fixture.world.pread(&cpu, W0, &Pread { file: fd(), page: end - 1, pages: 1 }),
-        Ok(4096)
-    );
-    assert_eq!(fixture.world.dax.punch(&cpu, inode, PageRange { page: end - 1, pages: 1 }), Ok(()));
-    assert_eq!(
-        fixture.world.dax.punch(&cpu, inode, PageRange { page: end - 1, pages: 2 }),
-        Err(Errno::EINVAL)
-    );
-    fixture
-        .world
-        .create_file(&cpu, FileIdx(1), 0, None, Layout::Contiguous)
-        .expect("an empty file");
-    let other = program::op::FileRef::File(FileIdx(1));
-    for page in 0..3 {
+    in_a_world(|fixture, cpu| {
+        let end = COSY.file_pages_max;
+        let inode = fixture.file(cpu, F, end, Layout::Contiguous);
+        fixture.start_with(cpu, W0, F);
+        let write = |page| {
+            fixture.world.pwrite_each(cpu, W0, &Pwrite { file: fd(), page, pages: 1 }, |_| 9)
+        };
+        assert_eq!(write(end - 1), Ok(4096));
+        assert_eq!(write(end), Err(Errno::EINVAL.into()));
         assert_eq!(
-            fixture.world.pwrite_each(&cpu, W0, &Pwrite { file: other, page, pages: 1 }, |_| 9),
+            fixture.world.pread(cpu, W0, &Pread { file: fd(), page: end - 1, pages: 1 }),
             Ok(4096)
         );
-        let inode = fixture.world.name_lookup(&cpu, FileIdx(1)).expect("an inode");
         assert_eq!(
-            fixture.world.dax.inode(inode).size(),
-            page + 1,
-            "a write at the end is one page"
+            fixture.world.dax.punch(cpu, inode, PageRange { page: end - 1, pages: 1 }),
+            Ok(())
         );
-    }
-    fixture.leave(cpu);
+        assert_eq!(
+            fixture.world.dax.punch(cpu, inode, PageRange { page: end - 1, pages: 2 }),
+            Err(Errno::EINVAL)
+        );
+        fixture
+            .world
+            .create_file(cpu, FileIdx(1), 0, None, Layout::Contiguous)
+            .expect("an empty file");
+        let other = program::op::FileRef::File(FileIdx(1));
+        for page in 0..3 {
+            assert_eq!(
+                fixture.world.pwrite_each(cpu, W0, &Pwrite { file: other, page, pages: 1 }, |_| 9),
+                Ok(4096)
+            );
+            let inode = fixture.world.name_lookup(cpu, FileIdx(1)).expect("an inode");
+            assert_eq!(
+                fixture.world.dax.inode(inode).size(),
+                page + 1,
+                "a write at the end is one page"
+            );
+        }
+    });
 }

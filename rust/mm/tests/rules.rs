@@ -438,13 +438,11 @@ fn a_page_put_before_the_flush_is_free_while_a_cpu_still_uses_it() {
     assert_eq!(count_during_the_flush(broken("zap-put=before-flush")), 0);
 }
 
-/// The index word of a page that was page 3 of a file and is in no file any more.
 /// How many entries a file of a hole has once page 0, read as zeroes before, is written.
 fn entries_after_a_write_into_a_hole(rules: Rules) -> u32 {
     let fixture = Fixture::new(&COSY, rules);
     let (world, cpu) = (&fixture.world, fixture.cpu(1));
-    world.create_file(&cpu, F, 2, None, Layout::Contiguous).expect("a sparse file");
-    let inode = world.name_lookup(&cpu, F).expect("an inode");
+    let inode = fixture.file_as(&cpu, F, 2, None, Layout::Contiguous);
     fixture.start(&cpu, W0, F, 2, Align::Odd);
     let page_0 = Load { map: M, page: 0 };
     assert_eq!(world.load(&cpu, W0, &page_0), Ok(0), "the zero page");
@@ -467,6 +465,7 @@ fn a_write_into_a_hole_that_deletes_clean_entries_leaves_none() {
     assert_eq!(entries_after_a_write_into_a_hole(broken("write-invalidate=delete-then-unmap")), 0);
 }
 
+/// The index word of a page that was page 3 of a file and is in no file any more.
 fn share_after_the_last_entry(rules: Rules) -> u32 {
     let (fixture, inode) = pinned(rules);
     let page = fixture.frame(inode, 3);

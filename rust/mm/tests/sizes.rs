@@ -92,8 +92,7 @@ fn a_mapping_that_cannot_be_split_stays_whole_and_truncate_still_finds_it() {
     // As many mappings of one file as its list takes.
     let mut full = false;
     for worker in 0..64 {
-        world.spawn(&cpu, WorkerId(worker)).expect("a process");
-        open(world, &cpu, WorkerId(worker), F);
+        fixture.start_with(&cpu, WorkerId(worker), F);
         for map in 0..64 {
             let (map, worker) = (MapNo(map), WorkerId(worker));
             let mapped = world.mmap(&cpu, worker, &Mmap { map, pages: 8, ..MMAP });

@@ -55,8 +55,7 @@ fn what_may_only_be_read_is_not_written_through_a_translation_for_reading() {
         let fixture = Fixture::new(&COSY, Era::V6_15Sound.rules());
         let cpu = fixture.cpu(1);
         fixture.file(&cpu, F, 8, layout);
-        fixture.world.spawn(&cpu, W0).expect("a process");
-        open(&fixture.world, &cpu, W0, F);
+        fixture.start_with(&cpu, W0, F);
         fixture
             .world
             .mmap(&cpu, W0, &Mmap { pages: 8, prot: Prot::Read, align, ..MMAP })

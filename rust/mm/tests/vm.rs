@@ -118,85 +118,78 @@ fn a_page_table_outlives_the_walker_that_stands_in_it() {
 
 #[test]
 fn a_table_goes_with_its_last_mapping_and_not_before() {
-    let fixture = Fixture::new(&COSY, Era::V6_15Sound.rules());
-    let cpu = fixture.cpu(1);
-    fixture.file(&cpu, F, 8, Layout::Contiguous);
-    fixture.start(&cpu, W0, F, 8, Align::Odd);
-    for page in 0..8 {
-        assert_eq!(fixture.write(&cpu, W0, page), Ok(0));
-    }
-    let tables = || fixture.world.dax.vm.live_tables();
-    assert_eq!(tables(), 2, "seven pages and one");
-    let unmap = |page, pages| {
-        fixture
-            .world
-            .munmap(&cpu, W0, &Munmap { map: M, range: Some(PageRange { page, pages }) })
-            .expect("munmap");
-    };
-    unmap(2, 3);
-    assert_eq!(tables(), 2);
-    assert!(fixture.read(&cpu, W0, 2).is_err() && fixture.read(&cpu, W0, 4).is_err());
-    assert_eq!((fixture.read(&cpu, W0, 1), fixture.read(&cpu, W0, 5)), (Ok(0), Ok(0)));
-    unmap(7, 1);
-    assert_eq!(tables(), 1);
-    unmap(0, 8);
-    assert_eq!(tables(), 0);
-    fixture.world.exit(&cpu, W0).expect("exit");
-    drop(cpu);
-    fixture.assert_at_rest();
+    with_mapped(8, Layout::Contiguous, |fixture, cpu, _| {
+        for page in 0..8 {
+            assert_eq!(fixture.write(cpu, W0, page), Ok(0));
+        }
+        let tables = || fixture.world.dax.vm.live_tables();
+        assert_eq!(tables(), 2, "seven pages and one");
+        let unmap = |page, pages| {
+            fixture
+                .world
+                .munmap(cpu, W0, &Munmap { map: M, range: Some(PageRange { page, pages }) })
+                .expect("munmap");
+        };
+        unmap(2, 3);
+        assert_eq!(tables(), 2);
+        assert!(fixture.read(cpu, W0, 2).is_err() && fixture.read(cpu, W0, 4).is_err());
+        assert_eq!((fixture.read(cpu, W0, 1), fixture.read(cpu, W0, 5)), (Ok(0), Ok(0)));
+        unmap(7, 1);
+        assert_eq!(tables(), 1);
+        unmap(0, 8);
+        assert_eq!(tables(), 0);
+    });
 }
 
 #[test]
 fn a_hole_in_a_pmd_drops_all_of_it_and_pages_come_back_one_by_one() {
-    let fixture = Fixture::new(&COSY, Era::V6_15Sound.rules());
-    let world = &fixture.world;
-    let cpu = fixture.cpu(1);
-    let inode = fixture.file(&cpu, F, 8, Layout::Huge);
-    fixture.start(&cpu, W0, F, 8, Align::Natural);
-    assert_eq!(fixture.read(&cpu, W0, 5), Ok(0));
-    let head = || world.observe(fixture.frame(inode, 0));
-    let counts = || {
-        let large = head().large.expect("a large folio");
-        (head().refcount, large.mapcount, large.entire_mapcount)
-    };
-    assert_eq!(counts(), (1, 1, 1));
-    assert_eq!(fixture.write(&cpu, W0, 2), Ok(0), "a leaf is made writable in place");
-    assert_eq!((counts(), tally(&fixture, tally::PMD_MAPPED)), ((1, 1, 1), 1));
-    world
-        .munmap(&cpu, W0, &Munmap { map: M, range: Some(PageRange { page: 4, pages: 1 }) })
-        .expect("munmap");
-    assert_eq!((counts(), head().order), ((0, 0, 0), Some(3)), "nothing maps it, whole it stays");
-    assert_eq!(fixture.read(&cpu, W0, 3), Ok(0));
-    assert_eq!(fixture.read(&cpu, W0, 7), Ok(0));
-    assert_eq!(counts(), (2, 2, 0));
-    assert_eq!(world.observe(fixture.frame(inode, 3)).mapcount, 1);
-    world.exit(&cpu, W0).expect("exit");
-    drop(cpu);
-    fixture.assert_at_rest();
+    with_mapped(8, Layout::Huge, |fixture, cpu, inode| {
+        let world = &fixture.world;
+        assert_eq!(fixture.read(cpu, W0, 5), Ok(0));
+        let head = || world.observe(fixture.frame(inode, 0));
+        let counts = || {
+            let large = head().large.expect("a large folio");
+            (head().refcount, large.mapcount, large.entire_mapcount)
+        };
+        assert_eq!(counts(), (1, 1, 1));
+        assert_eq!(fixture.write(cpu, W0, 2), Ok(0), "a leaf is made writable in place");
+        assert_eq!((counts(), tally(fixture, tally::PMD_MAPPED)), ((1, 1, 1), 1));
+        world
+            .munmap(cpu, W0, &Munmap { map: M, range: Some(PageRange { page: 4, pages: 1 }) })
+            .expect("munmap");
+        assert_eq!(
+            (counts(), head().order),
+            ((0, 0, 0), Some(3)),
+            "nothing maps it, whole it stays"
+        );
+        assert_eq!(fixture.read(cpu, W0, 3), Ok(0));
+        assert_eq!(fixture.read(cpu, W0, 7), Ok(0));
+        assert_eq!(counts(), (2, 2, 0));
+        assert_eq!(world.observe(fixture.frame(inode, 3)).mapcount, 1);
+    });
 }
 
 #[test]
 fn pages_mapped_one_by_one_first_stay_so_for_a_mapper_that_could_take_them_whole() {
-    let fixture = Fixture::new(&COSY, Era::V6_15Sound.rules());
-    let world = &fixture.world;
-    let cpu = fixture.cpu(1);
-    let inode = fixture.file(&cpu, F, 8, Layout::Huge);
-    fixture.start(&cpu, W0, F, 8, Align::Odd);
-    assert_eq!(fixture.write(&cpu, W0, 3), Ok(0));
-    fixture.start(&cpu, W1, F, 8, Align::Natural);
-    assert_eq!(fixture.write(&cpu, W1, 3), Ok(0));
-    assert_eq!(fixture.write(&cpu, W1, 4), Ok(0));
-    let seen = world.observe(fixture.frame(inode, 3));
-    assert_eq!((seen.order, seen.refcount, seen.mapcount), (Some(0), 2, 2));
-    assert_eq!(tally(&fixture, tally::PMD_MAPPED), 0);
-    assert!(tally(&fixture, tally::PMD_FALLBACK) > 0);
-    // Once the entries are gone, a mapper without a page table takes the range whole.
-    world.dax.zero_range(&cpu, inode, PageRange { page: 3, pages: 1 }).expect("zeroed");
-    fixture.start(&cpu, W2, F, 8, Align::Natural);
-    assert_eq!(fixture.write(&cpu, W2, 3), Ok(0));
-    assert_eq!(world.observe(fixture.frame(inode, 0)).order, Some(3));
-    assert_eq!(tally(&fixture, tally::PMD_MAPPED), 1);
-    fixture.leave(cpu);
+    in_a_world(|fixture, cpu| {
+        let world = &fixture.world;
+        let inode = fixture.file(cpu, F, 8, Layout::Huge);
+        fixture.start(cpu, W0, F, 8, Align::Odd);
+        assert_eq!(fixture.write(cpu, W0, 3), Ok(0));
+        fixture.start(cpu, W1, F, 8, Align::Natural);
+        assert_eq!(fixture.write(cpu, W1, 3), Ok(0));
+        assert_eq!(fixture.write(cpu, W1, 4), Ok(0));
+        let seen = world.observe(fixture.frame(inode, 3));
+        assert_eq!((seen.order, seen.refcount, seen.mapcount), (Some(0), 2, 2));
+        assert_eq!(tally(fixture, tally::PMD_MAPPED), 0);
+        assert!(tally(fixture, tally::PMD_FALLBACK) > 0);
+        // Once the entries are gone, a mapper without a page table takes the range whole.
+        world.dax.zero_range(cpu, inode, PageRange { page: 3, pages: 1 }).expect("zeroed");
+        fixture.start(cpu, W2, F, 8, Align::Natural);
+        assert_eq!(fixture.write(cpu, W2, 3), Ok(0));
+        assert_eq!(world.observe(fixture.frame(inode, 0)).order, Some(3));
+        assert_eq!(tally(fixture, tally::PMD_MAPPED), 1);
+    });
 }
 
 #[test]
@@ -318,125 +311,111 @@ fn only_an_entry_of_the_same_page_is_made_writable() {
 
 #[test]
 fn a_leaf_is_not_put_over_a_page_table() {
-    let fixture = Fixture::new(&COSY, Era::V6_15Sound.rules());
-    let world = &fixture.world;
-    let cpu = fixture.cpu(1);
-    let inode = fixture.file(&cpu, F, 8, Layout::Huge);
-    fixture.start(&cpu, W0, F, 8, Align::Natural);
-    assert_eq!(fixture.read(&cpu, W0, 3), Ok(0));
-    world
-        .munmap(&cpu, W0, &Munmap { map: M, range: Some(PageRange { page: 7, pages: 1 }) })
-        .expect("munmap");
-    assert_eq!(fixture.read(&cpu, W0, 3), Ok(0), "a page of a folio that is still large");
-    let fault = fault_at(&fixture, &cpu, 3, Access::Read);
-    let vm = &world.dax.vm;
-    let before = vm.walk(FIRST_MM, fault.vpn);
-    let head = fixture.frame(inode, 0);
-    assert_eq!(vm.insert_huge(&cpu, &fault, head), Insert::Raced);
-    assert_eq!((vm.walk(FIRST_MM, fault.vpn), vm.live_tables()), (before, 1));
-    assert_eq!(world.observe(head).large.map(|large| large.entire_mapcount), Some(0));
-    world.exit(&cpu, W0).expect("exit");
-    drop(cpu);
-    fixture.assert_at_rest();
+    with_mapped(8, Layout::Huge, |fixture, cpu, inode| {
+        let world = &fixture.world;
+        assert_eq!(fixture.read(cpu, W0, 3), Ok(0));
+        world
+            .munmap(cpu, W0, &Munmap { map: M, range: Some(PageRange { page: 7, pages: 1 }) })
+            .expect("munmap");
+        assert_eq!(fixture.read(cpu, W0, 3), Ok(0), "a page of a folio that is still large");
+        let fault = fault_at(fixture, cpu, 3, Access::Read);
+        let vm = &world.dax.vm;
+        let before = vm.walk(FIRST_MM, fault.vpn);
+        let head = fixture.frame(inode, 0);
+        assert_eq!(vm.insert_huge(cpu, &fault, head), Insert::Raced);
+        assert_eq!((vm.walk(FIRST_MM, fault.vpn), vm.live_tables()), (before, 1));
+        assert_eq!(world.observe(head).large.map(|large| large.entire_mapcount), Some(0));
+    });
 }
 
 #[test]
 fn pages_of_a_large_folio_that_are_mapped_are_counted_once_each() {
-    let fixture = Fixture::new(&COSY, Era::V6_15Sound.rules());
-    let cpu = fixture.cpu(1);
-    let inode = fixture.file(&cpu, F, 8, Layout::Huge);
-    fixture.start(&cpu, W0, F, 8, Align::Natural);
-    assert_eq!(fixture.write(&cpu, W0, 0), Ok(0), "one large folio");
-    fixture.start(&cpu, W1, F, 8, Align::Odd);
-    fixture.start(&cpu, W2, F, 8, Align::Odd);
-    let folio = fixture.world.dax.vm.pagemaps.memmap.folio(fixture.frame(inode, 0));
-    let counts = || (folio.nr_pages_mapped().read(), folio.mapcount());
-    assert_eq!(counts(), (0, 1), "mapped whole is not mapped by the page");
-    let maps = [(W1, 3, (1, 2)), (W2, 3, (1, 3)), (W2, 5, (2, 4))];
-    for (worker, page, wanted) in maps {
-        assert_eq!(fixture.write(&cpu, worker, page), Ok(0));
-        assert_eq!(counts(), wanted);
-    }
-    fixture.world.exit(&cpu, W1).expect("exit");
-    assert_eq!(counts(), (2, 3), "the third page is still mapped by another");
-    fixture.world.exit(&cpu, W2).expect("exit");
-    assert_eq!(counts(), (0, 1));
-    fixture.world.exit(&cpu, W0).expect("exit");
-    drop(cpu);
-    fixture.assert_at_rest();
+    with_mapped(8, Layout::Huge, |fixture, cpu, inode| {
+        assert_eq!(fixture.write(cpu, W0, 0), Ok(0), "one large folio");
+        fixture.start(cpu, W1, F, 8, Align::Odd);
+        fixture.start(cpu, W2, F, 8, Align::Odd);
+        let folio = fixture.world.dax.vm.pagemaps.memmap.folio(fixture.frame(inode, 0));
+        let counts = || (folio.nr_pages_mapped().read(), folio.mapcount());
+        assert_eq!(counts(), (0, 1), "mapped whole is not mapped by the page");
+        let maps = [(W1, 3, (1, 2)), (W2, 3, (1, 3)), (W2, 5, (2, 4))];
+        for (worker, page, wanted) in maps {
+            assert_eq!(fixture.write(cpu, worker, page), Ok(0));
+            assert_eq!(counts(), wanted);
+        }
+        fixture.world.exit(cpu, W1).expect("exit");
+        assert_eq!(counts(), (2, 3), "the third page is still mapped by another");
+        fixture.world.exit(cpu, W2).expect("exit");
+        assert_eq!(counts(), (0, 1));
+    });
 }
 
 #[test]
 fn what_is_left_behind_a_hole_maps_the_pages_it_did() {
-    let fixture = Fixture::new(&COSY, Era::V6_15Sound.rules());
-    let cpu = fixture.cpu(1);
-    let inode = fixture.file(&cpu, F, 8, Layout::Contiguous);
-    fixture.start(&cpu, W0, F, 8, Align::Odd);
-    let hole = Some(PageRange { page: 3, pages: 2 });
-    fixture.world.munmap(&cpu, W0, &Munmap { map: M, range: hole }).expect("munmap");
-    for page in [0, 2, 5, 7] {
-        assert_eq!(fixture.write(&cpu, W0, page), Ok(0));
-    }
-    let mapped = |page: &u32| fixture.world.observe(fixture.frame(inode, *page)).mapcount == 1;
-    assert_eq!((0..8).filter(mapped).collect::<Vec<_>>(), [0, 2, 5, 7]);
-    fixture.leave(cpu);
+    with_mapped(8, Layout::Contiguous, |fixture, cpu, inode| {
+        let hole = Some(PageRange { page: 3, pages: 2 });
+        fixture.world.munmap(cpu, W0, &Munmap { map: M, range: hole }).expect("munmap");
+        for page in [0, 2, 5, 7] {
+            assert_eq!(fixture.write(cpu, W0, page), Ok(0));
+        }
+        let mapped = |page: &u32| fixture.world.observe(fixture.frame(inode, *page)).mapcount == 1;
+        assert_eq!((0..8).filter(mapped).collect::<Vec<_>>(), [0, 2, 5, 7]);
+    });
 }
 
 #[test]
 fn a_leaf_maps_nothing_in_front_of_its_mapping() {
-    let fixture = Fixture::new(&COSY, Era::V6_15Sound.rules());
-    let cpu = fixture.cpu(1);
-    let inode = fixture.file(&cpu, F, 16, Layout::Huge);
-    fixture.world.spawn(&cpu, W0).expect("a process");
-    open(&fixture.world, &cpu, W0, F);
-    let natural = Align::Natural;
-    fixture
-        .world
-        .mmap(&cpu, W0, &Mmap { offset: 4, pages: 12, align: natural, ..MMAP })
-        .expect("from the middle of a leaf on");
-    assert_eq!(fixture.write(&cpu, W0, 0), Ok(0));
-    assert_eq!(tally(&fixture, tally::PMD_MAPPED), 0);
-    assert_eq!(fixture.world.observe(fixture.frame(inode, 4)).mapcount, 1);
-    assert_eq!(fixture.write(&cpu, W0, 4), Ok(0));
-    assert_eq!(tally(&fixture, tally::PMD_MAPPED), 1, "the second lies inside");
-    fixture.leave(cpu);
+    in_a_world(|fixture, cpu| {
+        let inode = fixture.file(cpu, F, 16, Layout::Huge);
+        fixture.start_with(cpu, W0, F);
+        let natural = Align::Natural;
+        fixture
+            .world
+            .mmap(cpu, W0, &Mmap { offset: 4, pages: 12, align: natural, ..MMAP })
+            .expect("from the middle of a leaf on");
+        assert_eq!(fixture.write(cpu, W0, 0), Ok(0));
+        assert_eq!(tally(fixture, tally::PMD_MAPPED), 0);
+        assert_eq!(fixture.world.observe(fixture.frame(inode, 4)).mapcount, 1);
+        assert_eq!(fixture.write(cpu, W0, 4), Ok(0));
+        assert_eq!(tally(fixture, tally::PMD_MAPPED), 1, "the second lies inside");
+    });
 }
 
 #[test]
 fn a_leaf_maps_blocks_that_are_written_and_lie_side_by_side() {
-    let fixture = Fixture::new(&COSY, Era::V6_15Sound.rules());
-    let world = &fixture.world;
-    let cpu = fixture.cpu(1);
-    let state = Some(program::op::FileState::Unwritten);
-    world.create_file(&cpu, F, 8, state, Layout::Huge).expect("an unwritten file");
-    let inode = world.name_lookup(&cpu, F).expect("an inode");
-    fixture.start(&cpu, W0, F, 8, Align::Natural);
-    assert_eq!(fixture.read(&cpu, W0, 0), Ok(0));
-    assert_eq!(tally(&fixture, tally::PMD_MAPPED), 0, "read as zeroes, and not yet written");
-    let unwritten = |page| matches!(world.dax.extent(inode, page), Extent::Unwritten(_));
-    assert!((0..8).all(unwritten));
-    // A file whose first block is on the boundary and whose others are elsewhere.
-    let other = fixture.file(&cpu, G, 8, Layout::Huge);
-    world.dax.punch(&cpu, other, PageRange { page: 1, pages: 7 }).expect("punch");
-    let third = program::op::FileIdx(2);
-    fixture.file(&cpu, third, 32, Layout::Contiguous);
-    let file = FileRef::File(G);
-    for page in 1..8 {
-        assert_eq!(
-            world.pwrite_each(&cpu, W0, &Pwrite { file, page, pages: 1 }, |_| u64::from(page)),
-            Ok(4096)
+    in_a_world(|fixture, cpu| {
+        let world = &fixture.world;
+        let state = Some(program::op::FileState::Unwritten);
+        let inode = fixture.file_as(cpu, F, 8, state, Layout::Huge);
+        fixture.start(cpu, W0, F, 8, Align::Natural);
+        assert_eq!(fixture.read(cpu, W0, 0), Ok(0));
+        assert_eq!(tally(fixture, tally::PMD_MAPPED), 0, "read as zeroes, and not yet written");
+        let unwritten = |page| matches!(world.dax.extent(inode, page), Extent::Unwritten(_));
+        assert!((0..8).all(unwritten));
+        // A file whose first block is on the boundary and whose others are elsewhere.
+        let other = fixture.file(cpu, G, 8, Layout::Huge);
+        world.dax.punch(cpu, other, PageRange { page: 1, pages: 7 }).expect("punch");
+        let third = program::op::FileIdx(2);
+        fixture.file(cpu, third, 32, Layout::Contiguous);
+        let file = FileRef::File(G);
+        for page in 1..8 {
+            assert_eq!(
+                world.pwrite_each(cpu, W0, &Pwrite { file, page, pages: 1 }, |_| u64::from(page)),
+                Ok(4096)
+            );
+        }
+        let first = fixture.frame(other, 0).0;
+        assert!(
+            (1..8).any(|page| fixture.frame(other, page).0 != first + page),
+            "not side by side"
         );
-    }
-    let first = fixture.frame(other, 0).0;
-    assert!((1..8).any(|page| fixture.frame(other, page).0 != first + page), "not side by side");
-    world
-        .mmap(&cpu, W0, &Mmap { map: MapNo(1), file, pages: 8, align: Align::Natural, ..MMAP })
-        .expect("a mapping");
-    for page in 1..8 {
-        assert_eq!(world.load(&cpu, W0, &Load { map: MapNo(1), page }), Ok(i64::from(page)));
-    }
-    assert_eq!(tally(&fixture, tally::PMD_MAPPED), 0);
-    fixture.leave(cpu);
+        world
+            .mmap(cpu, W0, &Mmap { map: MapNo(1), file, pages: 8, align: Align::Natural, ..MMAP })
+            .expect("a mapping");
+        for page in 1..8 {
+            assert_eq!(world.load(cpu, W0, &Load { map: MapNo(1), page }), Ok(i64::from(page)));
+        }
+        assert_eq!(tally(fixture, tally::PMD_MAPPED), 0);
+    });
 }
 
 /// Claims every time to have handled the fault, and maps nothing.

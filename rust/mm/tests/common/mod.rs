@@ -14,7 +14,7 @@ use program::op::{
     Access, Align, FdNo, FileIdx, FileRef, FileState, Get, Layout, Longterm, MapNo, Mmap, Open,
     OpenMode, Pin, Prot, Sharing, Target, Touch, WorkerId,
 };
-use program::{Geometry, Rules};
+use program::{Era, Geometry, Rules};
 
 /// Long enough never to matter, short enough that a hang fails the test instead of hanging it.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -110,10 +110,14 @@ impl Fixture {
         pages: u32,
         align: Align,
     ) {
-        let world = &self.world;
-        world.spawn(cpu, worker).expect("a process");
-        open(world, cpu, worker, file);
-        world.mmap(cpu, worker, &Mmap { pages, align, ..MMAP }).expect("a mapping");
+        self.start_with(cpu, worker, file);
+        self.world.mmap(cpu, worker, &Mmap { pages, align, ..MMAP }).expect("a mapping");
+    }
+
+    /// Starts `worker` with `file` open as fd 0.
+    pub(crate) fn start_with(&self, cpu: &Cpu<'_>, worker: WorkerId, file: FileIdx) {
+        self.world.spawn(cpu, worker).expect("a process");
+        open(&self.world, cpu, worker, file);
     }
 
     pub(crate) fn exit_all(&self, cpu: &Cpu<'_>) {
@@ -131,7 +135,19 @@ impl Fixture {
     }
 
     pub(crate) fn file(&self, cpu: &Cpu<'_>, file: FileIdx, pages: u32, layout: Layout) -> InodeId {
-        self.world.create_file(cpu, file, pages, Some(FileState::Written), layout).expect("a file");
+        self.file_as(cpu, file, pages, Some(FileState::Written), layout)
+    }
+
+    /// A file whose blocks are in this state, or one of holes.
+    pub(crate) fn file_as(
+        &self,
+        cpu: &Cpu<'_>,
+        file: FileIdx,
+        pages: u32,
+        state: Option<FileState>,
+        layout: Layout,
+    ) -> InodeId {
+        self.world.create_file(cpu, file, pages, state, layout).expect("a file");
         self.world.name_lookup(cpu, file).expect("an inode")
     }
 
@@ -160,6 +176,28 @@ impl Fixture {
     pub(crate) fn get(&self, cpu: &Cpu<'_>, worker: WorkerId, page: u32, pages: u32) -> Return {
         self.world.get(cpu, worker, &Get { map: M, page, pages })
     }
+}
+
+/// A test in a [`COSY`] world with right rules. When it is over everybody leaves, and the world must be at rest.
+pub(crate) fn in_a_world(test: impl FnOnce(&Fixture, &Cpu<'_>)) {
+    let fixture = Fixture::new(&COSY, Era::V6_15Sound.rules());
+    let cpu = fixture.cpu(1);
+    test(&fixture, &cpu);
+    fixture.leave(cpu);
+}
+
+/// As [`in_a_world`], where [`W0`] has mapped a file of so many pages: with huge pages if it has any.
+pub(crate) fn with_mapped(
+    pages: u32,
+    layout: Layout,
+    test: impl FnOnce(&Fixture, &Cpu<'_>, InodeId),
+) {
+    in_a_world(|fixture, cpu| {
+        let inode = fixture.file(cpu, F, pages, layout);
+        let align = if layout == Layout::Huge { Align::Natural } else { Align::Odd };
+        fixture.start(cpu, W0, F, pages, align);
+        test(fixture, cpu, inode);
+    });
 }
 
 pub(crate) fn cpu(machine: &Machine, task: u32) -> Cpu<'_> {
