@@ -19,25 +19,13 @@ use core::{
 use std::sync::Arc;
 
 use crate::{
-    Faults, ZeroInit,
+    Faults, NoMemory, ZeroInit,
     dirty::GRANULE,
     faults::Plan,
     in_use::{self, Entered},
     memory::{BLOCK, Block, Located, Memory, Region},
     table::Table,
 };
-
-/// `-ENOMEM`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NoMemory;
-
-impl fmt::Display for NoMemory {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("out of memory")
-    }
-}
-
-impl core::error::Error for NoMemory {}
 
 /// Tables begin on their own pair of cache lines, as natively, so that offsets are the same.
 const TABLE_ALIGN: usize = 128;

@@ -1,12 +1,6 @@
 //! Fixed arrays in an arena.
 
-use core::{
-    fmt,
-    marker::PhantomData,
-    ops::{Index, Range},
-    panic::Location,
-    ptr::NonNull,
-};
+use core::{marker::PhantomData, ops::Range, panic::Location, ptr::NonNull};
 use std::sync::Arc;
 
 use pgmap_sched::Effect;
@@ -46,12 +40,6 @@ impl<T: ZeroInit> Table<T> {
 
     #[must_use]
     #[inline]
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
-    #[must_use]
-    #[inline]
     pub fn get(&self, index: usize) -> Option<&T> {
         // SAFETY: in bounds of what was carved for this table, aligned, zero bytes or what T's own
         // methods made of them; alive as long as `self.memory`.
@@ -72,10 +60,6 @@ impl<T: ZeroInit> Table<T> {
     pub fn as_slice(&self) -> &[T] {
         // SAFETY: as in `get`, for every index; entries are only ever changed through `&T`.
         unsafe { core::slice::from_raw_parts(self.base.as_ptr(), self.len) }
-    }
-
-    pub fn iter(&self) -> impl Iterator<Item = &T> {
-        self.as_slice().iter()
     }
 
     /// Makes the entries of `range` new again. Untouched memory is looked at and stays untouched.
@@ -103,32 +87,8 @@ impl<T: ZeroInit> Table<T> {
     }
 }
 
-impl<T: ZeroInit> Index<usize> for Table<T> {
-    type Output = T;
-
-    #[inline]
-    fn index(&self, index: usize) -> &T {
-        match self.get(index) {
-            Some(entry) => entry,
-            None => out_of_bounds(index, self.len),
-        }
-    }
-}
-
-#[cold]
-#[inline(never)]
-fn out_of_bounds(index: usize, len: usize) -> ! {
-    panic!("index {index} of a table of {len}")
-}
-
 impl<T: ZeroInit> Clone for Table<T> {
     fn clone(&self) -> Self {
         Self { memory: Arc::clone(&self.memory), ..*self }
-    }
-}
-
-impl<T: ZeroInit> fmt::Debug for Table<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Table<{}>[{}]", core::any::type_name::<T>(), self.len)
     }
 }

@@ -2,26 +2,19 @@
 //! field, and not by where these lie.
 #![forbid(unsafe_code)]
 
+mod common;
+
 use std::sync::Arc;
 
+use common::Count;
 use pgmap_prim_explored::{
-    Arena, AtomicI32, AtomicU32, Cpu, Entered, Guarded, Lease, LockClass, Machine, NoMemory, Slab,
-    Snapshot, SpinLock, Table, TaskId, identity, plain, wake_up_var, zeroed,
+    Arena, AtomicI32, AtomicU32, Cpu, Entered, Lease, Machine, NoMemory, Slab, Snapshot, SpinLock,
+    Table, TaskId, identity, wake_up_var, zeroed,
 };
 use pgmap_sched::{
     Control, Defect, Ended, Explorer, Failure, Identity, Judgement, Model, Outcome, Plan, Replayed,
     Schedule, Task, Trace,
 };
-
-plain! {
-    #[derive(Clone, Copy, Debug)]
-    struct Count {
-        value: u32,
-    }
-}
-impl Guarded for Count {
-    const CLASS: LockClass = LockClass::new("count", 1);
-}
 
 /// What the tasks of all worlds work on, however it is laid out.
 trait World: Sized {

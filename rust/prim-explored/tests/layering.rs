@@ -7,11 +7,13 @@ use std::path::{Path, PathBuf};
 /// In these nothing depends on how tasks run, so the native face's file is used.
 const SHARED: &[&str] = &[
     "deferred.rs",
+    "indexing.rs",
     "lease.rs",
     "lock/class.rs",
     "lock/completion.rs",
     "lock/mod.rs",
     "lock/srcu.rs",
+    "no_memory.rs",
     "poison.rs",
     "slab.rs",
     "splitmix.rs",

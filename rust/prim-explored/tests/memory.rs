@@ -4,24 +4,8 @@
 
 mod common;
 
-use common::cpu;
-use pgmap_prim_explored::{
-    Arena, AtomicU32, AtomicU64, Guarded, LockClass, Machine, SpinLock, Table, plain,
-};
-
-plain! {
-    #[derive(Clone, Copy, Debug)]
-    struct Pair { a: u64, b: u64, }
-}
-impl Guarded for Pair {
-    const CLASS: LockClass = LockClass::new("pair", 6);
-}
-
-fn table() -> (Arena, Table<AtomicU32>) {
-    let arena = Arena::new(1 << 16).unwrap();
-    let table = arena.table("table", 4).unwrap();
-    (arena, table)
-}
+use common::{Pair, cpu, table};
+use pgmap_prim_explored::{Arena, AtomicU32, AtomicU64, Machine, SpinLock};
 
 #[test]
 fn a_restore_by_what_was_written_equals_a_restore_of_everything() {

@@ -6,22 +6,11 @@ mod common;
 
 use std::time::Duration;
 
-use common::cpu;
+use common::{Pair, WAITING, cpu};
 use pgmap_prim_explored::{
-    Guarded, Interrupted, Lease, LockClass, Machine, NoCpu, PlainData, Poison, RwSem, Sleep,
-    SpinLock, Stopped, TaskId, WaitClass, Waiting, catch_abandon, code, plain, wait_event,
+    Interrupted, Lease, Machine, NoCpu, PlainData, Poison, RwSem, Sleep, SpinLock, Stopped, TaskId,
+    catch_abandon, code, wait_event,
 };
-
-plain! {
-    #[derive(Clone, Copy, Debug)]
-    struct Pair { a: u64, b: u64, }
-}
-impl Guarded for Pair {
-    const CLASS: LockClass = LockClass::new("pair", 6);
-}
-
-static EVENT: WaitClass = WaitClass::event("event");
-const WAITING: Waiting = Waiting { class: &EVENT, object: 0x2a, owner: 0 };
 
 #[test]
 fn a_wait_that_nobody_can_end_gives_the_machine_up() {

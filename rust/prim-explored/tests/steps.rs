@@ -6,23 +6,12 @@ mod common;
 
 use std::collections::BTreeSet;
 
-use common::{Body, Closures, cpu};
+use common::{Body, Closures, Pair, WAITING, cpu, table};
 use pgmap_prim_explored::{
-    Arena, AtomicU32, Cpu, Guarded, LockClass, PlainData, RwSem, Sleep, SpinLock, Subject, Table,
-    WaitClass, Waiting, plain, synchronize_rcu, verb_name, wait_event, wake_up_all,
+    AtomicU32, Cpu, PlainData, RwSem, Sleep, SpinLock, Subject, Table, synchronize_rcu, verb_name,
+    wait_event, wake_up_all,
 };
 use pgmap_sched::{Kind, Outcome};
-
-plain! {
-    #[derive(Clone, Copy, Debug)]
-    struct Pair { a: u64, b: u64, }
-}
-impl Guarded for Pair {
-    const CLASS: LockClass = LockClass::new("pair", 6);
-}
-
-static EVENT: WaitClass = WaitClass::event("event");
-const WAITING: Waiting = Waiting { class: &EVENT, object: 0x2a, owner: 0 };
 
 fn words() -> [AtomicU32; 3] {
     Default::default()
@@ -30,12 +19,6 @@ fn words() -> [AtomicU32; 3] {
 
 fn sems() -> [RwSem<Pair>; 2] {
     [const { RwSem::new(Pair { a: 0, b: 0 }) }; 2]
-}
-
-fn table() -> (Arena, Table<AtomicU32>) {
-    let arena = Arena::new(1 << 16).unwrap();
-    let table = arena.table("table", 4).unwrap();
-    (arena, table)
 }
 
 #[test]

@@ -3,28 +3,21 @@
 //! compared with what they come to in every order, with and without store buffers.
 #![forbid(unsafe_code)]
 
+mod common;
+
 use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use common::Count;
 use pgmap_prim_explored::{
-    Arena, AtomicU32, AtomicUsize, Cpu, Entered, Guarded, Lease, LockClass, Machine, Sleep,
-    Snapshot, SpinLock, SplitMix64, Table, TaskId, WaitClass, Waiting, may_speculate, plain,
-    smp_mb, store_buffer, sync_irq, synchronize_rcu, wait_event, wake_up_all, wake_up_var,
+    Arena, AtomicU32, AtomicUsize, Cpu, Entered, Lease, Machine, Sleep, Snapshot, SpinLock,
+    SplitMix64, Table, TaskId, WaitClass, Waiting, may_speculate, smp_mb, store_buffer, sync_irq,
+    synchronize_rcu, wait_event, wake_up_all, wake_up_var,
 };
 use pgmap_sched::{
     Control, Defect, Explorer, Failure, Judgement, Limit, Model, Outcome, Plan, Schedule, Task,
 };
-
-plain! {
-    #[derive(Clone, Copy, Debug)]
-    struct Count {
-        value: u32,
-    }
-}
-impl Guarded for Count {
-    const CLASS: LockClass = LockClass::new("count", 1);
-}
 
 static GO: WaitClass = WaitClass::event("go");
 const GOING: Waiting = Waiting { class: &GO, object: 0, owner: 0 };

@@ -3,25 +3,10 @@
 //! An arena here is a name only. It bounds nothing, fails never and is not restored: each execution makes
 //! its own.
 
-use core::{
-    fmt,
-    ops::{Index, Range},
-};
+use core::ops::Range;
 use std::sync::Arc;
 
-use crate::ZeroInit;
-
-/// `-ENOMEM`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NoMemory;
-
-impl fmt::Display for NoMemory {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("out of memory")
-    }
-}
-
-impl core::error::Error for NoMemory {}
+use crate::{NoMemory, ZeroInit};
 
 /// Where tables come from.
 #[derive(Debug)]
@@ -79,11 +64,6 @@ impl<T: ZeroInit> Table<T> {
     }
 
     #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
-    #[must_use]
     pub fn get(&self, index: usize) -> Option<&T> {
         self.entries.get(index)
     }
@@ -101,10 +81,6 @@ impl<T: ZeroInit> Table<T> {
         &self.entries
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = &T> {
-        self.entries.iter()
-    }
-
     /// Makes the entries of `range` new again: a relaxed store to every word.
     ///
     /// # Panics
@@ -114,22 +90,8 @@ impl<T: ZeroInit> Table<T> {
     }
 }
 
-impl<T: ZeroInit> Index<usize> for Table<T> {
-    type Output = T;
-
-    fn index(&self, index: usize) -> &T {
-        &self.entries[index]
-    }
-}
-
 impl<T: ZeroInit> Clone for Table<T> {
     fn clone(&self) -> Self {
         Self { entries: Arc::clone(&self.entries) }
-    }
-}
-
-impl<T: ZeroInit> fmt::Debug for Table<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Table<{}>[{}]", core::any::type_name::<T>(), self.len())
     }
 }

@@ -45,10 +45,12 @@ pub mod cpu;
 pub mod deferred;
 pub mod ghost;
 pub mod hardware;
+mod indexing;
 pub mod lease;
 pub mod lock;
 pub mod machine;
 pub mod model;
+mod no_memory;
 mod place;
 pub mod rcu;
 pub mod slab;
@@ -59,7 +61,7 @@ pub mod waiting;
 pub mod warn;
 pub mod zero;
 
-pub use arena::{Arena, NoMemory, Table};
+pub use arena::{Arena, Table};
 pub use atomic::{
     AtomicI32, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, smp_mb, smp_mb_after_atomic, smp_rmb,
     smp_wmb,
@@ -73,6 +75,7 @@ pub use lock::{
     Completion, Guarded, LockClass, SpinGuard, SpinLock, bit_spin_lock, bit_spin_unlock,
 };
 pub use machine::{Machine, Tally};
+pub use no_memory::NoMemory;
 pub use rcu::{Crossed, synchronize_rcu};
 pub use slab::Slab;
 pub use strength::Strength;

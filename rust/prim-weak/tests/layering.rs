@@ -8,9 +8,11 @@ use std::path::{Path, PathBuf};
 const SHARED: &[&str] = &[
     "deferred.rs",
     "hardware.rs",
+    "indexing.rs",
     "lease.rs",
     "lock/class.rs",
     "lock/completion.rs",
+    "no_memory.rs",
     "slab.rs",
     "waiter.rs",
     "waiting.rs",

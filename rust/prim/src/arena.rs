@@ -11,27 +11,10 @@
 //! them is alive: [`Table::zero`], [`Arena::snapshot`] and [`Arena::restore`]. The world that owns the
 //! arena makes that promise at its join points.
 
-use core::{
-    fmt,
-    marker::PhantomData,
-    ops::{Index, Range},
-    ptr::NonNull,
-};
+use core::{fmt, marker::PhantomData, ops::Range, ptr::NonNull};
 use std::sync::Arc;
 
-use crate::{AtomicUsize, Faults, ZeroInit};
-
-/// `-ENOMEM`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NoMemory;
-
-impl fmt::Display for NoMemory {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("out of memory")
-    }
-}
-
-impl core::error::Error for NoMemory {}
+use crate::{AtomicUsize, Faults, NoMemory, ZeroInit};
 
 /// Tables begin on their own pair of cache lines.
 const TABLE_ALIGN: usize = 128;
@@ -239,12 +222,6 @@ impl<T: ZeroInit> Table<T> {
 
     #[must_use]
     #[inline(always)]
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
-    #[must_use]
-    #[inline(always)]
     pub fn get(&self, index: usize) -> Option<&T> {
         // SAFETY: in bounds of what was carved for this table, aligned, zero bytes or what T's own
         // methods made of them; alive as long as `self.region`.
@@ -267,10 +244,6 @@ impl<T: ZeroInit> Table<T> {
     pub fn as_slice(&self) -> &[T] {
         // SAFETY: as in `get`, for every index; entries are only ever changed through `&T`.
         unsafe { core::slice::from_raw_parts(self.base.as_ptr(), self.len) }
-    }
-
-    pub fn iter(&self) -> impl Iterator<Item = &T> {
-        self.as_slice().iter()
     }
 
     /// Makes the entries of `range` new again. Whole pages are given back to the system, so a big
@@ -312,32 +285,8 @@ fn page_size() -> usize {
     usize::try_from(size).ok().filter(|size| size.is_power_of_two()).unwrap_or(BLOCK)
 }
 
-impl<T: ZeroInit> Index<usize> for Table<T> {
-    type Output = T;
-
-    #[inline(always)]
-    fn index(&self, index: usize) -> &T {
-        match self.get(index) {
-            Some(entry) => entry,
-            None => out_of_bounds(index, self.len),
-        }
-    }
-}
-
-#[cold]
-#[inline(never)]
-fn out_of_bounds(index: usize, len: usize) -> ! {
-    panic!("index {index} of a table of {len}")
-}
-
 impl<T: ZeroInit> Clone for Table<T> {
     fn clone(&self) -> Self {
         Self { region: Arc::clone(&self.region), ..*self }
-    }
-}
-
-impl<T: ZeroInit> fmt::Debug for Table<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Table<{}>[{}]", core::any::type_name::<T>(), self.len)
     }
 }

@@ -1,33 +1,19 @@
-//! A leased CPU: the identity under which an operation runs, and its read-side sections.
+//! A leased CPU: the identity under which an operation runs.
 //!
-//! Linux: `smp_processor_id`, `rcu_read_lock`, `local_irq_save`, `this_cpu_add`, and the fact that a
-//! running CPU caches translations. Every function of the protocol takes `cpu: &Cpu`.
-//!
-//! # Sections
-//! Each kind (RCU, IRQs off, TLB access) has a *marker* in the slot: odd inside, even outside. Only
-//! the leasing thread writes it, so entering is a plain store:
-//!
-//! * enter: `marker += 1` (now odd), then the light half of the asymmetric fence, then the section;
-//! * exit: the section, then `marker += 1` with release order (now even), which pairs with the
-//!   acquire load in [`rcu`](crate::rcu)'s scan.
-//!
-//! The heavy half is in `rcu`, with the argument why the pair suffices. Sections nest by a depth that
-//! only the lease sees; kinds are independent.
-//!
-//! A *leaf* section ([`Cpu::rcu_read_leaf`]) is an RCU section of a few instructions that contains no other
-//! of its kind. Its marker needs no depth and no sequence: 1 inside, 0 outside, two stores that depend
-//! on nothing. What a waiter loses is that it can tell one section from the next, so it may wait for
-//! several; between them it sees 0 often enough.
+//! Linux: `smp_processor_id`, `this_cpu_add`, `might_sleep`, and the fact that a running CPU caches
+//! translations. Every function of the protocol takes `cpu: &Cpu`. What its read-side sections are is in
+//! [`guard`](crate::guard).
 
 use core::{cell::Cell, fmt, marker::PhantomData, time::Duration};
 use std::time::Instant;
 
 use crate::{
     AtomicUsize, CpuId, Lease, Machine, Signal, Tally, TaskId, Warn, WarnRecord, code,
+    guard::{AccessGuard, Depth, IrqGuard, LeafSection, RcuGuard},
     measure::opaque,
     membarrier::AsymmetricFence,
     poison::{Poison, abandon},
-    slot::{Marker, NO_TASK, Slot},
+    slot::{NO_TASK, Slot},
     state_word::Level,
     wait_record::{Manner, Published},
     waiting::{WaitClass, Waiting},
@@ -42,22 +28,12 @@ pub struct Cpu<'m> {
     terms: Lease<'m>,
     deadline_at: Cell<Option<Instant>>,
     /// The machine's, where the fast path finds it.
-    fence: AsymmetricFence,
-    depth: Depth,
+    pub(crate) fence: AsymmetricFence,
+    pub(crate) depth: Depth,
     /// Level of waiting: 0 none, 1 for an event, 2 for a lock inside that wait's condition.
     pub(crate) waiting: Cell<u8>,
     turns: Cell<u32>,
     this_thread: PhantomData<*mut ()>,
-}
-
-/// How deep in each kind of section the lease is. Guards pair every increment with a decrement, so the
-/// arithmetic needs no overflow checks on these paths.
-#[derive(Debug, Default)]
-struct Depth {
-    rcu: Cell<u32>,
-    irq: Cell<u32>,
-    access: Cell<u32>,
-    spin: Cell<u32>,
 }
 
 /// Loops look for poison every so many turns, and at the clock every so many.
@@ -119,8 +95,7 @@ impl<'m> Cpu<'m> {
     /// Begins an RCU read-side section; may nest; must not sleep inside.
     #[inline(always)]
     pub fn rcu_read_lock(&self) -> RcuGuard<'_> {
-        self.enter(&self.slot.rcu, &self.depth.rcu);
-        RcuGuard { cpu: self }
+        RcuGuard::enter(self)
     }
 
     /// Runs `body` as an RCU read-side section. It must be short, must not sleep, and must not contain
@@ -134,41 +109,20 @@ impl<'m> Cpu<'m> {
     #[inline(always)]
     #[must_use]
     pub fn leaf(&self) -> LeafSection<'_> {
-        LeafSection { marker: &self.slot.leaf, fence: self.fence, this_thread: PhantomData }
+        LeafSection::new(&self.slot.leaf, self.fence)
     }
 
     /// Switches interrupts off: holds up [`sync_irq`](crate::sync_irq) and, as on any kernel since
     /// 4.20, RCU grace periods.
     #[inline(always)]
     pub fn local_irq_save(&self) -> IrqGuard<'_> {
-        self.enter(&self.slot.irq, &self.depth.irq);
-        IrqGuard { cpu: self }
+        IrqGuard::enter(self)
     }
 
     /// Begins an access through this CPU's TLB: holds up [`sync_access`](crate::sync_access).
     #[inline(always)]
     pub fn access_begin(&self) -> AccessGuard<'_> {
-        self.enter(&self.slot.access, &self.depth.access);
-        AccessGuard { cpu: self }
-    }
-
-    #[inline(always)]
-    fn enter(&self, marker: &Marker, depth: &Cell<u32>) {
-        let outer = depth.get();
-        depth.set(outer.wrapping_add(1));
-        if outer == 0 {
-            marker.set(marker.read().wrapping_add(1));
-            self.fence.light();
-        }
-    }
-
-    #[inline(always)]
-    fn exit(marker: &Marker, depth: &Cell<u32>) {
-        let inner = depth.get().wrapping_sub(1);
-        depth.set(inner);
-        if inner == 0 {
-            marker.set_release(marker.read().wrapping_add(1));
-        }
+        AccessGuard::enter(self)
     }
 
     #[inline(always)]
@@ -181,17 +135,10 @@ impl<'m> Cpu<'m> {
         self.depth.spin.set(self.depth.spin.get().wrapping_sub(1));
     }
 
-    /// How many sections and spin locks forbid sleeping now (`preempt_count`).
-    #[inline]
-    fn atomic_depth(&self) -> u32 {
-        let Depth { rcu, irq, access, spin } = &self.depth;
-        rcu.get() + irq.get() + access.get() + spin.get()
-    }
-
     /// `might_sleep()`: warns if the task may not.
     #[inline]
     pub(crate) fn might_sleep(&self, object: u64) {
-        let depth = self.atomic_depth();
+        let depth = self.depth.preempt_count();
         if depth > 0 {
             self.warn(Warn { code: code::SLEEP_WHILE_ATOMIC, object, value: depth.into() });
         }
@@ -352,8 +299,7 @@ impl fmt::Debug for Cpu<'_> {
 impl Drop for Cpu<'_> {
     #[inline]
     fn drop(&mut self) {
-        let Depth { rcu, irq, access, spin } = &self.depth;
-        if rcu.get() | irq.get() | access.get() | spin.get() != 0 {
+        if self.depth.preempt_count() != 0 {
             self.leave_forgotten_sections();
         }
         self.slot.task.set(NO_TASK);
@@ -365,42 +311,13 @@ impl Cpu<'_> {
     /// A guard was leaked (`mem::forget`): say so, and do not hold up grace periods for ever.
     #[cold]
     fn leave_forgotten_sections(&self) {
-        let value = self.atomic_depth().into();
+        let value = self.depth.preempt_count().into();
         self.warn(Warn { code: code::LEASE_ENDED_ATOMIC, object: 0, value });
         for marker in [&self.slot.rcu, &self.slot.irq, &self.slot.access] {
             if marker.read() % 2 == 1 {
                 marker.set_release(marker.read().wrapping_add(1));
             }
         }
-    }
-}
-
-/// See [`Cpu::leaf`].
-#[derive(Clone, Copy, Debug)]
-pub struct LeafSection<'a> {
-    marker: &'a Marker,
-    fence: AsymmetricFence,
-    this_thread: PhantomData<*mut ()>,
-}
-
-impl LeafSection<'_> {
-    /// As [`Cpu::rcu_read_leaf`].
-    #[inline(always)]
-    pub fn run<R>(self, body: impl FnOnce() -> R) -> R {
-        /// Leaves however the body ends.
-        struct Leave<'a>(&'a Marker);
-        impl Drop for Leave<'_> {
-            #[inline(always)]
-            fn drop(&mut self) {
-                // Release: pairs with the acquire of the scan, as at the exit of any section.
-                self.0.set_release(0);
-            }
-        }
-        debug_assert_eq!(self.marker.read(), 0, "a leaf section inside a leaf section");
-        self.marker.set(1);
-        self.fence.light();
-        let _leave = Leave(self.marker);
-        body()
     }
 }
 
@@ -415,37 +332,3 @@ impl Drop for Publication<'_> {
         self.slot.record.publish(self.outer);
     }
 }
-
-macro_rules! section_guard {
-    ($(#[$doc:meta])* $name:ident, $marker:ident) => {
-        $(#[$doc])*
-        #[must_use = "the section ends when the guard is dropped"]
-        #[derive(Debug)]
-        pub struct $name<'a> {
-            cpu: &'a Cpu<'a>,
-        }
-
-        impl Drop for $name<'_> {
-            #[inline(always)]
-            fn drop(&mut self) {
-                Cpu::exit(&self.cpu.slot.$marker, &self.cpu.depth.$marker);
-            }
-        }
-    };
-}
-
-section_guard!(
-    /// Inside `rcu_read_lock`.
-    RcuGuard,
-    rcu
-);
-section_guard!(
-    /// Interrupts are off.
-    IrqGuard,
-    irq
-);
-section_guard!(
-    /// Using the TLB.
-    AccessGuard,
-    access
-);

@@ -32,13 +32,16 @@ pub mod deferred;
 mod effort;
 pub mod faults;
 pub mod ghost;
+pub mod guard;
 pub mod hardware;
+mod indexing;
 mod inquiry;
 pub mod lease;
 pub mod lock;
 pub mod machine;
 pub mod measure;
 mod membarrier;
+mod no_memory;
 pub mod perturb;
 mod place;
 pub mod poison;
@@ -59,16 +62,17 @@ pub mod warn;
 pub mod watch;
 pub mod zero;
 
-pub use arena::{Arena, NoMemory, Snapshot, Table};
+pub use arena::{Arena, Snapshot, Table};
 pub use atomic::{
     AtomicI32, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, cpu_relax, smp_mb,
     smp_mb_after_atomic, smp_rmb, smp_wmb,
 };
-pub use cpu::{AccessGuard, Cpu, IrqGuard, LeafSection, RcuGuard};
+pub use cpu::Cpu;
 pub use deferred::{DeferredQueue, Full};
 pub use effort::Effort;
 pub use faults::Faults;
 pub use ghost::Ghost;
+pub use guard::{AccessGuard, IrqGuard, LeafSection, RcuGuard};
 pub use hardware::{ByHardware, by_hardware, may_speculate};
 pub use inquiry::Answer;
 pub use lease::{CpuId, Lease, NoCpu, Poll, Signal, TaskId};
@@ -78,6 +82,7 @@ pub use lock::{
     lock_map_acquire, lock_map_release,
 };
 pub use machine::{Machine, Tally};
+pub use no_memory::NoMemory;
 pub use perturb::{Perturber, Registration};
 pub use poison::{Abandoned, Poison, Stopped, catch_abandon};
 pub use rcu::{Crossed, sync_access, sync_irq, synchronize_rcu};

@@ -154,20 +154,6 @@ fn a_double_free_is_warned_about_and_changes_nothing() {
 }
 
 #[test]
-fn injected_failures_come_when_planned() {
-    let (machine, arena) = (Machine::new(1), arena());
-    let cpu = cpu(&machine, 0);
-    let slab = Slab::<AtomicU64>::new(&arena, 100, "many").unwrap();
-    let outcome = |n: usize| (0..n).map(|_| slab.alloc(&cpu).is_ok()).collect::<Vec<_>>();
-    arena.faults().fail_after(2);
-    assert_eq!(outcome(5), [true, true, false, true, true]);
-    arena.faults().fail_every(3);
-    assert_eq!(outcome(7), [true, true, false, true, true, false, true]);
-    arena.faults().off();
-    assert_eq!(outcome(6), [true; 6]);
-}
-
-#[test]
 fn a_restore_takes_back_allocations() {
     let (machine, mut arena) = (Machine::new(1), arena());
     let cpu = cpu(&machine, 0);

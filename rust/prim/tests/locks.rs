@@ -9,8 +9,8 @@ use std::time::Duration;
 use common::{WAITING, cpu, lease, until, until_asleep};
 use pgmap_prim::{
     AtomicU32, Completion, Guarded, Interrupted, LockClass, Machine, PlainData, Poison, RwSem,
-    Sleep, SpinLock, Srcu, Stopped, TaskId, bit_lock, bit_spin_lock, bit_spin_unlock, bit_trylock,
-    bit_unlock, bit_wait, catch_abandon, code, plain, wait_event, wake_up_all,
+    Sleep, SpinLock, Srcu, Stopped, TaskId, bit_lock, bit_spin_lock, bit_spin_unlock, bit_unlock,
+    bit_wait, catch_abandon, code, plain, wait_event, wake_up_all,
 };
 
 static BIT: LockClass = LockClass::new("bit", 7);
@@ -85,31 +85,6 @@ fn a_bit_lock_has_one_holder_and_leaves_the_other_bits_alone() {
         }
     });
     assert_eq!((word.read(), u64::from(a.read())), (0b1000, ROUNDS * u64::from(TASKS)));
-}
-
-#[test]
-fn trying_never_waits() {
-    let machine = Machine::new(2);
-    let (me, other) = (cpu(&machine, 0), cpu(&machine, 1));
-    let spin = SpinLock::new(Counter::zeroed());
-    let held = spin.lock(&me);
-    assert!(spin.try_lock(&other).is_none());
-    drop(held);
-    assert!(spin.try_lock(&other).is_some());
-
-    let sem = RwSem::new(Counter::zeroed());
-    let reading = sem.try_read(&me).unwrap();
-    assert!(sem.try_read(&other).is_some() && sem.try_write(&other).is_none());
-    drop(reading);
-    let writing = sem.try_write(&me).unwrap();
-    assert!(sem.try_read(&other).is_none() && sem.try_write(&other).is_none());
-    assert!(sem.is_write_locked());
-    drop(writing);
-    assert!(!sem.is_locked());
-
-    let word = AtomicU32::new(0);
-    assert!(bit_trylock(&me, &word, 5) && !bit_trylock(&other, &word, 5));
-    assert!(bit_trylock(&other, &word, 6), "another bit");
 }
 
 #[test]

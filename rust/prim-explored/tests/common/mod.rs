@@ -1,14 +1,45 @@
-//! A model out of closures, searched to its end.
+//! A model out of closures, searched to its end, and what such models guard and wait for.
 #![allow(dead_code)]
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use pgmap_prim_explored::{Cpu, Lease, Machine, TaskId};
+use pgmap_prim_explored::{
+    Arena, AtomicU32, Cpu, Guarded, Lease, LockClass, Machine, Table, TaskId, WaitClass, Waiting,
+    plain,
+};
 use pgmap_sched::{
     Control, Defect, Explorer, Failure, Judgement, Model, Outcome, Plan, Replayed, Schedule, Task,
     Trace,
 };
+
+plain! {
+    #[derive(Clone, Copy, Debug)]
+    pub(crate) struct Pair { pub(crate) a: u64, pub(crate) b: u64, }
+}
+impl Guarded for Pair {
+    const CLASS: LockClass = LockClass::new("pair", 6);
+}
+
+plain! {
+    #[derive(Clone, Copy, Debug)]
+    pub(crate) struct Count {
+        pub(crate) value: u32,
+    }
+}
+impl Guarded for Count {
+    const CLASS: LockClass = LockClass::new("count", 1);
+}
+
+static EVENT: WaitClass = WaitClass::event("event");
+pub(crate) const WAITING: Waiting = Waiting { class: &EVENT, object: 0x2a, owner: 0 };
+
+/// A table of four words.
+pub(crate) fn table() -> (Arena, Table<AtomicU32>) {
+    let arena = Arena::new(1 << 16).expect("room");
+    let table = arena.table("table", 4).expect("room");
+    (arena, table)
+}
 
 pub(crate) fn cpu(machine: &Machine, task: u32) -> Cpu<'_> {
     machine.lease(Lease::of(TaskId(task))).expect("a free CPU")

@@ -1,0 +1,1 @@
+../../prim/src/no_memory.rs
