@@ -1,26 +1,25 @@
 //! Races that no program of the language reaches: threads of one process, calls below the system calls,
 //! and what a call may see of another in its middle. Every interleaving with one preemption is run.
 
+mod fixture;
+
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use fixture::{F, FD, M, W0, lease, process};
 use pgmap_mm_explored::page::Span;
 use pgmap_mm_explored::world::World;
-use prim::{Arena, Cpu, Entered, Lease, Machine, Snapshot, TaskId, catch_abandon};
+use prim::{Arena, Cpu, Entered, Machine, Snapshot, catch_abandon};
 use program::op::{
-    Align, Close, DioWrite, FdNo, FileIdx, FileRef, FileState, Fork, Layout, Load, MapNo, Mmap,
-    Munmap, Open, OpenMode, Prot, Pwrite, Sharing, Target, Unlink, WorkerId,
+    Align, Close, DioWrite, FdNo, FileRef, Fork, Layout, Load, Munmap, Open, OpenMode, Pwrite,
+    Target, Unlink, WorkerId,
 };
 use program::{Era, Geometry};
 use sched::{Control, Defect, Explorer, Failure, Judgement, Model, Outcome, Plan, Schedule, Task};
 
-const W0: WorkerId = WorkerId(0);
 const W1: WorkerId = WorkerId(1);
 const W2: WorkerId = WorkerId(2);
-const F: FileIdx = FileIdx(0);
-const M: MapNo = MapNo(0);
-const FD: FileRef = FileRef::Fd(FdNo(0));
 
 type Call = Box<dyn Fn(&World, &Cpu<'_>)>;
 
@@ -127,34 +126,6 @@ impl Model for Race {
     }
 }
 
-fn lease(machine: &Machine, task: u32) -> Cpu<'_> {
-    machine.lease(Lease::of(TaskId(task))).expect("a free CPU")
-}
-
-/// A process with a file open and all of it mapped.
-fn process(world: &World, cpu: &Cpu<'_>, pages: u32, layout: Layout) {
-    world.create_file(cpu, F, pages, Some(FileState::Written), layout).expect("a file");
-    world.spawn(cpu, W0).expect("a process");
-    world
-        .open(cpu, W0, &Open { fd: FdNo(0), target: Target::File(F), mode: OpenMode::ReadWrite })
-        .expect("a descriptor");
-    world
-        .mmap(
-            cpu,
-            W0,
-            &Mmap {
-                map: M,
-                file: FD,
-                offset: 0,
-                pages: 4,
-                prot: Prot::ReadWrite,
-                sharing: Sharing::Shared,
-                align: Align::Natural,
-            },
-        )
-        .expect("a mapping");
-}
-
 #[test]
 fn claims_that_meet_in_their_last_region_are_granted_to_one() {
     let claim = |first: u32| {
@@ -187,7 +158,7 @@ fn claims_that_meet_in_their_last_region_are_granted_to_one() {
 #[test]
 fn threads_that_fault_into_one_table_leave_one_table() {
     Race::new(|world, cpu| {
-        process(world, cpu, 2, Layout::Contiguous);
+        process(world, cpu, 2, Layout::Contiguous, Align::Natural);
         world.clone_thread(W0, W1).expect("a thread");
     })
     .call(|world, cpu| {
@@ -202,7 +173,7 @@ fn threads_that_fault_into_one_table_leave_one_table() {
 #[test]
 fn whoever_is_told_that_its_io_is_done_has_its_pages_back() {
     let race = Race::new(|world, cpu| {
-        process(world, cpu, 1, Layout::Contiguous);
+        process(world, cpu, 1, Layout::Contiguous, Align::Natural);
         let (device, mode) = (Target::SlowBlock, OpenMode::ReadWriteDirect);
         world.open(cpu, W0, &Open { fd: FdNo(1), target: device, mode }).expect("a device");
         world.load(cpu, W0, &Load { map: M, page: 0 }).expect("a page");
@@ -222,7 +193,7 @@ fn whoever_is_told_that_its_io_is_done_has_its_pages_back() {
 
 #[test]
 fn a_thread_that_comes_too_late_for_its_process_does_not_run() {
-    let race = Race::new(|world, cpu| process(world, cpu, 1, Layout::Contiguous));
+    let race = Race::new(|world, cpu| process(world, cpu, 1, Layout::Contiguous, Align::Natural));
     let holds = race.holds();
     race.call(|world, cpu| assert_eq!(world.exit(cpu, W0), Ok(0)))
         .call(move |world, _| {
@@ -235,7 +206,7 @@ fn a_thread_that_comes_too_late_for_its_process_does_not_run() {
 #[test]
 fn a_child_can_unmap_what_a_thread_of_its_parent_was_unmapping() {
     let race = Race::new(|world, cpu| {
-        process(world, cpu, 1, Layout::Contiguous);
+        process(world, cpu, 1, Layout::Contiguous, Align::Natural);
         world.clone_thread(W0, W1).expect("a thread");
     });
     let holds = race.holds();
@@ -253,7 +224,7 @@ fn a_child_can_unmap_what_a_thread_of_its_parent_was_unmapping() {
 #[test]
 fn a_child_of_a_fork_has_only_files_that_were_open_when_it_got_them() {
     Race::new(|world, cpu| {
-        process(world, cpu, 1, Layout::Contiguous);
+        process(world, cpu, 1, Layout::Contiguous, Align::Natural);
         world.clone_thread(W0, W1).expect("a thread");
         world
             .munmap(cpu, W0, &Munmap { map: M, range: None })
@@ -271,7 +242,7 @@ fn a_child_of_a_fork_has_only_files_that_were_open_when_it_got_them() {
 
 #[test]
 fn a_page_can_be_touched_only_below_the_end_of_its_file() {
-    let race = Race::new(|world, cpu| process(world, cpu, 3, Layout::Huge));
+    let race = Race::new(|world, cpu| process(world, cpu, 3, Layout::Huge, Align::Natural));
     let holds = race.holds();
     race.call(move |world, cpu| {
         let inode = world.name_lookup(cpu, F).expect("an inode");

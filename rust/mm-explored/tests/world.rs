@@ -1,27 +1,25 @@
 //! A small world under the scheduler: operations run as tasks, executions are put back exactly, and
 //! searching twice counts the same.
 
+mod fixture;
+
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use fixture::{FD, M, W0, lease, process, write};
 use pgmap_mm_explored::region;
 use pgmap_mm_explored::world::World;
-use prim::{Arena, Cpu, Entered, Lease, Machine, Snapshot, Subject, TaskId};
+use prim::{Arena, Entered, Machine, Snapshot, Subject};
 use program::op::{
-    Access, Advice, Align, FdNo, FileIdx, FileRef, FileState, Fork, Ftruncate, Layout, Longterm,
-    Madvise, MapNo, Mmap, Munmap, Open, OpenMode, PageRange, Pin, Prot, Punch, Sharing, Target,
-    Touch, Unpin, WorkerId,
+    Access, Advice, Align, Fork, Ftruncate, Layout, Longterm, Madvise, Munmap, Pin, Punch, Touch,
+    Unpin, WorkerId,
 };
 use program::{Era, Geometry, Op};
 
 use sched::{
     Control, Defect, Explorer, Failure, Judgement, Model, Outcome, Plan, Schedule, Task, Trace,
 };
-
-const W0: WorkerId = WorkerId(0);
-const M: MapNo = MapNo(0);
-const FD: FileRef = FileRef::Fd(FdNo(0));
 
 /// A world with one process that has a written file of four pages open and mapped, kept as it was
 /// then. Each task executes its operations for that process.
@@ -45,9 +43,10 @@ impl OneProcess {
         let arena = Arena::new(World::reserve(&geometry)).expect("address space");
         let entered = arena.enter();
         let world = {
-            let cpu = cpu(&machine, 0);
+            let cpu = lease(&machine, 0);
             let world = World::new(&arena, &cpu, &geometry, era.rules()).expect("a world");
-            set_up(&world, &cpu);
+            process(&world, &cpu, 4, Layout::Contiguous, Align::Odd);
+            write(&world, &cpu, 4);
             world
         };
         assert_eq!(machine.warnings(), []);
@@ -77,43 +76,6 @@ impl OneProcess {
     }
 }
 
-fn cpu(machine: &Machine, task: u32) -> Cpu<'_> {
-    machine.lease(Lease::of(TaskId(task))).expect("a free CPU")
-}
-
-fn set_up(world: &World, cpu: &Cpu<'_>) {
-    let file = FileIdx(0);
-    world.spawn(cpu, W0).expect("a process");
-    world.create_file(cpu, file, 4, Some(FileState::Written), Layout::Contiguous).expect("a file");
-    world
-        .open(cpu, W0, &Open { fd: FdNo(0), target: Target::File(file), mode: OpenMode::ReadWrite })
-        .expect("a descriptor");
-    world
-        .mmap(
-            cpu,
-            W0,
-            &Mmap {
-                map: M,
-                file: FD,
-                offset: 0,
-                pages: 4,
-                prot: Prot::ReadWrite,
-                sharing: Sharing::Shared,
-                align: Align::Odd,
-            },
-        )
-        .expect("a mapping");
-    let all = PageRange { page: 0, pages: 4 };
-    world
-        .touch_each(
-            cpu,
-            W0,
-            &Touch { access: Access::Write, map: M, page: all.page, pages: all.pages },
-            |_| 7,
-        )
-        .expect("four pages");
-}
-
 impl Model for OneProcess {
     fn tasks(&self) -> usize {
         self.ops.len()
@@ -129,7 +91,7 @@ impl Model for OneProcess {
 
     fn run(&self, task: Task) {
         for op in &self.ops[usize::from(task.0)] {
-            let cpu = cpu(&self.machine, task.0.into());
+            let cpu = lease(&self.machine, task.0.into());
             // What a call returns depends on the order; that it ends without complaint does not.
             let _ = self.world.execute(&cpu, W0, op);
         }
@@ -198,7 +160,7 @@ fn executions_outside_a_run_find_the_world_as_it_was() {
     let mut model = OneProcess::new(Era::V6_15Sound, vec![truncate(0), read(1)]);
     let _ = model.search(1);
     model.reset();
-    let cpu = cpu(&model.machine, 0);
+    let cpu = lease(&model.machine, 0);
     assert_eq!(model.world.execute(&cpu, W0, &read(3)[0]), Ok(0));
     model.world.exit(&cpu, W0).expect("exit");
     assert_eq!(model.world.quiescence(&cpu), Vec::<String>::new());
