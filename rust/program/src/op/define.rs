@@ -94,8 +94,8 @@ macro_rules! define {
             deaths: &[$($(Died::$died),+)?],
             hunted: &[$(Hunted { turn: $turn, word: $hunted, text: $text }),*],
             #[allow(unused_variables)] // by operations without arguments
-            read: |words, program| Ok(Op::$name $(($args {
-                $($field: $form.read(at!($field $usage), words, program)?),+
+            read: |from| Ok(Op::$name $(($args {
+                $($field: $form.read(at!($field $usage), from)?),+
             }))?),
         }),+];
 

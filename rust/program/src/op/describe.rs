@@ -4,8 +4,7 @@ use serde::Serialize;
 
 use crate::errno::{Died, Errno};
 use crate::op::{HANDLES_MAX, OPERATIONS, Op, PAGE_MAX, WORKERS_MAX};
-use crate::parse::words::{Complaint, Words};
-use crate::program::Program;
+use crate::parse::words::{Complaint, Reading};
 
 /// What a row's `-> Returns` is in words, for what is written when something is built.
 #[macro_export]
@@ -52,7 +51,7 @@ pub struct Operation {
     pub deaths: &'static [Died],
     /// The words of hunts that stand for it.
     pub hunted: &'static [Hunted],
-    pub(crate) read: fn(&mut Words<'_>, &mut Program) -> Result<Op, Complaint>,
+    pub(crate) read: fn(&mut Reading<'_, '_>) -> Result<Op, Complaint>,
 }
 
 /// A word of the language.

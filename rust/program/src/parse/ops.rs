@@ -1,7 +1,7 @@
 //! One step's words to one [`Op`], by the table of operations.
 
 use super::lacking;
-use super::words::{Complaint, Word, Words};
+use super::words::{Complaint, Reading, Word, Words};
 use crate::nearest::hint;
 use crate::op::{By, FileIdx, FsIdx, Mount, Op, Operation, SLOW_BLOCK, WorkerId};
 use crate::program::Program;
@@ -38,7 +38,7 @@ pub(crate) fn parse(
         _ => {}
     }
     let mut words = Words::new(name, operation.usage, args);
-    let op = (operation.read)(&mut words, program)?;
+    let op = (operation.read)(&mut Reading { words: &mut words, program })?;
     words.finish()?;
     Ok(op)
 }

@@ -1,6 +1,7 @@
 //! The words of one step, taken one by one with a sentence for every way that can fail.
 
 use crate::op::{HANDLES_MAX, PAGE_MAX, PinNo, WORKERS_MAX, WorkerId};
+use crate::program::Program;
 
 /// What is wrong, and in which column.
 #[derive(Debug)]
@@ -72,6 +73,12 @@ impl Word<'_> {
             self.complain(format!("VALUE is \"{}\"; it must be a number of 64 bits", self.text))
         })
     }
+}
+
+/// What arguments are read from: the words that are left, and the program that knows the files.
+pub(crate) struct Reading<'a, 'w> {
+    pub(crate) words: &'a mut Words<'w>,
+    pub(crate) program: &'a mut Program,
 }
 
 /// The arguments of one step.

@@ -4,8 +4,7 @@ use super::{At, Form, Names, Text, Use, said};
 use crate::op::describe::Kind;
 use crate::op::{FdNo, FileIdx, FileRef, FsIdx, SLOW_BLOCK, Target};
 use crate::parse::ops;
-use crate::parse::words::{Complaint, Words};
-use crate::program::Program;
+use crate::parse::words::{Complaint, Reading};
 
 forms! {
     /// A descriptor, or a file by its name.
@@ -21,18 +20,13 @@ forms! {
 impl Form<FileRef> for File {
     const KIND: Kind = Kind::File;
 
-    fn read(
-        &self,
-        at: At,
-        words: &mut Words<'_>,
-        program: &mut Program,
-    ) -> Result<FileRef, Complaint> {
-        match words.peek() {
+    fn read(&self, at: At, from: &mut Reading<'_, '_>) -> Result<FileRef, Complaint> {
+        match from.words.peek() {
             Some(word) if !word.is_number() => {
-                words.skip();
-                ops::file(word, program).map(FileRef::File)
+                from.words.skip();
+                ops::file(word, from.program).map(FileRef::File)
             }
-            _ => words.handle(at.usage).map(FdNo).map(FileRef::Fd),
+            _ => from.words.handle(at.usage).map(FdNo).map(FileRef::Fd),
         }
     }
 
@@ -51,13 +45,8 @@ impl Form<FileRef> for File {
 impl Form<FileIdx> for Named {
     const KIND: Kind = Kind::Name;
 
-    fn read(
-        &self,
-        at: At,
-        words: &mut Words<'_>,
-        program: &mut Program,
-    ) -> Result<FileIdx, Complaint> {
-        ops::file(words.take(at.usage)?, program)
+    fn read(&self, at: At, from: &mut Reading<'_, '_>) -> Result<FileIdx, Complaint> {
+        ops::file(from.words.take(at.usage)?, from.program)
     }
 
     fn text(&self, _: At, value: &FileIdx, names: Names<'_>) -> Text {
@@ -68,16 +57,11 @@ impl Form<FileIdx> for Named {
 impl Form<Target> for Openable {
     const KIND: Kind = Kind::Openable;
 
-    fn read(
-        &self,
-        at: At,
-        words: &mut Words<'_>,
-        program: &mut Program,
-    ) -> Result<Target, Complaint> {
-        let word = words.take(at.usage)?;
+    fn read(&self, at: At, from: &mut Reading<'_, '_>) -> Result<Target, Complaint> {
+        let word = from.words.take(at.usage)?;
         match word.text {
             SLOW_BLOCK => Ok(Target::SlowBlock),
-            _ => ops::file(word, program).map(Target::File),
+            _ => ops::file(word, from.program).map(Target::File),
         }
     }
 
@@ -96,13 +80,8 @@ impl Form<Target> for Openable {
 impl Form<FsIdx> for MountPoint {
     const KIND: Kind = Kind::MountPoint;
 
-    fn read(
-        &self,
-        _: At,
-        words: &mut Words<'_>,
-        program: &mut Program,
-    ) -> Result<FsIdx, Complaint> {
-        ops::mount_point(words.optional(), program)
+    fn read(&self, _: At, from: &mut Reading<'_, '_>) -> Result<FsIdx, Complaint> {
+        ops::mount_point(from.words.optional(), from.program)
     }
 
     fn text(&self, _: At, value: &FsIdx, names: Names<'_>) -> Text {

@@ -5,8 +5,7 @@ use std::fmt;
 use super::{At, Form, Names, Number, Text, Use, said, some};
 use crate::op::describe::{Handle, Kind, Role};
 use crate::op::{FdNo, MapNo, PinNo, PipeNo, WorkerId};
-use crate::parse::words::{Complaint, Word, Words};
-use crate::program::Program;
+use crate::parse::words::{Complaint, Reading, Word};
 
 /// A number of a process.
 trait Numbered: Copy + fmt::Display {
@@ -45,8 +44,8 @@ macro_rules! handles {
         impl<T: Numbered> Form<T> for $name {
             const KIND: Kind = Kind::Handle(T::HANDLE, Role::$role);
 
-            fn read(&self, at: At, words: &mut Words<'_>, _: &mut Program) -> Result<T, Complaint> {
-                words.handle(at.usage).map(T::of)
+            fn read(&self, at: At, from: &mut Reading<'_, '_>) -> Result<T, Complaint> {
+                from.words.handle(at.usage).map(T::of)
             }
 
             fn text(&self, _: At, value: &T, _: Names<'_>) -> Text {
@@ -83,8 +82,8 @@ macro_rules! pins {
         impl Form<Option<PinNo>> for $name {
             const KIND: Kind = Kind::Pin(Role::$role);
 
-            fn read(&self, _: At, words: &mut Words<'_>, _: &mut Program) -> Result<Option<PinNo>, Complaint> {
-                words.pin()
+            fn read(&self, _: At, from: &mut Reading<'_, '_>) -> Result<Option<PinNo>, Complaint> {
+                from.words.pin()
             }
 
             fn text(&self, _: At, value: &Option<PinNo>, _: Names<'_>) -> Text {
@@ -121,8 +120,8 @@ forms! {
 impl Form<WorkerId> for Worker {
     const KIND: Kind = Kind::Worker;
 
-    fn read(&self, at: At, words: &mut Words<'_>, _: &mut Program) -> Result<WorkerId, Complaint> {
-        words.take(at.usage)?.worker()
+    fn read(&self, at: At, from: &mut Reading<'_, '_>) -> Result<WorkerId, Complaint> {
+        from.words.take(at.usage)?.worker()
     }
 
     fn text(&self, _: At, value: &WorkerId, _: Names<'_>) -> Text {
@@ -133,13 +132,8 @@ impl Form<WorkerId> for Worker {
 impl Form<WorkerId> for Other {
     const KIND: Kind = Kind::Worker;
 
-    fn read(
-        &self,
-        at: At,
-        words: &mut Words<'_>,
-        program: &mut Program,
-    ) -> Result<WorkerId, Complaint> {
-        Worker.read(at, words, program)
+    fn read(&self, at: At, from: &mut Reading<'_, '_>) -> Result<WorkerId, Complaint> {
+        Worker.read(at, from)
     }
 
     fn text(&self, at: At, value: &WorkerId, names: Names<'_>) -> Text {
@@ -154,13 +148,8 @@ impl Form<WorkerId> for Other {
 impl Form<Option<WorkerId>> for SomeWorker {
     const KIND: Kind = Kind::Worker;
 
-    fn read(
-        &self,
-        _: At,
-        words: &mut Words<'_>,
-        _: &mut Program,
-    ) -> Result<Option<WorkerId>, Complaint> {
-        words.optional().map(Word::worker).transpose()
+    fn read(&self, _: At, from: &mut Reading<'_, '_>) -> Result<Option<WorkerId>, Complaint> {
+        from.words.optional().map(Word::worker).transpose()
     }
 
     fn text(&self, _: At, value: &Option<WorkerId>, _: Names<'_>) -> Text {

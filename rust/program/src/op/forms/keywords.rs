@@ -3,8 +3,7 @@
 use super::{At, Form, Names, Text, said};
 use crate::op::describe::Kind;
 use crate::op::words::Spelled;
-use crate::parse::words::{Complaint, Word, Words};
-use crate::program::Program;
+use crate::parse::words::{Complaint, Reading, Word};
 
 forms! {
     /// One of a few words.
@@ -20,8 +19,8 @@ forms! {
 impl<T: Spelled> Form<T> for OneOf {
     const KIND: Kind = Kind::Words(T::WORDS);
 
-    fn read(&self, at: At, words: &mut Words<'_>, _: &mut Program) -> Result<T, Complaint> {
-        one_of(words.take(at.usage)?, at.usage)
+    fn read(&self, at: At, from: &mut Reading<'_, '_>) -> Result<T, Complaint> {
+        one_of(from.words.take(at.usage)?, at.usage)
     }
 
     fn text(&self, _: At, value: &T, _: Names<'_>) -> Text {
@@ -32,8 +31,8 @@ impl<T: Spelled> Form<T> for OneOf {
 impl<T: Spelled> Form<T> for Keyword {
     const KIND: Kind = Kind::Words(T::WORDS);
 
-    fn read(&self, at: At, words: &mut Words<'_>, _: &mut Program) -> Result<T, Complaint> {
-        Ok(T::VALUES[usize::from(words.keyword(at.what()))])
+    fn read(&self, at: At, from: &mut Reading<'_, '_>) -> Result<T, Complaint> {
+        Ok(T::VALUES[usize::from(from.words.keyword(at.what()))])
     }
 
     fn text(&self, at: At, value: &T, _: Names<'_>) -> Text {
@@ -44,8 +43,8 @@ impl<T: Spelled> Form<T> for Keyword {
 impl<T: Spelled> Form<T> for FirstOr {
     const KIND: Kind = Kind::Words(T::WORDS);
 
-    fn read(&self, at: At, words: &mut Words<'_>, _: &mut Program) -> Result<T, Complaint> {
-        words.optional().map_or(Ok(T::VALUES[0]), |word| one_of(word, at.name))
+    fn read(&self, at: At, from: &mut Reading<'_, '_>) -> Result<T, Complaint> {
+        from.words.optional().map_or(Ok(T::VALUES[0]), |word| one_of(word, at.name))
     }
 
     fn text(&self, _: At, value: &T, _: Names<'_>) -> Text {
@@ -56,8 +55,8 @@ impl<T: Spelled> Form<T> for FirstOr {
 impl<T: Spelled> Form<T> for Spoken {
     const KIND: Kind = Kind::Spoken(T::WORDS);
 
-    fn read(&self, at: At, words: &mut Words<'_>, _: &mut Program) -> Result<T, Complaint> {
-        one_of(words.op(), at.usage)
+    fn read(&self, at: At, from: &mut Reading<'_, '_>) -> Result<T, Complaint> {
+        one_of(from.words.op(), at.usage)
     }
 
     fn text(&self, _: At, _: &T, _: Names<'_>) -> Text {

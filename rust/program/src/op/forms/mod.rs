@@ -19,7 +19,7 @@ use std::fmt;
 
 use super::describe::{Kind, Role};
 use super::{FdNo, FileIdx, FileRef, FsIdx, MapNo, PinNo, PipeNo, Target, WorkerId};
-use crate::parse::words::{Complaint, Words};
+use crate::parse::words::{Complaint, Reading};
 use crate::program::Program;
 
 pub(crate) use files::*;
@@ -32,8 +32,8 @@ pub(crate) trait Form<T> {
     /// What it is.
     const KIND: Kind;
 
-    /// Reads it. Files are looked up in `program`.
-    fn read(&self, at: At, words: &mut Words<'_>, program: &mut Program) -> Result<T, Complaint>;
+    /// Reads it.
+    fn read(&self, at: At, from: &mut Reading<'_, '_>) -> Result<T, Complaint>;
 
     /// How it is printed.
     fn text(&self, at: At, value: &T, names: Names<'_>) -> Text;

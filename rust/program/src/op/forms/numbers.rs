@@ -3,8 +3,7 @@
 use super::{At, Form, Names, Number, Text, Use, said, some};
 use crate::op::describe::Kind;
 use crate::op::{PAGE_MAX, PageRange};
-use crate::parse::words::{Complaint, Word, Words};
-use crate::program::Program;
+use crate::parse::words::{Complaint, Reading, Word};
 
 forms! {
     /// Which page.
@@ -28,8 +27,8 @@ forms! {
 impl Form<u32> for Page {
     const KIND: Kind = Kind::Page;
 
-    fn read(&self, at: At, words: &mut Words<'_>, _: &mut Program) -> Result<u32, Complaint> {
-        words.page(at.usage)
+    fn read(&self, at: At, from: &mut Reading<'_, '_>) -> Result<u32, Complaint> {
+        from.words.page(at.usage)
     }
 
     fn text(&self, _: At, value: &u32, _: Names<'_>) -> Text {
@@ -44,8 +43,8 @@ impl Form<u32> for Page {
 impl Form<u32> for Pages {
     const KIND: Kind = Kind::Pages;
 
-    fn read(&self, at: At, words: &mut Words<'_>, _: &mut Program) -> Result<u32, Complaint> {
-        words.take(at.usage).and_then(|word| words.pages(word))
+    fn read(&self, at: At, from: &mut Reading<'_, '_>) -> Result<u32, Complaint> {
+        from.words.take(at.usage).and_then(|word| from.words.pages(word))
     }
 
     fn text(&self, _: At, value: &u32, _: Names<'_>) -> Text {
@@ -60,12 +59,12 @@ impl Form<u32> for Pages {
 impl Form<u32> for PagesOrOne {
     const KIND: Kind = Kind::Pages;
 
-    fn read(&self, _: At, words: &mut Words<'_>, _: &mut Program) -> Result<u32, Complaint> {
-        match words.peek().filter(|word| word.is_number()) {
+    fn read(&self, _: At, from: &mut Reading<'_, '_>) -> Result<u32, Complaint> {
+        match from.words.peek().filter(|word| word.is_number()) {
             None => Ok(1),
             Some(word) => {
-                words.skip();
-                words.pages(word)
+                from.words.skip();
+                from.words.pages(word)
             }
         }
     }
@@ -82,8 +81,8 @@ impl Form<u32> for PagesOrOne {
 impl Form<u32> for Size {
     const KIND: Kind = Kind::Size;
 
-    fn read(&self, at: At, words: &mut Words<'_>, _: &mut Program) -> Result<u32, Complaint> {
-        words.take(at.usage)?.number(at.usage, 0, PAGE_MAX)
+    fn read(&self, at: At, from: &mut Reading<'_, '_>) -> Result<u32, Complaint> {
+        from.words.take(at.usage)?.number(at.usage, 0, PAGE_MAX)
     }
 
     fn text(&self, _: At, value: &u32, _: Names<'_>) -> Text {
@@ -98,17 +97,12 @@ impl Form<u32> for Size {
 impl Form<Option<PageRange>> for Part {
     const KIND: Kind = Kind::Part;
 
-    fn read(
-        &self,
-        _: At,
-        words: &mut Words<'_>,
-        _: &mut Program,
-    ) -> Result<Option<PageRange>, Complaint> {
-        if words.peek().is_none() {
+    fn read(&self, _: At, from: &mut Reading<'_, '_>) -> Result<Option<PageRange>, Complaint> {
+        if from.words.peek().is_none() {
             return Ok(None);
         }
-        let page = words.page("PAGE")?;
-        let pages = words.take("N").and_then(|word| words.pages(word))?;
+        let page = from.words.page("PAGE")?;
+        let pages = from.words.take("N").and_then(|word| from.words.pages(word))?;
         Ok(Some(PageRange { page, pages }))
     }
 
@@ -131,8 +125,8 @@ impl Form<Option<PageRange>> for Part {
 impl Form<u64> for Value {
     const KIND: Kind = Kind::Value;
 
-    fn read(&self, at: At, words: &mut Words<'_>, _: &mut Program) -> Result<u64, Complaint> {
-        words.take(at.usage)?.value()
+    fn read(&self, at: At, from: &mut Reading<'_, '_>) -> Result<u64, Complaint> {
+        from.words.take(at.usage)?.value()
     }
 
     fn text(&self, _: At, value: &u64, _: Names<'_>) -> Text {
@@ -143,8 +137,8 @@ impl Form<u64> for Value {
 impl Form<u64> for ValueOrOne {
     const KIND: Kind = Kind::Value;
 
-    fn read(&self, _: At, words: &mut Words<'_>, _: &mut Program) -> Result<u64, Complaint> {
-        words.optional().map_or(Ok(1), Word::value)
+    fn read(&self, _: At, from: &mut Reading<'_, '_>) -> Result<u64, Complaint> {
+        from.words.optional().map_or(Ok(1), Word::value)
     }
 
     fn text(&self, _: At, value: &u64, _: Names<'_>) -> Text {
@@ -155,13 +149,8 @@ impl Form<u64> for ValueOrOne {
 impl Form<Option<u32>> for Ticks {
     const KIND: Kind = Kind::Ticks;
 
-    fn read(
-        &self,
-        at: At,
-        words: &mut Words<'_>,
-        _: &mut Program,
-    ) -> Result<Option<u32>, Complaint> {
-        words.optional().map(|word| word.number(at.what(), 0, u32::MAX)).transpose()
+    fn read(&self, at: At, from: &mut Reading<'_, '_>) -> Result<Option<u32>, Complaint> {
+        from.words.optional().map(|word| word.number(at.what(), 0, u32::MAX)).transpose()
     }
 
     fn text(&self, _: At, value: &Option<u32>, _: Names<'_>) -> Text {

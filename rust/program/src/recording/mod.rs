@@ -1,0 +1,135 @@
+//! Recordings: what a real kernel did to struct pages, step by step (schema `pgmap-trace/1`).
+//!
+//! Read strictly. A key, operation or type this reader does not know is an error that names it: a
+//! recording that is read leniently proves nothing. What the kernel *did* is kept as it stands and
+//! judged by whoever replays it. What was *asked* of it goes through the program parser, word by word;
+//! only handles are not followed from step to step, because a recorder can ask for anything, and a
+//! recording that was altered there should read and then differ.
+
+mod observed;
+mod reader;
+
+use serde::Serialize;
+use thiserror::Error;
+
+use crate::era::Era;
+use crate::op::Op;
+use crate::program::{Program, Step};
+
+pub use observed::{Completion, Expect, Observed, PageState};
+
+/// The schema this reader knows.
+pub const SCHEMA: &str = "pgmap-trace/1";
+
+/// A recorded run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Recording {
+    /// The kernel it ran on, `"6.16.12+deb13"`.
+    pub kernel: String,
+    /// Name of the run.
+    pub scenario: String,
+    /// What it is about.
+    pub description: String,
+    /// File system or device, `"ext4"`.
+    pub family: String,
+    /// What the kernel wrote to its log meanwhile.
+    pub kernel_log: Vec<String>,
+    /// What was asked of the kernel.
+    program: Program,
+    /// What it did, one for each step of the program.
+    pub observed: Vec<Observed>,
+}
+
+/// Why a recording could not be read.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum RecordingError {
+    /// Not JSON, or not of this shape; unknown and missing keys are named.
+    #[error("not a recording: {0}")]
+    Shape(String),
+    /// A program's text.
+    #[error(
+        "this is a program and no recording; its schedules are searched by python -m pgmap.explore FILE"
+    )]
+    Program,
+    /// Of another schema.
+    #[error("the schema is \"{0}\"; this reader knows {SCHEMA}")]
+    Schema(String),
+    /// The set-up cannot be understood.
+    #[error("the file set-up \"{text}\" cannot be read: {what}")]
+    Setup {
+        /// As recorded.
+        text: String,
+        /// What is wrong.
+        what: String,
+    },
+    /// A step cannot be understood.
+    #[error("step {n}: {what}")]
+    Step {
+        /// Its number.
+        n: u32,
+        /// What is wrong.
+        what: String,
+    },
+}
+
+impl Recording {
+    /// Reads a recording.
+    pub fn from_json(text: &str) -> Result<Recording, RecordingError> {
+        // An editor's byte order mark is none of the text.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        if !text.trim_start().starts_with('{')
+            && Program::parse(text).is_ok_and(|it| !it.steps.is_empty())
+        {
+            return Err(RecordingError::Program);
+        }
+        reader::read(text)
+    }
+
+    /// What was asked of the kernel.
+    #[must_use]
+    pub fn program(&self) -> &Program {
+        &self.program
+    }
+
+    /// Each step with what the kernel did.
+    pub fn steps(&self) -> impl ExactSizeIterator<Item = (&Step, &Observed)> {
+        self.program.steps.iter().zip(&self.observed)
+    }
+
+    /// The faithful era of its kernel.
+    #[must_use]
+    pub fn era(&self) -> Option<Era> {
+        Era::of_kernel(&self.kernel)
+    }
+
+    /// Why this recording cannot be replayed under its kernel's era yet; empty if it can.
+    #[must_use]
+    pub fn unsupported(&self) -> Vec<String> {
+        let mut why = self.unsupported_steps();
+        if self.era().is_none() {
+            why.insert(0, format!("kernel {}: no era describes it yet", self.kernel));
+        }
+        why
+    }
+
+    /// Why this recording cannot be replayed yet whatever the era.
+    #[must_use]
+    pub fn unsupported_steps(&self) -> Vec<String> {
+        let mut why = Vec::new();
+        if !matches!(self.family.as_str(), "ext4" | "xfs" | "umount") {
+            why.push(format!("{} recordings: not supported yet", self.family));
+        }
+        for (step, reason) in self.program.unsupported() {
+            why.push(format!("step {step}: {reason}"));
+        }
+        for step in &self.program.steps {
+            if matches!(step.op, Op::Unbind | Op::Bind) {
+                why.push(format!(
+                    "step {}: unbind under a mounted file system: not supported yet",
+                    step.n
+                ));
+            }
+        }
+        why
+    }
+}

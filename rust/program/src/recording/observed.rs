@@ -1,0 +1,137 @@
+//! What the kernel did in each step of a recording, as it stands: what was returned, who waited and until when, and
+//! how every page looked that was watched. Nothing here is judged.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::op::WorkerId;
+
+/// A step's remark and outcome.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Observed {
+    /// The recorder's remark.
+    pub note: String,
+    /// What happened.
+    pub expect: Expect,
+}
+
+/// What happened in a step, and how every watched page looked after it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Default)]
+pub struct Expect {
+    /// Return value; absent means 0.
+    pub ret: Option<i64>,
+    /// Had not returned 3 s after it was issued.
+    pub blocked: bool,
+    /// Its I/O was still in flight afterwards.
+    pub in_flight: bool,
+    /// Issued without waiting.
+    pub asynchronous: bool,
+    /// The later step that let it go; a blocked step without one never returned.
+    pub completes_at: Option<u32>,
+    /// Earlier steps that returned during this one.
+    pub completed_now: Vec<Completion>,
+    /// A worker that was waited for, in vain.
+    pub still_blocked: Option<WorkerId>,
+    /// The task was killed by a kernel oops.
+    pub died: bool,
+    /// Watched pages, by page of the file; empty: not looked at.
+    pub pages: BTreeMap<u32, PageState>,
+}
+
+impl Expect {
+    /// The return value, 0 where none is written.
+    #[must_use]
+    pub fn returned(&self) -> i64 {
+        self.ret.unwrap_or(0)
+    }
+}
+
+/// An earlier step that returned during this one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Completion {
+    /// The step.
+    pub step: u32,
+    /// Who had issued it.
+    pub actor: WorkerId,
+    /// What it returned.
+    pub ret: i64,
+}
+
+/// A struct page as it was read from kernel memory.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub struct PageState {
+    /// Refcount; of the head if this is a tail.
+    #[serde(rename = "ref", default, deserialize_with = "present")]
+    pub refcount: Option<i64>,
+    /// Mapcount of this page alone.
+    #[serde(default, deserialize_with = "present")]
+    pub map: Option<i64>,
+    /// Order of its folio.
+    #[serde(default, deserialize_with = "present")]
+    pub order: Option<u8>,
+    /// Mappings of the whole large folio and its parts; recorded as null where the kernel has none.
+    #[serde(default)]
+    pub large_map: Option<i64>,
+    /// Mappings of the whole large folio by a PMD.
+    #[serde(default, deserialize_with = "present")]
+    pub entire_map: Option<i64>,
+    /// Pins of a large folio.
+    #[serde(default, deserialize_with = "present")]
+    pub pin: Option<i64>,
+    /// The share word.
+    #[serde(default, deserialize_with = "present")]
+    pub share: Option<u64>,
+    /// `page->mapping` is set.
+    #[serde(default)]
+    pub mapping: bool,
+    /// Who has this frame in a page table, `"w0/m1"`; where the key is missing, see
+    /// [`mappers`](Self::mappers).
+    #[serde(default, deserialize_with = "names")]
+    pub mapped_by: Option<BTreeSet<String>>,
+    /// A tail: the head is that many pages away.
+    #[serde(default, deserialize_with = "present")]
+    pub tail_of: Option<i64>,
+    /// The mapping shows another frame here.
+    #[serde(default)]
+    pub va_elsewhere: bool,
+    /// The struct page no longer exists.
+    #[serde(default)]
+    pub gone: bool,
+}
+
+impl PageState {
+    /// Who has this frame in a page table; `None` if that was not recorded. The recorder writes no empty list, so
+    /// a missing one stands for nobody, but not where the counts or the folio say that there may be somebody.
+    #[must_use]
+    pub fn mappers(&self) -> Option<BTreeSet<String>> {
+        let counted = |count: Option<i64>| count.is_some_and(|n| n > 0);
+        let silent = counted(self.map)
+            || counted(self.entire_map)
+            || counted(self.large_map)
+            || self.tail_of.is_some();
+        self.mapped_by.clone().or_else(|| (!silent).then(BTreeSet::new))
+    }
+}
+
+/// A key that may be left out but not be null.
+pub(super) fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    d: D,
+) -> Result<Option<T>, D::Error> {
+    T::deserialize(d).map(Some)
+}
+
+/// A list of names without duplicates.
+fn names<'de, D: Deserializer<'de>>(d: D) -> Result<Option<BTreeSet<String>>, D::Error> {
+    let list = Vec::<String>::deserialize(d)?;
+    let mut set = BTreeSet::new();
+    for name in list {
+        if set.contains(&name) {
+            return Err(D::Error::custom(format!("mapped_by names {name} twice")));
+        }
+        set.insert(name);
+    }
+    Ok(Some(set))
+}

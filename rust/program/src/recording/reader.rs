@@ -1,0 +1,188 @@
+//! The file as it lies on disk, and how it becomes a recording. No key is skipped, none may be missing or null unless
+//! it says so, and nothing is listed twice.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::de::{Error as _, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+
+use super::observed::{Completion, Expect, Observed, PageState, present};
+use super::{Recording, RecordingError, SCHEMA};
+use crate::op::{FileState, Layout, Op, PAGE_MAX};
+use crate::parse::ops;
+use crate::parse::words::Word;
+use crate::program::{FileSpec, Issue, Program, Step};
+
+/// Files of at least this many pages begin on a PMD boundary of the device.
+const HUGE_FROM: u32 = 512;
+
+/// Reads a recording.
+pub(super) fn read(text: &str) -> Result<Recording, RecordingError> {
+    let raw: RawRecording =
+        serde_json::from_str(text).map_err(|e| RecordingError::Shape(e.to_string()))?;
+    if raw.schema != SCHEMA {
+        return Err(RecordingError::Schema(raw.schema));
+    }
+    let mut program = Program::default();
+    program.files.extend(file_spec(&raw.file)?);
+    let mut observed = Vec::with_capacity(raw.steps.len());
+    for (at, step) in raw.steps.into_iter().enumerate() {
+        let n = step.n;
+        let said =
+            read_step(at, step, &mut program).map_err(|what| RecordingError::Step { n, what })?;
+        observed.push(said);
+    }
+    if observed.is_empty() {
+        return Err(RecordingError::Shape("it has no steps".to_owned()));
+    }
+    let RawRecording { kernel, scenario, description, family, kernel_log, .. } = raw;
+    Ok(Recording { kernel, scenario, description, family, kernel_log, program, observed })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawRecording {
+    schema: String,
+    kernel: String,
+    scenario: String,
+    description: String,
+    family: String,
+    file: String,
+    #[serde(default)]
+    kernel_log: Vec<String>,
+    steps: Vec<RawStep>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawStep {
+    n: u32,
+    op: String,
+    #[serde(default, deserialize_with = "present")]
+    who: Option<String>,
+    #[serde(default)]
+    args: Vec<String>,
+    #[serde(default)]
+    note: String,
+    #[serde(default, deserialize_with = "present")]
+    ret: Option<i64>,
+    #[serde(default, rename = "async")]
+    asynchronous: bool,
+    #[serde(default)]
+    blocked: bool,
+    #[serde(default)]
+    in_flight: bool,
+    #[serde(default, deserialize_with = "present")]
+    completes_at: Option<u32>,
+    #[serde(default)]
+    completed_now: Vec<RawCompletion>,
+    #[serde(default, deserialize_with = "present")]
+    still_blocked: Option<String>,
+    #[serde(default)]
+    died: bool,
+    #[serde(default)]
+    pages: Pages,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawCompletion {
+    step: u32,
+    actor: String,
+    ret: i64,
+}
+
+/// Pages by number; a page that is listed twice is refused.
+#[derive(Default)]
+struct Pages(BTreeMap<u32, PageState>);
+
+impl<'de> Deserialize<'de> for Pages {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Pages, D::Error> {
+        struct ByNumber;
+
+        impl<'de> Visitor<'de> for ByNumber {
+            type Value = Pages;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("pages by number")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pages, A::Error> {
+                let mut pages = BTreeMap::new();
+                while let Some((key, state)) = map.next_entry::<String, PageState>()? {
+                    let page = key
+                        .parse::<u32>()
+                        .ok()
+                        .filter(|page| *page < PAGE_MAX && page.to_string() == key)
+                        .ok_or_else(|| A::Error::custom(format!("\"{key}\" is no page number")))?;
+                    if pages.insert(page, state).is_some() {
+                        return Err(A::Error::custom(format!("page {page} is listed twice")));
+                    }
+                }
+                Ok(Pages(pages))
+            }
+        }
+
+        d.deserialize_map(ByNumber)
+    }
+}
+
+/// `NAME PAGES written|unwritten ret 0`, or nothing.
+fn file_spec(text: &str) -> Result<Option<FileSpec>, RecordingError> {
+    let wrong = |what: &str| RecordingError::Setup { text: text.to_owned(), what: what.to_owned() };
+    let parts: Vec<&str> = text.split_whitespace().collect();
+    let (name, pages, state) = match parts.as_slice() {
+        [] => return Ok(None),
+        [name, pages, state, "ret", "0"] => (*name, *pages, *state),
+        [_, _, _, "ret", _] => return Err(wrong("the recorder failed to make the file")),
+        _ => return Err(wrong("it must be NAME PAGES written|unwritten ret 0")),
+    };
+    let pages = pages
+        .parse::<u32>()
+        .ok()
+        .filter(|n| (1..=PAGE_MAX).contains(n))
+        .ok_or_else(|| wrong("the size is no number of pages"))?;
+    let state =
+        FileState::from_word(state).ok_or_else(|| wrong("it is neither written nor unwritten"))?;
+    let layout = if pages >= HUGE_FROM { Layout::Huge } else { Layout::Contiguous };
+    Ok(Some(FileSpec { name: name.to_owned(), pages, state, layout }))
+}
+
+fn read_step(at: usize, raw: RawStep, program: &mut Program) -> Result<Observed, String> {
+    let n = raw.n;
+    if usize::try_from(n) != Ok(at) {
+        return Err(format!("it is in place {at}: steps are numbered from 0, without gaps"));
+    }
+    let worker = |text: &str| Word { text, column: 0 }.worker().map_err(|c| c.what);
+    let who = raw.who.as_deref().map(worker).transpose()?;
+    let args: Vec<Word<'_>> = raw.args.iter().map(|text| Word { text, column: 0 }).collect();
+    let op = match raw.args.as_slice() {
+        // Some scenarios use a second file and do not say how large it is.
+        [_, name, _]
+            if raw.op == "open" && !name.starts_with('/') && program.file(name).is_none() =>
+        {
+            Op::Unsupported { name: raw.op, args: raw.args }
+        }
+        _ => ops::parse(Word { text: &raw.op, column: 0 }, &args, who, program)
+            .map_err(|c| c.what)?,
+    };
+    let issue = if raw.asynchronous { Issue::Async } else { Issue::Wait };
+    program.steps.push(Step { n, who, op, issue, line: n, label: None });
+    let mut completed_now = Vec::with_capacity(raw.completed_now.len());
+    for RawCompletion { step, actor, ret } in raw.completed_now {
+        completed_now.push(Completion { step, actor: worker(&actor)?, ret });
+    }
+    let expect = Expect {
+        ret: raw.ret,
+        blocked: raw.blocked,
+        in_flight: raw.in_flight,
+        asynchronous: raw.asynchronous,
+        completes_at: raw.completes_at,
+        completed_now,
+        still_blocked: raw.still_blocked.as_deref().map(worker).transpose()?,
+        died: raw.died,
+        pages: raw.pages.0,
+    };
+    Ok(Observed { note: raw.note, expect })
+}
