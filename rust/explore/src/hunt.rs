@@ -1,14 +1,12 @@
 //! Programs nobody wrote: all of them over a few words, shortest first.
 //!
-//! A vocabulary is a handful of operations on one file of one page; the table of operations says which there are. Programs are enumerated by length; one
-//! is a set-up, which runs in order, and what two workers then do at the same time. Each is explored with a
-//! small bound, and the first that fails is the shortest. Workers are interchangeable, so the first to act is
-//! worker 0; and between workers only the order of the set-up matters, the rest being the scheduler's.
+//! A vocabulary is a handful of operations on one file of one page; the table of operations says which there are.
+//! Programs are enumerated by length (`enumerated`). Each is explored with a small bound, and the first that fails is
+//! the shortest.
 //!
 //! Of many words nobody could wait for all programs. Then every few of them one is drawn (`random_program`), which may
 //! be longer, and the first that fails need not be the shortest.
 
-use std::fmt::Write as _;
 use std::num::NonZeroUsize;
 
 use pgmap_program::op::Hunted;
@@ -16,6 +14,7 @@ use pgmap_program::{Era, Geometry, Invariant, Memory, Program, Rules, TlbRefill}
 use pgmap_sched::{Control, Plan};
 
 use crate::bounds::explore;
+use crate::enumerated::enumerated;
 use crate::finding::Finding;
 use crate::found::Found;
 use crate::parallel::{Enough, in_order};
@@ -129,8 +128,7 @@ struct Job {
 /// Enumerates programs, shortest first, until one fails.
 #[must_use]
 pub fn hunt(hunt: &Hunt, progress: &mut dyn FnMut(&Tried) -> Control) -> Caught {
-    let mut tried = Tried::default();
-    let (mut known, mut caught) = (Vec::new(), None);
+    let mut haul = Haul::default();
     let mut stopped = false;
     let mut late = Vec::new();
     in_order(
@@ -141,24 +139,14 @@ pub fn hunt(hunt: &Hunt, progress: &mut dyn FnMut(&Tried) -> Control) -> Caught 
         &mut |one| {
             if let Some((trial, Job { ops, drawn, .. })) = one {
                 if !drawn {
-                    tried.ops = ops;
+                    haul.tried.ops = ops;
                 }
-                match trial {
-                    Trial::Senseless => tried.senseless += 1,
-                    Trial::Explored { schedules, cut, met, found } => {
-                        tried.programs += 1;
-                        tried.drawn += u64::from(drawn);
-                        tried.schedules += schedules;
-                        tried.cut += cut;
-                        met.into_iter().for_each(|met| join(&mut known, met));
-                        caught = found.map(|found| (found, drawn));
-                    }
-                }
+                haul.add(trial, drawn);
             }
-            if caught.is_some() {
+            if haul.caught.is_some() {
                 return Control::Stop;
             }
-            let control = progress(&tried);
+            let control = progress(&haul.tried);
             stopped = control == Control::Stop;
             control
         },
@@ -166,21 +154,39 @@ pub fn hunt(hunt: &Hunt, progress: &mut dyn FnMut(&Tried) -> Control) -> Caught 
     );
     if stopped {
         // What was under way counts, and a failure above all.
-        for (trial, drawn) in late {
-            if let Trial::Explored { schedules, cut, met, found } = trial {
-                tried.programs += 1;
-                tried.drawn += u64::from(drawn);
-                tried.schedules += schedules;
-                tried.cut += cut;
-                met.into_iter().for_each(|met| join(&mut known, met));
-                caught = caught.or(found.map(|found| (found, drawn)));
-            }
-        }
+        late.into_iter().for_each(|(trial, drawn)| haul.add(trial, drawn));
     }
+    let Haul { tried, known, caught } = haul;
     match caught {
-        Some(((scenario, found), drawn)) => Caught::Found { scenario, found, drawn, tried, known },
+        Some((scenario, found, drawn)) => Caught::Found { scenario, found, drawn, tried, known },
         None if stopped => Caught::Stopped { tried, known },
         None => Caught::Nothing { tried, known },
+    }
+}
+
+/// What a hunt has come to so far.
+#[derive(Default)]
+struct Haul {
+    tried: Tried,
+    known: Vec<Met>,
+    /// The first failure, and whether its program was drawn.
+    caught: Option<(Box<Scenario>, Box<Found>, bool)>,
+}
+
+impl Haul {
+    fn add(&mut self, trial: Trial, drawn: bool) {
+        match trial {
+            Trial::Senseless => self.tried.senseless += 1,
+            Trial::Explored { schedules, cut, met, found } => {
+                self.tried.programs += 1;
+                self.tried.drawn += u64::from(drawn);
+                self.tried.schedules += schedules;
+                self.tried.cut += cut;
+                met.into_iter().for_each(|met| join(&mut self.known, met));
+                let found = found.map(|(scenario, found)| (scenario, found, drawn));
+                self.caught = self.caught.take().or(found);
+            }
+        }
     }
 }
 
@@ -190,117 +196,12 @@ fn jobs(hunt: &Hunt) -> impl Iterator<Item = Job> + Send {
     let draw = move |nth| random_program::program(&hunt.words, most, hunt.pmd_pages(), nth);
     let mut all_drawn = (0..).filter_map(draw);
     let draws = hunt.is_too_large();
-    enumerated(hunt).enumerate().flat_map(move |(nth, (ops, text))| {
+    enumerated(&hunt.words, hunt.ops_max).enumerate().flat_map(move |(nth, (ops, text))| {
         let now = draws && nth % BETWEEN == BETWEEN - 1;
         let drawn = now.then(|| all_drawn.next()).flatten();
         let drawn = drawn.map(|(ops, text)| Job { ops, text, drawn: true });
         [Job { ops, text, drawn: false }].into_iter().chain(drawn)
     })
-}
-
-/// The texts of all programs, each with its number of operations.
-fn enumerated(hunt: &Hunt) -> impl Iterator<Item = (usize, String)> + Send {
-    let words = &hunt.words;
-    // Longest set-up first: fewest operations at once, hence the cheapest to explore.
-    let shapes = (1..=hunt.ops_max).flat_map(|ops| (0..ops).rev().map(move |set_up| (ops, set_up)));
-    shapes.flat_map(move |(ops, set_up)| {
-        Sequences::new(words.len(), ops, set_up)
-            .map(move |digits| (ops, program(words, &digits, set_up)))
-    })
-}
-
-/// All sequences of (worker, word), each as a digit, that are no other one's mirror image. From one to the next it
-/// takes no longer than to write it down, however many there are between them that are.
-struct Sequences {
-    words: usize,
-    set_up: usize,
-    /// The next one to look at; none: all were.
-    digits: Option<Vec<usize>>,
-}
-
-impl Sequences {
-    fn new(words: usize, ops: usize, set_up: usize) -> Self {
-        Self { words, set_up, digits: (words > 0).then(|| vec![0; ops]) }
-    }
-
-    fn who(&self, digit: usize) -> usize {
-        digit / self.words
-    }
-
-    /// The first place that is wrong whatever follows, with the least digit that would not be; none: nothing is.
-    fn wrong(&self, digits: &[usize]) -> Option<(usize, Option<usize>)> {
-        let first = digits[self.set_up];
-        let last = digits.len() - 1;
-        for (at, &digit) in digits.iter().enumerate() {
-            // Worker 0 acts first, and after the set-up the steps are listed by worker.
-            if at == 0 && self.who(digit) > 0 {
-                return Some((at, None));
-            }
-            if at == self.set_up && at < last && self.who(digit) == WORKERS - 1 {
-                return Some((at, None));
-            }
-            if at > self.set_up && self.who(digit) < self.who(digits[at - 1]) {
-                return Some((at, Some(self.who(digits[at - 1]) * self.words)));
-            }
-            // Nothing happens at once if one worker is left; the same steps are a longer set-up's program.
-            if at == last && at > self.set_up && self.who(digit) == self.who(first) {
-                let next = (self.who(first) + 1) * self.words;
-                return Some((at, (next < self.words * WORKERS).then_some(next)));
-            }
-        }
-        None
-    }
-}
-
-impl Iterator for Sequences {
-    type Item = Vec<usize>;
-
-    fn next(&mut self) -> Option<Vec<usize>> {
-        let base = self.words * WORKERS;
-        loop {
-            let mut digits = self.digits.take()?;
-            match self.wrong(&digits) {
-                None => {
-                    let mut after = digits.clone();
-                    self.digits = up(&mut after, digits.len(), base).then_some(after);
-                    return Some(digits);
-                }
-                Some((at, Some(least))) => {
-                    digits[at] = least;
-                    digits[at + 1..].fill(0);
-                    self.digits = Some(digits);
-                }
-                Some((at, None)) => self.digits = up(&mut digits, at, base).then_some(digits),
-            }
-        }
-    }
-}
-
-/// Counts up at the last of so many places, and begins anew behind them; false after the last.
-fn up(digits: &mut [usize], places: usize, base: usize) -> bool {
-    digits[places..].fill(0);
-    for digit in digits[..places].iter_mut().rev() {
-        *digit += 1;
-        if *digit < base {
-            return true;
-        }
-        *digit = 0;
-    }
-    false
-}
-
-/// The text of a sequence of (worker, word).
-fn program(words: &[Hunted], digits: &[usize], set_up: usize) -> String {
-    let who = |digit: usize| digit / words.len();
-    let mut text = String::from("file f 1\n");
-    for (at, digit) in digits.iter().enumerate() {
-        if at == set_up && set_up > 0 {
-            text.push_str("start\n");
-        }
-        // Writing to a string does not fail.
-        let _ = writeln!(text, "w{} {}", who(*digit), words[digit % words.len()].text);
-    }
-    text
 }
 
 /// What came of one program.
@@ -340,48 +241,6 @@ fn try_one(hunt: &Hunt, text: &str, enough: &Enough) -> Trial {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn sequences_are_all_those_that_are_no_mirror_image_in_order() {
-        // As it is said, of all there are.
-        let sensible = |digits: &[usize], words: usize, set_up: usize| {
-            let who = |digit: usize| digit / words;
-            let at_once = &digits[set_up..];
-            let by_worker = at_once.windows(2).all(|two| who(two[0]) <= who(two[1]));
-            let both = who(at_once[0]) != who(at_once[at_once.len() - 1]) || at_once.len() == 1;
-            who(digits[0]) == 0 && by_worker && both
-        };
-        for (words, ops) in [(1, 1), (1, 4), (2, 3), (3, 4)] {
-            for set_up in 0..ops {
-                let base = words * WORKERS;
-                let mut digits = vec![0; ops];
-                let mut expected = Vec::new();
-                loop {
-                    if sensible(&digits, words, set_up) {
-                        expected.push(digits.clone());
-                    }
-                    if !up(&mut digits, ops, base) {
-                        break;
-                    }
-                }
-                let all: Vec<_> = Sequences::new(words, ops, set_up).collect();
-                assert_eq!(all, expected, "{words} words, {ops} operations, {set_up} before");
-            }
-        }
-    }
-
-    #[test]
-    fn the_next_sequence_is_never_far() {
-        // Between these lie more that are none than anybody could wait for.
-        let (words, ops) = (Hunted::all().len(), 12);
-        for set_up in 0..ops {
-            let mut sequences = Sequences::new(words, ops, set_up);
-            assert!(sequences.by_ref().take(10).count() == 10, "{set_up}");
-            // The last that begins with worker 0, and what is behind it.
-            sequences.digits = Some([vec![words - 1], vec![words * WORKERS - 1; ops - 1]].concat());
-            assert!(sequences.count() <= 1, "{set_up}");
-        }
-    }
 
     #[test]
     fn a_hunt_of_many_words_draws_some_programs_and_one_of_few_words_none() {

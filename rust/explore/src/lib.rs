@@ -19,7 +19,7 @@
 //! | [`mod@warnings`] | what a verdict is to be read with |
 //! | [`sampling`], `parallel` | executions drawn at random, on several OS threads |
 //! | [`search`] | bounds and what is beyond them, in turns |
-//! | [`catalogue`], [`mod@hunt`], `random_program` | programs that tell wrong rules, and programs nobody wrote |
+//! | [`catalogue`], [`mod@hunt`], `enumerated`, `random_program` | programs that tell wrong rules, and programs nobody wrote |
 //! | [`mod@reproduce`] | what real threads saw, found again here |
 //! | [`mod@report`], [`names`] | the race as CPU0 beside CPU1, in kernel names |
 //! | [`lock_order`] | locks that were waited for in the wrong order |
@@ -30,6 +30,7 @@
 
 mod bounds;
 pub mod catalogue;
+mod enumerated;
 pub mod explored;
 pub mod finding;
 pub mod found;

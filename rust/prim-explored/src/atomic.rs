@@ -26,7 +26,7 @@ macro_rules! kernel_atomic {
         $(#[$doc])*
         #[derive(Default)]
         #[repr(transparent)]
-        pub struct $name($raw);
+        pub struct $name(pub(crate) $raw);
 
         impl $name {
             #[must_use]
@@ -35,7 +35,7 @@ macro_rules! kernel_atomic {
             }
 
             #[inline]
-            fn address(&self) -> usize {
+            pub(crate) fn address(&self) -> usize {
                 core::ptr::from_ref(self).addr()
             }
 
@@ -70,7 +70,7 @@ macro_rules! kernel_atomic {
 
             /// Announces a locked instruction, then does it.
             #[inline]
-            fn locked(
+            pub(crate) fn locked(
                 &self,
                 verb: Verb,
                 site: Site,
@@ -191,7 +191,7 @@ macro_rules! kernel_atomic {
             }
 
             #[inline]
-            fn with_bits(&self, verb: Verb, site: Site, bits: $int) -> $int {
+            pub(crate) fn with_bits(&self, verb: Verb, site: Site, bits: $int) -> $int {
                 let or = |word: &$raw| {
                     let old = word.fetch_or(bits, Relaxed);
                     (old, old | bits)
@@ -200,7 +200,7 @@ macro_rules! kernel_atomic {
             }
 
             #[inline]
-            fn in_bits(&self, verb: Verb, site: Site, bits: $int) -> $int {
+            pub(crate) fn in_bits(&self, verb: Verb, site: Site, bits: $int) -> $int {
                 let and = |word: &$raw| {
                     let old = word.fetch_and(bits, Relaxed);
                     (old, old & bits)
@@ -372,59 +372,5 @@ impl AtomicUsize {
             step::record(verb::PERCPU_ADD, Effect::Read, object::word(address), site);
         }
         waits
-    }
-}
-
-impl AtomicU32 {
-    /// Sets one bit; true iff it was set before.
-    #[must_use = "true means that somebody else owns the bit"]
-    #[inline]
-    #[track_caller]
-    pub fn test_and_set_bit(&self, bit: u32) -> bool {
-        let set = self.with_bits(verb::TEST_AND_SET_BIT, Location::caller(), 1 << bit);
-        set & (1 << bit) != 0
-    }
-
-    /// Clears one bit.
-    #[inline]
-    #[track_caller]
-    pub fn clear_bit_unlock(&self, bit: u32) {
-        self.in_bits(verb::CLEAR_BIT_UNLOCK, Location::caller(), !(1 << bit));
-    }
-
-    /// Is the bit clear? No step: for asking while one waits.
-    #[inline]
-    pub(crate) fn bit_is_clear(&self, bit: u32) -> bool {
-        self.0.load(Relaxed) & (1 << bit) == 0
-    }
-
-    /// Sets one bit if it is clear; true iff it was. The step is the caller's.
-    #[inline]
-    pub(crate) fn take_bit(&self, bit: u32) -> bool {
-        in_use::mark(self.address(), size_of::<u32>());
-        self.0.fetch_or(1 << bit, raw::Ordering::Acquire) & (1 << bit) == 0
-    }
-
-    /// Stores `me` if the word is 0; true iff it was. The step is the caller's.
-    #[inline]
-    pub(crate) fn take_word(&self, me: u32) -> bool {
-        in_use::mark(self.address(), size_of::<u32>());
-        let taken = self.0.compare_exchange(0, me, raw::Ordering::Acquire, Relaxed).is_ok();
-        if taken {
-            sched::value(0, me.into());
-        }
-        taken
-    }
-
-    /// Stores 0.
-    #[inline]
-    pub(crate) fn give_word(&self, site: Site) {
-        self.locked(verb::BIT_SPIN_UNLOCK, site, |word| (word.swap(0, raw::Ordering::Release), 0));
-    }
-
-    /// Clears one bit; true iff it was set.
-    #[inline]
-    pub(crate) fn give_bit(&self, bit: u32, site: Site) -> bool {
-        self.in_bits(verb::BIT_UNLOCK, site, !(1 << bit)) & (1 << bit) != 0
     }
 }

@@ -33,6 +33,7 @@
 pub mod arena;
 pub mod atomic;
 pub mod barrier;
+mod bits;
 pub mod cpu;
 pub mod deferred;
 mod dirty;

@@ -12,6 +12,7 @@
 
 mod about;
 mod bench;
+mod calling;
 mod calls;
 mod config;
 mod conform;
@@ -26,6 +27,7 @@ mod glance;
 mod job;
 mod machine;
 mod names;
+mod processes;
 mod program;
 mod raise;
 mod results;

@@ -1,28 +1,26 @@
 //! `pgmap.World`: a live machine.
 //!
-//! Methods have the kernel's names. Those that are operations of the language are in `calls`; here and in `files`
-//! and `machine` are those that answer more than an operation does, or are none. What can go wrong in a call is
-//! `entry`'s business.
+//! Here it is made and says what it is. Methods have the kernel's names. Those that are operations of the language are
+//! in `calls`; in `files`, `machine` and `processes` are those that answer more than an operation does, or are none. How
+//! each gets into the machine and back is in `calling`; what can go wrong on the way is `entry`'s business.
 
 use std::time::Duration;
 
-use pgmap_mm::page::{Oracle, Pfn};
-use pgmap_mm::vm::GupKind;
-use pgmap_mm::world::{Failure, Party, World as Emulated};
-use pgmap_native::threaded::{Patience, ThreadedWorld};
-use pgmap_prim::{Cpu, catch_abandon};
-use pgmap_program::op::{self, FileRef, FileState, Layout, Op, SLOW_BLOCK, WorkerId};
-use pgmap_program::{Era, Errno, FileSpec, Geometry, Program as Parsed, Rules};
+use pgmap_mm::page::Oracle;
+use pgmap_native::threaded::ThreadedWorld;
+use pgmap_prim::catch_abandon;
+use pgmap_program::op;
+use pgmap_program::{Era, Geometry, Rules};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
-use crate::convert::{Deadline, Fd, FileArg, Frame, StuckWord, Worker};
+use crate::convert::{Deadline, Fd, StuckWord, Worker};
 use crate::entry::{Entry, State};
-use crate::names::{Names, Resolved};
+use crate::names::Names;
 use crate::raise::Class;
 use crate::signals::Stuck;
-use crate::{raise, results, sizes};
+use crate::{raise, sizes};
 
 /// A machine with processes, files and a DAX device, for any number of threads.
 ///
@@ -50,183 +48,10 @@ pub(crate) struct World {
     checks: bool,
 }
 
-/// A file as an operation names it; a name stays resolved while this lives.
-pub(crate) struct File<'a> {
-    pub(crate) at: FileRef,
-    _name: Option<Resolved<'a>>,
-}
-
 impl World {
     /// The rules that are not the era's.
     fn changed(&self) -> Vec<(&'static str, &'static str)> {
         self.rules.differences(&self.era.rules())
-    }
-
-    /// A name that was given a number, if it was.
-    pub(crate) fn find(&self, py: Python<'_>, name: &str) -> PyResult<Option<Resolved<'_>>> {
-        self.entry.threaded(py)?;
-        Ok(self.names.find(name))
-    }
-
-    pub(crate) fn resolve(&self, py: Python<'_>, name: &str) -> PyResult<Resolved<'_>> {
-        self.find(py, name)?.ok_or_else(|| raise::no_file(py, name))
-    }
-
-    pub(crate) fn file(&self, py: Python<'_>, file: FileArg) -> PyResult<File<'_>> {
-        match file {
-            FileArg::Fd(fd) => Ok(File { at: FileRef::Fd(fd), _name: None }),
-            FileArg::Name(name) => {
-                let name = self.resolve(py, &name)?;
-                Ok(File { at: FileRef::File(name.index), _name: Some(name) })
-            }
-        }
-    }
-
-    /// The world's names as the files of a program, which then speaks of this world's files.
-    pub(crate) fn language(&self) -> Parsed {
-        let spec = |name| FileSpec {
-            name,
-            pages: 1,
-            state: FileState::Written,
-            layout: Layout::Contiguous,
-        };
-        let files = self.names.list().into_iter().map(spec).collect();
-        Parsed { files, mounts: vec!["/mnt".to_owned()], ..Parsed::default() }
-    }
-
-    /// Executes an operation.
-    pub(crate) fn op(&self, py: Python<'_>, worker: Worker, op: impl Into<Op>) -> PyResult<i64> {
-        let (worker, op) = (worker.0, op.into());
-        self.call(py, worker, &op, |world, cpu| world.execute(cpu, worker, &op))
-    }
-
-    /// Calls into the machine for a worker; `op` says in the language what the call is.
-    pub(crate) fn call<R: Send>(
-        &self,
-        py: Python<'_>,
-        worker: WorkerId,
-        op: &Op,
-        call: impl FnOnce(&Emulated, &Cpu<'_>) -> Result<R, Failure> + Send,
-    ) -> PyResult<R> {
-        self.attempt(py, worker, op, call)?.map_err(|failure| {
-            let text = self.language().op_text(op).to_string();
-            raise::failure(py, failure, &format!("{worker} {text}"))
-        })
-    }
-
-    /// As `call`, with the failure as a result.
-    fn attempt<R: Send>(
-        &self,
-        py: Python<'_>,
-        worker: WorkerId,
-        op: &Op,
-        call: impl FnOnce(&Emulated, &Cpu<'_>) -> Result<R, Failure> + Send,
-    ) -> PyResult<Result<R, Failure>> {
-        self.entry.threaded(py)?;
-        let task = Party::task(worker, op.call_number());
-        let _worker = self.entry.take(py, worker, task)?;
-        let _child = match op {
-            Op::Fork(op::Fork { child }) if *child != worker => {
-                Some(self.entry.take(py, *child, task)?)
-            }
-            _ => None,
-        };
-        self.entry.execute(py, task, call)
-    }
-
-    /// Calls into the machine for nobody in particular.
-    pub(crate) fn machine(&self, py: Python<'_>, op: &Op) -> PyResult<()> {
-        let task = u32::from(op.call_number()) << 8;
-        let done =
-            self.entry.execute(py, task, |world, cpu| world.execute(cpu, WorkerId(0), op))?;
-        done.map(drop).map_err(|failure| raise::failure(py, failure, &op.to_string()))
-    }
-
-    /// Looks into the machine.
-    pub(crate) fn look<R: Send>(
-        &self,
-        py: Python<'_>,
-        call: impl FnOnce(&Emulated, &Cpu<'_>) -> R + Send,
-    ) -> PyResult<R> {
-        self.entry.enter(py, 0, call)
-    }
-
-    pub(crate) fn state_of<'py>(&self, py: Python<'py>, pfn: Pfn) -> PyResult<Bound<'py, PyAny>> {
-        let (seen, data) = self.look(py, |world, _| {
-            (world.observe(pfn), world.dax.vm.pagemaps.memmap.contents(pfn).read())
-        })?;
-        results::page_state(py, pfn, &seen, data)
-    }
-
-    /// Takes references that get the worker's next number; `op` says in the language what the call is.
-    pub(crate) fn gup<'py>(
-        &self,
-        py: Python<'py>,
-        worker: Worker,
-        op: &Op,
-        kind: GupKind,
-        wanted: op::Pin,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        let worker = worker.0;
-        let (number, taken) = self.call(py, worker, op, |world, cpu| {
-            let ticket = world.next_pin(cpu, worker)?;
-            let taken = world.pin_numbered(cpu, worker, ticket, kind, &wanted)?;
-            Ok((ticket.pin(), taken))
-        })?;
-        results::build(py, "Pinned", (number, taken))
-    }
-
-    /// Executes one step of the language; an errno or a death is a result here.
-    pub(crate) fn try_step(&self, py: Python<'_>, text: &str) -> PyResult<Result<i64, Failure>> {
-        self.entry.threaded(py)?;
-        let _names = self.names.hold();
-        let step =
-            self.language().parse_step(text).map_err(|wrong| raise::parse_error(py, &wrong))?;
-        let op = &step.op;
-        let Some(worker) = step.who else {
-            let task = u32::from(op.call_number()) << 8;
-            return self.entry.execute(py, task, |world, cpu| world.execute(cpu, WorkerId(0), op));
-        };
-        self.attempt(py, worker, op, |world, cpu| match op {
-            Op::Pwrite(write) => world.pwrite_each(cpu, worker, write, |_| 1),
-            _ => world.execute(cpu, worker, op),
-        })
-    }
-
-    /// Puts a new file into the directory.
-    pub(crate) fn create_file(
-        &self,
-        py: Python<'_>,
-        file: &str,
-        pages: u32,
-        state: Option<FileState>,
-        layout: Layout,
-    ) -> PyResult<()> {
-        let threaded = self.entry.threaded(py)?;
-        let is_free = |index| {
-            let found = threaded
-                .enter(0, Patience::default(), |cpu| threaded.world().name_lookup(cpu, index));
-            matches!(found, Ok(Err(_)))
-        };
-        let refuse = |failure| raise::failure(py, failure, &format!("file {file} {pages}"));
-        if file == SLOW_BLOCK {
-            return Err(refuse(Errno::EEXIST.into()));
-        }
-        let name = self.names.intern(file, is_free).ok_or_else(|| refuse(Errno::ENOSPC.into()))?;
-        let index = name.index;
-        self.look(py, |world, cpu| world.create_file(cpu, index, pages, state, layout))?
-            .map(drop)
-            .map_err(refuse)
-    }
-
-    /// A frame of this world.
-    pub(crate) fn pfn(&self, py: Python<'_>, frame: Frame) -> PyResult<Pfn> {
-        let frames = self.entry.threaded(py)?.world().dax.vm.pagemaps.memmap.frames();
-        if frame.0 < frames {
-            return Ok(Pfn(frame.0));
-        }
-        let why = format!("pfn is {}; this world has frames 0 to {}", frame.0, frames - 1);
-        Err(raise::error(py, Class::OutOfRange, why))
     }
 }
 
@@ -271,8 +96,6 @@ impl World {
             checks,
         })
     }
-
-    // -- the world itself --
 
     fn __enter__(slf: Py<Self>) -> Py<Self> {
         slf
@@ -391,37 +214,5 @@ impl World {
     /// Does nothing, all the way down and back: what any call costs.
     fn nop(&self, py: Python<'_>) -> PyResult<()> {
         self.look(py, |_, _| ())
-    }
-
-    // -- processes --
-
-    /// Starts another worker as a thread of this one's process.
-    fn clone(&self, py: Python<'_>, worker: Worker, child: Worker) -> PyResult<()> {
-        let (of, child) = (worker.0, child.0);
-        let op = op::Fork { child };
-        self.call(py, of, &op.into(), |world, _| world.clone_thread(of, child)).map(drop)
-    }
-
-    /// Sends a worker inside a call a signal: an interruptible sleep ends with `Interrupted`. Returns
-    /// whether the worker was inside a call.
-    fn interrupt(&self, py: Python<'_>, worker: Worker) -> PyResult<bool> {
-        self.entry.interrupt(py, worker.0)
-    }
-
-    /// What a worker sleeps for, or `None` if it does not sleep.
-    fn asleep(&self, py: Python<'_>, worker: Worker) -> PyResult<Option<&'static str>> {
-        self.entry.asleep(py, worker.0)
-    }
-
-    /// Whether no call is running: each thread inside sleeps, and nothing but another call or a signal
-    /// will change that.
-    fn settled(&self, py: Python<'_>) -> PyResult<bool> {
-        Ok(self.entry.threaded(py)?.machine().settled())
-    }
-
-    /// Everybody who sleeps in a call.
-    fn waiters<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
-        let waiters = self.entry.threaded(py)?.machine().waiters();
-        results::tuple(py, &waiters, |waiter| results::waiter(py, waiter))
     }
 }
