@@ -31,14 +31,14 @@ fn a_section_of_one_step_costs_no_schedule_and_a_peek_none() {
     let count = |read: &dyn Fn(&[AtomicU32; 3], &Cpu<'_>)| {
         Closures::new(&words, &[&write, read]).schedules()
     };
-    let bare = count(&|words, _| _ = words[2].read());
-    assert_eq!(bare, count(&|words, cpu| cpu.rcu_read_leaf(|| _ = words[2].read())));
+    let bare = count(&|words, _| _ = words[1].read());
+    assert_eq!(bare, count(&|words, cpu| cpu.rcu_read_leaf(|| _ = words[1].read())));
     let peek = |words: &[AtomicU32; 3], _: &Cpu<'_>| {
-        words[2].read();
-        words[2].peek();
+        words[1].read();
+        words[1].peek();
     };
     assert_eq!(bare, count(&peek));
-    let twice = |words: &[AtomicU32; 3], _: &Cpu<'_>| _ = (words[2].read(), words[2].read());
+    let twice = |words: &[AtomicU32; 3], _: &Cpu<'_>| _ = (words[1].read(), words[1].read());
     assert_ne!(bare, count(&twice), "a read is a step");
 }
 
@@ -51,15 +51,13 @@ fn a_failed_exchange_commutes_with_a_read() {
         table[0].read();
         table[1].read();
     };
-    let merged = |old: u32| {
+    let executions = |old: u32| {
         let exchange = |(): &(), _: &Cpu<'_>| {
-            let _ = table[0].cmpxchg(old, 5);
-            table[2].read();
+            let _ = (table[0].cmpxchg(old, 5), table[1].cmpxchg(old, 5));
         };
-        let (outcome, _) = Closures::new(&zero, &[&read, &exchange]).search();
-        outcome.stats().iter().map(|bound| bound.pruned).sum::<u64>()
+        Closures::new(&zero, &[&read, &exchange]).schedules()
     };
-    assert!(merged(1) > merged(0), "two orders of reads are one history");
+    assert!(executions(1) < executions(0), "two orders of reads are one history");
 }
 
 #[test]
