@@ -190,7 +190,7 @@ def test_a_world_is_made_with_what_help_says() -> None:
 # --- numbers that cannot be ----------------------------------------------------------------------
 
 NUMBERS = {"worker", "child", "target", "fd", "map", "pipe", "pin", "source", "page", "index"}
-NUMBERS |= {"offset", "start", "pages", "pfn", "value", "ticks"}
+NUMBERS |= {"offset", "start", "pages", "pfn", "value", "ticks", "number"}
 GOOD: dict[str, Any] = {"file": "f", "size": 1, **dict.fromkeys(NUMBERS, 1)}
 FAR = {"value": 2**64, "ticks": 2**32}
 """What is too much where a thousand million is not."""

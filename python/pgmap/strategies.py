@@ -276,6 +276,8 @@ def _required(argument: Argument) -> st.SearchStrategy[Any]:
             return st.tuples(st.sampled_from((0, 1, 2, 3)), st.integers(1, 4))
         case "mount_point":
             return st.none()
+        case "fd_number":
+            return st.integers(3, 12)
         case "value" | "ticks":
             return st.integers(1, 3)
         case _:

@@ -13,7 +13,7 @@ use pgmap_prim::{
     Arena, Cpu, Entered, Lease, Machine, NoMemory, Snapshot, Stopped, TaskId, catch_abandon,
     store_buffer,
 };
-use pgmap_program::op::{DevPut, Drain, Fork, PipeNo, Unpin, WorkerId};
+use pgmap_program::op::{DevPut, Fork, Unpin, WorkerId};
 use pgmap_program::{Memory, Op, Outcome, Step, TlbRefill};
 use pgmap_sched::{Control, Defect, Identity, Model, Object, Task};
 
@@ -201,15 +201,12 @@ impl ExploredWorld {
     }
 
     /// Gives back what a worker holds on purpose. A process that leaves with a page of a nameless file in its
-    /// own pipe waits for itself; that is the program's doing and would hide everything else.
+    /// own pipe may wait for itself; that is the program's doing and would hide everything else.
     fn let_go(&self, cpu: &Cpu<'_>, worker: WorkerId) {
-        let geometry = self.world.geometry();
         let ok = |op: &Op| self.world.execute(cpu, worker, op).is_ok();
         while ok(&Op::Unpin(Unpin { pin: None })) {}
         ok(&Op::UringUnreg);
-        for pipe in (0..geometry.pipes_max).map(PipeNo) {
-            ok(&Op::Drain(Drain { pipe, pages: geometry.pipe_slots.into() }));
-        }
+        self.world.empty_pipes(cpu, worker);
     }
 
     /// The driver drops what the program allocated and did not put.

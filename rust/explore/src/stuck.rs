@@ -184,7 +184,10 @@ fn needs(
         let given_back: Vec<_> = waits.iter().filter_map(given_back).collect();
         let kept_by = match holder.by {
             HeldBy::Pin { worker, .. } | HeldBy::Registered { worker } => Some(worker),
-            HeldBy::Pipe { .. } | HeldBy::InFlight { .. } | HeldBy::Call(_) => None,
+            HeldBy::Pipe { pipe, .. } => {
+                world.running().find(|worker| world.has_pipe(cpu, *worker, pipe))
+            }
+            HeldBy::InFlight { .. } | HeldBy::Call(_) => None,
             HeldBy::Mappings(_) if what == For::Pagemap => {
                 given_back.first().and_then(|(task, _)| explored.role(*task).worker)
             }
@@ -271,20 +274,18 @@ fn drains(
     (pipe, before): (u32, u32),
 ) -> Option<u32> {
     let Standing { now, rest } = explored.standing(task);
-    let has =
-        |number: PipeNo| world.pipe_of(cpu, worker, number).filter(|(theirs, _)| *theirs == pipe);
-    let number = (0..world.geometry().pipes_max).map(PipeNo).find(|number| has(*number).is_some());
-    // Who leaves has no number for it any more, and drops it in the end.
-    let mine = number.is_some() || now.is_some_and(|(_, op)| matches!(op, Op::Exit | Op::Kill));
-    if !mine {
-        return None;
-    }
-    let alone = number.and_then(has).is_none_or(|(_, users)| users == 1);
+    let leaves = |op: &Op| matches!(op, Op::Exit | Op::Kill);
+    let reads = |number: &PipeNo| world.pipe_of(cpu, worker, *number) == Some(pipe);
+    let number = (0..world.geometry().pipes_max).map(PipeNo).find(reads);
+    // Who leaves has no descriptors any more, and drops in the end what nobody else has.
+    let drops_now = now.is_some_and(|(_, op)| leaves(op))
+        && !world.running().any(|worker| world.has_pipe(cpu, worker, pipe));
+    let alone = drops_now || world.has_pipe(cpu, worker, pipe) && !world.pipe_is_shared(pipe);
     let mut drained = 0_u32;
     for (step, op) in now.into_iter().chain(rest) {
         match op {
-            Op::Exit | Op::Kill if alone => return Some(*step),
-            Op::Drain(Drain { pipe, pages }) if Some(*pipe) == number => {
+            op if leaves(op) && alone => return Some(*step),
+            Op::Drain(Drain { pipe, pages }) if number == Some(*pipe) => {
                 drained = drained.saturating_add(*pages);
                 if drained > before {
                     return Some(*step);

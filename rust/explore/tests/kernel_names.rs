@@ -21,7 +21,9 @@ const KERNEL: &[(&str, &str)] = &[
          dax_layout_busy_page dax_break_layout dax_break_layout_final wait_page_idle dax_delete_mapping_range \
          dax_folio_reset_order dax_fault_iter dax_iomap_direct_access __dax_invalidate_entry",
     ),
-    ("fs/open.c", "do_truncate"),
+    ("fs/file_table.c", "fput __fput"),
+    ("fs/open.c", "do_truncate filp_close"),
+    ("fs/pipe.c", "pipe_release"),
     ("fs/xfs/libxfs/xfs_bmap.c", "xfs_bunmapi_range"),
     ("fs/xfs/xfs_bmap_util.c", "xfs_alloc_file_space"),
     ("fs/xfs/xfs_file.c", "xfs_file_dax_read xfs_file_dax_write xfs_file_fallocate"),
@@ -66,6 +68,7 @@ const KERNEL: &[(&str, &str)] = &[
     ("include/linux/srcu.h", "srcu_read_lock srcu_read_unlock"),
     ("include/linux/wait.h", "waitqueue_active"),
     ("io_uring/rsrc.c", "io_sqe_buffers_register io_sqe_buffers_unregister"),
+    ("kernel/exit.c", "exit_mm exit_files"),
     ("kernel/fork.c", "mm_alloc get_task_mm"),
     (
         "kernel/locking/rwsem.c",
@@ -76,6 +79,7 @@ const KERNEL: &[(&str, &str)] = &[
     ("kernel/rcu/tree.c", "call_rcu rcu_barrier"),
     ("kernel/sched/completion.c", "completion_done wait_for_completion"),
     ("kernel/sched/wait.c", "prepare_to_wait finish_wait"),
+    ("kernel/task_work.c", "task_work_add task_work_run"),
     (
         "lib/percpu-refcount.c",
         "percpu_ref_init percpu_ref_exit percpu_ref_switch_to_atomic percpu_ref_switch_to_percpu \

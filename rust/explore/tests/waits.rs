@@ -116,6 +116,16 @@ fn a_pipe_is_emptied_by_who_drains_it_or_leaves() {
 }
 
 #[test]
+fn who_asks_with_pages_in_its_own_pipe_for_what_waits_for_them_is_to_blame_itself() {
+    let pipe =
+        "file f 1\nw0 mmap 0 f 0 1 rw shared\nw0 pipe 0\nw0 vmsplice 0 0 0 1\nw0 munmap 0\nstart\n";
+    for call in ["unlink f", "ftruncate f 0", "unbind"] {
+        let finding = deadlock(&format!("{pipe}w0 {call} | w0 exit\n"));
+        assert_eq!(finding.blame, Blame::Program, "{call}");
+    }
+}
+
+#[test]
 fn the_rules_are_to_blame_for_a_ring_that_others_would_not_close() {
     let text = "file f 1\nw0 mmap 0 f 0 1 rw shared\nw0 w 0 0 | w0 pin 0 0\nstart\n\
                 w0 w 0 0 | w0 unpin\nw1 ftruncate f 0\n";

@@ -12,10 +12,10 @@ use pgmap_mm::world::{Failure, Return};
 use prim::{Cpu, Lease, TaskId};
 use program::op::{
     Access, Advice, Align, Close, DevAlloc, DevGet, DevPut, DioRead, DioWrite, DmaRead, DmaWrite,
-    Drain, FdNo, FileIdx, FileRef, Fork, Fsync, Ftruncate, Get, Layout, Longterm, Madvise, MapNo,
-    Mmap, Msync, Munmap, OPERATIONS, Open, OpenMode, PageRange, Pin, Pipe, PipeNo, Pread, Prot,
-    Punch, Pvmread, Pwrite, Returns, Sharing, Target, Tee, Touch, Unlink, Unpin, UringReg,
-    Vmsplice, WorkerId, Zerorange,
+    Drain, Dupto, FD_NUMBERS, FdNo, FileIdx, FileRef, Fork, Fsync, Ftruncate, Get, Layout,
+    Longterm, Madvise, MapNo, Mmap, Msync, Munmap, OPERATIONS, Open, OpenMode, PageRange, Pin,
+    Pipe, PipeNo, Pread, Prot, Punch, Pvmread, Pwrite, Returns, Sharing, Target, Tee, Touch,
+    Unlink, Unpin, UringReg, Vmsplice, WorkerId, Zerorange,
 };
 use program::{Era, Errno, Geometry, Op};
 
@@ -35,7 +35,7 @@ fn random_op(dice: &mut Dice) -> Op {
     let page = dice.roll(PAGES);
     let pages = 1 + dice.roll(8);
     let access = if dice.roll(2) == 0 { Access::Read } else { Access::Write };
-    match dice.roll(34) {
+    match dice.roll(35) {
         0 => Op::Spawn,
         1 => Op::Fork(Fork { child: WorkerId(dice.roll(WORKERS) as u8) }),
         2 => Op::Exit,
@@ -90,6 +90,7 @@ fn random_op(dice: &mut Dice) -> Op {
             1 => Op::Msync(Msync { map }),
             _ => Op::Nop,
         },
+        33 => Op::Dupto(Dupto { fd, number: dice.roll(12) as u8 }),
         _ => match dice.roll(3) {
             0 => Op::DevAlloc(DevAlloc { start: dice.roll(64), pages }),
             1 => Op::DevGet(DevGet { page: dice.roll(64) }),
@@ -190,6 +191,7 @@ fn is_declared(op: &Op, ended: Return) -> bool {
             Returns::Bytes => value >= 0 && value % 4096 == 0,
             Returns::Pages | Returns::Pinned | Returns::Folios => value > 0,
             Returns::Word => true,
+            Returns::FdNumber => (0..i64::from(FD_NUMBERS)).contains(&value),
         },
         // Any call of a worker that does not run.
         Err(Failure::Errno(Errno::ESRCH)) => true,

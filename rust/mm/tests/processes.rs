@@ -9,7 +9,7 @@ use pgmap_mm::world::Failure;
 use prim::Cpu;
 use program::geometry::FILES_MAX;
 use program::op::{
-    Access, Advice, Align, Close, DevAlloc, DevGet, DevPut, DioWrite, DmaRead, Drain, FdNo,
+    Access, Advice, Align, Close, DevAlloc, DevGet, DevPut, DioWrite, DmaRead, Drain, Dupto, FdNo,
     FileIdx, Fork, Layout, Load, Madvise, MapNo, Mmap, Munmap, Open, OpenMode, PageRange, Pipe,
     PipeNo, Pread, Prot, Pvmread, Pwrite, Sharing, Store, Target, Tee, Touch, Unlink, Unpin,
     Vmsplice, WorkerId,
@@ -121,6 +121,35 @@ fn a_pipe_that_its_last_user_forgot_gives_its_pages_back() {
             Err(Errno::EINVAL.into())
         );
     });
+}
+
+#[test]
+fn a_descriptor_takes_the_number_that_it_is_given_from_whatever_has_it() {
+    let fixture = Fixture::new(&COSY, Era::V6_15Sound.rules());
+    let cpu = fixture.cpu(1);
+    let inode = fixture.file(&cpu, F, 4, Layout::Contiguous);
+    fixture.start(&cpu, W0, F, 4, Align::Odd);
+    let world = &fixture.world;
+    world.pipe(&cpu, W0, &Pipe { pipe: PIPE }).expect("a pipe");
+    let splice = Vmsplice { pipe: PIPE, map: M, page: 0, pages: 1 };
+    assert_eq!(world.vmsplice(&cpu, W0, &splice), Ok(4096));
+    world.fork(&cpu, W0, &Fork { child: W1 }).expect("fork");
+    let page = fixture.frame(inode, 0);
+    let to = |worker, number| world.dup2(&cpu, worker, &Dupto { fd: FdNo(0), number });
+    // 3 is the file, 4 and 5 are the pipe: first it cannot be read any more, then it is gone.
+    assert_eq!(to(W0, 4), Ok(4));
+    assert_eq!(world.drain(&cpu, W0, &Drain { pipe: PIPE, pages: 1 }), Ok(0), "no end to read");
+    assert_eq!(world.vmsplice(&cpu, W0, &splice), Ok(4096), "the end to write is there");
+    assert_eq!(world.drain(&cpu, W1, &Drain { pipe: PIPE, pages: 1 }), Ok(4096), "a child's own");
+    assert_eq!(to(W0, 5), Ok(5));
+    assert_eq!(world.vmsplice(&cpu, W0, &splice), Err(Errno::EBADF.into()));
+    assert_eq!(world.observe(page).refcount, 2, "a mapping, and the child's pipe");
+    assert_eq!((to(W1, 4), to(W1, 5)), (Ok(4), Ok(5)));
+    assert_eq!(world.observe(page).refcount, 1, "nobody has it");
+    assert_eq!(to(W0, 5), Ok(5), "it is there already");
+    world.close(&cpu, W0, &Close { fd: FdNo(0) }).expect("close");
+    assert_eq!(to(W0, 7), Err(Errno::EBADF.into()));
+    fixture.leave(cpu);
 }
 
 #[test]

@@ -105,6 +105,7 @@ impl Draw {
             Kind::Part => format!("{} {}", self.page(), self.pages()),
             Kind::Value if self.chance(3) => "1".to_owned(),
             Kind::Value => (self.0.next_u64() >> self.below(64)).to_string(),
+            Kind::FdNumber => self.below(FD_NUMBERS.into()).to_string(),
             Kind::Ticks => self.below(1 << 32).to_string(),
             Kind::MountPoint => "/mnt/dax".to_owned(),
             // The first goes without saying, and has no word for it where a keyword stands.

@@ -70,9 +70,11 @@ impl World {
         Ok(match called.row.returns {
             Returns::Zero => py.None().into_bound(py),
             Returns::Word => returned.cast_unsigned().into_pyobject(py)?.into_any(),
-            Returns::Bytes | Returns::Pages | Returns::Pinned | Returns::Folios => {
-                returned.into_pyobject(py)?.into_any()
-            }
+            Returns::Bytes
+            | Returns::Pages
+            | Returns::Pinned
+            | Returns::Folios
+            | Returns::FdNumber => returned.into_pyobject(py)?.into_any(),
         })
     }
 }
@@ -173,6 +175,7 @@ methods! {
     kill: Kill "($self, worker)";
 
     open: Open "($self, worker, fd, file, mode='rw')" with target = file;
+    dup2: Dupto "($self, worker, fd, number)";
     unlink: Unlink "($self, worker, file)";
     fsync: Fsync "($self, worker, file)";
     ftruncate: Ftruncate "($self, worker, file, pages)";

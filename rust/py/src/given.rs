@@ -127,6 +127,7 @@ numbers! {
     |n| MapNo(n as u8) => MapNo,
     |n| PipeNo(n as u8) => PipeNo,
     |n| PinNo(n as u16) => PinNo,
+    |n| n as u8 => u8,
     |n| n as u32 => u32,
     |n| n => u64,
 }

@@ -19,7 +19,7 @@ use crate::vm::word::PtLocked;
 use crate::vm::{Leaf, MappingId, Pmd, Pte, Vm, Vpn};
 
 /// VMAs one process can have (`max_map_count`).
-pub(super) const VMAS: usize = 72;
+pub(crate) const VMAS: usize = 72;
 
 /// Groups of PMDs that are flushed apart, so that one flush does not hide that another is missing.
 pub(super) const TLB_GROUPS: usize = 8;

@@ -51,7 +51,7 @@ pub use entry::{Leaf, Pmd, Pte, Vpn};
 pub use fault::{Fault, FaultHandler, Insert, VmFault};
 pub use file_range::FileRange;
 pub use gup::{GupError, GupKind, GupRange, GupRequest};
-pub(crate) use mm::FileUse;
+pub(crate) use mm::{FileUse, VMAS};
 pub use mm::{Mm, MmId, Vma};
 pub use rmap::{AddressSpace, MappingId};
 pub use tlb::{CpuAccess, Died};

@@ -6,15 +6,16 @@
 use prim::{AtomicU32, Cpu, Guarded, LockClass, plain, zeroed};
 use program::Errno;
 use program::op::{
-    Close, FdNo, FileIdx, FileRef, FileState, Fsync, Ftruncate, Layout, Open, OpenMode, PageRange,
-    Pread, Punch, Pwrite, Target, Unlink, WorkerId, Zerorange,
+    Close, Dupto, FdNo, FileIdx, FileRef, FileState, Fsync, Ftruncate, Layout, Open, OpenMode,
+    PageRange, Pread, Punch, Pwrite, Target, Unlink, WorkerId, Zerorange,
 };
 
 use crate::dax::{Birth, InodeId};
 use crate::lock_order;
 use crate::page::Stamp;
 use crate::vm::FileUse;
-use crate::world::process::{Descriptor, Handles};
+use crate::world::fds::{Fds, Open as OpenFd};
+use crate::world::task_work::TaskWork;
 use crate::world::{PAGE_SIZE, Return, World};
 
 /// Names the directory holds.
@@ -39,6 +40,13 @@ zeroed! {
         users: AtomicU32,
         inode: AtomicU32,
         writable: AtomicU32,
+    }
+}
+
+impl OpenFile {
+    /// A user less; whether it was the last.
+    pub(super) fn put_and_test(&self) -> bool {
+        self.users.dec_and_test()
     }
 }
 
@@ -105,16 +113,14 @@ impl World {
             return Err(Errno::EMFILE.into());
         }
         let new = match target {
-            Target::SlowBlock => Descriptor::SLOW_BLOCK,
-            Target::File(name) => Descriptor::open(self.open_inode(cpu, name, mode)?),
+            Target::SlowBlock => OpenFd::SlowBlock,
+            Target::File(name) => OpenFd::File(self.open_inode(cpu, name, mode)?),
         };
-        let old = {
-            let mut handles = proc.handles.lock(cpu);
-            core::mem::replace(&mut handles.fds[fd.index()], new)
-        };
+        let opened = { proc.handles.lock(cpu).fds.open(fd, new) };
         // As dup2 does, an open descriptor of that number is closed.
-        self.close_descriptor(cpu, old);
-        Ok(0)
+        let unused = opened.unwrap_or(Some(new));
+        self.filp_close(cpu, unused);
+        Ok(opened.map(|_| 0)?)
     }
 
     /// `close`.
@@ -122,16 +128,20 @@ impl World {
     /// # Errors
     /// `EBADF`.
     pub fn close(&self, cpu: &Cpu<'_>, worker: WorkerId, op: &Close) -> Return {
-        let old = {
-            let mut handles = self.proc(worker)?.handles.lock(cpu);
-            let slot = handles.fds.get_mut(op.fd.index()).ok_or(Errno::EBADF)?;
-            core::mem::replace(slot, Descriptor::CLOSED)
-        };
-        if old == Descriptor::CLOSED {
-            return Err(Errno::EBADF.into());
-        }
-        self.close_descriptor(cpu, old);
+        let old = { self.proc(worker)?.handles.lock(cpu).fds.close(op.fd) };
+        self.filp_close(cpu, Some(old.ok_or(Errno::EBADF)?));
         Ok(0)
+    }
+
+    /// `dup2` to a number of the kernel's, and `close` of the old one. Returns the number.
+    ///
+    /// # Errors
+    /// `EBADF`.
+    pub fn dup2(&self, cpu: &Cpu<'_>, worker: WorkerId, op: &Dupto) -> Return {
+        let Dupto { fd, number } = *op;
+        let displaced = { self.proc(worker)?.handles.lock(cpu).fds.renumber(fd, number)? };
+        self.filp_close(cpu, displaced);
+        Ok(number.into())
     }
 
     /// `unlink`.
@@ -308,22 +318,29 @@ impl World {
             FileRef::File(name) => self.open_inode(cpu, name, OpenMode::ReadWrite),
             FileRef::Fd(fd) => {
                 let handles = self.proc(worker)?.handles.lock(cpu);
-                let slot = handles.fds.get(fd.index()).ok_or(Errno::EBADF)?;
-                let open = slot.as_open().ok_or(Errno::EBADF)?;
-                self.open_files[open].users.inc();
-                Ok(open)
+                match handles.fds.file(fd) {
+                    Some(OpenFd::File(open)) => {
+                        self.open_files[open].users.inc();
+                        Ok(open)
+                    }
+                    Some(OpenFd::SlowBlock | OpenFd::Pipe(..)) | None => Err(Errno::EBADF),
+                }
             }
         }
     }
 
-    /// `fput`.
+    /// `fput` at the end of a call: if it is the last, what was queued would be next.
     pub(super) fn put_file(&self, cpu: &Cpu<'_>, open: u32) {
-        let file = &self.open_files[open];
-        if file.users.dec_and_test() {
-            let inode = InodeId(file.inode.read());
-            self.open_files.free(cpu, open);
-            self.dax.iput(cpu, inode);
+        if self.open_files[open].put_and_test() {
+            self.file_release(cpu, open);
         }
+    }
+
+    /// An open file without users ends, and its inode has one less.
+    pub(super) fn file_release(&self, cpu: &Cpu<'_>, open: u32) {
+        let inode = InodeId(self.open_files[open].inode.read());
+        self.open_files.free(cpu, open);
+        self.dax.iput(cpu, inode);
     }
 
     /// The inode behind an open file.
@@ -337,10 +354,10 @@ impl World {
     }
 
     /// A VMA was split or went.
-    pub(super) fn file_event(&self, cpu: &Cpu<'_>, event: FileUse) {
+    pub(super) fn file_event(&self, event: FileUse, work: &mut TaskWork) {
         match event {
             FileUse::Get(open) => self.open_files[open].users.inc(),
-            FileUse::Put(open) => self.put_file(cpu, open),
+            FileUse::Put(open) => self.fput(OpenFd::File(open), work),
         }
     }
 
@@ -352,27 +369,23 @@ impl World {
         fd: FdNo,
     ) -> Result<bool, Errno> {
         let handles = self.proc(worker)?.handles.lock(cpu);
-        Ok(handles.fds.get(fd.index()).copied() == Some(Descriptor::SLOW_BLOCK))
+        Ok(handles.fds.file(fd) == Some(OpenFd::SlowBlock))
     }
 
-    pub(super) fn close_descriptor(&self, cpu: &Cpu<'_>, descriptor: Descriptor) {
-        if let Some(open) = descriptor.as_open() {
-            self.put_file(cpu, open);
-        }
+    /// `filp_close`, and the return of the call that closes it.
+    fn filp_close(&self, cpu: &Cpu<'_>, open: Option<OpenFd>) {
+        let mut work = TaskWork::none();
+        open.into_iter().for_each(|open| self.fput(open, &mut work));
+        self.task_work_run(cpu, &work);
     }
 
-    /// The child of a fork holds everything its parent does.
-    pub(super) fn share_handles(&self, cpu: &Cpu<'_>, handles: &Handles) {
-        handles
-            .fds
-            .iter()
-            .filter_map(|fd| fd.as_open())
-            .for_each(|open| self.open_files[open].users.inc());
-        handles
-            .pipes
-            .iter()
-            .filter_map(|pipe| pipe.checked_sub(1))
-            .for_each(|pipe| self.get_pipe(cpu, pipe));
+    /// The child of a fork has open what its parent has.
+    pub(super) fn share_fds(&self, fds: &Fds) {
+        fds.all().for_each(|open| match open {
+            OpenFd::File(open) => self.open_files[open].users.inc(),
+            OpenFd::Pipe(pipe, end) => self.get_pipe(pipe, end),
+            OpenFd::SlowBlock => {}
+        });
     }
 
     fn open_inode(&self, cpu: &Cpu<'_>, name: FileIdx, mode: OpenMode) -> Result<u32, Errno> {

@@ -13,6 +13,7 @@ use program::op::{PipeNo, WorkerId};
 
 use crate::page::{Hold, Pfn};
 use crate::world::World;
+use crate::world::fds::{End, Open};
 use crate::world::party::Party;
 use crate::world::process::REGISTERED;
 
@@ -155,12 +156,24 @@ impl World {
         PinNumbers { held: held.collect(), next: pins.next }
     }
 
-    /// The pipe that a worker has under a number, and how many processes have it.
+    /// The pipe that a worker reads from under a number.
     #[must_use]
-    pub fn pipe_of(&self, cpu: &Cpu<'_>, worker: WorkerId, number: PipeNo) -> Option<(u32, u32)> {
-        let word = *self.proc(worker).ok()?.handles.lock(cpu).pipes.get(number.index())?;
-        let pipe = word.checked_sub(1)?;
-        Some((pipe, self.pipes[pipe].users()))
+    pub fn pipe_of(&self, cpu: &Cpu<'_>, worker: WorkerId, number: PipeNo) -> Option<u32> {
+        self.proc(worker).ok()?.handles.lock(cpu).fds.pipe(number, End::Read)
+    }
+
+    /// Whether a worker that runs has a descriptor of a pipe.
+    #[must_use]
+    pub fn has_pipe(&self, cpu: &Cpu<'_>, worker: WorkerId, pipe: u32) -> bool {
+        let Ok(proc) = self.proc(worker) else { return false };
+        let handles = proc.handles.lock(cpu);
+        handles.fds.all().any(|open| matches!(open, Open::Pipe(theirs, _) if theirs == pipe))
+    }
+
+    /// Whether more than one process has a pipe, or a call uses it.
+    #[must_use]
+    pub fn pipe_is_shared(&self, pipe: u32) -> bool {
+        self.pipes[pipe].is_shared()
     }
 }
 

@@ -7,12 +7,10 @@ use program::op::{
 };
 use program::{Died, Errno};
 
-use crate::vm::{self, CpuAccess, FileUse, MmId, Vma, Vpn};
+use crate::vm::{self, CpuAccess, MmId, Vma, Vpn};
 use crate::world::process::{MapSlot, Proc};
+use crate::world::task_work::TaskWork;
 use crate::world::{Failure, Return, World};
-
-/// Files a single unmap can drop and have put after `mmap_lock` is released.
-const DROPPED: usize = 80;
 
 impl World {
     /// `mmap`, shared.
@@ -92,10 +90,10 @@ impl World {
             slot.closing = range.is_none().into();
             (range.is_none(), Vpn(slot.start + page), pages)
         };
-        let mut dropped = Dropped::default();
+        let mut work = TaskWork::none();
         let vm = &self.dax.vm;
         let unmapped =
-            vm.munmap(cpu, mm, start, pages, &mut |event| dropped.note(self, cpu, event));
+            vm.munmap(cpu, mm, start, pages, &mut |event| self.file_event(event, &mut work));
         if whole {
             let mut handles = proc.handles.lock(cpu);
             match unmapped {
@@ -104,15 +102,13 @@ impl World {
             }
         }
         // Last, because it may sleep in an eviction: nothing is mapped there any more.
-        dropped.put(self, cpu);
+        self.task_work_run(cpu, &work);
         Ok(unmapped.map(|()| 0)?)
     }
 
-    /// The mm is gone: everything in it is unmapped and put.
-    pub(super) fn drop_mm(&self, cpu: &Cpu<'_>, mm: MmId) {
-        let mut dropped = Dropped::default();
-        self.dax.vm.exit_mmap(cpu, mm, &mut |event| dropped.note(self, cpu, event));
-        dropped.put(self, cpu);
+    /// `exit_mm` of the last user: everything in it is unmapped and put.
+    pub(super) fn exit_mm(&self, cpu: &Cpu<'_>, mm: MmId, work: &mut TaskWork) {
+        self.dax.vm.exit_mmap(cpu, mm, &mut |event| self.file_event(event, work));
     }
 
     /// Touches pages one after the other; a write stores the number of the file's page.
@@ -222,35 +218,5 @@ impl World {
             vm::Died::Sigsegv => Failure::Died(Died::Sigsegv),
             vm::Died::Oom => Failure::Errno(Errno::ENOMEM),
         })
-    }
-}
-
-/// Open files an unmap dropped, put once `mmap_lock` is released.
-#[derive(Debug)]
-struct Dropped {
-    files: [u32; DROPPED],
-    count: usize,
-}
-
-impl Default for Dropped {
-    fn default() -> Self {
-        Self { files: [0; DROPPED], count: 0 }
-    }
-}
-
-impl Dropped {
-    fn note(&mut self, world: &World, cpu: &Cpu<'_>, event: FileUse) {
-        match event {
-            // At most one per VMA, and DROPPED is more than a process can have.
-            FileUse::Put(open) => {
-                self.files[self.count] = open;
-                self.count += 1;
-            }
-            FileUse::Get(_) => world.file_event(cpu, event),
-        }
-    }
-
-    fn put(&self, world: &World, cpu: &Cpu<'_>) {
-        self.files[..self.count].iter().for_each(|open| world.put_file(cpu, *open));
     }
 }

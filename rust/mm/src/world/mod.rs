@@ -9,7 +9,9 @@
 //! | file | holds |
 //! |---|---|
 //! | `process` | processes, workers, fork, exit |
+//! | `fds` | the table of file descriptors of a process |
 //! | `files` | open files and the directory; calls on files |
+//! | `task_work` | what the last use of a file or pipe leaves to the return of the call |
 //! | `memory` | mmap, munmap, touching memory |
 //! | `pins`, `pipes`, `direct_io` | references that outlive a call: pins, pipes, I/O in flight |
 //! | `checked` | the same accesses by users who know what a page may hold |
@@ -25,6 +27,7 @@ mod checked;
 mod direct_io;
 mod driver;
 mod execute;
+mod fds;
 mod files;
 mod holders;
 mod memory;
@@ -35,6 +38,7 @@ mod party;
 mod pins;
 mod pipes;
 mod process;
+mod task_work;
 
 use alloc::boxed::Box;
 

@@ -1,7 +1,7 @@
 //! Pipes: references that outlive the process that took them (`fs/splice.c`).
 //!
 //! A pipe is inherited by fork and keeps its pages when the process that spliced them is dead. A
-//! buffer holds one page.
+//! buffer holds one page. Its two ends are descriptors like others (`fds`); the last to be closed drops what is in it.
 
 use prim::{AtomicU32, Cpu, Guarded, LockClass, SpinLock, plain, zeroed};
 use program::Errno;
@@ -10,6 +10,7 @@ use program::op::{self, Access, Drain, PipeNo, Tee, Vmsplice, WorkerId};
 use crate::lock_order;
 use crate::page::Hold;
 use crate::vm::{GupKind, GupRange};
+use crate::world::fds::{End, Open};
 use crate::world::{PAGE_SIZE, Return, World};
 
 /// Buffers a pipe holds.
@@ -32,15 +33,31 @@ zeroed! {
     /// A pipe.
     #[derive(Debug)]
     pub(crate) struct Pipe {
-        users: AtomicU32,
+        /// Descriptors of its end to read from and calls that do, and so for the end to write to.
+        readers: AtomicU32,
+        writers: AtomicU32,
+        /// Its ends that are open (`pipe->files`).
+        files: AtomicU32,
         pub(super) ring: SpinLock<Ring>,
     }
 }
 
 impl Pipe {
-    /// Processes that have it, and calls that use it.
-    pub(super) fn users(&self) -> u32 {
-        self.users.read()
+    fn users(&self, end: End) -> &AtomicU32 {
+        match end {
+            End::Read => &self.readers,
+            End::Write => &self.writers,
+        }
+    }
+
+    /// A user of an end less; whether it was the last.
+    pub(super) fn put_and_test(&self, end: End) -> bool {
+        self.users(end).dec_and_test()
+    }
+
+    /// Whether more than one process has it, or a call uses it.
+    pub(super) fn is_shared(&self) -> bool {
+        [End::Read, End::Write].into_iter().any(|end| self.users(end).read() > 1)
     }
 }
 
@@ -56,15 +73,16 @@ impl World {
             return Err(Errno::EMFILE.into());
         }
         let pipe = self.pipes.alloc(cpu).map_err(|_| Errno::EMFILE)?;
-        self.pipes[pipe].users.set(1);
-        self.pipes[pipe].ring.lock(cpu).len = 0;
-        let mut handles = proc.handles.lock(cpu);
-        if handles.pipes[number.index()] != 0 {
-            drop(handles);
+        let Pipe { readers, writers, files, ring } = &self.pipes[pipe];
+        readers.set(1);
+        writers.set(1);
+        files.set(2);
+        ring.lock(cpu).len = 0;
+        let opened = { proc.handles.lock(cpu).fds.open_pipe(number, pipe) };
+        if let Err(errno) = opened {
             self.pipes.free(cpu, pipe);
-            return Err(Errno::EBUSY.into());
+            return Err(errno.into());
         }
-        handles.pipes[number.index()] = pipe + 1;
         Ok(0)
     }
 
@@ -74,7 +92,7 @@ impl World {
     /// `EBADF` for no such pipe, `EAGAIN` when it is full, `EFAULT` and `ENOMEM` from GUP.
     pub fn vmsplice(&self, cpu: &Cpu<'_>, worker: WorkerId, op: &Vmsplice) -> Return {
         let Vmsplice { pipe, map, page, pages } = *op;
-        let pipe = self.use_pipe(cpu, worker, pipe)?;
+        let pipe = self.use_pipe(cpu, worker, pipe, End::Write)?;
         let mut taken = 0;
         let mut failed = None;
         // A buffer holds one page.
@@ -93,7 +111,7 @@ impl World {
                 break;
             }
         }
-        self.put_pipe(cpu, pipe);
+        self.put_pipe(cpu, pipe, End::Write);
         match failed {
             Some(errno) if taken == 0 => Err(errno.into()),
             _ => Ok(taken * PAGE_SIZE),
@@ -106,17 +124,17 @@ impl World {
     /// `EBADF`, `EINVAL` for a pipe into itself.
     pub fn tee(&self, cpu: &Cpu<'_>, worker: WorkerId, op: &Tee) -> Return {
         let Tee { from, to, pages } = *op;
-        let from = self.use_pipe(cpu, worker, from)?;
-        let to = match self.use_pipe(cpu, worker, to) {
+        let from = self.use_pipe(cpu, worker, from, End::Read)?;
+        let to = match self.use_pipe(cpu, worker, to, End::Write) {
             Ok(to) => to,
             Err(errno) => {
-                self.put_pipe(cpu, from);
+                self.put_pipe(cpu, from, End::Read);
                 return Err(errno.into());
             }
         };
         if from == to {
-            self.put_pipe(cpu, to);
-            self.put_pipe(cpu, from);
+            self.put_pipe(cpu, to, End::Write);
+            self.put_pipe(cpu, from, End::Read);
             return Err(Errno::EINVAL.into());
         }
         let mut copied = 0;
@@ -134,8 +152,8 @@ impl World {
             }
             copied += 1;
         }
-        self.put_pipe(cpu, to);
-        self.put_pipe(cpu, from);
+        self.put_pipe(cpu, to, End::Write);
+        self.put_pipe(cpu, from, End::Read);
         Ok(copied * PAGE_SIZE)
     }
 
@@ -147,15 +165,32 @@ impl World {
     pub fn drain(&self, cpu: &Cpu<'_>, worker: WorkerId, op: &Drain) -> Return {
         let Drain { pipe, pages } = *op;
         self.proc(worker)?;
-        let Ok(pipe) = self.use_pipe(cpu, worker, pipe) else { return Ok(0) };
+        let Ok(pipe) = self.use_pipe(cpu, worker, pipe, End::Read) else { return Ok(0) };
         let mut drained = 0;
         while drained < i64::from(pages) {
             let Some(range) = self.pop_buffer(cpu, pipe) else { break };
             self.dax.vm.gup_put(cpu, &range);
             drained += 1;
         }
-        self.put_pipe(cpu, pipe);
+        self.put_pipe(cpu, pipe, End::Read);
         Ok(drained * PAGE_SIZE)
+    }
+
+    /// Drops what is in the pipes of a worker's process, whatever names there are for them.
+    pub fn empty_pipes(&self, cpu: &Cpu<'_>, worker: WorkerId) {
+        let Ok(proc) = self.proc(worker) else { return };
+        let fds = { proc.handles.lock(cpu).fds };
+        for open in fds.all() {
+            if let Open::Pipe(pipe, _) = open {
+                self.empty_pipe(cpu, pipe);
+            }
+        }
+    }
+
+    fn empty_pipe(&self, cpu: &Cpu<'_>, pipe: u32) {
+        while let Some(range) = self.pop_buffer(cpu, pipe) {
+            self.dax.vm.gup_put(cpu, &range);
+        }
     }
 
     fn push_buffer(&self, cpu: &Cpu<'_>, pipe: u32, range: GupRange) -> bool {
@@ -180,25 +215,35 @@ impl World {
         Some(oldest)
     }
 
-    /// The pipe behind a number, with a use of it to give back.
-    fn use_pipe(&self, cpu: &Cpu<'_>, worker: WorkerId, number: PipeNo) -> Result<u32, Errno> {
+    /// The pipe behind a name, with a use of one end to give back.
+    fn use_pipe(
+        &self,
+        cpu: &Cpu<'_>,
+        worker: WorkerId,
+        name: PipeNo,
+        end: End,
+    ) -> Result<u32, Errno> {
         let handles = self.proc(worker)?.handles.lock(cpu);
-        let word = handles.pipes.get(number.index()).copied().unwrap_or(0);
-        let pipe = word.checked_sub(1).ok_or(Errno::EBADF)?;
-        self.get_pipe(cpu, pipe);
+        let pipe = handles.fds.pipe(name, end).ok_or(Errno::EBADF)?;
+        self.get_pipe(pipe, end);
         Ok(pipe)
     }
 
-    pub(super) fn get_pipe(&self, _cpu: &Cpu<'_>, pipe: u32) {
-        self.pipes[pipe].users.inc();
+    pub(super) fn get_pipe(&self, pipe: u32, end: End) {
+        self.pipes[pipe].users(end).inc();
     }
 
-    /// The last user of a pipe drops what is in it.
-    pub(super) fn put_pipe(&self, cpu: &Cpu<'_>, pipe: u32) {
-        if self.pipes[pipe].users.dec_and_test() {
-            while let Some(range) = self.pop_buffer(cpu, pipe) {
-                self.dax.vm.gup_put(cpu, &range);
-            }
+    /// `fput` at the end of a call.
+    fn put_pipe(&self, cpu: &Cpu<'_>, pipe: u32, end: End) {
+        if self.pipes[pipe].put_and_test(end) {
+            self.pipe_release(cpu, pipe);
+        }
+    }
+
+    /// `pipe_release`: an end is closed. With the last one goes the pipe, and what is in it.
+    pub(super) fn pipe_release(&self, cpu: &Cpu<'_>, pipe: u32) {
+        if self.pipes[pipe].files.dec_and_test() {
+            self.empty_pipe(cpu, pipe);
             self.pipes.free(cpu, pipe);
         }
     }

@@ -1,7 +1,8 @@
 //! Processes and the workers that run in them (`kernel/fork.c`, `kernel/exit.c`).
 //!
 //! A process owns an mm and a table of handles; a worker owns its pins. A process dies with its last
-//! worker, in the kernel's order: memory first, then files, then what they held.
+//! worker, in the kernel's order: memory first (`exit_mm`), then every descriptor (`exit_files`), then what that was
+//! the last use of (`task_work`), as after a close.
 
 use prim::{AtomicU32, Cpu, Guarded, LockClass, SpinLock, plain, zeroed};
 use program::Errno;
@@ -9,6 +10,8 @@ use program::op::{Fork, HANDLES_MAX, WorkerId};
 
 use crate::lock_order;
 use crate::vm::{GupRange, MmId};
+use crate::world::fds::Fds;
+use crate::world::task_work::TaskWork;
 use crate::world::{Return, World};
 
 /// Handles of one kind a process has.
@@ -42,35 +45,11 @@ impl MapSlot {
 }
 
 plain! {
-    /// A file descriptor: an open file + 1, or one of the two below.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    pub(crate) struct Descriptor {
-        word: u32,
-    }
-}
-
-impl Descriptor {
-    pub(super) const CLOSED: Self = Self { word: 0 };
-    /// The slow block device: nothing behind it needs a lifetime.
-    pub(super) const SLOW_BLOCK: Self = Self { word: u32::MAX };
-
-    pub(super) fn open(file: u32) -> Self {
-        Self { word: file + 1 }
-    }
-
-    pub(super) fn as_open(self) -> Option<u32> {
-        if self == Self::SLOW_BLOCK { None } else { self.word.checked_sub(1) }
-    }
-}
-
-plain! {
     /// What a process holds by number.
     #[derive(Clone, Copy, Debug)]
     pub struct Handles {
-        pub(super) fds: [Descriptor; HANDLES],
+        pub(super) fds: Fds,
         pub(super) maps: [MapSlot; HANDLES],
-        /// Pipe + 1.
-        pub(super) pipes: [u32; HANDLES],
     }
 }
 
@@ -79,11 +58,7 @@ impl Guarded for Handles {
 }
 
 impl Handles {
-    const NONE: Self = Self {
-        fds: [Descriptor::CLOSED; HANDLES],
-        maps: [MapSlot::UNUSED; HANDLES],
-        pipes: [0; HANDLES],
-    };
+    const NONE: Self = Self { fds: Fds::NONE, maps: [MapSlot::UNUSED; HANDLES] };
 
     /// What a child inherits: not what other threads of the parent are in the middle of.
     fn of_child(mut self) -> Self {
@@ -214,22 +189,26 @@ impl World {
         let handles = {
             // Shared under the lock, or another thread could close the last use of one meanwhile.
             let handles = from.handles.lock(cpu);
-            self.share_handles(cpu, &handles);
+            self.share_fds(&handles.fds);
             *handles
         };
         *to.handles.lock(cpu) = handles.of_child();
         let (source, target) = (MmId(from.mm.read()), MmId(to.mm.read()));
-        let copied =
-            self.dax.vm.fork_mm(cpu, source, target, &mut |event| self.file_event(cpu, event));
+        let mut work = TaskWork::none();
+        let copied = self
+            .dax
+            .vm
+            .fork_mm(cpu, source, target, &mut |event| self.file_event(event, &mut work));
         if let Err(errno) = copied {
-            self.close_handles(cpu, to);
+            self.exit_files(cpu, to, &mut work);
+            self.task_work_run(cpu, &work);
             self.procs.free(cpu, proc.0);
             return Err(errno.into());
         }
         self.start(cpu, child, proc)
     }
 
-    /// `exit`, and what SIGKILL leads to: pins, then memory, then files and pipes.
+    /// `exit`, and what SIGKILL leads to: pins, then memory, then descriptors, then what those were the last use of.
     ///
     /// # Errors
     /// `ESRCH` when the worker does not run.
@@ -271,8 +250,10 @@ impl World {
     pub(super) fn leave(&self, cpu: &Cpu<'_>, id: ProcId) {
         let proc = &self.procs[id.0];
         if proc.workers.dec_and_test() {
-            self.drop_mm(cpu, MmId(proc.mm.read()));
-            self.close_handles(cpu, proc);
+            let mut work = TaskWork::none();
+            self.exit_mm(cpu, MmId(proc.mm.read()), &mut work);
+            self.exit_files(cpu, proc, &mut work);
+            self.task_work_run(cpu, &work);
             self.procs.free(cpu, id.0);
         }
     }
@@ -316,16 +297,10 @@ impl World {
         Ok(0)
     }
 
-    /// Closes everything by number; what was the last use of a thing ends it here, and may sleep.
-    fn close_handles(&self, cpu: &Cpu<'_>, proc: &Proc) {
+    /// `exit_files`: closes every descriptor, lowest number first.
+    fn exit_files(&self, cpu: &Cpu<'_>, proc: &Proc, work: &mut TaskWork) {
         // Nobody else uses the numbers of a process without workers: one step takes them all.
-        let Handles { fds, pipes, .. } =
-            core::mem::replace(&mut *proc.handles.lock(cpu), Handles::NONE);
-        for (fd, pipe) in fds.into_iter().zip(pipes) {
-            self.close_descriptor(cpu, fd);
-            if let Some(pipe) = pipe.checked_sub(1) {
-                self.put_pipe(cpu, pipe);
-            }
-        }
+        let Handles { fds, .. } = core::mem::replace(&mut *proc.handles.lock(cpu), Handles::NONE);
+        fds.all().for_each(|open| self.fput(open, work));
     }
 }

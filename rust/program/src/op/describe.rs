@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::errno::{Died, Errno};
-use crate::op::{HANDLES_MAX, OPERATIONS, Op, PAGE_MAX, WORKERS_MAX};
+use crate::op::{FD_NUMBERS, HANDLES_MAX, OPERATIONS, Op, PAGE_MAX, WORKERS_MAX};
 use crate::parse::words::{Complaint, Reading};
 
 /// What a row's `-> Returns` is in words, for what is written when something is built.
@@ -27,6 +27,9 @@ macro_rules! meaning_of_return {
     };
     (Folios) => {
         "how many folios were made"
+    };
+    (FdNumber) => {
+        "the number"
     };
 }
 
@@ -101,6 +104,8 @@ pub enum Returns {
     Word,
     /// How many folios were made.
     Folios,
+    /// The kernel's number of a descriptor.
+    FdNumber,
 }
 
 /// One argument.
@@ -143,6 +148,8 @@ pub enum Kind {
     Pages,
     /// A size in pages.
     Size,
+    /// A descriptor's number in the kernel.
+    FdNumber,
     /// A page and how many from there on.
     Part,
     /// A data word, decimal or 0x hexadecimal.
@@ -236,6 +243,7 @@ impl Kind {
             Kind::Page => ("page", "a page, counted from the start of the mapping, file or device"),
             Kind::Pages => ("pages", "how many pages, from the page named before on"),
             Kind::Size => ("size", "a size in pages"),
+            Kind::FdNumber => ("fd_number", "the number that the kernel has for a descriptor"),
             Kind::Part => ("part", "a page and how many from there on; without it, all of it"),
             Kind::Value => ("value", "a data word of 64 bits, decimal or 0x hexadecimal"),
             Kind::Ticks => {
@@ -278,6 +286,7 @@ impl Kind {
             Kind::Page => Some((0, PAGE_MAX as u64 - 1)),
             Kind::Pages => Some((1, PAGE_MAX as u64)),
             Kind::Size => Some((0, PAGE_MAX as u64)),
+            Kind::FdNumber => Some((0, FD_NUMBERS as u64 - 1)),
             Kind::Value => Some((0, u64::MAX)),
             Kind::Ticks => Some((0, u32::MAX as u64)),
             _ => None,
@@ -305,6 +314,7 @@ impl Returns {
             Returns::Pinned => meaning_of_return!(Pinned),
             Returns::Word => meaning_of_return!(Word),
             Returns::Folios => meaning_of_return!(Folios),
+            Returns::FdNumber => meaning_of_return!(FdNumber),
         }
     }
 }

@@ -117,5 +117,7 @@ pub const SLOW_BLOCK: &str = "/dev/nullb0";
 pub const WORKERS_MAX: u8 = 64;
 /// Descriptors, mappings and pipes are numbered below this.
 pub const HANDLES_MAX: u8 = 64;
+/// The kernel numbers the descriptors of a process below this.
+pub const FD_NUMBERS: u16 = 256;
 /// Page numbers and counts stay at or below this.
 pub const PAGE_MAX: u32 = 1 << 28;

@@ -55,6 +55,13 @@ macro_rules! operations {
             worker("close") close: Close(Close {
                 fd: FdNo = Ends("FD"),
             }) -> Zero [EBADF];
+            /// Gives a descriptor another number in the kernel (`dup2`, and `close` of the old one), closing what is there;
+            /// the lowest free one from 3 on is what it was opened at, and so are the two ends of a pipe. An exit closes
+            /// descriptors in the order of these numbers.
+            worker("dupto" as "dup2") dup2: Dupto(Dupto {
+                fd: FdNo = Uses("FD"),
+                number: u8 = FdNumber("NUMBER"),
+            }) -> FdNumber [EBADF];
             /// Takes a file's name away.
             worker("unlink") unlink: Unlink(Unlink {
                 file: FileIdx = Named("FILE"),

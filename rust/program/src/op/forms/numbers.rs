@@ -2,7 +2,7 @@
 
 use super::{At, Form, Names, Number, Text, Use, said, some};
 use crate::op::describe::Kind;
-use crate::op::{PAGE_MAX, PageRange};
+use crate::op::{FD_NUMBERS, PAGE_MAX, PageRange};
 use crate::parse::words::{Complaint, Reading, Word};
 
 forms! {
@@ -14,6 +14,8 @@ forms! {
     PagesOrOne,
     /// The size of a file.
     Size,
+    /// A descriptor's number in the kernel.
+    FdNumber,
     /// Some pages of what is named; none for all of them.
     Part,
     /// A data word.
@@ -91,6 +93,19 @@ impl Form<u32> for Size {
 
     fn numbers(&self, value: &mut u32, visit: &mut dyn FnMut(Number<'_>)) {
         visit(Number::Page(value));
+    }
+}
+
+impl Form<u8> for FdNumber {
+    const KIND: Kind = Kind::FdNumber;
+
+    fn read(&self, at: At, from: &mut Reading<'_, '_>) -> Result<u8, Complaint> {
+        let number = from.words.take(at.usage)?.number(at.usage, 0, u32::from(FD_NUMBERS) - 1)?;
+        Ok(u8::try_from(number).unwrap_or(u8::MAX))
+    }
+
+    fn text(&self, _: At, value: &u8, _: Names<'_>) -> Text {
+        said(value)
     }
 }
 

@@ -1,0 +1,64 @@
+//! What a task has still to do when its call is over (`kernel/task_work.c`, `fs/file_table.c`; K§15 exit).
+//!
+//! The last `fput` of a file does not end it where it stands, among other descriptors or under `mmap_lock`: it is
+//! queued, and runs at the return of the call, or at the end of an exit. Then it may sleep, in the eviction of a file
+//! without a name, for pages that a pipe further on in the same queue holds; so the order decides whether a task
+//! waits for itself.
+
+use prim::Cpu;
+
+use crate::vm::VMAS;
+use crate::world::World;
+use crate::world::fds::{Open, Slot};
+use crate::world::process::HANDLES;
+
+/// The most that one call can end: the files of all mappings, and all descriptors, of which a pipe has two.
+const QUEUED: usize = VMAS + 3 * HANDLES;
+
+/// What was put for the last time, oldest first.
+pub(super) struct TaskWork {
+    queued: [Slot; QUEUED],
+    len: usize,
+}
+
+impl TaskWork {
+    pub(super) fn none() -> Self {
+        Self { queued: [Slot::CLOSED; QUEUED], len: 0 }
+    }
+
+    #[doc(alias = "task_work_add")]
+    fn add(&mut self, open: Open) {
+        self.queued[self.len] = Slot::of(open);
+        self.len += 1;
+    }
+}
+
+impl World {
+    /// `fput`: a use less. What was the last one's is queued.
+    pub(super) fn fput(&self, open: Open, work: &mut TaskWork) {
+        let last = match open {
+            Open::File(file) => self.open_files[file].put_and_test(),
+            Open::Pipe(pipe, end) => self.pipes[pipe].put_and_test(end),
+            Open::SlowBlock => false,
+        };
+        if last {
+            work.add(open);
+        }
+    }
+
+    /// `task_work_run`: newest first.
+    pub(super) fn task_work_run(&self, cpu: &Cpu<'_>, work: &TaskWork) {
+        let newest_first = work.queued[..work.len].iter().rev();
+        newest_first.filter_map(|slot| slot.open()).for_each(|open| self.last_fput(cpu, open));
+    }
+
+    /// `__fput`: what nobody uses any more ends. May sleep.
+    #[doc(alias = "__fput")]
+    pub(super) fn last_fput(&self, cpu: &Cpu<'_>, open: Open) {
+        match open {
+            Open::File(file) => self.file_release(cpu, file),
+            Open::Pipe(pipe, _) => self.pipe_release(cpu, pipe),
+            Open::SlowBlock => {}
+        }
+    }
+}
