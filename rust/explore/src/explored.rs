@@ -200,8 +200,10 @@ impl ExploredWorld {
         })
     }
 
-    /// Gives back what a worker holds on purpose. A process that leaves with a page of a nameless file in its
-    /// own pipe may wait for itself; that is the program's doing and would hide everything else.
+    /// Gives back what a worker holds on purpose, and keeps past the end of the program: its leaving is ours, not a
+    /// step of the program, and could wait for what somebody holds whose turn comes later. A process that leaves with a
+    /// page of a nameless file in its own pipe waits for itself where `exit-fput` says so (B57): that is found when the
+    /// program has it `exit`, and would hide everything else here.
     fn let_go(&self, cpu: &Cpu<'_>, worker: WorkerId) {
         let ok = |op: &Op| self.world.execute(cpu, worker, op).is_ok();
         while ok(&Op::Unpin(Unpin { pin: None })) {}

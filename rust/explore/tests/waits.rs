@@ -125,6 +125,55 @@ fn who_asks_with_pages_in_its_own_pipe_for_what_waits_for_them_is_to_blame_itsel
     }
 }
 
+/// A process that exits while its pipe holds a page of a file without a name; `{}` is what comes before that.
+fn leaving(opened: &str, before: &str) -> String {
+    format!("file f 1\n{opened}w0 vmsplice 0 0 0 1\n{before}w0 unlink f\nstart\nw0 exit\n")
+}
+
+#[test]
+fn a_task_waits_for_its_own_pipe_only_if_the_file_is_above_it_and_the_kernel_goes_newest_first() {
+    let kernel = ["exit-fput=newest-first"];
+    let maps = "w0 mmap 0 0 0 1 rw shared\n";
+    let above = format!("w0 pipe 0\nw0 open 0 f rw\n{maps}");
+    let below = format!("w0 open 0 f rw\nw0 pipe 0\n{maps}");
+    let moved = format!("{below}w0 dupto 0 9\n");
+    let back = format!("{above}w0 dupto 0 2\n");
+    let (fd_only, mapping_only) = ("w0 munmap 0\n", "w0 close 0\n");
+    let waits = [(&above, ""), (&above, fd_only), (&moved, ""), (&moved, fd_only)];
+    for (opened, before) in waits {
+        let text = leaving(opened, before);
+        let finding = judged(&text, &kernel).expect_err(&text);
+        assert_eq!((finding.sort, finding.invariant), (Sort::Deadlock, Invariant::I20), "{text}");
+        assert_eq!(finding.parties, ["w0", "w0"], "{text}");
+        assert_eq!(finding.blame, Blame::Rules, "nobody asked for that: {text}");
+        assert_eq!(judged(&text, &[]).map(|(waiting, _)| waiting), Ok(0), "{text}");
+    }
+    let leaves = [(&below, ""), (&below, fd_only), (&back, ""), (&above, mapping_only)];
+    for (opened, before) in leaves {
+        let text = leaving(opened, before);
+        assert_eq!(judged(&text, &kernel).map(|(waiting, _)| waiting), Ok(0), "{text}");
+    }
+}
+
+#[test]
+fn a_task_that_leaves_waits_for_a_pipe_that_somebody_else_has_and_that_is_no_ring() {
+    let opened = "w0 pipe 0\nw0 open 0 f rw\nw0 mmap 0 0 0 1 rw shared\n";
+    let forked = "w0 fork 1\nw1 close 0\nw1 munmap 0\n";
+    let text = leaving(opened, forked);
+    let (kernel, mended) = (&["exit-fput=newest-first"][..], &[][..]);
+    for rules in [kernel, mended] {
+        // The child keeps it past its end, which is what the program is for.
+        let (waiting, all) = judged(&text, rules).expect("no ring");
+        assert!(waiting == all && all > 0, "{waiting} of {all}");
+        let (waiting, _) = judged(&format!("{text}w1 drain 0 1\n"), rules).expect("no ring");
+        assert_eq!(waiting, 0);
+    }
+    // If the child leaves first, the pipe is the parent's own again.
+    let both = format!("{text}w1 exit\n");
+    assert_eq!(judged(&both, mended).map(|(waiting, _)| waiting), Ok(0));
+    assert_eq!(judged(&both, kernel).expect_err("a ring of one").parties, ["w0", "w0"]);
+}
+
 #[test]
 fn the_rules_are_to_blame_for_a_ring_that_others_would_not_close() {
     let text = "file f 1\nw0 mmap 0 f 0 1 rw shared\nw0 w 0 0 | w0 pin 0 0\nstart\n\

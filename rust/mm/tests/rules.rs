@@ -20,7 +20,8 @@ use pgmap_mm::world::Return;
 use prim::poison::{Poison, Stopped};
 use prim::{Cpu, Lease, TaskId, catch_abandon};
 use program::op::{
-    Align, Close, FdNo, FileRef, Layout, Load, Munmap, Pread, Pwrite, Unlink, Unpin,
+    Align, Close, Dupto, FdNo, FileRef, Layout, Load, Munmap, Pipe, PipeNo, Pread, Pwrite, Unlink,
+    Unpin, Vmsplice,
 };
 use program::rules::RULES;
 use program::{Era, Errno, Rules};
@@ -50,6 +51,7 @@ fn every_wrong_value_of_every_rule_has_a_test() {
         ("write-invalidate", "delete-then-unmap"),
         ("truncate-break-layout", "off"),
         ("block-free", "before-idle"),
+        ("exit-fput", "newest-first"),
         ("evict-wait", "none"),
         ("memunmap-wait", "off"),
         ("teardown-pages", "ignore"),
@@ -196,6 +198,79 @@ fn the_last_close_and_the_last_munmap_of_a_nameless_file_wait_like_unlink() {
     let munmap = |cpu: &Cpu<'_>| fixture.world.munmap(cpu, W0, &Munmap { map: M, range: None });
     assert_eq!(sleeps(&fixture, IDLE, munmap, || unpin(&fixture)), Ok(0));
     leave(&fixture);
+}
+
+/// What keeps a nameless file, of which its process has a page in a pipe.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Keeps {
+    /// Its descriptor, which is as it was opened: below the pipe's.
+    Low,
+    /// Its descriptor, above the pipe's.
+    High,
+    /// A mapping alone.
+    Mapping,
+    /// A mapping, and its descriptor above the pipe's.
+    Both,
+}
+
+/// Whether the process waits for itself when it exits. It is let go then.
+fn exit_waits(rules: Rules, keeps: Keeps) -> bool {
+    const PIPE: PipeNo = PipeNo(0);
+    let (fixture, _) = pinned(rules);
+    let world = &fixture.world;
+    unpin(&fixture);
+    {
+        let cpu = fixture.cpu(1);
+        world.exit(&cpu, W1).expect("exit");
+        world.pipe(&cpu, W0, &Pipe { pipe: PIPE }).expect("a pipe");
+        if matches!(keeps, Keeps::High | Keeps::Both) {
+            let moved = world.dup2(&cpu, W0, &Dupto { fd: FdNo(0), number: 200 });
+            assert_eq!(moved, Ok(200));
+        }
+        let splice = Vmsplice { pipe: PIPE, map: M, page: 3, pages: 1 };
+        assert_eq!(world.vmsplice(&cpu, W0, &splice), Ok(4096));
+        if matches!(keeps, Keeps::Low | Keeps::High) {
+            world.munmap(&cpu, W0, &Munmap { map: M, range: None }).expect("munmap");
+        }
+        if keeps == Keeps::Mapping {
+            world.close(&cpu, W0, &Close { fd: FdNo(0) }).expect("close");
+        }
+        world.unlink(&cpu, W0, &Unlink { file: F }).expect("it has another user");
+    }
+    // A look at a page that nobody else can let go: the machine is given up.
+    std::thread::scope(|threads| {
+        let exit = threads.spawn(|| catch_abandon(|| world.exit(&fixture.cpu(2), W0)));
+        until(|| sleeping(&fixture, IDLE) || exit.is_finished());
+        let waits = !exit.is_finished();
+        if waits {
+            fixture.machine.poison(Poison::Requested("it waits for itself".to_owned()));
+        }
+        let ended = exit.join().expect("no panic");
+        assert_eq!(ended.is_err(), waits);
+        if !waits {
+            assert_eq!(ended, Ok(Ok(0)));
+            fixture.assert_at_rest();
+        }
+        waits
+    })
+}
+
+#[test]
+fn an_exit_that_drops_pipes_first_never_waits_for_its_own() {
+    for keeps in [Keeps::Low, Keeps::High, Keeps::Mapping, Keeps::Both] {
+        assert!(!exit_waits(sound(), keeps), "{keeps:?}");
+    }
+}
+
+#[test]
+fn an_exit_waits_for_its_own_pipe_if_the_file_is_above_it() {
+    let kernel = || broken("exit-fput=newest-first");
+    for keeps in [Keeps::High, Keeps::Both] {
+        assert!(exit_waits(kernel(), keeps), "{keeps:?}");
+    }
+    for keeps in [Keeps::Low, Keeps::Mapping] {
+        assert!(!exit_waits(kernel(), keeps), "{keeps:?}");
+    }
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What a task has still to do when its call is over (`kernel/task_work.c`, `fs/file_table.c`; K§15 exit).
+//! What a task has still to do when its call is over (`kernel/task_work.c`, `fs/file_table.c`; K§15 exit, B57).
 //!
 //! The last `fput` of a file does not end it where it stands, among other descriptors or under `mmap_lock`: it is
 //! queued, and runs at the return of the call, or at the end of an exit. Then it may sleep, in the eviction of a file
@@ -6,6 +6,7 @@
 //! waits for itself.
 
 use prim::Cpu;
+use program::rules::ExitFput;
 
 use crate::vm::VMAS;
 use crate::world::World;
@@ -46,10 +47,18 @@ impl World {
         }
     }
 
-    /// `task_work_run`: newest first.
+    /// `task_work_run`.
     pub(super) fn task_work_run(&self, cpu: &Cpu<'_>, work: &TaskWork) {
-        let newest_first = work.queued[..work.len].iter().rev();
-        newest_first.filter_map(|slot| slot.open()).for_each(|open| self.last_fput(cpu, open));
+        let newest_first = || work.queued[..work.len].iter().rev().filter_map(|slot| slot.open());
+        let is_pipe = |open: &Open| matches!(open, Open::Pipe(..));
+        match self.rules().exit_fput {
+            ExitFput::NewestFirst => newest_first().for_each(|open| self.last_fput(cpu, open)),
+            ExitFput::PipesFirst => {
+                newest_first().filter(is_pipe).for_each(|open| self.last_fput(cpu, open));
+                let others = newest_first().filter(|open| !is_pipe(open));
+                others.for_each(|open| self.last_fput(cpu, open));
+            }
+        }
     }
 
     /// `__fput`: what nobody uses any more ends. May sleep.

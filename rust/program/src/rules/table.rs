@@ -182,6 +182,16 @@ rules! {
         BeforeIdle: Derived, "none", "a wait that comes too late protects nothing";
     }
 
+    /// In which order the last uses of files and pipes that one call gave up end: a close, a munmap, an exit. The
+    /// kernel queues them and runs the queue backwards, so a task that leaves with a page of a nameless file in its own
+    /// pipe waits for it in the eviction before it comes to the pipe, if the file's descriptor is above the pipe's.
+    exit_fput: ExitFput = NewestFirst ["K§15, K§16, B57"] {
+        NewestFirst: Recorded, "every kernel; forced on 6.18, 7.2 and 7.3",
+            "kernel/task_work.c, task_work_run; forced recordings C3_*";
+        PipesFirst: Derived, "none",
+            "a mend proposed by pgmap: pipes are released before anything that can sleep for a page";
+    }
+
     /// Eviction of an unlinked or unmounted inode waits for its pages. Missing until v6.15, which
     /// waits for all of them before the entries go.
     evict_wait: EvictWait = FinalIdle ["K§5.5, K§14, B13, B44"] {

@@ -76,6 +76,11 @@ values! {
         Skip "skip" "it goes on; whoever has just cleared it may not be through with the page",
         Lock "lock" "it waits for the PMD lock, so that no mapping of its range is half gone when it returns",
     }
+    /// In which order the last uses of files and pipes end.
+    ExitFput {
+        NewestFirst "newest-first" "the last that was put is the first to end, and may wait for pages in a pipe",
+        PipesFirst "pipes-first" "pipes drop their pages before any file ends, each newest first",
+    }
     /// What a write that fills a hole does about the entries that reads have left there.
     WriteInvalidate {
         DeleteThenUnmap "delete-then-unmap" "every clean entry goes, a real one too, and what maps it is unmapped after",
