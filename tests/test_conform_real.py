@@ -144,6 +144,57 @@ def test_sound_rules_part_from_the_kernel_where_it_forgot_a_wake_up(run: Runner)
     assert "w1 ftruncate 0 0" in ran.stdout
 
 
+def leaving(number: int, after: Recording) -> Recording:
+    """A process leaves with a page of a nameless file in its pipe, as it was forced on 7.2."""
+    idle, mapped = {"ref": 0, "map": 0, "order": 0}, {"ref": 1, "map": 1, "order": 0}
+    held = {"ref": 1, "map": 0, "order": 0, "mapping": True}
+    used = mapped | {"mapping": True, "mapped_by": ["w0/m0"]}
+    asked: list[tuple[list[str], int, Recording]] = [
+        (["spawn"], 0, idle),
+        (["open", "0", "f", "rw"], 0, idle),
+        (["dupto", "0", str(number)], number, idle),
+        (["mmap", "0", "0", "0", "16", "rw", "shared", "odd"], 0, idle),
+        (["w", "0", "1"], 0, used),
+        (["pipe", "0"], 0, used),
+        (["vmsplice", "0", "0", "1", "1"], 4096, used | {"ref": 2}),
+        (["munmap", "0"], 0, held),
+        (["unlink", "f"], 0, held),
+        (["exit"], 0, after),
+    ]
+    steps: list[Recording] = [{"n": 0, "op": "baseline", "pages": {"0": idle, "1": idle}}]
+    for n, ((op, *args), ret, page) in enumerate(asked, 1):
+        told = {"args": args} if args else {}
+        told |= {"ret": ret} if ret else {}
+        steps.append({"n": n, "op": op, "who": "w0", **told, "pages": {"0": idle, "1": page}})
+    return {
+        "schema": "pgmap-trace/1",
+        "kernel": "6.18.15",
+        "scenario": f"leaving {number}",
+        "description": "own pipe holds a page of an unlinked file",
+        "family": "ext4",
+        "file": "f 16 written ret 0",
+        "steps": steps,
+    }
+
+
+def test_who_leaves_waits_for_its_own_pipe_if_the_file_is_above_it(
+    run: Runner, tmp_path: Path
+) -> None:
+    asleep = {"ref": 1, "map": 0, "order": 0, "mapping": True}
+    gone = {"ref": 0, "map": 0, "order": 0}
+    path = tmp_path / "forced.json"
+
+    def compared(era: str, number: int, after: Recording) -> Exit:
+        path.write_text(json.dumps(leaving(number, after)))
+        return compare(run, "--era", era, str(path)).exit
+
+    # The index that stays behind in an era that does not clear it.
+    assert compared("v6.15", 3, gone | {"share": 1}) is Exit.OK
+    assert compared("v6.15", 200, asleep) is Exit.OK
+    assert compared("v6.15-sound", 200, asleep) is Exit.FOUND
+    assert compared("v6.15-sound", 200, gone) is Exit.OK
+
+
 @pytest.mark.parametrize(
     ("text", "error"),
     [

@@ -5,7 +5,7 @@
 //!
 //! `kill` and `end` are signals: they end an interruptible sleep, and the worker exits when it can. One
 //! that sleeps uninterruptibly cannot, and keeps what it has, as on the kernel. What a killed worker was
-//! doing never returns to anybody, so it does not count as returned.
+//! doing never returns to anybody, so it does not count as returned; nor does an `exit`, which may sleep, too.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -39,9 +39,9 @@ pub(super) fn replay(
     };
     let workers = Workers::new(&threaded, workers);
     let (due, ran) = (device_times(recording), Ran::default());
-    let killed = BTreeSet::new();
+    let returns_to_nobody = BTreeSet::new();
     let mut conductor =
-        Conductor { recording, threaded, tracked, workers, deadline, due, killed, ran };
+        Conductor { recording, threaded, tracked, workers, deadline, due, returns_to_nobody, ran };
     let failed = conductor.run().is_err();
     let Conductor { threaded, workers, mut ran, .. } = conductor;
     if failed {
@@ -123,8 +123,8 @@ struct Conductor<'a> {
     workers: Workers,
     deadline: Duration,
     due: BTreeMap<u32, Vec<WorkerId>>,
-    /// Steps whose worker was killed in the middle.
-    killed: BTreeSet<u32>,
+    /// Steps that return to nobody: their worker was killed in the middle, or left.
+    returns_to_nobody: BTreeSet<u32>,
     ran: Ran,
 }
 
@@ -159,19 +159,30 @@ impl Conductor<'_> {
             }
             (op, Some(worker)) => {
                 self.now().busy_in = self.workers.busy(worker);
-                if self.now().busy_in.is_none() {
-                    self.workers.issue(worker, step.n, op);
+                match op {
+                    _ if self.now().busy_in.is_some() => self.settle(step),
+                    Op::Exit => {
+                        self.now().did.ret = Some(0);
+                        self.leave(step, worker)
+                    }
+                    _ => {
+                        self.workers.issue(worker, step.n, op);
+                        self.settle(step)
+                    }
                 }
-                self.settle(step)
             }
             (_, None) => Ok(()),
         }
     }
 
     fn kill(&mut self, step: &Step, worker: WorkerId) -> Result<(), Failed> {
-        self.killed.extend(self.workers.busy(worker));
-        self.killed.insert(step.n);
+        self.returns_to_nobody.extend(self.workers.busy(worker));
         self.workers.signal(worker);
+        self.leave(step, worker)
+    }
+
+    fn leave(&mut self, step: &Step, worker: WorkerId) -> Result<(), Failed> {
+        self.returns_to_nobody.insert(step.n);
         self.workers.issue(worker, step.n, &Op::Exit);
         self.settle(step)
     }
@@ -195,7 +206,7 @@ impl Conductor<'_> {
                 return self.fail(format!("{} panicked: {message}", done.worker));
             }
         };
-        if self.killed.contains(&done.step) {
+        if self.returns_to_nobody.contains(&done.step) {
             return Ok(());
         }
         if let Some(issued) = self.ran.steps.get_mut(done.step as usize) {
@@ -231,13 +242,14 @@ impl Conductor<'_> {
         self.tracked = tracked;
         let pages = pages?;
         let unfinished: BTreeMap<WorkerId, u32> = self.workers.all_busy().collect();
-        let returns = step.who.and_then(|worker| unfinished.get(&worker)) != Some(&step.n);
+        let goes_on = step.who.and_then(|worker| unfinished.get(&worker)) == Some(&step.n);
+        let kept = goes_on && !self.returns_to_nobody.contains(&step.n);
         let now = self.now();
         now.did.pages = pages;
         now.did.completed_now.sort_by_key(|completion| completion.step);
         now.asleep = asleep;
         now.did.asynchronous = step.issue == Issue::Async;
-        if !returns && step.op != Op::Kill {
+        if kept {
             match step.issue {
                 Issue::Wait => now.did.blocked = true,
                 Issue::Async => now.did.in_flight = true,
