@@ -3,7 +3,7 @@
 //! A race takes a state that has to be brought about, two who meet in it, and often somebody who makes use of what was
 //! given away. Programs that are enumerated reach that last: most are about nothing. Here the set-up maps, touches and
 //! pins; then one worker goes on with what it has, and the other takes it away: truncates, punches, unlinks, unmaps,
-//! leaves. Who has made a file smaller is likely to extend it and to touch what comes. A second file often fills half of
+//! leaves, with or without references in a pipe of its own. Who has made a file smaller is likely to extend it and to touch what comes. A second file often fills half of
 //! the device, so that a freed block is used again at once. Files are small or huge, written or not.
 //!
 //! The weights say what is likely, and no word is left out that could come.
@@ -24,9 +24,19 @@ const AT_ONCE: u32 = 3;
 #[derive(Clone, Copy, Default)]
 struct Worker {
     mapped: bool,
+    open: bool,
+    pipe: bool,
+    spliced: bool,
     pins: u32,
     gone: bool,
     last: &'static str,
+}
+
+impl Worker {
+    /// Whether it has references that a munmap leaves.
+    fn keeps(&self) -> bool {
+        self.pins > 0 || self.spliced
+    }
 }
 
 struct Draft<'a> {
@@ -95,6 +105,13 @@ impl Draft<'_> {
     }
 
     fn set_up(&mut self) {
+        for who in 0..WORKERS {
+            if self.chance(6) {
+                // The order decides which has the lower number.
+                let both = if self.chance(2) { ["pipe", "open"] } else { ["open", "pipe"] };
+                both.into_iter().for_each(|word| self.say(who, word));
+            }
+        }
         let [first, second] = [16, 4];
         for (who, not) in [(0, first), (1, second)] {
             if !self.chance(not) {
@@ -112,7 +129,10 @@ impl Draft<'_> {
                 let word = if self.chance(4) { "get" } else { "reference" };
                 self.say(who, word);
             }
-            if self.workers[who].pins > 0 && self.chance(6) {
+            if self.workers[who].pipe && !self.chance(3) {
+                self.say(who, "vmsplice");
+            }
+            if self.workers[who].keeps() && self.chance(6) {
                 self.say(who, "munmap");
             }
         }
@@ -167,6 +187,10 @@ impl Draft<'_> {
                 }
             }
             "punch" | "unlink" => takes,
+            "pipe" => when(!me.pipe, 1),
+            "open" => when(!me.open, 1),
+            "vmsplice" => when(me.mapped && me.pipe, uses),
+            "exit" if me.spliced => 2 * uses,
             _ => 1,
         }
     }
@@ -174,11 +198,15 @@ impl Draft<'_> {
     /// Writes a worker's operation down, if it is a word of the hunt and anything can come of it.
     fn say(&mut self, who: usize, word: &'static str) {
         let Some(known) = self.words.iter().find(|known| known.word == word) else { return };
-        let Worker { mapped, pins, gone, .. } = self.workers[who];
+        let Worker { mapped, open, pipe, pins, gone, .. } = self.workers[who];
         let possible = match word {
             "mmap" => !mapped,
+            "open" => !open,
+            "pipe" => !pipe,
             "drop" | "dma" => pins > 0,
-            _ => mapped || !known.needs(Handle::Mapping),
+            _ => [(Handle::Mapping, mapped), (Handle::Fd, open), (Handle::Pipe, pipe)]
+                .iter()
+                .all(|(handle, has)| *has || !known.needs(*handle)),
         };
         if gone || !possible || self.ops == self.most {
             return;
@@ -191,6 +219,9 @@ impl Draft<'_> {
         match word {
             "mmap" => worker.mapped = true,
             "munmap" => worker.mapped = false,
+            "open" => worker.open = true,
+            "pipe" => worker.pipe = true,
+            "vmsplice" => worker.spliced = true,
             "reference" | "get" => worker.pins += 1,
             "drop" => worker.pins -= 1,
             "exit" => worker.gone = true,
@@ -205,7 +236,10 @@ impl Draft<'_> {
             "mmap" if who > 0 && self.huge && self.chance(3) => {
                 format!("mmap 0 f 0 {pages} rw shared odd")
             }
+            // Through the descriptor, if there is one, so that the mapping is no open file of its own.
+            "mmap" if self.workers[who].open => format!("mmap 0 0 0 {pages} rw shared"),
             "mmap" => format!("mmap 0 f 0 {pages} rw shared"),
+            "vmsplice" => format!("vmsplice 0 0 {page} 1"),
             "touch" => format!("w 0 {page}"),
             "read" => format!("r 0 {page}"),
             "extend" => format!("ftruncate f {pages}"),

@@ -145,11 +145,15 @@ fn every_word_is_an_operation() {
     assert_eq!(
         all.iter().map(|it| it.word).collect::<Vec<_>>().join(" "),
         "mmap touch read reference get dma drop munmap truncate extend punch write unlink unbind exit \
-         offline alloc put"
+         offline alloc put pipe open vmsplice"
     );
     for it in all {
-        // Most can be said only by who has mapped and pinned something.
-        let before = if it.word == "mmap" { "" } else { "w0 mmap 0 f 0 1 rw shared\nw0 pin 0 0\n" };
+        // Most can be said only by who has mapped and pinned something, and one by who has a pipe.
+        let before = match it.word {
+            "mmap" => "",
+            "vmsplice" => "w0 mmap 0 f 0 1 rw shared\nw0 pipe 0\n",
+            _ => "w0 mmap 0 f 0 1 rw shared\nw0 pin 0 0\n",
+        };
         let program =
             Program::parse(&format!("file f 1\n{before}w0 {}\n", it.text)).expect("a program");
         let step = program.steps.last().expect("a step");

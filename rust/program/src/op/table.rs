@@ -50,7 +50,7 @@ macro_rules! operations {
                 fd: FdNo = Makes("FD"),
                 target: Target = Openable("FILE"),
                 mode: OpenMode = OneOf("MODE"),
-            }) -> Zero [ENOENT EMFILE];
+            }) -> Zero [ENOENT EMFILE] hunt 20 "open" = "open 0 f rw";
             /// Closes a descriptor; the last use of an unlinked file waits for its pages.
             worker("close") close: Close(Close {
                 fd: FdNo = Ends("FD"),
@@ -150,14 +150,14 @@ macro_rules! operations {
             /// Makes a pipe under a number.
             worker("pipe") pipe: Pipe(Pipe {
                 pipe: PipeNo = Makes("P"),
-            }) -> Zero [EBUSY EMFILE];
+            }) -> Zero [EBUSY EMFILE] hunt 19 "pipe" = "pipe 0";
             /// Puts references on pages into a pipe, one page to a buffer.
             worker("vmsplice") vmsplice: Vmsplice(Vmsplice {
                 pipe: PipeNo = Uses("P"),
                 map: MapNo = Uses("M"),
                 page: u32 = Page("PAGE"),
                 pages: u32 = Pages("N"),
-            }) -> Bytes [EBADF EAGAIN ENOMEM EFAULT];
+            }) -> Bytes [EBADF EAGAIN ENOMEM EFAULT] hunt 21 "vmsplice" = "vmsplice 0 0 0 1";
             /// Puts references on one pipe's pages into another pipe.
             worker("tee") tee: Tee(Tee {
                 from: PipeNo = Uses("P1"),
