@@ -54,6 +54,8 @@ impl Dax {
                 *faults = None;
             }
             let woken = self.wait_page_idle(cpu, busy, sleep);
+            // A page of which nobody has a reference and whose mapcount is not zero is idle and busy, for ever.
+            cpu.cond_resched();
             if faults.is_none() {
                 *faults = Some(self.shut_out_faults(cpu, inode));
             }
