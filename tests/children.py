@@ -74,6 +74,16 @@ def run(
     return done
 
 
+def interrupted(command: Sequence[str], begun: str) -> tuple[int, str]:
+    """Send ^C once the first line of errors says `begun`; how it ended, and its output."""
+    with child(command) as process:
+        assert process.stderr is not None
+        assert begun in process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        stdout, _ = process.communicate(timeout=60)
+        return process.returncode, stdout
+
+
 def end_group(leader: int) -> None:
     """Kill every process of a group that may have ended already."""
     with suppress(ProcessLookupError):

@@ -28,7 +28,8 @@ from pgmap._cli import Command, Parser, UsageError, build_parser
 from pgmap._core_api import core
 from pgmap._exit import Exit
 from pgmap._explore import Explore
-from pgmap.stress import Config, Stress
+from pgmap._stress_config import Config
+from pgmap.stress import Stress
 from ran import Runner
 
 

@@ -16,7 +16,8 @@ from fake_reports import found as a_failure
 from pgmap import _core
 from pgmap._core_api import core
 from pgmap._exit import Exit
-from pgmap._explore import Explore, describe, exit_of, result_line
+from pgmap._explore import Explore
+from pgmap._explored import describe, exit_of, result_line
 from pgmap._output import Output
 from pgmap._signals import Signals
 from ran import Runner

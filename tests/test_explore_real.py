@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import pickle
-import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -301,13 +300,9 @@ def test_ctrl_c_gives_what_there_is(words: list[str], tmp_path: Path) -> None:
     path.write_text(LARGE)
     command = [sys.executable, "-m", "pgmap.explore", "--json", "-"]
     command += [str(path) if word == "-" else word for word in words]
-    with children.child(command) as child:
-        assert child.stderr is not None
-        assert "era=" in child.stderr.readline()
-        child.send_signal(signal.SIGINT)
-        stdout, _ = child.communicate(timeout=60)
+    code, stdout = children.interrupted(command, "era=")
     told = json.loads(stdout)
-    assert child.returncode == Exit.INTERRUPTED
+    assert code == Exit.INTERRUPTED
     assert (told["verdict"], told["complete"]) == ("not-found", False)
 
 

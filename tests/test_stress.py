@@ -18,7 +18,9 @@ from pgmap._exit import Exit
 from pgmap._output import Output
 from pgmap._progress import showing
 from pgmap._signals import Signals
-from pgmap.stress import DEFAULT_SECONDS, Announcer, Stress
+from pgmap._stress_config import DEFAULT_SECONDS
+from pgmap._stressed import Announcer
+from pgmap.stress import Stress
 from ran import Runner
 
 

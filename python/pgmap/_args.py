@@ -123,6 +123,11 @@ def add_rules(group: _ArgumentGroup) -> None:
         default=SearchOptions.era,
         help=f"whose rules (default {SearchOptions.era}; an unknown name lists them)",
     )
+    add_breaks(group)
+
+
+def add_breaks(group: _ArgumentGroup) -> None:
+    """Add the option that changes single rules: ``--break``."""
     group.add_argument(
         "--break",
         dest="breaks",

@@ -16,7 +16,8 @@ from typing import Any, TypeVar
 
 from pgmap._cli import UsageError
 from pgmap._core_api import Run
-from pgmap._progress import Progress
+from pgmap._output import Output
+from pgmap._progress import Progress, showing
 from pgmap._signals import Signals
 
 SLICE_SECONDS = 0.05
@@ -108,3 +109,17 @@ def drive(
             run.stop()
             return run.finish()
         signals.wait(SLICE_SECONDS)
+
+
+def shown(
+    run: Run[P, R],
+    signals: Signals,
+    choice: str,
+    out: Output,
+    *,
+    describe: Callable[[P], Sequence[str]],
+    observe: Callable[[P], None],
+) -> R:
+    """As `drive`, with the display that ``--progress`` asks for while it runs."""
+    with showing(choice, out) as progress:
+        return drive(run, signals, progress, describe=describe, observe=observe)

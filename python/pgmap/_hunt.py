@@ -12,11 +12,10 @@ from pgmap import _cli, _core_api
 from pgmap._announce import Announcer
 from pgmap._args import show_count, show_seconds
 from pgmap._core_explore import HuntProgress, HuntReport
-from pgmap._drive import drive
+from pgmap._drive import shown
 from pgmap._exit import Exit, worst
 from pgmap._options import HuntOptions
 from pgmap._output import Ink, Output
-from pgmap._progress import showing
 from pgmap._signals import Signals
 from pgmap._tell import (
     MEMORIES,
@@ -42,14 +41,9 @@ def hunt(
     vocabulary = " ".join(options.words) or "all words"
     on = machine(options, said="memory" in args)
     out.detail(header("explore", args.era, args.breaks, f"{on}hunt: {vocabulary}"))
-    with showing(args.progress, out) as progress:
-        report = drive(
-            run,
-            signals,
-            progress,
-            describe=describe_hunt,
-            observe=Announcer(out, signals),
-        )
+    report = shown(
+        run, signals, args.progress, out, describe=describe_hunt, observe=Announcer(out, signals)
+    )
     found = report["found"]
     if found is not None:
         out.result(diagram(out, found["text"]))

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pgmap
 from pgmap import _cli, _core_api
-from pgmap._args import EachRuleOnce, add_known, rule
+from pgmap._args import add_breaks, add_known
 from pgmap._cli import UsageError
 from pgmap._core_explore import Replayed, TracedStep
 from pgmap._exit import Exit, worst
@@ -63,15 +63,7 @@ class Replay:
         add_known(parser.add_argument_group("what counts"))
         rules = parser.add_argument_group("under other rules")
         rules.add_argument("--era", metavar="OTHER", help="whose rules")
-        rules.add_argument(
-            "--break",
-            dest="breaks",
-            action=EachRuleOnce,
-            default=[],
-            type=rule,
-            metavar="RULE=VALUE",
-            help="change one rule; may be repeated",
-        )
+        add_breaks(rules)
 
     def run(
         self, args: argparse.Namespace, out: Output, core: _core_api.Core, signals: Signals

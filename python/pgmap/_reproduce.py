@@ -13,9 +13,8 @@ from pgmap._args import show_count, show_seconds
 from pgmap._core_api import Core
 from pgmap._core_explore import ReproduceProgress, ReproduceReport
 from pgmap._core_reports import StressReport
-from pgmap._drive import drive
+from pgmap._drive import shown
 from pgmap._output import Ink, Output
-from pgmap._progress import showing
 from pgmap._race import explore, wrong
 from pgmap._signals import Signals
 from pgmap._tell import diagram, ending, found_words, shrinking
@@ -47,14 +46,7 @@ def reproduce(
             "seconds": seconds,
         }
     )
-    with showing(wanted, out) as progress:
-        report = drive(
-            run,
-            signals,
-            progress,
-            describe=describe,
-            observe=Announcer(out, signals),
-        )
+    report = shown(run, signals, wanted, out, describe=describe, observe=Announcer(out, signals))
     tell(out, report, signals)
     return report
 

@@ -20,7 +20,7 @@ from pgmap._core_explore import ExploreReport, TracedStep
 from pgmap._core_facts import KnownRule
 from pgmap._drive import drive
 from pgmap._exit import Exit, worst
-from pgmap._explore import describe
+from pgmap._explored import describe
 from pgmap._options import ExploreOptions
 from pgmap._output import Ink, Output
 from pgmap._progress import Progress, showing

@@ -22,12 +22,11 @@ import pgmap
 from pgmap import _cli, _core_api
 from pgmap._args import duration, show_seconds
 from pgmap._core_reports import BenchProgress, BenchReport, BenchRow
-from pgmap._drive import Records, drive
+from pgmap._drive import Records, shown
 from pgmap._exit import Exit, worst
 from pgmap._judge import Judgement, judge, null_is_off
 from pgmap._objects import BenchObject
 from pgmap._output import Ink, Output
-from pgmap._progress import showing
 from pgmap._signals import Signals
 
 DEFAULT_SECONDS = 20.0
@@ -101,14 +100,7 @@ class Bench:
         out.detail(f"pgmap {pgmap.__version__} bench {args.suite}  {os.cpu_count()} cpus")
         for caution in cautions:
             out.note(f"caution: {caution}")
-        with showing(args.progress, out) as progress:
-            report = drive(
-                run,
-                signals,
-                progress,
-                describe=describe,
-                observe=records.offer,
-            )
+        report = shown(run, signals, args.progress, out, describe=describe, observe=records.offer)
         if signals.exit is None and wanted(NOP, args.only) and (nop := core_nop(core)) is not None:
             report["rows"].append(nop_row(nop, str(environment(report).get("cpu"))))
         for row in report["rows"]:
