@@ -5,92 +5,26 @@
 //! they are by default; a failure is neither printed nor kept.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32 as Plain, AtomicU64 as Counter, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64 as Counter, Ordering::Relaxed};
 
 use shuttle::scheduler::{DfsScheduler, RandomScheduler, Schedule, Scheduler, Task, TaskId};
 use shuttle::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::SeqCst};
 use shuttle::{Config, FailurePersistence, Runner, thread};
 
 use crate::rounds::Work;
-use crate::{Inc, SEED, WORDS};
+use crate::{Inc, SEED};
+
+#[expect(clippy::duplicate_mod, reason = "each time over other atomics")]
+#[path = "models.rs"]
+mod models;
+
+pub(crate) use models::{get_put, two_tasks};
 
 /// Which of its schedulers.
 #[derive(Clone, Copy)]
 pub(crate) enum Kind {
     Dfs,
     Random,
-}
-
-struct Object {
-    count: AtomicU32,
-    alive: AtomicBool,
-    frees: Plain,
-}
-
-impl Object {
-    fn get(&self, inc: Inc) -> bool {
-        if inc == Inc::Blind {
-            self.count.fetch_add(1, SeqCst);
-            return true;
-        }
-        let mut seen = self.count.load(SeqCst);
-        while seen != 0 {
-            match self.count.compare_exchange(seen, seen + 1, SeqCst, SeqCst) {
-                Ok(_) => return true,
-                Err(found) => seen = found,
-            }
-        }
-        false
-    }
-
-    fn put(&self) {
-        if self.count.fetch_sub(1, SeqCst) == 1 {
-            self.alive.store(false, SeqCst);
-            self.frees.fetch_add(1, Relaxed);
-        }
-    }
-
-    fn take(&self, inc: Inc) {
-        if self.get(inc) {
-            assert!(self.alive.load(SeqCst), "used after it was freed");
-            self.put();
-        }
-    }
-}
-
-/// The get/put/free model.
-pub(crate) fn get_put(inc: Inc) {
-    let object = Arc::new(Object {
-        count: AtomicU32::new(1),
-        alive: AtomicBool::new(true),
-        frees: Plain::new(0),
-    });
-    let takers = [(); 2].map(|()| {
-        let object = Arc::clone(&object);
-        thread::spawn(move || object.take(inc))
-    });
-    object.put();
-    takers.into_iter().for_each(|taker| taker.join().expect("a taker that returned"));
-    assert_eq!(object.frees.load(Relaxed), 1, "freed once");
-}
-
-/// Two tasks that load and add in turn, over words that they share.
-pub(crate) fn two_tasks(atomics: usize) {
-    let words: Arc<[AtomicU64; WORDS]> = Arc::new(Default::default());
-    let work = move |words: &[AtomicU64; WORDS]| {
-        for n in 0..atomics / 2 {
-            let word = &words[n % WORDS];
-            if n % 2 == 0 {
-                std::hint::black_box(word.load(SeqCst));
-            } else {
-                word.fetch_add(1, SeqCst);
-            }
-        }
-    };
-    let theirs = Arc::clone(&words);
-    let other = thread::spawn(move || work(&theirs));
-    work(&words);
-    other.join().expect("a task that returned");
 }
 
 /// Executions of the whole tree of the get/put/free model.

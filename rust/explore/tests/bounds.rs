@@ -10,9 +10,8 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use drawn::{change_a_rule, draw};
+use drawn::{asked, change_a_rule, draw, report};
 use pgmap_explore::{ExploredWorld, Finding, Scenario};
-use pgmap_prim::SplitMix64;
 use pgmap_program::{Era, Memory, Program, TlbRefill};
 use pgmap_sched::{
     Control, Defect, Explorer, Failure, Identity, Judgement, Model, Object, Outcome, Plan, Task,
@@ -94,17 +93,9 @@ fn shown(scenario: &Scenario, plan: &Plan) -> Option<(BTreeSet<String>, u64)> {
     Some((failures, run))
 }
 
-#[expect(clippy::print_stderr, reason = "the figures of a long run")]
-fn report(figures: &str) {
-    eprintln!("{figures}");
-}
-
 #[test]
 fn within_a_bound_nothing_is_lost_and_nothing_is_dearer() {
-    let wanted: u64 = std::env::var("PGMAP_BOUNDED_PROGRAMS")
-        .map_or(100, |count| count.parse().expect("a number of programs"));
-    let seed = std::env::var("PGMAP_RANDOM_SEED").map_or(1, |seed| seed.parse().expect("a seed"));
-    let mut random = SplitMix64::new(seed);
+    let (wanted, mut random) = asked("PGMAP_BOUNDED_PROGRAMS", 100);
     // By memory: comparisons, executions of all and of those that are left.
     let mut compared = [(0u64, 0u64, 0u64); 3];
     for _ in 0..wanted {

@@ -9,7 +9,7 @@ mod drawn;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
-use drawn::{CALLS, change_a_rule, draw};
+use drawn::{CALLS, asked, change_a_rule, draw, report};
 use pgmap_explore::{ExploredWorld, Finding, Scenario};
 use pgmap_prim::SplitMix64;
 use pgmap_program::{Era, Memory, Program, TlbRefill};
@@ -71,17 +71,9 @@ fn resident_kib() -> u64 {
     line.split_whitespace().nth(1).and_then(|kib| kib.parse().ok()).unwrap_or(0)
 }
 
-#[expect(clippy::print_stderr, reason = "the figures of a long run")]
-fn report(figures: &str) {
-    eprintln!("{figures}");
-}
-
 #[test]
 fn random_programs_neither_crash_nor_leak_and_replay_alike() {
-    let wanted: u64 = std::env::var("PGMAP_RANDOM_PROGRAMS")
-        .map_or(1_000, |count| count.parse().expect("a number of programs"));
-    let seed = std::env::var("PGMAP_RANDOM_SEED").map_or(1, |seed| seed.parse().expect("a seed"));
-    let mut random = SplitMix64::new(seed);
+    let (wanted, mut random) = asked("PGMAP_RANDOM_PROGRAMS", 1_000);
     let mut explorer = Explorer::new();
     let plan = Plan { bound: Some(2), schedules_max: 20, ..Plan::default() };
     let (mut programs, mut schedules, mut findings, mut early) = (0u64, 0u64, 0u64, 0);
@@ -154,10 +146,7 @@ fn findings(
 
 #[test]
 fn what_bounds_find_is_found_without_a_bound() {
-    let wanted: u64 = std::env::var("PGMAP_COMPARED_PROGRAMS")
-        .map_or(200, |count| count.parse().expect("a number of programs"));
-    let seed = std::env::var("PGMAP_RANDOM_SEED").map_or(1, |seed| seed.parse().expect("a seed"));
-    let mut random = SplitMix64::new(seed);
+    let (wanted, mut random) = asked("PGMAP_COMPARED_PROGRAMS", 200);
     // By memory: programs, and those with findings.
     let mut compared = [(0u64, 0u64); 3];
     for _ in 0..wanted {

@@ -41,10 +41,8 @@ fn a_hole_is_the_zero_page_until_a_store_gives_every_mapper_the_block() {
 
 #[test]
 fn a_hole_written_by_a_call_shows_in_every_mapping_at_once() {
-    in_a_world(|fixture, cpu| {
+    with_mapped_as(None, 4, Layout::Contiguous, |fixture, cpu, _| {
         let world = &fixture.world;
-        fixture.file_as(cpu, F, 4, None, Layout::Contiguous);
-        fixture.start(cpu, W0, F, 4, Align::Odd);
         assert_eq!(world.load(cpu, W0, &Load { map: M, page: 2 }), Ok(0));
         assert_eq!(
             world.pwrite_each(cpu, W0, &Pwrite { file: fd(), page: 2, pages: 1 }, |_| 9),
@@ -80,37 +78,39 @@ fn a_free_block_whose_page_says_it_is_in_a_file_is_told() {
 
 #[test]
 fn what_is_written_into_an_unwritten_block_is_read_from_it() {
-    in_a_world(|fixture, cpu| {
-        let world = &fixture.world;
-        let state = Some(program::op::FileState::Unwritten);
-        let inode = fixture.file_as(cpu, F, 2, state, Layout::Contiguous);
-        fixture.start(cpu, W0, F, 2, Align::Odd);
-        let contents = |page| {
-            let mut seen = Vec::new();
-            let range = PageRange { page, pages: 1 };
-            world
-                .pread_each(
-                    cpu,
-                    W0,
-                    &Pread { file: fd(), page: range.page, pages: range.pages },
-                    |word| seen.push(word),
-                )
-                .expect("read");
-            (seen[0], world.load(cpu, W0, &Load { map: M, page }).expect("mapped"))
-        };
-        assert_eq!(
-            world.pwrite_each(cpu, W0, &Pwrite { file: fd(), page: 0, pages: 1 }, |_| 9),
-            Ok(4096)
-        );
-        assert_eq!(contents(0), (9, 9));
-        world.dax.zero_range(cpu, inode, PageRange { page: 0, pages: 1 }).expect("zeroed");
-        assert_eq!(contents(0), (0, 0));
-        // A fault for writing makes it a written block again, and stores nothing.
-        let pin = Pin { access: Access::Write, ..PIN };
-        assert_eq!(world.pin(cpu, W0, &pin), Ok(1));
-        assert!(matches!(world.dax.extent(inode, 0), Extent::Written(_)));
-        assert_eq!(contents(0), (0, 0), "nothing of before");
-    });
+    with_mapped_as(
+        Some(program::op::FileState::Unwritten),
+        2,
+        Layout::Contiguous,
+        |fixture, cpu, inode| {
+            let world = &fixture.world;
+            let contents = |page| {
+                let mut seen = Vec::new();
+                let range = PageRange { page, pages: 1 };
+                world
+                    .pread_each(
+                        cpu,
+                        W0,
+                        &Pread { file: fd(), page: range.page, pages: range.pages },
+                        |word| seen.push(word),
+                    )
+                    .expect("read");
+                (seen[0], world.load(cpu, W0, &Load { map: M, page }).expect("mapped"))
+            };
+            assert_eq!(
+                world.pwrite_each(cpu, W0, &Pwrite { file: fd(), page: 0, pages: 1 }, |_| 9),
+                Ok(4096)
+            );
+            assert_eq!(contents(0), (9, 9));
+            world.dax.zero_range(cpu, inode, PageRange { page: 0, pages: 1 }).expect("zeroed");
+            assert_eq!(contents(0), (0, 0));
+            // A fault for writing makes it a written block again, and stores nothing.
+            let pin = Pin { access: Access::Write, ..PIN };
+            assert_eq!(world.pin(cpu, W0, &pin), Ok(1));
+            assert!(matches!(world.dax.extent(inode, 0), Extent::Written(_)));
+            assert_eq!(contents(0), (0, 0), "nothing of before");
+        },
+    );
 }
 
 #[test]

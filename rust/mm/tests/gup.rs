@@ -153,10 +153,8 @@ fn a_pin_for_writing_does_not_go_through_a_leaf_for_reading() {
 
 #[test]
 fn a_pin_for_writing_on_a_hole_is_on_a_block_of_the_file() {
-    in_a_world(|fixture, cpu| {
+    with_mapped_as(None, 2, Layout::Contiguous, |fixture, cpu, inode| {
         let world = &fixture.world;
-        let inode = fixture.file_as(cpu, F, 2, None, Layout::Contiguous);
-        fixture.start(cpu, W0, F, 2, Align::Odd);
         assert_eq!(
             world.load(cpu, W0, &Load { map: M, page: 1 }),
             Ok(0),
@@ -218,10 +216,8 @@ fn io_that_cannot_start_keeps_no_page() {
 
 #[test]
 fn the_zero_page_is_pinned_without_being_counted() {
-    in_a_world(|fixture, cpu| {
+    with_mapped_as(None, 4, Layout::Contiguous, |fixture, cpu, _| {
         let world = &fixture.world;
-        fixture.file_as(cpu, F, 4, None, Layout::Contiguous);
-        fixture.start(cpu, W0, F, 4, Align::Odd);
         let zero = || world.observe(pgmap_mm::page::Pfn::ZERO_PAGE).refcount;
         for _ in 0..2 {
             assert_eq!(fixture.pin(cpu, W0, 1, 1), Ok(1));

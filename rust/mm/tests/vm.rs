@@ -382,40 +382,48 @@ fn a_leaf_maps_nothing_in_front_of_its_mapping() {
 
 #[test]
 fn a_leaf_maps_blocks_that_are_written_and_lie_side_by_side() {
-    in_a_world(|fixture, cpu| {
-        let world = &fixture.world;
-        let state = Some(program::op::FileState::Unwritten);
-        let inode = fixture.file_as(cpu, F, 8, state, Layout::Huge);
-        fixture.start(cpu, W0, F, 8, Align::Natural);
-        assert_eq!(fixture.read(cpu, W0, 0), Ok(0));
-        assert_eq!(tally(fixture, tally::PMD_MAPPED), 0, "read as zeroes, and not yet written");
-        let unwritten = |page| matches!(world.dax.extent(inode, page), Extent::Unwritten(_));
-        assert!((0..8).all(unwritten));
-        // A file whose first block is on the boundary and whose others are elsewhere.
-        let other = fixture.file(cpu, G, 8, Layout::Huge);
-        world.dax.punch(cpu, other, PageRange { page: 1, pages: 7 }).expect("punch");
-        let third = program::op::FileIdx(2);
-        fixture.file(cpu, third, 32, Layout::Contiguous);
-        let file = FileRef::File(G);
-        for page in 1..8 {
-            assert_eq!(
-                world.pwrite_each(cpu, W0, &Pwrite { file, page, pages: 1 }, |_| u64::from(page)),
-                Ok(4096)
+    with_mapped_as(
+        Some(program::op::FileState::Unwritten),
+        8,
+        Layout::Huge,
+        |fixture, cpu, inode| {
+            let world = &fixture.world;
+            assert_eq!(fixture.read(cpu, W0, 0), Ok(0));
+            assert_eq!(tally(fixture, tally::PMD_MAPPED), 0, "read as zeroes, and not yet written");
+            let unwritten = |page| matches!(world.dax.extent(inode, page), Extent::Unwritten(_));
+            assert!((0..8).all(unwritten));
+            // A file whose first block is on the boundary and whose others are elsewhere.
+            let other = fixture.file(cpu, G, 8, Layout::Huge);
+            world.dax.punch(cpu, other, PageRange { page: 1, pages: 7 }).expect("punch");
+            let third = program::op::FileIdx(2);
+            fixture.file(cpu, third, 32, Layout::Contiguous);
+            let file = FileRef::File(G);
+            for page in 1..8 {
+                assert_eq!(
+                    world.pwrite_each(cpu, W0, &Pwrite { file, page, pages: 1 }, |_| u64::from(
+                        page
+                    )),
+                    Ok(4096)
+                );
+            }
+            let first = fixture.frame(other, 0).0;
+            assert!(
+                (1..8).any(|page| fixture.frame(other, page).0 != first + page),
+                "not side by side"
             );
-        }
-        let first = fixture.frame(other, 0).0;
-        assert!(
-            (1..8).any(|page| fixture.frame(other, page).0 != first + page),
-            "not side by side"
-        );
-        world
-            .mmap(cpu, W0, &Mmap { map: MapNo(1), file, pages: 8, align: Align::Natural, ..MMAP })
-            .expect("a mapping");
-        for page in 1..8 {
-            assert_eq!(world.load(cpu, W0, &Load { map: MapNo(1), page }), Ok(i64::from(page)));
-        }
-        assert_eq!(tally(fixture, tally::PMD_MAPPED), 0);
-    });
+            world
+                .mmap(
+                    cpu,
+                    W0,
+                    &Mmap { map: MapNo(1), file, pages: 8, align: Align::Natural, ..MMAP },
+                )
+                .expect("a mapping");
+            for page in 1..8 {
+                assert_eq!(world.load(cpu, W0, &Load { map: MapNo(1), page }), Ok(i64::from(page)));
+            }
+            assert_eq!(tally(fixture, tally::PMD_MAPPED), 0);
+        },
+    );
 }
 
 /// Claims every time to have handled the fault, and maps nothing.

@@ -99,3 +99,17 @@ pub(crate) fn change_a_rule(scenario: &mut Scenario, random: &mut SplitMix64) {
     let value = rule.values[random.below(rule.values.len() as u32) as usize].name;
     scenario.rules.set(rule.name, value).expect("a value of the rule");
 }
+
+/// How many programs a variable asks for, or so many, and where they are drawn from.
+pub(crate) fn asked(variable: &str, programs: u64) -> (u64, SplitMix64) {
+    let number = |name, otherwise| {
+        std::env::var(name).map_or(otherwise, |text| text.parse().expect("a number"))
+    };
+    (number(variable, programs), SplitMix64::new(number("PGMAP_RANDOM_SEED", 1)))
+}
+
+/// The figures of a long run.
+#[expect(clippy::print_stderr, reason = "the figures of a long run")]
+pub(crate) fn report(figures: &str) {
+    eprintln!("{figures}");
+}

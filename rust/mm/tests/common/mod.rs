@@ -192,8 +192,18 @@ pub(crate) fn with_mapped(
     layout: Layout,
     test: impl FnOnce(&Fixture, &Cpu<'_>, InodeId),
 ) {
+    with_mapped_as(Some(FileState::Written), pages, layout, test);
+}
+
+/// As [`with_mapped`], of a file whose blocks are in this state, or of holes.
+pub(crate) fn with_mapped_as(
+    state: Option<FileState>,
+    pages: u32,
+    layout: Layout,
+    test: impl FnOnce(&Fixture, &Cpu<'_>, InodeId),
+) {
     in_a_world(|fixture, cpu| {
-        let inode = fixture.file(cpu, F, pages, layout);
+        let inode = fixture.file_as(cpu, F, pages, state, layout);
         let align = if layout == Layout::Huge { Align::Natural } else { Align::Odd };
         fixture.start(cpu, W0, F, pages, align);
         test(fixture, cpu, inode);
