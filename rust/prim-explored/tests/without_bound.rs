@@ -7,13 +7,11 @@ mod common;
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
-use common::Count;
+use common::{Count, Stage};
 use pgmap_prim_explored::{
-    Arena, AtomicU32, AtomicUsize, Cpu, Entered, Lease, Machine, Sleep, Snapshot, SpinLock,
-    SplitMix64, Table, TaskId, WaitClass, Waiting, may_speculate, smp_mb, store_buffer, sync_irq,
-    synchronize_rcu, wait_event, wake_up_all, wake_up_var,
+    AtomicU32, AtomicUsize, Cpu, Sleep, SpinLock, SplitMix64, Table, TaskId, WaitClass, Waiting,
+    may_speculate, smp_mb, sync_irq, synchronize_rcu, wait_event, wake_up_all, wake_up_var,
 };
 use pgmap_sched::{
     Control, Defect, Explorer, Failure, Judgement, Limit, Model, Outcome, Plan, Schedule, Task,
@@ -41,62 +39,47 @@ struct Shared {
 type Body<'a> = &'a dyn Fn(&Shared, &Cpu<'_>) -> u32;
 
 struct Program<'a> {
-    kind: Kind,
-    machine: Arc<Machine>,
+    stage: Stage,
     shared: Shared,
-    arena: Arena,
-    start: Snapshot,
     bodies: &'a [Body<'a>],
     seen: Cell<BTreeSet<Vec<u32>>>,
-    _entered: Entered,
 }
 
 impl<'a> Program<'a> {
     fn new(kind: Kind, bodies: &'a [Body<'a>]) -> Self {
-        let machine = Machine::new(bodies.len());
-        let arena = Arena::new(1 << 16).expect("address space");
-        let entered = arena.enter();
-        let shared = Shared {
+        let (mut stage, shared) = Stage::new(bodies.len(), |arena| Shared {
             words: arena.table("words", 4).expect("room"),
             cells: arena.table("cells", 4).expect("room"),
             lock: arena.table("lock", 1).expect("room"),
             results: Default::default(),
-        };
+        });
         match kind {
             Kind::Sc => {}
-            Kind::Tso => machine.buffer_stores(bodies.len()),
-            Kind::Ahead => machine.speculate(),
+            Kind::Tso => stage.buffer_stores(),
+            Kind::Ahead => stage.machine.speculate(),
         }
-        let (start, seen) = (arena.snapshot(), Cell::default());
-        Self { kind, machine, shared, arena, start, bodies, seen, _entered: entered }
+        Self { stage, shared, bodies, seen: Cell::default() }
     }
 }
 
 impl Model for Program<'_> {
     fn tasks(&self) -> usize {
-        self.bodies.len() + self.daemons()
+        self.stage.tasks()
     }
 
     fn daemons(&self) -> usize {
-        if self.kind == Kind::Tso { self.bodies.len() } else { 0 }
+        self.stage.daemons()
     }
 
     fn reset(&mut self) {
-        self.arena.restore(&self.start);
-        self.machine.reset();
+        self.stage.reset();
         self.shared.results.iter().for_each(|result| result.set(0));
     }
 
     fn run(&self, task: Task) {
-        match usize::from(task.0).checked_sub(self.bodies.len()) {
-            Some(owner) => store_buffer::drain(Task(owner as u8)),
-            None => {
-                let lease = Lease::of(TaskId(task.0.into()));
-                let cpu = self.machine.lease(lease).expect("a free CPU");
-                let me = usize::from(task.0);
-                self.shared.results[me].set(self.bodies[me](&self.shared, &cpu));
-            }
-        }
+        self.stage.run(task, |me, cpu| {
+            self.shared.results[me].set(self.bodies[me](&self.shared, cpu));
+        });
     }
 
     fn finish(&self) -> Result<(), Defect> {

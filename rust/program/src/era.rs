@@ -8,12 +8,12 @@
 //! it; the sound twin is what follows from that. The enum and its table are made when the crate is built
 //! (`build/eras.rs`), so presets are constants, and what a file gets wrong does not build.
 
-use std::fmt;
 use std::str::FromStr;
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use thiserror::Error;
 
+use crate::by_name::{serialized_by, shown_by};
 use crate::invariant::Invariant;
 use crate::nearest::hint;
 use crate::rules::{RuleInfo, Rules};
@@ -222,14 +222,5 @@ impl FromStr for Era {
     }
 }
 
-impl fmt::Display for Era {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl Serialize for Era {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.name())
-    }
-}
+shown_by!(name: Era);
+serialized_by!(name: Era);

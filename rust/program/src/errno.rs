@@ -6,7 +6,9 @@
 
 use std::fmt;
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
+
+use crate::by_name::{serialized_by, shown_by};
 
 macro_rules! errnos {
     ($($name:ident = $number:literal, $meaning:literal;)+) => {
@@ -108,11 +110,7 @@ impl fmt::Display for Errno {
 
 impl std::error::Error for Errno {}
 
-impl Serialize for Errno {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.name())
-    }
-}
+serialized_by!(name: Errno);
 
 /// A memory access that ended the task instead of returning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -146,11 +144,7 @@ impl Died {
     }
 }
 
-impl fmt::Display for Died {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
+shown_by!(name: Died);
 
 /// A recorded return value in words: `4096`, `-EBUSY`, `died: SIGBUS`.
 #[must_use]

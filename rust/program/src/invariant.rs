@@ -5,10 +5,7 @@
 //! system DAX and generic pages; a report must never mix them up. P1 is no property of a world: it is what
 //! a program itself says (`expect`).
 
-use std::fmt;
-
-use serde::{Serialize, Serializer};
-
+use crate::by_name::{serialized_by, shown_by};
 use crate::same::same;
 
 macro_rules! invariants {
@@ -93,17 +90,8 @@ impl Invariant {
     }
 }
 
-impl fmt::Display for Invariant {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.id())
-    }
-}
-
-impl Serialize for Invariant {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.id())
-    }
-}
+shown_by!(id: Invariant);
+serialized_by!(id: Invariant);
 
 #[cfg(test)]
 mod tests {

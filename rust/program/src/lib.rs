@@ -19,6 +19,7 @@
 //! | [`recording`] | what a real kernel did, step by step |
 #![forbid(unsafe_code)]
 
+mod by_name;
 mod display;
 pub mod era;
 pub mod errno;

@@ -1,11 +1,11 @@
 //! What a machine's memory and TLBs may do besides what they are told: part of what a claim holds for.
 
-use std::fmt;
 use std::str::FromStr;
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use thiserror::Error;
 
+use crate::by_name::{serialized_by, shown_by};
 use crate::nearest::hint;
 
 /// The memory model of a run.
@@ -41,17 +41,8 @@ impl Memory {
     }
 }
 
-impl fmt::Display for Memory {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl Serialize for Memory {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.name())
-    }
-}
+shown_by!(name: Memory);
+serialized_by!(name: Memory);
 
 /// No memory model has this name.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use pgmap_prim_explored::{
-    Arena, AtomicU32, Cpu, Guarded, Lease, LockClass, Machine, Table, TaskId, WaitClass, Waiting,
-    plain,
+    Arena, AtomicU32, Cpu, Entered, Guarded, Lease, LockClass, Machine, Snapshot, Table, TaskId,
+    WaitClass, Waiting, plain, store_buffer,
 };
 use pgmap_sched::{
     Control, Defect, Explorer, Failure, Judgement, Model, Outcome, Plan, Replayed, Schedule, Task,
@@ -115,6 +115,54 @@ fn told(failure: &Failure) -> String {
         Failure::Livelock { .. } => "livelock".to_owned(),
         Failure::Panic { message, .. } => {
             message.lines().next().unwrap_or_default().split(" (").next().unwrap_or_default().into()
+        }
+    }
+}
+
+/// A machine, with store buffers or without, and an arena that is put back before every execution.
+pub(crate) struct Stage {
+    pub(crate) machine: Arc<Machine>,
+    arena: Arena,
+    start: Snapshot,
+    tasks: usize,
+    daemons: usize,
+    _entered: Entered,
+}
+
+impl Stage {
+    /// For so many tasks, which share what is carved here.
+    pub(crate) fn new<S>(tasks: usize, shared: impl FnOnce(&Arena) -> S) -> (Self, S) {
+        let arena = Arena::new(1 << 16).expect("address space");
+        let entered = arena.enter();
+        let shared = shared(&arena);
+        let (machine, start) = (Machine::new(tasks), arena.snapshot());
+        (Self { machine, arena, start, tasks, daemons: 0, _entered: entered }, shared)
+    }
+
+    /// Each task has a store buffer, which a daemon empties.
+    pub(crate) fn buffer_stores(&mut self) {
+        self.machine.buffer_stores(self.tasks);
+        self.daemons = self.tasks;
+    }
+
+    pub(crate) fn tasks(&self) -> usize {
+        self.tasks + self.daemons
+    }
+
+    pub(crate) fn daemons(&self) -> usize {
+        self.daemons
+    }
+
+    pub(crate) fn reset(&mut self) {
+        self.arena.restore(&self.start);
+        self.machine.reset();
+    }
+
+    /// What a task does, unless it is a daemon.
+    pub(crate) fn run(&self, task: Task, body: impl FnOnce(usize, &Cpu<'_>)) {
+        match usize::from(task.0).checked_sub(self.tasks) {
+            Some(owner) => store_buffer::drain(Task(owner as u8)),
+            None => body(task.0.into(), &cpu(&self.machine, task.0.into())),
         }
     }
 }

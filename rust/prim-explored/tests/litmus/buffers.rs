@@ -30,7 +30,7 @@ fn what_hardware_does_unasked_costs_and_is_one_event() {
         let tasks = [hardware, look];
         let mut litmus = Litmus::new(Sc, &tasks);
         if told {
-            litmus.machine.speculate();
+            litmus.stage.machine.speculate();
         }
         litmus.search(bound, 1 << 20);
         let seen = litmus.seen.take();

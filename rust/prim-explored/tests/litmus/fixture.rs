@@ -2,11 +2,10 @@
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
+use crate::common::Stage;
 use pgmap_prim_explored::{
-    Arena, AtomicU32, AtomicUsize, Cpu, Entered, Guarded, Lease, LockClass, Machine, Snapshot,
-    SpinLock, Table, TaskId, plain, store_buffer,
+    AtomicU32, AtomicUsize, Cpu, Guarded, LockClass, SpinLock, Table, plain,
 };
 use pgmap_sched::{
     Control, Defect, Explorer, Failure, Judgement, Model, Outcome, Plan, Schedule, Task,
@@ -54,33 +53,25 @@ impl Shared {
 pub(crate) type Body<'a> = &'a dyn Fn(&Shared, &Cpu<'_>);
 
 pub(crate) struct Litmus<'a> {
-    memory: Memory,
-    pub(crate) machine: Arc<Machine>,
+    pub(crate) stage: Stage,
     shared: Shared,
-    arena: Arena,
-    start: Snapshot,
     bodies: &'a [Body<'a>],
     pub(crate) seen: Cell<BTreeSet<Vec<u32>>>,
-    _entered: Entered,
 }
 
 impl<'a> Litmus<'a> {
     pub(crate) fn new(memory: Memory, bodies: &'a [Body<'a>]) -> Self {
-        let machine = Machine::new(bodies.len());
-        let arena = Arena::new(1 << 16).expect("address space");
-        let entered = arena.enter();
-        let shared = Shared {
+        let (mut stage, shared) = Stage::new(bodies.len(), |arena| Shared {
             words: arena.table("words", 4).expect("room"),
             cells: arena.table("cells", 2).expect("room"),
             lock: arena.table("lock", 1).expect("room"),
             outside: AtomicU32::new(0),
             results: Default::default(),
-        };
+        });
         if memory == Memory::Tso {
-            machine.buffer_stores(bodies.len());
+            stage.buffer_stores();
         }
-        let (start, seen) = (arena.snapshot(), Cell::default());
-        Self { memory, machine, shared, arena, start, bodies, seen, _entered: entered }
+        Self { stage, shared, bodies, seen: Cell::default() }
     }
 
     pub(crate) fn search(
@@ -102,29 +93,21 @@ impl<'a> Litmus<'a> {
 
 impl Model for Litmus<'_> {
     fn tasks(&self) -> usize {
-        self.bodies.len() + self.daemons()
+        self.stage.tasks()
     }
 
     fn daemons(&self) -> usize {
-        if self.memory == Memory::Tso { self.bodies.len() } else { 0 }
+        self.stage.daemons()
     }
 
     fn reset(&mut self) {
-        self.arena.restore(&self.start);
-        self.machine.reset();
+        self.stage.reset();
         self.shared.outside = AtomicU32::new(0);
         self.shared.results.iter().for_each(|result| result.set(0));
     }
 
     fn run(&self, task: Task) {
-        match usize::from(task.0).checked_sub(self.bodies.len()) {
-            Some(owner) => store_buffer::drain(Task(owner as u8)),
-            None => {
-                let lease = Lease::of(TaskId(task.0.into()));
-                let cpu = self.machine.lease(lease).expect("a free CPU");
-                self.bodies[usize::from(task.0)](&self.shared, &cpu);
-            }
-        }
+        self.stage.run(task, |me, cpu| self.bodies[me](&self.shared, cpu));
     }
 
     fn finish(&self) -> Result<(), Defect> {

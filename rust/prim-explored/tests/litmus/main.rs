@@ -4,5 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod buffers;
+#[path = "../common/mod.rs"]
+mod common;
 mod fixture;
 mod orders;

@@ -1,7 +1,7 @@
 //! What rules can say: the values that a rule offers, each with a name for the command line and, in a few
 //! words, what the machine then does.
 
-use serde::Serialize;
+use crate::by_name::serialized_by;
 
 /// A choice a rule offers: an enum whose variants have names for the command line.
 pub trait RuleValue: Copy + Eq + 'static {
@@ -37,11 +37,7 @@ macro_rules! values {
             }
         }
 
-        impl Serialize for $type {
-            fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-                s.serialize_str(self.name())
-            }
-        }
+        serialized_by!(name: $type);
     )+};
 }
 
