@@ -117,27 +117,32 @@ impl<'a> Reader<'a> {
     }
 
     fn any(&mut self) -> Result<Condition, Complaint> {
-        let mut list = vec![self.all()?];
-        while self.keyword("or") {
-            list.push(self.all()?);
-        }
-        let flat = list.into_iter().flat_map(|each| match each {
+        let list = self.joined("or", Self::all)?.into_iter().flat_map(|each| match each {
             Condition::Any(inner) => inner,
             other => vec![other],
         });
-        Ok(one_or(flat.collect(), Condition::Any))
+        Ok(one_or(list.collect(), Condition::Any))
     }
 
     fn all(&mut self) -> Result<Condition, Complaint> {
-        let mut list = vec![self.one()?];
-        while self.keyword("and") {
-            list.push(self.one()?);
-        }
-        let flat = list.into_iter().flat_map(|each| match each {
+        let list = self.joined("and", Self::one)?.into_iter().flat_map(|each| match each {
             Condition::All(inner) => inner,
             other => vec![other],
         });
-        Ok(one_or(flat.collect(), Condition::All))
+        Ok(one_or(list.collect(), Condition::All))
+    }
+
+    /// Conditions with this word between them.
+    fn joined(
+        &mut self,
+        word: &str,
+        next: fn(&mut Self) -> Result<Condition, Complaint>,
+    ) -> Result<Vec<Condition>, Complaint> {
+        let mut list = vec![next(self)?];
+        while self.keyword(word) {
+            list.push(next(self)?);
+        }
+        Ok(list)
     }
 
     fn one(&mut self) -> Result<Condition, Complaint> {
