@@ -9,10 +9,10 @@
 
 use prim::plain;
 use program::Errno;
-use program::op::{FD_NUMBERS, FdNo, PipeNo};
+use program::op::{FD_NUMBERS, FdNo, HANDLES_MAX, PipeNo};
 
-use crate::world::process::HANDLES;
-
+/// Handles of one kind a process has.
+pub(super) const HANDLES: usize = HANDLES_MAX as usize;
 const NUMBERS: usize = FD_NUMBERS as usize;
 /// Standard input, output and error, which nothing here is about.
 const BORN_WITH: usize = 3;

@@ -9,7 +9,8 @@ use crate::dax::InodeId;
 use crate::page::{Head, Pfn};
 use crate::vm::{Pte, Vpn};
 use crate::world::World;
-use crate::world::process::{HANDLES, MapSlot};
+use crate::world::fds::HANDLES;
+use crate::world::process::MapSlot;
 
 /// The words of one `struct page`, as recorded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -6,16 +6,14 @@
 
 use prim::{AtomicU32, Cpu, Guarded, LockClass, SpinLock, plain, zeroed};
 use program::Errno;
-use program::op::{Fork, HANDLES_MAX, WorkerId};
+use program::op::{Fork, WorkerId};
 
 use crate::lock_order;
 use crate::vm::{GupRange, MmId};
-use crate::world::fds::Fds;
+use crate::world::fds::{Fds, HANDLES};
 use crate::world::task_work::TaskWork;
 use crate::world::{Return, World};
 
-/// Handles of one kind a process has.
-pub(super) const HANDLES: usize = HANDLES_MAX as usize;
 /// Ranges one worker can hold pinned at once.
 pub(super) const PINS: usize = program::geometry::PINS_MAX as usize;
 

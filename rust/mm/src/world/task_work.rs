@@ -10,8 +10,7 @@ use program::rules::ExitFput;
 
 use crate::vm::VMAS;
 use crate::world::World;
-use crate::world::fds::{Open, Slot};
-use crate::world::process::HANDLES;
+use crate::world::fds::{HANDLES, Open, Slot};
 
 /// The most that one call can end: the files of all mappings, and all descriptors, of which a pipe has two.
 const QUEUED: usize = VMAS + 3 * HANDLES;
