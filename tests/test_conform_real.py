@@ -163,7 +163,7 @@ def leaving(number: int, after: Recording) -> Recording:
     ]
     steps: list[Recording] = [{"n": 0, "op": "baseline", "pages": {"0": idle, "1": idle}}]
     for n, ((op, *args), ret, page) in enumerate(asked, 1):
-        told = {"args": args} if args else {}
+        told: Recording = {"args": args} if args else {}
         told |= {"ret": ret} if ret else {}
         steps.append({"n": n, "op": op, "who": "w0", **told, "pages": {"0": idle, "1": page}})
     return {
