@@ -61,7 +61,7 @@ fn a_search_by_bounds_finds_each_mistake_with_as_many_preemptions_as_it_takes() 
 #[test]
 fn the_wide_shapes_are_beyond_a_search_by_bounds() {
     for shape in all().filter(|shape| WIDE.contains(&shape.name)) {
-        let outcome = bounded(&mut Stage::new(shape, Form::Wrong), shape.preemptions, 50_000);
+        let outcome = bounded(&mut Stage::new(shape, Form::Wrong), shape.preemptions, 20_000);
         assert!(matches!(outcome, Outcome::Stopped { .. }), "{}: {outcome:?}", shape.name);
     }
 }
