@@ -18,7 +18,7 @@ use core::ops::Range;
 
 use prim::{AtomicU32, Cpu, Guarded, LockClass, RwSem, Srcu, SrcuGuard, plain, zeroed};
 use program::Errno;
-use program::rules::{FaultLiveness, Holder, TeardownPages, UnbindOrder};
+use program::rules::{FaultLiveness, Holder, UnbindOrder};
 
 use crate::dax::Dax;
 use crate::lock_order;
@@ -149,11 +149,7 @@ impl Dax {
         device.alive.set(0);
         device.srcu.synchronize_srcu(cpu);
         pagemaps.memunmap_pages(cpu, pagemap, || {
-            let idle = match pagemaps.rules.teardown_pages {
-                TeardownPages::WaitIdle => true,
-                TeardownPages::Ignore => false,
-            };
-            self.live_inodes().for_each(|id| self.forget_entries(cpu, id, idle));
+            self.live_inodes().for_each(|id| self.forget_entries(cpu, id));
         });
         device.pagemap.set(0);
         Ok(())

@@ -112,7 +112,9 @@ impl Dax {
         insert: impl FnOnce(&Vm) -> Insert,
     ) -> Fault {
         let Ok((pagemap, _kept)) = self.direct_access(cpu) else { return Fault::Sigbus };
-        self.insert_real_entry(cpu, grabbed, (pfn, pagemap), order, wanted);
+        if !self.insert_real_entry(cpu, grabbed, (pfn, pagemap), order, wanted) {
+            return Fault::Sigbus;
+        }
         self.map_owned(cpu, grabbed, (pfn, pagemap), insert)
     }
 
@@ -128,7 +130,7 @@ impl Dax {
     }
 
     /// `dax_insert_entry` for a block. An entry that already has a folio is kept, whatever its order;
-    /// the zero page, if that is what others still see, is unmapped first.
+    /// the zero page, if that is what others still see, is unmapped first. False: the struct pages are gone.
     #[doc(alias = "dax_insert_entry")]
     fn insert_real_entry(
         &self,
@@ -137,9 +139,9 @@ impl Dax {
         (pfn, pagemap): (Pfn, PagemapId),
         order: Order,
         wanted: Access,
-    ) {
+    ) -> bool {
         if !self.struct_pages_are_there(cpu, pfn, pagemap) {
-            return;
+            return false;
         }
         let (inode, index) = (grabbed.inode, grabbed.index);
         let made = || {
@@ -159,6 +161,7 @@ impl Dax {
             entry = entry.dirtied();
         }
         self.replace_entry(cpu, grabbed, entry);
+        true
     }
 
     /// Step 6: reference, map, drop. `pfn` is the frame to map, the folio around it is the entry's.

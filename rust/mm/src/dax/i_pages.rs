@@ -5,12 +5,14 @@
 //! Whoever was woken and then does not take the entry must pass the wake-up on, or a sleeper is lost
 //! (B25, I19). Removing an entry wakes everybody: there is nothing left to own.
 
+use core::convert::Infallible;
+
 use prim::{
     Cpu, Sleep, SpinGuard, Waiting, lock_map_acquire, lock_map_release, wait_event_exclusive,
     wake_up_all, wake_up_one,
 };
 
-use program::rules::{BusyScan, EntryWaitKey, WriteInvalidate};
+use program::rules::{BusyScan, EntryWaitKey, TeardownPages, WriteInvalidate};
 
 use crate::dax::entry::{DaxEntry, DaxSlot, Kind, Size};
 use crate::dax::{Dax, IPages, InodeId};
@@ -103,48 +105,33 @@ impl Dax {
         inode: InodeId,
         index: u32,
     ) -> (SpinGuard<'a, IPages>, u32, DaxEntry) {
-        let mut lock = self.lock_entries(cpu, inode);
-        loop {
-            let (at, entry) = self.entry_at(inode, index);
-            if !entry.is_locked() {
-                return (lock, at, entry);
-            }
-            lock = self.wait_entry(cpu, inode, (at, index), lock);
-        }
+        let any = |_| Ok::<_, Infallible>(());
+        let Ok(got) = self.get_suitable_entry(cpu, inode, index, any);
+        got
     }
 
-    /// As [`Self::get_unlocked_entry`], for an entry of this order. None: a smaller one is in the way, locked or not.
+    /// The loop of [`Self::get_unlocked_entry`], which ends at an entry that does not suit, locked or not.
     #[doc(alias = "get_next_unlocked_entry")]
-    fn get_unlocked_entry_of<'a>(
+    fn get_suitable_entry<'a, E>(
         &'a self,
         cpu: &'a Cpu<'_>,
         inode: InodeId,
         index: u32,
-        order: Order,
-    ) -> Option<(SpinGuard<'a, IPages>, u32, DaxEntry)> {
-        let mut lock = self.lock_entries(cpu, inode);
+        suits: impl Fn(DaxEntry) -> Result<(), E>,
+    ) -> Result<(SpinGuard<'a, IPages>, u32, DaxEntry), E> {
+        lock_map_acquire(cpu, &DAX_ENTRY, in_lock_order(inode));
+        let mut lock = self.inode(inode).i_pages.lock(cpu);
         loop {
             let (at, entry) = self.entry_at(inode, index);
-            let none = |index| self.slot(inode, index).load() == DaxEntry::NONE;
-            let has_room = order == Order::PAGE
-                || entry.size() == Size::Pmd
-                || (index..index + order.pages()).all(none);
-            if !has_room {
+            if let Err(why) = suits(entry) {
                 lock_map_release(cpu, in_lock_order(inode));
-                return None;
+                return Err(why);
             }
             if !entry.is_locked() {
-                return Some((lock, at, entry));
+                return Ok((lock, at, entry));
             }
             lock = self.wait_entry(cpu, inode, (at, index), lock);
         }
-    }
-
-    /// The lock of a file's entries, for whoever wants one of them.
-    #[track_caller]
-    fn lock_entries<'a>(&'a self, cpu: &'a Cpu<'_>, inode: InodeId) -> SpinGuard<'a, IPages> {
-        lock_map_acquire(cpu, &DAX_ENTRY, in_lock_order(inode));
-        self.inode(inode).i_pages.lock(cpu)
     }
 
     /// `put_unlocked_entry`: passes on the wake-up of an entry that was waited for and not taken.
@@ -167,11 +154,14 @@ impl Dax {
         index: u32,
         order: Order,
     ) -> Result<Grabbed, Fault> {
-        let Some((mut lock, mut at, mut entry)) =
-            self.get_unlocked_entry_of(cpu, inode, index, order)
-        else {
-            return Err(Fault::Fallback);
+        let none = |index| self.slot(inode, index).load() == DaxEntry::NONE;
+        let has_room = |entry: DaxEntry| {
+            let room = order == Order::PAGE
+                || entry.size() == Size::Pmd
+                || (index..index + order.pages()).all(none);
+            room.then_some(()).ok_or(Fault::Fallback)
         };
+        let (mut lock, mut at, mut entry) = self.get_suitable_entry(cpu, inode, index, has_room)?;
         let given_up = match entry.kind() {
             Kind::Empty => entry.size() == Size::Pmd,
             Kind::None | Kind::Zero | Kind::Folio(_) => false,
@@ -320,11 +310,15 @@ impl Dax {
         }
     }
 
-    /// The struct pages of a file go, and every entry that nobody has locked: with `folios` it lets go of its folio
-    /// first, otherwise the struct pages are gone already as far as anybody cares (B50). Who has an entry locked finds
-    /// out for itself.
+    /// The struct pages of a file go, and every entry that nobody has locked. Where unbind waits for pages to be idle it
+    /// lets go of its folio first, otherwise the struct pages are gone already as far as anybody cares (B50). Who has an
+    /// entry locked finds out for itself.
     #[track_caller]
-    pub(super) fn forget_entries(&self, cpu: &Cpu<'_>, inode: InodeId, folios: bool) {
+    pub(super) fn forget_entries(&self, cpu: &Cpu<'_>, inode: InodeId) {
+        let folios = match self.vm.pagemaps.rules.teardown_pages {
+            TeardownPages::WaitIdle => true,
+            TeardownPages::Ignore => false,
+        };
         let mut lock = self.inode(inode).i_pages.lock(cpu);
         for index in 0..lock.end {
             let slot = self.slot(inode, index);

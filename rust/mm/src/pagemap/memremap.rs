@@ -101,8 +101,7 @@ impl Pagemaps {
         self.maps.free(cpu, id.0);
     }
 
-    /// `percpu_ref_kill`: no new references from here on. Separate, so that an owner can stop faults
-    /// before it unmaps; a second kill by `memunmap_pages` is left out then.
+    /// `percpu_ref_kill`: no new references from here on. One that is dying already is left alone.
     #[doc(alias = "percpu_ref_kill")]
     pub fn kill(&self, cpu: &Cpu<'_>, id: PagemapId) {
         let ref_id = self.ref_id(id);
