@@ -17,7 +17,7 @@ Needs Hypothesis: ``pip install 'pgmap[hypothesis]'``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -156,6 +156,7 @@ def check(
     schedules: int = SCHEDULES,
     memory: str = ExploreOptions.memory,
     speculative_tlb: bool = False,
+    geometry: Mapping[str, int] | None = None,
 ) -> Verdict:
     """Search a drawn program, and raise `DoesNotHold` if it breaks and the rules are to blame.
 
@@ -172,6 +173,7 @@ def check(
         schedules=schedules,
         memory=memory,
         speculative_tlb=speculative_tlb,
+        geometry=geometry,
         strategy="bounds",
         shrink=False,
         threads=1,

@@ -42,12 +42,12 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant
 
 from pgmap import Program, World
 from pgmap._operations import by_word, read, written
-from pgmap._search import explore
 from pgmap.errors import ProgramError
 from pgmap.stateful._calls import Call, in_turn, outcome
 from pgmap.stateful.model import Model
 from pgmap.stateful.things import FILE_PAGES_MAX, PMD_PAGES, Refused, Sleeping
-from pgmap.verdicts import Found, Verdict
+from pgmap.strategies import check
+from pgmap.verdicts import Verdict
 
 ASLEEP = "asleep"
 """What `RaceMachine.do` says of a step that would sleep; it is not done."""
@@ -203,20 +203,14 @@ class RaceMachine(RuleBasedStateMachine):
         program = "\n".join([*self.files, *self.history, "start", *self._behind_start(steps)])
         if currently_in_test_context():
             note(program)
-        verdict = explore(
+        return check(
             program,
             era=self.era,
             rules=self.rules_changed,
             geometry=self.geometry,
             preemptions=self.preemptions,
             schedules=self.schedules,
-            strategy="bounds",
-            shrink=False,
-            threads=1,
         )
-        if isinstance(verdict, Found) and verdict.finding.blame == "rules":
-            verdict.assert_holds()
-        return verdict
 
     # -- the set-up of a search -------------------------------------------------------------------
 
