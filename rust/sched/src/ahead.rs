@@ -35,6 +35,7 @@
 //! changed by it, is touched.
 
 use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::hash::{Folding, mix64};
 use crate::step::{MOST_TASKS, Object, Task};
@@ -86,20 +87,25 @@ impl Accesses {
     }
 }
 
-/// Objects as they are numbered in sets of accesses.
+/// Objects as they are numbered in sets of accesses. Threads that read each other's sets number them alike.
 pub(crate) struct Numbers {
     all: HashMap<u64, u32, Folding>,
     /// Those asked for last, at their places.
     recent: Vec<(u64, u32)>,
+    common: Option<Arc<CommonNumbers>>,
 }
+
+/// The numbers that several threads have given out: the first who meets an object gives it one.
+#[derive(Debug, Default)]
+pub(crate) struct CommonNumbers(Mutex<HashMap<u64, u32, Folding>>);
 
 /// A power of two.
 const RECENT: usize = 1 << 10;
 
 impl Numbers {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(common: Option<Arc<CommonNumbers>>) -> Self {
         // Nothing has this number.
-        Numbers { all: HashMap::default(), recent: vec![(0, u32::MAX); RECENT] }
+        Numbers { all: HashMap::default(), recent: vec![(0, u32::MAX); RECENT], common }
     }
 
     #[inline]
@@ -115,9 +121,19 @@ impl Numbers {
     #[cold]
     fn look_up(&mut self, object: Object, place: usize) -> usize {
         let next = self.all.len() as u32;
-        let number = *self.all.entry(object.0).or_insert(next);
+        let common = self.common.as_deref();
+        let new = || common.map_or(next, |common| common.of(object));
+        let number = *self.all.entry(object.0).or_insert_with(new);
         self.recent[place] = (object.0, number);
         number as usize
+    }
+}
+
+impl CommonNumbers {
+    fn of(&self, object: Object) -> u32 {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = all.len() as u32;
+        *all.entry(object.0).or_insert(next)
     }
 }
 
@@ -215,7 +231,7 @@ impl Ahead {
     }
 
     /// The execution comes to a state of which this is known, by task, and ends or is cut there.
-    pub(crate) fn arrive<'a>(&mut self, known: impl Fn(Task) -> &'a Accesses) {
+    pub(crate) fn arrive(&mut self, known: &dyn Fn(Task) -> Accesses) {
         #[cfg(test)]
         if self.faults.forgets_what_is_ahead {
             return;
@@ -224,10 +240,10 @@ impl Ahead {
         let Some(level) = self.levels.last_mut() else { return };
         for (of, others) in (0..).zip(&mut self.others[from..]) {
             if of != level.chosen.0 {
-                others.join(known(Task(of)));
+                others.join(&known(Task(of)));
             }
         }
-        level.after.join(known(level.chosen));
+        level.after.join(&known(level.chosen));
     }
 
     /// The last decision is done.
@@ -237,7 +253,31 @@ impl Ahead {
         known[..self.tasks].copy_from_slice(&self.others[from..]);
         self.others.truncate(from);
         let _ = self.levels.pop();
-        self.arrive(|task| &known[usize::from(task.0)]);
+        self.arrive(&|task| known[usize::from(task.0)]);
+    }
+
+    /// For each decision of the path whether it is certain already, whatever is still to come, that the chosen
+    /// task's step does not commute with what follows, so that others will be tried in its place.
+    pub(crate) fn certain(&self) -> Vec<bool> {
+        let mut certain = vec![false; self.levels.len()];
+        // What is known so far of the state after the branch that is under way; sets only grow.
+        let mut below = [Accesses::NONE; MOST_TASKS];
+        for (nth, level) in self.levels.iter().enumerate().rev() {
+            let chosen = usize::from(level.chosen.0);
+            let mut after = level.after;
+            after.join(&below[chosen]);
+            certain[nth] = level.block.conflicts(&after);
+            let others = &self.others[nth * self.tasks..][..self.tasks];
+            for (of, (below, others)) in below.iter_mut().zip(others).enumerate() {
+                if of == chosen {
+                    *below = *others;
+                } else {
+                    below.join(others);
+                    below.join(&level.block);
+                }
+            }
+        }
+        certain
     }
 
     /// What is noted of the last decision, by task.

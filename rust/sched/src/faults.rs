@@ -20,6 +20,12 @@ pub(crate) struct Tree {
     pub(crate) forgets_what_is_ahead: bool,
     /// A read and a write of the same object are taken to commute.
     pub(crate) reads_commute: bool,
+    /// A helper makes states known that have a failure below them.
+    pub(crate) publishes_failures: bool,
+    /// A helper makes states known that it is not done with.
+    pub(crate) publishes_early: bool,
+    /// Each thread numbers objects as it comes upon them.
+    pub(crate) numbers_alone: bool,
     /// No preemption is left out.
     pub(crate) leaves_nothing_out: bool,
 }

@@ -19,7 +19,8 @@
 //! | `explorer` | runs one execution, for all who want executions |
 //! | `engine`, `place`, `journal` | one execution: its state, who leads it and goes on, what is written down |
 //! | `history`, `hash` | happens-before as a signature |
-//! | `tree`, `cache`, `ahead`, [`search`] | all executions within a bound |
+//! | `tree`, `cache`, `known`, `ahead`, [`search`] | all executions within a bound |
+//! | [`crew`], `help` | the same on several OS threads |
 //! | `dpor` | one execution of each class, without a bound |
 //! | [`schedule`], `wire`, `script`, [`log`], [`replay`] | one execution again |
 //! | [`strategy`], [`sample`], [`coverage`] | executions drawn at random, and how much they have shown |
@@ -32,14 +33,17 @@ mod clock;
 pub mod control;
 mod coroutine;
 pub mod coverage;
+pub mod crew;
 mod dpor;
 mod engine;
 mod entered;
 mod explorer;
 pub mod failure;
 mod hash;
+mod help;
 mod history;
 mod journal;
+mod known;
 pub mod log;
 pub mod model;
 mod place;
@@ -64,6 +68,8 @@ mod faults;
 #[cfg(test)]
 mod floors;
 #[cfg(test)]
+mod together;
+#[cfg(test)]
 #[path = "../tests/toy/mod.rs"]
 mod toy;
 #[cfg(test)]
@@ -71,6 +77,7 @@ mod traces;
 
 pub use control::Control;
 pub use coverage::Coverage;
+pub use crew::Crew;
 pub use explorer::Explorer;
 pub use failure::{Blocked, Defect, Failure, Recurrence};
 pub use log::{Event, Kind};

@@ -14,6 +14,7 @@ use std::rc::Rc;
 
 use crate::clock::Clock;
 use crate::control::Control;
+use crate::crew::{Crew, Sweep};
 use crate::dpor::Classes;
 use crate::engine::guide::{End, Exhaustive, Led, States};
 use crate::explorer::Explorer;
@@ -36,6 +37,14 @@ pub struct Plan {
     /// Memory for the cache of visited states; 0: nothing is cut, every execution is run to its end.
     /// Without a bound there is no cache, and one execution of each class is run unless this is 0.
     pub cache_bytes: usize,
+}
+
+impl Plan {
+    /// Whether others can take part: see [`Explorer::lead`].
+    #[must_use]
+    pub fn can_be_helped(&self) -> bool {
+        self.bound.is_some() && self.cache_bytes > 0 && self.schedules_max == u64::MAX
+    }
 }
 
 impl Default for Plan {
@@ -133,6 +142,19 @@ pub enum Outcome {
     },
 }
 
+impl Stats {
+    /// What another thread has done of the same bound. States are those of the table that both share.
+    pub(crate) fn absorb(&mut self, other: &Self) {
+        let Self { bound: _, schedules, pruned, failures, too_long, points, longest, .. } = *other;
+        self.schedules += schedules;
+        self.pruned += pruned;
+        self.failures += failures;
+        self.too_long += too_long;
+        self.points += points;
+        self.longest = self.longest.max(longest);
+    }
+}
+
 impl Outcome {
     /// The numbers of each bound begun.
     #[must_use]
@@ -169,6 +191,36 @@ impl Explorer {
         judge: &mut dyn FnMut(&Failure, &Schedule) -> Judgement,
         progress: &mut dyn FnMut(&Progress) -> Control,
     ) -> Outcome {
+        self.search_with(model, plan, None, judge, progress)
+    }
+
+    /// As [`search`](Self::search), with others who [`help`](Self::help): it comes to the same. Within a bound they
+    /// do, and where there is room for a cache and no limit on executions; without a bound, where one branch decides what
+    /// is tried beside another, the leader is alone, as it is where a limit would strike sooner or later for their help.
+    ///
+    /// # Panics
+    ///
+    /// As `search`.
+    pub fn lead<M: Model>(
+        &mut self,
+        model: &mut M,
+        plan: &Plan,
+        crew: &Crew,
+        judge: &mut dyn FnMut(&Failure, &Schedule) -> Judgement,
+        progress: &mut dyn FnMut(&Progress) -> Control,
+    ) -> Outcome {
+        let crew = Some(crew).filter(|_| plan.can_be_helped());
+        self.search_with(model, plan, crew, judge, progress)
+    }
+
+    fn search_with<M: Model>(
+        &mut self,
+        model: &mut M,
+        plan: &Plan,
+        crew: Option<&Crew>,
+        judge: &mut dyn FnMut(&Failure, &Schedule) -> Judgement,
+        progress: &mut dyn FnMut(&Progress) -> Control,
+    ) -> Outcome {
         let bounds: Vec<Option<u32>> = match plan.bound {
             Some(last) => (0..=last).map(Some).collect(),
             None => vec![None],
@@ -178,7 +230,8 @@ impl Explorer {
         let mut left = plan.schedules_max;
         for bound in bounds {
             let mut now = Stats { bound, ..Stats::default() };
-            let cut = self.sweep(model, plan, &mut left, &mut now, &mut clock, judge, progress);
+            let cut =
+                self.sweep(model, plan, crew, &mut left, &mut now, &mut clock, judge, progress);
             stats.push(now);
             match cut {
                 None => {}
@@ -201,6 +254,7 @@ impl Explorer {
         &mut self,
         model: &mut M,
         plan: &Plan,
+        crew: Option<&Crew>,
         left: &mut u64,
         stats: &mut Stats,
         clock: &mut Clock,
@@ -222,13 +276,24 @@ impl Explorer {
             }
             return cut;
         }
-        let tree = Tree::new(stats.bound.unwrap_or(u32::MAX), plan.cache_bytes, model.tasks());
-        let tree = Rc::new(RefCell::new(tree));
-        #[cfg(test)]
-        {
+        let (budget, tasks) = (stats.bound.unwrap_or(u32::MAX), model.tasks());
+        let Some(crew) = crew else {
+            let tree = Tree::new(budget, plan.cache_bytes, tasks);
+            let tree = Rc::new(RefCell::new(tree));
+            #[cfg(test)]
             tree.borrow_mut().set_faults(self.faults.tree);
-        }
-        self.go_through(model, &tree, left, stats, clock, judge, progress)
+            return self.go_through(model, &tree, left, stats, clock, judge, progress);
+        };
+        let sweep = Sweep::new(budget, plan.steps_max, plan.cache_bytes, tasks);
+        #[cfg(test)]
+        let sweep = sweep.with_faults(self.faults.tree);
+        let tree = Rc::new(RefCell::new(Tree::lending(&sweep, crew, tasks)));
+        #[cfg(test)]
+        tree.borrow_mut().set_faults(self.faults.tree);
+        crew.begin(sweep);
+        let cut = self.go_through(model, &tree, left, stats, clock, judge, progress);
+        stats.absorb(&crew.end());
+        cut
     }
 
     /// All executions that a guide leads to.
@@ -243,7 +308,7 @@ impl Explorer {
         judge: &mut dyn FnMut(&Failure, &Schedule) -> Judgement,
         progress: &mut dyn FnMut(&Progress) -> Control,
     ) -> Option<Cut> {
-        let mut fraction = 0.0;
+        let (mut fraction, mut others) = (0.0, Stats::default());
         loop {
             if *left == 0 {
                 return Some(Cut::Limit(Limit::Schedules));
@@ -252,7 +317,7 @@ impl Explorer {
             guide.borrow_mut().begin(false);
             let led: Led = Rc::<RefCell<G>>::clone(guide);
             let mut end = self.execute(model, Rc::clone(&led), Keep::default(), &mut |events| {
-                progress(&Progress::of(stats, u64::from(events), fraction))
+                progress(&Progress::of(stats, &others, u64::from(events), fraction))
             });
             let events = self.engine.with(|engine| engine.history.events());
             let States { kept, refused } = guide.borrow().states();
@@ -295,7 +360,8 @@ impl Explorer {
             }
             if clock.struck(events) {
                 fraction = guide.borrow().fraction(stats.longest);
-                if progress(&Progress::of(stats, 0, fraction)) == Control::Stop {
+                others = guide.borrow().done_by_others();
+                if progress(&Progress::of(stats, &others, 0, fraction)) == Control::Stop {
                     return Some(Cut::Limit(Limit::Asked));
                 }
             }
@@ -328,9 +394,11 @@ impl Explorer {
 }
 
 impl Progress {
-    /// So many points of the execution under way included.
-    fn of(stats: &Stats, under_way: u64, fraction: f64) -> Self {
-        let Stats { bound, schedules, pruned, points, longest, .. } = *stats;
+    /// So many points of the execution under way included, and what others have done.
+    fn of(stats: &Stats, others: &Stats, under_way: u64, fraction: f64) -> Self {
+        let mut all = stats.clone();
+        all.absorb(others);
+        let Stats { bound, schedules, pruned, points, longest, .. } = all;
         Self { bound, schedules, pruned, points: points + under_way, longest, fraction }
     }
 }

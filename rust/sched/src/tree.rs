@@ -22,28 +22,35 @@
 //!
 //! Without room for the cache nothing is cut, and every execution is run: that is what others are compared with.
 
+mod lend;
+
 use crate::ahead::{Accesses, Ahead, Numbers};
-use crate::cache::{Cache, Visit};
+use crate::cache::Visit;
 use crate::engine::Engine;
 use crate::engine::guide::{Decision, Exhaustive, States};
 use crate::engine::guide::{End, Guide};
 use crate::failure::Failure;
 use crate::hash::mix;
+use crate::known::Known;
 use crate::place::tasks_of;
+use crate::search::Stats;
+#[cfg(test)]
+use crate::step::MOST_TASKS;
 use crate::step::{Effect, Looks, Object, Task};
+use crate::tree::lend::Lent;
 
 /// What a decision was about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Branch {
-    /// Which task goes on; `untried` is a mask. `paid`: all but the first cost a preemption. `state`: its key.
-    Task { chosen: Task, untried: u16, tried: u8, paid: bool, state: u128 },
+    /// Which task goes on; `untried` is a mask. `paid`: all but the first cost a preemption. `visit`: its key.
+    Task { chosen: Task, untried: u16, tried: u8, paid: bool, visit: Visit },
     /// A choice among `of`; the values up to `chosen` have been tried. `paid`: all but 0 cost.
     Choice { chosen: u32, of: u32, paid: bool },
 }
 
 /// One decision, by the number of events before it.
 #[derive(Clone, Copy, Debug)]
-struct Node {
+pub(crate) struct Node {
     at: u32,
     /// Preemptions that were left to spend here.
     left: u32,
@@ -55,13 +62,15 @@ pub(crate) struct Tree {
     nodes: Vec<Node>,
     /// The next node of the path that the execution in progress will come to.
     cursor: usize,
-    cache: Cache,
+    cache: Known,
     ahead: Ahead,
     numbers: Numbers,
     /// What may be spent on preemptions, and on choices that cost.
     budget: u32,
     /// The last execution is repeated, to be written down: none the less wanted for being known.
     again: bool,
+    /// With others: what the path has given away, or which part of it is somebody else's.
+    lent: Lent,
     #[cfg(test)]
     faults: crate::faults::Tree,
 }
@@ -69,14 +78,20 @@ pub(crate) struct Tree {
 impl Tree {
     /// Of a model of so many tasks.
     pub(crate) fn new(budget: u32, cache_bytes: usize, tasks: usize) -> Self {
+        let (cache, numbers) = (Known::mine(cache_bytes, tasks), Numbers::new(None));
+        Self::over(budget, cache, numbers, Lent::default(), tasks)
+    }
+
+    fn over(budget: u32, cache: Known, numbers: Numbers, lent: Lent, tasks: usize) -> Self {
         Tree {
             nodes: Vec::new(),
             cursor: 0,
-            cache: Cache::new(cache_bytes, tasks),
+            cache,
             ahead: Ahead::new(tasks),
-            numbers: Numbers::new(),
+            numbers,
             budget,
             again: false,
+            lent,
             #[cfg(test)]
             faults: crate::faults::Tree::default(),
         }
@@ -153,11 +168,12 @@ impl Tree {
     }
 
     /// What goes into the cache: the state, and what was spent to reach it.
-    fn key(&self, engine: &Engine, at: Decision) -> (u128, u32) {
+    fn key(&self, engine: &Engine, at: Decision) -> Visit {
+        let spent = engine.preemptions;
         let signature = engine.history.signature();
         #[cfg(test)]
         if self.faults.forgets_task {
-            return (mix(signature, u128::from(at.free), 1), engine.preemptions);
+            return Visit { state: mix(signature, u128::from(at.free), 1), spent };
         }
         let current = match (at.stays, at.free) {
             (Some(now), free) => u128::from(now.0) << 1 | u128::from(free),
@@ -165,9 +181,48 @@ impl Tree {
         };
         #[cfg(test)]
         if self.faults.forgets_preemptions {
-            return (mix(signature, current, 1), 0);
+            return Visit { state: mix(signature, current, 1), spent: 0 };
         }
-        (mix(signature, current, 1), engine.preemptions)
+        Visit { state: mix(signature, current, 1), spent }
+    }
+
+    /// Turns the path to the next execution, if there is one.
+    fn turn(&mut self) -> bool {
+        let off = self.cache.is_off();
+        while self.nodes.len() > self.lent.floor()
+            && let Some(node) = self.nodes.last_mut()
+        {
+            match &mut node.branch {
+                Branch::Task { chosen, untried, tried, paid, visit } => {
+                    self.ahead.end_branch();
+                    let stays = *paid && *tried == 0 && !off;
+                    if *untried != 0 && !(stays && self.ahead.commutes()) {
+                        *chosen = Task(untried.trailing_zeros() as u8);
+                        *untried &= *untried - 1;
+                        *tried += 1;
+                        self.ahead.turn_to(*chosen);
+                        let chosen = *chosen;
+                        self.comes_to(chosen);
+                        return true;
+                    }
+                    let visit = *visit;
+                    if !off {
+                        if self.lent.is_whole(self.nodes.len()) {
+                            self.cache.complete(visit, self.ahead.noted());
+                        }
+                        self.ahead.leave();
+                    }
+                }
+                Branch::Choice { chosen, of, .. } if *chosen + 1 < *of => {
+                    *chosen += 1;
+                    return true;
+                }
+                Branch::Choice { .. } => {}
+            }
+            let _ = self.nodes.pop();
+            self.lent.popped(self.nodes.len());
+        }
+        false
     }
 }
 
@@ -203,14 +258,18 @@ impl Guide for Tree {
         if others == 0 && (at.stays.is_some() || self.cache.is_off()) || self.again {
             return Some(default);
         }
-        let (state, spent) = self.key(engine, at);
-        if let Visit::Known(place) = self.cache.visit(state, spent) {
-            self.ahead.arrive(|task| self.cache.ahead(place, task));
+        let visit = self.key(engine, at);
+        let Self { cache, ahead, .. } = self;
+        if cache.look(visit, |known| ahead.arrive(known)) {
             engine.close(End::Pruned);
             return None;
         }
+        #[cfg(test)]
+        if self.faults.publishes_early {
+            self.cache.complete(visit, &[Accesses::ALL; MOST_TASKS][..engine.tasks]);
+        }
         let paid = !at.free;
-        let branch = Branch::Task { chosen: default, untried: others, tried: 0, paid, state };
+        let branch = Branch::Task { chosen: default, untried: others, tried: 0, paid, visit };
         self.push(engine, branch);
         if !self.cache.is_off() {
             self.ahead.enter(default);
@@ -242,7 +301,7 @@ impl Guide for Tree {
     }
 
     fn repeats(&self) -> bool {
-        self.cursor < self.nodes.len() && !self.again
+        self.cursor < self.nodes.len() && !self.again && !self.lent.is_fresh()
     }
 
     fn touched(&mut self, object: Object, effect: Effect) {
@@ -284,38 +343,20 @@ impl Exhaustive for Tree {
             | End::TooLong
             | End::Halted
             | End::Unable(_)
-            | End::Unsteady(_) => self.ahead.arrive(|_| &Accesses::ALL),
+            | End::Unsteady(_) => self.ahead.arrive(&|_| Accesses::ALL),
         }
     }
 
     fn advance(&mut self) -> bool {
-        let off = self.cache.is_off();
-        while let Some(node) = self.nodes.last_mut() {
-            match &mut node.branch {
-                Branch::Task { chosen, untried, tried, paid, state } => {
-                    self.ahead.end_branch();
-                    let stays = *paid && *tried == 0 && !off;
-                    if *untried != 0 && !(stays && self.ahead.commutes()) {
-                        *chosen = Task(untried.trailing_zeros() as u8);
-                        *untried &= *untried - 1;
-                        *tried += 1;
-                        self.ahead.turn_to(*chosen);
-                        return true;
-                    }
-                    if !off {
-                        self.cache.complete(*state, self.ahead.noted());
-                        self.ahead.leave();
-                    }
-                }
-                Branch::Choice { chosen, of, .. } if *chosen + 1 < *of => {
-                    *chosen += 1;
-                    return true;
-                }
-                Branch::Choice { .. } => {}
-            }
-            let _ = self.nodes.pop();
+        let goes_on = self.turn();
+        if goes_on {
+            self.turned();
         }
-        false
+        goes_on
+    }
+
+    fn done_by_others(&self) -> Stats {
+        Tree::done_by_others(self)
     }
 
     /// Which share of the tree lies behind the search, guessed from the path alone (Knuth 1975:
@@ -352,6 +393,6 @@ impl Exhaustive for Tree {
     }
 
     fn states(&self) -> States {
-        States { kept: self.cache.len() as u64, refused: self.cache.refused() }
+        self.cache.states()
     }
 }

@@ -8,6 +8,7 @@ use std::rc::Rc;
 
 use crate::engine::Engine;
 use crate::failure::Failure;
+use crate::search::Stats;
 use crate::step::{Effect, Object, Task};
 
 /// What is known of the current task when a decision falls.
@@ -64,6 +65,11 @@ pub(crate) trait Exhaustive: Guide {
 
     /// Which share of the search is done, by estimate, if executions have at most so many events.
     fn fraction(&self, longest: u32) -> f64;
+
+    /// What other threads have done so far of the same search.
+    fn done_by_others(&self) -> Stats {
+        Stats::default()
+    }
 
     /// What it remembers of states.
     fn states(&self) -> States {
