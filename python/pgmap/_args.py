@@ -190,7 +190,7 @@ def add_threads(group: _ArgumentGroup) -> None:
         type=count(1, THREADS_MAX),
         default=SUPPRESS,
         metavar="N",
-        help="OS threads that draw, or hunt (default: one for each processor); "
+        help="OS threads that search, draw, or hunt (default: one for each processor); "
         "any number finds the same",
     )
 

@@ -1,5 +1,7 @@
 //! The search within bounds, and what known races hide from it.
 
+use std::num::NonZeroUsize;
+
 use pgmap_sched::{Control, Judgement, Plan, Progress, Schedule};
 
 use crate::finding::Finding;
@@ -10,10 +12,7 @@ use crate::scenario::{Scenario, ScenarioError};
 use crate::verdict::{Ends, Verdict};
 use crate::within::{first, within};
 
-/// Searches the schedules of a scenario, bound after bound.
-///
-/// Where the era is known to have races, an execution ends at one and the search does not. What known races may
-/// hide is seen with all of them mended, which also decides what is one: a failure that does not go away is news.
+/// Searches the schedules of a scenario, bound after bound, on this thread.
 ///
 /// # Errors
 /// Why there is nothing to explore.
@@ -23,9 +22,27 @@ pub fn explore(
     ends: Ends,
     progress: &mut dyn FnMut(&Progress) -> Control,
 ) -> Result<Verdict, ScenarioError> {
+    explore_on(NonZeroUsize::MIN, scenario, plan, ends, progress)
+}
+
+/// Searches the schedules of a scenario, bound after bound, on so many threads. Any number comes to the same, but for
+/// the numbers.
+///
+/// Where the era is known to have races, an execution ends at one and the search does not. What known races may
+/// hide is seen with all of them mended, which also decides what is one: a failure that does not go away is news.
+///
+/// # Errors
+/// Why there is nothing to explore.
+pub fn explore_on(
+    threads: NonZeroUsize,
+    scenario: &Scenario,
+    plan: &Plan,
+    ends: Ends,
+    progress: &mut dyn FnMut(&Progress) -> Control,
+) -> Result<Verdict, ScenarioError> {
     let wanted = |finding: &Finding| ends.wants(finding);
     let mends = ends.mends(scenario);
-    let (found, seen) = match first(scenario, plan, &wanted, progress)? {
+    let (found, seen) = match first(scenario, plan, threads, &wanted, progress)? {
         Verdict::Found { found, seen } => (found, seen),
         nothing => return Ok(nothing),
     };
@@ -33,7 +50,7 @@ pub fn explore(
     if mends.is_empty() || fails_alike(&again, &found.finding, &found.schedule).is_some() {
         return Ok(Verdict::Found { found, seen });
     }
-    let behind = match first(&again, plan, &wanted, progress) {
+    let behind = match first(&again, plan, threads, &wanted, progress) {
         Ok(Verdict::Found { mut found, seen }) => {
             found.mends = mends;
             return Ok(Verdict::Found { found: Box::new(if_asked(*found, scenario)), seen });
@@ -50,7 +67,7 @@ pub fn explore(
         Judgement::Continue
     };
     let mut last = Progress::default();
-    let verdict = within(scenario, plan, &mut all, &mut |now| {
+    let verdict = within(scenario, plan, threads, &mut all, &mut |now| {
         last = *now;
         progress(now)
     })?;

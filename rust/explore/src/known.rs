@@ -6,6 +6,8 @@
 //! together. A failure that stays with all of them mended is news. Which of the races that one rule makes it is, its
 //! fingerprint says, as on real threads (`KnownRace::is_seen_in`).
 
+use std::num::NonZeroUsize;
+
 use pgmap_sched::{Control, Limit, Plan, Schedule};
 
 use crate::finding::{Attribution, Finding};
@@ -92,7 +94,7 @@ fn goes_away(
     let bound = Some(found.preemptions.unwrap_or(BOUND));
     let plan = Plan { bound, schedules_max: SCHEDULES, ..Plan::default() };
     let same = |finding: &Finding| finding.is_same(&found.finding);
-    match first(&mended, &plan, &same, &mut |_| control()) {
+    match first(&mended, &plan, NonZeroUsize::MIN, &same, &mut |_| control()) {
         Ok(Verdict::Found { .. }) => Ok(false),
         Ok(Verdict::NotFound { why: Limit::Asked, .. }) => Err(Unfinished::Stopped),
         Ok(Verdict::NotFound { .. } | Verdict::Exhausted { .. } | Verdict::Inconclusive { .. }) => {

@@ -13,7 +13,7 @@
 //! | [`finding`], `stuck` | a failed execution in the words of the protocol; whose doing a wait is |
 //! | [`found`], [`mend`] | a failed execution that can be run again; known races, mended |
 //! | [`verdict`] | what a search came to |
-//! | `within`, `bounds` | the search within bounds; what known races hide from it |
+//! | `within`, `bounds` | the search within bounds, on several OS threads; what known races hide from it |
 //! | [`known`] | races that the era is known to have: told apart from news |
 //! | [`mod@once`] | a program, run once |
 //! | [`mod@warnings`] | what a verdict is to be read with |
@@ -60,7 +60,7 @@ pub mod warnings;
 pub mod who;
 mod within;
 
-pub use bounds::explore;
+pub use bounds::{explore, explore_on};
 pub use explored::ExploredWorld;
 pub use finding::{Attribution, Blame, Finding, Sort};
 pub use found::{Drawn, Found};

@@ -6,9 +6,11 @@
 //! program of which nothing can be reordered is not drawn again and again: see `one_class`. Each
 //! time the bounds are searched anew, and longer: all searches before the last together cost a fifteenth of it.
 
+use std::num::NonZeroUsize;
+
 use pgmap_sched::{Control, Doubt, Limit, Plan, Progress, SampleStats};
 
-use crate::bounds::explore;
+use crate::bounds::{explore, explore_on};
 use crate::sampling::{End, RandomSearch, draw};
 use crate::scenario::{Scenario, ScenarioError};
 use crate::verdict::{Ends, Seen, Unproven, Verdict};
@@ -24,6 +26,9 @@ pub struct Search {
     pub random: Option<RandomSearch>,
     /// Executions in all, cut ones included.
     pub schedules_max: u64,
+    /// OS threads within the bounds. They all take part once nothing but the search itself ends it: in turns, and with a
+    /// limit on executions, how far it comes must not depend on them.
+    pub threads: NonZeroUsize,
     /// What ends it.
     pub ends: Ends,
 }
@@ -102,7 +107,9 @@ impl SoFar {
         let alone = plan.bound.is_none() || self.drawn.drawn() >= self.to_draw(search);
         let most = self.left.min(if alone { u64::MAX } else { turn });
         let plan = Plan { schedules_max: plan.schedules_max.min(most), ..plan };
-        let verdict = explore(scenario, &plan, search.ends, &mut |at| progress(&Look::Bounds(at)))?;
+        let verdict = explore_on(search.threads, scenario, &plan, search.ends, &mut |at| {
+            progress(&Look::Bounds(at))
+        })?;
         let used = verdict.seen();
         self.left = self.left.saturating_sub(used.executions() + used.again);
         match verdict {

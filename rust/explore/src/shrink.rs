@@ -351,17 +351,17 @@ impl Shrinker<'_> {
         let ShrinkBudget { schedules_max, points_each, steps_max, cache_bytes, .. } = self.left;
         let events = u64::from(self.best.1.schedule.events().max(1));
         let schedules_max = schedules_max.min((points_each / events).max(LEAST_SEARCHED));
+        let threads = NonZeroUsize::MIN;
         let (bounds, random) = match self.means {
             Means::Bounds(bound) => {
                 (Some(Plan { bound, schedules_max, steps_max, cache_bytes }), None)
             }
             Means::Draws(Drawn { strategy, seed, execution }) => {
                 let executions = execution.saturating_mul(MORE_DRAWN).max(LEAST_DRAWN);
-                let threads = NonZeroUsize::MIN;
                 (None, Some(RandomSearch { strategy, seed, executions, steps_max, threads }))
             }
         };
-        Search { bounds, random, schedules_max, ends: self.ends }
+        Search { bounds, random, schedules_max, threads, ends: self.ends }
     }
 
     fn tell(&mut self) {

@@ -1,12 +1,22 @@
-//! The schedules of one scenario, as long as whoever looks at each failure says so.
+//! The schedules of one scenario, as long as whoever looks at each failure says so, on one thread or on several.
+//!
+//! Where several may take part, each has a world of its own, made once there is something to do for it. What they come
+//! to is what one comes to, but for the numbers (`pgmap_sched::crew`).
 
-use pgmap_sched::{Control, Doubt, Explorer, Judgement, Limit, Outcome, Plan, Progress, Schedule};
+use std::num::NonZeroUsize;
+use std::panic::resume_unwind;
+use std::thread;
+
+use pgmap_sched::{
+    Control, Crew, Doubt, Explorer, Failure, Judgement, Limit, Outcome, Plan, Progress, Schedule,
+};
 
 use crate::explored::ExploredWorld;
 use crate::finding::Finding;
 use crate::found::Found;
 use crate::lock_order::wrong_orders;
 use crate::outcomes::Outcomes;
+use crate::parallel::processors;
 use crate::scenario::{Scenario, ScenarioError, Unfinished};
 use crate::verdict::{Seen, Unproven, Verdict};
 
@@ -14,6 +24,7 @@ use crate::verdict::{Seen, Unproven, Verdict};
 pub(crate) fn first(
     scenario: &Scenario,
     plan: &Plan,
+    threads: NonZeroUsize,
     wanted: &dyn Fn(&Finding) -> bool,
     progress: &mut dyn FnMut(&Progress) -> Control,
 ) -> Result<Verdict, ScenarioError> {
@@ -21,13 +32,72 @@ pub(crate) fn first(
         true => Judgement::Stop,
         false => Judgement::Continue,
     };
-    within(scenario, plan, &mut look, progress)
+    within(scenario, plan, threads, &mut look, progress)
 }
 
 /// Searches the schedules of a scenario as long as whoever looks at each failure says so.
+///
+/// There are no more threads than processors, whatever was asked for: more would do the same work.
 pub(crate) fn within(
     scenario: &Scenario,
     plan: &Plan,
+    threads: NonZeroUsize,
+    look: &mut dyn FnMut(&Finding, &Schedule) -> Judgement,
+    progress: &mut dyn FnMut(&Progress) -> Control,
+) -> Result<Verdict, ScenarioError> {
+    let helpers = if plan.can_be_helped() { threads.min(processors()).get() - 1 } else { 0 };
+    let crew = Crew::new();
+    thread::scope(|scope| {
+        let helpers: Vec<_> = (0..helpers).map(|_| scope.spawn(|| help(scenario, &crew))).collect();
+        let led = {
+            let _over = Over(&crew);
+            lead(scenario, plan, &crew, look, progress)
+        };
+        let mut verdict = led?;
+        for helper in helpers {
+            let seen = helper.join().unwrap_or_else(|panic| resume_unwind(panic));
+            verdict.seen_mut().absorb(seen);
+        }
+        Ok(verdict)
+    })
+}
+
+/// Dismisses a crew, also when its leader panics: helpers would wait for ever.
+struct Over<'a>(&'a Crew);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.dismiss();
+    }
+}
+
+/// Helps with what somebody else leads; what was seen.
+fn help(scenario: &Scenario, crew: &Crew) -> Seen {
+    if !crew.is_wanted() {
+        return Seen::default();
+    }
+    // What is wrong with the scenario the leader says.
+    let Ok(explored) = ExploredWorld::new(scenario, &mut || crew.control()) else {
+        return Seen::default();
+    };
+    let mut waiting = 0;
+    let mut judge = |failure: &Failure| match Finding::of(scenario, &explored, failure) {
+        Some(_) => Judgement::Stop,
+        None => {
+            waiting += 1;
+            Judgement::Continue
+        }
+    };
+    Explorer::new().help(&mut &explored, crew, &mut judge);
+    let outcomes = explored.step_results().take();
+    let lock_orders = wrong_orders(&explored.machine().nestings());
+    Seen { waiting, outcomes, lock_orders, ..Seen::default() }
+}
+
+fn lead(
+    scenario: &Scenario,
+    plan: &Plan,
+    crew: &Crew,
     look: &mut dyn FnMut(&Finding, &Schedule) -> Judgement,
     progress: &mut dyn FnMut(&Progress) -> Control,
 ) -> Result<Verdict, ScenarioError> {
@@ -53,7 +123,7 @@ pub(crate) fn within(
         }
         judgement
     };
-    let outcome = Explorer::new().search(&mut &explored, plan, &mut judge, progress);
+    let outcome = Explorer::new().lead(&mut &explored, plan, crew, &mut judge, progress);
     let outcomes = explored.step_results().take();
     let lock_orders = wrong_orders(&explored.machine().nestings());
     let seen = |stats| Seen { stats, waiting, outcomes, lock_orders, ..Seen::default() };

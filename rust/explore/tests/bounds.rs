@@ -5,81 +5,20 @@
 //! `PGMAP_BOUNDED_PROGRAMS=2000` compares that many instead of the few that a test run can afford.
 
 mod drawn;
+mod told;
 
-use std::cell::RefCell;
 use std::collections::BTreeSet;
-use std::hash::{DefaultHasher, Hash, Hasher};
 
 use drawn::{asked, change_a_rule, draw, report};
 use pgmap_explore::{ExploredWorld, Finding, Scenario};
 use pgmap_program::{Era, Memory, Program, TlbRefill};
-use pgmap_sched::{
-    Control, Defect, Explorer, Failure, Identity, Judgement, Model, Object, Outcome, Plan, Task,
-};
-
-/// The words of a granule that was written, and its number.
-const GRANULE: usize = 1 + 256 / size_of::<u64>();
-
-/// A world of which each end is told: what memory holds then, and what the steps came to.
-struct Told<'a> {
-    explored: &'a ExploredWorld,
-    steps: u32,
-    /// Of the words of a state so many are not about memory.
-    beside: usize,
-    ends: RefCell<BTreeSet<String>>,
-}
-
-impl Model for Told<'_> {
-    fn tasks(&self) -> usize {
-        self.explored.tasks()
-    }
-
-    fn daemons(&self) -> usize {
-        self.explored.daemons()
-    }
-
-    fn identity(&self) -> Identity {
-        self.explored.identity()
-    }
-
-    fn reset(&mut self) {
-        self.explored.reset();
-        // Nothing has been written yet.
-        self.beside = self.explored.state().map_or(0, |words| words.len());
-    }
-
-    fn state(&self) -> Option<Vec<u64>> {
-        self.explored.state()
-    }
-
-    fn run(&self, task: Task) {
-        self.explored.run(task);
-    }
-
-    fn finish(&self) -> Result<(), Defect> {
-        let words = self.explored.state().unwrap_or_default();
-        let (memory, beside) = words.split_at(words.len() - self.beside);
-        let mut memory: Vec<&[u64]> = memory.chunks(GRANULE).collect();
-        memory.sort_unstable();
-        let mut hash = DefaultHasher::new();
-        (memory, beside).hash(&mut hash);
-        let memory = hash.finish();
-        let results = self.explored.step_results();
-        let came_to: Vec<_> = (0..self.steps).map(|n| results.outcome(n)).collect();
-        self.ends.borrow_mut().insert(format!("{memory:x} {came_to:?}"));
-        self.explored.finish()
-    }
-
-    fn met(&mut self, object: Object, tasks: u16) {
-        self.explored.met(object, tasks);
-    }
-}
+use pgmap_sched::{Control, Explorer, Failure, Judgement, Outcome, Plan};
+use told::Told;
 
 /// Ends and failures of the executions within a bound; None if they are too many. And how many were run.
 fn shown(scenario: &Scenario, plan: &Plan) -> Option<(BTreeSet<String>, u64)> {
     let explored = ExploredWorld::new(scenario, &mut || Control::Go).ok()?;
-    let steps = scenario.program.steps.len() as u32;
-    let mut told = Told { explored: &explored, steps, beside: 0, ends: RefCell::default() };
+    let mut told = Told::new(&explored, scenario.program.steps.len());
     let mut failures = BTreeSet::new();
     let mut judge = |failure: &Failure, _: &_| {
         let finding = Finding::of(scenario, &explored, failure);
@@ -89,7 +28,7 @@ fn shown(scenario: &Scenario, plan: &Plan) -> Option<(BTreeSet<String>, u64)> {
     let outcome = Explorer::new().search(&mut told, plan, &mut judge, &mut |_| Control::Go);
     let run = outcome.stats().last().map_or(0, |stats| stats.schedules + stats.pruned);
     let Outcome::Exhausted { .. } = outcome else { return None };
-    failures.append(&mut told.ends.take());
+    failures.append(&mut told.ends());
     Some((failures, run))
 }
 

@@ -95,7 +95,8 @@ fn drawn_executions_go_on_past_known_races_whatever_the_number_of_threads() {
         let threads = NonZeroUsize::new(threads).expect("a number");
         let (strategy, seed, executions, steps_max) = (Strategy::Portfolio, 1, 3_000, 100_000);
         let random = Some(RandomSearch { strategy, seed, executions, steps_max, threads });
-        let wanted = Search { bounds: None, random, schedules_max: u64::MAX, ends: Ends::News };
+        let wanted =
+            Search { bounds: None, random, schedules_max: u64::MAX, threads, ends: Ends::News };
         let verdict = search(&lost(), &wanted, &mut |_| Control::Go).expect("a scenario");
         let Verdict::NotFound { why: Limit::Schedules, seen } = verdict else {
             panic!("{verdict:#?}")
@@ -119,7 +120,8 @@ fn a_wrong_rule_beside_a_known_race_is_news_bounded_or_drawn() {
     let threads = NonZeroUsize::MIN;
     let (strategy, seed, executions, steps_max) = (Strategy::Random, 1, 3_000, 100_000);
     let random = Some(RandomSearch { strategy, seed, executions, steps_max, threads });
-    let drawing = Search { bounds: None, random, schedules_max: u64::MAX, ends: Ends::News };
+    let drawing =
+        Search { bounds: None, random, schedules_max: u64::MAX, threads, ends: Ends::News };
     let verdict = search(&wrong, &drawing, &mut |_| Control::Go).expect("a scenario");
     let Verdict::Found { found, .. } = verdict else { panic!("{verdict:#?}") };
     assert_eq!(attribute(&wrong, &found, &mut || Control::Go), Ok(None));

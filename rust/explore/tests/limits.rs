@@ -22,7 +22,8 @@ fn wanted(steps_max: u32, drawn: u64) -> Search {
     let strategy = "random".parse().expect("a strategy");
     let (executions, threads) = (drawn, NonZeroUsize::MIN);
     let random = RandomSearch { strategy, seed: 1, executions, steps_max, threads };
-    Search { bounds: Some(plan), random: Some(random), schedules_max: u64::MAX, ends: Ends::Any }
+    let (bounds, random, schedules_max) = (Some(plan), Some(random), u64::MAX);
+    Search { bounds, random, schedules_max, threads, ends: Ends::Any }
 }
 
 fn cut(verdict: &Verdict) -> u64 {

@@ -5,6 +5,7 @@
 mod failing;
 
 use std::fmt::Write as _;
+use std::num::NonZeroUsize;
 
 use failing::{find, scenario};
 use pgmap_explore::{
@@ -163,6 +164,7 @@ fn a_search_that_is_stopped_in_its_set_up_has_seen_nothing_and_claims_nothing() 
         bounds: Some(Plan::default()),
         random: None,
         schedules_max: u64::MAX,
+        threads: NonZeroUsize::MIN,
         ends: Ends::News,
     };
     let mut asked = 0;

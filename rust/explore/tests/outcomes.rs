@@ -22,6 +22,7 @@ fn bounds(bound: Option<u32>) -> Search {
         bounds: Some(Plan { bound, ..Plan::default() }),
         random: None,
         schedules_max: u64::MAX,
+        threads: NonZeroUsize::MIN,
         ends: Ends::News,
     }
 }
@@ -30,7 +31,7 @@ fn drawn(executions: u64, threads: usize) -> Search {
     let threads = NonZeroUsize::new(threads).unwrap();
     let (strategy, seed, steps_max) = (Strategy::Random, 7, 100_000);
     let random = Some(RandomSearch { strategy, seed, executions, steps_max, threads });
-    Search { bounds: None, random, schedules_max: u64::MAX, ends: Ends::News }
+    Search { bounds: None, random, schedules_max: u64::MAX, threads, ends: Ends::News }
 }
 
 fn run(scenario: &Scenario, how: &Search) -> Verdict {
@@ -84,8 +85,7 @@ fn executions_that_came_to_their_end_count_and_cut_ones_do_not() {
 fn what_is_cut_hides_no_result() {
     let scenario = sound(&format!("{MAPPED}w0 r 0 0\nw1 ftruncate f 0\n"));
     let results = |plan: Plan| {
-        let search =
-            Search { bounds: Some(plan), random: None, schedules_max: u64::MAX, ends: Ends::News };
+        let search = Search { bounds: Some(plan), ..bounds(None) };
         let seen = outcomes(&scenario, &search);
         let step =
             |it: &pgmap_explore::Results| it.results.iter().map(|it| it.0).collect::<Vec<_>>();

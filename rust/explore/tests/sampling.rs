@@ -28,7 +28,8 @@ fn random(strategy: Strategy, executions: u64, threads: usize) -> RandomSearch {
 
 /// A sample alone.
 fn only(random: RandomSearch) -> Search {
-    Search { bounds: None, random: Some(random), schedules_max: u64::MAX, ends: Ends::Any }
+    let (schedules_max, threads) = (u64::MAX, random.threads);
+    Search { bounds: None, random: Some(random), schedules_max, threads, ends: Ends::Any }
 }
 
 /// Bounds, then a sample.

@@ -109,6 +109,7 @@ impl Wanted {
             bounds: bounded.then_some(plan),
             random,
             schedules_max: plan.schedules_max,
+            threads,
             ends,
         };
         Ok(Self { search, strategy, seed, budget })
