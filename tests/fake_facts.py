@@ -157,7 +157,13 @@ FACTS: Facts = {
             "returns": "zero",
             "errnos": ["EINVAL"],
             "deaths": [],
-            "hunted": [{"word": "munmap", "text": "munmap 0"}],
+            "hunted": [
+                {
+                    "word": "munmap",
+                    "text": "munmap 0",
+                    "weights": {"user": 1, "taker": 6, "later": 2, "behind": None},
+                }
+            ],
         },
     ],
     "kinds": [{"name": "mapping", "meaning": "a mapping by its number"}],

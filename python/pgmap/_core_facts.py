@@ -135,11 +135,21 @@ class ArgumentFact(TypedDict):
     words: list[str]
 
 
+class WeightsFact(TypedDict):
+    """How likely a word of hunts is where workers are to be in each other's way."""
+
+    user: int
+    taker: int
+    later: int
+    behind: tuple[str, int] | None
+
+
 class HuntedFact(TypedDict):
-    """A word of hunts, and what it stands for."""
+    """A word of hunts, what it stands for, and how likely it is."""
 
     word: str
     text: str
+    weights: WeightsFact
 
 
 class OperationFact(TypedDict):

@@ -6,11 +6,11 @@
 //! leaves, with or without references in a pipe of its own. Who has made a file smaller is likely to extend it and to touch what comes. A second file often fills half of
 //! the device, so that a freed block is used again at once. Files are small or huge, written or not.
 //!
-//! The weights say what is likely, and no word is left out that could come.
+//! The weights (`contention` in the table of operations) say what is likely, and no word is left out that could come.
 
 use std::fmt::Write as _;
 
-use pgmap_program::op::{Handle, Hunted};
+use pgmap_program::op::{self, Handle, Hunted, Part};
 use pgmap_sched::SplitMix64;
 
 /// Workers in a program.
@@ -29,7 +29,8 @@ struct Worker {
     spliced: bool,
     pins: u32,
     gone: bool,
-    last: &'static str,
+    /// Behind `start`.
+    last: Option<&'static str>,
 }
 
 impl Worker {
@@ -137,7 +138,7 @@ impl Draft<'_> {
             }
         }
         // What happened before says nothing about what comes at once.
-        self.workers.iter_mut().for_each(|worker| worker.last = "");
+        self.workers.iter_mut().for_each(|worker| worker.last = None);
     }
 
     /// One operation of a worker at the same time as others.
@@ -158,41 +159,25 @@ impl Draft<'_> {
         }
     }
 
-    /// How likely a word is to be a worker's next.
+    /// How likely a word is to be a worker's next, if anything can come of it.
     fn weight(&self, who: usize, word: &str) -> u32 {
         let me = &self.workers[who];
-        // The first worker begins by using what it has, the second by taking it away.
-        let (uses, takes) = match (who, me.last.is_empty()) {
-            (0, true) => (4, 1),
-            (_, true) => (1, 6),
-            (_, false) => (2, 2),
+        let possible = match word {
+            "mmap" => !me.mapped,
+            "touch" | "read" | "reference" | "get" | "munmap" | "offline" => me.mapped,
+            "dma" | "drop" => me.pins > 0,
+            "pipe" => !me.pipe,
+            "open" => !me.open,
+            "vmsplice" => me.mapped && me.pipe,
+            _ => true,
         };
-        let when = |possible: bool, weight: u32| if possible { weight } else { 0 };
-        match word {
-            "mmap" => when(!me.mapped, 1),
-            "touch" => when(me.mapped, if me.last == "extend" { 40 } else { uses }),
-            "read" => when(me.mapped, if self.written { 1 } else { 3 }),
-            "reference" => when(me.mapped, 2 * uses),
-            "get" => when(me.mapped, 1),
-            "dma" => when(me.pins > 0, 1),
-            "drop" => when(me.pins > 0, 2 * uses),
-            "munmap" | "offline" => when(me.mapped, takes),
-            "truncate" => when(me.last != "truncate", 2 * takes),
-            "extend" => when(me.last == "truncate", 40),
-            "write" => {
-                if self.written {
-                    1
-                } else {
-                    2 * takes
-                }
-            }
-            "punch" | "unlink" => takes,
-            "pipe" => when(!me.pipe, 1),
-            "open" => when(!me.open, 1),
-            "vmsplice" => when(me.mapped && me.pipe, uses),
-            "exit" if me.spliced => 2 * uses,
-            _ => 1,
+        if !possible {
+            return 0;
         }
+        let part = if who == 0 { Part::User } else { Part::Taker };
+        // Who leaves with references in a pipe of its own gives them back in the end.
+        let like = if word == "exit" && me.spliced { "drop" } else { word };
+        op::weight(like, part, me.last, self.written)
     }
 
     /// Writes a worker's operation down, if it is a word of the hunt and anything can come of it.
@@ -215,7 +200,7 @@ impl Draft<'_> {
         let _ = writeln!(self.text, "w{who} {text}");
         self.ops += 1;
         let worker = &mut self.workers[who];
-        worker.last = word;
+        worker.last = Some(word);
         match word {
             "mmap" => worker.mapped = true,
             "munmap" => worker.mapped = false,

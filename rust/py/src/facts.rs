@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 
 use pgmap_program::era::KnownRace;
-use pgmap_program::op::{Argument, By, Hunted, Kind, OPERATIONS, Operation, Returns, Role};
+use pgmap_program::op::{
+    Argument, By, Hunted, Kind, OPERATIONS, Operation, Returns, Role, Weights,
+};
 use pgmap_program::parse::lacking;
 use pgmap_program::rules::RuleValueInfo;
 use pgmap_program::{Era, Errno, Invariant, RULES, RuleInfo};
@@ -99,6 +101,7 @@ struct ArgumentFact {
 struct HuntedFact {
     word: &'static str,
     text: &'static str,
+    weights: Weights,
 }
 
 #[derive(Serialize)]
@@ -164,7 +167,11 @@ impl RuleFact {
 
 impl OperationFact {
     fn of(it: &Operation) -> Self {
-        let hunted = |it: &Hunted| HuntedFact { word: it.word, text: it.text };
+        let hunted = |it: &Hunted| HuntedFact {
+            word: it.word,
+            text: it.text,
+            weights: Weights::of(it.word),
+        };
         Self {
             words: it.said.iter().map(|said| said.word).collect(),
             by: it.by,

@@ -15,7 +15,9 @@
 //! | `forms` | how each kind of argument is read, printed and counted |
 //! | `describe` | the table as data |
 //! | `words` | words that stand for one of a few values |
+//! | `contention` | how likely each word of hunts is |
 
+mod contention;
 mod define;
 mod describe;
 mod forms;
@@ -26,6 +28,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+pub use contention::{Part, Weights, weight};
 pub use define::*;
 pub use describe::{
     Argument, By, Handle, Hunted, Kind, Operation, Returns, Role, Said, call_name, call_number,
