@@ -11,9 +11,11 @@ from hypothesis import HealthCheck, Phase, find, given, settings
 from hypothesis import strategies as st
 
 import children
-from pgmap import Found, Inconclusive, Program, World, _core, explore, strategies
+from pgmap import Found, Inconclusive, Program, World, _contention, _core, explore, strategies
+from pgmap._contention import TAKER, USER
 from pgmap._core_api import core
 from pgmap._operations import operations
+from pgmap._wishes import Wish
 from thorough.drawn_races import OPERATIONS, WORKERS, draw, row
 
 DRAWN = settings(
@@ -33,7 +35,7 @@ def smallest(strategy: st.SearchStrategy[Program], holds: Callable[[Program], bo
 
 def first(strategy: st.SearchStrategy[Program], holds: Callable[[Program], bool]) -> Program:
     """Any, as it was drawn."""
-    return find(strategy, holds, settings=settings(SOUND, max_examples=300), random=Random(1))
+    return find(strategy, holds, settings=settings(SOUND, max_examples=1000), random=Random(1))
 
 
 def behind_start(program: Program) -> list[str]:
@@ -100,6 +102,41 @@ def test_a_program_has_a_step_of_a_worker(program: Program) -> None:
     assert any(step.startswith(("w0 ", "w1 ")) for step in behind_start(program))
 
 
+# --- workers who meet ----------------------------------------------------------------------------
+
+
+def test_words_are_as_likely_as_in_hunts() -> None:
+    known = {word.name: word for word in _contention.words(None)}
+    rows = [it for row in _core.facts()["operations"] for it in row["hunted"]]
+    assert list(known) == [row["word"] for row in rows]
+    touch, cut = known["touch"], known["truncate"]
+    assert touch.weight(USER, None) > cut.weight(USER, None)
+    assert touch.weight(TAKER, None) < cut.weight(TAKER, None)
+    assert known["extend"].weight(TAKER, "truncate") > known["extend"].weight(TAKER, "touch") == 0
+    assert cut.weight(TAKER, "truncate") == 0 < cut.weight(TAKER, "extend")
+
+
+@pytest.mark.parametrize("part", [USER, TAKER])
+def test_steps_of_those_who_meet_are_of_the_words_that_are_asked_for(part: int) -> None:
+    known = _contention.words(("ftruncate", "w"))
+    assert {word.name for word in known} == {"truncate", "extend", "touch"}
+    few = _contention.steps(part, 3, ("ftruncate", "w"))
+
+    @SOUND
+    @given(few)
+    def drawn(wishes: list[Wish]) -> None:
+        assert 1 <= len(wishes) <= 3
+        assert {wish.word for wish in wishes} <= {"ftruncate", "w"}
+
+    drawn()
+
+
+def test_what_was_cut_off_comes_back_and_is_touched() -> None:
+    lines = ["w1 ftruncate f 0", "w1 ftruncate f 1", "w1 w 0 0"]
+    drawn = strategies.programs(threads=2)
+    assert first(drawn, lambda p: "\n".join(lines) in p.text and p.files[0][1] == 1)
+
+
 # --- a set-up that is given ----------------------------------------------------------------------
 
 SETUP = "file f 2 written\nw0 open 0 f rw\nw0 mmap 0 0 0 2 rw shared\nw0 w 0 0\nw0 pin 0 1\n"
@@ -117,7 +154,7 @@ def test_what_a_given_set_up_makes_is_used() -> None:
     m = a.mmap(p.file())
     a.pin(m)
     drawn = strategies.programs(setup=p, words=("unpin",))
-    assert behind_start(smallest(drawn, lambda p: "unpin" in p.text)) == ["w0 unpin 0"]
+    assert behind_start(smallest(drawn, lambda p: "unpin" in p.text)) == ["w0 unpin"]
 
 
 # --- shrinking -----------------------------------------------------------------------------------

@@ -17,7 +17,8 @@ Needs Hypothesis: ``pip install 'pgmap[hypothesis]'``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -34,9 +35,11 @@ from pgmap.verdicts import Found, Verdict
 
 try:
     from hypothesis import strategies as st
-except ModuleNotFoundError as error:
+
+    from pgmap import _contention
+except ModuleNotFoundError as _error:
     raise ModuleNotFoundError(
-        "pgmap.strategies needs Hypothesis: pip install 'pgmap[hypothesis]'", name=error.name
+        "pgmap.strategies needs Hypothesis: pip install 'pgmap[hypothesis]'", name=_error.name
     ) from None
 
 __all__ = ["check", "eras", "operations", "programs", "rules", "worlds"]
@@ -45,7 +48,7 @@ THREADS, OPS = 3, 3
 VOCABULARY = 4
 """Most words of one program: few that meet often find more than many that hardly do."""
 SCHEDULES = 400
-CONTENDED = 20
+OF_HUNTS = 20
 """How much likelier a word of hunts is than another one: those meet on pages."""
 SHAPES = (
     *[Shape(1)] * 4,
@@ -58,6 +61,22 @@ SHAPES = (
     Shape(8),
 )
 """Files, the plain and small ones first: towards those it shrinks."""
+FILLER = Shape(8)
+"""A file that fills a device, so that a freed block is used again at once."""
+MET = tuple(
+    [shape, *filler]
+    for shape in (*[Shape(1)] * 3, *[Shape(4, "written", "huge")] * 2, Shape(1, "unwritten"))
+    for filler in ([], [FILLER], [FILLER])
+)
+USES = (
+    *[Habit(touch="w")] * 6,
+    *[Habit()] * 3,
+    Habit(touch="r"),
+    Habit(touch="w", page=1),
+    Habit(touch="w", align="odd"),
+    Habit(touch="w", lets_go=True),
+)
+"""How workers map who are to meet: most of them at the same page, and have it."""
 HOW_MANY = (1, *[2] * 6, *[3] * 3)
 """Workers, as often as they are drawn: races need two, and seldom more."""
 FILES = (1, 1, 1, 2, 3)
@@ -104,21 +123,52 @@ def _programs(
     setup: str | None,
     invalid: float,
 ) -> _core.Program:
-    count = 0 if setup is not None else draw(st.sampled_from(FILES))
-    files = [draw(st.sampled_from(SHAPES)) for _ in range(count)]
+    who = [n for n in HOW_MANY if n <= threads] + list(range(4, threads + 1))
+    contends = invalid == 0 and bool(_contention.words(words)) and draw(_OFTEN)
+    way = draw(_contended(ops, words) if contends else _anything(ops, words, setup, invalid))
+    workers = [
+        (draw(way.habit), draw(way.first), draw(way.body(n)), draw(st.booleans()))
+        for n in range(draw(st.sampled_from(who)))
+    ]
+    env = _words("environment", words).flatmap(lambda word: _wish("environment", word, 0))
+    seldom = st.just([]) if env.is_empty else st.lists(env, max_size=1)
+    return _program(setup, [] if setup is not None else way.files, workers, draw(seldom))
+
+
+@dataclass(frozen=True)
+class Way:
+    """A way to draw a program."""
+
+    files: list[Shape]
+    habit: st.SearchStrategy[Habit]
+    first: st.SearchStrategy[list[Wish]]
+    """What a worker does before ``start``."""
+    body: Callable[[int], st.SearchStrategy[list[Wish]]]
+    """What it does behind it, by the worker's number."""
+
+
+@st.composite
+def _anything(
+    draw: st.DrawFn, ops: int, words: tuple[str, ...] | None, setup: str | None, invalid: float
+) -> Way:
+    """A few words, of any operation."""
+    files = [draw(st.sampled_from(SHAPES)) for _ in range(draw(st.sampled_from(FILES)))]
     any_of = _words("worker", words)
     some = (
         [IDLE.word] if any_of.is_empty else draw(st.lists(any_of, min_size=2, max_size=VOCABULARY))
     )
     wish = st.sampled_from(some).flatmap(lambda word: _wish("worker", word, invalid))
     first = st.just([]) if setup is not None else st.lists(wish, max_size=2)
-    body = st.lists(wish, min_size=1, max_size=ops)
-    worker = st.tuples(_HABITS, first, body, st.booleans())
-    many = [n for n in HOW_MANY if n <= threads] + list(range(4, threads + 1))
-    workers = [draw(worker) for _ in range(draw(st.sampled_from(many)))]
-    env = _words("environment", words).flatmap(lambda word: _wish("environment", word, 0))
-    seldom = st.just([]) if env.is_empty else st.lists(env, max_size=1)
-    return _program(setup, files, workers, draw(seldom))
+    return Way(files, _HABITS, first, lambda _: st.lists(wish, min_size=1, max_size=ops))
+
+
+@st.composite
+def _contended(draw: st.DrawFn, ops: int, words: tuple[str, ...] | None) -> Way:
+    """Somebody who uses what there is, and others who take it away."""
+    files = list(draw(st.sampled_from(MET)))
+    parts = (_contention.USER, _contention.TAKER)
+    body = [_contention.steps(part, ops, words) for part in parts]
+    return Way(files, st.sampled_from(USES), st.just([]), lambda n: body[min(n, 1)])
 
 
 def operations(
@@ -224,8 +274,8 @@ def _words(who: str, words: tuple[str, ...] | None) -> st.SearchStrategy[str]:
     chosen = [
         word for word in by_word(who) if word not in STRUCTURE and (words is None or word in words)
     ]
-    contended = _contended()
-    weighted = [word for word in chosen for _ in range(CONTENDED if word in contended else 1)]
+    hunted = {word.operation for word in _contention.words(None)}
+    weighted = [word for word in chosen for _ in range(OF_HUNTS if word in hunted else 1)]
     return st.sampled_from(weighted) if weighted else st.nothing()
 
 
@@ -244,12 +294,6 @@ def _known(words: Sequence[str] | None) -> None:
     unknown = [word for word in words or () if word not in every]
     if unknown:
         raise ValueError(f"no operation is called {' or '.join(map(repr, unknown))}")
-
-
-def _contended() -> set[str]:
-    """Words that stand for something in hunts."""
-    rows = _core.facts()["operations"]
-    return {hunted["text"].split()[0] for row in rows for hunted in row["hunted"]}
 
 
 def _choice(argument: Argument) -> st.SearchStrategy[Choice]:
@@ -294,6 +338,8 @@ _HABITS = st.builds(
     page=st.sampled_from((0, 0, 0, 1)),
     lets_go=st.sampled_from((False, False, False, True)),
 )
+
+_OFTEN = st.sampled_from((False, True, True))
 
 Drawn = tuple[Habit, list[Wish], list[Wish], bool]
 """What is drawn of a worker: its way, its steps before ``start`` and after, if it gives back."""
