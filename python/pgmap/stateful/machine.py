@@ -93,7 +93,9 @@ class RaceMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.world = World(era=self.era, geometry=self.geometry, rules=dict(self.rules_changed))
+        self.world: World = World(
+            era=self.era, geometry=self.geometry, rules=dict(self.rules_changed)
+        )
         self.model: SequentialModel = self.model_class()
         self.files: list[str] = []
         self.history: list[str] = []

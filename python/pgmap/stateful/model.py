@@ -32,13 +32,19 @@ class Model(References):
     """A machine to compare a World with; `pgmap.stateful.RaceMachine` does."""
 
     def do(self, step: str) -> Sleeping:
-        """Does a step of a worker, written as in a program; yields while it sleeps."""
+        """Does a step of a worker, written as in a program; yields while it sleeps.
+
+        `TypeError` if the model does not know it.
+        """
         worker, word, given = read(step)
         arguments = by_word("worker")[word].arguments
         values = {a.name: _value(a, it) for a, it in zip(arguments, given, strict=True)}
         if word in ("r", "w"):
             return self.touch(worker, values["map"], values["page"], values["pages"], word == "w")
-        done = getattr(self, word)(worker, *values.values())
+        call = getattr(self, word, None)
+        if call is None:
+            raise TypeError(f"the model does not know {word}")
+        done = call(worker, *values.values())
         if isinstance(done, Generator):
             return (yield from done)
         return done

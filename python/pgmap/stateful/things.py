@@ -48,6 +48,8 @@ class File:
 
 @dataclass(eq=False)
 class Descriptor:
+    """An open file of a process."""
+
     file: File
     writable: bool
 
@@ -64,6 +66,8 @@ class Ref:
 
 @dataclass(eq=False)
 class Pipe:
+    """A pipe, and the pages that were put into it."""
+
     buffers: list[Ref] = field(default_factory=list)
 
 
@@ -94,6 +98,7 @@ class Mapping:
 
     @staticmethod
     def slot(page: int) -> int:
+        """The first page of the slot that a PMD would map."""
         return page - page % PMD_PAGES
 
     def copy(self) -> Mapping:
@@ -105,6 +110,8 @@ class Mapping:
 
 @dataclass(eq=False)
 class Process:
+    """What threads share: each kind of handle by its number."""
+
     fds: dict[int, Descriptor] = field(default_factory=dict)
     maps: dict[int, Mapping] = field(default_factory=dict)
     pipes: dict[int, Pipe] = field(default_factory=dict)
@@ -112,6 +119,8 @@ class Process:
 
 @dataclass(eq=False)
 class Worker:
+    """A thread, and what it alone can give back."""
+
     process: Process
     pins: dict[int, list[Ref]] = field(default_factory=dict)
     next_pin: int = 0
