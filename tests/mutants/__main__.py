@@ -5,6 +5,7 @@ which, and what mistake of real life that imitates. ``python -m mutants LIST...`
 puts the mutants of Rust code behind switches so that all are compiled at once, and runs the
 suites nearest to each first, until one fails. A suite is run without any mutant before it judges
 one; what fails then judges none, and what takes many times as long with a mutant hangs.
+``--suite test_world_model.py`` asks one of pytest's alone: what does a model of the world see?
 
 ========== ==================================================================
 lists      what is planted, and where exactly
@@ -62,6 +63,8 @@ class Jury:
     """What of a suite passes without a mutant, once that is known."""
     within: float = float("inf")
     """Suites that take longer are left out."""
+    chosen: str = ""
+    """The only suite that judges, of pytest's; "": all do."""
     over: bool = False
     """The run was ended: no suite is started any more."""
     _locks: dict[str, Lock] = field(default_factory=lambda: defaultdict(Lock))
@@ -82,6 +85,9 @@ class Jury:
     def _near(self, mutant: Mutant) -> list[Suite]:
         quick = {suite.name: self.seconds.get(suite.name, 0.0) for suite in self.suites.all}
         near = self.suites.near(mutant, quick)
+        if self.chosen:
+            near = [it for suite in near if (it := suite.part(self.chosen)) is not None]
+            quick = dict.fromkeys((suite.name for suite in near), 0.0)
         return [suite for suite in near if quick[suite.name] <= self.within]
 
     def _first_to_fail(self, mutant: Mutant, number: int, suites: list[Suite]) -> Verdict:
@@ -154,6 +160,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m mutants", description=__doc__.split("\n\n")[1])
     parser.add_argument("lists", nargs="+", type=Path, metavar="LIST")
     parser.add_argument("--only", action="append", default=[], metavar="ID", help="these alone")
+    parser.add_argument("--suite", default="", metavar="FILE[::TEST]", help="pytest's, alone")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the table as JSON")
     parser.add_argument("--within", type=float, default=float("inf"), metavar="SECONDS")
     parser.add_argument("--jobs", type=int, default=2, metavar="N", help="mutants at a time")
@@ -176,7 +183,7 @@ def main() -> int:
             return 2 if moved else 0
         here = [mutant for mutant in mutants if mutant not in moved]
         verdicts = [Verdict(mutant, Fate.MOVED) for mutant in moved]
-        verdicts = [*judged(root, here, words.within, words.jobs), *verdicts]
+        verdicts = [*judged(root, here, words.within, words.jobs, words.suite), *verdicts]
     except (BadList, BuildFailed) as error:
         say(str(error))
         return 2
@@ -190,15 +197,16 @@ def main() -> int:
     return int(any(verdict.fate not in fine for verdict in verdicts))
 
 
-def judged(root: Path, mutants: list[Mutant], within: float, jobs: int) -> list[Verdict]:
+def judged(
+    root: Path, mutants: list[Mutant], within: float, jobs: int, suite: str = ""
+) -> list[Verdict]:
     tree = Tree.of(root, Path(sys.executable), mutants)
     say(f"building {tree.root} with {len(mutants)} mutants")
-    suites = Suites.of(tree, tree.plant(mutants))
+    suites = Suites.of(tree, tree.plant(mutants, tests=not suite))
     say(f"{len(tree.numbers)} behind switches, {len(tree.alone)} of Rust alone")
     times = root / "target" / "mutants" / "seconds.json"
-    jury = Jury(
-        tree, suites, json.loads(times.read_text()) if times.exists() else {}, within=within
-    )
+    seconds = json.loads(times.read_text()) if times.exists() else {}
+    jury = Jury(tree, suites, seconds, within=within, chosen=suite)
     verdicts = {it: Verdict(it, Fate.EQUIVALENT) for it in mutants if it.equivalent is not None}
     # What is built with a mutant takes the place of what was built with switches: those come last.
     alone = [mutant for mutant in mutants if mutant in tree.alone and mutant not in verdicts]

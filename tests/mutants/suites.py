@@ -59,6 +59,15 @@ class Suite:
     def is_python(self) -> bool:
         return self.package == BINDINGS
 
+    def part(self, chosen: str) -> Suite | None:
+        """What of a file of pytest's was chosen, if anything: ``FILE`` or ``FILE::TEST``."""
+        file, _, test = chosen.partition("::")
+        path = self.command[-1]
+        if not self.is_python or Path(path).name != file:
+            return None
+        name, whole = f"pytest {chosen}", f"{path}::{test}" if test else path
+        return replace(self, name=name, command=(*self.command[:-1], whole))
+
     def without(self, tests: tuple[str, ...]) -> Suite:
         """Leave some tests of a test program out."""
         return replace(self, command=(*self.command, *(f"--skip={name}" for name in tests)))

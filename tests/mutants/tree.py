@@ -97,13 +97,14 @@ class Tree:
             "PYTHONDONTWRITEBYTECODE": "1",
         }
 
-    def plant(self, mutants: Iterable[Mutant]) -> list[Message]:
-        """Put every mutant behind a switch that can be, and compile all tests once."""
+    def plant(self, mutants: Iterable[Mutant], *, tests: bool = True) -> list[Message]:
+        """Put every mutant behind a switch that can be, and compile all once, with its tests."""
         rust = [mutant for mutant in mutants if mutant.is_rust]
         self.numbers = {mutant: number for number, mutant in enumerate(rust, start=1)}
         while True:
             copies = self._write_switches()
-            messages = self.cargo("build", "--tests", "--keep-going", *self._packages())
+            wanted = ["--tests"] if tests else []
+            messages = self.cargo("build", *wanted, "--keep-going", *self._packages())
             errors = self._errors(messages)
             if not errors:
                 return messages
