@@ -51,12 +51,12 @@ class Bench:
         "them or two equal loops differ: one missed limit makes the exit code 1; limits none of\n"
         "which could be judged for noise make it 6."
     )
-    examples = (
+    examples: tuple[tuple[str, str], ...] = (
         ("python -m pgmap.bench core", "all rows"),
         ("python -m pgmap.bench core --only try_get --only gup_fast", "rows of these names"),
         ("python -m pgmap.bench core --for 2m --json -", "longer rounds, machine-readable"),
     )
-    objects = (BenchObject,)
+    objects: tuple[type, ...] = (BenchObject,)
 
     def arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add the options of a benchmark."""

@@ -35,7 +35,7 @@ class Conform:
         "*.json in it and in the folders below. With several files the most serious outcome\n"
         "decides the exit code."
     )
-    examples = (
+    examples: tuple[tuple[str, str], ...] = (
         (
             "python -m pgmap.conform tests/fixtures/traces/6.16/ext4_pte_lifecycle.json",
             "one recording; a side-by-side table at the first difference, if there is one",
@@ -49,7 +49,7 @@ class Conform:
             "where would sound rules have acted differently?",
         ),
     )
-    objects = (ConformObject,)
+    objects: tuple[type, ...] = (ConformObject,)
 
     def arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add the options of a comparison."""

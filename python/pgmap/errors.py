@@ -110,79 +110,79 @@ class KernelError(PgmapError, OSError):
 class PermissionRefused(KernelError):
     """EPERM or EACCES: not allowed, such as a writable mapping of a file opened for reading."""
 
-    usual_errno = _errno.EPERM
+    usual_errno: ClassVar[int | None] = _errno.EPERM
 
 
 class NoSuchFile(KernelError):
     """ENOENT: no file of that name."""
 
-    usual_errno = _errno.ENOENT
+    usual_errno: ClassVar[int | None] = _errno.ENOENT
 
 
 class NoSuchProcess(KernelError):
     """ESRCH: that worker does not run."""
 
-    usual_errno = _errno.ESRCH
+    usual_errno: ClassVar[int | None] = _errno.ESRCH
 
 
 class Interrupted(KernelError):
     """EINTR: a signal ended an interruptible wait. A deadline is none: see `DeadlineExceeded`."""
 
-    usual_errno = _errno.EINTR
+    usual_errno: ClassVar[int | None] = _errno.EINTR
 
 
 class InputOutputError(KernelError):
     """EIO: the device failed, or the page behind it is gone."""
 
-    usual_errno = _errno.EIO
+    usual_errno: ClassVar[int | None] = _errno.EIO
 
 
 class BadFileDescriptor(KernelError):
     """EBADF: not an open descriptor, or not open for this."""
 
-    usual_errno = _errno.EBADF
+    usual_errno: ClassVar[int | None] = _errno.EBADF
 
 
 class WouldBlock(KernelError):
     """EAGAIN: it would have to wait, and was told not to."""
 
-    usual_errno = _errno.EAGAIN
+    usual_errno: ClassVar[int | None] = _errno.EAGAIN
 
 
 class NoMemory(KernelError):
     """ENOMEM: no memory for the operation's own bookkeeping."""
 
-    usual_errno = _errno.ENOMEM
+    usual_errno: ClassVar[int | None] = _errno.ENOMEM
 
 
 class BadAddress(KernelError):
     """EFAULT: no mapping there, or not one that allows this access."""
 
-    usual_errno = _errno.EFAULT
+    usual_errno: ClassVar[int | None] = _errno.EFAULT
 
 
 class Busy(KernelError):
     """EBUSY: somebody still holds a reference, a mapping or a mount."""
 
-    usual_errno = _errno.EBUSY
+    usual_errno: ClassVar[int | None] = _errno.EBUSY
 
 
 class Exists(KernelError):
     """EEXIST: that name or range is already taken."""
 
-    usual_errno = _errno.EEXIST
+    usual_errno: ClassVar[int | None] = _errno.EEXIST
 
 
 class NoSuchDevice(KernelError):
     """ENODEV or ENXIO: the device is not there, or is going away."""
 
-    usual_errno = _errno.ENODEV
+    usual_errno: ClassVar[int | None] = _errno.ENODEV
 
 
 class InvalidArgument(KernelError):
     """EINVAL: the arguments make no sense to the kernel."""
 
-    usual_errno = _errno.EINVAL
+    usual_errno: ClassVar[int | None] = _errno.EINVAL
 
 
 class OutOfRange(InvalidArgument, ValueError):
@@ -192,25 +192,25 @@ class OutOfRange(InvalidArgument, ValueError):
 class TooManyOpenFiles(KernelError):
     """EMFILE: the process has no descriptor left."""
 
-    usual_errno = _errno.EMFILE
+    usual_errno: ClassVar[int | None] = _errno.EMFILE
 
 
 class NoSpace(KernelError):
     """ENOSPC: the file system has no free block."""
 
-    usual_errno = _errno.ENOSPC
+    usual_errno: ClassVar[int | None] = _errno.ENOSPC
 
 
 class Overflow(KernelError):
     """EOVERFLOW: a count or an offset does not fit."""
 
-    usual_errno = _errno.EOVERFLOW
+    usual_errno: ClassVar[int | None] = _errno.EOVERFLOW
 
 
 class NotSupportedByKernel(KernelError):
     """EOPNOTSUPP: this kernel does not do that, such as a long-term pin of an fsdax page."""
 
-    usual_errno = _errno.EOPNOTSUPP
+    usual_errno: ClassVar[int | None] = _errno.EOPNOTSUPP
 
 
 # The classes with an errno of their own are exactly the direct children: OutOfRange is a kind of
@@ -255,8 +255,8 @@ class Stuck(PgmapError):
         self, message: str, waiters: Sequence[str] = (), holders: Sequence[str] = ()
     ) -> None:
         super().__init__(message)
-        self.waiters = tuple(waiters)
-        self.holders = tuple(holders)
+        self.waiters: tuple[str, ...] = tuple(waiters)
+        self.holders: tuple[str, ...] = tuple(holders)
 
     def __str__(self) -> str:
         return "; ".join(

@@ -56,12 +56,12 @@ class Explain:
         "a rule or its value, an era, an operation, an error number, a section of the\n"
         "kernel facts (K§5.5), or a word of a search's output. Without a name it lists them all."
     )
-    examples = (
+    examples: tuple[tuple[str, str], ...] = (
         ("python -m pgmap.explain I20", "which invariant that is, and which wrong rules break it"),
         ("python -m pgmap.explain zap-put B31", "a rule with its values; a known race"),
         ("python -m pgmap.explain 'unseen share'", "a word of a search's output"),
     )
-    objects = (ExplainObject,)
+    objects: tuple[type, ...] = (ExplainObject,)
 
     def arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add what is asked about."""

@@ -40,12 +40,12 @@ class Rules:
         "does, which kernels have it, and whether that was recorded, read in source, taken from a\n"
         "thread or only derived."
     )
-    examples = (
+    examples: tuple[tuple[str, str], ...] = (
         ("python -m pgmap.rules", "every rule in every era"),
         ("python -m pgmap.rules --era v6.15 --era v6.15-sound", "what differs between two"),
         ("python -m pgmap.rules idle-pred", "one rule in full"),
     )
-    objects = (RulesObject, RulesPage)
+    objects: tuple[type, ...] = (RulesObject, RulesPage)
 
     def arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add what is asked about."""

@@ -32,14 +32,14 @@ class Run:
         "then the next one does. Prints what every step returned, the set-up's too.\n"
         "A set-up step that fails is an error with its line; what would wait for ever is said to."
     )
-    examples = (
+    examples: tuple[tuple[str, str], ...] = (
         ("python -m pgmap.run program.txt", "does my program do what I think it does?"),
         (
             "python -m pgmap.run program.txt --break zap-put=before-flush --json -",
             "the same under a wrong rule, for a machine",
         ),
     )
-    objects = (RunObject,)
+    objects: tuple[type, ...] = (RunObject,)
 
     def arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add what runs."""

@@ -37,12 +37,12 @@ class Selftest:
         "right rules the same program is exhausted. A rule that is wrong only on weaker memory is\n"
         "silent where memory is sequentially consistent. If not, pgmap itself is wrong."
     )
-    examples = (
+    examples: tuple[tuple[str, str], ...] = (
         ("python -m pgmap.selftest", "all of it"),
         ("python -m pgmap.selftest --list", "the wrong rules, and what each breaks"),
         ("python -m pgmap.selftest zap-put=before-flush", "one of them"),
     )
-    objects = (SelftestList, SelftestObject)
+    objects: tuple[type, ...] = (SelftestList, SelftestObject)
 
     def arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add the options of a self-test."""

@@ -41,7 +41,7 @@ class Stress:
         "if you like (--break). Owner and generation of every page are checked at each access;\n"
         "at join points every count must be exactly what the holders add up to."
     )
-    examples = (
+    examples: tuple[tuple[str, str], ...] = (
         ("python -m pgmap.stress", "ten seconds under sound rules; clean unless pgmap is wrong"),
         (
             "python -m pgmap.stress --break gup-pte-recheck=off --for 30s",
@@ -52,7 +52,7 @@ class Stress:
             "the rules as shipped, known races reported as known, machine-readable",
         ),
     )
-    objects = (StressObject,)
+    objects: tuple[type, ...] = (StressObject,)
 
     def arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add the options of a stress run."""

@@ -32,13 +32,13 @@ class Races:
         "or runs it: as wrong as it is known to be, and exhausted when the rules are right.\n"
         "A race is called by its name, its number (B33) or its wrong rule (RULE=VALUE)."
     )
-    examples = (
+    examples: tuple[tuple[str, str], ...] = (
         ("python -m pgmap.races list", "all of them, a line each"),
         ("python -m pgmap.races show B33", "one in full"),
         ("python -m pgmap.races run idle-pred zap-put", "two of them, tried"),
         ("python -m pgmap.races run mine --races my/races", "one of a folder of your own"),
     )
-    objects = (RacesList, RacesRun)
+    objects: tuple[type, ...] = (RacesList, RacesRun)
 
     def arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add what is wanted, and of which."""
