@@ -168,6 +168,14 @@ FACTS: Facts = {
     ],
     "kinds": [{"name": "mapping", "meaning": "a mapping by its number"}],
     "returns": [{"name": "zero", "meaning": "0"}],
+    "primitives": [
+        {
+            "word": "pop",
+            "takes": "nothing",
+            "stands": "once_in_alloc",
+            "sentence": "Takes the first page off the free list.",
+        }
+    ],
     "lacking": [{"name": "split*", "what": "splitting folios"}],
     "errnos": [{"name": "EFAULT", "number": 14, "meaning": "Bad address"}],
 }

@@ -34,6 +34,7 @@ GOOD: dict[str, list[Any]] = {
     **{n: [0, 1] for n in ("worker", "child", "target", "fd", "map", "pipe", "pin", "source")},
     **{n: [0, 1, 7] for n in ("page", "index", "offset", "start")},
     "pages": [1, 2],
+    "driver": ["driver d 2 alloc pop page_free push"],
     "pfn": [0, 5],
     "value": [0, 2**64 - 1],
     "ticks": [0],
@@ -73,6 +74,11 @@ BAD: dict[str, list[Any]] = {
             "\ud800",
         ],
         *["w0 mmap 0 f 0 1 rwx shared", "w0 pin 0 0 0", "x" * 10_000, None, 5, b"w0 nop", object()],
+    ],
+    "driver": [
+        *["", "d", "driver d", "file f 1", "w0 nop", "driver d 0 alloc pop page_free"],
+        *["driver d 65 alloc pop page_free", "driver d 2 alloc pop page_free lock(l)", "\ud800"],
+        *["x" * 10_000, None, 5, b"d", object()],
     ],
     "program": [None, "w0 nop", 5, object(), World],
 }

@@ -8,9 +8,10 @@ from collections.abc import Callable
 
 import pytest
 
-from pgmap import Exhausted, Found, Program, errors, explore
+from pgmap import Driver, Exhausted, Found, Program, errors, explore
 from pgmap._operations import by_word, operations
 from pgmap.build import Builder, Handle, Worker
+from pgmap.driver import pop, push
 
 ORACLE = """\
 file f 1 written
@@ -98,13 +99,13 @@ def test_every_operation_of_the_table_is_a_method_that_help_tells() -> None:
 def built(op_word: str) -> str:
     """A program of every kind of handle, and then one operation with as little as it takes."""
     p = Program.build()
-    f = p.file(4)
+    f, d = p.file(4), p.driver(Driver("d", alloc=[pop()], page_free=[push()]))
     a, b = p.worker(), p.worker()
     own: dict[str, object] = {"mapping": a.mmap(f), "fd": a.open(f), "pipe": a.pipe()}
     own["pin"] = a.pin(own["mapping"])
     theirs, device = b.mmap(f), a.open("/dev/nullb0")
     values = {**own, "file": f, "openable": f, "name": f, "worker": b, "size": 0, "value": 1}
-    values["fd_number"] = 200
+    values |= {"fd_number": 200, "driver": d}
     op = by_word("worker")[op_word]
     given = {"theirs": theirs, "device": device}
     arguments = [a for a in op.arguments if a is not op.made]

@@ -114,6 +114,7 @@ WORDS = {
     "file": ["f", "0"],
     "openable": ["f", "/dev/nullb0"],
     "mount_point": ["/mnt"],
+    "driver": ["d"],
 }
 
 
@@ -142,7 +143,13 @@ def steps(draw: st.DrawFn) -> str:
     return " ".join(words)
 
 
-BEFORE = "file f 4\nfile g 4\nw0 open 0 f rw\nw0 mmap 0 f 0 4 rw shared\n"
+BEFORE = """\
+file f 4
+file g 4
+driver d 2 alloc pop page_free push
+w0 open 0 f rw
+w0 mmap 0 f 0 4 rw shared
+"""
 NOTHING = re.compile(
     r" has no |holds no|has made|already|not running|slow block device|done nothing|mounted"
 )

@@ -1,31 +1,28 @@
-"""The samples of the how-to pages run as they stand."""
+"""The samples of the how-to pages run, those of a page one after the other."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-PAGES = Path(__file__).parent.parent / "docs" / "how-to"
+PAGES = sorted((Path(__file__).parent.parent / "docs" / "how-to").glob("*.md"))
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
-def samples() -> Iterator[tuple[str, str]]:
-    """By page and number."""
-    for page in sorted(PAGES.glob("*.md")):
-        for number, block in enumerate(BLOCK.findall(page.read_text(encoding="utf-8")), 1):
-            yield f"{page.stem} {number}", block
+def samples(page: Path) -> list[str]:
+    return BLOCK.findall(page.read_text(encoding="utf-8"))
 
 
-SAMPLES = dict(samples())
+def test_there_are_pages() -> None:
+    assert {page.stem for page in PAGES} >= {"expectation", "patch-idea", "tests", "token"}
 
 
-def test_there_are_samples() -> None:
-    assert len(SAMPLES) >= 4
-
-
-@pytest.mark.parametrize("name", SAMPLES)
-def test_a_sample_runs(name: str) -> None:
-    exec(compile(SAMPLES[name], name, "exec"), {"__name__": name})
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_the_samples_of_a_page_run(page: Path) -> None:
+    blocks = samples(page)
+    assert blocks
+    names: dict[str, object] = {"__name__": page.stem}
+    for number, block in enumerate(blocks, 1):
+        exec(compile(block, f"{page.name}, block {number}", "exec"), names)

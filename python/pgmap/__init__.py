@@ -6,10 +6,11 @@ interleavings of a program and `replay` runs one again. What they answer are the
 are modules: ``python -m pgmap`` lists them.
 """
 
-from pgmap import build, errors, results, verdicts
+from pgmap import build, driver, errors, results, verdicts
 from pgmap._core import Program, World, build_info, version
 from pgmap._outcomes import Outcomes, outcomes
 from pgmap._search import explore, replay
+from pgmap.driver import Driver
 from pgmap.errors import PgmapError
 from pgmap.results import (
     Extent,
@@ -35,6 +36,7 @@ from pgmap.verdicts import (
 __version__ = version()
 
 __all__ = [
+    "Driver",
     "Exhausted",
     "Extent",
     "Found",
@@ -58,6 +60,7 @@ __all__ = [
     "__version__",
     "build",
     "build_info",
+    "driver",
     "errors",
     "explore",
     "outcomes",

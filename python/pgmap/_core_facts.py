@@ -173,6 +173,15 @@ class MeaningFact(TypedDict):
     meaning: str
 
 
+class PrimitiveFact(TypedDict):
+    """What a function of a driver can do: a row of the core's table of primitives."""
+
+    word: str
+    takes: Literal["nothing", "lock", "cell", "cell_and_value", "value"]
+    stands: Literal["anywhere", "with_page", "once_in_alloc", "in_page_free"]
+    sentence: str
+
+
 class LackingFact(TypedDict):
     """What the model cannot do yet; ``*`` at the end stands for all words that begin so."""
 
@@ -197,5 +206,6 @@ class Facts(TypedDict):
     operations: list[OperationFact]
     kinds: list[MeaningFact]
     returns: list[MeaningFact]
+    primitives: list[PrimitiveFact]
     lacking: list[LackingFact]
     errnos: list[ErrnoFact]

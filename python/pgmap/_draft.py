@@ -24,6 +24,11 @@ DISK_PAGES = 16
 SLOW_DEVICE = "/dev/nullb0"
 DEVICE_PAGES = 4
 """As many pages of a driver's memory are asked for."""
+DRIVER = (
+    "driver d 2 alloc lock(free) pop unlock(free) init_page pagemap_get set_count(1) "
+    "page_free lock(free) push unlock(free)"
+)
+"""The driver of a program that needs one: a right one, as `lib/test_hmm.c` has it."""
 NUMBERED_AS = {"device": "fd"}
 """Handles of the slow device are descriptors, of which only some operations can make use."""
 
@@ -34,6 +39,8 @@ class Draft:
 
     files: list[tuple[str, int]] = field(default_factory=list)
     declared: list[str] = field(default_factory=list)
+    drivers: list[str] = field(default_factory=list)
+    """Their names."""
     habits: dict[int, Habit] = field(default_factory=dict)
     setup: list[Line] = field(default_factory=list)
     body: list[Line] = field(default_factory=list)
@@ -167,6 +174,8 @@ class Draft:
             case "openable":
                 names = [name for name, _ in self.files]
                 return [*names, SLOW_DEVICE][choice % (len(names) + 1)]
+            case "driver":
+                return self._driver(choice)
             case "worker":
                 return self._other(line, choice)
             case "page" | "size":
@@ -231,6 +240,13 @@ class Draft:
         fds = [] if line.worker is None else self.live.get((line.worker, "fd"), [])
         choices: list[str | Thing] = [*(name for name, _ in self.files), *fds]
         return choices[choice % len(choices)] if choices else None
+
+    def _driver(self, choice: int) -> str | None:
+        """A driver by its name; one is declared if there is none."""
+        if not self.drivers and not self.fixed:
+            self.drivers.append(DRIVER.split()[1])
+            self.declared.append(DRIVER)
+        return self.drivers[choice % len(self.drivers)] if self.drivers else None
 
     def _other(self, line: Line, choice: int) -> str:
         """Another worker; a new one, if it is to be made."""
@@ -302,7 +318,8 @@ class Draft:
         """Begin with a set-up that is given."""
         program = _core.Program(text)
         self.files = list(program.files)
-        self.declared = [line for line in program.text.splitlines() if line.startswith("file ")]
+        self.drivers = [name for name, _ in program.drivers]
+        self.declared = program.text.splitlines()[: len(self.files) + len(self.drivers)]
         known: dict[tuple[int | None, str, str], Thing] = {}
         for step in program.steps:
             self._absorb(step.text, step.worker, known)

@@ -235,6 +235,7 @@ def tell_language(args: argparse.Namespace, out: Output, core: _core_api.Core) -
         "operations": facts["operations"],
         "kinds": facts["kinds"],
         "returns": facts["returns"],
+        "primitives": facts["primitives"],
         "lacking": facts["lacking"],
     }
     return _cli.Outcome(Exit.OK, {"language": language})

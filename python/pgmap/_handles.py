@@ -11,6 +11,7 @@ from operator import index
 from typing import Any
 
 from pgmap._operations import Argument, Operation
+from pgmap.driver import Driver
 
 FIRST_CHOICE = "rw"
 """What a file is opened for and mapped for, where nothing is said."""
@@ -117,7 +118,7 @@ def argument_text(value: Any, argument: Argument, worker: int | None) -> str:
             return str(number)
         case Handle():
             raise TypeError(f"{argument.name} is a {argument.kind}; that step makes nothing")
-        case File(name=name):
+        case File(name=name) | Driver(name=name):
             return name
         case str():
             return value

@@ -25,6 +25,7 @@ from pgmap._core_facts import (
     NotOnX86,
     NotShown,
     OperationFact,
+    PrimitiveFact,
     RuleFact,
 )
 from pgmap._core_reports import BenchRow, Conformance, StressReport
@@ -91,6 +92,7 @@ class Language(TypedDict):
     operations: list[OperationFact]
     kinds: list[MeaningFact]
     returns: list[MeaningFact]
+    primitives: list[PrimitiveFact]
     lacking: list[LackingFact]
 
 

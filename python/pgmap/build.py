@@ -42,6 +42,7 @@ from pgmap._handles import (
     python_name,
 )
 from pgmap._operations import HANDLES, Argument, Operation, by_word, operations, written
+from pgmap.driver import Driver
 from pgmap.errors import ProgramError
 
 __all__ = ["Builder", "Condition", "File", "Handle", "Worker", "recorded", "text_of"]
@@ -138,6 +139,11 @@ class Builder(_Methods):
         self._append(" ".join(filter(None, ("file", name, str(made.pages), state, layout))))
         self._files[name] = made
         return made
+
+    def driver(self, driver: Driver) -> Driver:
+        """Declare a driver; drivers come before the first step, too."""
+        self._append(driver.text)
+        return driver
 
     def worker(self, number: SupportsIndex | None = None) -> Worker:
         """The worker of that number, or the next one (`None`)."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
-from pgmap import _cli, _core_api
+from pgmap import _cli, _core_api, _language
 from pgmap._cli import UsageError
 from pgmap._core_facts import Catalogue, EraFact, Facts, KnownRaceFact, Race, RuleFact
 from pgmap._exit import Exit
@@ -146,6 +146,9 @@ def entries(facts: Facts, catalogue: Catalogue) -> Iterator[Entry]:
         for word in operation["words"]:
             says = f"{who}{word} {operation['usage']}".rstrip()
             yield Entry(word, "operation", says, (operation["sentence"],))
+    for primitive in facts["primitives"]:
+        says = _language.primitive(primitive)
+        yield Entry(primitive["word"], "primitive", says, (primitive["sentence"],))
     for lacking in facts["lacking"]:
         yield Entry(lacking["name"], LACKING, f"{lacking['what']}: not supported yet")
     for errno in facts["errnos"]:

@@ -13,7 +13,7 @@ use pgmap_prim::{
     Arena, Cpu, Entered, Lease, Machine, NoMemory, Snapshot, Stopped, TaskId, catch_abandon,
     store_buffer,
 };
-use pgmap_program::op::{DevPut, Fork, Unpin, WorkerId};
+use pgmap_program::op::{DevPut, DriverIdx, Fork, Unpin, WorkerId};
 use pgmap_program::{Memory, Op, Outcome, Step, TlbRefill};
 use pgmap_sched::{Control, Defect, Identity, Model, Object, Task};
 
@@ -95,6 +95,7 @@ impl ExploredWorld {
         let roles = scenario.roles();
         let setting = Setting { world: &world, machine: &machine, scenario, roles: &roles };
         setting.files()?;
+        setting.drivers()?;
         setting.workers()?;
         let mut set_up = Vec::new();
         for some in program.halves().0.chunks(APART) {
@@ -213,6 +214,7 @@ impl ExploredWorld {
 
     /// The driver drops what the program allocated and did not put.
     fn empty_driver(&self, cpu: &Cpu<'_>) {
+        self.world.empty_drivers(cpu);
         let span = self.world.devmem.span();
         for page in 0..span.pages {
             while self.world.dev_put(cpu, WorkerId(0), &DevPut { page }).is_ok() {}
@@ -365,6 +367,21 @@ impl Setting<'_> {
                 line: 0,
                 step: format!("file {} {}", file.name, file.pages),
                 why: format!("{why:?}"),
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Loads the program's drivers.
+    fn drivers(&self) -> Result<(), ScenarioError> {
+        let cpu = lease(self.machine, 0, 0);
+        let program = &self.scenario.program;
+        for (at, (number, driver)) in (0..).map(DriverIdx).zip(&program.drivers).enumerate() {
+            let loaded = self.world.load_driver(&cpu, number, driver);
+            loaded.map_err(|why| ScenarioError::SetUp {
+                line: u32::try_from(program.files.len() + at + 1).unwrap_or(u32::MAX),
+                step: format!("driver {} {}", driver.name, driver.pages),
+                why: format!("failed with {}", why.name()),
             })?;
         }
         Ok(())

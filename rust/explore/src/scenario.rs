@@ -84,12 +84,14 @@ impl Scenario {
         let largest = program.files.iter().map(|file| file.pages).max().unwrap_or(1);
         let files = u16::try_from(program.files.len()).unwrap_or(u16::MAX);
         let workers = u16::try_from(program.workers().len()).unwrap_or(u16::MAX);
+        let driven: u32 = program.drivers.iter().map(|driver| driver.pages).sum();
         Geometry {
             cpus: tasks.max(2),
             file_pages_max: small.file_pages_max.max(largest),
             files_max: small.files_max.max(files),
             procs_max: small.procs_max.max(workers),
             pages: small.pages.max(largest.saturating_mul(2).next_multiple_of(small.pmd_pages())),
+            dev_pages: small.dev_pages.max(driven),
             ..small
         }
     }

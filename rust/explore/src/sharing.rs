@@ -3,7 +3,7 @@
 //! A program of several workers tests something if one of them writes what another one touches. But on one machine
 //! everybody shares something, and who shares no more than that might as well run alone. So it counts what the
 //! outcome can hang on: a page and its data, page tables, TLBs, a file (its inode, entries, mapping, locks), an mm, a
-//! pipe, an I/O, a pagemap, the device; also by its lock alone, which orders who takes it, so that two workers on
+//! pipe, an I/O, a pagemap, the device, a driver of the program with its list; also by its lock alone, which orders who takes it, so that two workers on
 //! different pages of one file have met. It does not count what only has to be handed out or looked up: free lists,
 //! the cursor over free blocks, the directory, the table of open files, counts of read-side sections, the zero page,
 //! virtual time, what the emulator keeps for itself.
@@ -36,6 +36,7 @@ pub(crate) fn is_shared(arena: &Arena, object: Object) -> bool {
     match thing {
         Thing::Page { .. } | Thing::Contents { .. } | Thing::Life { .. } => thing.pfn() != Some(0),
         Thing::Pte | Thing::Pmd | Thing::DaxEntry | Thing::Tlb | Thing::TlbPage => true,
+        Thing::FreeList { .. } | Thing::DriverCell { .. } | Thing::DriverLock { .. } => true,
         Thing::Queue | Thing::Other => {
             let at = match Subject::of(object) {
                 Subject::Word(at) | Subject::Queue(at) | Subject::Range(at) => at,

@@ -267,10 +267,10 @@ impl Shrinker<'_> {
         any
     }
 
-    /// Files that nobody uses, and words that say nothing here.
+    /// Files and drivers that nobody uses, and words that say nothing here.
     fn files(&mut self) -> bool {
-        let files = (0..self.program().files.len()).rev().map(Edit::NoFile);
-        let edits: Vec<Edit> = files.chain([Edit::Wait, Edit::Labels]).collect();
+        let declared = (0..self.program().declarations()).rev().map(Edit::Undeclared);
+        let edits: Vec<Edit> = declared.chain([Edit::Wait, Edit::Labels]).collect();
         edits.iter().filter(|edit| self.edit(edit)).count() > 0
     }
 

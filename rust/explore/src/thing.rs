@@ -5,6 +5,7 @@
 use pgmap_mm::region;
 use pgmap_prim::slab::FREE_LIST;
 use pgmap_prim::{Arena, Located, Subject};
+use pgmap_program::driver::NAMES_MAX;
 use pgmap_sched::Object;
 
 /// A thing that steps are about.
@@ -30,6 +31,19 @@ pub(crate) enum Thing {
     Tlb,
     /// Which page a TLB entry maps, for other CPUs to see.
     TlbPage,
+    /// The head of the list of a driver of the program.
+    FreeList {
+        driver: usize,
+    },
+    /// A cell of such a driver, or a lock, by its place among the driver's.
+    DriverCell {
+        driver: usize,
+        cell: usize,
+    },
+    DriverLock {
+        driver: usize,
+        lock: usize,
+    },
     Queue,
     /// Something else that lies in the arena.
     Other,
@@ -103,6 +117,15 @@ impl<'a> Tables<'a> {
             (region::DAX_ENTRY, "") => Thing::DaxEntry,
             (region::TLB, "") => Thing::Tlb,
             (region::TLB_PAGES, "") => Thing::TlbPage,
+            (region::DRIVER, "") => Thing::FreeList { driver: located.index },
+            (region::DRIVER_CELL, "") => {
+                let (driver, cell) = (located.index / NAMES_MAX, located.index % NAMES_MAX);
+                Thing::DriverCell { driver, cell }
+            }
+            (region::DRIVER_LOCK, "") => {
+                let (driver, lock) = (located.index / NAMES_MAX, located.index % NAMES_MAX);
+                Thing::DriverLock { driver, lock }
+            }
             (_, FREE_LIST) => Thing::Outside,
             _ => Thing::Other,
         }

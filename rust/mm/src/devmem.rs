@@ -10,8 +10,10 @@
 //! exists: of two that race for the last one, the second finds none.
 
 use prim::{Arena, Cpu, Guarded, LockClass, NoMemory, SpinLock, Table, plain};
-use program::Errno;
+use program::op::DriverIdx;
+use program::{DriverSpec, Errno};
 
+use crate::driver::Drivers;
 use crate::lock_order;
 use crate::page::{Folio, Hold, Owner, Pfn, Span};
 use crate::pagemap::{DevPagemapOps, PagemapId, Pagemaps};
@@ -71,6 +73,8 @@ impl FreePool {
 pub struct DevMem {
     pool: Table<SpinLock<FreePool>>,
     span: Span,
+    /// Those that the program declares, over frames that are taken out of the pool.
+    pub(crate) drivers: Drivers,
 }
 
 impl DevMem {
@@ -79,7 +83,8 @@ impl DevMem {
     /// # Errors
     /// [`NoMemory`] when the arena is full.
     pub fn new(arena: &Arena, span: Span) -> Result<Self, NoMemory> {
-        Ok(Self { pool: arena.table("devmem pool", 1)?, span })
+        let pool = arena.table("devmem pool", 1)?;
+        Ok(Self { pool, span, drivers: Drivers::new(arena)? })
     }
 
     /// The driver's frames.
@@ -173,6 +178,28 @@ impl DevMem {
         }
     }
 
+    /// Gives a driver of the program its frames, which are out for good.
+    ///
+    /// # Errors
+    /// `EEXIST` when there is such a driver or no room for one, `ENOMEM` when no run is free.
+    pub fn load(
+        &self,
+        cpu: &Cpu<'_>,
+        pagemaps: &Pagemaps,
+        number: DriverIdx,
+        spec: &DriverSpec,
+    ) -> Result<(), Errno> {
+        let mut pool = self.pool[0].lock(cpu);
+        if !self.drivers.has_room(number) {
+            return Err(Errno::EEXIST);
+        }
+        let start = pool.find(spec.pages, self.span.pages).ok_or(Errno::ENOMEM)?;
+        pool.mark(start, spec.pages, true);
+        let span = Span { start: self.span.start.add(start), pages: spec.pages };
+        self.drivers.load(&pagemaps.memmap, number, spec, span);
+        Ok(())
+    }
+
     /// One more reference of the driver's on the folio around an allocated frame.
     ///
     /// # Errors
@@ -246,12 +273,17 @@ impl DevMem {
     /// Frames that are out; 0 at quiescence.
     #[must_use]
     pub fn allocated(&self, cpu: &Cpu<'_>) -> u32 {
-        self.pool[0].lock(cpu).out.iter().map(|word| word.count_ones()).sum()
+        let out: u32 = self.pool[0].lock(cpu).out.iter().map(|word| word.count_ones()).sum();
+        out - self.drivers.pages()
     }
 }
 
 impl DevPagemapOps for DevMem {
-    fn folio_free(&self, cpu: &Cpu<'_>, pagemaps: &Pagemaps, folio: Folio<'_>) {
+    fn folio_free(&self, cpu: &Cpu<'_>, pagemaps: &Pagemaps, id: PagemapId, folio: Folio<'_>) {
+        if let Some(number) = self.drivers.of(folio.pfn()) {
+            self.drivers.page_free(cpu, pagemaps, id, number, folio.pfn());
+            return;
+        }
         let span = folio.span();
         span.iter().for_each(|pfn: Pfn| pagemaps.memmap.shadow_assign(cpu, pfn, Owner::NOBODY));
         let start = span.start.0.wrapping_sub(self.span.start.0);

@@ -10,6 +10,7 @@
 //! percpu_ref      lib/percpu-refcount.c
 //! page            struct page, memmap, folio, compound pages
 //! pagemap         mm/memremap.c: dev_pagemap, allocation, the free path
+//! driver          drivers that a program declares, as data
 //! devmem          a driver with memory of its own: free pool, folio_free
 //! vm              page tables, TLB, mmu_gather, rmap, zap, faults, GUP
 //! dax             fs/dax.c and the part of a filesystem that matters here
@@ -27,6 +28,7 @@ extern crate alloc;
 
 pub mod dax;
 pub mod devmem;
+pub mod driver;
 pub mod lock_order;
 pub mod page;
 pub mod pagemap;

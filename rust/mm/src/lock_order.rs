@@ -64,6 +64,10 @@ lock_order! {
     PERCPU_REF_SWITCH_LOCK "percpu_ref_switch_lock";
     /// A driver's list of free pages.
     DRIVER_FREE_POOL "driver free pool";
+    /// The locks of a driver of the program.
+    DRIVER_LOCK "driver lock";
+    /// The pages that a worker has of those.
+    DRIVER_PAGES "driver pages";
     /// `files_struct->file_lock`, and what else a process has by number.
     FILES_STRUCT "files_struct";
     /// The pins of a worker.

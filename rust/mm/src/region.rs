@@ -31,5 +31,11 @@ pub const PIPE: &str = "pipe";
 pub const BIO: &str = "bio";
 /// `struct dev_pagemap`.
 pub const DEV_PAGEMAP: &str = "dev_pagemap";
+/// A driver of the program: its free list, and its code.
+pub const DRIVER: &str = "driver";
+/// The cells of those, and their locks: so many for each.
+pub const DRIVER_CELL: &str = "driver cell";
+/// See [`DRIVER_CELL`].
+pub const DRIVER_LOCK: &str = "driver lock";
 /// `struct percpu_ref`.
 pub const PERCPU_REF: &str = "percpu_ref";

@@ -12,12 +12,12 @@ use pgmap_mm::world::{Failure, Return};
 use prim::{Cpu, Lease, TaskId};
 use program::op::{
     Access, Advice, Align, Close, DevAlloc, DevGet, DevPut, DioRead, DioWrite, DmaRead, DmaWrite,
-    Drain, Dupto, FD_NUMBERS, FdNo, FileIdx, FileRef, Fork, Fsync, Ftruncate, Get, Layout,
-    Longterm, Madvise, MapNo, Mmap, Msync, Munmap, OPERATIONS, Open, OpenMode, PageRange, Pin,
-    Pipe, PipeNo, Pread, Prot, Punch, Pvmread, Pwrite, Returns, Sharing, Target, Tee, Touch,
-    Unlink, Unpin, UringReg, Vmsplice, WorkerId, Zerorange,
+    Drain, DriverIdx, DrvAlloc, Dupto, FD_NUMBERS, FdNo, FileIdx, FileRef, Fork, Fsync, Ftruncate,
+    Get, Layout, Longterm, Madvise, MapNo, Mmap, Msync, Munmap, OPERATIONS, Open, OpenMode,
+    PageRange, Pin, Pipe, PipeNo, Pread, Prot, Punch, Pvmread, Pwrite, Returns, Sharing, Target,
+    Tee, Touch, Unlink, Unpin, UringReg, Vmsplice, WorkerId, Zerorange,
 };
-use program::{Era, Errno, Geometry, Op};
+use program::{Era, Errno, Geometry, Op, Program};
 
 const WORKERS: u32 = 4;
 const HANDLES: u32 = 3;
@@ -91,7 +91,9 @@ fn random_op(dice: &mut Dice) -> Op {
             _ => Op::Nop,
         },
         33 => Op::Dupto(Dupto { fd, number: dice.roll(12) as u8 }),
-        _ => match dice.roll(3) {
+        _ => match dice.roll(5) {
+            3 => Op::DrvAlloc(DrvAlloc { driver: DriverIdx(0) }),
+            4 => Op::DrvPut,
             0 => Op::DevAlloc(DevAlloc { start: dice.roll(64), pages }),
             1 => Op::DevGet(DevGet { page: dice.roll(64) }),
             _ => Op::DevPut(DevPut { page: dice.roll(64) }),
@@ -132,12 +134,19 @@ fn every_operation_is_drawn_or_has_a_reason() {
     assert_eq!(missing, NOT_DRAWN.iter().map(|(call, _)| *call).collect());
 }
 
+/// As `lib/test_hmm.c` does it.
+const DRIVER: &str = "driver d 4 alloc lock(l) pop unlock(l) init_page pagemap_get set_count(1) \
+                      page_free lock(l) push unlock(l)";
+
 fn prepare(fixture: &Fixture) {
     let cpu = fixture.cpu(1);
     for name in 0..FILES {
         let layout = if name == 0 { Layout::Huge } else { Layout::Contiguous };
         fixture.file(&cpu, FileIdx(name as u16), 16, layout);
     }
+    let mut declared = Program::parse(DRIVER).expect("a driver");
+    let driver = declared.drivers.remove(0);
+    fixture.world.load_driver(&cpu, DriverIdx(0), &driver).expect("free pages");
 }
 
 /// A CPU whose interruptible sleeps end at once: the truncate of a pinned file is EINTR.
@@ -150,6 +159,7 @@ fn clean_up(fixture: &Fixture) {
     fixture.arena.faults().off();
     let cpu = fixture.cpu(1);
     fixture.exit_all(&cpu);
+    fixture.world.empty_drivers(&cpu);
     for page in 0..COSY.dev_pages {
         while fixture.world.dev_put(&cpu, W0, &DevPut { page }).is_ok() {}
     }
@@ -191,6 +201,7 @@ fn is_declared(op: &Op, ended: Return) -> bool {
             Returns::Bytes => value >= 0 && value % 4096 == 0,
             Returns::Pages | Returns::Pinned | Returns::Folios => value > 0,
             Returns::Word => true,
+            Returns::Driven => value >= 0,
             Returns::FdNumber => (0..i64::from(FD_NUMBERS)).contains(&value),
         },
         // Any call of a worker that does not run.

@@ -32,6 +32,7 @@ const ROOMS: &[&[&str]] = &[
     &["percpu_ref"],
     &["page"],
     &["pagemap"],
+    &["driver"],
     &["devmem"],
     &["vm"],
     &["dax"],

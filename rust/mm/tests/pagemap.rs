@@ -27,7 +27,7 @@ impl std::fmt::Debug for Driver {
 }
 
 impl DevPagemapOps for Driver {
-    fn folio_free(&self, cpu: &Cpu<'_>, pagemaps: &Pagemaps, folio: Folio<'_>) {
+    fn folio_free(&self, cpu: &Cpu<'_>, pagemaps: &Pagemaps, _id: PagemapId, folio: Folio<'_>) {
         (self.0)(cpu, pagemaps, folio);
     }
 }
@@ -541,7 +541,7 @@ fn a_pool_page_that_is_still_held_is_told() {
     let pool = DevMem::new(&all.arena, SPAN).expect("memory");
     let made = pool.alloc(&cpu, &all.maps, id, 4).expect("free pages");
     // The driver gets the page back while somebody still has it.
-    pool.folio_free(&cpu, &all.maps, all.maps.memmap.folio(made.start));
+    pool.folio_free(&cpu, &all.maps, id, all.maps.memmap.folio(made.start));
     assert_eq!(pool.alloc(&cpu, &all.maps, id, 4), Err(Errno::EBUSY));
     assert_eq!(all.complaints(), [Complaint::FreePageBusy]);
     assert_eq!(pool.allocated(&cpu), 0);

@@ -15,6 +15,9 @@ impl fmt::Display for Program {
                 Layout::Huge => writeln!(f, " {}", file.layout.word())?,
             }
         }
+        for driver in &self.drivers {
+            writeln!(f, "{driver}")?;
+        }
         for step in &self.steps {
             if let Some(label) = &step.label {
                 write!(f, "{label}: ")?;

@@ -13,6 +13,7 @@
 //! | [`memory`] | what memory and TLBs may do unasked |
 //! | [`invariant`] | what must hold, by number |
 //! | [`op`] | what one worker can do in one step |
+//! | [`driver`] | a driver of a program's own, as data |
 //! | [`program`] | set-up plus steps |
 //! | [`expect`] | what must come of the steps |
 //! | [`parse`] | text to program, and every complaint about it |
@@ -21,6 +22,7 @@
 
 mod by_name;
 mod display;
+pub mod driver;
 pub mod era;
 pub mod errno;
 pub mod expect;
@@ -35,6 +37,7 @@ pub mod recording;
 pub mod rules;
 mod same;
 
+pub use driver::DriverSpec;
 pub use era::{Era, EraError, KnownRace};
 pub use errno::{Died, Errno};
 pub use expect::{Condition, Demand, Expectation, Outcome};

@@ -3,8 +3,9 @@
 
 use serde::Serialize;
 
+use crate::driver::DriverSpec;
 use crate::expect::Expectation;
-use crate::op::{FileIdx, FileState, Layout, Mmap, Op, Sharing, WorkerId};
+use crate::op::{DriverIdx, FileIdx, FileState, Layout, Mmap, Op, Sharing, WorkerId};
 use crate::parse::lacking;
 
 /// A file that exists before the first step.
@@ -54,6 +55,9 @@ pub struct Step {
 pub struct Program {
     /// Files, indexed by [`FileIdx`].
     pub files: Vec<FileSpec>,
+    /// Drivers, indexed by [`DriverIdx`].
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub drivers: Vec<DriverSpec>,
     /// Mount points, indexed by [`FsIdx`](crate::op::FsIdx); at most one file system for now.
     pub mounts: Vec<String>,
     /// Steps, in the order of the text.
@@ -69,6 +73,19 @@ impl Program {
     pub fn file(&self, name: &str) -> Option<FileIdx> {
         let at = self.files.iter().position(|f| f.name == name)?;
         u16::try_from(at).ok().map(FileIdx)
+    }
+
+    /// The driver of this name.
+    #[must_use]
+    pub fn driver(&self, name: &str) -> Option<DriverIdx> {
+        let at = self.drivers.iter().position(|driver| driver.name == name)?;
+        u8::try_from(at).ok().map(DriverIdx)
+    }
+
+    /// Lines in front of the steps, in the text that it prints: one for each file and driver.
+    #[must_use]
+    pub fn declarations(&self) -> usize {
+        self.files.len() + self.drivers.len()
     }
 
     /// Every worker that does a step or is forked, in ascending order. Those without a `spawn` or
@@ -112,9 +129,9 @@ impl Program {
             .collect()
     }
 
-    /// Numbers the lines as this program's own text has them: one for each file, then one for each step.
+    /// Numbers the lines as this program's own text has them: those of what is declared, then one for each step.
     pub fn count_lines(&mut self) {
-        let first = 1 + self.files.len();
+        let first = 1 + self.declarations();
         for (line, step) in (first..).zip(&mut self.steps) {
             step.line = u32::try_from(line).unwrap_or(u32::MAX);
         }

@@ -4,9 +4,10 @@
 use std::collections::BTreeMap;
 
 use pgmap_prim::SplitMix64;
+use pgmap_program::driver::{Does, Function, PrimitiveInfo, Takes};
 use pgmap_program::expect::{Comparison, Wanted};
 use pgmap_program::op::*;
-use pgmap_program::{Condition, Demand, Died, Errno, Expectation, FileSpec, Program};
+use pgmap_program::{Condition, Demand, Died, DriverSpec, Errno, Expectation, FileSpec, Program};
 
 struct Draw(SplitMix64);
 
@@ -50,6 +51,36 @@ impl Draw {
                 pages: self.pages(),
                 state: self.pick(FileState::ALL),
                 layout: self.pick(Layout::ALL),
+            })
+            .collect()
+    }
+
+    /// Two drivers of primitives as the table describes them; what no driver can be is drawn again.
+    fn drivers(&mut self) -> Vec<DriverSpec> {
+        let name = |place| if place == 0 { "d" } else { "mine" };
+        (0..2)
+            .map(|place| {
+                loop {
+                    let mut text = format!("driver {} {}", name(place), 1 + self.below(64));
+                    for function in Function::ALL {
+                        text.push_str(&format!(" {}", function.word()));
+                        for _ in 0..self.below(8) {
+                            let PrimitiveInfo { word, takes, .. } = self.pick(Does::ALL).info();
+                            let of = |draw: &mut Self| draw.pick(&["free", "a.b", "_"]);
+                            text.push_str(&match takes {
+                                Takes::Nothing => format!(" {word}"),
+                                Takes::Lock | Takes::Cell => format!(" {word}({})", of(self)),
+                                Takes::CellAndValue => {
+                                    format!(" {word}({},{})", of(self), self.below(3))
+                                }
+                                Takes::Value => format!(" {word}({})", self.below(3)),
+                            });
+                        }
+                    }
+                    if let Ok(mut read) = Program::parse(&text) {
+                        break read.drivers.remove(0);
+                    }
+                }
             })
             .collect()
     }
@@ -107,6 +138,7 @@ impl Draw {
             Kind::Value => (self.0.next_u64() >> self.below(64)).to_string(),
             Kind::FdNumber => self.below(FD_NUMBERS.into()).to_string(),
             Kind::Ticks => self.below(1 << 32).to_string(),
+            Kind::Driver => self.pick(&["d", "mine"]).to_owned(),
             Kind::MountPoint => "/mnt/dax".to_owned(),
             // The first goes without saying, and has no word for it where a keyword stands.
             Kind::Words(words) if argument.usage.contains(words[0]) || !argument.is_optional() => {
@@ -184,9 +216,10 @@ fn read_back(p: &Program) -> Result<Program, pgmap_program::ParseError> {
 fn a_program_reads_back_as_it_prints() {
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     let (mut steps, mut expectations) = (0, 0);
-    for seed in 0..2500 {
+    for seed in 0..3500 {
         let mut draw = Draw(SplitMix64::new(seed));
-        let mut p = Program { files: draw.files(), ..Program::default() };
+        let drivers = draw.drivers();
+        let mut p = Program { files: draw.files(), drivers, ..Program::default() };
         for _ in 0..24 {
             let who = (!draw.chance(12)).then(|| draw.small());
             let by = if who.is_some() { By::Worker } else { By::Environment };
@@ -242,6 +275,12 @@ fn noise_is_refused_or_read_but_never_a_panic() {
         .chain([
             "file",
             "f",
+            "driver",
+            "alloc",
+            "pop",
+            "page_free",
+            "push",
+            "lock(free)",
             "w0",
             "w1",
             "w",

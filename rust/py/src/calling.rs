@@ -6,8 +6,8 @@ use pgmap_mm::vm::GupKind;
 use pgmap_mm::world::{Failure, Party, World as Emulated};
 use pgmap_native::threaded::Patience;
 use pgmap_prim::Cpu;
-use pgmap_program::op::{self, FileRef, FileState, Layout, Op, SLOW_BLOCK, WorkerId};
-use pgmap_program::{Errno, FileSpec, Program as Parsed};
+use pgmap_program::op::{self, DriverIdx, FileRef, FileState, Layout, Op, SLOW_BLOCK, WorkerId};
+use pgmap_program::{DriverSpec, Errno, FileSpec, Program as Parsed};
 use pyo3::prelude::*;
 
 use crate::convert::{FileArg, Frame, Worker};
@@ -43,7 +43,7 @@ impl World {
         }
     }
 
-    /// The world's names as the files of a program, which then speaks of this world's files.
+    /// The world's names as the files and drivers of a program, which then speaks of those of this world.
     pub(crate) fn language(&self) -> Parsed {
         let spec = |name| FileSpec {
             name,
@@ -52,7 +52,8 @@ impl World {
             layout: Layout::Contiguous,
         };
         let files = self.names.list().into_iter().map(spec).collect();
-        Parsed { files, mounts: vec!["/mnt".to_owned()], ..Parsed::default() }
+        let drivers = self.drivers().clone();
+        Parsed { files, drivers, mounts: vec!["/mnt".to_owned()], ..Parsed::default() }
     }
 
     /// Executes an operation.
@@ -178,6 +179,25 @@ impl World {
         self.look(py, |world, cpu| world.create_file(cpu, index, pages, state, layout))?
             .map(drop)
             .map_err(refuse)
+    }
+
+    /// Loads a driver under the next number.
+    pub(crate) fn driver(&self, py: Python<'_>, spec: &DriverSpec) -> PyResult<()> {
+        let loaded = self.look(py, |world, cpu| {
+            // Whoever looks at the drivers meanwhile waits here, and needs nothing that we wait for.
+            let mut drivers = self.drivers();
+            if drivers.iter().any(|known| known.name == spec.name) {
+                return Err(Errno::EEXIST);
+            }
+            let number = DriverIdx(u8::try_from(drivers.len()).unwrap_or(u8::MAX));
+            world.load_driver(cpu, number, spec)?;
+            drivers.push(spec.clone());
+            Ok(())
+        })?;
+        loaded.map_err(|errno: Errno| {
+            let what = format!("driver {} {}", spec.name, spec.pages);
+            raise::failure(py, errno.into(), &what)
+        })
     }
 
     /// A frame of this world.

@@ -74,6 +74,7 @@ impl World {
             | Returns::Pages
             | Returns::Pinned
             | Returns::Folios
+            | Returns::Driven
             | Returns::FdNumber => returned.into_pyobject(py)?.into_any(),
         })
     }
@@ -208,6 +209,8 @@ methods! {
     dev_alloc: DevAlloc "($self, worker, start, pages)";
     dev_get: DevGet "($self, worker, page)";
     dev_put: DevPut "($self, worker, page)";
+    drv_alloc: DrvAlloc "($self, worker, driver)";
+    drv_put: DrvPut "($self, worker)";
 
     umount: Umount "($self)";
     unbind: Unbind "($self)";

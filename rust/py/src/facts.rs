@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use pgmap_program::driver::{Does, PrimitiveInfo};
 use pgmap_program::era::KnownRace;
 use pgmap_program::op::{
     Argument, By, Hunted, Kind, OPERATIONS, Operation, Returns, Role, Weights,
@@ -40,6 +41,7 @@ struct Facts {
     operations: Vec<OperationFact>,
     kinds: Vec<MeaningFact>,
     returns: Vec<MeaningFact<Returns>>,
+    primitives: Vec<PrimitiveInfo>,
     lacking: Vec<LackingFact>,
     errnos: Vec<ErrnoFact>,
 }
@@ -137,6 +139,7 @@ impl Facts {
             operations: OPERATIONS.iter().map(OperationFact::of).collect(),
             kinds: Kind::all().iter().map(kind).collect(),
             returns: Returns::all().iter().map(returns).collect(),
+            primitives: Does::ALL.iter().map(|does| does.info()).collect(),
             lacking: lacking().map(|(name, what)| LackingFact { name, what }).collect(),
             errnos: Errno::ALL.iter().map(errno).collect(),
         }

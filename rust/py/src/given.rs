@@ -4,13 +4,15 @@
 
 use std::cell::{Cell, RefCell};
 
+use pgmap_program::Errno;
 use pgmap_program::op::{
-    Access, Advice, Align, Argument, FdNo, FileIdx, FileRef, FsIdx, Kind, Longterm, MapNo,
-    OpenMode, Operation, PageRange, PinNo, PipeNo, Prot, SLOW_BLOCK, Sharing, Target, WorkerId,
+    Access, Advice, Align, Argument, DriverIdx, FdNo, FileIdx, FileRef, FsIdx, Kind, Longterm,
+    MapNo, OpenMode, Operation, PageRange, PinNo, PipeNo, Prot, SLOW_BLOCK, Sharing, Target,
+    WorkerId,
 };
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::PyBool;
+use pyo3::types::{PyBool, PyString};
 
 use crate::convert::{FileArg, FileName, bounds, number, word, wrong_type};
 use crate::names::Resolved;
@@ -200,6 +202,22 @@ impl Take for FsIdx {
 impl Take for FileIdx {
     fn of(given: &Given<'_, '_>, value: &Bound<'_, PyAny>, _: &str, _: Kind) -> PyResult<Self> {
         given.file(value.extract::<FileName>()?.0)
+    }
+}
+
+/// By its name, or as the `Driver` that was loaded.
+impl Take for DriverIdx {
+    fn of(given: &Given<'_, '_>, value: &Bound<'_, PyAny>, name: &str, _: Kind) -> PyResult<Self> {
+        let named = value.cast::<PyString>().is_err().then(|| value.getattr("name")).transpose();
+        let called = named.ok().map(|named| named.unwrap_or_else(|| value.clone()));
+        let Some(called) = called.and_then(|called| called.extract::<String>().ok()) else {
+            return Err(wrong_type(value.as_borrowed(), name, "the name of a driver"));
+        };
+        given.world.entry.threaded(value.py())?;
+        let at = given.world.drivers().iter().position(|driver| driver.name == called);
+        at.and_then(|at| u8::try_from(at).ok()).map(DriverIdx).ok_or_else(|| {
+            raise::failure(value.py(), Errno::ENODEV.into(), &format!("driver {called}"))
+        })
     }
 }
 

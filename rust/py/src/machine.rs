@@ -4,7 +4,7 @@ use pgmap_mm::tally;
 use pgmap_mm::world::Failure;
 use pgmap_prim::Tally;
 use pgmap_program::op::Op;
-use pgmap_program::{Died, Errno};
+use pgmap_program::{Died, Errno, Program as Parsed};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
@@ -17,6 +17,17 @@ use crate::{raise, results};
 
 #[pymethods]
 impl World {
+    /// Loads a driver, whose name steps then use: `execute("w0 drv_alloc mine")`. `driver` is a
+    /// `Driver` or its line of a program.
+    fn load_driver(&self, py: Python<'_>, driver: &Bound<'_, PyAny>) -> PyResult<()> {
+        let text = driver.str()?.to_string_lossy().into_owned();
+        let read = Parsed::parse(&text).map_err(|wrong| raise::parse_error(py, &wrong))?;
+        match (&read.drivers[..], read.files.len() + read.steps.len()) {
+            ([driver], 0) => self.driver(py, driver),
+            _ => Err(PyTypeError::new_err("driver must be a Driver or the line of one")),
+        }
+    }
+
     /// All I/O in flight completes.
     fn complete_io(&self, py: Python<'_>) -> PyResult<()> {
         self.look(py, |world, cpu| world.complete_io(cpu))
@@ -46,8 +57,8 @@ impl World {
         self.try_step(py, &text)?.map_err(|failure| raise::failure(py, failure, &text))
     }
 
-    /// Runs a program's steps one after the other, waiting for each. Files are created first; a worker
-    /// without `spawn` or `fork` is started by its first step. An errno or a fatal signal is an outcome,
+    /// Runs a program's steps one after the other, waiting for each. Files are created and drivers
+    /// loaded first; a worker without `spawn` or `fork` is started by its first step. An errno or a fatal signal is an outcome,
     /// not an exception.
     fn run<'py>(
         &self,
@@ -62,6 +73,7 @@ impl World {
         for file in &program.files {
             self.create_file(py, &file.name, file.pages, Some(file.state), file.layout)?;
         }
+        program.drivers.iter().try_for_each(|driver| self.driver(py, driver))?;
         let mut outcomes = Vec::new();
         for step in &program.steps {
             let text = program.step_text(step).to_string();

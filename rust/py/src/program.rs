@@ -50,6 +50,12 @@ impl Program {
         PyTuple::new(py, self.parsed.files.iter().map(|file| (file.name.clone(), file.pages)))
     }
 
+    /// The drivers that it declares: name and pages.
+    #[getter]
+    fn drivers<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        PyTuple::new(py, self.parsed.drivers.iter().map(|it| (it.name.clone(), it.pages)))
+    }
+
     /// The workers that do something, in ascending order.
     #[getter]
     fn workers<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {

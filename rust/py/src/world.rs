@@ -4,13 +4,14 @@
 //! in `calls`; in `files`, `machine` and `processes` are those that answer more than an operation does, or are none. How
 //! each gets into the machine and back is in `calling`; what can go wrong on the way is `entry`'s business.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use pgmap_mm::page::Oracle;
 use pgmap_native::threaded::ThreadedWorld;
 use pgmap_prim::catch_abandon;
 use pgmap_program::op;
-use pgmap_program::{Era, Geometry, Rules};
+use pgmap_program::{DriverSpec, Era, Geometry, Rules};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
@@ -41,6 +42,8 @@ use crate::{raise, sizes};
 pub(crate) struct World {
     pub(crate) entry: Entry,
     pub(crate) names: Names,
+    /// Those that were loaded, by number.
+    drivers: Mutex<Vec<DriverSpec>>,
     pub(crate) era: Era,
     pub(crate) rules: Rules,
     pub(crate) geometry: Geometry,
@@ -49,6 +52,11 @@ pub(crate) struct World {
 }
 
 impl World {
+    /// The drivers that were loaded.
+    pub(crate) fn drivers(&self) -> MutexGuard<'_, Vec<DriverSpec>> {
+        self.drivers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The rules that are not the era's.
     fn changed(&self) -> Vec<(&'static str, &'static str)> {
         self.rules.differences(&self.era.rules())
@@ -89,6 +97,7 @@ impl World {
         Ok(Self {
             entry: Entry::new(threaded, Duration::from_secs_f64(seconds), stuck.0),
             names: Names::default(),
+            drivers: Mutex::default(),
             era,
             rules,
             geometry,

@@ -37,7 +37,11 @@ pub(super) fn tell(
         page.as_ref().map(|page| Focus { pfn: page.pfn, head: page.head, large: page.order > 0 });
     let roles = scenario.roles();
     let reader = TraceReader { scenario, roles: &roles, trace, told, accesses: &accesses, focus };
-    let builder = ReportBuilder { reader, found, held: held::at_the_end(trace, &accesses) };
+    let builder = ReportBuilder {
+        reader,
+        found,
+        held: held::at_the_end(&scenario.program, trace, &accesses),
+    };
     builder.report(page, failure)
 }
 
@@ -143,8 +147,13 @@ impl ReportBuilder<'_> {
         let thing = self.reader.accesses.thing(at)?;
         let (before, after) = event.values?;
         Some(Change {
-            what: subject::name(thing, event, self.reader.focus.as_ref())
-                .unwrap_or_else(|| subject::UNNAMED.to_owned()),
+            what: subject::name(
+                &self.reader.scenario.program,
+                thing,
+                event,
+                self.reader.focus.as_ref(),
+            )
+            .unwrap_or_else(|| subject::UNNAMED.to_owned()),
             change: format!(
                 "{} -> {}",
                 subject::value(thing, before),

@@ -1,9 +1,11 @@
 //! What each task holds: locks, locked entries and read-side sections, told from the trace.
 
 use pgmap_prim::{Subject, verb};
+use pgmap_program::Program;
 use pgmap_sched::{Effect, Event, Kind, Object, Task, Verb};
 
 use super::accesses::Accesses;
+use super::subject;
 use crate::names;
 use crate::thing::Thing;
 
@@ -24,7 +26,7 @@ enum Change {
 }
 
 /// What is held at the end of a trace, in the order of taking.
-pub(super) fn at_the_end(trace: &[Event], accesses: &Accesses<'_>) -> Vec<Hold> {
+pub(super) fn at_the_end(program: &Program, trace: &[Event], accesses: &Accesses<'_>) -> Vec<Hold> {
     let mut held: Vec<Hold> = Vec::new();
     for (at, event) in trace.iter().enumerate() {
         if !matches!(event.kind, Kind::Step | Kind::Record) {
@@ -37,7 +39,7 @@ pub(super) fn at_the_end(trace: &[Event], accesses: &Accesses<'_>) -> Vec<Hold> 
         };
         match change {
             Some(Change::Take(mode)) => {
-                let name = format!("{}{mode}", name(event, thing));
+                let name = format!("{}{mode}", name(program, event, thing));
                 held.push(Hold { task: event.task, object: event.object, name, at });
             }
             Some(Change::Release) => {
@@ -54,12 +56,15 @@ pub(super) fn at_the_end(trace: &[Event], accesses: &Accesses<'_>) -> Vec<Hold> 
 }
 
 /// What the thing held is called.
-pub(super) fn name(event: &Event, thing: Option<Thing>) -> String {
+pub(super) fn name(program: &Program, event: &Event, thing: Option<Thing>) -> String {
     match (Subject::of(event.object), thing) {
         (Subject::Section(0), _) => "rcu_read_lock".to_owned(),
         (Subject::Section(1), _) => "irqs off".to_owned(),
         (Subject::Section(_), _) => "TLB in use".to_owned(),
         (_, Some(Thing::DaxEntry)) => "DAX entry".to_owned(),
+        (_, Some(thing @ Thing::DriverLock { .. })) => {
+            subject::name(program, thing, event, None).unwrap_or_else(|| "a lock".to_owned())
+        }
         (_, Some(Thing::Page { pfn, .. })) => format!("folio lock of pfn {pfn:#x}"),
         _ => event.site.and_then(names::receiver).unwrap_or("a lock").to_owned(),
     }

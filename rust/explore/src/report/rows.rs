@@ -235,7 +235,7 @@ impl TraceReader<'_> {
         let function = self.function(at);
         let thing = self.accesses.thing(at).unwrap_or(Thing::Outside);
         let what = || {
-            let name = subject::name(thing, event, self.focus.as_ref());
+            let name = subject::name(&self.scenario.program, thing, event, self.focus.as_ref());
             name.unwrap_or_else(|| subject::UNNAMED.to_owned())
         };
         let told = |word: u64| subject::value(thing, word);
@@ -244,8 +244,12 @@ impl TraceReader<'_> {
             (verb::WAKE_UP, Some((0, _))) => format!("{function}: wakes nobody"),
             (verb::WAKE_UP, Some((woken, _))) => format!("{function}: wakes {woken}"),
             _ if held::is_lock(event.verb) => {
-                let lock = held::name(event, Some(thing));
-                format!("{function}: {} {lock}", verb_name(event.verb))
+                let lock = held::name(&self.scenario.program, event, Some(thing));
+                match thing {
+                    // What takes it is a primitive, of that very name.
+                    Thing::DriverLock { .. } => format!("{} {lock}", verb_name(event.verb)),
+                    _ => format!("{function}: {} {lock}", verb_name(event.verb)),
+                }
             }
             _ if matches!(thing, Thing::Queue | Thing::Outside) => match verb_name(event.verb) {
                 verb if verb == function => function.to_owned(),

@@ -111,7 +111,7 @@ impl Walk<'_> {
     fn access(&self, event: &Event, told: &mut Told) {
         let thing = self.tables.thing(event.object);
         // A bare word, and nothing in the sources says whose: at least tell it from others.
-        let name = subject::name(thing, event, None);
+        let name = subject::name(&self.scenario.program, thing, event, None);
         told.object = match (name, Subject::of(event.object)) {
             (Some(name), _) => name,
             (None, Subject::Word(at) | Subject::Range(at)) if thing == Thing::Other => {

@@ -2,6 +2,7 @@
 
 use pgmap_mm::page::{Pfn, Stamp};
 use pgmap_mm::vm::{Pmd, Pte};
+use pgmap_program::Program;
 use pgmap_sched::Event;
 
 use crate::names;
@@ -31,7 +32,12 @@ impl Focus {
 pub(super) const UNNAMED: &str = "a word";
 
 /// What a step's object is called, with the page if it is not the one that the report is about.
-pub(super) fn name(thing: Thing, event: &Event, focus: Option<&Focus>) -> Option<String> {
+pub(super) fn name(
+    program: &Program,
+    thing: Thing,
+    event: &Event,
+    focus: Option<&Focus>,
+) -> Option<String> {
     let foreign = |pfn: u32| match focus {
         Some(focus) if focus.has(pfn) => String::new(),
         _ => format!(" of pfn {pfn:#x}"),
@@ -47,6 +53,13 @@ pub(super) fn name(thing: Thing, event: &Event, focus: Option<&Focus>) -> Option
         Thing::Pmd => "PMD".to_owned(),
         Thing::DaxEntry => "DAX entry".to_owned(),
         Thing::Tlb | Thing::TlbPage => "TLB entry".to_owned(),
+        Thing::FreeList { driver } => format!("free list of {}", program.drivers.get(driver)?.name),
+        Thing::DriverCell { driver, cell } => {
+            program.drivers.get(driver)?.cells.get(cell)?.to_owned()
+        }
+        Thing::DriverLock { driver, lock } => {
+            program.drivers.get(driver)?.locks.get(lock)?.to_owned()
+        }
         Thing::Queue => "wait queue".to_owned(),
         Thing::Other | Thing::Outside => event.site.and_then(names::receiver)?.to_owned(),
     })
@@ -74,6 +87,8 @@ pub(super) fn value(thing: Thing, value: u64) -> String {
         }
         Thing::TlbPage if value as u32 == 0 => "none".to_owned(),
         Thing::TlbPage => Pfn(value as u32).to_string(),
+        Thing::FreeList { .. } if value == 0 => "none".to_owned(),
+        Thing::FreeList { .. } => Pfn(value as u32).to_string(),
         Thing::DaxEntry if value == 0 => "none".to_owned(),
         // The low bit is the lock; what else an entry says does not fit a margin.
         Thing::DaxEntry if value & 1 != 0 => "locked".to_owned(),
@@ -88,9 +103,10 @@ pub(super) fn value(thing: Thing, value: u64) -> String {
     }
 }
 
-/// Whether a page-table entry's value is about this page.
+/// Whether the value of a page-table entry or of a list's head is about this page.
 pub(super) fn points_to(thing: Thing, value: u64, focus: &Focus) -> bool {
     let leaf = match thing {
+        Thing::FreeList { .. } => return focus.has(value as u32),
         Thing::Pte => match Pte::from_bits(value) {
             Pte::None => None,
             Pte::Page(page) => Some(page),

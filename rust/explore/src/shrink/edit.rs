@@ -31,8 +31,8 @@ pub(super) enum Edit {
     Everywhere { from: Number, to: u32 },
     /// The n-th number becomes another one.
     Number { nth: usize, to: u32 },
-    /// A file goes if nobody uses it.
-    NoFile(usize),
+    /// What is declared on a line goes if nobody uses it: a file or a driver.
+    Undeclared(usize),
     /// No step goes on at once; tasks run at the same time anyway.
     Wait,
     /// Labels that no expectation speaks of go.
@@ -82,10 +82,10 @@ impl Edit {
                 });
                 parse(&new)?
             }
-            Self::NoFile(file) => {
-                // By its line: the steps name files, and are read again without this one.
+            Self::Undeclared(declared) => {
+                // By its line: the steps name what is declared, and are read again without this one.
                 let text = program.to_string();
-                let lines = text.lines().enumerate().filter(|(line, _)| line != file);
+                let lines = text.lines().enumerate().filter(|(line, _)| line != declared);
                 let text: Vec<&str> = lines.map(|(_, line)| line).collect();
                 Program::parse(&text.join("\n")).ok()?
             }
@@ -194,6 +194,9 @@ fn each(program: &mut Program, mut visit: impl FnMut(usize, Number, &mut u32)) {
     for file in &mut program.files {
         visit(Number::Count, &mut file.pages);
     }
+    for driver in &mut program.drivers {
+        visit(Number::Count, &mut driver.pages);
+    }
     for step in &mut program.steps {
         step.op.numbers(&mut |number| match number {
             op::Number::Page(value) => visit(Number::Page, value),
@@ -219,9 +222,9 @@ pub(super) fn drop_steps(program: &Program, steps: &[usize]) -> Option<(Program,
         }
         match Program::parse(&rest.to_string()) {
             Ok(program) => return Some((program, kept)),
-            // One line for each file, then one for each step.
+            // The lines of what is declared, then one for each step.
             Err(wrong) => {
-                let line = (wrong.line as usize).checked_sub(1 + program.files.len())?;
+                let line = (wrong.line as usize).checked_sub(1 + program.declarations())?;
                 gone.insert(*kept.get(line)?);
             }
         }
@@ -240,9 +243,10 @@ struct Pins {
 /// The program without these steps, and which ones it kept. Pins are numbered by their worker's steps, so
 /// later ones move up, and steps that name a pin whose step is gone go as well.
 fn without(program: &Program, gone: &mut BTreeSet<usize>) -> (Program, Vec<usize>) {
-    let Program { files, mounts, steps: _, expectations } = program;
+    let Program { files, drivers, mounts, steps: _, expectations } = program;
     let mut rest = Program {
         files: files.clone(),
+        drivers: drivers.clone(),
         mounts: mounts.clone(),
         steps: Vec::new(),
         expectations: expectations.clone(),

@@ -87,6 +87,17 @@ impl Pagemaps {
         Ok(span)
     }
 
+    /// What a page that is allocated by hand holds: a reference on its pagemap, in the caller's hands. None when the
+    /// pagemap is dying.
+    #[must_use]
+    pub(crate) fn tryget_for_page(&self, cpu: &Cpu<'_>, id: PagemapId) -> bool {
+        let live = self.percpu.tryget_live(cpu, self.ref_id(id));
+        if live {
+            self.refs_add(cpu, id, PagemapHold::Task, 1);
+        }
+        live
+    }
+
     /// The folios that tile an allocated span.
     pub fn folios(&self, span: Span) -> impl Iterator<Item = Folio<'_>> {
         span.blocks(self.pmd_order).map(|(pfn, _)| self.memmap.folio(pfn))

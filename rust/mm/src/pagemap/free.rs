@@ -141,7 +141,7 @@ impl Pagemaps {
             }
             PagemapType::Private | PagemapType::Coherent => {
                 folio.set_mapping(None);
-                self.driver.folio_free(cpu, self, folio);
+                self.driver.folio_free(cpu, self, id, folio);
                 if self.rules.free_push == FreePush::BeforeSettled {
                     // The mistake of v5.18 (B04): the page is on the list, and its count is stored only now.
                     folio.page().refcount.set(Count::IDLE.get());

@@ -115,7 +115,7 @@ impl Pagemaps {
 
     /// The count of an idle folio has just become one: it holds what the caller took for it.
     #[inline(always)]
-    pub(super) fn page_in_use(&self, cpu: &Cpu<'_>, folio: Folio<'_>) {
+    pub(crate) fn page_in_use(&self, cpu: &Cpu<'_>, folio: Folio<'_>) {
         self.page_turns(cpu, folio, (PagemapHold::Task, PagemapHold::Page));
     }
 

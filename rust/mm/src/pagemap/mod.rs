@@ -86,7 +86,7 @@ pub struct PagemapId(pub u32);
 pub trait DevPagemapOps: fmt::Debug + Send + Sync {
     /// `folio_free`: the last reference is gone and the pages are the driver's again. Runs in the
     /// context of the last put, possibly under a page-table lock: must not sleep (K§6.3).
-    fn folio_free(&self, cpu: &Cpu<'_>, pagemaps: &Pagemaps, folio: Folio<'_>);
+    fn folio_free(&self, cpu: &Cpu<'_>, pagemaps: &Pagemaps, id: PagemapId, folio: Folio<'_>);
 }
 
 zeroed! {

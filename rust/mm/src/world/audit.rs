@@ -4,7 +4,7 @@
 //! step that stores it there until the one that takes it out, and belongs to a call in progress before and
 //! after. Only a table whose lock somebody holds is left out. No step is taken, and natively nothing is done.
 //!
-//! The driver's pool is such a table, and says more: a page on its free list is in use by nobody. It is
+//! The driver's pool is such a table, as are the free lists of the program's drivers, and says more: a page on its free list is in use by nobody. It is
 //! marked there after its count came to zero, and taken off before it is allocated.
 
 use alloc::vec::Vec;
@@ -118,6 +118,16 @@ impl World {
             Pooled::Free => found.free_in_use = Some(pfn),
         });
         found.unless_seen(seen, &[Hold::Driver]);
+        let seen = self.devmem.drivers.peek_kept(|pfn| {
+            let (head, refs) = memmap.peek_refs(pfn, 1, false);
+            found.refs[head.as_index()][Found::place(Hold::Driver)] += refs;
+        });
+        found.unless_seen(seen, &[Hold::Driver]);
+        self.devmem.drivers.peek_free(memmap, |pfn| {
+            if !memmap.page(pfn).refcount.peek().is_idle() {
+                found.free_in_use = Some(pfn);
+            }
+        });
         found
     }
 }

@@ -4,8 +4,8 @@
 //! still alone (I10).
 
 use prim::Cpu;
-use program::Errno;
-use program::op::{DevAlloc, DevGet, DevPut, Umount, WorkerId};
+use program::op::{DevAlloc, DevGet, DevPut, DriverIdx, DrvAlloc, Umount, WorkerId};
+use program::{DriverSpec, Errno};
 
 use crate::page::{Pfn, Span};
 use crate::warn::{Complaint, warn_on};
@@ -87,6 +87,45 @@ impl World {
     pub fn dev_put(&self, cpu: &Cpu<'_>, _worker: WorkerId, op: &DevPut) -> Return {
         let pfn = self.dev_page(op.page)?;
         Ok(self.devmem.put(cpu, self.pagemaps(), pfn).map(|()| 0)?)
+    }
+
+    /// Loads a driver of the program under its number there.
+    ///
+    /// # Errors
+    /// `EEXIST` when there is one or no room for another, `ENOMEM` when the device has no run of so many free pages.
+    pub fn load_driver(
+        &self,
+        cpu: &Cpu<'_>,
+        number: DriverIdx,
+        spec: &DriverSpec,
+    ) -> Result<(), Errno> {
+        self.devmem.load(cpu, self.pagemaps(), number, spec)
+    }
+
+    /// Takes a page of a driver of the program, by its `alloc`.
+    ///
+    /// # Errors
+    /// `ENOMEM` when its list is empty or the worker has too many pages, `ENODEV` when there is no such driver.
+    pub fn drv_alloc(&self, cpu: &Cpu<'_>, worker: WorkerId, op: &DrvAlloc) -> Return {
+        let pagemap = self.dev_pagemap().ok_or(Errno::ENODEV)?;
+        if !self.devmem.drivers.is_loaded(op.driver) {
+            return Err(Errno::ENODEV.into());
+        }
+        let (drivers, who) = (&self.devmem.drivers, (op.driver, worker));
+        Ok(drivers.alloc_for(cpu, self.pagemaps(), pagemap, who).map(i64::from)?)
+    }
+
+    /// Puts the page that the worker took last from a driver of the program; the last reference calls `page_free`.
+    ///
+    /// # Errors
+    /// `ENXIO` when it has none.
+    pub fn drv_put(&self, cpu: &Cpu<'_>, worker: WorkerId) -> Return {
+        Ok(self.devmem.drivers.put_last(cpu, self.pagemaps(), worker).map(|()| 0)?)
+    }
+
+    /// Puts whatever workers have of drivers of the program.
+    pub fn empty_drivers(&self, cpu: &Cpu<'_>) {
+        self.devmem.drivers.put_all(cpu, self.pagemaps());
     }
 
     /// `umount`: waits for every page of every file.

@@ -172,6 +172,9 @@ impl World {
         expect(&"pipes", self.pipes.live() as i64, 0);
         expect(&"I/O in flight", self.bios.live() as i64, 0);
         expect(&"driver pages out", self.devmem.allocated(cpu).into(), 0);
+        for (number, free, wanted) in self.devmem.drivers.at_rest(&pagemaps.memmap) {
+            expect(&format_args!("pages on the free list of driver {number}"), free, wanted);
+        }
         expect(&"percpu switches pending", pagemaps.percpu.pending_switches() as i64, 0);
         let bulk = |id| i64::from(pagemaps.span(id).pages) + 1;
         if let Some(id) = self.dax.pagemap() {

@@ -91,7 +91,7 @@ pub(super) struct Device {
 struct NoPool;
 
 impl DevPagemapOps for NoPool {
-    fn folio_free(&self, _cpu: &Cpu<'_>, _pagemaps: &Pagemaps, _folio: Folio<'_>) {}
+    fn folio_free(&self, _: &Cpu<'_>, _: &Pagemaps, _: PagemapId, _: Folio<'_>) {}
 }
 
 impl Device {

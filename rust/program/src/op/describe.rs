@@ -31,6 +31,9 @@ macro_rules! meaning_of_return {
     (FdNumber) => {
         "the number"
     };
+    (Driven) => {
+        "what the driver's last `load` read, or, where it has none, the page, counted from its first one"
+    };
 }
 
 /// One row of the table.
@@ -106,6 +109,8 @@ pub enum Returns {
     Folios,
     /// The kernel's number of a descriptor.
     FdNumber,
+    /// What a driver of the program returns.
+    Driven,
 }
 
 /// One argument.
@@ -158,6 +163,8 @@ pub enum Kind {
     Ticks,
     /// Where the file system is mounted.
     MountPoint,
+    /// A driver that the program declares.
+    Driver,
     /// One of these words.
     Words(&'static [&'static str]),
     /// Which of the operation's words it is called by.
@@ -252,6 +259,7 @@ impl Kind {
             Kind::MountPoint => {
                 ("mount_point", "where the file system is mounted; a program has one")
             }
+            Kind::Driver => ("driver", "the name of a driver that the program declares"),
             Kind::Words(_) => ("words", "one of a few words"),
             Kind::Spoken(_) => ("spoken", "the word of the operation itself"),
         }
@@ -315,6 +323,7 @@ impl Returns {
             Returns::Word => meaning_of_return!(Word),
             Returns::Folios => meaning_of_return!(Folios),
             Returns::FdNumber => meaning_of_return!(FdNumber),
+            Returns::Driven => meaning_of_return!(Driven),
         }
     }
 }

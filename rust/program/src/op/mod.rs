@@ -65,6 +65,8 @@ numbers! {
     WorkerId(u8) "w";
     /// A file of the program, by its place in [`Program::files`](crate::Program::files).
     FileIdx(u16) "";
+    /// A driver of the program, by its place in [`Program::drivers`](crate::Program::drivers).
+    DriverIdx(u8) "";
     /// A file descriptor, chosen by the program.
     FdNo(u8) "";
     /// A mapping, chosen by the program.

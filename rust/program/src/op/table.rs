@@ -242,6 +242,15 @@ macro_rules! operations {
                 page: u32 = Page("PAGE"),
             }) -> Zero [ENXIO EINVAL] hunt 18 "put" = "dev_put 0";
 
+            /// Takes a page as the `alloc` of a driver of the program does, primitive by primitive; the worker has it
+            /// until `drv_put`.
+            worker("drv_alloc") drv_alloc: DrvAlloc(DrvAlloc {
+                driver: DriverIdx = Driver("DRIVER"),
+            }) -> Driven [ENOMEM ENODEV];
+            /// Puts the reference on the page that the worker took last by `drv_alloc` and still has; the last reference
+            /// calls the driver's `page_free`.
+            worker("drv_put") drv_put: DrvPut -> Zero [ENXIO];
+
             /// Unmounts the file system: waits for every page of every file.
             worker("umount") umount: Umount(Umount {
                 fs: FsIdx = MountPoint("[PATH]"),

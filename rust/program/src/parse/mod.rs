@@ -4,6 +4,7 @@
 //! # set-up comes first
 //! file f 16 written            # NAME PAGES [written|unwritten] [huge]
 //! file h 1024 huge             # from a PMD boundary of the device on
+//! driver d 2 alloc pop set_count(1) page_free push    # NAME PAGES, and what its two functions do
 //!
 //! w0 open 0 f rw               # wN OP ARGS: worker 0 does it
 //! w0 mmap 0 0 0 16 rw shared | w0 w 0 1    # steps of one line, left to right
@@ -21,9 +22,10 @@
 //! it, however silly: unmapping twice, closing twice, touching beyond the end have an errno or a signal.
 //!
 //! `words` splits a step into words, `ops` turns them into an [`Op`], `check`
-//! follows the handles from step to step, `expect` reads expectations.
+//! follows the handles from step to step, `driver` reads drivers, `expect` expectations.
 
 pub(crate) mod check;
+mod driver;
 pub(crate) mod expect;
 pub(crate) mod lacking;
 pub(crate) mod ops;
@@ -165,7 +167,7 @@ impl Program {
 /// Whether a program could declare a file of this name.
 #[must_use]
 pub fn is_file_name(name: &str) -> bool {
-    check_name(Word { text: name, column: 1 }).is_ok()
+    named(name)
 }
 
 impl std::str::FromStr for Program {
@@ -205,11 +207,19 @@ impl<'a> Parser<'a> {
             if expect::demand(first.text).is_some() {
                 return Err(first.complain(ALONE));
             }
-            if first.text == "file" {
+            if first.text == "file" || first.text == "driver" {
                 if issue == Issue::Async {
-                    return Err(first.complain("a file is declared at once: & makes no sense here"));
+                    let what =
+                        format!("a {} is declared at once: & makes no sense here", first.text);
+                    return Err(first.complain(what));
                 }
-                self.file(*first, rest)?;
+                match first.text {
+                    "file" => self.file(*first, rest)?,
+                    _ => {
+                        let driver = driver::parse(*first, rest, &self.program)?;
+                        self.program.drivers.push(driver);
+                    }
+                }
             } else {
                 self.step(number, &statement_words, issue)?;
             }
@@ -269,7 +279,7 @@ impl<'a> Parser<'a> {
         }
         let mut words = Words::new(first, "NAME PAGES [written|unwritten] [huge]", rest);
         let name = words.take("NAME")?;
-        check_name(name)?;
+        check_name(name, "file name")?;
         if self.program.file(name.text).is_some() {
             return Err(name.complain(format!("file {} is declared twice", name.text)));
         }
@@ -303,7 +313,7 @@ impl<'a> Parser<'a> {
         if self.program.steps.len() == STEPS_MAX {
             return Err(first.complain(format!("a program has at most {STEPS_MAX} steps")));
         }
-        if label.is_some() && ["start", "end", "file"].contains(&first.text) {
+        if label.is_some() && ["start", "end", "file", "driver"].contains(&first.text) {
             return Err(first.complain(format!("{} has no result to speak of", first.text)));
         }
         let (who, op) = self.program.resolve(first, rest, issue)?;
@@ -357,15 +367,20 @@ fn worker(word: Word<'_>) -> Result<Option<WorkerId>, Complaint> {
     }
 }
 
-fn check_name(name: Word<'_>) -> Result<(), Complaint> {
-    let mut chars = name.text.chars();
+/// Whether something could be called so.
+fn named(text: &str) -> bool {
+    let mut chars = text.chars();
     let starts = chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
     let goes_on = chars.all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-'));
-    if starts && goes_on && name.text.len() <= 64 {
+    starts && goes_on && text.len() <= 64
+}
+
+fn check_name(name: Word<'_>, what: &str) -> Result<(), Complaint> {
+    if named(name.text) {
         return Ok(());
     }
     Err(name.complain(format!(
-        "\"{}\" is no file name: a letter or _, then letters, digits, _ . or -, at most 64 in all",
+        "\"{}\" is no {what}: a letter or _, then letters, digits, _ . or -, at most 64 in all",
         name.text
     )))
 }

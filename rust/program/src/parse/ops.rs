@@ -3,7 +3,7 @@
 use super::lacking;
 use super::words::{Complaint, Reading, Word, Words};
 use crate::nearest::hint;
-use crate::op::{By, FileIdx, FsIdx, Mount, Op, Operation, SLOW_BLOCK, WorkerId};
+use crate::op::{By, DriverIdx, FileIdx, FsIdx, Mount, Op, Operation, SLOW_BLOCK, WorkerId};
 use crate::program::Program;
 
 /// Where a file system is mounted if the program does not say.
@@ -76,6 +76,15 @@ pub(crate) fn file(word: Word<'_>, program: &Program) -> Result<FileIdx, Complai
     program.file(word.text).ok_or_else(|| {
         let like = hint(word.text, program.files.iter().map(|f| f.name.as_str()));
         word.complain(format!("no file is called \"{}\"{like}: declare it with file", word.text))
+    })
+}
+
+/// The driver of this name.
+pub(crate) fn driver(word: Word<'_>, program: &Program) -> Result<DriverIdx, Complaint> {
+    program.driver(word.text).ok_or_else(|| {
+        let like = hint(word.text, program.drivers.iter().map(|it| it.name.as_str()));
+        let what = format!("no driver is called \"{}\"{like}: declare it with driver", word.text);
+        word.complain(what)
     })
 }
 

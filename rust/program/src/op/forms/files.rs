@@ -1,8 +1,8 @@
-//! Files by descriptor or name, and where the file system is mounted.
+//! Files by descriptor or name, where the file system is mounted, and drivers.
 
 use super::{At, Form, Names, Text, Use, said};
 use crate::op::describe::Kind;
-use crate::op::{FdNo, FileIdx, FileRef, FsIdx, SLOW_BLOCK, Target};
+use crate::op::{DriverIdx, FdNo, FileIdx, FileRef, FsIdx, SLOW_BLOCK, Target};
 use crate::parse::ops;
 use crate::parse::words::{Complaint, Reading};
 
@@ -15,6 +15,8 @@ forms! {
     Openable,
     /// Where the file system is mounted.
     MountPoint,
+    /// A driver by its name.
+    Driver,
 }
 
 impl Form<FileRef> for File {
@@ -86,5 +88,17 @@ impl Form<FsIdx> for MountPoint {
 
     fn text(&self, _: At, value: &FsIdx, names: Names<'_>) -> Text {
         said(names.mount(*value))
+    }
+}
+
+impl Form<DriverIdx> for Driver {
+    const KIND: Kind = Kind::Driver;
+
+    fn read(&self, at: At, from: &mut Reading<'_, '_>) -> Result<DriverIdx, Complaint> {
+        ops::driver(from.words.take(at.usage)?, from.program)
+    }
+
+    fn text(&self, _: At, value: &DriverIdx, names: Names<'_>) -> Text {
+        said(names.driver(*value))
     }
 }

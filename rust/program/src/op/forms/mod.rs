@@ -18,7 +18,7 @@ mod numbers;
 use std::fmt;
 
 use super::describe::{Kind, Role};
-use super::{FdNo, FileIdx, FileRef, FsIdx, MapNo, PinNo, PipeNo, Target, WorkerId};
+use super::{DriverIdx, FdNo, FileIdx, FileRef, FsIdx, MapNo, PinNo, PipeNo, Target, WorkerId};
 use crate::parse::words::{Complaint, Reading};
 use crate::program::Program;
 
@@ -97,7 +97,7 @@ pub(crate) fn say(f: &mut fmt::Formatter<'_>, texts: &[Text]) -> fmt::Result {
     })
 }
 
-/// The names that a program gives to files and mount points.
+/// The names that a program gives to files, drivers and mount points.
 #[derive(Clone, Copy)]
 pub(crate) struct Names<'a>(pub(crate) Option<&'a Program>);
 
@@ -106,6 +106,13 @@ impl Names<'_> {
         match self.0.and_then(|program| program.files.get(file.index())) {
             Some(spec) => spec.name.clone(),
             None => format!("@{file}"),
+        }
+    }
+
+    fn driver(self, driver: DriverIdx) -> String {
+        match self.0.and_then(|program| program.drivers.get(driver.index())) {
+            Some(spec) => spec.name.clone(),
+            None => format!("@{driver}"),
         }
     }
 
