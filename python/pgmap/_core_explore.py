@@ -25,6 +25,8 @@ class BoundReport(TypedDict):
     failures: int
     too_long: int
     points: int
+    repeated: int
+    cut: int
     longest: int
     states: int
     refused: int

@@ -48,7 +48,9 @@ impl Explorer {
             let end = self.execute(model, led, Keep::default(), &mut |_| work.control());
             let events = self.engine.with(|engine| engine.history.events());
             let (stray, stats) = (tree.borrow().is_left(), &mut work.stats);
+            let repeated = tree.borrow().repeated();
             stats.points += u64::from(events);
+            stats.repeated += u64::from(repeated);
             stats.longest = stats.longest.max(events);
             // Whatever it is, the leader will meet it.
             if stray || matches!(end, End::Halted | End::Unable(_) | End::Unsteady(_)) {
@@ -56,7 +58,10 @@ impl Explorer {
             }
             self.engine.with(|engine| tree.borrow_mut().learn(engine, &end));
             match end {
-                End::Pruned => stats.pruned += 1,
+                End::Pruned => {
+                    stats.pruned += 1;
+                    stats.cut += u64::from(events.saturating_sub(repeated));
+                }
                 End::Passed => stats.schedules += 1,
                 End::Failed(failure) if judge(&failure) == Judgement::Continue => {
                     stats.schedules += 1;

@@ -90,6 +90,11 @@ pub struct Stats {
     pub too_long: u64,
     /// Events, of cut executions too.
     pub points: u64,
+    /// Those of them that repeated what an execution before did, to come to where the search goes on; told
+    /// within a bound.
+    pub repeated: u64,
+    /// Those that were new and led to a known state.
+    pub cut: u64,
     pub longest: u32,
     /// States in the cache, and those it had no room for.
     pub states: u64,
@@ -145,12 +150,15 @@ pub enum Outcome {
 impl Stats {
     /// What another thread has done of the same bound. States are those of the table that both share.
     pub(crate) fn absorb(&mut self, other: &Self) {
-        let Self { bound: _, schedules, pruned, failures, too_long, points, longest, .. } = *other;
+        let Self { schedules, pruned, failures, too_long, points, repeated, cut, longest, .. } =
+            *other;
         self.schedules += schedules;
         self.pruned += pruned;
         self.failures += failures;
         self.too_long += too_long;
         self.points += points;
+        self.repeated += repeated;
+        self.cut += cut;
         self.longest = self.longest.max(longest);
     }
 }
@@ -323,7 +331,9 @@ impl Explorer {
             let States { kept, refused } = guide.borrow().states();
             (stats.states, stats.refused) = (kept, refused);
             let stray = guide.borrow().is_left();
+            let repeated = guide.borrow().repeated();
             stats.points += u64::from(events);
+            stats.repeated += u64::from(repeated);
             stats.longest = stats.longest.max(events);
             if end == End::Halted {
                 return Some(Cut::Limit(Limit::Asked));
@@ -334,7 +344,10 @@ impl Explorer {
             }
             self.engine.with(|engine| guide.borrow_mut().learn(engine, &end));
             match end {
-                End::Pruned => stats.pruned += 1,
+                End::Pruned => {
+                    stats.pruned += 1;
+                    stats.cut += u64::from(events.saturating_sub(repeated));
+                }
                 End::Passed => stats.schedules += 1,
                 End::TooLong => {
                     stats.schedules += 1;

@@ -71,6 +71,8 @@ pub(crate) struct Tree {
     again: bool,
     /// With others: what the path has given away, or which part of it is somebody else's.
     lent: Lent,
+    /// Events of the execution in progress that one before it had.
+    repeated: u32,
     #[cfg(test)]
     faults: crate::faults::Tree,
 }
@@ -92,6 +94,7 @@ impl Tree {
             budget,
             again: false,
             lent,
+            repeated: 0,
             #[cfg(test)]
             faults: crate::faults::Tree::default(),
         }
@@ -121,6 +124,7 @@ impl Tree {
     /// The path goes on with its next node; what comes after the last has not been seen.
     fn pass(&mut self, engine: &mut Engine) {
         self.cursor += 1;
+        self.repeated = engine.history.events();
         if self.cursor == self.nodes.len() && !self.again && !self.cache.is_off() {
             engine.record_accesses(true);
         }
@@ -313,6 +317,7 @@ impl Guide for Tree {
 impl Exhaustive for Tree {
     fn begin(&mut self, again: bool) {
         self.cursor = 0;
+        self.repeated = 0;
         self.again = again;
     }
 
@@ -390,6 +395,10 @@ impl Exhaustive for Tree {
             }
         }
         behind.clamp(0.0, 1.0)
+    }
+
+    fn repeated(&self) -> u32 {
+        self.repeated
     }
 
     fn states(&self) -> States {

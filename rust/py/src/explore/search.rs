@@ -106,6 +106,8 @@ struct BoundNumbers {
     failures: u64,
     too_long: u64,
     points: u64,
+    repeated: u64,
+    cut: u64,
     longest: u32,
     states: u64,
     refused: u64,
@@ -120,11 +122,25 @@ impl BoundNumbers {
             failures,
             too_long,
             points,
+            repeated,
+            cut,
             longest,
             states,
             refused,
         } = stats;
-        Self { bound, schedules, pruned, failures, too_long, points, longest, states, refused }
+        Self {
+            bound,
+            schedules,
+            pruned,
+            failures,
+            too_long,
+            points,
+            repeated,
+            cut,
+            longest,
+            states,
+            refused,
+        }
     }
 }
 

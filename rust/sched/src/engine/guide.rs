@@ -71,6 +71,11 @@ pub(crate) trait Exhaustive: Guide {
         Stats::default()
     }
 
+    /// How many events of the execution that has ended one before it had as well.
+    fn repeated(&self) -> u32 {
+        0
+    }
+
     /// What it remembers of states.
     fn states(&self) -> States {
         States::default()
