@@ -17,6 +17,7 @@ use pgmap_program::op::{DevPut, DriverIdx, Fork, Unpin, WorkerId};
 use pgmap_program::{Memory, Op, Outcome, Step, TlbRefill};
 use pgmap_sched::{Control, Defect, Identity, Model, Object, Task};
 
+use crate::audited::Audited;
 use crate::scenario::{Role, Scenario, ScenarioError, Unfinished};
 use crate::sharing::is_shared;
 use crate::step_results::StepResults;
@@ -70,6 +71,7 @@ pub struct ExploredWorld {
     set_up: Vec<(u32, Outcome)>,
     /// Something was complained of in some execution.
     complained: Cell<bool>,
+    audited: Audited,
     _entered: Entered,
 }
 
@@ -133,6 +135,7 @@ impl ExploredWorld {
             step_results,
             set_up,
             complained: Cell::new(false),
+            audited: Audited::default(),
             _entered,
         })
     }
@@ -222,11 +225,52 @@ impl ExploredWorld {
     }
 
     /// Compares the books at the end of an operation, unless that has been done: where an execution repeats one
-    /// before it, and nothing was ever found.
+    /// before it and nothing was ever found, and where memory holds what it held then.
     fn audit(&self, cpu: &Cpu<'_>) {
         if self.complained.get() || !pgmap_sched::repeats() {
-            self.world.audit(cpu);
-            self.complained.set(self.complained.get() || !self.machine.warnings().is_empty());
+            let now = self.arena.borrow().digest(&self.start, &[]);
+            self.audited.operation(now, || {
+                self.world.audit(cpu);
+                self.complained.set(self.complained.get() || !self.machine.warnings().is_empty());
+            });
+        }
+    }
+
+    /// Makes every audit from here on, also those that are known to find nothing: what others are compared with.
+    pub fn audit_all(&self) {
+        self.audited.make_all();
+    }
+
+    /// How many audits were not made because they were known to find nothing.
+    #[must_use]
+    pub fn audits_left_out(&self) -> u64 {
+        self.audited.left_out()
+    }
+
+    /// All that the end of an execution goes by.
+    fn left_behind(&self) -> Option<u128> {
+        let mut machine = Vec::new();
+        self.machine.write_state(&mut machine);
+        self.arena.borrow().digest(&self.start, &machine)
+    }
+
+    /// What is wrong when everybody has left.
+    fn at_rest(&self) -> Result<(), Defect> {
+        let defect = |code, value| Defect { code, object: 0, value };
+        match self.imbalance() {
+            Err(_) => return Err(defect(code::CANNOT_LEAVE, 0)),
+            Ok(wrong) if !wrong.is_empty() => {
+                return Err(defect(code::NOT_AT_REST, wrong.len() as i64));
+            }
+            Ok(_) => {}
+        }
+        match self.machine.warnings().first() {
+            Some(record) => Err(Defect {
+                code: record.warn.code.into(),
+                object: record.warn.object,
+                value: record.warn.value,
+            }),
+            None => Ok(()),
         }
     }
 
@@ -299,25 +343,14 @@ impl Model for &ExploredWorld {
     }
 
     fn finish(&self) -> Result<(), Defect> {
-        let defect = |code, value| Defect { code, object: 0, value };
-        match self.imbalance() {
-            Err(_) => return Err(defect(code::CANNOT_LEAVE, 0)),
-            Ok(wrong) if !wrong.is_empty() => {
-                return Err(defect(code::NOT_AT_REST, wrong.len() as i64));
-            }
-            Ok(_) => {}
+        let now = self.left_behind();
+        if !self.audited.balances(now) {
+            self.at_rest()?;
+            self.audited.note_balance(now);
         }
-        match self.machine.warnings().first() {
-            Some(record) => Err(Defect {
-                code: record.warn.code.into(),
-                object: record.warn.object,
-                value: record.warn.value,
-            }),
-            None => self
-                .step_results
-                .close()
-                .map_err(|broken| Defect { object: broken as u64, ..defect(code::UNEXPECTED, 0) }),
-        }
+        let unexpected =
+            |broken| Defect { code: code::UNEXPECTED, object: broken as u64, value: 0 };
+        self.step_results.close().map_err(unexpected)
     }
 
     fn asks_who_met(&self) -> bool {

@@ -7,7 +7,7 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`scenario`], [`who`] | what is explored, checked once; its tasks by name |
-//! | [`explored`] | a world under the scheduler, and its operations as tasks |
+//! | [`explored`], `audited` | a world under the scheduler, and its operations as tasks; which audits need not be made |
 //! | [`step_results`], [`outcomes`] | what steps come to, and in how many executions |
 //! | `thing`, `sharing` | what steps are about; what tasks meet at |
 //! | [`finding`], `stuck` | a failed execution in the words of the protocol; whose doing a wait is |
@@ -28,6 +28,7 @@
 //! | [`mod@shrink`] | a smaller program with the same failure |
 #![forbid(unsafe_code)]
 
+mod audited;
 mod bounds;
 pub mod catalogue;
 mod enumerated;

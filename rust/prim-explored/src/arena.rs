@@ -89,6 +89,10 @@ impl Arena {
         &self.memory.faults
     }
 
+    pub(crate) fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
     pub(crate) fn faults_of<T: ZeroInit>(table: &Table<T>) -> &Faults {
         &table.memory().faults
     }
@@ -254,6 +258,10 @@ impl Snapshot {
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.blocks.len() * BLOCK
+    }
+
+    pub(crate) fn number(&self) -> u64 {
+        self.number
     }
 
     fn block(&self, index: usize) -> &Block {

@@ -36,6 +36,7 @@ pub mod barrier;
 mod bits;
 pub mod cpu;
 pub mod deferred;
+mod digest;
 mod dirty;
 mod drained;
 mod event;
@@ -48,6 +49,7 @@ mod in_use;
 mod indexing;
 pub mod lease;
 pub mod lock;
+mod looks;
 pub mod machine;
 mod memory;
 mod no_memory;
@@ -94,6 +96,7 @@ pub use lock::{
     WriteGuard, bit_lock, bit_spin_lock, bit_spin_unlock, bit_trylock, bit_unlock, bit_wait,
     lock_map_acquire, lock_map_release,
 };
+pub use looks::looks_of;
 pub use machine::{Machine, Tally};
 pub use memory::{Located, Region};
 pub use no_memory::NoMemory;

@@ -14,7 +14,7 @@ use pgmap_sched::{self as sched, Effect};
 use crate::{
     Cpu, Lease, NoCpu, Poison, TaskId, hardware,
     lock::order::{Nesting, Nestings},
-    object,
+    looks, object,
     plain_word::PlainWord,
     queue::Queues,
     section,
@@ -76,6 +76,7 @@ impl Machine {
             self.poisoned.set(0);
         }
         section::reset();
+        looks::reset();
         store_buffer::reset(self.buffers.get() as usize);
         hardware::reset(self.speculates.get() != 0, self.buffers.get() != 0);
     }

@@ -6,7 +6,7 @@
 use pgmap_sched::{self as sched, Effect, Looks, Object, Step, Task, Verb, Wait};
 
 use crate::{
-    WaitClass, in_use, object,
+    WaitClass, in_use, looks, object,
     section::{self, Pace},
     wait_class,
 };
@@ -48,10 +48,14 @@ pub(crate) fn touch(object: Object, effect: Effect) {
 /// As [`touch`], for the word at an address, if it is in the arena in use.
 #[inline]
 pub(crate) fn touch_word(address: usize, effect: Effect) {
-    if sched::touches_count()
+    if (sched::touches_count() || looks::are_noted())
         && let Some(at) = in_use::offset(address)
     {
-        touch(object::offset(at), effect);
+        let object = object::offset(at);
+        if looks::are_noted() {
+            looks::note(object);
+        }
+        touch(object, effect);
     }
 }
 

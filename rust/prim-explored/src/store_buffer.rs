@@ -173,6 +173,14 @@ pub(crate) fn write_state(words: &mut Vec<u64>) {
     });
 }
 
+/// Appends what a look finds of the stores that wait; it finds its own task's last ([`settled`]).
+pub(crate) fn write_waiting(words: &mut Vec<u64>) {
+    if any() {
+        words.extend(me().map(|me| me as u64));
+        write_state(words);
+    }
+}
+
 /// Whether stores can wait at all.
 #[inline]
 pub(crate) fn is_on() -> bool {

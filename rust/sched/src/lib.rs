@@ -85,7 +85,7 @@ pub use model::{Identity, Model};
 pub use replay::{Ended, Redone, Replayed, Trace};
 pub use runtime::{
     choose, choose_paid, current, fail, foretell, intern, note, point, point_when, record, relax,
-    repeats, running, settle, touch, touches_count, value,
+    repeats, running, settle, touch, touch_all, touches_count, value,
 };
 pub use sample::{SampleStats, Sampled, Sampling};
 pub use schedule::{Departure, Payment, Schedule};

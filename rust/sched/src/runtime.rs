@@ -130,6 +130,11 @@ pub fn touch(object: Object, effect: Effect) {
     let _ = with(|engine| engine.touch(object, effect));
 }
 
+/// The step that just ran looked at all these: [`touch`] for each.
+pub fn touch_all(objects: &[Object]) {
+    let _ = with(|engine| engine.touch_all(objects));
+}
+
 /// Whether anybody asks what is [`touch`]ed.
 #[inline]
 #[must_use]

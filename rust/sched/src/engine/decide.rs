@@ -95,6 +95,15 @@ impl Engine {
         }
     }
 
+    /// As [`touch`](Self::touch), for looks at all of these.
+    pub(crate) fn touch_all(&mut self, objects: &[Object]) {
+        if self.records_accesses() {
+            self.guided(|guide, _| {
+                objects.iter().for_each(|&object| guide.touched(object, Effect::Read));
+            });
+        }
+    }
+
     /// Who goes on unless the search or a schedule says otherwise. `None`: nobody, and the
     /// execution has ended.
     pub(crate) fn default(&mut self, at: Decision) -> Option<Task> {
