@@ -11,7 +11,8 @@ use crate::scenario::Scenario;
 pub struct Found {
     pub finding: Finding,
     pub schedule: Schedule,
-    /// Preemptions it needs; none if the search had no bound.
+    /// Preemptions it needs; none if the search had no bound. Of what was drawn they may be the fewest near what was drawn,
+    /// and not of all.
     pub preemptions: Option<u32>,
     /// Where it came from, if it was drawn at random.
     pub drawn: Option<Drawn>,

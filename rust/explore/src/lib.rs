@@ -25,11 +25,12 @@
 //! | [`lock_order`] | locks that were waited for in the wrong order |
 //! | [`token`] | a found execution as one word |
 //! | [`mod@replay`] | that execution again |
-//! | [`mod@shrink`] | a smaller program with the same failure |
+//! | [`mod@shrink`], `calm` | a smaller program with the same failure; fewer preemptions |
 #![forbid(unsafe_code)]
 
 mod audited;
 mod bounds;
+mod calm;
 pub mod catalogue;
 mod enumerated;
 pub mod explored;

@@ -4,7 +4,8 @@
 //! program, with no more preemptions than before, finds the [same](crate::Finding::is_same) failure; its schedule
 //! is then the schedule. Searches go from few preemptions to many, so the schedule needs the fewest that
 //! the program allows. A failure that was drawn at random may need more preemptions than can be searched;
-//! then the changed programs are drawn from likewise, until what is left is small enough for a search.
+//! then the changed programs are drawn from likewise, until what is left is small enough for a search; if it never is,
+//! the schedule is made calmer at last (`calm`).
 //!
 //! A program of many steps is first cut down along the execution that was found, without a search (`slice`).
 //! Then changes are tried from coarse to fine until none is kept: workers go, runs of steps go, steps move into
@@ -28,6 +29,7 @@ use std::num::NonZeroUsize;
 use pgmap_program::Program;
 use pgmap_sched::{Control, Plan};
 
+use crate::calm::calmer;
 use crate::found::{Drawn, Found};
 use crate::sampling::RandomSearch;
 use crate::scenario::{Scenario, ScenarioError};
@@ -136,6 +138,9 @@ pub fn shrink(
         if shrinker.search(&shrinker.best.0.clone()) {
             shrinker.run();
         }
+    }
+    if shrinker.best.1.preemptions.is_none() {
+        shrinker.calm();
     }
     Ok(shrinker.best)
 }
@@ -344,6 +349,26 @@ impl Shrinker<'_> {
         }
         self.tell();
         same
+    }
+
+    /// What no bound that could be searched has comes with the fewest preemptions near the schedule it has.
+    fn calm(&mut self) {
+        if self.is_spent() {
+            return;
+        }
+        self.count();
+        let ShrinkBudget { schedules_max, steps_max, cache_bytes, .. } = self.left;
+        let plan = Plan { bound: None, schedules_max, steps_max, cache_bytes };
+        let Self { progress, at, stopped, best: (scenario, found), .. } = self;
+        let calmer = calmer(scenario, found, &plan, &mut || {
+            *stopped |= progress(at) == Control::Stop;
+            if *stopped { Control::Stop } else { Control::Go }
+        });
+        if let Ok(Some(calmer)) = calmer {
+            self.best.1 = calmer;
+            self.at.kept += 1;
+        }
+        self.tell();
     }
 
     /// The search of a changed program.

@@ -5,11 +5,15 @@
 mod failing;
 
 use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
 
 use failing::{find, find_within, lost, scenario, torn};
-use pgmap_explore::{Ends, Found, Outcome, Scenario, ShrinkBudget, ShrinkProgress, replay, shrink};
+use pgmap_explore::{
+    Ends, Found, Outcome, RandomSearch, Scenario, Search, ShrinkBudget, ShrinkProgress, Verdict,
+    replay, search, shrink,
+};
 use pgmap_program::{Era, Geometry, Program};
-use pgmap_sched::Control;
+use pgmap_sched::{Control, Strategy};
 
 /// The lost wake-up among bystanders: workers, steps, pages and a file that have nothing to do with it.
 const PADDED_LOST: &str = "file g 2 unwritten\nfile f 6 written\nfile h 3 written\n\
@@ -127,6 +131,42 @@ fn what_an_unbounded_search_finds_comes_out_with_its_preemptions_counted() {
     let (small, after) = shrink(&torn(), &found, Ends::Any, &budget, &mut |_| Control::Go).unwrap();
     assert!(after.preemptions.is_some());
     assert!(size(&small) <= size(&torn()));
+}
+
+/// A reader that sees each of several values: its loads and the writer's stores take turns, and each turn but the last is a
+/// preemption. With one more store the last is one, too. A store and a load can be done before the start.
+#[test]
+fn a_drawn_failure_comes_out_with_the_few_preemptions_it_needs() {
+    let more = " | w0 store 0 0 9";
+    for (more, strategy) in [("", Strategy::Random), (more, Strategy::Pos)] {
+        let stores: Vec<_> = (1..=4).map(|value| format!("w0 store 0 0 {value}")).collect();
+        let loads: String = (1..=4).map(|nth| format!("l{nth}: w1 load 0 0\n")).collect();
+        let seen: Vec<_> = (1..=4).map(|nth| format!("l{nth} = {nth}")).collect();
+        let text = format!(
+            "file f 1 written\nw0 mmap 0 f 0 1 rw shared\nw0 w 0 0\nw1 mmap 0 f 0 1 rw shared\nw1 w 0 0\nstart\n\
+             {}{more}\n{loads}never {}\n",
+            stores.join(" | "),
+            seen.join(" and "),
+        );
+        let scenario = scenario(&text, Era::V6_15Sound, &[]);
+        let (executions, steps_max, threads) = (100_000, 100_000, NonZeroUsize::MIN);
+        let random = RandomSearch { strategy, seed: 1, executions, steps_max, threads };
+        let (random, schedules_max) = (Some(random), u64::MAX);
+        let drawing = Search { bounds: None, random, schedules_max, threads, ends: Ends::Any };
+        let verdict = search(&scenario, &drawing, &mut |_| Control::Go).unwrap();
+        let Verdict::Found { found, .. } = verdict else { panic!("{verdict:?}") };
+        assert_eq!(found.preemptions, None);
+        let budget = ShrinkBudget::default();
+        let (small, after) =
+            shrink(&scenario, &found, Ends::Any, &budget, &mut |_| Control::Go).unwrap();
+        let least = find_within(&small, after.preemptions).preemptions;
+        assert!(least > Some(3), "{}", small.program);
+        assert_eq!(after.preemptions, least, "{strategy:?} {}", small.program);
+        assert!(after.finding.is_same(&found.finding) && after.drawn.is_some());
+        let token = after.token(&small).to_string().parse().unwrap();
+        let outcome = replay(&token, None, &mut || Control::Go).unwrap().outcome;
+        assert_eq!(outcome, Outcome::Reproduced(after.finding.clone()));
+    }
 }
 
 #[test]

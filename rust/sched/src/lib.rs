@@ -23,12 +23,14 @@
 //! | [`crew`], `help` | the same on several OS threads |
 //! | `dpor` | one execution of each class, without a bound |
 //! | [`schedule`], `wire`, `script`, [`log`], [`replay`] | one execution again |
+//! | `calm` | fewer preemptions, near a schedule that fails |
 //! | [`strategy`], [`sample`], [`coverage`] | executions drawn at random, and how much they have shown |
 //! | `storm` | retries that get nowhere: a state that comes back |
 //! | `clock`, [`control`], `splitmix` | when the caller is asked whether to go on, and what it says; luck that can be repeated |
 
 mod ahead;
 mod cache;
+mod calm;
 mod clock;
 pub mod control;
 mod coroutine;

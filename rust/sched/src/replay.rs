@@ -16,9 +16,6 @@ use crate::schedule::Schedule;
 use crate::script::{Divergence, Script, Sight};
 use crate::search::Doubt;
 
-/// A replay stops after this many events more than its schedule has.
-const OVERRUN: u32 = 10_000;
-
 /// How a replay ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ended {
@@ -98,7 +95,7 @@ impl Explorer {
         keep: Keep,
         control: &mut dyn FnMut() -> Control,
     ) -> Replayed {
-        self.engine.with(|engine| engine.steps_max = schedule.events.saturating_add(OVERRUN));
+        self.engine.with(|engine| engine.steps_max = schedule.limit());
         let script = Rc::new(RefCell::new(Script::new(schedule.clone())));
         let led: Led = Rc::<RefCell<Script>>::clone(&script);
         let end = self.execute(model, led, keep, &mut |_| control());

@@ -10,6 +10,9 @@ use crate::hash::mix64;
 use crate::log::{Event, Kind};
 use crate::step::Task;
 
+/// What follows a schedule stops after this many events more than it has.
+const OVERRUN: u32 = 10_000;
+
 /// One departure from the default path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Departure {
@@ -45,6 +48,11 @@ impl Schedule {
     #[must_use]
     pub fn departures(&self) -> &[Departure] {
         &self.departures
+    }
+
+    /// The most events of an execution that follows it.
+    pub(crate) fn limit(&self) -> u32 {
+        self.events.saturating_add(OVERRUN)
     }
 
     /// The results of its choices, in order.

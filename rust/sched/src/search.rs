@@ -10,8 +10,10 @@
 //! need more preemptions than its class, so it is of no use inside a bound.
 
 use std::cell::RefCell;
+use std::collections::HashSet;
 use std::rc::Rc;
 
+use crate::calm::Stand;
 use crate::clock::Clock;
 use crate::control::Control;
 use crate::crew::{Crew, Sweep};
@@ -176,6 +178,13 @@ impl Outcome {
     }
 }
 
+/// Who takes part, and what of the tree is searched.
+#[derive(Default)]
+struct Way {
+    crew: Option<Crew>,
+    among: Option<Rc<HashSet<Stand>>>,
+}
+
 /// How one bound ended, when not by exhaustion.
 enum Cut {
     Found(Failure, Schedule),
@@ -199,7 +208,7 @@ impl Explorer {
         judge: &mut dyn FnMut(&Failure, &Schedule) -> Judgement,
         progress: &mut dyn FnMut(&Progress) -> Control,
     ) -> Outcome {
-        self.search_with(model, plan, None, judge, progress)
+        self.search_with(model, plan, &Way::default(), judge, progress)
     }
 
     /// As [`search`](Self::search), with others who [`help`](Self::help): it comes to the same. Within a bound they
@@ -217,15 +226,28 @@ impl Explorer {
         judge: &mut dyn FnMut(&Failure, &Schedule) -> Judgement,
         progress: &mut dyn FnMut(&Progress) -> Control,
     ) -> Outcome {
-        let crew = Some(crew).filter(|_| plan.can_be_helped());
-        self.search_with(model, plan, crew, judge, progress)
+        let crew = Some(crew.clone()).filter(|_| plan.can_be_helped());
+        self.search_with(model, plan, &Way { crew, among: None }, judge, progress)
+    }
+
+    /// As [`search`](Self::search), but a task that could go on is left at these steps only.
+    pub(crate) fn search_among<M: Model>(
+        &mut self,
+        model: &mut M,
+        plan: &Plan,
+        steps: Rc<HashSet<Stand>>,
+        judge: &mut dyn FnMut(&Failure, &Schedule) -> Judgement,
+        progress: &mut dyn FnMut(&Progress) -> Control,
+    ) -> Outcome {
+        let way = Way { crew: None, among: Some(steps) };
+        self.search_with(model, plan, &way, judge, progress)
     }
 
     fn search_with<M: Model>(
         &mut self,
         model: &mut M,
         plan: &Plan,
-        crew: Option<&Crew>,
+        way: &Way,
         judge: &mut dyn FnMut(&Failure, &Schedule) -> Judgement,
         progress: &mut dyn FnMut(&Progress) -> Control,
     ) -> Outcome {
@@ -239,7 +261,7 @@ impl Explorer {
         for bound in bounds {
             let mut now = Stats { bound, ..Stats::default() };
             let cut =
-                self.sweep(model, plan, crew, &mut left, &mut now, &mut clock, judge, progress);
+                self.sweep(model, plan, way, &mut left, &mut now, &mut clock, judge, progress);
             stats.push(now);
             match cut {
                 None => {}
@@ -262,7 +284,7 @@ impl Explorer {
         &mut self,
         model: &mut M,
         plan: &Plan,
-        crew: Option<&Crew>,
+        way: &Way,
         left: &mut u64,
         stats: &mut Stats,
         clock: &mut Clock,
@@ -285,8 +307,11 @@ impl Explorer {
             return cut;
         }
         let (budget, tasks) = (stats.bound.unwrap_or(u32::MAX), model.tasks());
-        let Some(crew) = crew else {
-            let tree = Tree::new(budget, plan.cache_bytes, tasks);
+        let Some(crew) = &way.crew else {
+            let mut tree = Tree::new(budget, plan.cache_bytes, tasks);
+            if let Some(steps) = &way.among {
+                tree.stay_among(Rc::clone(steps));
+            }
             let tree = Rc::new(RefCell::new(tree));
             #[cfg(test)]
             tree.borrow_mut().set_faults(self.faults.tree);

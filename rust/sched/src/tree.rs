@@ -24,8 +24,12 @@
 
 mod lend;
 
+use std::collections::HashSet;
+use std::rc::Rc;
+
 use crate::ahead::{Accesses, Ahead, Numbers};
 use crate::cache::Visit;
+use crate::calm::Stand;
 use crate::engine::Engine;
 use crate::engine::guide::{Decision, Exhaustive, States};
 use crate::engine::guide::{End, Guide};
@@ -36,7 +40,7 @@ use crate::place::tasks_of;
 use crate::search::Stats;
 #[cfg(test)]
 use crate::step::MOST_TASKS;
-use crate::step::{Effect, Looks, Object, Task};
+use crate::step::{Effect, Looks, Object, Step, Task};
 use crate::tree::lend::Lent;
 
 /// What a decision was about.
@@ -69,6 +73,8 @@ pub(crate) struct Tree {
     budget: u32,
     /// The last execution is repeated, to be written down: none the less wanted for being known.
     again: bool,
+    /// A task that could go on is left only at these steps; anywhere, if there are none.
+    among: Option<Rc<HashSet<Stand>>>,
     /// With others: what the path has given away, or which part of it is somebody else's.
     lent: Lent,
     /// Events of the execution in progress that one before it had.
@@ -93,6 +99,7 @@ impl Tree {
             numbers,
             budget,
             again: false,
+            among: None,
             lent,
             repeated: 0,
             #[cfg(test)]
@@ -103,6 +110,19 @@ impl Tree {
     #[cfg(test)]
     pub(crate) fn set_faults(&mut self, faults: crate::faults::Tree) {
         (self.faults, self.ahead.faults) = (faults, faults);
+    }
+
+    /// Leaves a task that could go on at these steps only.
+    pub(crate) fn stay_among(&mut self, steps: Rc<HashSet<Stand>>) {
+        self.among = Some(steps);
+    }
+
+    /// Whether a task that could go on may be left at the step it stands at.
+    fn may_leave(&self, engine: &Engine, now: Task) -> bool {
+        self.among.as_ref().is_none_or(|steps| {
+            let Step { verb, object, .. } = engine.place(now).step;
+            steps.contains(&(now, verb, object))
+        })
     }
 
     /// The next decision that the path prescribes. Those at which the current task goes on need not have been
@@ -199,7 +219,8 @@ impl Tree {
             match &mut node.branch {
                 Branch::Task { chosen, untried, tried, paid, visit } => {
                     self.ahead.end_branch();
-                    let stays = *paid && *tried == 0 && !off;
+                    // What commutes may be done later only where that is among the steps.
+                    let stays = *paid && *tried == 0 && !off && self.among.is_none();
                     if *untried != 0 && !(stays && self.ahead.commutes()) {
                         *chosen = Task(untried.trailing_zeros() as u8);
                         *untried &= *untried - 1;
@@ -250,7 +271,7 @@ impl Guide for Tree {
             return engine.default(at);
         }
         if let (Some(now), false) = (at.stays, at.free)
-            && engine.preemptions >= self.budget
+            && (engine.preemptions >= self.budget || !self.may_leave(engine, now))
         {
             return Some(now);
         }

@@ -15,6 +15,12 @@ use crate::log::Kind;
 use crate::step::Task;
 
 impl Engine {
+    /// Who asks now, and how often it has before.
+    pub(crate) fn asks(&self) -> (Task, u32) {
+        let me = self.current();
+        (me, self.asked_by[usize::from(me.0)])
+    }
+
     /// The result of a choice of which all results but 0 are paid for, or the task that must stop because
     /// the execution is over.
     pub(crate) fn choose_paid(&mut self, n: u32) -> Result<u32, Task> {
