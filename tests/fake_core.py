@@ -66,6 +66,7 @@ class FakeExplore:
             "points": 78_900,
             "longest": 144,
             "fraction": 0.4,
+            "remaining": 90.0,
             "classes": 0,
             "unseen": 1.0,
             "tried": 0,

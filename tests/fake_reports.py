@@ -211,6 +211,7 @@ def explore_report(**changes: Any) -> ExploreReport:
         "coverage": None,
         "asked": {"preemptions": 2, "schedules": None},
         "search_seconds": 0.5,
+        "remaining": None,
         "found": None,
         "complete": True,
     }

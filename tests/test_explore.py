@@ -123,6 +123,25 @@ def test_progress_shows_how_many_classes_were_drawn() -> None:
     assert "unseen ~25.0%" in line
 
 
+def test_progress_says_how_much_longer_the_bound_takes() -> None:
+    glance = FakeExplore(report()).poll()
+    [line] = describe({**glance, "phase": "search", "bound": 2, "fraction": 0.4, "remaining": 90.0})
+    assert line.endswith("~40%, about 1m30s more")
+    [line] = describe({**glance, "phase": "search", "fraction": 0.0, "remaining": None})
+    assert "more" not in line
+
+
+def test_a_search_that_stops_early_says_how_much_longer_the_bound_would_take(run: Runner) -> None:
+    bounds = [bound(0), bound(1), bound(2)]
+    fake = core_with(verdict="not-found", why="time", bounds=bounds, remaining=2400.0)
+    ran = run(Explore(), "--break", "zap-put=before-flush", "--json", "-", core=fake)
+    assert ran.json["remaining"] == 2400.0
+    assert "bound 2: about 40m00s more" in ran.stderr + ran.stdout
+    fake = core_with(verdict="not-found", why="time", bounds=bounds, remaining=None)
+    ran = run(Explore(), "--break", "zap-put=before-flush", core=fake)
+    assert "more" not in ran.lines[-1]
+
+
 def test_inconclusive_has_an_exit_code_of_its_own(run: Runner) -> None:
     fake = core_with(verdict="inconclusive", why="too long")
     ran = run(Explore(), "--break", "zap-put=before-flush", core=fake)

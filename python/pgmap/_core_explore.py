@@ -136,6 +136,7 @@ class ExploreProgress(TypedDict):
     points: int
     longest: int
     fraction: float
+    remaining: float | None
     classes: int
     unseen: float
     tried: int
@@ -202,6 +203,7 @@ class ExploreReport(TypedDict):
     coverage: CoverageReport | None
     asked: Asked
     search_seconds: float
+    remaining: float | None
     found: FoundReport | None
     complete: bool
 

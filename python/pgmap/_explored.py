@@ -39,13 +39,20 @@ def describe(glance: ExploreProgress) -> Sequence[str]:
             f"{show_count(glance['classes'])} classes  {show_count(glance['points'])} points  "
             f"unseen ~{glance['unseen']:.1%}",
         )
-    bound = "no bound" if glance["bound"] is None else f"bound {glance['bound']}"
+    bound = bound_words(glance["bound"])
     share = f"  ~{glance['fraction']:.0%}" if glance["fraction"] > 0 else ""
+    if glance["remaining"] is not None:
+        share += f", about {show_seconds(glance['remaining'])} more"
     return (
         f"{lead}  {bound}  {show_count(glance['schedules'])} schedules  "
         f"{show_count(glance['pruned'])} cut  {show_count(glance['points'])} points  "
         f"longest {glance['longest']}{share}",
     )
+
+
+def bound_words(bound: int | None) -> str:
+    """The name of a bound."""
+    return "no bound" if bound is None else f"bound {bound}"
 
 
 def exit_of(report: ExploreReport, signals: Signals) -> Exit:
@@ -126,6 +133,9 @@ def result_line(out: Output, report: ExploreReport, signals: Signals) -> str:
             }.get(report["why"] or "", str(report["why"]))
             finished = [str(bound["bound"]) for bound in report["bounds"][:-1]]
             so_far = f"; exhausted so far: bound {', '.join(finished)}" if finished else ""
+            if report["remaining"] is not None:
+                so_far += f"; {bound_words(report['bounds'][-1]['bound'])}: about "
+                so_far += f"{show_seconds(report['remaining'])} more"
             if report["coverage"] is not None:
                 so_far += f"; {seen_words(report['coverage'])}"
             words = out.paint("not found", Ink.WARN)

@@ -245,6 +245,7 @@ def verdict(report: ExploreReport) -> Verdict:
                 schedules=schedules + (0 if coverage is None else coverage.executions),
                 pruned=pruned,
                 coverage=coverage,
+                remaining=report["remaining"],
                 **seen,
             )
         case _, why:

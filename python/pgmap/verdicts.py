@@ -343,6 +343,8 @@ class NotFound(_Seen):
     pruned: int
     coverage: Coverage | None = None
     """What was drawn at random, if anything was."""
+    remaining: float | None = None
+    """By estimate, so many seconds more would exhaust the last of `bounds`."""
 
     def __str__(self) -> str:
         ended = f"and not all were seen ({self.budget})"

@@ -18,7 +18,7 @@
 //! | [`mod@once`] | a program, run once |
 //! | [`mod@warnings`] | what a verdict is to be read with |
 //! | [`sampling`], `parallel` | executions drawn at random, on several OS threads |
-//! | [`search`] | bounds and what is beyond them, in turns |
+//! | [`search`], [`outlook`] | bounds and what is beyond them, in turns; how much longer, by estimate |
 //! | [`catalogue`], [`mod@hunt`], `enumerated`, `random_program` | programs that tell wrong rules, and programs nobody wrote |
 //! | [`mod@reproduce`] | what real threads saw, found again here |
 //! | [`mod@report`], [`names`] | the race as CPU0 beside CPU1, in kernel names |
@@ -43,6 +43,7 @@ pub mod mend;
 pub mod names;
 pub mod once;
 pub mod outcomes;
+pub mod outlook;
 mod parallel;
 mod random_program;
 pub mod replay;
@@ -70,6 +71,7 @@ pub use known::attribute;
 pub use lock_order::{Taken, WrongOrder};
 pub use once::{Once, once};
 pub use outcomes::{Outcomes, Results};
+pub use outlook::Outlook;
 pub use parallel::processors;
 pub use replay::{Outcome, Replay, replay};
 pub use report::{Report, report};

@@ -1,7 +1,7 @@
 //! How far work is: what `poll` gives of it (`_core_explore`: `ExploreProgress`, `HuntProgress`, `ReproduceProgress`).
 
 use pgmap_explore::hunt::Tried;
-use pgmap_explore::{Look, Scenario, ShrinkProgress};
+use pgmap_explore::{Look, Outlook, Scenario, ShrinkProgress};
 use serde::Serialize;
 
 /// What the work is at, since when it runs, and how far it is.
@@ -39,6 +39,7 @@ enum Counts {
         points: u64,
         longest: u32,
         fraction: f64,
+        remaining: Option<f64>,
         classes: u64,
         unseen: f64,
     },
@@ -70,6 +71,7 @@ impl Glance {
             points: 0,
             longest: 0,
             fraction: 0.0,
+            remaining: None,
             classes: 0,
             unseen: 1.0,
         };
@@ -79,7 +81,7 @@ impl Glance {
     }
 
     /// A search under way.
-    pub(crate) fn looked(self, look: &Look<'_>, seconds: f64) -> Self {
+    pub(crate) fn looked(self, look: &Look<'_>, outlook: &Outlook, seconds: f64) -> Self {
         let (phase, counts) = match look {
             Look::Bounds(now) => {
                 let counts = Counts::Searched {
@@ -89,6 +91,7 @@ impl Glance {
                     points: now.points,
                     longest: now.longest,
                     fraction: now.fraction,
+                    remaining: outlook.remaining(now.bound),
                     classes: 0,
                     unseen: 1.0,
                 };
@@ -102,6 +105,7 @@ impl Glance {
                     points: stats.points,
                     longest: stats.longest,
                     fraction: 0.0,
+                    remaining: None,
                     classes: stats.coverage.classes(),
                     unseen: stats.coverage.unseen(),
                 };

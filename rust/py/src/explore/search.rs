@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
 use pgmap_explore::outcomes::Row;
-use pgmap_explore::{Met, Scenario, Unproven, Verdict, WrongOrder, search, strangers, warnings};
+use pgmap_explore::{
+    Met, Outlook, Scenario, Unproven, Verdict, WrongOrder, search, strangers, warnings,
+};
 use pgmap_sched::{Doubt, Limit, SampleStats, Stats};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -61,6 +63,7 @@ pub(super) struct ExploreReport {
     coverage: Option<SampleNumbers>,
     asked: Asked,
     search_seconds: f64,
+    remaining: Option<f64>,
     found: Option<FoundReport>,
     complete: bool,
 }
@@ -182,9 +185,11 @@ fn work(
     begin: Glance,
     watch: &Watch,
 ) -> Result<ExploreReport, Failed> {
-    let mut last = begin;
+    let (mut last, mut outlook) = (begin, Outlook::default());
     let verdict = search(scenario, &wanted.search, &mut |look| {
-        last = begin.looked(look, watch.seconds());
+        let seconds = watch.seconds();
+        outlook.look(look, seconds);
+        last = begin.looked(look, &outlook, seconds);
         watch.tell(last)
     })?;
     let search_seconds = watch.seconds();
@@ -217,6 +222,7 @@ fn work(
         coverage: sample.map(SampleNumbers::of),
         asked,
         search_seconds,
+        remaining: remaining(&verdict, &outlook),
         found: None,
         complete: false,
     };
@@ -264,6 +270,14 @@ fn outcome(scenario: &Scenario, verdict: &Verdict, steps_max: u32, watch: &Watch
         Verdict::Found { .. } | Verdict::NotFound { .. } | Verdict::Inconclusive { .. } => None,
     };
     Judged { verdict: word, bound, why }
+}
+
+/// By estimate, how many seconds more would exhaust the bound at which a search ended early.
+fn remaining(verdict: &Verdict, outlook: &Outlook) -> Option<f64> {
+    match verdict {
+        Verdict::NotFound { seen, .. } => outlook.remaining(seen.stats.last()?.bound),
+        Verdict::Found { .. } | Verdict::Exhausted { .. } | Verdict::Inconclusive { .. } => None,
+    }
 }
 
 fn unproven(why: &Unproven, cut: u64, of: u64, steps_max: u32) -> String {
