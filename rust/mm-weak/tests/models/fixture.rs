@@ -66,7 +66,7 @@ struct Driver {
 }
 
 impl DevPagemapOps for Driver {
-    fn folio_free(&self, _: &Cpu<'_>, _: &Pagemaps, _: Folio<'_>) {
+    fn folio_free(&self, _: &Cpu<'_>, _: &Pagemaps, _: PagemapId, _: Folio<'_>) {
         assert!(self.uses.are_seen(), "freed before a use of it was seen");
         self.freed.now();
     }
