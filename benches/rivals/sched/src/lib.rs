@@ -29,6 +29,6 @@ pub use failure::{Blocked, Defect, Failure, Recurrence};
 pub use model::{Identity, Model};
 pub use runtime::{
     choose_paid, current, fail, foretell, intern, note, point, point_when, record, relax, repeats,
-    running, settle, touch, touches_count, value,
+    running, settle, touch, touch_all, touches_count, value,
 };
 pub use step::{Effect, Looks, MOST_TASKS, Object, Step, Task, Verb, Wait, WaitClass};

@@ -109,6 +109,10 @@ pub fn foretell(_: Task, _: Step) {}
 #[inline]
 pub fn touch(_: Object, _: Effect) {}
 
+/// As [`touch`], for several: nobody asks.
+#[inline]
+pub fn touch_all(_: &[Object]) {}
+
 /// Whether anybody asks what is [`touch`]ed.
 #[inline]
 #[must_use]

@@ -4,6 +4,8 @@
 #![forbid(unsafe_code)]
 
 #[allow(dead_code, reason = "the explorer asks for more")]
+mod audited;
+#[allow(dead_code, reason = "the explorer asks for more")]
 pub mod explored;
 pub mod scenario;
 #[allow(dead_code, reason = "the explorer asks for more")]

@@ -1,0 +1,1 @@
+../../../../rust/explore/src/audited.rs
