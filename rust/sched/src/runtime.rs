@@ -80,7 +80,17 @@ fn with<R>(act: impl FnOnce(&mut Engine) -> R) -> Option<R> {
     // SAFETY: a non-null pointer was entered by `EngineOwner::enter`: the engine of the execution in progress on
     // this thread, which outlives the execution. No other borrow is alive: the scheduler holds none while a task
     // runs, and `act` is code of this module that calls nothing of the model's.
-    Some(act(unsafe { &mut *engine }))
+    let engine = unsafe { &mut *engine };
+    Some(if engine.watched() { apart(engine, act) } else { act(engine) })
+}
+
+/// In a frame of its own. What the engine counts and hashes changes with every event; while a task's stack is
+/// compared with what it was (`storm`), none of that may be left in the frames of the task, where the compiler would
+/// otherwise put it as it likes.
+#[cold]
+#[inline(never)]
+fn apart<R>(engine: &mut Engine, act: impl FnOnce(&mut Engine) -> R) -> R {
+    act(engine)
 }
 
 #[inline]
