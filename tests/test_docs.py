@@ -77,6 +77,12 @@ def test_every_operation_is_a_method_of_a_world_or_there_is_a_reason() -> None:
 def test_help_says_what_a_call_does_returns_and_ends_in() -> None:
     assert inspect.getdoc(World.vmsplice) == (
         "Puts references on pages into a pipe, one page to a buffer.\n\n"
+        "Arguments:\n"
+        "    worker: number of the worker who calls, 0 to 63\n"
+        "    pipe: number of a pipe of the worker's process\n"
+        "    map: number of a mapping of the worker's process\n"
+        "    page: page, from the start of the mapping, file or device; 0 is the first\n"
+        "    pages: how many pages, 1 at least\n\n"
         "Returns how many bytes were moved, 4096 to a page.\n\n"
         "Errors: EBADF, EAGAIN, ENOMEM, EFAULT."
     )

@@ -4,6 +4,8 @@ A method has the operation's word and its arguments in the order of the text, bu
 which are given out: what makes a mapping, a descriptor, a pipe or a pin returns a `Handle` that
 stands for it. The result is an ordinary program, a text::
 
+    from pgmap import Program, explore
+
     with Program.build() as p:
         f = p.file(1)
         a, b = p.worker(), p.worker()

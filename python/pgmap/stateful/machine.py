@@ -4,6 +4,10 @@ A rule does steps, written as in a program. `do` does one alone; `concurrently` 
 explores all their interleavings within a bound from the state reached so far, and goes on from the
 first of them. World and model must say the same of each step, and agree at every join point::
 
+    from hypothesis.stateful import Bundle, consumes, initialize, multiple, rule
+    from hypothesis.strategies import integers
+    from pgmap.stateful import RaceMachine
+
     class Gup(RaceMachine):
         mapped = Bundle("mapped")
         pins = Bundle("pins")

@@ -2,7 +2,7 @@
 //!
 //! A method is one line below: its name, its operation, and its signature as Python shows it. What it does, what it
 //! returns and which errors it can end in are the row's; what each argument may be, and in which words it is refused,
-//! its kind's (`given`).
+//! its kind's (`given`). What `help` says of an argument is in `help`.
 
 use pgmap_mm::vm::GupKind;
 use pgmap_program::op::{self, Op, Operation, Returns};
@@ -12,6 +12,7 @@ use pyo3::types::{PyDict, PyTuple};
 
 use crate::convert::Worker;
 use crate::given::{Called, Given};
+use crate::help::{argument, asks, parameter};
 use crate::raise::{self, Class};
 use crate::signature::{Call, Signature};
 use crate::world::World;
@@ -22,8 +23,8 @@ struct Method {
     signature: &'static str,
     /// The word of its operation.
     word: &'static str,
-    /// Arguments whose parameter has another name: the argument's, the parameter's.
-    renamed: &'static [(&'static str, &'static str)],
+    /// The parameter of each argument.
+    parameters: &'static [&'static str],
     build: fn(&Given<'_, '_>) -> PyResult<Op>,
     called: PyOnceLock<Called>,
 }
@@ -34,10 +35,7 @@ impl Method {
             let unknown = || raise::error(py, Class::InternalError, self.word);
             let row = Operation::named(self.word).ok_or_else(unknown)?;
             let signature = Signature::read(py, self.name, self.signature)?;
-            let places = row.arguments.iter().map(|argument| {
-                let renamed = self.renamed.iter().find(|(from, _)| *from == argument.name);
-                signature.place(renamed.map_or(argument.name, |(_, to)| to))
-            });
+            let places = self.parameters.iter().map(|parameter| signature.place(parameter));
             Ok(Called { row, places: places.collect(), signature })
         })
     }
@@ -84,7 +82,7 @@ impl World {
 macro_rules! errors {
     () => { "" };
     ($first:ident $($more:ident)*) => {
-        concat!("\n\nErrors: ", error!($first) $(, ", ", error!($more))*, ".")
+        concat!("\nErrors: ", error!($first) $(, ", ", error!($more))*, ".")
     };
 }
 
@@ -105,10 +103,10 @@ macro_rules! returned {
         ""
     };
     (Pinned) => {
-        concat!("\n\nReturns a `Pinned`: ", pgmap_program::meaning_of_return!(Pinned), ".")
+        concat!("\nReturns a `Pinned`: ", pgmap_program::meaning_of_return!(Pinned), ".\n")
     };
     ($other:ident) => {
-        concat!("\n\nReturns ", pgmap_program::meaning_of_return!($other), ".")
+        concat!("\nReturns ", pgmap_program::meaning_of_return!($other), ".\n")
     };
 }
 
@@ -128,8 +126,13 @@ macro_rules! rows {
                 (word $name) => { $word };
                 (help $name) => {
                     concat!(
-                        $($sentence,)+ returned!($returns), errors!($($errno)* $($($died)+)?)
+                        $($sentence,)+ asks!($name)
+                        $($(, argument!($name $field $form))+)?,
+                        returned!($returns), errors!($($errno)* $($($died)+)?)
                     )
+                };
+                (parameters $name) => {
+                    &[$($(parameter!($name $field)),+)?]
                 };
                 (build $name) => {
                     |_given| Ok(Op::$name $((op::$args {
@@ -144,7 +147,7 @@ macro_rules! rows {
 pgmap_program::operations!(rows);
 
 macro_rules! methods {
-    ($($name:ident: $row:ident $signature:literal $(with $argument:ident = $parameter:ident)*;)+) => {
+    ($($name:ident: $row:ident $signature:literal;)+) => {
         #[pymethods]
         impl World {$(
             #[doc = row!(help $row)]
@@ -159,7 +162,7 @@ macro_rules! methods {
                     name: stringify!($name),
                     signature: $signature,
                     word: row!(word $row),
-                    renamed: &[$((stringify!($argument), stringify!($parameter))),*],
+                    parameters: row!(parameters $row),
                     build: row!(build $row),
                     called: PyOnceLock::new(),
                 };
@@ -175,7 +178,7 @@ methods! {
     exit: Exit "($self, worker)";
     kill: Kill "($self, worker)";
 
-    open: Open "($self, worker, fd, file, mode='rw')" with target = file;
+    open: Open "($self, worker, fd, file, mode='rw')";
     dup2: Dupto "($self, worker, fd, number)";
     unlink: Unlink "($self, worker, file)";
     fsync: Fsync "($self, worker, file)";
@@ -184,7 +187,7 @@ methods! {
     zero_range: Zerorange "($self, worker, file, page, pages=1)";
 
     mmap: Mmap "($self, worker, map, file, offset, pages, prot='rw', sharing='shared', align='natural')";
-    munmap: Munmap "($self, worker, map, page=None, pages=None)" with range = page;
+    munmap: Munmap "($self, worker, map, page=None, pages=None)";
     touch: Touch "($self, worker, map, page, pages=1, access='r')";
     load: Load "($self, worker, map, page)";
     store: Store "($self, worker, map, page, value)";
@@ -193,13 +196,13 @@ methods! {
 
     pipe: Pipe "($self, worker, pipe)";
     vmsplice: Vmsplice "($self, worker, pipe, map, page, pages=1)";
-    tee: Tee "($self, worker, source, target, pages=1)" with from = source with to = target;
+    tee: Tee "($self, worker, source, target, pages=1)";
     drain: Drain "($self, worker, pipe, pages=1)";
     process_vm_readv: Pvmread "($self, worker, target, map, page, pages=1)";
     uring_register: UringReg "($self, worker, map, page, pages=1)";
     uring_unregister: UringUnreg "($self, worker)";
-    dio_write: DioWrite "($self, worker, fd, map, page, pages=1, ticks=None)" with device = fd;
-    dio_read: DioRead "($self, worker, fd, map, page, pages=1, ticks=None)" with device = fd;
+    dio_write: DioWrite "($self, worker, fd, map, page, pages=1, ticks=None)";
+    dio_read: DioRead "($self, worker, fd, map, page, pages=1, ticks=None)";
     pin: Pin "($self, worker, map, page, pages=1, *, access='r', longterm=False)";
     get: Get "($self, worker, map, page, pages=1)";
     unpin: Unpin "($self, worker, pin=None)";

@@ -24,6 +24,7 @@ mod files;
 mod first_found;
 mod given;
 mod glance;
+mod help;
 mod job;
 mod machine;
 mod names;
