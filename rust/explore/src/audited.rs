@@ -19,6 +19,9 @@ use pgmap_sched::{Object, touch_all};
 /// Digests kept of either kind, a few dozen bytes each; beyond that every new audit is made.
 const MOST: usize = 1 << 18;
 
+/// What audits look at differs where memory does in who holds what, so there are few ways; each is some KiB.
+const MOST_LOOKS: usize = 1 << 10;
+
 /// What was found right; in each place a number of what was looked at.
 #[derive(Debug, Default)]
 pub(crate) struct Audited {
@@ -45,7 +48,7 @@ impl Audited {
         if let Some(known) = known
             && self.may_leave_out()
         {
-            return touch_all(&self.looks.borrow()[known as usize]);
+            return touch_all(known, &self.looks.borrow()[known as usize]);
         }
         let looks = looks_of(audit);
         match (known, now) {
@@ -57,8 +60,9 @@ impl Audited {
                 );
             }
             (None, Some(now)) if self.operations.borrow().len() < MOST => {
-                let known = self.number(looks);
-                self.operations.borrow_mut().insert(now, known);
+                if let Some(known) = self.number(looks) {
+                    self.operations.borrow_mut().insert(now, known);
+                }
             }
             (None, _) => {}
         }
@@ -90,13 +94,15 @@ impl Audited {
         self.known.get() - self.made.get()
     }
 
-    /// There are few different ones.
-    fn number(&self, looks: Vec<Object>) -> u32 {
+    /// There are few different ones; None beyond that.
+    fn number(&self, looks: Vec<Object>) -> Option<u32> {
         let mut all = self.looks.borrow_mut();
-        let known = all.iter().rposition(|before| *before == looks);
-        known.unwrap_or_else(|| {
-            all.push(looks);
-            all.len() - 1
-        }) as u32
+        let known = all.iter().rposition(|before| *before == looks).or_else(|| {
+            (all.len() < MOST_LOOKS).then(|| {
+                all.push(looks);
+                all.len() - 1
+            })
+        });
+        known.map(|known| known as u32)
     }
 }

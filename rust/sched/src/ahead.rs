@@ -190,6 +190,13 @@ impl Ahead {
         }
     }
 
+    /// It does all this.
+    pub(crate) fn touch_all(&mut self, accesses: &Accesses) {
+        if let Some(level) = self.levels.last_mut() {
+            level.block.join(accesses);
+        }
+    }
+
     /// Another branch of the last decision begins.
     pub(crate) fn turn_to(&mut self, chosen: Task) {
         if let Some(level) = self.levels.last_mut() {

@@ -140,9 +140,10 @@ pub fn touch(object: Object, effect: Effect) {
     let _ = with(|engine| engine.touch(object, effect));
 }
 
-/// The step that just ran looked at all these: [`touch`] for each.
-pub fn touch_all(objects: &[Object]) {
-    let _ = with(|engine| engine.touch_all(objects));
+/// The step that just ran looked at all these: [`touch`] for each. The number stands for them as long as the model
+/// lives, so that a search need not go through them again.
+pub fn touch_all(number: u32, objects: &[Object]) {
+    let _ = with(|engine| engine.touch_all(number, objects));
 }
 
 /// Whether anybody asks what is [`touch`]ed.

@@ -24,7 +24,7 @@
 
 mod lend;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use crate::ahead::{Accesses, Ahead, Numbers};
@@ -34,7 +34,7 @@ use crate::engine::Engine;
 use crate::engine::guide::{Decision, Exhaustive, States};
 use crate::engine::guide::{End, Guide};
 use crate::failure::Failure;
-use crate::hash::mix;
+use crate::hash::{Folding, mix};
 use crate::known::Known;
 use crate::place::tasks_of;
 use crate::search::Stats;
@@ -69,6 +69,8 @@ pub(crate) struct Tree {
     cache: Known,
     ahead: Ahead,
     numbers: Numbers,
+    /// Objects that are looked at together, by their number.
+    looks: HashMap<u64, Accesses, Folding>,
     /// What may be spent on preemptions, and on choices that cost.
     budget: u32,
     /// The last execution is repeated, to be written down: none the less wanted for being known.
@@ -102,6 +104,7 @@ impl Tree {
             among: None,
             lent,
             repeated: 0,
+            looks: HashMap::default(),
             #[cfg(test)]
             faults: crate::faults::Tree::default(),
         }
@@ -332,6 +335,16 @@ impl Guide for Tree {
     fn touched(&mut self, object: Object, effect: Effect) {
         let number = self.numbers.of(object);
         self.ahead.touch(number, effect == Effect::Write);
+    }
+
+    fn looked_at(&mut self, number: u32, objects: &[Object]) {
+        let numbers = &mut self.numbers;
+        let looks = self.looks.entry(number.into()).or_insert_with(|| {
+            let mut looks = Accesses::NONE;
+            objects.iter().for_each(|&object| looks.add(numbers.of(object), false));
+            looks
+        });
+        self.ahead.touch_all(looks);
     }
 }
 

@@ -111,7 +111,7 @@ pub fn touch(_: Object, _: Effect) {}
 
 /// As [`touch`], for several: nobody asks.
 #[inline]
-pub fn touch_all(_: &[Object]) {}
+pub fn touch_all(_: u32, _: &[Object]) {}
 
 /// Whether anybody asks what is [`touch`]ed.
 #[inline]

@@ -96,11 +96,9 @@ impl Engine {
     }
 
     /// As [`touch`](Self::touch), for looks at all of these.
-    pub(crate) fn touch_all(&mut self, objects: &[Object]) {
+    pub(crate) fn touch_all(&mut self, number: u32, objects: &[Object]) {
         if self.records_accesses() {
-            self.guided(|guide, _| {
-                objects.iter().for_each(|&object| guide.touched(object, Effect::Read));
-            });
+            self.guided(|guide, _| guide.looked_at(number, objects));
         }
     }
 

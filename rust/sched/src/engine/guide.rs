@@ -47,6 +47,11 @@ pub(crate) trait Guide {
 
     /// While the engine records ([`Engine::record_accesses`]): what the task that goes on does to an object.
     fn touched(&mut self, _object: Object, _effect: Effect) {}
+
+    /// As [`touched`](Self::touched), that it looks at all of these, which always go by this number.
+    fn looked_at(&mut self, _number: u32, objects: &[Object]) {
+        objects.iter().for_each(|&object| self.touched(object, Effect::Read));
+    }
 }
 
 /// A guide that goes through all executions, one after the other.
