@@ -140,6 +140,8 @@ def bound(number: int | None, **changes: Any) -> BoundReport:
         "failures": 0,
         "too_long": 0,
         "points": 78_900,
+        "repeated": 50_000,
+        "cut": 20_000,
         "longest": 144,
         "states": 999,
         "refused": 0,
