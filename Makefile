@@ -64,13 +64,14 @@ thorough: build ## what takes long to show: an hour of searches, and stress besi
 bench: build ## costs as ratios to floors measured in the same round (BENCH_ARGS)
 	@$(PY) -m pgmap.bench $(BENCH_ARGS)
 
-lint: build $(VENV)/.lint ## rustfmt, clippy, ruff, mypy --strict, stubtest
+lint: build $(VENV)/.lint ## rustfmt, clippy, ruff, mypy --strict, stubtest, basedpyright
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 	$(PY) -m mypy.stubtest pgmap._core --mypy-config-file pyproject.toml
+	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" basedpyright --verifytypes pgmap --ignoreexternal > $(VENV)/types || { cat $(VENV)/types; exit 1; }
 
 docs: build ## write docs/language.md and docs/rules.md anew, from the core's tables
 	@$(PY) -m pgmap.explore --language > docs/language.md
