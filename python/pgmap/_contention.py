@@ -23,7 +23,8 @@ WHOLE = -1
 """A size: all of a file, however large it is."""
 MANY = 1 << 16
 """As many pages as there are."""
-PAGES = (0, 0, 0, 1)
+PAGES = ((0, None), (0, None), (0, None), (1, None), (0, 2))
+"""Which page, and how many from there on, where a word need not say so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +97,14 @@ def _wishes(word: Word) -> tuple[Wish, ...]:
     arguments = by_word("worker")[word.operation].arguments
     given = list(zip(arguments, word.given, strict=True))
     return tuple(
-        Wish(word.operation, tuple(_choice(argument, text, page) for argument, text in given))
-        for page in PAGES
+        Wish(word.operation, tuple(_choice(argument, text, *pages) for argument, text in given))
+        for pages in PAGES
     )
 
 
-def _choice(argument: Argument, text: str | None, page: int) -> Choice:
+def _choice(argument: Argument, text: str | None, page: int, pages: int | None) -> Choice:
     if text is None:
-        return None
+        return pages if argument.kind == "pages" else None
     match argument.kind:
         case "page" if argument.name == "page":
             return page

@@ -61,13 +61,17 @@ SHAPES = (
     Shape(8),
 )
 """Files, the plain and small ones first: towards those it shrinks."""
-FILLER = Shape(8)
-"""A file that fills a device, so that a freed block is used again at once."""
-MET = tuple(
-    [shape, *filler]
-    for shape in (*[Shape(1)] * 3, *[Shape(4, "written", "huge")] * 2, Shape(1, "unwritten"))
-    for filler in ([], [FILLER], [FILLER])
+FILLER, REST = Shape(8), Shape(4)
+"""Files that fill a device, so that a freed block is used again at once."""
+SMALL, HUGE = Shape(1), Shape(4, "written", "huge")
+MET = (
+    [SMALL],
+    *[[SMALL, FILLER]] * 2,
+    [HUGE],
+    *[[HUGE, FILLER, REST]] * 2,
+    [Shape(1, "unwritten"), FILLER],
 )
+"""Files on which workers meet."""
 USES = (
     *[Habit(touch="w")] * 6,
     *[Habit()] * 3,
