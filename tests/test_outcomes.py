@@ -42,6 +42,20 @@ def test_a_store_buffer_on_consistent_memory_shows_one_store_at_least() -> None:
     assert len(told) == 3
 
 
+def test_where_stores_wait_both_loads_may_miss_and_no_other_result_is_new() -> None:
+    told = outcomes(STORE_BUFFER, memory="tso")
+    loads = {(outcome[1], outcome[3]) for outcome in told}
+    assert loads == {("0", "0"), ("0", "1"), ("1", "0"), ("1", "1")}
+    assert len(told) == 4
+    both_miss = told.witnesses["0", "0", "0", "0"]
+    assert replay(both_miss).outcome == "reproduced"
+
+
+@pytest.mark.parametrize("memory", ["sc", "tso"])
+def test_gup_beside_who_unmaps_pins_or_finds_nothing_on_each_memory(memory: str) -> None:
+    assert set(outcomes(GUP, memory=memory)) == {("1", "1", "0"), ("EFAULT", "EINVAL", "0")}
+
+
 def test_each_outcome_has_an_execution_that_shows_it() -> None:
     told = outcomes(GUP, preemptions=1)
     for outcome, token in told.witnesses.items():

@@ -150,3 +150,40 @@ fn each_store_buffer_takes_the_place_of_a_task() {
     assert_eq!(Scenario { memory: Memory::Sc, ..of(9) }.validate(), Ok(()));
     exhausted(&of(2), 1);
 }
+
+/// Two processes that share two pages: each stores to one and loads from the other, `between` the two doing something.
+fn store_buffering(memory: Memory, between: &str, never: &str) -> Scenario {
+    let text = format!(
+        "file f 2\nfile g 1\nw0 mmap 0 f 0 2 rw shared\nw1 mmap 0 f 0 2 rw shared\nw0 w 0 0 2\nw1 w 0 0 2\n\
+         w0 store 0 0 0\nw0 store 0 1 0\nstart\nw0 store 0 0 1\n{0}a: w0 load 0 1\nw1 store 0 1 1\n{1}b: w1 load 0 0\n\
+         never {never}\n",
+        between.replace('W', "w0"),
+        between.replace('W', "w1"),
+    );
+    let program = Program::parse(&text).expect("a program");
+    Scenario { memory, ..Scenario::new(program, Era::V6_15Sound) }
+}
+
+#[test]
+fn what_a_process_stores_waits_in_its_cpus_buffer_until_it_asks_the_kernel() {
+    let neither = "a = 0 and b = 0";
+    // One store waits: that is all it costs.
+    let found = find(&store_buffering(Memory::Tso, "", neither));
+    assert_eq!(found.preemptions, Some(1));
+    exhausted(&store_buffering(Memory::Sc, "", neither), 2);
+    // A system call takes a lock.
+    exhausted(&store_buffering(Memory::Tso, "W fsync g\n", neither), 2);
+    // One's own store one sees at once.
+    let own = "file f 1\nw0 mmap 0 f 0 1 rw shared\nw0 w 0 0\nstart\nw0 store 0 0 7\na: w0 load 0 0\nw1 nop\nexpect a = 7\n";
+    let own = Scenario::new(Program::parse(own).expect("a program"), Era::V6_15Sound);
+    exhausted(&Scenario { memory: Memory::Tso, ..own }, 2);
+}
+
+#[test]
+fn a_store_that_waits_reaches_its_page_before_the_page_is_given_away() {
+    let text = "file f 1\nw0 mmap 0 f 0 1 rw shared\nw1 mmap 0 f 0 1 rw shared\nw0 w 0 0\nw1 w 0 0\nstart\n\
+                w0 store 0 0 7\nw0 load 0 0\nw1 madvise 0 dontneed 0\nw1 ftruncate f 0\n";
+    let program = Program::parse(text).expect("a program");
+    let scenario = Scenario::new(program, Era::V6_15Sound);
+    exhausted(&Scenario { memory: Memory::Tso, ..scenario }, 2);
+}

@@ -1,9 +1,10 @@
-//! Steps before which the task's own stores drain: locked instructions, and waits.
+//! Steps before which the task's own stores drain: locked instructions, and waits. Not those of hardware, whose
+//! locked accesses go past what a CPU has stored.
 
 use pgmap_sched::{Effect, Looks, Step, Task, Verb, Wait};
 
 use crate::{
-    Cpu, WaitClass, object,
+    Cpu, WaitClass, hardware, object,
     step::{self, Site, in_task, point},
     store_buffer, wait_class,
 };
@@ -12,8 +13,15 @@ use crate::{
 #[inline]
 pub(crate) fn locked(verb: Verb, address: usize, site: Site) {
     if in_task() {
-        store_buffer::drain_own(site);
+        drain(site);
         point(verb, Effect::Write, object::word(address), site);
+    }
+}
+
+#[inline]
+fn drain(site: Site) {
+    if !hardware::is_busy() {
+        store_buffer::drain_own(site);
     }
 }
 
@@ -32,7 +40,7 @@ pub(crate) struct Until<'a> {
 /// machine is then given up, and this returns only to a thread that unwinds already.
 pub(crate) fn point_when(cpu: &Cpu<'_>, then: Step, until: &Until<'_>) {
     if in_task() {
-        store_buffer::drain_own(then.site);
+        drain(then.site);
         let owner: &dyn Fn() -> Option<Task> = &|| cpu.machine().runner((until.owner)());
         let (class, object, looks) = (wait_class::number(until.class), until.object, until.looks);
         let wait = Wait { class, object, owner, looks };

@@ -1,6 +1,6 @@
 //! What a device or the MMU does to memory, as opposed to a CPU's instructions.
 //!
-//! It goes past the store buffers: what it writes never was in one. And where the machine was told so
+//! It goes past the store buffers: what it writes never was in one, and its locked accesses empty none. And where the machine was told so
 //! ([`Machine::speculate`](crate::Machine::speculate)) the MMU may do things unasked: that is a choice which
 //! costs, and what it does is one event, with the step before it.
 

@@ -17,7 +17,7 @@ impl World {
     /// # Errors
     /// As [`World::load`].
     pub fn load_checked(&self, cpu: &Cpu<'_>, worker: WorkerId, op: &Load) -> Return {
-        let slot = self.map_slot(cpu, worker, op.map)?;
+        let slot = self.addressed(cpu, worker, op.map)?;
         self.access(cpu, worker, slot, op.page, CpuAccess::LoadChecked).map(u64::cast_signed)
     }
 
@@ -26,7 +26,7 @@ impl World {
     /// # Errors
     /// As [`World::store`].
     pub fn store_mark(&self, cpu: &Cpu<'_>, worker: WorkerId, map: MapNo, page: u32) -> Return {
-        let slot = self.map_slot(cpu, worker, map)?;
+        let slot = self.addressed(cpu, worker, map)?;
         self.access(cpu, worker, slot, page, CpuAccess::StoreMark).map(u64::cast_signed)
     }
 

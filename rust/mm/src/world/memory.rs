@@ -1,6 +1,6 @@
 //! Mapping files and touching memory.
 
-use prim::Cpu;
+use prim::{Cpu, by_hardware};
 use program::op::{
     self, Advice, Load, Madvise, MapNo, Mmap, Munmap, PAGE_MAX, PageRange, Prot, Sharing, Store,
     Touch, WorkerId,
@@ -130,7 +130,7 @@ impl World {
         op: &Touch,
         value: impl Fn(u32) -> u64,
     ) -> Return {
-        let slot = self.map_slot(cpu, worker, op.map)?;
+        let slot = self.addressed(cpu, worker, op.map)?;
         for at in 0..op.pages {
             let page = op.page.checked_add(at).ok_or(Failure::Died(Died::Sigsegv))?;
             let access = match op.access {
@@ -148,7 +148,7 @@ impl World {
     /// # Errors
     /// As [`Self::touch`].
     pub fn load(&self, cpu: &Cpu<'_>, worker: WorkerId, op: &Load) -> Return {
-        let slot = self.map_slot(cpu, worker, op.map)?;
+        let slot = self.addressed(cpu, worker, op.map)?;
         self.access(cpu, worker, slot, op.page, CpuAccess::Load).map(u64::cast_signed)
     }
 
@@ -157,7 +157,7 @@ impl World {
     /// # Errors
     /// As [`Self::touch`].
     pub fn store(&self, cpu: &Cpu<'_>, worker: WorkerId, op: &Store) -> Return {
-        let slot = self.map_slot(cpu, worker, op.map)?;
+        let slot = self.addressed(cpu, worker, op.map)?;
         self.access(cpu, worker, slot, op.page, CpuAccess::Store(op.value)).map(|_| 0)
     }
 
@@ -195,6 +195,18 @@ impl World {
         map: MapNo,
     ) -> Result<MapSlot, Errno> {
         Self::slot_of(cpu, self.proc(worker)?, map)
+    }
+
+    /// The mapping behind a number, for a load or store of the process. That knows the address and asks nobody, so what
+    /// is looked up for it here, under a lock, is no access of its CPU's: its stores go on waiting.
+    pub(super) fn addressed(
+        &self,
+        cpu: &Cpu<'_>,
+        worker: WorkerId,
+        map: MapNo,
+    ) -> Result<MapSlot, Errno> {
+        let _aside = by_hardware();
+        self.map_slot(cpu, worker, map)
     }
 
     pub(super) fn slot_of(cpu: &Cpu<'_>, proc: &Proc, map: MapNo) -> Result<MapSlot, Errno> {

@@ -121,6 +121,26 @@ fn what_hardware_writes_never_waits() {
 }
 
 #[test]
+fn a_locked_access_of_hardware_leaves_waiting_what_its_cpu_stored() {
+    let aside: Body<'_> = &|shared, cpu| {
+        shared.x().set(1);
+        {
+            let _device = by_hardware();
+            shared.words[2].xchg(1);
+            drop(shared.lock[0].lock(cpu));
+        }
+        shared.report(0, shared.y().read());
+    };
+    let mb_too: Body<'_> = &|shared, _| {
+        shared.y().set(1);
+        smp_mb();
+        shared.report(1, shared.x().read());
+    };
+    assert!(can(Tso, None, &[aside, mb_too], both_miss));
+    assert!(!can(Sc, None, &[aside, mb_too], both_miss));
+}
+
+#[test]
 fn mp_a_message_never_overtakes_its_contents() {
     let send: Body<'_> = &|shared, _| {
         shared.x().set(1);
