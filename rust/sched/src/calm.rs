@@ -21,14 +21,11 @@ use crate::explorer::Explorer;
 use crate::failure::Failure;
 use crate::journal::Keep;
 use crate::model::Model;
+use crate::plan::{Judgement, Outcome, Plan, Progress};
 use crate::replay::Redone;
 use crate::schedule::Schedule;
 use crate::script::Script;
-use crate::search::{Judgement, Outcome, Plan, Progress};
-use crate::step::{Object, Step, Task, Verb};
-
-/// A step, as far as a place where it is left goes.
-pub(crate) type Stand = (Task, Verb, Object);
+use crate::step::{Stand, Step, Task};
 
 /// So many decisions for one task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -32,8 +32,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use crate::ahead::{CommonNumbers, Numbers};
 use crate::control::Control;
 use crate::known::{Common, Known};
-use crate::search::Stats;
-use crate::tree::Node;
+use crate::node::Node;
+use crate::plan::Stats;
 
 /// The threads that search together: who leads and who helps each has a clone.
 #[derive(Clone, Debug, Default)]

@@ -11,7 +11,7 @@ use crate::explorer::Explorer;
 use crate::failure::Failure;
 use crate::journal::Keep;
 use crate::model::Model;
-use crate::search::Judgement;
+use crate::plan::Judgement;
 use crate::tree::Tree;
 
 impl Explorer {

@@ -19,7 +19,8 @@
 //! | `explorer` | runs one execution, for all who want executions |
 //! | `engine`, `place`, `journal` | one execution: its state, who leads it and goes on, what is written down |
 //! | `history`, `hash` | happens-before as a signature |
-//! | `tree`, `cache`, `known`, `ahead`, [`search`] | all executions within a bound |
+//! | [`plan`] | what is searched, and what it came to |
+//! | `tree`, `node`, `cache`, `known`, `ahead`, [`search`] | all executions within a bound |
 //! | [`crew`], `help` | the same on several OS threads |
 //! | `dpor` | one execution of each class, without a bound |
 //! | [`schedule`], `wire`, `script`, [`log`], [`replay`] | one execution again |
@@ -48,7 +49,9 @@ mod journal;
 mod known;
 pub mod log;
 pub mod model;
+mod node;
 mod place;
+pub mod plan;
 pub mod replay;
 pub mod runtime;
 pub mod sample;
@@ -84,6 +87,7 @@ pub use explorer::Explorer;
 pub use failure::{Blocked, Defect, Failure, Recurrence};
 pub use log::{Event, Kind};
 pub use model::{Identity, Model};
+pub use plan::{Doubt, Judgement, Limit, Outcome, Plan, Progress, Stats};
 pub use replay::{Ended, Redone, Replayed, Trace};
 pub use runtime::{
     choose, choose_paid, current, fail, foretell, intern, note, point, point_when, record, relax,
@@ -92,7 +96,6 @@ pub use runtime::{
 pub use sample::{SampleStats, Sampled, Sampling};
 pub use schedule::{Departure, Payment, Schedule};
 pub use script::{Divergence, Sight};
-pub use search::{Doubt, Judgement, Limit, Outcome, Plan, Progress, Stats};
 pub use splitmix::SplitMix64;
 pub use step::{Effect, Looks, MOST_TASKS, Object, Step, Task, Verb, Wait, WaitClass};
 pub use strategy::{BadStrategy, Profile, Strategy};

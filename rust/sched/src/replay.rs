@@ -12,9 +12,9 @@ use crate::hash::mix64;
 use crate::journal::Keep;
 use crate::log::{Event, Kind};
 use crate::model::Model;
+use crate::plan::Doubt;
 use crate::schedule::Schedule;
 use crate::script::{Divergence, Script, Sight};
-use crate::search::Doubt;
 
 /// How a replay ended.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -15,8 +15,8 @@ use crate::explorer::Explorer;
 use crate::failure::Failure;
 use crate::journal::Keep;
 use crate::model::Model;
+use crate::plan::{Doubt, Judgement};
 use crate::schedule::Schedule;
-use crate::search::{Doubt, Judgement};
 use crate::strategy::{Profile, Sampler, Strategy};
 
 /// What to sample.

@@ -8,7 +8,7 @@ use crate::control::Control;
 use crate::explorer::Explorer;
 use crate::faults::Tree as Faults;
 use crate::model::Model;
-use crate::search::{Judgement, Outcome, Plan, Stats};
+use crate::plan::{Judgement, Outcome, Plan, Stats};
 use crate::toy::buffered::buffered_toy;
 use crate::toy::random::random_toy;
 use crate::toy::wide::wide_toy;

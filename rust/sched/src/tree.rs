@@ -29,37 +29,19 @@ use std::rc::Rc;
 
 use crate::ahead::{Accesses, Ahead, Numbers};
 use crate::cache::Visit;
-use crate::calm::Stand;
 use crate::engine::Engine;
 use crate::engine::guide::{Decision, Exhaustive, States};
 use crate::engine::guide::{End, Guide};
 use crate::failure::Failure;
 use crate::hash::{Folding, mix};
 use crate::known::Known;
+use crate::node::{Branch, Node};
 use crate::place::tasks_of;
-use crate::search::Stats;
+use crate::plan::Stats;
 #[cfg(test)]
 use crate::step::MOST_TASKS;
-use crate::step::{Effect, Looks, Object, Step, Task};
+use crate::step::{Effect, Looks, Object, Stand, Step, Task};
 use crate::tree::lend::Lent;
-
-/// What a decision was about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Branch {
-    /// Which task goes on; `untried` is a mask. `paid`: all but the first cost a preemption. `visit`: its key.
-    Task { chosen: Task, untried: u16, tried: u8, paid: bool, visit: Visit },
-    /// A choice among `of`; the values up to `chosen` have been tried. `paid`: all but 0 cost.
-    Choice { chosen: u32, of: u32, paid: bool },
-}
-
-/// One decision, by the number of events before it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Node {
-    at: u32,
-    /// Preemptions that were left to spend here.
-    left: u32,
-    branch: Branch,
-}
 
 /// A depth-first search within a bound.
 pub(crate) struct Tree {

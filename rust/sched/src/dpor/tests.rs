@@ -6,7 +6,7 @@ use super::Classes;
 use crate::control::Control;
 use crate::explorer::Explorer;
 use crate::failure::Failure;
-use crate::search::{Judgement, Outcome, Plan, Stats};
+use crate::plan::{Judgement, Outcome, Plan, Stats};
 use crate::toy::random::random_toy;
 use crate::toy::wide::wide_toy;
 use crate::toy::{Toy, brute, by_class};

@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use crate::engine::Engine;
 use crate::failure::Failure;
-use crate::search::Stats;
+use crate::plan::Stats;
 use crate::step::{Effect, Object, Task};
 
 /// What is known of the current task when a decision falls.

@@ -9,9 +9,10 @@
 //! known, but for states on the path of an execution that somebody has to see: those it leaves to the lender.
 
 use crate::crew::{Crew, Loan, Recall, Sweep};
-use crate::search::Stats;
+use crate::node::{Branch, Node};
+use crate::plan::Stats;
 use crate::step::Task;
-use crate::tree::{Branch, Node, Tree};
+use crate::tree::Tree;
 
 /// So many executions a lender runs before it gives anything away: what is done by then needs no help, and its
 /// numbers are always the same.
