@@ -281,7 +281,10 @@ class Found(_Seen):
     """For `pgmap.replay`."""
     finding: Finding
     preemptions: int | None
-    """Fewest preemptions with which it fails; `None` if the search had no bound."""
+    """Fewest preemptions with which it fails; `None` if the search had no bound.
+
+    Of what was drawn (`drawn`), the fewest that were found near its schedule, once it was shrunk:
+    another schedule may need fewer."""
     drawn: Drawn | None = None
     """Where it came from, if it was drawn at random and no search within bounds reaches it."""
     data: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
