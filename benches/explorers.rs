@@ -18,12 +18,19 @@
 //! find by panicking, write about it, and leave their threads behind. There shuttle and loom must also find a
 //! wrong rule of the catalogue in its program.
 //!
-//! Options: `--rounds N` (31), `--json FILE` (rates of every round). Exit code 1 when an aim is missed, 2 when
-//! nothing could be measured.
+//! **Time to exhaust** real programs, in executions and seconds (`explorers/exhaust.rs`).
+//!
+//! Options: `--rounds N` (31), `--limit SECONDS` (30, of each search that is to exhaust), `--exhaust FILE` (only how
+//! long the program in that file takes to exhaust), `--json FILE` (rates of every round, and searches). Exit code 1
+//! when an aim is missed, 2 when nothing could be measured.
 #![forbid(unsafe_code)]
 
+#[path = "explorers/exhaust.rs"]
+mod exhaust;
 #[path = "explorers/looms.rs"]
 mod looms;
+#[path = "explorers/options.rs"]
+mod options;
 #[path = "explorers/ours.rs"]
 mod ours;
 #[path = "explorers/rivals.rs"]
@@ -38,6 +45,7 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::process::{Command, ExitCode, Stdio};
 
+use options::Options;
 use pgmap_native::bench::Host;
 use pgmap_sched::{Explorer, Outcome, Plan};
 use rounds::{Contestant, Unit, Work, round};
@@ -69,9 +77,12 @@ enum Inc {
 }
 
 fn main() -> ExitCode {
-    let done = Options::parse(env::args().skip(1)).and_then(|options| match &options.find {
-        Some(engine) => find(engine),
-        None => {
+    let done = Options::parse(env::args().skip(1)).and_then(|options| match &options {
+        Options { find: Some(engine), .. } => find(engine),
+        Options { exhaust: Some(program), .. } => {
+            exhausts(&[program], &options).map(|(_, reached)| reached)
+        }
+        Options { find: None, exhaust: None, .. } => {
             let mut engines = ENGINES.iter().chain(&REAL);
             engines.try_for_each(|engine| must_find(engine)).and_then(|()| measure(&options))
         }
@@ -84,38 +95,6 @@ fn main() -> ExitCode {
             let _ = writeln!(io::stderr(), "explorers: {why}");
             ExitCode::from(2)
         }
-    }
-}
-
-struct Options {
-    rounds: usize,
-    json: Option<String>,
-    find: Option<String>,
-}
-
-impl Options {
-    fn parse(mut words: impl Iterator<Item = String>) -> Result<Self, String> {
-        let mut options = Self { rounds: 31, json: None, find: None };
-        let missing = |word: &str| format!("{word} needs a value");
-        while let Some(word) = words.next() {
-            let mut value = || words.next().ok_or_else(|| missing(&word));
-            match word.as_str() {
-                "--rounds" => {
-                    let number = value()?.parse().ok().filter(|&rounds| rounds > 0);
-                    options.rounds = number.ok_or("--rounds is a number above 0")?;
-                }
-                "--json" => options.json = Some(value()?),
-                "--find" => options.find = Some(value()?),
-                // Cargo's own.
-                "--bench" => {}
-                _ => {
-                    return Err(format!(
-                        "{word} is no option; there are --rounds N and --json FILE"
-                    ));
-                }
-            }
-        }
-        Ok(options)
     }
 }
 
@@ -195,9 +174,7 @@ fn everybody() -> Vec<Row> {
 /// Everybody on the real program, and how many points it has when nobody is preempted.
 fn pin_truncate() -> Result<(String, usize, Vec<Contestant>, Vec<Row>), String> {
     let (explored, theirs) = (ours::pin_truncate()?, rivals::pin_truncate()?);
-    let straight = Plan { bound: Some(0), ..ours::exhaustive() };
-    let whole = ours::run(&mut Explorer::new(), &mut &*explored, straight, 1);
-    let points = usize::try_from(whole.points).map_err(|error| error.to_string())?;
+    let points = usize::try_from(ours::points(explored)).map_err(|error| error.to_string())?;
     let (every, _) = ours::tree(&mut &*explored, &ours::to_the_end());
     let (whole, cut) = ours::tree(&mut &*explored, &ours::bounded());
     let title = format!(
@@ -267,6 +244,7 @@ fn measure(options: &Options) -> Result<bool, String> {
     let b = table(&mut text, &title, &all[first..second], &real_rows);
     let c = table(&mut text, &bare_title, &all[second..], &bare_rows);
     io::stdout().write_all(text.as_bytes()).map_err(|error| error.to_string())?;
+    let (searches, d) = exhausts(&exhaust::PROGRAMS, options)?;
     if let Some(file) = &options.json {
         let rates = all.iter().map(|one| {
             let rates: Vec<f64> = one.rates.iter().map(|rate| rate.round()).collect();
@@ -279,10 +257,23 @@ fn measure(options: &Options) -> Result<bool, String> {
             "rounds": options.rounds,
             "models": [trees, title, bare_title],
             "contestants": serde_json::Map::from_iter(rates),
+            "exhaust": searches,
         });
         std::fs::write(file, format!("{raw}\n")).map_err(|error| format!("{file}: {error}"))?;
     }
-    Ok(a && b && c)
+    Ok(a && b && c && d)
+}
+
+/// Tells how long programs take to exhaust; the figures, and whether the aims are reached.
+fn exhausts(programs: &[&str], options: &Options) -> Result<(serde_json::Value, bool), String> {
+    let (mut all, mut reached) = (Vec::new(), true);
+    for program in programs {
+        let (table, figures, here) = exhaust::compare(program, options.limit)?;
+        io::stdout().write_all(table.as_bytes()).map_err(|error| error.to_string())?;
+        all.push(figures);
+        reached &= here;
+    }
+    Ok((all.into(), reached))
 }
 
 /// Writes rates and ratios; whether the aims are reached.

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::panic::Location;
+use std::time::{Duration, Instant};
 
 use pgmap_explore::{ExploredWorld, Scenario};
 use pgmap_program::{Era, Program};
@@ -10,6 +11,7 @@ use pgmap_sched::{
     Verb,
 };
 
+use crate::exhaust::Search;
 use crate::rounds::Work;
 use crate::{Inc, WORDS};
 
@@ -166,10 +168,12 @@ pub(crate) const PIN_TRUNCATE: &str = "file f 1 written\n\
 
 pub(crate) fn pin_truncate() -> Result<&'static ExploredWorld, String> {
     let program = Program::parse(PIN_TRUNCATE).map_err(|error| error.to_string())?;
-    let scenario = Scenario::new(program, Era::V6_15Sound);
-    ExploredWorld::new(&scenario, &mut || Control::Go)
-        .map(|explored| &*Box::leak(Box::new(explored)))
-        .map_err(|error| error.to_string())
+    world(&Scenario::new(program, Era::V6_15Sound)).map(|explored| &*Box::leak(Box::new(explored)))
+}
+
+/// A world in which nothing has run yet. This thread's steps are about the one that was made last.
+pub(crate) fn world(scenario: &Scenario) -> Result<ExploredWorld, String> {
+    ExploredWorld::new(scenario, &mut || Control::Go).map_err(|error| error.to_string())
 }
 
 /// Runs that many executions, from the start again whenever a plan is exhausted. Executions that a
@@ -209,6 +213,26 @@ pub(crate) fn alone(mut explored: &ExploredWorld, executions: u64) -> Work {
 pub(crate) fn tree<M: Model>(model: &mut M, plan: &Plan) -> (u64, u64) {
     let outcome = search(&mut Explorer::new(), model, plan);
     (sum(&outcome, |stats| stats.schedules), sum(&outcome, |stats| stats.pruned))
+}
+
+/// How many points there are when nobody is preempted.
+pub(crate) fn points(mut explored: &ExploredWorld) -> u64 {
+    let straight = Plan { bound: Some(0), ..exhaustive() };
+    run(&mut Explorer::new(), &mut explored, straight, 1).points
+}
+
+/// Every schedule to its end and nothing left out, for so long.
+pub(crate) fn exhaust(scenario: &Scenario, limit: Duration) -> Result<Search, String> {
+    let begun = Instant::now();
+    let explored = world(scenario)?;
+    let mut go = |_: &_| if begun.elapsed() < limit { Control::Go } else { Control::Stop };
+    let mut judge = |_: &_, _: &_| Judgement::Stop;
+    let outcome = Explorer::new().search(&mut &explored, &exhaustive(), &mut judge, &mut go);
+    let taken = begun.elapsed();
+    let right = matches!(outcome, Outcome::Exhausted { .. } | Outcome::Stopped { .. });
+    assert!(right, "a right program was found wrong: {outcome:?}");
+    let whole = matches!(outcome, Outcome::Exhausted { .. });
+    Ok(Search { executions: sum(&outcome, |stats| stats.schedules), cut: 0, taken, whole })
 }
 
 /// One search, whatever it comes to.

@@ -1,20 +1,30 @@
 //! The real program on shuttle and loom: the protocol's own sources over `rivals/sched`.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
 
 use pgmap_explore::catalogue::Known;
 use pgmap_program::{Era, Program};
 use pgmap_rivals_sched::{Control, looms, shuttles};
 use pgmap_rivals_world::{ExploredWorld, Scenario};
 
+use crate::exhaust::Search;
 use crate::looms::builder;
 use crate::ours::PIN_TRUNCATE;
 use crate::rounds::Work;
-use crate::shuttles::{Kind, config, repeat};
+use crate::shuttles::{Kind, Until, config, repeat};
+
+/// Executions of loom's between two looks at the clock.
+const LOOKS_AT_THE_CLOCK: usize = 16;
 
 /// The world in which the program runs. Made once and kept: a thread's steps are about one world.
 pub(crate) fn pin_truncate() -> Result<&'static ExploredWorld, String> {
-    let program = Program::parse(PIN_TRUNCATE).map_err(|error| error.to_string())?;
+    world(Program::parse(PIN_TRUNCATE).map_err(|error| error.to_string())?)
+}
+
+/// The same for any program.
+pub(crate) fn world(program: Program) -> Result<&'static ExploredWorld, String> {
     enter(&Scenario::new(program, Era::V6_15Sound))
 }
 
@@ -43,6 +53,32 @@ pub(crate) fn on_loom(
         work.points += points;
     }
     work
+}
+
+/// Shuttle's depth-first search, for so long.
+pub(crate) fn exhaust_on_shuttle(limit: Duration, explored: &'static ExploredWorld) -> Search {
+    let begun = Instant::now();
+    let search = Until::new(begun + limit);
+    let late = search.late();
+    let executions = shuttles::explore(explored, search, config()) as u64;
+    let taken = begun.elapsed();
+    Search { executions, cut: 0, taken, whole: !late.load(Relaxed) }
+}
+
+/// Loom's search within so many preemptions, for so long. The execution before the first, in which it learns
+/// what objects there are, counts as time.
+pub(crate) fn exhaust_on_loom(
+    bound: usize,
+    limit: Duration,
+    explored: &'static ExploredWorld,
+) -> Search {
+    let mut builder = builder(Some(bound), usize::MAX - 1);
+    (builder.max_permutations, builder.max_duration) = (None, Some(limit));
+    builder.checkpoint_interval = LOOKS_AT_THE_CLOCK;
+    let begun = Instant::now();
+    let (executions, _) = looms::explore(explored, &builder);
+    let taken = begun.elapsed();
+    Search { executions, cut: 0, taken, whole: taken < limit }
 }
 
 /// Whether an engine passes a wrong rule of the catalogue with its program; an error when it stumbles over

@@ -5,7 +5,8 @@
 //! they are by default; a failure is neither printed nor kept.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64 as Counter, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool as Flag, AtomicU64 as Counter, Ordering::Relaxed};
+use std::time::Instant;
 
 use shuttle::scheduler::{DfsScheduler, RandomScheduler, Schedule, Scheduler, Task, TaskId};
 use shuttle::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::SeqCst};
@@ -103,5 +104,45 @@ impl Scheduler for Counted {
             Chosen::Dfs(of) => of.next_u64(),
             Chosen::Random(of) => of.next_u64(),
         }
+    }
+}
+
+/// A depth-first search that begins no execution after its time.
+pub(crate) struct Until {
+    of: DfsScheduler,
+    end: Instant,
+    late: Arc<Flag>,
+}
+
+impl Until {
+    pub(crate) fn new(end: Instant) -> Self {
+        Self { of: DfsScheduler::new(None, false), end, late: Arc::default() }
+    }
+
+    /// Says afterwards whether there was more to do.
+    pub(crate) fn late(&self) -> Arc<Flag> {
+        Arc::clone(&self.late)
+    }
+}
+
+impl Scheduler for Until {
+    fn new_execution(&mut self) -> Option<Schedule> {
+        let next = self.of.new_execution()?;
+        let late = Instant::now() >= self.end;
+        self.late.store(late, Relaxed);
+        (!late).then_some(next)
+    }
+
+    fn next_task(
+        &mut self,
+        runnable: &[&Task],
+        current: Option<TaskId>,
+        yielding: bool,
+    ) -> Option<TaskId> {
+        self.of.next_task(runnable, current, yielding)
+    }
+
+    fn next_u64(&mut self) -> u64 {
+        self.of.next_u64()
     }
 }
