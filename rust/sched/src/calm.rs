@@ -23,9 +23,9 @@ use crate::journal::Keep;
 use crate::model::Model;
 use crate::plan::{Judgement, Outcome, Plan, Progress};
 use crate::replay::Redone;
-use crate::schedule::Schedule;
+use crate::schedule::{Schedule, Stand};
 use crate::script::Script;
-use crate::step::{Stand, Step, Task};
+use crate::step::{Step, Task};
 
 /// So many decisions for one task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

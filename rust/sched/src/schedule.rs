@@ -8,7 +8,10 @@
 
 use crate::hash::mix64;
 use crate::log::{Event, Kind};
-use crate::step::Task;
+use crate::step::{Object, Task, Verb};
+
+/// A step, as far as a place where it is left goes.
+pub(crate) type Stand = (Task, Verb, Object);
 
 /// What follows a schedule stops after this many events more than it has.
 const OVERRUN: u32 = 10_000;

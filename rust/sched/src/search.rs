@@ -23,8 +23,7 @@ use crate::failure::Failure;
 use crate::journal::Keep;
 use crate::model::Model;
 use crate::plan::{Doubt, Judgement, Limit, Outcome, Plan, Progress, Stats};
-use crate::schedule::Schedule;
-use crate::step::Stand;
+use crate::schedule::{Schedule, Stand};
 use crate::tree::Tree;
 
 /// Who takes part, and what of the tree is searched.

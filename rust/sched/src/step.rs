@@ -106,6 +106,3 @@ impl core::fmt::Debug for Wait<'_> {
         f.debug_struct("Wait").field("class", &self.class).field("object", &self.object).finish()
     }
 }
-
-/// A step, as far as a place where it is left goes.
-pub(crate) type Stand = (Task, Verb, Object);

@@ -38,9 +38,10 @@ use crate::known::Known;
 use crate::node::{Branch, Node};
 use crate::place::tasks_of;
 use crate::plan::Stats;
+use crate::schedule::Stand;
 #[cfg(test)]
 use crate::step::MOST_TASKS;
-use crate::step::{Effect, Looks, Object, Stand, Step, Task};
+use crate::step::{Effect, Looks, Object, Step, Task};
 use crate::tree::lend::Lent;
 
 /// A depth-first search within a bound.
