@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 
 import pytest
@@ -12,7 +13,7 @@ from pgmap.stateful import _owners, model, things
 from stateful.machine import Lockstep
 
 IN_STEP = settings(
-    max_examples=200,
+    max_examples=int(os.environ.get("PGMAP_MACHINE_EXAMPLES", "200")),
     stateful_step_count=50,
     derandomize=True,
     deadline=None,

@@ -46,7 +46,9 @@ class References(Memory):
     ) -> int:
         """A long-term pin is refused: the file could not truncate for as long as it lasts."""
         if longterm == "longterm":
-            raise Refused("EOPNOTSUPP")
+            self.running(worker).next_pin += 1
+            there = page in self.mapping(worker, number, errno="EFAULT").pages
+            raise Refused("EOPNOTSUPP" if there else "EFAULT")
         return self.take(worker, number, page, pages or 1, access == "w", pinned=True)
 
     def get(self, worker: int, number: int, page: int, pages: int | None) -> int:
