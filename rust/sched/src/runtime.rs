@@ -81,7 +81,7 @@ fn with<R>(act: impl FnOnce(&mut Engine) -> R) -> Option<R> {
     // this thread, which outlives the execution. No other borrow is alive: the scheduler holds none while a task
     // runs, and `act` is code of this module that calls nothing of the model's.
     let engine = unsafe { &mut *engine };
-    Some(if engine.watched() { apart(engine, act) } else { act(engine) })
+    Some(if engine.storm.alone() { apart(engine, act) } else { act(engine) })
 }
 
 /// In a frame of its own. What the engine counts and hashes changes with every event; while a task's stack is
