@@ -83,6 +83,7 @@ def conformance(**changes: Any) -> Conformance:
         "kernel": "6.16.12",
         "scenario": "ext4_pte_lifecycle",
         "era": "v6.15",
+        "nearest": False,
         "steps": 20,
         "compared": 180,
         "difference": None,

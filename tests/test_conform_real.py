@@ -1,4 +1,4 @@
-"""`python -m pgmap.conform` on recordings of a real 6.16, with the real core."""
+"""`python -m pgmap.conform` on recordings of real kernels, with the real core."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ from pgmap._exit import Exit
 from pgmap.conform import Conform
 from ran import Ran, Runner
 
-FOLDER = Path(__file__).parent / "fixtures" / "traces" / "6.16"
+TRACES = Path(__file__).parent / "fixtures" / "traces"
+FOLDER = TRACES / "6.16"
+# The era of each kernel, and how many recordings of it are equal.
+KERNELS = {"6.1": ("v6.1", 40), "6.12": ("v6.12", 40), "6.16": ("v6.15", 40), "7.2": ("v7.2", 40)}
 RECORDINGS = sorted(FOLDER.glob("*.json"))
 NAMES = [path.stem for path in RECORDINGS]
 
@@ -37,29 +40,31 @@ def compare(run: Runner, *arguments: str) -> Ran:
     return run(Conform(), *arguments, core=core())
 
 
-def test_the_fixtures_are_those_the_model_is_held_against() -> None:
-    assert len(RECORDINGS) == 39
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_the_model_does_what_the_kernel_did(name: str) -> None:
-    result = _core.conform((FOLDER / f"{name}.json").read_text())
-    assert result["difference"] is None
-    assert result["unsupported"] == []
-    assert result["equal"]
-    assert result["era"] == "v6.15"
-    assert result["steps"] == len(load(name)["steps"])
-    words = sum(
-        len(page) for step in load(name)["steps"] for page in step.get("pages", {}).values()
-    )
-    assert result["compared"] > words
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_the_model_does_what_the_kernel_did(kernel: str) -> None:
+    era, many = KERNELS[kernel]
+    files = sorted((TRACES / kernel).glob("*.json"))
+    assert len(files) == many
+    for file in files:
+        recording = json.loads(file.read_text())
+        result = _core.conform(file.read_text())
+        assert result["difference"] is None, file
+        assert result["unsupported"] == [], file
+        assert result["equal"]
+        assert (result["era"], result["nearest"]) == (era, False)
+        assert result["steps"] == len(recording["steps"])
+        words = sum(
+            len(page) for step in recording["steps"] for page in step.get("pages", {}).values()
+        )
+        assert result["compared"] > words
 
 
 def test_a_folder_of_recordings_is_equal_from_the_command_line() -> None:
-    command = [sys.executable, "-m", "pgmap.conform", str(FOLDER)]
+    command = [sys.executable, "-m", "pgmap.conform", str(TRACES)]
     done = children.run(command)
     assert done.returncode == Exit.OK, done.stdout + done.stderr
-    assert done.stdout.splitlines()[-1] == "Result: 39 equal of 39 recordings"
+    many = sum(many for _, many in KERNELS.values())
+    assert done.stdout.splitlines()[-1] == f"Result: {many} equal of {many} recordings"
 
 
 def alterations(recording: Recording) -> Iterator[tuple[str, int, Recording]]:
@@ -125,16 +130,30 @@ def test_the_first_difference_is_told_side_by_side(run: Runner, tmp_path: Path) 
     assert any(line.split()[:3] == ["page", "1", "ref"] for line in ran.lines)
 
 
-def test_a_recording_of_another_kernel_is_not_supported_unless_an_era_is_named(
+def test_a_kernel_that_no_era_describes_takes_the_newest_before_it_and_that_is_said(
     run: Runner, tmp_path: Path
 ) -> None:
-    recording = load("xfs_pte_lifecycle") | {"kernel": "7.9.1"}
     path = tmp_path / "later.json"
-    path.write_text(json.dumps(recording))
+    for kernel, era in (("7.9.1", "v7.2"), ("6.19.2", "v6.15")):
+        path.write_text(json.dumps(load("xfs_pte_lifecycle") | {"kernel": kernel}))
+        ran = compare(run, str(path), "--json", "-")
+        assert ran.exit is Exit.OK
+        [entry] = ran.json["files"]
+        assert (entry["era"], entry["nearest"]) == (era, True)
+        told = f"no era describes kernel {kernel}: {era} is the newest before it"
+        assert told in compare(run, str(path)).stdout
+        # Who names an era need not be told.
+        assert "no era describes" not in compare(run, "--era", "v6.15", str(path)).stdout
+
+
+def test_a_recording_of_a_kernel_before_every_era_is_not_supported(
+    run: Runner, tmp_path: Path
+) -> None:
+    path = tmp_path / "earlier.json"
+    path.write_text(json.dumps(load("xfs_pte_lifecycle") | {"kernel": "4.19.300"}))
     ran = compare(run, str(path))
     assert ran.exit is Exit.UNSUPPORTED
-    assert "kernel 7.9.1: no era describes it yet" in ran.stdout
-    assert compare(run, "--era", "v6.15", str(path)).exit is Exit.OK
+    assert "kernel 4.19.300: it is older than every era" in ran.stdout
 
 
 def test_sound_rules_part_from_the_kernel_where_it_forgot_a_wake_up(run: Runner) -> None:

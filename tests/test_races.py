@@ -101,7 +101,11 @@ def test_a_race_is_shown_by_name_number_or_wrong_rule(run: Runner, name: str) ->
 
 def test_one_number_may_be_several_races(run: Runner) -> None:
     told = run(Races(), "show", "B14", "--json", "-", core=core()).json["races"]
-    assert [race["name"] for race in told] == ["truncate-break-layout", "block-free"]
+    assert [race["name"] for race in told] == [
+        "truncate-break-layout",
+        "block-free",
+        "layout-scan",
+    ]
 
 
 def test_what_no_program_shows_says_what_does(run: Runner) -> None:

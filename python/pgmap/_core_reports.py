@@ -87,6 +87,7 @@ class Conformance(TypedDict):
     kernel: str
     scenario: str
     era: str
+    nearest: bool
     steps: int
     compared: int
     difference: Difference | None

@@ -55,7 +55,8 @@ class Conform:
         """Add the options of a comparison."""
         parser.add_argument("files", nargs="+", metavar="FILE", help="recordings, or folders")
         parser.add_argument(
-            "--era", help="whose rules (default: the faithful era of the recording's kernel)"
+            "--era",
+            help="whose rules (default: the kernel's own faithful era, or the newest before it)",
         )
 
     def run(
@@ -138,10 +139,13 @@ def tell(name: str, result: Conformance, code: Exit, out: Output) -> None:
         f"kernel {result['kernel']}, era {result['era']}, "
         f"{result['compared']} words compared in {result['steps']} steps"
     )
-    if code is Exit.OK:
+    if code is Exit.OK and not result["nearest"]:
         out.detail(line)
         return
     out.result(line)
+    if result["nearest"]:
+        era, kernel = result["era"], result["kernel"]
+        out.result(f"  no era describes kernel {kernel}: {era} is the newest before it")
     for reason in result["unsupported"]:
         out.result(f"  not supported yet: {reason}")
     if result["difference"] is not None:

@@ -183,7 +183,11 @@ def drawn(out: Output, titles: Sequence[str], rows: Sequence[Sequence[str]]) -> 
         for before, value in pairwise(row[1:]):
             cells.append(value if value == before else f"[bold]{value}[/bold]")
         table.add_row(*cells)
-    Console(file=out.text).print(table)
+    # Words are not cut; a terminal that is narrower breaks the line itself.
+    width = sum(max(map(len, column)) for column in zip(titles, *rows, strict=True))
+    console = Console(file=out.text)
+    console.width = max(console.width, width + len(titles))
+    console.print(table)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -12,7 +12,7 @@ use pgmap_sched::{Control, Plan};
 
 /// The kernel's functions, macros and operations that somebody here goes by.
 const KERNEL: &[(&str, &str)] = &[
-    ("arch/x86/include/asm/pgtable.h", "set_pmd_at pmd_clear pte_pfn"),
+    ("arch/x86/include/asm/pgtable.h", "set_pmd_at pmd_clear pte_pfn pte_devmap pte_mkdevmap"),
     ("drivers/dax/super.c", "dax_read_lock run_dax kill_dax"),
     (
         "fs/dax.c",
@@ -38,7 +38,7 @@ const KERNEL: &[(&str, &str)] = &[
     ("include/linux/memremap.h", "folio_free page_pgmap"),
     (
         "include/linux/mm.h",
-        "folio_put_refs folio_mapcount folio_order folio_maybe_dma_pinned pfn_folio find_vma pte_offset_map_lock",
+        "folio_put folio_put_refs folio_mapcount folio_order folio_maybe_dma_pinned pfn_folio find_vma pte_offset_map_lock",
     ),
     ("include/linux/mmap_lock.h", "mmap_read_lock"),
     ("include/linux/page-flags.h", "page_folio folio_test_large"),
@@ -92,14 +92,14 @@ const KERNEL: &[(&str, &str)] = &[
     (
         "mm/gup.c",
         "gup_fast gup_fast_folio_allowed follow_page_mask get_user_pages pin_user_pages pin_user_pages_fast \
-         unpin_user_pages unpin_user_page_range_dirty_lock",
+         unpin_user_pages unpin_user_page_range_dirty_lock try_grab_folio",
     ),
     ("mm/huge_memory.c", "vmf_insert_folio_pmd __split_huge_pmd"),
     ("mm/internal.h", "prep_compound_tail folio_set_order"),
     ("mm/memory-failure.c", "soft_offline_page soft_offline_in_use_page mf_dax_kill_procs"),
     (
         "mm/memory.c",
-        "handle_mm_fault vmf_insert_page_mkwrite zap_page_range_single zap_pte_range zap_present_ptes",
+        "handle_mm_fault vmf_insert_page_mkwrite zap_page_range_single zap_pte_range zap_present_ptes vm_normal_page",
     ),
     ("mm/memremap.c", "dev_pagemap_percpu_release pgmap_array_delete"),
     ("mm/memremap.c, as proposed", "pgmap_alloc_folios pgmap_folio_get pgmap_request_folios"),

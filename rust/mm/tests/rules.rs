@@ -5,6 +5,7 @@
 //! entry that is locked at the right moment, `request-folio` a mapping that goes at one, `zap-none-pmd` a zap in
 //! the middle of a PMD, `unbind-order` and `fault-liveness` a fault in the middle of an unbind: the explorer's
 //! catalogue has them.
+//! What an earlier kernel did otherwise is in `tests/eras.rs`.
 //! The four orderings have no wrong value on this machine: the models of `pgmap-mm-weak` have them.
 //! `zap-clear` is in `tests/soft_offline.rs`, where one CPU after the other it does no harm; with store buffers
 //! the catalogue has that one, too.
@@ -65,6 +66,11 @@ fn every_wrong_value_of_every_rule_has_a_test() {
         ("entry-wait-key", "unrounded"),
         ("iomap-lock", "until-end"),
         ("busy-scan", "next-index"),
+        ("dax-pages", "devmap"),
+        ("layout-scan", "while-mapped"),
+        ("layout-entries", "kept"),
+        ("dio-ref", "get"),
+        ("bio-put", "silent"),
         ("share-reset", "kept-at-order-0"),
         ("gup-grab", "relaxed"),
         ("folio-put", "relaxed"),

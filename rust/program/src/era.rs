@@ -176,19 +176,32 @@ impl Era {
         self.known().iter().find(|race| race.is_seen_in(rules, invariant, &takes_part))
     }
 
-    /// The faithful era of a running kernel's version string (`"6.16.12+deb13"`), if there is one.
+    /// The faithful era for a running kernel's version string (`"6.16.12+deb13"`): the newest that is not newer than the
+    /// kernel. None for a kernel before all of them.
     #[must_use]
     pub fn of_kernel(version: &str) -> Option<Era> {
-        let number = |s: &str| -> Option<u32> {
-            s.split(|c: char| !c.is_ascii_digit()).next().and_then(|digits| digits.parse().ok())
-        };
-        let mut parts = version.split('.');
-        let version = (number(parts.next()?)?, number(parts.next()?)?);
-        let describes = |era: &Era| {
-            era.info().kernels.is_some_and(|(first, last)| (first..=last).contains(&version))
-        };
-        Era::ALL.into_iter().find(describes)
+        let version = version_of(version)?;
+        let begun = |era: &Era| era.info().kernels.is_some_and(|(first, _)| first <= version);
+        Era::ALL.into_iter().filter(begun).next_back()
     }
+
+    /// Whether it describes that kernel, and is not merely the nearest before it.
+    #[must_use]
+    pub fn describes(self, version: &str) -> bool {
+        let within = |version| {
+            self.info().kernels.is_some_and(|(first, last)| (first..=last).contains(&version))
+        };
+        version_of(version).is_some_and(within)
+    }
+}
+
+/// `major.minor` of a version string.
+fn version_of(text: &str) -> Option<(u32, u32)> {
+    let number = |s: &str| -> Option<u32> {
+        s.split(|c: char| !c.is_ascii_digit()).next().and_then(|digits| digits.parse().ok())
+    };
+    let mut parts = text.split('.');
+    Some((number(parts.next()?)?, number(parts.next()?)?))
 }
 
 /// The newest kernel that has been recorded in full, with its known races mended: what nobody chose is not to be

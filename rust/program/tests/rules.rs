@@ -197,12 +197,28 @@ fn an_unknown_era_is_refused_with_the_eras_that_exist() {
 }
 
 #[test]
-fn a_kernel_is_conformed_under_the_faithful_era_that_describes_it() {
-    for kernel in ["6.15", "6.16.12+deb13", "6.18.0-rc1"] {
-        assert_eq!(Era::of_kernel(kernel), Some(Era::V6_15), "{kernel}");
+fn a_kernel_is_conformed_under_the_newest_faithful_era_that_is_not_newer() {
+    let described = [
+        ("6.1.176", Era::V6_1),
+        ("6.12.107+deb13", Era::V6_12),
+        ("6.15", Era::V6_15),
+        ("6.16.12+deb13", Era::V6_15),
+        ("6.18.0-rc1", Era::V6_15),
+        ("7.2.13", Era::V7_2),
+    ];
+    for (kernel, era) in described {
+        assert_eq!(Era::of_kernel(kernel), Some(era), "{kernel}");
+        assert!(era.describes(kernel), "{kernel}");
+        assert!(era.sound() != era && !era.sound().describes(kernel), "{kernel}");
     }
-    for kernel in ["2.6.39", "99.2.13", "", "six", "6", "99999999999.1"] {
+    // Between two eras, and after all of them.
+    for (kernel, era) in [("6.6.1", Era::V6_1), ("6.19.3", Era::V6_15), ("99.2.13", Era::V7_2)] {
+        assert_eq!(Era::of_kernel(kernel), Some(era), "{kernel}");
+        assert!(!era.describes(kernel), "{kernel}");
+    }
+    for kernel in ["2.6.39", "6.0.19", "", "six", "6", "99999999999.1"] {
         assert_eq!(Era::of_kernel(kernel), None, "{kernel}");
+        assert!(!Era::V7_2.describes(kernel), "{kernel}");
     }
 }
 

@@ -42,6 +42,7 @@ struct Told<'a> {
     kernel: &'a str,
     scenario: &'a str,
     era: &'static str,
+    nearest: bool,
     steps: usize,
     compared: usize,
     difference: Option<Parting<'a>>,
@@ -73,6 +74,7 @@ impl<'a> Told<'a> {
             kernel: &recording.kernel,
             scenario: &recording.scenario,
             era: result.era.map_or("none", Era::name),
+            nearest: result.nearest,
             steps: result.steps,
             compared: result.compared,
             difference: difference.map(|found| Parting {

@@ -5,7 +5,7 @@
 //! reference. Caller: the holder of the entry lock, or of the `i_pages` lock with the entry unlocked.
 
 use prim::Cpu;
-use program::rules::ShareReset;
+use program::rules::{DaxPages, ShareReset};
 
 use crate::dax::entry::{DaxEntry, Kind};
 use crate::dax::{Dax, InodeId};
@@ -30,25 +30,51 @@ impl Dax {
                 warn_on(cpu, Complaint::BlockAllocatedBusy, pfn, count.into());
             }
         }
-        if memmap.folio(head).mapping().is_some() {
-            warn_on(cpu, Complaint::MappingOverwritten, head, 0);
+        // A folio of the whole, or up to v6.14 a page for each frame.
+        let (folio, folios) = match self.vm.pagemaps.rules.dax_pages {
+            DaxPages::Normal => (order, 1),
+            DaxPages::Devmap => (Order::PAGE, order.pages()),
+        };
+        for at in 0..folios {
+            let first = head.add(at);
+            if memmap.folio(first).mapping().is_some() {
+                warn_on(cpu, Complaint::MappingOverwritten, first, 0);
+            }
+            let folio = memmap.prep_folio(first, folio, pagemap.0);
+            folio.set_mapping(Some(inode.0));
+            folio.set_index_or_share(index + at);
         }
-        let folio = memmap.prep_folio(head, order, pagemap.0);
-        folio.set_mapping(Some(inode.0));
-        folio.set_index_or_share(index);
+    }
+
+    /// The frames of an entry that are a folio, or the first of one.
+    pub(super) fn frames_of(&self, head: Pfn, entry: DaxEntry) -> impl Iterator<Item = Pfn> {
+        let folios = match self.vm.pagemaps.rules.dax_pages {
+            DaxPages::Normal => 1,
+            DaxPages::Devmap => self.order_of(entry.size()).pages(),
+        };
+        (0..folios).map(move |at| head.add(at))
     }
 
     /// `dax_disassociate_entry` -> `dax_folio_put`.
     ///
-    /// Up to v6.18 an order-0 folio returned early and kept its `index`, which the next reader of
+    /// From v6.15 to v6.18 an order-0 folio returned early and kept its `index`, which the next reader of
     /// `share` misread (B48).
     pub(super) fn dax_disassociate_entry(&self, cpu: &Cpu<'_>, entry: DaxEntry) {
         // Without a device there is no struct page to let go of.
         let Some(pagemap) = self.pagemap() else { return };
-        let folio = match entry.kind() {
-            Kind::None | Kind::Empty | Kind::Zero => return,
-            Kind::Folio(head) => self.vm.pagemaps.memmap.folio(head),
-        };
+        match entry.kind() {
+            Kind::None | Kind::Empty | Kind::Zero => {}
+            Kind::Folio(head) => {
+                for pfn in self.frames_of(head, entry) {
+                    self.let_go_of_folio(cpu, pfn, pagemap);
+                }
+            }
+        }
+    }
+
+    #[track_caller]
+    fn let_go_of_folio(&self, cpu: &Cpu<'_>, pfn: Pfn, pagemap: PagemapId) {
+        let folio = self.vm.pagemaps.memmap.folio(pfn);
         let count = folio.refcount();
         if !count.is_idle() {
             warn_on(cpu, Complaint::BusyReset, folio.pfn(), count.into());

@@ -20,8 +20,9 @@
 //! Explored only; nothing here takes a step.
 
 use prim::{Cpu, Ghost};
+use program::rules::DaxPages;
 
-use crate::dax::entry::{DaxEntry, DaxSlot, Kind};
+use crate::dax::entry::{DaxEntry, DaxSlot, Kind, Size};
 use crate::dax::{Dax, InodeId};
 use crate::page::{Order, Pfn};
 use crate::warn::{Complaint, warn_on};
@@ -64,9 +65,14 @@ impl Dax {
             Kind::Folio(head) if !entry.is_locked() => head,
             Kind::None | Kind::Empty | Kind::Zero | Kind::Folio(_) => return None,
         };
-        let order = self.order_of(entry.size());
-        let agrees = self.claim_of(head) == Some(Claim { inode, index, order });
-        (!agrees).then_some((Complaint::EntryDisagrees, head, index))
+        let order = match self.vm.pagemaps.rules.dax_pages {
+            DaxPages::Normal => self.order_of(entry.size()),
+            DaxPages::Devmap => Order::PAGE,
+        };
+        let claim = |at| Some(Claim { inode, index: index + at, order });
+        let disagrees = (0..).zip(self.frames_of(head, entry));
+        let mut wrong = disagrees.filter(|(at, pfn)| self.claim_of(*pfn) != claim(*at));
+        wrong.next().map(|(at, pfn)| (Complaint::EntryDisagrees, pfn, index + at))
     }
 
     /// The first folio in a file that has no entry for it, and is getting none.
@@ -75,8 +81,9 @@ impl Dax {
             let claim = self.claim_of(pfn)?;
             let known = self.inodes.get(claim.inode.0)?.i_pages.peek(|i_pages| {
                 let mut all = (0..i_pages.end).map(|index| self.peek_entry(claim.inode, index));
-                match self.peek_entry(claim.inode, claim.index).kind() {
-                    Kind::Folio(head) if head == pfn => true,
+                let (at, entry) = self.peek_entry_of(claim.inode, claim.index);
+                match entry.kind() {
+                    Kind::Folio(head) if head.add(claim.index - at) == pfn => true,
                     Kind::None | Kind::Empty | Kind::Zero | Kind::Folio(_) => {
                         all.any(DaxEntry::is_locked)
                     }
@@ -95,6 +102,22 @@ impl Dax {
         let (mapping, index) = page.peek_place();
         let inode = InodeId(mapping.checked_sub(1)?);
         Some(Claim { inode, index, order: page.peek_order() })
+    }
+
+    /// The entry that answers for an index, and where it sits. A folio's is where the folio says it begins.
+    fn peek_entry_of(&self, inode: InodeId, index: u32) -> (u32, DaxEntry) {
+        let entry = self.peek_entry(inode, index);
+        let head = index & !(self.pmd_order().pages() - 1);
+        match self.vm.pagemaps.rules.dax_pages {
+            DaxPages::Devmap if entry == DaxEntry::NONE => {
+                let huge = self.peek_entry(inode, head);
+                match huge.size() {
+                    Size::Page => (index, entry),
+                    Size::Pmd => (head, huge),
+                }
+            }
+            DaxPages::Devmap | DaxPages::Normal => (index, entry),
+        }
     }
 
     fn peek_entry(&self, inode: InodeId, index: u32) -> DaxEntry {

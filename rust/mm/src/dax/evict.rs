@@ -8,7 +8,7 @@
 
 use prim::{Cpu, Sleep};
 use program::Errno;
-use program::rules::EvictWait;
+use program::rules::{EvictWait, LayoutEntries};
 
 use crate::dax::{Dax, InodeId};
 use crate::tally;
@@ -60,6 +60,10 @@ impl Dax {
                 let mut faults = Some(self.shut_out_faults(cpu, id));
                 // Uninterruptible: comes back with every page idle.
                 let _ = self.break_layout(cpu, id, Sleep::Uninterruptible, &mut faults);
+                match self.vm.pagemaps.rules.layout_entries {
+                    LayoutEntries::Removed => {}
+                    LayoutEntries::Kept => self.delete_entries(cpu, id, self.whole_file()),
+                }
             }
             EvictWait::None => self.delete_entries(cpu, id, self.whole_file()),
         }

@@ -13,6 +13,7 @@
 
 use prim::Cpu;
 use program::op::Access;
+use program::rules::DaxPages;
 
 use crate::dax::entry::{DaxEntry, Kind};
 use crate::dax::extents::Extent;
@@ -181,11 +182,16 @@ impl Dax {
         if !self.struct_pages_are_there(cpu, pfn, pagemap) {
             return Fault::Sigbus;
         }
+        debug_assert!(pagemaps.span(pagemap).contains(pfn));
+        match pagemaps.rules.dax_pages {
+            DaxPages::Normal => {}
+            // The entry holds nothing, so nothing has to be held for it.
+            DaxPages::Devmap => return Self::outcome(insert(&self.vm)),
+        }
         let folio = pagemaps.memmap.folio(pfn);
         if !pagemaps.folio_get_owned(cpu, pagemap, folio) {
             return Fault::Sigbus;
         }
-        debug_assert!(pagemaps.span(pagemap).contains(pfn));
         let outcome = Self::outcome(insert(&self.vm));
         pagemaps.folio_put_refs(cpu, folio, 1);
         outcome

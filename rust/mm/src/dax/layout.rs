@@ -15,7 +15,7 @@
 //! makes the two the same.
 
 use prim::{Cpu, Interrupted, Sleep, WaitClass, Waiting, wait_var_event};
-use program::rules::{IdlePred, Switch};
+use program::rules::{IdlePred, LayoutEntries, LayoutScan, Switch};
 
 use crate::dax::entry::Kind;
 use crate::dax::{Dax, FaultsLocked, InodeId};
@@ -61,13 +61,22 @@ impl Dax {
             }
             woken?;
         }
-        self.delete_entries(cpu, inode, self.whole_file());
+        match self.vm.pagemaps.rules.layout_entries {
+            LayoutEntries::Removed => self.delete_entries(cpu, inode, self.whole_file()),
+            LayoutEntries::Kept => {}
+        }
         Ok(())
     }
 
     /// `dax_layout_busy_page`: unmaps the file, then looks for a page with a reference too many.
     #[doc(alias = "dax_layout_busy_page")]
     fn layout_busy_page(&self, cpu: &Cpu<'_>, inode: InodeId) -> Option<Pfn> {
+        match self.vm.pagemaps.rules.layout_scan {
+            LayoutScan::WhileMapped if !self.vm.mapping(inode.mapping()).is_mapped(cpu) => {
+                return None;
+            }
+            LayoutScan::WhileMapped | LayoutScan::Always => {}
+        }
         self.vm.unmap_mapping_pages(cpu, inode.mapping(), self.whole_file());
         self.scan_entries(cpu, inode, self.whole_file(), |entry| {
             let folio = |pfn| self.vm.pagemaps.memmap.folio(pfn);
@@ -78,7 +87,8 @@ impl Dax {
                     None
                 }
                 Kind::Folio(head) => {
-                    Some(folio(head)).filter(|folio| folio.is_busy()).map(|folio| folio.pfn())
+                    let mut folios = self.frames_of(head, entry).map(folio);
+                    folios.find(|folio| folio.is_busy()).map(|folio| folio.pfn())
                 }
             }
         })

@@ -99,6 +99,50 @@ impl Pagemaps {
         true
     }
 
+    /// A reference through an entry that holds none: `get_dev_pagemap`, then the count, from idle if need be. None when
+    /// the pagemap is dying. Full order: pairs with the unmapper's clear, as in [`Self::try_get_folio`].
+    #[doc(alias = "try_grab_folio")]
+    #[must_use]
+    pub fn folio_get_devmap(&self, cpu: &Cpu<'_>, pfn: Pfn) -> Option<Folio<'_>> {
+        let id = self.get_dev_pagemap(cpu, pfn)?;
+        let folio = self.memmap.folio(pfn);
+        let first = !folio.page().refcount.inc_from_idle().is_busy(1);
+        folio.owners_add(cpu, Hold::Task, 1);
+        // In use it keeps the pagemap, where pages do.
+        let keeps = first && self.rules.teardown_pages == TeardownPages::WaitIdle;
+        if keeps {
+            self.lookup_kept(cpu, id);
+        }
+        if first {
+            self.page_in_use(cpu, folio);
+        }
+        if !keeps {
+            self.put_dev_pagemap(cpu, id);
+        }
+        Some(folio)
+    }
+
+    /// `folio_put` where a free page has the count one: it frees what comes to zero, and that nothing does. Who waits
+    /// for the page to be idle is not told (B49).
+    #[doc(alias = "folio_put")]
+    pub fn folio_put_unheard(&self, cpu: &Cpu<'_>, folio: Folio<'_>) {
+        let count = &folio.page().refcount;
+        match count.sub(Strength::KEPT, 1, || folio.owners_sub(cpu, Hold::Task, 1)) {
+            Dropped::Live => {}
+            Dropped::Zero => {
+                self.page_idle(cpu, folio);
+                if self.rules.teardown_pages == TeardownPages::WaitIdle
+                    && let Some(id) = self.of_page(folio.pfn())
+                {
+                    self.put_refs(cpu, id, 1);
+                }
+            }
+            Dropped::Underflow(left) => {
+                warn_on(cpu, Complaint::RefUnderflow, folio.pfn(), left.into())
+            }
+        }
+    }
+
     /// `pgmap_request_folios` as it was posted first (B07). Whoever else comes or goes between the two looks
     /// makes it take a reference too many, or none.
     #[doc(alias = "pgmap_request_folios")]

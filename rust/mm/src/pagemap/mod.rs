@@ -27,7 +27,7 @@ use prim::{
     Arena, AtomicU32, Completion, Cpu, Ghost, Guarded, LockClass, NoMemory, Slab, SpinLock,
     Strength, Table, plain, zeroed,
 };
-use program::rules::Barrier;
+use program::rules::{Barrier, DaxPages};
 use program::{Geometry, Rules};
 
 use crate::lock_order;
@@ -192,6 +192,25 @@ impl Pagemaps {
     pub fn put_dev_pagemap(&self, cpu: &Cpu<'_>, id: PagemapId) {
         self.refs_move(cpu, id, (PagemapHold::Lookup, PagemapHold::Task), 1);
         self.put_refs(cpu, id, 1);
+    }
+
+    /// What a lookup took is kept, as the caller's.
+    pub(super) fn lookup_kept(&self, cpu: &Cpu<'_>, id: PagemapId) {
+        self.refs_move(cpu, id, (PagemapHold::Lookup, PagemapHold::Task), 1);
+    }
+
+    /// What the count of a free page is told as beyond what its word holds: words count the references that somebody
+    /// has, and up to v6.14 a free page of a file had one that nobody has.
+    #[must_use]
+    pub fn count_of_free(&self, kind: PagemapType) -> i32 {
+        match (kind, self.rules.dax_pages) {
+            (PagemapType::FsDax, DaxPages::Devmap) => 1,
+            (PagemapType::FsDax, DaxPages::Normal)
+            | (
+                PagemapType::Generic | PagemapType::Private | PagemapType::Coherent,
+                DaxPages::Devmap | DaxPages::Normal,
+            ) => 0,
+        }
     }
 
     /// The frames of a pagemap.

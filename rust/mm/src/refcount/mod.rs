@@ -10,8 +10,11 @@
 //! ```
 //!
 //! Who may write when: `try_add` and `sub` by anyone holding a pointer; `set`, `unfreeze` and
-//! `inc_from_idle` only by the owner of an idle page (I07, K§5.4 step 10). This is the scheme of
-//! K§12 rows A to E; others will stand beside it behind one trait when they can be compared.
+//! `inc_from_idle` only by the owner of an idle page (I07, K§5.4 step 10), and through devmap entries.
+//!
+//! Departure: the word counts references that somebody has. Up to v6.14 the kernel's counts one more for a DAX page,
+//! which nobody has and a free page keeps (K§3.7 Era A): an observer is told so (`Pagemaps::count_of_free`), as it is
+//! told mapcounts that the kernel keeps less one.
 
 use prim::{AtomicI32, Strength, zeroed};
 
@@ -177,8 +180,8 @@ impl PageRef {
     /// bookkeeping before it is visible to the first speculative get.
     #[doc(alias = "folio_ref_inc")]
     #[inline(always)]
-    pub fn inc_from_idle(&self) -> i32 {
-        self.count.inc_return()
+    pub fn inc_from_idle(&self) -> Count {
+        Count(self.count.inc_return())
     }
 
     /// `folio_put_refs`. Full order: everything done under the reference happens before the free. `note` is

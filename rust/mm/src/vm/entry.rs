@@ -1,13 +1,14 @@
 //! Page-table entries: what a PTE or a PMD says (`asm/pgtable.h`).
 //!
 //! ```text
-//!   63                      12 11   6   5     4     3     2     1     0
-//!  +--------------------------+------+-----+-----+-----+-----+-----+-----+
-//!  | pfn, or page table       |      |table| huge|dirty|young|write|pres.|
-//!  +--------------------------+------+-----+-----+-----+-----+-----+-----+
+//!   63                      12 11  7  6     5     4     3     2     1     0
+//!  +--------------------------+-----+-----+-----+-----+-----+-----+-----+-----+
+//!  | pfn, or page table       |     |devm.|table| huge|dirty|young|write|pres.|
+//!  +--------------------------+-----+-----+-----+-----+-----+-----+-----+-----+
 //! ```
 //!
-//! Zero is "none". `huge` and `table` occur in PMDs only.
+//! Zero is "none". `huge` and `table` occur in PMDs only. `devmap` is the mark of a DAX page up to v6.14, whose entry
+//! holds neither a reference nor a mapcount (`dax-pages`).
 //!
 //! Whoever reads an entry gets a [`Pte`] or a [`Pmd`] and matches every kind by name, without `_` and without
 //! asking for one kind alone: a kind that is added here compiles nowhere until each reader has said what it
@@ -25,6 +26,7 @@ const YOUNG: u64 = 1 << 2;
 const DIRTY: u64 = 1 << 3;
 const HUGE: u64 = 1 << 4;
 const TABLE: u64 = 1 << 5;
+const DEVMAP: u64 = 1 << 6;
 const SHIFT: u32 = 12;
 
 /// Names a PTE table.
@@ -98,6 +100,30 @@ impl Leaf {
     #[must_use]
     pub fn made_writable(self) -> Self {
         Self(self.0 | WRITE | DIRTY)
+    }
+
+    /// `pte_mkdevmap`: an entry that holds nothing of its page.
+    #[doc(alias = "pte_mkdevmap")]
+    #[must_use]
+    pub(super) fn made_devmap(self) -> Self {
+        Self(self.0 | DEVMAP)
+    }
+
+    /// `pte_devmap`.
+    #[doc(alias = "pte_devmap")]
+    #[inline(always)]
+    #[must_use]
+    pub(super) fn is_devmap(self) -> bool {
+        self.0 & DEVMAP != 0
+    }
+
+    /// `vm_normal_page`: the page that the entry holds a reference and a mapcount of. The zero page is none, and
+    /// neither is what a devmap entry maps.
+    #[doc(alias = "vm_normal_page")]
+    #[inline(always)]
+    #[must_use]
+    pub(crate) fn normal_page(self) -> Option<Pfn> {
+        Some(self.pfn()).filter(|pfn| *pfn != Pfn::ZERO_PAGE && !self.is_devmap())
     }
 
     /// Of a PMD leaf, what it maps `pages` above its first page.
@@ -196,7 +222,21 @@ mod tests {
         [Pmd::None, Pmd::Table(TableId(7)), Pmd::Leaf(A_LEAF)];
 
     fn leaves() -> impl Iterator<Item = Leaf> {
-        PFNS.into_iter().flat_map(|pfn| PERMISSIONS.map(|permission| Leaf::new(pfn, permission)))
+        let normal = PFNS
+            .into_iter()
+            .flat_map(|pfn| PERMISSIONS.map(|permission| Leaf::new(pfn, permission)));
+        normal.flat_map(|leaf| [leaf, leaf.made_devmap()])
+    }
+
+    #[test]
+    fn an_entry_holds_its_page_unless_it_is_the_zero_page_or_devmap() {
+        for pfn in PFNS {
+            let leaf = Leaf::new(pfn, Access::Write);
+            assert_eq!(leaf.normal_page(), Some(pfn).filter(|pfn| *pfn != Pfn::ZERO_PAGE));
+            let marked = leaf.made_devmap();
+            assert_eq!((marked.pfn(), marked.normal_page()), (pfn, None));
+            assert!(marked.is_devmap() && !leaf.is_devmap() && marked.allows(Access::Write));
+        }
     }
 
     #[test]

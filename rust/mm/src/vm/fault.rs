@@ -8,6 +8,7 @@
 
 use prim::Cpu;
 use program::op::Access;
+use program::rules::DaxPages;
 
 use crate::page::{Hold, Order, Pfn};
 use crate::refcount::Refused;
@@ -164,7 +165,7 @@ impl Vm {
         };
         let ptl = self.tables.lock(cpu, table);
         let word = self.tables.pte(table, fault.vpn);
-        let new = Leaf::new(pfn, fault.wanted);
+        let new = self.dax_leaf(pfn, fault.wanted);
         match word.load() {
             Pte::None => {}
             Pte::Page(page) if page.pfn() != pfn => {
@@ -178,7 +179,7 @@ impl Vm {
                 return Insert::Done;
             }
         }
-        if pfn != Pfn::ZERO_PAGE {
+        if new.normal_page().is_some() {
             let folio = self.pagemaps.memmap.folio(pfn);
             if let Err(Refused::Zero | Refused::Saturated(_)) = folio.page().refcount.try_add(1) {
                 return Insert::NoReference;
@@ -187,7 +188,7 @@ impl Vm {
             self.add_rmap_pte(cpu, folio, pfn);
         }
         word.publish(&ptl, Pte::Page(new));
-        self.entry_owns(cpu, pfn, Hold::Task, Hold::Mapping);
+        self.entry_owns(cpu, new, Hold::Task, Hold::Mapping);
         Insert::Done
     }
 
@@ -206,7 +207,7 @@ impl Vm {
     pub fn insert_huge(&self, cpu: &Cpu<'_>, fault: &VmFault, head: Pfn) -> Insert {
         let lock = self.mm(fault.mm).pmd_lock.lock(cpu);
         let word = self.tables.pmd(fault.mm, fault.vpn);
-        let new = Leaf::new(head, fault.wanted);
+        let new = self.dax_leaf(head, fault.wanted);
         match word.load() {
             Pmd::None => {}
             Pmd::Table(_) => return Insert::Raced,
@@ -217,25 +218,36 @@ impl Vm {
                 return Insert::Done;
             }
         }
-        let folio = self.pagemaps.memmap.folio(head);
-        if folio.order() != self.tables.pmd_order || folio.pfn() != head {
-            return Insert::Raced;
+        if new.normal_page().is_some() {
+            let folio = self.pagemaps.memmap.folio(head);
+            if folio.order() != self.tables.pmd_order || folio.pfn() != head {
+                return Insert::Raced;
+            }
+            if let Err(Refused::Zero | Refused::Saturated(_)) = folio.page().refcount.try_add(1) {
+                return Insert::NoReference;
+            }
+            folio.owners_add(cpu, Hold::Task, 1);
+            Self::add_rmap_pmd(cpu, folio);
         }
-        if let Err(Refused::Zero | Refused::Saturated(_)) = folio.page().refcount.try_add(1) {
-            return Insert::NoReference;
-        }
-        folio.owners_add(cpu, Hold::Task, 1);
-        Self::add_rmap_pmd(cpu, folio);
         cpu.count(tally::PMD_MAPPED);
         word.publish(&lock, Pmd::Leaf(new));
-        self.entry_owns(cpu, head, Hold::Task, Hold::Mapping);
+        self.entry_owns(cpu, new, Hold::Task, Hold::Mapping);
         Insert::Done
     }
 
-    /// The reference of an entry that maps `pfn`, just set or just cleared, changes hands.
+    /// What an entry of a file says: up to v6.14 that of a DAX page has a mark, and holds nothing.
+    fn dax_leaf(&self, pfn: Pfn, wanted: Access) -> Leaf {
+        let leaf = Leaf::new(pfn, wanted);
+        match self.pagemaps.rules.dax_pages {
+            DaxPages::Devmap if pfn != Pfn::ZERO_PAGE => leaf.made_devmap(),
+            DaxPages::Devmap | DaxPages::Normal => leaf,
+        }
+    }
+
+    /// The reference of an entry, just set or just cleared, changes hands, if it has one.
     #[inline(always)]
-    pub(super) fn entry_owns(&self, cpu: &Cpu<'_>, pfn: Pfn, from: Hold, to: Hold) {
-        if pfn != Pfn::ZERO_PAGE {
+    pub(super) fn entry_owns(&self, cpu: &Cpu<'_>, entry: Leaf, from: Hold, to: Hold) {
+        if let Some(pfn) = entry.normal_page() {
             self.pagemaps.memmap.owners_move(cpu, (pfn, 1), false, from, to);
         }
     }

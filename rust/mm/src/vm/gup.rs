@@ -7,10 +7,11 @@
 use prim::{Cpu, by_hardware, plain, smp_mb_after_atomic};
 use program::Errno;
 use program::op::{Access, Longterm};
+use program::rules::{BioPut, DaxPages};
 
 use crate::page::{Folio, Hold, Pfn, Stamp};
 use crate::tally;
-use crate::vm::{Fault, FaultHandler, MmId, Pmd, Pte, Vm, Vpn};
+use crate::vm::{Fault, FaultHandler, Leaf, MmId, Pmd, Pte, Vm, Vpn};
 use crate::warn::{Complaint, warn_on};
 
 /// `FOLL_GET` or `FOLL_PIN`.
@@ -210,7 +211,7 @@ impl Vm {
                 return match word.load() {
                     Pmd::Leaf(leaf) if leaf.allows(request.access) => {
                         let page = self.tables.page_of_leaf(leaf, vpn);
-                        self.try_grab_folio(cpu, page.pfn(), request.kind).map(Some)
+                        self.try_grab_page(cpu, page, request.kind).map(Some)
                     }
                     Pmd::None | Pmd::Table(_) | Pmd::Leaf(_) => Ok(None),
                 };
@@ -224,10 +225,20 @@ impl Vm {
         let _ptl = self.tables.lock(cpu, table);
         match self.tables.pte(table, vpn).load() {
             Pte::Page(page) if page.allows(request.access) => {
-                self.try_grab_folio(cpu, page.pfn(), request.kind).map(Some)
+                self.try_grab_page(cpu, page, request.kind).map(Some)
             }
             Pte::None | Pte::Page(_) => Ok(None),
         }
+    }
+
+    /// What a present entry maps, referenced under its lock.
+    fn try_grab_page(&self, cpu: &Cpu<'_>, page: Leaf, kind: GupKind) -> Result<GupRange, Errno> {
+        if !page.is_devmap() {
+            return self.try_grab_folio(cpu, page.pfn(), kind);
+        }
+        // Without a pagemap that lives there is no page (`follow_page_pte`).
+        let folio = self.try_grab_devmap(cpu, page.pfn(), kind).ok_or(Errno::EFAULT)?;
+        Ok(GupRange::new(self, folio.pfn(), 1, kind))
     }
 
     /// `try_grab_folio`.
@@ -291,6 +302,21 @@ impl Vm {
         self.check_stamp(cpu, Complaint::StalePin, range.first(), range.stamp());
         let folio = self.pagemaps.memmap.folio(range.first());
         self.gup_put_folio(cpu, folio, range.pages, range.kind());
+    }
+
+    /// A bio lets a range go (`bio_release_pages`), by a put that v6.1 left unheard (B49).
+    pub fn bio_put(&self, cpu: &Cpu<'_>, range: &GupRange) {
+        let rules = &self.pagemaps.rules;
+        match (rules.bio_put, rules.dax_pages) {
+            (BioPut::Silent, DaxPages::Devmap) if range.kind() == GupKind::Get => {
+                self.check_stamp(cpu, Complaint::StalePin, range.first(), range.stamp());
+                let folio = self.pagemaps.memmap.folio(range.first());
+                self.pagemaps.folio_put_unheard(cpu, folio);
+            }
+            (BioPut::Silent | BioPut::Wakes, DaxPages::Devmap | DaxPages::Normal) => {
+                self.gup_put(cpu, range);
+            }
+        }
     }
 
     /// One more reference on something already referenced (`tee`, `get_page`).

@@ -39,6 +39,8 @@ struct Seen {
     pte: Option<(TableId, Snapshot)>,
     first: Pfn,
     pages: u32,
+    /// By an entry that holds nothing of its page.
+    devmap: bool,
     before: Stamp,
 }
 
@@ -72,21 +74,25 @@ impl Vm {
     #[track_caller]
     fn look(&self, mm: MmId, vpn: Vpn, wanted: u32, access: Access) -> Option<Seen> {
         let (entry, pmd) = self.tables.pmd(mm, vpn).load_lockless();
-        let (pte, first, pages) = match entry {
+        let (pte, page, pages) = match entry {
             Pmd::Table(table) => {
                 let (entry, pte) = self.tables.pte(table, vpn).load_lockless();
                 match entry {
-                    Pte::Page(page) if page.allows(access) => (Some((table, pte)), page.pfn(), 1),
+                    Pte::Page(page) if page.allows(access) => (Some((table, pte)), page, 1),
                     Pte::None | Pte::Page(_) => return None,
                 }
             }
             Pmd::Leaf(leaf) if leaf.allows(access) => {
                 let left = self.tables.end_of_pmd(vpn).0 - vpn.0;
-                (None, self.tables.page_of_leaf(leaf, vpn).pfn(), wanted.min(left))
+                // Frames that are no folio are taken one by one.
+                let pages = if leaf.is_devmap() { 1 } else { wanted.min(left) };
+                (None, self.tables.page_of_leaf(leaf, vpn), pages)
             }
             Pmd::None | Pmd::Leaf(_) => return None,
         };
-        Some(Seen { pmd, pte, first, pages, before: self.pagemaps.memmap.shadow_capture(first) })
+        let (first, devmap) = (page.pfn(), page.is_devmap());
+        let before = self.pagemaps.memmap.shadow_capture(first);
+        Some(Seen { pmd, pte, first, pages, devmap, before })
     }
 
     /// Steps 2 and 3.
@@ -100,7 +106,12 @@ impl Vm {
         seen: &Seen,
         request: &GupRequest,
     ) -> Option<GupRange> {
-        let folio = self.try_grab_folio_fast(cpu, seen.first, seen.pages, request)?;
+        let folio = match seen.devmap {
+            false => self.try_grab_folio_fast(cpu, seen.first, seen.pages, request)?,
+            // Whether it may be for long the slow path says.
+            true if request.longterm == Longterm::Long => return None,
+            true => self.try_grab_devmap(cpu, seen.first, request.kind)?,
+        };
         let range = GupRange::new(self, seen.first, seen.pages, request.kind);
         let rules = &self.pagemaps.rules;
         let pmd_changed = self.tables.pmd(mm, vpn).differs(seen.pmd);

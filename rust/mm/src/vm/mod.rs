@@ -22,7 +22,7 @@
 //! | `zap` | memory.c | clearing entries |
 //! | `try_to_unmap` | rmap.c, ksm.c | clearing an entry unless somebody else refers to its page |
 //! | `fault` | memory.c | `handle_mm_fault`, installing entries |
-//! | `gup_fast`, `gup` | gup.c | taking references by address |
+//! | `gup_fast`, `gup`, `gup_devmap` | gup.c | taking references by address |
 //!
 //! What a fault needs from a filesystem it asks through [`FaultHandler`].
 
@@ -31,6 +31,7 @@ mod fault;
 mod file_range;
 mod gather;
 mod gup;
+mod gup_devmap;
 mod gup_fast;
 mod mm;
 mod rmap;

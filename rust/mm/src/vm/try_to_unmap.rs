@@ -69,17 +69,19 @@ impl Vm {
         let folio = self.pagemaps.memmap.folio(pfn);
         self.speculate(gather.mm, vpn, page);
         let pte = word.clear(&ptl, self.pagemaps.rules.zap_clear);
-        self.entry_owns(cpu, pfn, Hold::Mapping, Hold::Task);
+        self.entry_owns(cpu, page, Hold::Mapping, Hold::Task);
         if folio.is_busy() {
             word.publish(&ptl, pte);
-            self.entry_owns(cpu, pfn, Hold::Task, Hold::Mapping);
+            self.entry_owns(cpu, page, Hold::Task, Hold::Mapping);
             return Err(Errno::EBUSY);
         }
-        self.entry_owns(cpu, pfn, Hold::Task, Hold::Batch);
+        self.entry_owns(cpu, page, Hold::Task, Hold::Batch);
         gather.note_cleared(vpn);
-        self.remove_rmap_pte(cpu, folio, pfn);
-        // Full or not, the gather ends next.
-        let _ = gather.remove_folio(folio);
+        if page.normal_page().is_some() {
+            self.remove_rmap_pte(cpu, folio, pfn);
+            // Full or not, the gather ends next.
+            let _ = gather.remove_folio(folio);
+        }
         Ok(true)
     }
 }

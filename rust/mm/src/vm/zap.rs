@@ -14,7 +14,7 @@
 use prim::SpinGuard;
 use program::rules::ZapNonePmd;
 
-use crate::page::{Hold, Pfn};
+use crate::page::Hold;
 use crate::vm::entry::TableId;
 use crate::vm::gather::{Batch, MmuGather};
 use crate::vm::word::PtLocked;
@@ -78,13 +78,11 @@ impl Vm {
         };
         self.speculate(gather.mm, vpn, page);
         word.clear(ptl, self.pagemaps.rules.zap_clear);
-        self.entry_owns(gather.cpu, page.pfn(), Hold::Mapping, Hold::Batch);
+        self.entry_owns(gather.cpu, page, Hold::Mapping, Hold::Batch);
         gather.note_cleared(vpn);
-        if page.pfn() == Pfn::ZERO_PAGE {
-            return Batch::Room;
-        }
-        let folio = self.pagemaps.memmap.folio(page.pfn());
-        self.remove_rmap_pte(gather.cpu, folio, page.pfn());
+        let Some(pfn) = page.normal_page() else { return Batch::Room };
+        let folio = self.pagemaps.memmap.folio(pfn);
+        self.remove_rmap_pte(gather.cpu, folio, pfn);
         gather.remove_folio(folio)
     }
 
@@ -97,9 +95,10 @@ impl Vm {
         };
         self.speculate(gather.mm, vpn, self.tables.page_of_leaf(leaf, vpn));
         word.clear(&lock, self.pagemaps.rules.zap_clear);
-        self.entry_owns(gather.cpu, leaf.pfn(), Hold::Mapping, Hold::Batch);
+        self.entry_owns(gather.cpu, leaf, Hold::Mapping, Hold::Batch);
         gather.note_cleared(vpn);
-        let folio = self.pagemaps.memmap.folio(leaf.pfn());
+        let Some(head) = leaf.normal_page() else { return };
+        let folio = self.pagemaps.memmap.folio(head);
         Self::remove_rmap_pmd(gather.cpu, folio);
         let batch = gather.remove_folio(folio);
         drop(lock);

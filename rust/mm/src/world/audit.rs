@@ -84,7 +84,8 @@ impl World {
         let unsure = [false; KEPT.len()];
         let mut found = Found { memmap, refs, unsure, free_in_use: None };
         self.dax.vm.peek_present(|leaf| {
-            let (head, refs) = memmap.peek_refs(leaf.pfn(), 1, false);
+            let Some(pfn) = leaf.normal_page() else { return };
+            let (head, refs) = memmap.peek_refs(pfn, 1, false);
             found.refs[head.as_index()][Found::place(Hold::Mapping)] += refs;
         });
         for worker in self.workers.iter() {

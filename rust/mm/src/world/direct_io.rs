@@ -9,6 +9,7 @@ use prim::{
 };
 use program::Errno;
 use program::op::{Access, DioRead, DioWrite, FdNo, MapNo, WorkerId};
+use program::rules::DioRef;
 
 use crate::lock_order;
 use crate::page::Hold;
@@ -88,7 +89,11 @@ impl World {
             return Err(Errno::EBADF.into());
         }
         let mut ranges = [GupRange::EMPTY; SEGMENTS];
-        let request = Self::request(pages, GupKind::Pin, memory);
+        let kind = match self.rules().dio_ref {
+            DioRef::Pin => GupKind::Pin,
+            DioRef::Get => GupKind::Get,
+        };
+        let request = Self::request(pages, kind, memory);
         let into_memory = u32::from(memory == Access::Write);
         let due = match ticks {
             Some(0) => {
@@ -177,7 +182,7 @@ impl World {
                 // The slow device gives back what was last written to it: here, what was there.
                 self.dax.vm.dma(cpu, range, Some(&|_| before));
             }
-            self.dax.vm.gup_put(cpu, range);
+            self.dax.vm.bio_put(cpu, range);
         }
     }
 }

@@ -7,6 +7,7 @@ use program::op::{MapNo, WorkerId};
 
 use crate::dax::InodeId;
 use crate::page::{Head, Pfn};
+use crate::pagemap::PagemapType;
 use crate::vm::{Pte, Vpn};
 use crate::world::World;
 use crate::world::fds::HANDLES;
@@ -57,7 +58,11 @@ impl World {
     pub fn observe(&self, pfn: Pfn) -> PageSnapshot {
         let memmap = &self.pagemaps().memmap;
         let page = memmap.page(pfn);
-        let (refcount, mapcount) = (page.refcount.count().get(), page.mapcount.read());
+        let free = match self.dax.span.contains(pfn) {
+            true => self.pagemaps().count_of_free(PagemapType::FsDax),
+            false => 0,
+        };
+        let (refcount, mapcount) = (page.refcount.count().get() + free, page.mapcount.read());
         if let Head::Tail(distance) = page.head() {
             return PageSnapshot {
                 refcount,

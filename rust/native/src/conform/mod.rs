@@ -70,6 +70,8 @@ pub struct Conformance {
     pub era: Option<Era>,
     /// Why it could not be replayed; empty if it was.
     pub unsupported: Vec<String>,
+    /// Whether no era describes the kernel, and none was asked for: it is the newest before it.
+    pub nearest: bool,
     /// Steps of the recording.
     pub steps: usize,
     /// Words compared, up to and including the first step that differs.
@@ -95,6 +97,7 @@ impl Conformance {
     fn unsupported(era: Option<Era>, steps: usize, why: Vec<String>) -> Self {
         Self {
             era,
+            nearest: false,
             unsupported: why,
             steps,
             compared: 0,
@@ -136,5 +139,15 @@ pub fn conform(
     let (compared, difference) = report::first_difference(recording, &ran);
     let difference = difference.or_else(|| report::first_divergence(recording, &ran, &again));
     let (unsupported, complaints) = (Vec::new(), ran.complaints);
-    Ok(Conformance { era, unsupported, steps, compared, deterministic, complaints, difference })
+    let nearest = options.era.is_none() && !known.describes(&recording.kernel);
+    Ok(Conformance {
+        era,
+        nearest,
+        unsupported,
+        steps,
+        compared,
+        deterministic,
+        complaints,
+        difference,
+    })
 }

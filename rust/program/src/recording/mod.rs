@@ -96,7 +96,7 @@ impl Recording {
         self.program.steps.iter().zip(&self.observed)
     }
 
-    /// The faithful era of its kernel.
+    /// The faithful era for its kernel, which need not describe it.
     #[must_use]
     pub fn era(&self) -> Option<Era> {
         Era::of_kernel(&self.kernel)
@@ -107,7 +107,7 @@ impl Recording {
     pub fn unsupported(&self) -> Vec<String> {
         let mut why = self.unsupported_steps();
         if self.era().is_none() {
-            why.insert(0, format!("kernel {}: no era describes it yet", self.kernel));
+            why.insert(0, format!("kernel {}: it is older than every era", self.kernel));
         }
         why
     }

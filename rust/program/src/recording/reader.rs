@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::observed::{Completion, Expect, Observed, PageState, present};
 use super::{Recording, RecordingError, SCHEMA};
-use crate::op::{FileState, Layout, Op, PAGE_MAX};
+use crate::op::{FileState, Layout, Op, PAGE_MAX, Wait, WorkerId};
 use crate::parse::ops;
 use crate::parse::words::Word;
 use crate::program::{FileSpec, Issue, Program, Step};
@@ -33,6 +33,7 @@ pub(super) fn read(text: &str) -> Result<Recording, RecordingError> {
             read_step(at, step, &mut program).map_err(|what| RecordingError::Step { n, what })?;
         observed.push(said);
     }
+    waits_in_turn(&mut program, &observed);
     if observed.is_empty() {
         return Err(RecordingError::Shape("it has no steps".to_owned()));
     }
@@ -147,6 +148,37 @@ fn file_spec(text: &str) -> Result<Option<FileSpec>, RecordingError> {
         FileState::from_word(state).ok_or_else(|| wrong("it is neither written nor unwritten"))?;
     let layout = if pages >= HUGE_FROM { Layout::Huge } else { Layout::Contiguous };
     Ok(Some(FileSpec { name: name.to_owned(), pages, state, layout }))
+}
+
+/// A recorder that waits for several workers in a row writes down nobody, unless it waited in vain: the waits of such a
+/// row are for one worker each, of those that were left something to finish since the row before. Who is named was
+/// waited for there, the others in their order. A row of another length stays as it is.
+fn waits_in_turn(program: &mut Program, observed: &[Observed]) {
+    let mut left: Vec<WorkerId> = Vec::new();
+    let mut at = 0;
+    while at < program.steps.len() {
+        let anybody = |step: &Step| step.op == Op::Wait(Wait { worker: None });
+        let row = program.steps[at..].iter().take_while(|step| anybody(step)).count();
+        if row == 0 {
+            let seen = &observed[at].expect;
+            if seen.asynchronous || seen.blocked {
+                left.extend(program.steps[at].who);
+            }
+            at += 1;
+            continue;
+        }
+        let named: Vec<_> =
+            observed[at..at + row].iter().map(|it| it.expect.still_blocked).collect();
+        if row > 1 && left.len() == row {
+            left.retain(|worker| !named.contains(&Some(*worker)));
+            let mut others = left.drain(..);
+            for (step, named) in program.steps[at..at + row].iter_mut().zip(named) {
+                step.op = Op::Wait(Wait { worker: named.or_else(|| others.next()) });
+            }
+        }
+        left.clear();
+        at += row;
+    }
 }
 
 fn read_step(at: usize, raw: RawStep, program: &mut Program) -> Result<Observed, String> {

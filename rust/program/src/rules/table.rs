@@ -294,6 +294,45 @@ rules! {
         NextIndex: Derived, "v4.17 to v4.19, unverified", "the walk by index of that time; not read in source";
     }
 
+    /// What an entry of a page table holds of a DAX page, and from where its count starts. From v6.15 entries are
+    /// like any other file's: each holds a reference and a mapcount, and a huge one maps one folio. Before, they were
+    /// marked devmap and held nothing, every frame was a page of its own, and a free page had the count one.
+    dax_pages: DaxPages = Normal ["K§3.7, K§12, K§14"] {
+        Normal: Recorded, "v6.15 and later; recorded on 6.16, 6.18 and 7.2",
+            "commit 38607c62b34b; every recording of 6.16 and 7.2";
+        Devmap: Recorded, "v5.18 to v6.14; recorded on 6.1 and 6.12", "every recording of 6.1 and 6.12";
+    }
+
+    /// Whether a layout break looks at a file that nobody maps. Up to v6.14 it did not: a punch, an unlink or an
+    /// umount of a page that was referenced and not mapped freed its block under the reference.
+    layout_scan: LayoutScan = Always ["K§5.5, K§14, B13, I18"] {
+        Always: Recorded, "v6.15 and later; recorded on 6.16 and 7.2",
+            "recordings umount_while_ref_* and *_unlink_close_while_ref";
+        WhileMapped: Source, "up to v6.14", "fs/dax.c of that time, dax_layout_busy_page_range: the test of mapping_mapped";
+    }
+
+    /// Whether a layout break takes the entries of the file away once it found every page idle. From v6.15 it does, for
+    /// the whole file; before, entries stayed until their own index was truncated or punched.
+    layout_entries: LayoutEntries = Removed ["K§3.7 Era C, K§5.5, K§14"] {
+        Removed: Recorded, "v6.15 and later; recorded on 6.16, 6.18 and 7.2",
+            "commit bde708f1a65d; recordings *_punch_no_ref_remap";
+        Kept: Recorded, "up to v6.14; recorded on 6.1 and 6.12", "recordings *_punch_no_ref_remap";
+    }
+
+    /// What direct I/O takes of the pages it works on. Plain references until iov_iter_extract_pages, pins since.
+    dio_ref: DioRef = Pin ["K§4, K§14"] {
+        Pin: Recorded, "v6.5 or so and later; recorded on 6.12, 6.16 and 7.2", "recordings *_odirect_inflight";
+        Get: Recorded, "up to v6.4 or so; recorded on 6.1", "recordings *_odirect_inflight";
+    }
+
+    /// How a bio gives its pages back. v6.1 puts the folio, which knows nothing of pages whose free count is one: who
+    /// waits for such a page to be idle is not woken. Says something with dax-pages=devmap only.
+    bio_put: BioPut = Wakes ["K§2.2, K§14, B49, L2"] {
+        Wakes: Recorded, "v6.5 or so and later; recorded on 6.12, 6.16 and 7.2",
+            "recordings *_odirect_inflight";
+        Silent: Recorded, "6.1.y; recorded on 6.1.176", "recordings *_odirect_inflight, whose truncate never returns";
+    }
+
     /// What becomes of the index/share word when the last entry of an order-0 page goes. Up to v6.18
     /// the index stays and is later read as a share count; cleared in v7.2.
     share_reset: ShareReset = KeptAtOrder0 ["K§5.3, K§14, B48, I17"] {

@@ -142,6 +142,31 @@ values! {
         PastEntry "past-entry" "after the last index of the entry",
         NextIndex "next-index" "after its first index, where it finds the same entry again",
     }
+    /// What an entry of a page table holds of a DAX page.
+    DaxPages {
+        Normal "normal" "a reference and a mapcount; a huge entry maps a folio, and a free page has the count 0",
+        Devmap "devmap" "nothing; every frame is a page of its own, and a free page has the count 1",
+    }
+    /// Which files a layout break looks at.
+    LayoutScan {
+        Always "always" "every file, mapped or not",
+        WhileMapped "while-mapped" "files that somebody maps; of others no page is waited for",
+    }
+    /// What a layout break does about the entries of a file.
+    LayoutEntries {
+        Removed "removed" "all of them go once every page is idle",
+        Kept "kept" "they stay, and whoever frees a block takes its entry away",
+    }
+    /// What direct I/O takes of a page.
+    DioRef {
+        Pin "pin" "a pin",
+        Get "get" "a plain reference",
+    }
+    /// How a bio gives a page back.
+    BioPut {
+        Wakes "wakes" "as everybody does: who waits for the page to be idle is woken",
+        Silent "silent" "by a put that does not know what count is idle, and wakes nobody",
+    }
     /// What is left in the index word of an order-0 page whose last entry went.
     ShareReset {
         KeptAtOrder0 "kept-at-order-0" "the old index stays and is read as a share count later",
