@@ -208,6 +208,28 @@ macro_rules! kernel_atomic {
                 self.locked(verb, site, and).0
             }
 
+            /// Returns the **old** value.
+            #[inline]
+            #[track_caller]
+            pub fn fetch_add_relaxed(&self, n: $int) -> $int {
+                self.plus(verb::FETCH_ADD_RELAXED, Location::caller(), n).wrapping_sub(n)
+            }
+
+            /// Returns the **old** value.
+            #[inline]
+            #[track_caller]
+            pub fn fetch_add_acquire(&self, n: $int) -> $int {
+                self.plus(verb::FETCH_ADD_ACQUIRE, Location::caller(), n).wrapping_sub(n)
+            }
+
+            /// Returns the **old** value.
+            #[inline]
+            #[track_caller]
+            pub fn fetch_sub_release(&self, n: $int) -> $int {
+                let site = Location::caller();
+                self.plus(verb::FETCH_SUB_RELEASE, site, n.wrapping_neg()).wrapping_add(n)
+            }
+
             /// Returns the **new** value.
             #[inline]
             #[track_caller]

@@ -80,6 +80,9 @@ verbs! {
     STORE_BUFFER = "store buffer",
     CPU_GET = "get_cpu",
     CPU_PUT = "put_cpu",
+    FETCH_ADD_RELAXED = "atomic_fetch_add_relaxed",
+    FETCH_ADD_ACQUIRE = "atomic_fetch_add_acquire",
+    FETCH_SUB_RELEASE = "atomic_fetch_sub_release",
 }
 
 /// The kernel's name for it.

@@ -136,6 +136,21 @@ macro_rules! kernel_atomic {
                 self.at().fetch_and(bits, Relaxed);
             }
 
+            /// Relaxed; returns the **old** value.
+            pub fn fetch_add_relaxed(&self, n: $int) -> $int {
+                self.at().fetch_add(n, Relaxed)
+            }
+
+            /// Acquire; returns the **old** value.
+            pub fn fetch_add_acquire(&self, n: $int) -> $int {
+                self.at().fetch_add(n, Acquire)
+            }
+
+            /// Release; returns the **old** value.
+            pub fn fetch_sub_release(&self, n: $int) -> $int {
+                self.at().fetch_sub(n, Release)
+            }
+
             /// Full; returns the **new** value.
             pub fn add_return(&self, n: $int) -> $int {
                 rmw_full(self.at(), |raw| raw.fetch_add(n, AcqRel)).wrapping_add(n)

@@ -96,6 +96,11 @@ impl<'m> Cpu<'m> {
         let _ = tally;
     }
 
+    /// One turn of a busy-wait that another task must end.
+    pub fn relax(&self) {
+        loom::thread::yield_now();
+    }
+
     /// `WARN_ON`: recorded; the model's run is judged at its end.
     #[cold]
     pub fn warn(&self, warn: Warn) {

@@ -148,6 +148,26 @@ macro_rules! kernel_atomic {
                 self.0.fetch_and(bits, Relaxed);
             }
 
+            /// Relaxed; returns the **old** value.
+            #[inline(always)]
+            pub fn fetch_add_relaxed(&self, n: $int) -> $int {
+                self.0.fetch_add(n, Relaxed)
+            }
+
+            /// Acquire; returns the **old** value. Pairs with [`fetch_sub_release`](Self::fetch_sub_release),
+            /// [`set_release`](Self::set_release) or stronger.
+            #[inline(always)]
+            pub fn fetch_add_acquire(&self, n: $int) -> $int {
+                self.0.fetch_add(n, Acquire)
+            }
+
+            /// Release; returns the **old** value. Pairs with an acquire of the same word, or with a
+            /// [`smp_rmb`] after another of its kind.
+            #[inline(always)]
+            pub fn fetch_sub_release(&self, n: $int) -> $int {
+                self.0.fetch_sub(n, Release)
+            }
+
             /// Full; returns the **new** value.
             #[inline(always)]
             pub fn add_return(&self, n: $int) -> $int {

@@ -15,6 +15,8 @@ fn every_operation_returns_what_its_kernel_namesake_returns() {
         assert_eq!((word.cmpxchg_acquire(9, 8), word.cmpxchg_release(9, 1)), (Ok(9), Err(8)));
         assert_eq!((word.add_unless(1, 8), word.add_unless(1, 7), word.read()), (false, true, 9));
         assert_eq!((word.sub_and_test(8), word.dec_and_test(), word.read()), (false, true, 0));
+        assert_eq!((word.fetch_add_relaxed(2), word.fetch_add_acquire(3)), (0, 2));
+        assert_eq!((word.fetch_sub_release(4), word.read()), (5, 1));
         word.set(i32::MAX);
         word.inc();
         assert_eq!((word.read(), word.read_acquire()), (i32::MIN, i32::MIN), "arithmetic wraps");
