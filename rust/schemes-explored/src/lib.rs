@@ -1,0 +1,17 @@
+//! The schemes under the controlled scheduler: the sources of `pgmap-schemes`, bound to the explored face of
+//! `prim`.
+//!
+//! | room | what it is |
+//! |---|---|
+//! | [`scheme`], [`kinds`], [`promise`] | links into `pgmap-schemes` |
+//! | [`search`] | whether a scheme keeps a promise in every order within a bound |
+//! | [`mistakes`] | schemes with a planted mistake, each of which some order must show |
+#![forbid(unsafe_code)]
+// What only threads ask for.
+#![allow(dead_code)]
+
+pub mod kinds;
+pub mod mistakes;
+pub mod promise;
+pub mod scheme;
+pub mod search;

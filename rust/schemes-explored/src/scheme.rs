@@ -1,0 +1,1 @@
+../../schemes/src/scheme.rs
