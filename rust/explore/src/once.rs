@@ -60,8 +60,9 @@ pub fn once(scenario: &Scenario, control: &mut dyn FnMut() -> Control) -> Result
         Judgement::Stop
     };
     let plan = Plan { bound: Some(0), schedules_max: 1, ..Plan::default() };
-    let mut explorer = Explorer::new();
-    let outcome = explorer.search(&mut &explored, &plan, &mut judge, &mut |_| control());
+    let outcome = Explorer::kept(|explorer| {
+        explorer.search(&mut &explored, &plan, &mut judge, &mut |_| control())
+    });
     if matches!(outcome, pgmap_sched::Outcome::Stopped { limit: Limit::Asked, .. }) {
         return Err(Unfinished::Stopped);
     }

@@ -123,7 +123,8 @@ fn lead(
         }
         judgement
     };
-    let outcome = Explorer::new().lead(&mut &explored, plan, crew, &mut judge, progress);
+    let outcome =
+        Explorer::kept(|explorer| explorer.lead(&mut &explored, plan, crew, &mut judge, progress));
     let outcomes = explored.step_results().take();
     let lock_orders = wrong_orders(&explored.machine().nestings());
     let seen = |stats| Seen { stats, waiting, outcomes, lock_orders, ..Seen::default() };

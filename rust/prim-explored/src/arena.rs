@@ -23,7 +23,8 @@ use crate::{
     dirty::GRANULE,
     faults::Plan,
     in_use::{self, Entered},
-    memory::{BLOCK, Block, Located, Memory, Region},
+    mapping::{BLOCK, Block, NOTHING},
+    memory::{Located, Memory, Region},
     table::Table,
 };
 
@@ -32,7 +33,6 @@ const TABLE_ALIGN: usize = 128;
 
 /// Snapshots are told apart by number, whichever arena they are of.
 static SNAPSHOTS: AtomicU64 = AtomicU64::new(0);
-static NOTHING: Block = [0; BLOCK / size_of::<u64>()];
 
 /// The reservation.
 #[derive(Debug)]

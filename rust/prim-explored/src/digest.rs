@@ -7,11 +7,7 @@
 //! leave out a look, silently. At 10^6 contents the chance is about 10^-27.
 
 use crate::{
-    Arena, Snapshot,
-    dirty::GRANULE,
-    in_use,
-    memory::{BLOCK, Memory},
-    store_buffer,
+    Arena, Snapshot, dirty::GRANULE, in_use, mapping::BLOCK, memory::Memory, store_buffer,
 };
 
 /// Digits of pi, as anything without a structure.

@@ -17,6 +17,7 @@ const RECORDED: usize = 1 << 30;
 /// Granules listed; an execution that writes more than a MiB pays for a full restore.
 const LISTED: usize = 4096;
 
+#[derive(Default)]
 pub(crate) struct Dirty {
     bits: Box<[AtomicU64]>,
     list: Box<[AtomicU32]>,

@@ -51,6 +51,7 @@ pub mod lease;
 pub mod lock;
 mod looks;
 pub mod machine;
+mod mapping;
 mod memory;
 mod no_memory;
 pub mod object;

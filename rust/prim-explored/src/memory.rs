@@ -7,11 +7,11 @@ use core::{
 };
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::{Faults, Layout, NoMemory, dirty::Dirty};
-
-/// Granule of snapshots and of the region's size; every supported page size is a multiple of it.
-pub(crate) const BLOCK: usize = 4096;
-pub(crate) type Block = [u64; BLOCK / size_of::<u64>()];
+use crate::{
+    Faults, Layout, NoMemory,
+    dirty::Dirty,
+    mapping::{BLOCK, Block, Mapping},
+};
 
 /// What lies where: one table of an arena.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,15 +67,8 @@ impl Memory {
     /// Reserves address space; commits nothing.
     pub(crate) fn new(reserve_bytes: usize) -> Result<Self, NoMemory> {
         let bytes = reserve_bytes.max(1).checked_next_multiple_of(BLOCK).ok_or(NoMemory)?;
-        let protection = libc::PROT_READ | libc::PROT_WRITE;
-        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
-        // SAFETY: a fresh anonymous mapping at an address of the kernel's choice.
-        let base = unsafe { libc::mmap(core::ptr::null_mut(), bytes, protection, flags, -1, 0) };
-        if base == libc::MAP_FAILED {
-            return Err(NoMemory);
-        }
-        let base = NonNull::new(base.cast()).ok_or(NoMemory)?;
-        let (faults, dirty, used) = (Faults::default(), Dirty::new(bytes), AtomicUsize::new(0));
+        let Mapping { base, bytes, dirty } = Mapping::new(bytes)?;
+        let (faults, used) = (Faults::default(), AtomicUsize::new(0));
         Ok(Self { base, bytes, used, faults, dirty, regions: Mutex::default() })
     }
 
@@ -123,8 +116,10 @@ impl Memory {
 
 impl Drop for Memory {
     fn drop(&mut self) {
-        // SAFETY: maps exactly what `new` mapped; tables and guards hold an Arc, so none is left.
-        unsafe { libc::munmap(self.base.as_ptr().cast(), self.bytes) };
+        // Tables and guards hold an Arc, so none is left.
+        let dirty = core::mem::take(&mut self.dirty);
+        let Self { base, bytes, .. } = *self;
+        Mapping { base, bytes, dirty }.give_back(*self.used.get_mut());
     }
 }
 

@@ -17,6 +17,7 @@ use serde::Serialize;
 use crate::first_found::FirstFound;
 use crate::glance::Glance;
 use crate::raise::{self, Class};
+use crate::threads::{self, Tell};
 use crate::told::to_python;
 
 /// Longest time without a look at Python's signals.
@@ -162,10 +163,13 @@ impl<R: Serialize + Send + 'static> Job<R> {
         let body = move || {
             let result = catch_unwind(AssertUnwindSafe(|| work(&watch)));
             let result = result.unwrap_or_else(|panic| Err(Failed::Panic(words(&*panic))));
-            *lock(&theirs.stage) = Stage::Done(result);
-            theirs.came.notify_all();
+            let tell: Tell = Box::new(move || {
+                *lock(&theirs.stage) = Stage::Done(result);
+                theirs.came.notify_all();
+            });
+            tell
         };
-        std::thread::Builder::new().name("pgmap-explore".to_owned()).spawn(body)?;
+        threads::run(body)?;
         Ok(Self { shared, end })
     }
 

@@ -36,6 +36,7 @@ mod signals;
 mod signature;
 mod sizes;
 mod stress;
+mod threads;
 mod told;
 mod waits;
 mod world;

@@ -46,6 +46,7 @@ mod hash;
 mod help;
 mod history;
 mod journal;
+mod kept;
 mod known;
 pub mod log;
 pub mod model;
