@@ -118,7 +118,7 @@ def test_a_wait_that_the_model_does_not_have_is_not_explained() -> None:
 
 
 def test_what_a_model_does_not_know_is_refused() -> None:
-    with pytest.raises(TypeError, match="does not know madvise"):
-        linearizable(MAPPED + "w0 madvise 0 soft_offline 0\n")
+    with pytest.raises(TypeError, match="does not know dev_alloc"):
+        linearizable(MAPPED + "w0 dev_alloc 0 1\n")
     with pytest.raises(TypeError, match="environment"):
         linearizable(MAPPED + "w0 nop\nsleep\n")

@@ -10,7 +10,7 @@ from collections import abc
 from typing import ClassVar
 
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, consumes, initialize, multiple, rule
+from hypothesis.stateful import Bundle, consumes, initialize, multiple, precondition, rule
 
 from pgmap._operations import read
 from pgmap.stateful import RaceMachine
@@ -22,16 +22,19 @@ Handle = tuple[int, int]
 """Whose, and its number."""
 
 workers = st.sampled_from((0, 1, 2))
-pages = st.integers(0, 9)
+pages = st.integers(0, 9) | st.integers(0, 7)
 lengths = st.integers(1, 6)
 indices = st.integers(0, FILE_PAGES_MAX - 1)
 numbers = st.integers(0, 1)
 values = st.integers(0, 2**64 - 1)
+NAMES = 2
 names = st.sampled_from(("f", "g"))
 files = st.sampled_from(("f", "f", "g", 0, 1))
 """By name, or by descriptor."""
 states = st.sampled_from(("written", "written", "unwritten", "sparse"))
 aligns = st.sampled_from(("", "", " odd"))
+prots = st.sampled_from(("rw", "rw", "r"))
+slots = st.integers(0, 1)
 
 
 class Lockstep(RaceMachine):
@@ -50,57 +53,69 @@ class Lockstep(RaceMachine):
         size=st.sampled_from((8, FILE_PAGES_MAX, 5)),
         state=states,
         layout=st.sampled_from(("huge", "huge", "contiguous")),
-        odd=st.tuples(aligns, aligns),
+        how=st.tuples(aligns, aligns),
         other=st.integers(1, FILE_PAGES_MAX),
+        more=st.tuples(workers, slots, st.integers(2, 8), prots, aligns),
+        mode=st.sampled_from(("rw", "ro")),
     )
     def two_processes_map_a_file(  # type: ignore[no-untyped-def]
-        self, size: int, state: str, layout: str, odd: tuple[str, str], other: int
+        self,
+        size: int,
+        state: str,
+        layout: str,
+        how: tuple[str, str],
+        other: int,
+        more: tuple[int, int, int, str, str],
+        mode: str,
     ):
+        """Also a second time, to read or from the middle, by one of them or by a third one."""
         self.create("f", size, state, layout)
         self.create("g", other)
-        for worker, align in enumerate(odd):
+        for worker, align in enumerate(how):
             self.do(f"w{worker} spawn")
+            self.do(f"w{worker} open 0 f {mode}")
+            self.do(f"w{worker} pipe 0")
             self.do(f"w{worker} mmap 0 f 0 8 rw shared{align}")
-        return multiple((0, 0), (1, 0))
+        worker, slot, length, prot, align = more
+        self.do(f"w{worker} spawn")
+        self.do(f"w{worker} mmap 1 f {slot * PMD_PAGES} {length} {prot} shared{align}")
+        return multiple((0, 0), (1, 0), (worker, 1), (worker, 1))
 
     # -- processes --------------------------------------------------------------------------------
 
-    @rule(worker=workers)
-    def spawn(self, worker: int) -> None:
-        self.do(f"w{worker} spawn")
+    # What makes no page move is one rule for several calls, so that most steps are about pages.
 
-    @rule(worker=workers, child=workers)
-    def fork(self, worker: int, child: int) -> None:
-        self.do(f"w{worker} fork {child}")
-
-    @rule(worker=workers, child=workers)
-    def clone(self, worker: int, child: int) -> None:
-        self.call(
-            lambda model: model.clone(worker, child), lambda world: world.clone(worker, child)
-        )
-
-    @rule(worker=workers)
-    def exit(self, worker: int) -> None:
-        self.do(f"w{worker} exit")
+    @rule(
+        worker=workers,
+        child=workers,
+        how=st.sampled_from(("spawn", "fork", "clone", "exit", "kill")),
+    )
+    def process(self, worker: int, child: int, how: str) -> None:
+        if how == "clone":
+            self.call(
+                lambda model: model.clone(worker, child), lambda world: world.clone(worker, child)
+            )
+        else:
+            self.do(f"w{worker} {how}" + f" {child}" * (how == "fork"))
 
     # -- files ------------------------------------------------------------------------------------
 
+    @rule(
+        worker=workers,
+        fd=numbers,
+        name=names,
+        how=st.sampled_from(("open", "open", "close", "unlink", "umount")),
+        mode=st.sampled_from(("rw", "rw", "ro")),
+    )
+    def name(self, worker: int, fd: int, name: str, how: str, mode: str) -> None:
+        words = {"open": f"{fd} {name} {mode}", "close": f"{fd}", "unlink": name, "umount": ""}
+        self.do(f"w{worker} {how} {words[how]}".rstrip())
+
     @rule(name=names, size=st.integers(0, FILE_PAGES_MAX), state=states)
+    @precondition(lambda self: len(self.model.files) < NAMES)
     def create_again(self, name: str, size: int, state: str) -> None:
         if name not in self.model.files:
             self.create(name, size, state)
-
-    @rule(worker=workers, fd=numbers, name=names, mode=st.sampled_from(("rw", "rw", "ro")))
-    def open(self, worker: int, fd: int, name: str, mode: str) -> None:
-        self.do(f"w{worker} open {fd} {name} {mode}")
-
-    @rule(worker=workers, fd=numbers)
-    def close(self, worker: int, fd: int) -> None:
-        self.do(f"w{worker} close {fd}")
-
-    @rule(worker=workers, name=names)
-    def unlink(self, worker: int, name: str) -> None:
-        self.do(f"w{worker} unlink {name}")
 
     @rule(worker=workers, file=files, page=indices, length=lengths)
     def pread(self, worker: int, file: int | str, page: int, length: int) -> None:
@@ -135,32 +150,29 @@ class Lockstep(RaceMachine):
         worker=workers,
         number=numbers,
         file=files,
-        slot=st.integers(0, 1),
+        slot=slots,
         length=st.integers(1, 9),
-        prot=st.sampled_from(("rw", "rw", "r")),
+        prot=prots,
         odd=aligns,
     )
-    def mmap(
+    def mmap(  # type: ignore[no-untyped-def]
         self, worker: int, number: int, file: int | str, slot: int, length: int, prot: str, odd: str
-    ) -> Handle:
+    ):
         owner = self.model.workers.get(worker)
         maps = owner.process.maps.values() if owner else []
         if all(len(m.pages) == m.whole for m in maps):
             # Else it would land in the hole, and then two numbers would name one address.
             at = slot * PMD_PAGES
-            self.do(f"w{worker} mmap {number} {file} {at} {length} {prot} shared{odd}")
-        return worker, number
+            mapped = self.do(f"w{worker} mmap {number} {file} {at} {length} {prot} shared{odd}")
+            if mapped == 0:
+                return worker, number
+        return multiple()
 
-    @rule(mapping=mapped, part=st.none() | st.tuples(pages, lengths))
+    @rule(mapping=mapped, part=st.none() | st.tuples(pages, st.just(1) | lengths))
     def munmap(self, mapping: Handle, part: tuple[int, int] | None) -> None:
+        """Of a PMD all goes, and what is left is faulted in again by PTEs."""
         worker, number = mapping
         self.do(f"w{worker} munmap {number}" + (f" {part[0]} {part[1]}" if part else ""))
-
-    @rule(mapping=mapped, page=st.integers(0, 7))
-    def munmap_one_page(self, mapping: Handle, page: int) -> None:
-        """Of a PMD all goes, and the rest is faulted in again by PTEs."""
-        worker, number = mapping
-        self.do(f"w{worker} munmap {number} {page} 1")
 
     @rule(mapping=mapped, page=pages)
     def load(self, mapping: Handle, page: int) -> None:
@@ -179,6 +191,14 @@ class Lockstep(RaceMachine):
         worker, number = mapping
         if not self.is_elsewhere(mapping, page, length):
             self.do(f"w{worker} r {number} {page} {length}")
+
+    @rule(mapping=mapped, page=pages, advice=st.sampled_from(("soft_offline", "dontneed")))
+    def madvise(self, mapping: Handle, page: int, advice: str) -> None:
+        worker, number = mapping
+        mapped = self.mapping(mapping)
+        # Nobody can look up where a page of a nameless file went.
+        if mapped is None or mapped.file.has_name:
+            self.do(f"w{worker} madvise {number} {advice} {page}")
 
     # -- references -------------------------------------------------------------------------------
 
@@ -199,13 +219,29 @@ class Lockstep(RaceMachine):
         taken = self.take(" ".join([f"w{worker} {word} {number} {page} {length}", *access]))
         return multiple() if taken is None else (worker, taken)
 
-    @rule(pin=consumes(pins))
-    def unpin(self, pin: Handle) -> None:
-        self.do(f"w{pin[0]} unpin {pin[1]}")
+    @rule(
+        mapping=mapped,
+        page=pages,
+        length=lengths,
+        worker=workers,
+        how=st.sampled_from(("pin", "uring_reg", "pvmread", "pvmread")),
+    )
+    def reference_that_does_not_last(
+        self, mapping: Handle, page: int, length: int, worker: int, how: str
+    ) -> None:
+        """For longer than a call it is refused."""
+        owner, number = mapping
+        if self.is_elsewhere(mapping, page, length):
+            return
+        if how == "pvmread":
+            self.do(f"w{worker} pvmread w{owner} {number} {page} {length}")
+        else:
+            self.do(f"w{owner} {how} {number} {page} {length}" + " longterm" * (how == "pin"))
 
-    @rule(worker=workers)
-    def unpin_the_most_recent(self, worker: int) -> None:
-        self.do(f"w{worker} unpin")
+    @rule(pin=consumes(pins), recent=st.integers(0, 3))
+    def unpin(self, pin: Handle, recent: int) -> None:
+        """By its number, or the most recent one."""
+        self.do(f"w{pin[0]} unpin" + f" {pin[1]}" * (recent > 0))
 
     @rule(pin=pins, value=st.none() | values)
     def dma(self, pin: Handle, value: int | None) -> None:
@@ -215,20 +251,27 @@ class Lockstep(RaceMachine):
         elif not self.is_zero_page(pin):
             self.do(f"w{worker} dma_write {number} {value}")
 
-    @rule(worker=workers, pipe=numbers)
-    def pipe(self, worker: int, pipe: int) -> None:
-        if len(self.model.pipes()) < 3:
-            self.do(f"w{worker} pipe {pipe}")
+    @rule(
+        worker=workers,
+        pipe=numbers,
+        other=numbers,
+        length=st.integers(1, 8),
+        how=st.sampled_from(("pipe", "tee", "drain")),
+    )
+    def pipe(self, worker: int, pipe: int, other: int, length: int, how: str) -> None:
+        if how != "pipe" or len(self.model.pipes()) < 3:
+            words = {
+                "pipe": f"{pipe}",
+                "tee": f"{pipe} {other} {length}",
+                "drain": f"{pipe} {length}",
+            }
+            self.do(f"w{worker} {how} {words[how]}")
 
     @rule(mapping=mapped, pipe=numbers, page=pages, length=lengths)
     def vmsplice(self, mapping: Handle, pipe: int, page: int, length: int) -> None:
         worker, number = mapping
         if not self.is_elsewhere(mapping, page, length):
             self.do(f"w{worker} vmsplice {pipe} {number} {page} {length}")
-
-    @rule(worker=workers, pipe=numbers, length=st.integers(1, 8))
-    def drain(self, worker: int, pipe: int, length: int) -> None:
-        self.do(f"w{worker} drain {pipe} {length}")
 
     # -- at the same time -------------------------------------------------------------------------
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pgmap.stateful._owners import Owners
 from pgmap.stateful.things import (
     FILE_PAGES_MAX,
-    UNTOLD,
     Block,
     Descriptor,
     File,
@@ -52,6 +51,10 @@ class Files(Owners):
         for file in files:
             yield from self.put(file)
         return 0
+
+    def kill(self, worker: int) -> Sleeping:
+        """SIGKILL gives everything back as an exit does."""
+        return self.exit(worker)
 
     def running(self, worker: int) -> Worker:
         if worker not in self.workers:
@@ -104,6 +107,18 @@ class Files(Owners):
             file.blocks.clear()
         return 0
 
+    def umount(self, worker: int, path: str | None) -> Sleeping:
+        """Every file is put away, and its name and blocks stay."""
+        self.running(worker)
+        if any(self.in_use(file) for file in self.reachable()):
+            raise Refused("EBUSY")
+        for file in self.files.values():
+            yield from self.break_layout(file)
+        return 0
+
+    def mount(self, worker: int, path: str | None) -> int:
+        return self.nop(worker)
+
     def target(self, worker: int, file: int | str) -> Descriptor:
         process = self.running(worker).process
         if isinstance(file, str):
@@ -132,7 +147,7 @@ class Files(Owners):
         return block.data if block is not None and block.written else 0
 
     def pwrite(self, worker: int, file: int | str, page: int, pages: int) -> int:
-        """Writes something into each page."""
+        """Writes its number into each page."""
         descriptor = self.target(worker, file)
         if not descriptor.writable:
             raise Refused("EBADF")
@@ -141,7 +156,7 @@ class Files(Owners):
             if index >= FILE_PAGES_MAX:
                 raise Refused("EINVAL")
             was_zero = not self.is_written(inode, index)
-            self.allocate(inode, index).data = UNTOLD
+            self.allocate(inode, index).data = index
             if was_zero:
                 self.unmap(inode, {index})
             inode.size = max(inode.size, index + 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pgmap.stateful._files import Files
-from pgmap.stateful.things import PMD_PAGES, UNTOLD, Mapping, Pte, Refused, Sleeping
+from pgmap.stateful.things import PMD_PAGES, Block, File, Mapping, Pte, Refused, Sleeping
 
 
 class Memory(Files):
@@ -115,12 +115,42 @@ class Memory(Files):
         return None if pte is not None and pte.zero else mapping.offset + page
 
     def touch(self, worker: int, number: int, page: int, pages: int | None, write: bool) -> int:
-        """A write stores something."""
+        """A write stores the number of the file's page."""
         mapping = self.mapping(worker, number)
         for at in range(page, page + (pages or 1)):
             index = self.access(mapping, at, write)
             if write and index is not None:
-                mapping.file.blocks[index].data = UNTOLD
+                mapping.file.blocks[index].data = index
+        return 0
+
+    def madvise(self, worker: int, number: int, advice: str, page: int) -> int:
+        """`dontneed` takes the entry of a page, `soft_offline` moves the page to another block."""
+        mapping = self.mapping(worker, number)
+        if page >= mapping.whole:
+            raise Refused("EINVAL")
+        if advice in ("dontneed", "4"):
+            self.zap(mapping, {page})
+        elif page not in mapping.pages:
+            raise Refused("EFAULT")
+        else:
+            self.move(mapping.file, mapping.offset + page)
+        return 0
+
+    def move(self, file: File, index: int) -> None:
+        """What the page holds goes on elsewhere, unless somebody holds the page."""
+        if not self.is_written(file, index):
+            raise Refused("ENOENT")
+        if file.folio(index)[1] > 1:
+            raise Refused("EINVAL")
+        if self.refs_on(file, index):
+            raise Refused("EBUSY")
+        self.unmap(file, {index})
+        file.entries.pop(index, None)
+        file.blocks[index] = Block(file.blocks[index].data)
+
+    def msync(self, worker: int, number: int) -> int:
+        """Nothing that the model knows of is written back."""
+        self.mapping(worker, number)
         return 0
 
     def load(self, worker: int, number: int, page: int) -> int:

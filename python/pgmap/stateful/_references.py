@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import NoReturn
+
 from pgmap.stateful._memory import Memory
 from pgmap.stateful.things import PIPE_SLOTS, PMD_PAGES, Pipe, Ref, Refused
 
@@ -47,9 +50,29 @@ class References(Memory):
         """A long-term pin is refused: the file could not truncate for as long as it lasts."""
         if longterm == "longterm":
             self.running(worker).next_pin += 1
-            there = page in self.mapping(worker, number, errno="EFAULT").pages
-            raise Refused("EOPNOTSUPP" if there else "EFAULT")
+            self.refuse_for_long(worker, number, page, access == "w")
         return self.take(worker, number, page, pages or 1, access == "w", pinned=True)
+
+    def refuse_for_long(self, worker: int, number: int, page: int, write: bool) -> NoReturn:
+        """What could not be accessed is refused for that."""
+        mapping = self.mapping(worker, number, errno="EFAULT")
+        there = page in mapping.pages and (mapping.writable or not write)
+        raise Refused("EOPNOTSUPP" if there else "EFAULT")
+
+    def uring_reg(self, worker: int, number: int, page: int, pages: int) -> NoReturn:
+        """A registered buffer is a long-term pin to write through."""
+        self.refuse_for_long(worker, number, page, write=True)
+
+    def uring_unreg(self, worker: int) -> NoReturn:
+        """So nothing is ever registered."""
+        self.running(worker)
+        raise Refused("ENXIO")
+
+    def pvmread(self, worker: int, target: int, number: int, page: int, pages: int) -> int:
+        """Pins of another worker's memory, which faults it in, and are gone on return."""
+        self.running(worker)
+        taken = self.grab(target, number, page, pages, write=False, pinned=True)
+        return sum(ref.pages for ref in taken) * 4096
 
     def get(self, worker: int, number: int, page: int, pages: int | None) -> int:
         return self.take(worker, number, page, pages or 1, write=False, pinned=False)
@@ -109,6 +132,18 @@ class References(Memory):
             buffers.extend(ref)
             taken += 1
         return taken * 4096
+
+    def tee(self, worker: int, source: int, into: int, pages: int) -> int:
+        """The second pipe gets references of its own on what is in the first one."""
+        pipes = self.running(worker).process.pipes
+        if source not in pipes or into not in pipes:
+            raise Refused("EBADF")
+        if pipes[source] is pipes[into]:
+            raise Refused("EINVAL")
+        room = PIPE_SLOTS - len(pipes[into].buffers)
+        copied = pipes[source].buffers[: min(pages, room)]
+        pipes[into].buffers += [replace(ref) for ref in copied]
+        return len(copied) * 4096
 
     def drain(self, worker: int, pipe: int, pages: int) -> int:
         pipes = self.running(worker).process.pipes

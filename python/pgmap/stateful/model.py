@@ -10,7 +10,8 @@ those of fsdax since v6.15 with its known races mended (kernel facts 2 to 5 and 
   one reference and one pin on a large one;
 * holes and unwritten blocks read as the shared zero page, which belongs to nobody;
 * whatever takes blocks away first unmaps the whole file, sleeps while a page has an owner that is
-  not a mapping, and then deletes every entry of the file.
+  not a mapping, and then deletes every entry of the file;
+* what is written without a value is the number of the file's page.
 
 A call that may sleep is a generator: it yields while it sleeps.
 """
@@ -22,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from pgmap._operations import Argument, by_word, read
 from pgmap.stateful._references import References
-from pgmap.stateful.things import UNTOLD, Sleeping
+from pgmap.stateful.things import Sleeping
 
 if TYPE_CHECKING:
     from pgmap import World
@@ -50,17 +51,13 @@ class Model(References):
         return done
 
     def learn(self, world: World) -> None:
-        """Learns which blocks were given out, and what was stored that no step says."""
+        """Learns which blocks were given out."""
         for name, file in self.files.items():
             for index, block in file.blocks.items():
                 if block.pfn is None:
                     page = world.page(name, index)
                     assert page is not None, f"page {index} of {name} is a hole"
                     block.pfn = page.pfn
-        for file in self.reachable():
-            for block in file.blocks.values():
-                if block.data == UNTOLD and block.pfn is not None:
-                    block.data = world.frame(block.pfn).data
 
     def differences(self, world: World) -> Iterator[str]:
         """Every word of every page that a World has and that an owner does not explain."""

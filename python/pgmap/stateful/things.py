@@ -9,9 +9,6 @@ PMD_PAGES = 4
 FILE_PAGES_MAX = 12
 PIN_BIAS = 1024
 PIPE_SLOTS = 16
-UNTOLD = -1
-"""Data that a step stored and that no step says; learned from the machine."""
-
 Sleeping = Generator[None, None, object]
 """A call that may sleep; what it returns is what the call returns."""
 

@@ -149,10 +149,7 @@ impl World {
             let task = u32::from(op.call_number()) << 8;
             return self.entry.execute(py, task, |world, cpu| world.execute(cpu, WorkerId(0), op));
         };
-        self.attempt(py, worker, op, |world, cpu| match op {
-            Op::Pwrite(write) => world.pwrite_each(cpu, worker, write, |_| 1),
-            _ => world.execute(cpu, worker, op),
-        })
+        self.attempt(py, worker, op, |world, cpu| world.execute(cpu, worker, op))
     }
 
     /// Puts a new file into the directory.
