@@ -301,6 +301,8 @@ class Lockstep(RaceMachine):
         """The last unmap of a file without a name sleeps for what others hold."""
         if mapping[0] != pin[0] and self.is_held(pin) and self.mapping(mapping):
             self.do(f"w{mapping[0]} unlink f")
+            for worker, fd in self.descriptors(mapping):
+                self.do(f"w{worker} close {fd}")
             for worker, number in self.others(mapping):
                 self.do(f"w{worker} munmap {number}")
             self.race(f"w{mapping[0]} munmap {mapping[1]}", f"w{pin[0]} unpin {pin[1]}")
@@ -336,6 +338,16 @@ class Lockstep(RaceMachine):
             for worker, owner in self.model.workers.items()
             for number, mapping in owner.process.maps.items()
             if this is not None and mapping is not this and mapping.file is this.file
+        ]
+
+    def descriptors(self, of: Handle) -> list[Handle]:
+        """All descriptors of its file."""
+        this = self.mapping(of)
+        return [
+            (worker, number)
+            for worker, owner in self.model.workers.items()
+            for number, descriptor in owner.process.fds.items()
+            if this is not None and descriptor.file is this.file
         ]
 
     def is_elsewhere(self, handle: Handle, page: int, n: int) -> bool:

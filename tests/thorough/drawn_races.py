@@ -2,7 +2,9 @@
 
 Nobody writes a program: one is drawn, its interleavings are searched, and what fails is shrunk. A
 row for each race that a program shows: in how many of the seeds it was found, after how many
-programs and seconds, and how large the shrunk program was. Ends with 1 if one is too large.
+programs and seconds (of the wall, and of the processor), and how large the shrunk program was. Ends
+with 1 if one is too large. The budget of each search grows when many programs have held: a few
+schedules of many programs come first, for most races show in a few.
 """
 
 from __future__ import annotations
@@ -25,7 +27,9 @@ from pgmap.errors import DoesNotHold
 
 WORKERS, OPERATIONS = 3, 6
 """Most of a shrunk program, behind ``start``."""
-SEEDS, EXAMPLES = 10, 2000
+SEEDS = 10
+BUDGETS = ((400, 400), (2500, 1600))
+"""Schedules of each search, and how many programs are searched with so many."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,8 @@ class Drawn:
     """Drawn until the first failure."""
     seconds: float
     """Until it was shrunk."""
+    processor: float
+    """Of these."""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -48,9 +54,23 @@ class Drawn:
         return len({step.worker for step in behind} - {None}), len(behind)
 
 
-def draw(race: KnownRule, seed: int, examples: int) -> Drawn:
+def draw(race: KnownRule, seed: int, budgets: Sequence[tuple[int, int]] = BUDGETS) -> Drawn:
     """Let Hypothesis look for a race, with a seed."""
-    started, programs, first = time.monotonic(), 0, 0
+    started, worked = time.monotonic(), time.process_time()
+    programs = 0
+    for nth, (schedules, examples) in enumerate(budgets):
+        program, tried = found(race, Random(f"{seed} {nth}"), schedules, examples)
+        programs += tried
+        if program is not None:
+            break
+    return Drawn(program, programs, time.monotonic() - started, time.process_time() - worked)
+
+
+def found(
+    race: KnownRule, luck: Random, schedules: int, examples: int
+) -> tuple[Program | None, int]:
+    """The shrunk program, if one fails within a budget, and how many were drawn until one did."""
+    programs, first = 0, 0
 
     def fails(program: Program) -> bool:
         nonlocal programs, first
@@ -61,6 +81,7 @@ def draw(race: KnownRule, seed: int, examples: int) -> Drawn:
                 era=race["era"],
                 rules={rule: value for rule, value in race["wrong"]},
                 preemptions=max(1, race["preemptions"]),
+                schedules=schedules,
                 memory=race["needs"],
                 speculative_tlb=race["tlb"] == "speculative",
             )
@@ -76,37 +97,38 @@ def draw(race: KnownRule, seed: int, examples: int) -> Drawn:
         suppress_health_check=list(HealthCheck),
     )
     try:
-        program = find(strategies.programs(), fails, settings=quiet, random=Random(seed))
+        program = find(strategies.programs(), fails, settings=quiet, random=luck)
     except NoSuchExample:
-        return Drawn(None, programs, time.monotonic() - started)
-    return Drawn(program, first, time.monotonic() - started)
+        return None, programs
+    return program, first
 
 
 def row(race: KnownRule, drawn: Sequence[Drawn]) -> str:
     """A line of the table."""
-    found = [one for one in drawn if one.program is not None]
-    line = f"{race['name']:24} {len(found):3} of {len(drawn)}"
-    if not found:
+    seen = [one for one in drawn if one.program is not None]
+    line = f"{race['name']:24} {len(seen):3} of {len(drawn)}"
+    if not seen:
         return line
-    programs = statistics.median(one.programs for one in found)
-    seconds = statistics.median(one.seconds for one in found)
-    workers, operations = (max(sizes) for sizes in zip(*(one.size for one in found), strict=True))
-    return f"{line}  {programs:7.0f}  {seconds:6.1f} s  {workers} workers, {operations} operations"
+    programs = statistics.median(one.programs for one in seen)
+    seconds = statistics.median(one.seconds for one in seen)
+    processor = statistics.median(one.processor for one in seen)
+    workers, operations = (max(sizes) for sizes in zip(*(one.size for one in seen), strict=True))
+    size = f"{workers} workers, {operations} operations"
+    return f"{line}  {programs:7.0f}  {seconds:6.1f} s  {processor:7.1f} s  {size}"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=SEEDS, help="how often each is looked for")
-    parser.add_argument("--examples", type=int, default=EXAMPLES, help="most programs each time")
     parser.add_argument("races", nargs="*", help="which; all that a program shows if none")
     args = parser.parse_args(argv)
     large = 0
-    print(f"{'race':24} {'found':>9}  {'median':>7}  {'shrunk':>8}  largest")
+    print(f"{'race':24} {'found':>9}  {'median':>7}  {'shrunk':>8}  {'processor':>9}  largest")
     for race in core().catalogue()["known"]:
         if args.races and race["name"] not in args.races:
             continue
-        drawn = [draw(race, seed, args.examples) for seed in range(1, args.seeds + 1)]
+        drawn = [draw(race, seed) for seed in range(1, args.seeds + 1)]
         print(row(race, drawn), flush=True)
         sizes = [one.size for one in drawn if one.program is not None]
         large += sum(workers > WORKERS or operations > OPERATIONS for workers, operations in sizes)
