@@ -9,10 +9,11 @@
 use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use pgmap_native::bench::{Sense, Side, rows};
+use pgmap_native::bench::{Sense, Side, Suite, rows};
 
 fn core(criterion: &mut Criterion) {
-    for row in rows().into_iter().filter(|row| row.limit.sense == Sense::AtMost) {
+    let costs = rows(Suite::Core).into_iter().filter(|row| row.limit.sense == Sense::AtMost);
+    for row in costs {
         let Ok(mut workload) = (row.build)() else { continue };
         let mut group = criterion.benchmark_group(row.name);
         for (name, side) in [("subject", Side::Subject), ("floor", Side::Floor)] {

@@ -20,6 +20,7 @@ from fake_reports import (
     replayed,
     reproduce_report,
     run_report,
+    scheme_finding,
     setting,
     stress_report,
 )
@@ -40,6 +41,7 @@ from pgmap._core_reports import (
     BenchProgress,
     BenchReport,
     Conformance,
+    SchemeFinding,
     StressProgress,
     StressReport,
 )
@@ -208,6 +210,12 @@ class FakeCore:
         if isinstance(answer, BaseException):
             raise answer
         return answer
+
+    def folio_try_get_verdicts(self) -> list[SchemeFinding]:
+        return [
+            scheme_finding(),
+            scheme_finding(verdict="broken", preemptions=2, why="destroyed as another"),
+        ]
 
     def bench_core(self, config: dict[str, Any]) -> FakeBench:
         self.asked.append(config)

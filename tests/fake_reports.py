@@ -21,6 +21,7 @@ from pgmap._core_reports import (
     BenchRow,
     Conformance,
     Hang,
+    SchemeFinding,
     StressReport,
     Violation,
 )
@@ -99,6 +100,20 @@ PROCESSOR = "Some Processor (family 1 model 2)"
 def bench_report(*rows: BenchRow, **environment: Any) -> BenchReport:
     quiet = {"cpu": PROCESSOR, "null_ratio": 1.0, "null_spread": (0.99, 1.01)}
     return {"rows": list(rows), "complete": True, "environment": {**quiet, **environment}}
+
+
+def scheme_finding(**changes: Any) -> SchemeFinding:
+    base: SchemeFinding = {
+        "variant": "frozen bit",
+        "asked": "a life ends once",
+        "verdict": "kept",
+        "bound": 3,
+        "preemptions": None,
+        "schedules": 52,
+        "why": None,
+    }
+    base.update(changes)  # type: ignore[typeddict-item]
+    return base
 
 
 def bench_row(**changes: Any) -> BenchRow:

@@ -148,7 +148,7 @@ def test_no_rows_is_nothing_measured(run: Runner) -> None:
 def test_the_core_is_told_what_to_measure(run: Runner) -> None:
     core = FakeCore()
     run(Bench(), "--only", "try_get", "--only", "gup", "--for", "3s", core=core)
-    assert core.asked == [{"seconds": 3.0, "only": ["try_get", "gup"]}]
+    assert core.asked == [{"suite": "core", "seconds": 3.0, "only": ["try_get", "gup"]}]
 
 
 def test_json_carries_rows_and_the_machine(run: Runner) -> None:
@@ -197,3 +197,31 @@ def test_a_crooked_null_row_and_a_row_left_out_are_cautions(run: Runner) -> None
     answer = run(Bench(), "--json", "-", core=core).json
     assert any("differ by 20.0%" in words for words in answer["cautions"])
     assert any("pairs was left out" in words for words in answer["cautions"])
+
+
+def test_schemes_are_compared_and_not_judged(run: Runner) -> None:
+    row = bench_row(limit=None, set_on={}, spread=(0.99, 1.02))
+    ran = run(Bench(), "refcount", core=core_with(row))
+    assert ran.exit is Exit.OK
+    assert "Not told apart from the floor: try_get+put" in ran.stdout
+    assert "Cannot be told in user space" in ran.stdout
+    assert "Model check" not in ran.stdout
+    apart = run(Bench(), "refcount", core=core_with(bench_row(limit=None, set_on={})))
+    assert "Not told apart" not in apart.stdout
+
+
+def test_two_equal_loops_that_differ_void_a_comparison(run: Runner) -> None:
+    row = bench_row(limit=None, set_on={})
+    assert run(Bench(), "refcount", core=core_with(row, null_ratio=1.04)).exit is Exit.INCONCLUSIVE
+    assert run(Bench(), "refcount", core=core_with(row, null_ratio=1.02)).exit is Exit.OK
+    swings = core_with(row, null_spread=(0.9, 1.2))
+    assert run(Bench(), "refcount", core=swings).exit is Exit.INCONCLUSIVE
+
+
+def test_the_argument_comes_with_what_the_model_check_says(run: Runner) -> None:
+    row = bench_row(limit=None, set_on={})
+    ran = run(Bench(), "folio-try-get", core=core_with(row))
+    assert "frozen bit  a life ends once: kept" in ran.stdout
+    assert "broken, 2 preemptions: destroyed as another" in ran.stdout
+    told = run(Bench(), "folio-try-get", "--json", "-", core=core_with(row)).json
+    assert [found["verdict"] for found in told["verdicts"]] == ["kept", "broken"]

@@ -29,6 +29,7 @@ from pgmap._core_reports import (
     BenchProgress,
     BenchReport,
     Conformance,
+    SchemeFinding,
     StressProgress,
     StressReport,
 )
@@ -58,6 +59,7 @@ __all__ = [
     "conform",
     "explore_start",
     "facts",
+    "folio_try_get_verdicts",
     "hunt_start",
     "replay",
     "reproduce_start",
@@ -79,6 +81,7 @@ def version() -> str: ...
 def build_info() -> _BuildInfo: ...
 def conform(text: str, era: str | None = None) -> Conformance: ...
 def bench_core(config: dict[str, Any]) -> BenchRun: ...
+def folio_try_get_verdicts() -> list[SchemeFinding]: ...
 
 @final
 class BenchRun:

@@ -27,6 +27,7 @@ from pgmap._core_reports import (
     BenchProgress,
     BenchReport,
     Conformance,
+    SchemeFinding,
     StressProgress,
     StressReport,
 )
@@ -63,6 +64,9 @@ class Core(Protocol):
 
     def bench_core(self, config: dict[str, Any]) -> Run[BenchProgress, BenchReport]:
         """Start measuring the core's primitives against their floors."""
+
+    def folio_try_get_verdicts(self) -> list[SchemeFinding]:
+        """Search the four ways to ``folio_try_get``, and the mistakes made on the way."""
 
     def explore_start(self, config: dict[str, Any]) -> Run[ExploreProgress, ExploreReport]:
         """Start searching the schedules of a program."""

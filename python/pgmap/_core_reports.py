@@ -115,6 +115,18 @@ class BenchRow(_Figures):
     rounds: int
 
 
+class SchemeFinding(TypedDict):
+    """What the model check says of a reference-count scheme, or of a mistake in one."""
+
+    variant: str
+    asked: str
+    verdict: Literal["kept", "broken", "unclear"]
+    bound: int
+    preemptions: int | None
+    schedules: int | None
+    why: str | None
+
+
 class BenchProgress(TypedDict):
     """A glance at a benchmark."""
 

@@ -28,7 +28,7 @@ from pgmap._core_facts import (
     PrimitiveFact,
     RuleFact,
 )
-from pgmap._core_reports import BenchRow, Conformance, StressReport
+from pgmap._core_reports import BenchRow, Conformance, SchemeFinding, StressReport
 
 
 class Envelope(TypedDict):
@@ -128,7 +128,13 @@ class _Machine(TypedDict, total=False):
     environment: Mapping[str, Any]
 
 
-class BenchObject(_Machine):
+class _Checked(TypedDict, total=False):
+    """What was searched besides."""
+
+    verdicts: list[SchemeFinding]
+
+
+class BenchObject(_Machine, _Checked):
     """What each primitive costs, against its floor."""
 
     suite: str

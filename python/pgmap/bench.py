@@ -13,7 +13,7 @@ import os
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import repeat
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from typing import Any
 import pgmap
 from pgmap import _cli, _core_api
 from pgmap._args import duration, show_seconds
-from pgmap._core_reports import BenchProgress, BenchReport, BenchRow
+from pgmap._core_reports import BenchProgress, BenchReport, BenchRow, SchemeFinding
 from pgmap._drive import Records, shown
 from pgmap._exit import Exit, worst
 from pgmap._judge import Judgement, judge, null_is_off
@@ -30,6 +30,9 @@ from pgmap._output import Ink, Output
 from pgmap._signals import Signals
 
 DEFAULT_SECONDS = 20.0
+CORE, REFCOUNT, FOLIO_TRY_GET = SUITES = ("core", "refcount", "folio-try-get")
+#: Two equal loops whose quartiles are further apart void a comparison, whatever their median.
+NULL_SWING = 0.15
 NOP = "World.nop, detached"
 #: Two real calls, whose limit depends on what calls and locked instructions cost here.
 CALLED = "percpu_ref get+put, called"
@@ -49,18 +52,24 @@ class Bench:
         "Rows are ratios with their quartiles. A limit is judged on the processors it was set on.\n"
         "A row is over its limit when its quartiles are, and noisy when the limit lies between\n"
         "them or two equal loops differ: one missed limit makes the exit code 1; limits none of\n"
-        "which could be judged for noise make it 6."
+        "which could be judged for noise make it 6. The suites refcount and folio-try-get compare\n"
+        "schemes and set no limits; two equal loops that differ by 3 % void them (6)."
     )
     examples: tuple[tuple[str, str], ...] = (
         ("python -m pgmap.bench core", "all rows"),
         ("python -m pgmap.bench core --only try_get --only gup_fast", "rows of these names"),
         ("python -m pgmap.bench core --for 2m --json -", "longer rounds, machine-readable"),
+        ("python -m pgmap.bench refcount", "reference-count schemes against each other"),
+        (
+            "python -m pgmap.bench folio-try-get",
+            "the four ways to folio_try_get, checked",
+        ),
     )
     objects: tuple[type, ...] = (BenchObject,)
 
     def arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add the options of a benchmark."""
-        parser.add_argument("suite", nargs="?", choices=("core",), default="core")
+        parser.add_argument("suite", nargs="?", choices=SUITES, default="core")
         parser.add_argument(
             "--for",
             dest="seconds",
@@ -86,7 +95,7 @@ class Bench:
     ) -> _cli.Outcome:
         """Measure, tell, judge."""
         build = dict(core.build_info())
-        config = {"seconds": args.seconds, "only": list(args.only)}
+        config = {"suite": args.suite, "seconds": args.seconds, "only": list(args.only)}
         cautions = list(warnings_in_words(build))
         out.facts.update(
             suite=args.suite,
@@ -101,7 +110,8 @@ class Bench:
         for caution in cautions:
             out.note(f"caution: {caution}")
         report = shown(run, signals, args.progress, out, describe=describe, observe=records.offer)
-        if signals.exit is None and wanted(NOP, args.only) and (nop := core_nop(core)) is not None:
+        ours = args.suite == CORE and wanted(NOP, args.only)
+        if signals.exit is None and ours and (nop := core_nop(core)) is not None:
             report["rows"].append(nop_row(nop, str(environment(report).get("cpu"))))
         for row in report["rows"]:
             if not args.raw:
@@ -110,14 +120,30 @@ class Bench:
             out.note(f"caution: {caution}")
             cautions.append(caution)
         judged = [(row, judge(row, environment(report))) for row in report["rows"]]
+        if args.suite != CORE and is_void(environment(report)):
+            judged = [(row, Judgement.NOISY) for row, _ in judged]
         code = exit_of([judgement for _, judgement in judged], signals)
         for line in draw(judged, out):
             out.result(line)
+        if args.suite != CORE:
+            for line in undecided(judged):
+                out.result(line)
+        findings = core.folio_try_get_verdicts() if args.suite == FOLIO_TRY_GET else []
+        for line in checked(findings):
+            out.result(line)
         out.result(result_line([judgement for _, judgement in judged], signals))
         rows = [{**row, "judgement": judgement.value} for row, judgement in judged]
-        told = {**report, "rows": rows}
+        told: dict[str, Any] = {**report, "rows": rows}
+        if findings:
+            told["verdicts"] = findings
         records.close({**out.facts, **told, "exit": int(code)})
         return _cli.Outcome(code, told)
+
+
+def is_void(found: Mapping[str, Any]) -> bool:
+    """Whether two equal loops differed, or swung so far that their median says nothing."""
+    low, high = found.get("null_spread", (1.0, 1.0))
+    return null_is_off(found) or high - low > NULL_SWING
 
 
 def environment(report: BenchReport) -> dict[str, Any]:
@@ -250,6 +276,7 @@ def draw(judged: Sequence[tuple[BenchRow, Judgement]], out: Output) -> Iterator[
     if not judged:
         return
     width = max(len(row["name"]) for row, _ in judged)
+    unset = f"  {out.paint(Judgement.UNSET.value, Ink.DIM)}"
     yield f"{'':{width}}  {'ratio':>7}  {'p25..p75':>15}  {'limit':>9}  floor"
     for row, judgement in judged:
         low, high = row["spread"]
@@ -259,12 +286,40 @@ def draw(judged: Sequence[tuple[BenchRow, Judgement]], out: Output) -> Iterator[
             Judgement.KEPT: "",
             Judgement.MISSED: f"  {out.paint('MISSED', Ink.BAD)}{by_how_much(row)}",
             Judgement.NOISY: f"  {out.paint('noisy', Ink.WARN)}",
-            Judgement.UNSET: f"  {out.paint(Judgement.UNSET.value, Ink.DIM)}",
+            Judgement.UNSET: unset if row["set_on"] else "",
         }[judgement]
         yield (
             f"{row['name']:{width}}  {row['ratio']:>6.2f}x  {f'{low:.2f}..{high:.2f}':>15}  "
             f"{limit:>9}  {row['floor']}{mark}"
         )
+
+
+def undecided(judged: Sequence[tuple[BenchRow, Judgement]]) -> Iterator[str]:
+    """Yield what this machine cannot tell about its own figures."""
+    cpus = os.cpu_count() or 1
+    close = [row["name"] for row, _ in judged if row["spread"][0] <= 1 <= row["spread"][1]]
+    yield ""
+    if cpus < 4:
+        yield f"Cannot be told here: how a scheme scales ({cpus} processors, an exponent wants 4)"
+    yield "Cannot be told in user space: preemption and interrupts off, this_cpu, real RCU"
+    if close:
+        yield f"Not told apart from the floor: {'; '.join(close)}"
+
+
+def checked(findings: Sequence[SchemeFinding]) -> Iterator[str]:
+    """Yield what the model check says, a line each."""
+    if not findings:
+        return
+    yield ""
+    yield f"Model check: every order with at most {findings[0]['bound']} preemptions"
+    width = max(len(finding["variant"]) for finding in findings)
+    for finding in findings:
+        variant, asked = finding["variant"], finding["asked"]
+        if finding["verdict"] == "broken":
+            said = f"broken, {finding['preemptions']} preemptions: {finding['why']}"
+        else:
+            said = finding["verdict"]
+        yield f"{variant:{width}}  {asked}: {said}"
 
 
 def by_how_much(row: BenchRow) -> str:

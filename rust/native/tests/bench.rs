@@ -2,16 +2,23 @@
 
 use std::time::Duration;
 
-use pgmap_native::bench::{BenchRun, Config, Limit, ROUNDS_MIN, Report, Sense, Side, rows};
+use pgmap_native::bench::{
+    BenchRun, Config, Limit, ROUNDS_MIN, Report, Row, Sense, Side, Suite, rows,
+};
 
-fn run(only: &[&str]) -> Report {
+fn run(suite: Suite, only: &[&str]) -> Report {
     let only = only.iter().map(|part| (*part).to_owned()).collect();
-    BenchRun::start(Config { time: Duration::ZERO, only, seed: 3 }).finish()
+    BenchRun::start(Config { time: Duration::ZERO, only, seed: 3, suite, ..Config::default() })
+        .finish()
+}
+
+fn all_rows() -> impl Iterator<Item = Row> {
+    Suite::ALL.into_iter().flat_map(|(_, suite)| rows(suite))
 }
 
 #[test]
 fn every_row_can_be_built_and_both_its_sides_yield_a_figure() {
-    for row in rows() {
+    for row in all_rows() {
         let Ok(mut workload) = (row.build)() else {
             // One processor cannot show what a second one gains.
             assert!(row.name.contains("threads"), "{} cannot be built", row.name);
@@ -26,7 +33,7 @@ fn every_row_can_be_built_and_both_its_sides_yield_a_figure() {
 
 #[test]
 fn names_are_unique_and_gains_have_lower_limits() {
-    let rows = rows();
+    let rows: Vec<Row> = all_rows().collect();
     for (at, row) in rows.iter().enumerate() {
         assert!(rows[..at].iter().all(|other| other.name != row.name));
         let is_gain = row.unit.contains("gain");
@@ -36,7 +43,7 @@ fn names_are_unique_and_gains_have_lower_limits() {
 
 #[test]
 fn however_short_the_time_there_are_enough_rounds_and_controls() {
-    let report = run(&["sound idle"]);
+    let report = run(Suite::Core, &["sound idle"]);
     assert!(report.complete && report.broken.is_none());
     assert_eq!(report.rows.len(), 1);
     let (row, null) = (&report.rows[0], report.null.expect("a null row"));
@@ -46,8 +53,17 @@ fn however_short_the_time_there_are_enough_rounds_and_controls() {
 }
 
 #[test]
+fn schemes_have_a_null_row_and_no_limits() {
+    assert!(rows(Suite::Refcount).iter().all(|row| row.limit.set_on.is_empty()));
+    let report = run(Suite::FolioTryGet, &["frozen bit, count 17"]);
+    assert!(report.complete && report.broken.is_none(), "{:?}", report.broken);
+    assert_eq!((report.rows.len(), report.null.expect("a null row").raw.len()), (1, ROUNDS_MIN));
+    assert!(report.bare_calls.is_none());
+}
+
+#[test]
 fn a_name_that_fits_no_row_measures_nothing() {
-    let report = run(&["nonsense"]);
+    let report = run(Suite::Core, &["nonsense"]);
     assert!(report.rows.is_empty());
 }
 
@@ -63,7 +79,7 @@ fn a_stopped_run_ends_and_says_that_it_is_not_whole() {
 
 #[test]
 fn every_limit_names_the_processors_it_was_set_on() {
-    for row in rows() {
+    for row in rows(Suite::Core) {
         let processors = row.limit.set_on;
         assert!(!processors.is_empty(), "{}", row.name);
         // As the host names itself: with family and model.

@@ -5,8 +5,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use pgmap_native::bench::{
-    self as native, BenchRun as Measuring, Config, Host, Report, RowReport, Sense, Spread,
+    self as native, BenchRun as Measuring, Config, Host, Report, RowReport, Sense, Spread, Suite,
 };
+use pgmap_schemes::search::Verdict;
+use pgmap_schemes::verdicts::{self, Finding};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use serde::Serialize;
@@ -40,13 +42,56 @@ pub(crate) fn bench_core(py: Python<'_>, config: &Bound<'_, PyDict>) -> PyResult
     };
     let time = Duration::try_from_secs_f64(seconds)
         .map_err(|_| wrong("seconds must be a length of time, 0 or more"))?;
+    let suite = match config.get_item("suite")? {
+        Some(name) => named(&name.extract::<String>().map_err(|_| wrong("suite must be a name"))?)
+            .ok_or_else(|| wrong("there is no such suite"))?,
+        None => Suite::default(),
+    };
     let only = match config.get_item("only")? {
         Some(value) => value.extract().map_err(|_| wrong("only must be a list of names"))?,
         None => Vec::new(),
     };
     let seed = std::time::UNIX_EPOCH.elapsed().map_or(1, |since| u64::from(since.subsec_nanos()));
-    let measuring = Mutex::new(Measuring::start(Config { time, only, seed }));
+    let measuring =
+        Mutex::new(Measuring::start(Config { suite, time, only, seed, ..Config::default() }));
     Ok(BenchRun { measuring })
+}
+
+fn named(name: &str) -> Option<Suite> {
+    Suite::ALL.iter().find(|(known, _)| *known == name).map(|(_, suite)| *suite)
+}
+
+/// What the model check says of the four ways to `folio_try_get`, a dict each.
+#[pyfunction]
+pub(crate) fn folio_try_get_verdicts(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+    let found = py.detach(verdicts::folio_try_get);
+    to_python(py, &found.iter().map(Found::of).collect::<Vec<_>>())
+}
+
+/// One line of the verdict.
+#[derive(Serialize)]
+struct Found {
+    variant: &'static str,
+    asked: &'static str,
+    verdict: &'static str,
+    bound: u32,
+    preemptions: Option<u32>,
+    schedules: Option<u64>,
+    why: Option<String>,
+}
+
+impl Found {
+    fn of(finding: &Finding) -> Self {
+        let Finding { variant, asked, verdict } = finding;
+        let (verdict, preemptions, schedules, why) = match verdict {
+            Verdict::Kept { schedules } => ("kept", None, Some(*schedules), None),
+            Verdict::Broken { preemptions, why, schedules } => {
+                ("broken", Some(*preemptions), Some(*schedules), Some(why.clone()))
+            }
+            Verdict::Unclear(why) => ("unclear", None, None, Some(why.clone())),
+        };
+        Self { variant, asked, verdict, bound: verdicts::BOUND, preemptions, schedules, why }
+    }
 }
 
 #[pymethods]

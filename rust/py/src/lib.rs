@@ -51,7 +51,7 @@ mod _core {
     #[pymodule_export]
     use crate::about::{build_info, version};
     #[pymodule_export]
-    use crate::bench::{BenchRun, bench_core};
+    use crate::bench::{BenchRun, bench_core, folio_try_get_verdicts};
     #[pymodule_export]
     use crate::conform::conform;
     #[pymodule_export]

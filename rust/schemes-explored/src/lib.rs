@@ -6,6 +6,7 @@
 //! | [`scheme`], [`kinds`], [`promise`] | links into `pgmap-schemes` |
 //! | [`search`] | whether a scheme keeps a promise in every order within a bound |
 //! | [`mistakes`] | schemes with a planted mistake, each of which some order must show |
+//! | [`verdicts`] | what all that says of an argument on the kernel's list |
 #![forbid(unsafe_code)]
 // What only threads ask for.
 #![allow(dead_code)]
@@ -15,3 +16,4 @@ pub mod mistakes;
 pub mod promise;
 pub mod scheme;
 pub mod search;
+pub mod verdicts;

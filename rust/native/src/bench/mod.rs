@@ -23,6 +23,7 @@
 //! | `refs` | page references, percpu references |
 //! | `gup` | taking pages by address, on one and on two threads |
 //! | `alloc` | `pgmap_alloc_folios` |
+//! | `refcounts` | reference-count schemes against each other |
 //! | `checks` | the same operations with and without the oracle |
 //! | `counted` | the hottest operations alone, for counting instructions |
 //! | `stats` | medians, quartiles, the order of a round |
@@ -34,6 +35,7 @@ mod checks;
 mod counted;
 mod gup;
 mod host;
+mod refcounts;
 mod refs;
 mod run;
 mod stats;
@@ -42,6 +44,7 @@ mod workload;
 
 pub use counted::Counted;
 pub use host::Host;
-pub use run::{BenchRun, Config, Glance, ROUNDS_MIN, Report, RowReport, rows};
+pub use refcounts::against_add;
+pub use run::{BenchRun, Config, Glance, ROUNDS_MIN, Report, RowReport, Suite, rows};
 pub use stats::Spread;
 pub use workload::{BuildError, Limit, Row, Sense, Side, Workload};

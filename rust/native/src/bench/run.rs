@@ -15,12 +15,42 @@ use serde::Serialize;
 use crate::bench::refs::{BARE_CALLS, NULL, controls};
 use crate::bench::stats::{Dice, Spread};
 use crate::bench::workload::{BuildError, Row, Side, Workload};
-use crate::bench::{alloc, checks, gup, refs};
+use crate::bench::{alloc, checks, gup, refcounts, refs};
 
-/// Every row, in the order of reports.
+/// What belongs together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Suite {
+    /// The primitives of the core, against the atomics that they cannot do without.
+    #[default]
+    Core,
+    /// Reference-count schemes against each other.
+    Refcount,
+    /// The four ways to `folio_try_get` that were argued about.
+    FolioTryGet,
+}
+
+impl Suite {
+    /// Every suite, by the name that users give it.
+    pub const ALL: [(&'static str, Self); 3] =
+        [("core", Self::Core), ("refcount", Self::Refcount), ("folio-try-get", Self::FolioTryGet)];
+
+    /// Rows that judge the machine.
+    fn controls(self) -> Vec<Row> {
+        match self {
+            Self::Core => controls().to_vec(),
+            Self::Refcount | Self::FolioTryGet => refcounts::controls(),
+        }
+    }
+}
+
+/// Every row of a suite, in the order of reports.
 #[must_use]
-pub fn rows() -> Vec<Row> {
-    [refs::rows(), gup::rows(), alloc::rows(), checks::rows()].concat()
+pub fn rows(suite: Suite) -> Vec<Row> {
+    match suite {
+        Suite::Core => [refs::rows(), gup::rows(), alloc::rows(), checks::rows()].concat(),
+        Suite::Refcount => refcounts::refcounts(),
+        Suite::FolioTryGet => refcounts::folio_try_get(),
+    }
 }
 
 /// Fewer rounds than this are no result, however short the time asked for.
@@ -33,8 +63,12 @@ const SLICE: Duration = Duration::from_micros(400);
 /// What to measure.
 #[derive(Clone, Debug, Default)]
 pub struct Config {
+    /// Which rows there are.
+    pub suite: Suite,
     /// For all rows together; at least [`ROUNDS_MIN`] rounds are run in any case.
     pub time: Duration,
+    /// Rows of the caller's own, beside those of the suite.
+    pub extra: Vec<Row>,
     /// Parts of names; none means all rows.
     pub only: Vec<String>,
     /// Decides the order of rows in each round.
@@ -220,7 +254,9 @@ fn measure(config: &Config, shared: &Shared) -> Report {
     let stopped = || shared.stop.load(Relaxed);
     let mut report = Report::default();
     let mut measured = Vec::new();
-    for row in rows().into_iter().filter(wanted).chain(controls()) {
+    let controls = config.suite.controls();
+    let asked = rows(config.suite).into_iter().chain(config.extra.iter().copied()).filter(wanted);
+    for row in asked.chain(controls.iter().copied()) {
         if stopped() {
             break;
         }
@@ -235,7 +271,7 @@ fn measure(config: &Config, shared: &Shared) -> Report {
     let mut dice = Dice::new(config.seed);
     let mut rounds = 0;
     // The controls alone are nothing to measure.
-    while measured.len() > controls().len()
+    while measured.len() > controls.len()
         && (rounds < ROUNDS_MIN || started.elapsed() < config.time)
     {
         for at in dice.order(measured.len()) {
