@@ -72,7 +72,7 @@ const KERNEL: &[(&str, &str)] = &[
     ("kernel/fork.c", "mm_alloc get_task_mm"),
     (
         "kernel/locking/rwsem.c",
-        "down_read down_read_trylock down_write down_write_trylock rwsem_mark_wake",
+        "down_read down_read_trylock down_write down_write_trylock downgrade_write rwsem_mark_wake",
     ),
     ("kernel/rcu/rcu_segcblist.c", "rcu_cblist_dequeue"),
     ("kernel/rcu/srcutree.c", "synchronize_srcu"),

@@ -56,6 +56,7 @@ verbs! {
     /// A writer that had to wait goes in.
     DOWN_WRITE_SLOWPATH = "down_write (waited)",
     UP_WRITE = "up_write",
+    DOWNGRADE_WRITE = "downgrade_write",
     RWSEM_IS_LOCKED = "rwsem_is_locked",
     BIT_SPIN_LOCK = "bit_spin_lock",
     BIT_SPIN_UNLOCK = "__bit_spin_unlock",

@@ -22,6 +22,8 @@ pub(super) struct Hold {
 /// What a step does to a lock, and how a holder of it is described.
 enum Change {
     Take(&'static str),
+    /// Held as before, in another mode.
+    Lower(&'static str),
     Release,
 }
 
@@ -41,6 +43,13 @@ pub(super) fn at_the_end(program: &Program, trace: &[Event], accesses: &Accesses
             Some(Change::Take(mode)) => {
                 let name = format!("{}{mode}", name(program, event, thing));
                 held.push(Hold { task: event.task, object: event.object, name, at });
+            }
+            Some(Change::Lower(mode)) => {
+                let mine =
+                    |hold: &&mut Hold| (hold.task, hold.object) == (event.task, event.object);
+                if let Some(hold) = held.iter_mut().rfind(mine) {
+                    hold.name = format!("{}{mode}", name(program, event, thing));
+                }
             }
             Some(Change::Release) => {
                 let same = |hold: &Hold| hold.object == event.object;
@@ -90,7 +99,7 @@ fn section(event: &Event) -> Option<Change> {
 
 /// Whether a step is about a lock. What it does to its word is of no interest besides.
 pub(super) fn is_lock(verb: Verb) -> bool {
-    takes(verb).is_some() || gives(verb)
+    takes(verb).is_some() || gives(verb) || verb == verb::DOWNGRADE_WRITE
 }
 
 fn takes(verb: Verb) -> Option<&'static str> {
@@ -115,6 +124,9 @@ fn gives(verb: Verb) -> bool {
 fn lock(event: &Event) -> Option<Change> {
     if gives(event.verb) {
         return Some(Change::Release);
+    }
+    if event.verb == verb::DOWNGRADE_WRITE {
+        return Some(Change::Lower(" R"));
     }
     let mode = takes(event.verb)?;
     // A writer that must wait only announces itself: the top bits of the word count those.

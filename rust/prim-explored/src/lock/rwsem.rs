@@ -330,6 +330,19 @@ guard!(
     |cpu| signature(cpu)
 );
 
+impl<'a, T: Guarded> WriteGuard<'a, T> {
+    /// `downgrade_write`: the lock is held for reading from here on, without having been free in between. Readers in
+    /// line come in, unless a writer stands before them.
+    #[doc(alias = "downgrade_write")]
+    #[track_caller]
+    pub fn downgrade(self) -> ReadGuard<'a, T> {
+        let site = Location::caller();
+        let Self { sem, cpu, .. } = *core::mem::ManuallyDrop::new(self);
+        sem.release(cpu, verb::DOWNGRADE_WRITE, signature(cpu) - READER, site);
+        ReadGuard::new(sem, cpu, site)
+    }
+}
+
 impl<T: Guarded> DerefMut for WriteGuard<'_, T> {
     #[inline]
     fn deref_mut(&mut self) -> &mut T {

@@ -346,6 +346,21 @@ pub struct WriteGuard<'a, T: Guarded> {
     cpu: &'a Cpu<'a>,
 }
 
+impl<'a, T: Guarded> WriteGuard<'a, T> {
+    /// `downgrade_write`: the lock is held for reading from here on, without having been free in between. Readers in
+    /// line come in, unless a writer stands before them.
+    #[inline]
+    pub fn downgrade(self) -> ReadGuard<'a, T> {
+        let Self { sem, cpu } = *core::mem::ManuallyDrop::new(self);
+        // A full RMW as a release is: what was written under the lock is seen by the readers let in.
+        let left = sem.word.sub_return(signature(cpu) - READER);
+        if left & LINE != 0 {
+            sem.wake(cpu);
+        }
+        ReadGuard { sem, cpu }
+    }
+}
+
 impl<T: Guarded> Deref for WriteGuard<'_, T> {
     type Target = T;
 

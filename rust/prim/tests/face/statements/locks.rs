@@ -93,6 +93,69 @@ fn a_semaphore_has_one_writer_or_many_readers() {
 }
 
 #[test]
+fn a_writer_that_lowers_its_lock_has_readers_beside_it_and_no_writer() {
+    let start = || (RwSem::new(Pair::zeroed()), words::<2>());
+    let last = |(sem, _): &(RwSem<Pair>, [AtomicU32; 2])| assert!(!sem.is_locked());
+    // The reader is awaited under the lowered lock: it comes in beside the one that wrote, and sees what it wrote.
+    holds(
+        2,
+        start,
+        |(sem, words), cpu, task| {
+            if task == 0 {
+                let mut pair = sem.write(cpu);
+                pair.a = 1;
+                let lowered = pair.downgrade();
+                assert_eq!(lowered.a, 1);
+                wait_for(cpu, &words[0], 1);
+            } else {
+                while sem.read(cpu).a == 0 {
+                    cpu.relax();
+                }
+                let_begin(cpu, &words[0]);
+            }
+        },
+        last,
+    );
+    // A writer is not let in: to wait for one is to wait for ever.
+    breaks(
+        "Deadlock",
+        2,
+        start,
+        |(sem, words), cpu, task| {
+            if task == 0 {
+                let mut pair = sem.write(cpu);
+                pair.a = 1;
+                let _lowered = pair.downgrade();
+                wait_for(cpu, &words[0], 1);
+            } else {
+                sem.write(cpu).a = 2;
+                let_begin(cpu, &words[0]);
+            }
+        },
+        last,
+    );
+    // Whoever waited in line when it was lowered comes in: here a reader.
+    holds(
+        2,
+        start,
+        |(sem, words), cpu, task| {
+            if task == 0 {
+                let pair = sem.write(cpu);
+                let_begin(cpu, &words[1]);
+                in_line(sem, cpu);
+                let _lowered = pair.downgrade();
+                wait_for(cpu, &words[0], 1);
+            } else {
+                wait_for(cpu, &words[1], 1);
+                let _reading = sem.read(cpu);
+                let_begin(cpu, &words[0]);
+            }
+        },
+        last,
+    );
+}
+
+#[test]
 fn a_reader_that_reads_again_meets_a_writer_in_between_and_both_wait_for_ever() {
     let start = || RwSem::new(Pair::zeroed());
     breaks(
