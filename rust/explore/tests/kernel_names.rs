@@ -91,15 +91,16 @@ const KERNEL: &[(&str, &str)] = &[
     ("lib/xarray.c", "xas_load"),
     (
         "mm/gup.c",
-        "gup_fast gup_fast_folio_allowed follow_page_mask get_user_pages pin_user_pages pin_user_pages_fast \
-         unpin_user_pages unpin_user_page_range_dirty_lock try_grab_folio",
+        "gup_fast gup_fast_folio_allowed follow_page_mask __get_user_pages get_user_pages pin_user_pages \
+         pin_user_pages_fast unpin_user_pages unpin_user_page_range_dirty_lock try_grab_folio",
     ),
     ("mm/huge_memory.c", "vmf_insert_folio_pmd __split_huge_pmd"),
     ("mm/internal.h", "prep_compound_tail folio_set_order"),
     ("mm/memory-failure.c", "soft_offline_page soft_offline_in_use_page mf_dax_kill_procs"),
     (
         "mm/memory.c",
-        "handle_mm_fault vmf_insert_page_mkwrite zap_page_range_single zap_pte_range zap_present_ptes vm_normal_page",
+        "handle_mm_fault vmf_insert_page_mkwrite zap_page_range_single zap_pmd_range zap_pte_range zap_present_ptes \
+         vm_normal_page",
     ),
     ("mm/memremap.c", "dev_pagemap_percpu_release pgmap_array_delete"),
     ("mm/memremap.c, as proposed", "pgmap_alloc_folios pgmap_folio_get pgmap_request_folios"),
@@ -112,6 +113,7 @@ const KERNEL: &[(&str, &str)] = &[
     ("mm/pagewalk.c", "walk_pmd_range"),
     ("mm/slub.c", "kmem_cache_alloc kmem_cache_free"),
     ("mm/truncate.c", "invalidate_inode_pages2_range"),
+    ("mm/vma.c", "do_vmi_align_munmap vms_gather_munmap_vmas __split_vma unlink_file_vma"),
 ];
 
 /// What a report calls otherwise, and why.

@@ -109,7 +109,11 @@ fn a_mapping_that_cannot_be_split_stays_whole_and_truncate_still_finds_it() {
     let hole = Some(PageRange { page: 3, pages: 2 });
     assert_eq!(world.munmap(&cpu, W0, &Munmap { map: M, range: hole }), Err(Errno::ENOMEM.into()));
     assert_eq!(fixture.read(&cpu, W0, 3), Ok(0), "nothing was unmapped");
+    // Room for one cut of the two that the hole needs: the first stays, and still nothing is unmapped.
     world.munmap(&cpu, W0, &Munmap { map: MapNo(1), range: None }).expect("munmap");
+    assert_eq!(world.munmap(&cpu, W0, &Munmap { map: M, range: hole }), Err(Errno::ENOMEM.into()));
+    assert_eq!(fixture.read(&cpu, W0, 3), Ok(0), "nothing was unmapped");
+    world.munmap(&cpu, W0, &Munmap { map: MapNo(2), range: None }).expect("munmap");
     assert_eq!(world.munmap(&cpu, W0, &Munmap { map: M, range: hole }), Ok(0));
     assert!(fixture.read(&cpu, W0, 3).is_err());
     for page in [0, 7] {

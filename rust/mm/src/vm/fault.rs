@@ -14,7 +14,7 @@ use crate::page::{Hold, Order, Pfn};
 use crate::refcount::Refused;
 use crate::tally;
 use crate::vm::entry::TableId;
-use crate::vm::mm::Vma;
+use crate::vm::mm::{Layout, Vma};
 use crate::vm::{Leaf, MmId, Pmd, Pte, Vm, Vpn};
 
 /// A fault, as its handler sees it (`struct vm_fault`).
@@ -75,10 +75,9 @@ pub trait FaultHandler: Sync {
 }
 
 impl Vm {
-    /// Handles a missing or insufficient entry. The caller retries its access on [`Fault::Done`], which
-    /// promises nothing: the entry may be gone again. Not for ever, though: on a machine that is given up
+    /// A CPU missed an entry. It tries again after [`Fault::Done`]; not for ever, though: on a machine that is given up
     /// the retry ends here.
-    #[doc(alias = "handle_mm_fault")]
+    #[doc(alias = "do_user_addr_fault")]
     pub(super) fn handle_fault(
         &self,
         cpu: &Cpu<'_>,
@@ -87,9 +86,23 @@ impl Vm {
         wanted: Access,
         handler: &dyn FaultHandler,
     ) -> Fault {
-        cpu.count(tally::FAULT);
         cpu.cond_resched();
         let layout = self.mm(mm).layout.read(cpu);
+        self.handle_mm_fault(cpu, mm, &layout, vpn, wanted, handler)
+    }
+
+    /// Handles a missing or insufficient entry, under `mmap_lock`. The caller retries its access on [`Fault::Done`],
+    /// which promises nothing: the entry may be gone again.
+    pub(super) fn handle_mm_fault(
+        &self,
+        cpu: &Cpu<'_>,
+        mm: MmId,
+        layout: &Layout,
+        vpn: Vpn,
+        wanted: Access,
+        handler: &dyn FaultHandler,
+    ) -> Fault {
+        cpu.count(tally::FAULT);
         let Some(vma) = layout.find(vpn) else { return Fault::Sigsegv };
         if wanted == Access::Write && vma.writable == 0 {
             return Fault::Sigsegv;
@@ -132,7 +145,12 @@ impl Vm {
     }
 
     /// `pte_alloc`: the page table for an address; none when a leaf is there.
-    fn pte_alloc(&self, cpu: &Cpu<'_>, mm: MmId, vpn: Vpn) -> Result<Option<TableId>, ()> {
+    pub(super) fn pte_alloc(
+        &self,
+        cpu: &Cpu<'_>,
+        mm: MmId,
+        vpn: Vpn,
+    ) -> Result<Option<TableId>, ()> {
         let word = self.tables.pmd(mm, vpn);
         match word.load() {
             Pmd::None => {}

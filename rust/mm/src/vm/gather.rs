@@ -128,7 +128,7 @@ impl Vm {
     /// An access reads the generation inside its section. One that began before the barrier inside
     /// [`sync_access`] is waited for; one that begins after it sees the new generation, under which
     /// nothing older is valid, and any entry it walks to was cleared before (K§6.2).
-    fn flush_tlb(&self, cpu: &Cpu<'_>, mm: MmId, groups: u8) {
+    pub(super) fn flush_tlb(&self, cpu: &Cpu<'_>, mm: MmId, groups: u8) {
         let generations = &self.mm(mm).tlb_generations;
         for (group, generation) in generations.iter().enumerate() {
             if groups & (1 << group) != 0 {

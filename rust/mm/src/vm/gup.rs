@@ -1,16 +1,18 @@
 //! `get_user_pages`, `pin_user_pages` and their giving back (`mm/gup.c`, K§4.4, K§4.6).
 //!
-//! Fast first; what the fast walk leaves is taken under `mmap_lock` and the page-table lock, faulting
-//! pages in. If only part of the range can be had, the part is returned: an error is an error only when
-//! nothing was taken.
+//! Fast first; what the fast walk leaves is taken under one hold of `mmap_lock`, entry by entry under the page-table
+//! lock, faulting pages in; a PMD gives all that is wanted of it at once. If only part of the range can be had, the
+//! part is returned: an error is an error only when nothing was taken.
 
-use prim::{Cpu, by_hardware, plain, smp_mb_after_atomic};
+use prim::{Cpu, by_hardware, plain};
 use program::Errno;
 use program::op::{Access, Longterm};
 use program::rules::{BioPut, DaxPages};
 
 use crate::page::{Folio, Hold, Pfn, Stamp};
 use crate::tally;
+use crate::vm::gup_fast::Taken;
+use crate::vm::mm::Layout;
 use crate::vm::{Fault, FaultHandler, Leaf, MmId, Pmd, Pte, Vm, Vpn};
 use crate::warn::{Complaint, warn_on};
 
@@ -95,6 +97,14 @@ impl GupRange {
     }
 }
 
+/// What an entry gives, from the page asked for to its end; the first page is referenced.
+#[derive(Clone, Copy, Debug)]
+#[must_use = "a reference is held"]
+struct Followed {
+    first: Pfn,
+    pages: u32,
+}
+
 /// Why nothing was taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GupError(pub Errno);
@@ -120,18 +130,8 @@ impl Vm {
         let mut taken = self.gup_fast(cpu, mm, request, out);
         if taken.pages == request.pages {
             cpu.count(tally::GUP_FAST);
-        }
-        while taken.pages < request.pages && taken.ranges < out.len() {
-            cpu.count(tally::GUP_SLOW);
-            match self.gup_one(cpu, mm, request.start.add(taken.pages), request, handler) {
-                Ok(range) => {
-                    out[taken.ranges] = range;
-                    taken.ranges += 1;
-                    taken.pages += 1;
-                }
-                Err(errno) if taken.pages == 0 => return Err(errno),
-                Err(_) => break,
-            }
+        } else if taken.ranges < out.len() {
+            self.gup_slow(cpu, mm, request, handler, &mut taken, out)?;
         }
         Ok((taken.pages, taken.ranges))
     }
@@ -162,35 +162,73 @@ impl Vm {
         end.is_some_and(|end| end <= self.tables.address_space())
     }
 
-    /// The slow path for one page.
-    fn gup_one(
+    /// `__get_user_pages`: what the fast walk left, under one hold of `mmap_lock` (K§15). What was taken stays taken when
+    /// a later page cannot be had.
+    ///
+    /// # Errors
+    /// As [`Self::gup`], only when not one page was taken.
+    #[doc(alias = "__get_user_pages")]
+    fn gup_slow(
         &self,
         cpu: &Cpu<'_>,
         mm: MmId,
-        vpn: Vpn,
+        request: &GupRequest,
+        handler: &dyn FaultHandler,
+        taken: &mut Taken,
+        out: &mut [GupRange],
+    ) -> Result<(), Errno> {
+        cpu.count(tally::GUP_SLOW);
+        let layout = self.mm(mm).layout.read(cpu);
+        while taken.pages < request.pages && taken.ranges < out.len() {
+            let left = GupRequest {
+                start: request.start.add(taken.pages),
+                pages: request.pages - taken.pages,
+                ..*request
+            };
+            match self.gup_entry(cpu, mm, &layout, &left, handler) {
+                Ok(range) => {
+                    out[taken.ranges] = range;
+                    taken.ranges += 1;
+                    taken.pages += range.pages;
+                }
+                Err(errno) if taken.pages == 0 => return Err(errno),
+                Err(_) => break,
+            }
+        }
+        Ok(())
+    }
+
+    /// What the entry at the start of the request gives, which is faulted in until it is there.
+    fn gup_entry(
+        &self,
+        cpu: &Cpu<'_>,
+        mm: MmId,
+        layout: &Layout,
         request: &GupRequest,
         handler: &dyn FaultHandler,
     ) -> Result<GupRange, Errno> {
+        Self::check_vma_flags(layout, request)?;
         loop {
-            {
-                let layout = self.mm(mm).layout.read(cpu);
-                let vma = layout.find(vpn).ok_or(Errno::EFAULT)?;
-                if request.access == Access::Write && vma.writable == 0 {
-                    return Err(Errno::EFAULT);
-                }
-                if request.longterm == Longterm::Long {
-                    // check_vma_flags: every VMA here maps a DAX file.
-                    return Err(Errno::EOPNOTSUPP);
-                }
-                if let Some(range) = self.follow_page(cpu, mm, vpn, request)? {
-                    return Ok(range);
-                }
+            cpu.cond_resched();
+            if let Some(followed) = self.follow_page(cpu, mm, request)? {
+                return self.grab_rest(cpu, request, followed);
             }
-            match self.handle_fault(cpu, mm, vpn, request.access, handler) {
+            match self.handle_mm_fault(cpu, mm, layout, request.start, request.access, handler) {
                 Fault::Done => {}
                 Fault::Oom => return Err(Errno::ENOMEM),
                 Fault::Sigbus | Fault::Sigsegv | Fault::Fallback => return Err(Errno::EFAULT),
             }
+        }
+    }
+
+    /// `check_vma_flags`, with the VMA looked up.
+    fn check_vma_flags(layout: &Layout, request: &GupRequest) -> Result<(), Errno> {
+        let vma = layout.find(request.start).ok_or(Errno::EFAULT)?;
+        match (request.access, request.longterm) {
+            (Access::Write, _) if vma.writable == 0 => Err(Errno::EFAULT),
+            // Every VMA here maps a DAX file.
+            (_, Longterm::Long) => Err(Errno::EOPNOTSUPP),
+            (_, Longterm::Short) => Ok(()),
         }
     }
 
@@ -201,9 +239,9 @@ impl Vm {
         &self,
         cpu: &Cpu<'_>,
         mm: MmId,
-        vpn: Vpn,
         request: &GupRequest,
-    ) -> Result<Option<GupRange>, Errno> {
+    ) -> Result<Option<Followed>, Errno> {
+        let vpn = request.start;
         let word = self.tables.pmd(mm, vpn);
         let table = match word.load() {
             Pmd::Leaf(_) => {
@@ -211,7 +249,8 @@ impl Vm {
                 return match word.load() {
                     Pmd::Leaf(leaf) if leaf.allows(request.access) => {
                         let page = self.tables.page_of_leaf(leaf, vpn);
-                        self.try_grab_page(cpu, page, request.kind).map(Some)
+                        let pages = self.tables.end_of_pmd(vpn).0 - vpn.0;
+                        self.try_grab_page(cpu, page, pages, request.kind).map(Some)
                     }
                     Pmd::None | Pmd::Table(_) | Pmd::Leaf(_) => Ok(None),
                 };
@@ -225,24 +264,54 @@ impl Vm {
         let _ptl = self.tables.lock(cpu, table);
         match self.tables.pte(table, vpn).load() {
             Pte::Page(page) if page.allows(request.access) => {
-                self.try_grab_page(cpu, page, request.kind).map(Some)
+                self.try_grab_page(cpu, page, 1, request.kind).map(Some)
             }
             Pte::None | Pte::Page(_) => Ok(None),
         }
     }
 
-    /// What a present entry maps, referenced under its lock.
-    fn try_grab_page(&self, cpu: &Cpu<'_>, page: Leaf, kind: GupKind) -> Result<GupRange, Errno> {
+    /// What a present entry maps, its first page referenced under its lock; `pages` are left of the entry.
+    fn try_grab_page(
+        &self,
+        cpu: &Cpu<'_>,
+        page: Leaf,
+        pages: u32,
+        kind: GupKind,
+    ) -> Result<Followed, Errno> {
         if !page.is_devmap() {
-            return self.try_grab_folio(cpu, page.pfn(), kind);
+            self.try_grab_folio(cpu, page.pfn(), 1, kind)?;
+            return Ok(Followed { first: page.pfn(), pages });
         }
-        // Without a pagemap that lives there is no page (`follow_page_pte`).
+        // Without a pagemap that lives there is no page (`follow_page_pte`); each is one of its own.
         let folio = self.try_grab_devmap(cpu, page.pfn(), kind).ok_or(Errno::EFAULT)?;
-        Ok(GupRange::new(self, folio.pfn(), 1, kind))
+        Ok(Followed { first: folio.pfn(), pages: 1 })
     }
 
-    /// `try_grab_folio`.
-    fn try_grab_folio(&self, cpu: &Cpu<'_>, pfn: Pfn, kind: GupKind) -> Result<GupRange, Errno> {
+    /// The rest of what is wanted of a PMD, without its lock: the first page's reference keeps the folio.
+    fn grab_rest(
+        &self,
+        cpu: &Cpu<'_>,
+        request: &GupRequest,
+        followed: Followed,
+    ) -> Result<GupRange, Errno> {
+        let Followed { first, pages } = followed;
+        let pages = pages.min(request.pages);
+        if pages > 1 {
+            self.try_grab_folio(cpu, first, pages - 1, request.kind).inspect_err(|_| {
+                self.gup_put_folio(cpu, self.pagemaps.memmap.folio(first), 1, request.kind);
+            })?;
+        }
+        Ok(GupRange::new(self, first, pages, request.kind))
+    }
+
+    /// `try_grab_folio`, where somebody's reference is known to be there.
+    fn try_grab_folio(
+        &self,
+        cpu: &Cpu<'_>,
+        pfn: Pfn,
+        pages: u32,
+        kind: GupKind,
+    ) -> Result<(), Errno> {
         let folio = self.pagemaps.memmap.folio(pfn);
         let count = folio.refcount();
         if !count.is_held() || count.is_full() {
@@ -254,21 +323,20 @@ impl Vm {
         match kind {
             GupKind::Pin if pfn == Pfn::ZERO_PAGE => {}
             GupKind::Get => {
-                folio.page().refcount.add(1);
-                folio.owners_add(cpu, Hold::Task, 1);
+                folio.page().refcount.add(pages.cast_signed());
+                folio.owners_add(cpu, Hold::Task, pages.cast_signed());
             }
             GupKind::Pin => {
-                if folio.is_large() {
-                    folio.pincount().add(1);
-                    folio.owners_pinned(cpu, 1);
-                }
-                let weight = folio.pin_weight(1);
+                let weight = folio.pin_weight(pages);
                 folio.page().refcount.add(weight);
                 folio.owners_add(cpu, Hold::Task, weight);
+                if folio.is_large() {
+                    folio.pincount().add(pages);
+                    folio.owners_pinned(cpu, pages);
+                }
             }
         }
-        smp_mb_after_atomic();
-        Ok(GupRange::new(self, pfn, 1, kind))
+        Ok(())
     }
 
     /// `gup_put_folio`: pincount first, then the references.

@@ -1,22 +1,16 @@
-//! `struct mm_struct`: the address space of a process, its VMAs, mmap and munmap (`mm/mmap.c`).
+//! `struct mm_struct`: the address space of a process, its VMAs, mmap and fork (`mm/mmap.c`).
 //!
-//! `layout` is `mmap_lock` with what it protects: the VMAs, sorted by address. Faults and slow GUP hold
-//! it for reading, mmap, munmap and exit for writing.
-//!
-//! munmap keeps the kernel's order (K§6): clear entries and gather pages, take the VMA out of its
-//! file's interval list, unlink page tables, then flush, then put. A file dropped here is reported to
-//! the caller, who puts it after `mmap_lock` is released, as the kernel's task work does: the put may
-//! evict an inode and sleep for its pages.
+//! `layout` is `mmap_lock` with what it protects: the VMAs. Faults and slow GUP hold it for reading, mmap for
+//! writing; munmap (`munmap.rs`) for writing while it changes the VMAs, and for reading while it clears entries.
 
 use prim::{AtomicU32, Cpu, Ghost, Guarded, LockClass, ReadGuard, RwSem, SpinLock, plain, zeroed};
 use program::Errno;
 use program::op::Align;
 
 use crate::lock_order;
-use crate::vm::gather::MmuGather;
 use crate::vm::rmap::MapEntry;
 use crate::vm::word::PtLocked;
-use crate::vm::{Leaf, MappingId, Pmd, Pte, Vm, Vpn};
+use crate::vm::{Leaf, MappingId, Pte, Vm, Vpn};
 
 /// VMAs one process can have (`max_map_count`).
 pub(crate) const VMAS: usize = 72;
@@ -69,7 +63,7 @@ impl Vma {
     }
 
     /// The part of this VMA between two addresses.
-    fn part(&self, start: u32, end: u32) -> Self {
+    pub(super) fn part(&self, start: u32, end: u32) -> Self {
         Self { start, pages: end - start, pgoff: self.pgoff_of(Vpn(start)), ..*self }
     }
 
@@ -79,11 +73,12 @@ impl Vma {
 }
 
 plain! {
-    /// The VMAs, in no particular order; the first `count` slots are in use.
+    /// The VMAs, in no particular order; the first `count` slots are in use. There is room for one more than a process
+    /// can have, for a munmap in the middle of one splits it twice before it detaches the part between.
     #[derive(Clone, Copy, Debug)]
     pub struct Layout {
         count: u32,
-        vmas: [Vma; VMAS],
+        vmas: [Vma; VMAS + 1],
     }
 }
 
@@ -92,6 +87,8 @@ impl Guarded for Layout {
 }
 
 impl Layout {
+    pub(super) const NONE: Self = Self { count: 0, vmas: [Vma::EMPTY; VMAS + 1] };
+
     /// Every VMA.
     pub(super) fn vmas(&self) -> &[Vma] {
         &self.vmas[..self.count as usize]
@@ -103,14 +100,23 @@ impl Layout {
         self.vmas().iter().copied().find(|vma| vma.contains(vpn))
     }
 
-    fn push(&mut self, vma: Vma) -> Result<(), Errno> {
-        let slot = self.vmas.get_mut(self.count as usize).ok_or(Errno::ENOMEM)?;
-        *slot = vma;
-        self.count += 1;
-        Ok(())
+    /// Whether a process may not have more.
+    pub(super) fn is_full(&self) -> bool {
+        self.count as usize >= VMAS
     }
 
-    fn remove(&mut self, at: usize) -> Vma {
+    pub(super) fn push(&mut self, vma: Vma) {
+        self.vmas[self.count as usize] = vma;
+        self.count += 1;
+    }
+
+    /// One VMA becomes two.
+    pub(super) fn split(&mut self, at: usize, halves: [Vma; 2]) {
+        self.vmas[at] = halves[0];
+        self.push(halves[1]);
+    }
+
+    pub(super) fn remove(&mut self, at: usize) -> Vma {
         self.count -= 1;
         let last = self.count as usize;
         self.vmas.swap(at, last);
@@ -118,7 +124,7 @@ impl Layout {
     }
 
     /// The lowest free range of `pages` that starts at `remainder` modulo `modulus`.
-    fn gap(&self, pages: u32, modulus: u32, remainder: u32, limit: u32) -> Option<u32> {
+    pub(super) fn gap(&self, pages: u32, modulus: u32, remainder: u32, limit: u32) -> Option<u32> {
         let mut start = modulus + remainder;
         loop {
             let end = start.checked_add(pages).filter(|end| *end <= limit)?;
@@ -190,13 +196,12 @@ impl Vm {
         let limit = self.tables.address_space();
         let start = layout.gap(wanted.pages, modulus, remainder, limit).ok_or(Errno::ENOMEM)?;
         let vma = Vma { start, ..wanted };
-        layout.push(vma)?;
-        self.mm(mm).cpumask.with(|mask| *mask |= 1 << (cpu.id().0 % 64));
-        if let Err(full) = self.mapping(MappingId(vma.mapping)).link(cpu, vma.as_map_entry(mm)) {
-            let last = layout.vmas().len() - 1;
-            layout.remove(last);
-            return Err(full);
+        if layout.is_full() {
+            return Err(Errno::ENOMEM);
         }
+        self.mapping(MappingId(vma.mapping)).link(cpu, vma.as_map_entry(mm))?;
+        layout.push(vma);
+        self.mm(mm).cpumask.with(|mask| *mask |= 1 << (cpu.id().0 % 64));
         Ok(Vpn(start))
     }
 
@@ -219,69 +224,11 @@ impl Vm {
             source.vmas().iter().try_for_each(|vma| {
                 self.mapping(MappingId(vma.mapping)).link(cpu, vma.as_map_entry(child))?;
                 file(FileUse::Get(vma.file));
-                layout.push(*vma)
+                layout.push(*vma);
+                Ok(())
             })
         };
         copied.inspect_err(|_| self.exit_mmap(cpu, child, file))
-    }
-
-    /// `munmap` of every mapped page in `[start, start + pages)`.
-    ///
-    /// # Errors
-    /// `ENOMEM` when a VMA would have to be split and there is no slot for the second half.
-    pub(crate) fn munmap(
-        &self,
-        cpu: &Cpu<'_>,
-        mm: MmId,
-        start: Vpn,
-        pages: u32,
-        file: &mut dyn FnMut(FileUse),
-    ) -> Result<(), Errno> {
-        let end = start.0 + pages;
-        let mut layout = self.mm(mm).layout.write(cpu);
-        let split = layout.vmas().iter().find(|vma| vma.start < start.0 && end < vma.end());
-        if let Some(vma) = split {
-            if layout.vmas().len() == VMAS {
-                return Err(Errno::ENOMEM);
-            }
-            // The file hears of the second half while the whole is still listed: a list without room
-            // must not lose part of a mapping, or truncate would miss it.
-            let rest = vma.part(end, vma.end()).as_map_entry(mm);
-            self.mapping(MappingId(vma.mapping)).link(cpu, rest)?;
-        }
-        let mut gather = MmuGather::new(self, cpu, mm);
-        while let Some(at) =
-            layout.vmas().iter().position(|vma| vma.start < end && start.0 < vma.end())
-        {
-            let vma = layout.remove(at);
-            let (from, to) = (vma.start.max(start.0), vma.end().min(end));
-            self.zap_range(&mut gather, Vpn(from), Vpn(to));
-            let keep = [vma.part(vma.start, from), vma.part(to, vma.end())];
-            let kept = keep.iter().filter(|part| part.pages > 0);
-            let left = kept.clone().next().map(|part| part.as_map_entry(mm));
-            self.mapping(MappingId(vma.mapping)).relink(cpu, vma.as_map_entry(mm), left);
-            match kept.clone().count() {
-                0 => file(FileUse::Put(vma.file)),
-                2 => file(FileUse::Get(vma.file)),
-                _ => {}
-            }
-            kept.for_each(|part| {
-                // Room was checked above.
-                let _ = layout.push(*part);
-            });
-        }
-        self.free_pgtables(&mut gather, &layout, start, Vpn(end));
-        gather.finish();
-        drop(layout);
-        self.tables.run_deferred(cpu);
-        Ok(())
-    }
-
-    /// `exit_mmap`: the last user of the mm is gone.
-    pub(crate) fn exit_mmap(&self, cpu: &Cpu<'_>, mm: MmId, file: &mut dyn FnMut(FileUse)) {
-        // Nothing is split, so nothing can fail.
-        let _ = self.munmap(cpu, mm, Vpn(0), self.tables.address_space(), file);
-        self.mms.free(cpu, mm.0);
     }
 
     /// `mmap_read_lock`.
@@ -294,25 +241,6 @@ impl Vm {
     #[must_use]
     pub fn find_vma(&self, cpu: &Cpu<'_>, mm: MmId, vpn: Vpn) -> Option<Vma> {
         self.mm(mm).layout.read(cpu).find(vpn)
-    }
-
-    /// `free_pgtables`: unlinks the tables of every PMD in the range that no VMA touches any more.
-    fn free_pgtables(&self, gather: &mut MmuGather<'_>, layout: &Layout, start: Vpn, end: Vpn) {
-        let mm = gather.mm;
-        for pmd in self.tables.walk_range(mm, start, end) {
-            let first = self.tables.start_of_pmd(pmd.start);
-            let last = self.tables.end_of_pmd(pmd.start);
-            if layout.vmas().iter().any(|vma| vma.start < last.0 && first.0 < vma.end()) {
-                continue;
-            }
-            match pmd.word.load() {
-                Pmd::None | Pmd::Leaf(_) => {}
-                Pmd::Table(table) => {
-                    pmd.word.unlink(&self.mm(mm).pmd_lock.lock(gather.cpu));
-                    gather.remove_table(table, first);
-                }
-            }
-        }
     }
 
     /// Pages of `mm` mapped somewhere, for whoever looks at a machine at rest.

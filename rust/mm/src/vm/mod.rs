@@ -14,7 +14,8 @@
 //! | `word` | pgtable.h | the words that say it, and how they change |
 //! | `tables` | memory.c | page tables, their locks, freeing them under walkers |
 //! | `walk` | pagewalk.c | from addresses to words |
-//! | `mm` | mmap.c | address spaces of processes, VMAs, mmap and munmap |
+//! | `mm` | mmap.c | address spaces of processes, VMAs, mmap |
+//! | `munmap` | vma.c | detaching VMAs, and clearing what they mapped |
 //! | `tlb` | the hardware | a TLB per CPU, and accesses that go through it |
 //! | `gather` | mmu_gather.c | flush, then put |
 //! | `file_range` | | pages of a file |
@@ -34,6 +35,7 @@ mod gup;
 mod gup_devmap;
 mod gup_fast;
 mod mm;
+mod munmap;
 mod rmap;
 mod tables;
 mod tlb;

@@ -94,19 +94,35 @@ impl AddressSpace {
         self.i_mmap.read(cpu)
     }
 
-    /// Replaces one VMA by the first part that munmap left of it, or by nothing. A second part was
-    /// linked before.
-    pub(super) fn relink(&self, cpu: &Cpu<'_>, old: MapEntry, left: Option<MapEntry>) {
+    /// `unlink_file_vma`: a VMA is gone.
+    #[doc(alias = "unlink_file_vma")]
+    pub(super) fn unlink(&self, cpu: &Cpu<'_>, entry: MapEntry) {
         let mut list = self.i_mmap.write(cpu);
-        let Some(at) = list.entries().iter().position(|entry| *entry == old) else { return };
-        match left {
-            Some(part) => list.entries[at] = part,
-            None => {
-                list.count -= 1;
-                let last = list.count as usize;
-                list.entries[at] = list.entries[last];
-            }
+        let Some(at) = list.entries().iter().position(|it| *it == entry) else { return };
+        list.count -= 1;
+        let last = list.count as usize;
+        list.entries[at] = list.entries[last];
+    }
+
+    /// One VMA becomes two, or stays as it was if there is no room. `adjust` runs while nobody can come by rmap.
+    ///
+    /// # Errors
+    /// `ENOMEM` when the list is full.
+    pub(super) fn split(
+        &self,
+        cpu: &Cpu<'_>,
+        whole: MapEntry,
+        halves: [MapEntry; 2],
+        adjust: impl FnOnce(),
+    ) -> Result<(), Errno> {
+        let mut list = self.i_mmap.write(cpu);
+        let at = list.entries().iter().position(|entry| *entry == whole);
+        list.push(halves[1])?;
+        adjust();
+        if let Some(at) = at {
+            list.entries[at] = halves[0];
         }
+        Ok(())
     }
 
     /// Whether any VMA maps the file (`mapping_mapped`).

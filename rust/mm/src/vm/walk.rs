@@ -46,6 +46,12 @@ impl PageTables {
         Vpn(self.start_of_pmd(vpn).0.saturating_add(self.pmd_order.pages()))
     }
 
+    /// Whether the part is all of it.
+    #[inline]
+    pub(super) fn is_whole(&self, pmd: &UnderPmd<'_>) -> bool {
+        pmd.start == self.start_of_pmd(pmd.start) && pmd.end == self.end_of_pmd(pmd.start)
+    }
+
     /// What a PMD leaf maps at one address.
     #[inline(always)]
     pub(super) fn page_of_leaf(&self, leaf: Leaf, vpn: Vpn) -> Leaf {

@@ -9,7 +9,7 @@
 //! an empty one otherwise (`zap-none-pmd`, K§16 B53: forced on stock kernels).
 //!
 //! A PMD leaf of a file is cleared whole even when the range covers a part of it (K§14, §7.6): files
-//! rebuild what is left by faulting.
+//! rebuild what is left by faulting. Then it is flushed and put at once, under its lock.
 
 use prim::SpinGuard;
 use program::rules::ZapNonePmd;
@@ -17,20 +17,43 @@ use program::rules::ZapNonePmd;
 use crate::page::Hold;
 use crate::vm::entry::TableId;
 use crate::vm::gather::{Batch, MmuGather};
+use crate::vm::walk::UnderPmd;
 use crate::vm::word::PtLocked;
 use crate::vm::{Pmd, Pte, Vm, Vpn};
+
+/// Whether there may be something left to clear.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+enum Again {
+    No,
+    Yes,
+}
 
 impl Vm {
     /// `zap_page_range_single`: clears everything present in `[start, end)`.
     #[doc(alias = "zap_page_range_single")]
     pub(super) fn zap_range(&self, gather: &mut MmuGather<'_>, start: Vpn, end: Vpn) {
         for pmd in self.tables.walk_range(gather.mm, start, end) {
-            match pmd.word.load() {
-                Pmd::None => self.zap_none_pmd(gather),
-                Pmd::Table(table) => self.zap_ptes(gather, table, pmd.start, pmd.end),
-                Pmd::Leaf(_) => self.zap_huge_pmd(gather, pmd.start),
+            while self.zap_pmd(gather, &pmd) == Again::Yes {}
+        }
+    }
+
+    /// One PMD. A leaf that is gone by the time its lock is held, or that is split because only a part of it goes, has
+    /// made room for something else: look again.
+    #[doc(alias = "zap_pmd_range")]
+    fn zap_pmd(&self, gather: &mut MmuGather<'_>, pmd: &UnderPmd<'_>) -> Again {
+        match pmd.word.load() {
+            Pmd::None => self.zap_none_pmd(gather),
+            Pmd::Table(table) => self.zap_ptes(gather, table, pmd.start, pmd.end),
+            Pmd::Leaf(_) if self.tables.is_whole(pmd) => {
+                return self.zap_huge_pmd(gather, pmd.start);
+            }
+            Pmd::Leaf(_) => {
+                self.split_huge_pmd(gather.cpu, gather.mm, pmd.start);
+                return Again::Yes;
             }
         }
+        Again::No
     }
 
     /// An empty PMD. Another zap may stand between clearing it and dropping its rmap. Until that one is through,
@@ -86,18 +109,18 @@ impl Vm {
         gather.remove_folio(folio)
     }
 
-    fn zap_huge_pmd(&self, gather: &mut MmuGather<'_>, vpn: Vpn) {
+    fn zap_huge_pmd(&self, gather: &mut MmuGather<'_>, vpn: Vpn) -> Again {
         let lock = self.mm(gather.mm).pmd_lock.lock(gather.cpu);
         let word = self.tables.pmd(gather.mm, vpn);
         let leaf = match word.load() {
-            Pmd::None | Pmd::Table(_) => return,
+            Pmd::None | Pmd::Table(_) => return Again::Yes,
             Pmd::Leaf(leaf) => leaf,
         };
         self.speculate(gather.mm, vpn, self.tables.page_of_leaf(leaf, vpn));
         word.clear(&lock, self.pagemaps.rules.zap_clear);
         self.entry_owns(gather.cpu, leaf, Hold::Mapping, Hold::Batch);
         gather.note_cleared(vpn);
-        let Some(head) = leaf.normal_page() else { return };
+        let Some(head) = leaf.normal_page() else { return Again::No };
         let folio = self.pagemaps.memmap.folio(head);
         Self::remove_rmap_pmd(gather.cpu, folio);
         let batch = gather.remove_folio(folio);
@@ -105,6 +128,7 @@ impl Vm {
         if batch == Batch::Full {
             gather.flush();
         }
+        Again::No
     }
 
     /// `zap_page_range_single` for madvise: under `mmap_lock` for reading, tables stay.
@@ -122,11 +146,23 @@ impl Vm {
         gather.finish();
     }
 
-    /// `__split_huge_pmd` of a file: just clear it; faults rebuild it with PTEs (K§7.2).
+    /// `__split_huge_pmd` of a file: cleared, flushed and put, all under its lock; faults rebuild with PTEs what is
+    /// still wanted (K§7.2, K§15).
     #[doc(alias = "__split_huge_pmd")]
     pub(super) fn split_huge_pmd(&self, cpu: &prim::Cpu<'_>, mm: crate::vm::MmId, vpn: Vpn) {
-        let mut gather = MmuGather::new(self, cpu, mm);
-        self.zap_huge_pmd(&mut gather, vpn);
-        gather.finish();
+        let lock = self.mm(mm).pmd_lock.lock(cpu);
+        let word = self.tables.pmd(mm, vpn);
+        let leaf = match word.load() {
+            Pmd::None | Pmd::Table(_) => return,
+            Pmd::Leaf(leaf) => leaf,
+        };
+        self.speculate(mm, vpn, self.tables.page_of_leaf(leaf, vpn));
+        word.clear(&lock, self.pagemaps.rules.zap_clear);
+        self.entry_owns(cpu, leaf, Hold::Mapping, Hold::Batch);
+        self.flush_tlb(cpu, mm, 1 << self.tlb_group(vpn));
+        let Some(head) = leaf.normal_page() else { return };
+        let folio = self.pagemaps.memmap.folio(head);
+        Self::remove_rmap_pmd(cpu, folio);
+        self.pagemaps.folio_put_held(cpu, folio, 1, Hold::Batch);
     }
 }
