@@ -56,6 +56,13 @@ class Memory(Files):
             yield from self.put(mapping.file)
         return 0
 
+    def mremap(self, worker: int, number: int) -> int:
+        """What is mapped goes with the mapping: nothing but addresses changes."""
+        mapping = self.mapping(worker, number)
+        if len(mapping.pages) != mapping.whole:
+            raise Refused("EFAULT")
+        return 0
+
     def fault(self, mapping: Mapping, page: int, write: bool) -> None:
         """Makes a page present, or dies."""
         if page not in mapping.pages or (write and not mapping.writable):

@@ -164,7 +164,7 @@ impl Draft<'_> {
         let me = &self.workers[who];
         let possible = match word {
             "mmap" => !me.mapped,
-            "touch" | "read" | "reference" | "get" | "munmap" | "offline" => me.mapped,
+            "touch" | "read" | "reference" | "get" | "munmap" | "mremap" | "offline" => me.mapped,
             "dma" | "drop" => me.pins > 0,
             "pipe" => !me.pipe,
             "open" => !me.open,

@@ -33,7 +33,10 @@ const KERNEL: &[(&str, &str)] = &[
     ("include/asm-generic/bug.h", "WARN_ON"),
     ("include/asm-generic/memory_model.h", "pfn_to_page page_to_pfn"),
     ("include/linux/completion.h", "reinit_completion"),
-    ("include/linux/fs.h", "i_size_read filemap_invalidate_lock i_mmap_lock_read"),
+    (
+        "include/linux/fs.h",
+        "i_size_read filemap_invalidate_lock i_mmap_lock_read i_mmap_lock_write",
+    ),
     ("include/linux/iomap.h", "iomap_begin"),
     ("include/linux/memremap.h", "folio_free page_pgmap"),
     (
@@ -110,6 +113,7 @@ const KERNEL: &[(&str, &str)] = &[
          __tlb_remove_table_free",
     ),
     ("mm/page_alloc.c", "prep_compound_page"),
+    ("mm/mremap.c", "move_vma move_page_tables move_huge_pmd move_normal_pmd move_ptes"),
     ("mm/pagewalk.c", "walk_pmd_range"),
     ("mm/slub.c", "kmem_cache_alloc kmem_cache_free"),
     ("mm/truncate.c", "invalidate_inode_pages2_range"),

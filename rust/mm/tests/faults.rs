@@ -13,7 +13,7 @@ use prim::{Cpu, Lease, TaskId};
 use program::op::{
     Access, Advice, Align, Close, DevAlloc, DevGet, DevPut, DioRead, DioWrite, DmaRead, DmaWrite,
     Drain, DriverIdx, DrvAlloc, Dupto, FD_NUMBERS, FdNo, FileIdx, FileRef, Fork, Fsync, Ftruncate,
-    Get, Layout, Longterm, Madvise, MapNo, Mmap, Msync, Munmap, OPERATIONS, Open, OpenMode,
+    Get, Layout, Longterm, Madvise, MapNo, Mmap, Mremap, Msync, Munmap, OPERATIONS, Open, OpenMode,
     PageRange, Pin, Pipe, PipeNo, Pread, Prot, Punch, Pvmread, Pwrite, Returns, Sharing, Target,
     Tee, Touch, Unlink, Unpin, UringReg, Vmsplice, WorkerId, Zerorange,
 };
@@ -85,7 +85,8 @@ fn random_op(dice: &mut Dice) -> Op {
         },
         30 => Op::DmaWrite(DmaWrite { pin: None, value: dice.roll(PAGES).into() }),
         31 => Op::DmaRead(DmaRead { pin: None }),
-        32 => match dice.roll(3) {
+        32 => match dice.roll(4) {
+            3 => Op::Mremap(Mremap { map }),
             0 => Op::Fsync(Fsync { file }),
             1 => Op::Msync(Msync { map }),
             _ => Op::Nop,

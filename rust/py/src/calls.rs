@@ -188,6 +188,7 @@ methods! {
 
     mmap: Mmap "($self, worker, map, file, offset, pages, prot='rw', sharing='shared', align='natural')";
     munmap: Munmap "($self, worker, map, page=None, pages=None)";
+    mremap: Mremap "($self, worker, map)";
     touch: Touch "($self, worker, map, page, pages=1, access='r')";
     load: Load "($self, worker, map, page)";
     store: Store "($self, worker, map, page, value)";

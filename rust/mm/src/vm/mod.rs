@@ -16,6 +16,7 @@
 //! | `walk` | pagewalk.c | from addresses to words |
 //! | `mm` | mmap.c | address spaces of processes, VMAs, mmap |
 //! | `munmap` | vma.c | detaching VMAs, and clearing what they mapped |
+//! | `mremap` | mremap.c | moving a mapping, entries and all |
 //! | `tlb` | the hardware | a TLB per CPU, and accesses that go through it |
 //! | `gather` | mmu_gather.c | flush, then put |
 //! | `file_range` | | pages of a file |
@@ -35,6 +36,7 @@ mod gup;
 mod gup_devmap;
 mod gup_fast;
 mod mm;
+mod mremap;
 mod munmap;
 mod rmap;
 mod tables;

@@ -4,7 +4,7 @@
 //! `i_mmap` for reading, one gather per VMA, so when it returns every reference of the cleared entries
 //! has been put. Nothing here stops a fault from mapping the page again: that is the caller's lock.
 
-use prim::{Cpu, Guarded, LockClass, ReadGuard, RwSem, plain, zeroed};
+use prim::{Cpu, Guarded, LockClass, ReadGuard, RwSem, WriteGuard, plain, zeroed};
 use program::Errno;
 
 use crate::lock_order;
@@ -92,6 +92,11 @@ impl AddressSpace {
     #[doc(alias = "i_mmap_lock_read")]
     pub(super) fn map_list<'a>(&'a self, cpu: &'a Cpu<'_>) -> ReadGuard<'a, MapList> {
         self.i_mmap.read(cpu)
+    }
+
+    /// `i_mmap_lock_write`.
+    pub(super) fn i_mmap_lock_write<'a>(&'a self, cpu: &'a Cpu<'_>) -> WriteGuard<'a, MapList> {
+        self.i_mmap.write(cpu)
     }
 
     /// `unlink_file_vma`: a VMA is gone.

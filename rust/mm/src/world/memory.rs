@@ -2,8 +2,8 @@
 
 use prim::{Cpu, by_hardware};
 use program::op::{
-    self, Advice, Load, Madvise, MapNo, Mmap, Munmap, PAGE_MAX, PageRange, Prot, Sharing, Store,
-    Touch, WorkerId,
+    self, Advice, Load, Madvise, MapNo, Mmap, Mremap, Munmap, PAGE_MAX, PageRange, Prot, Sharing,
+    Store, Touch, WorkerId,
 };
 use program::{Died, Errno};
 
@@ -46,7 +46,7 @@ impl World {
             return Err(Errno::EACCES.into());
         }
         let inode = self.inode_of(open).0;
-        let slot = MapSlot { start: 0, pages, pgoff: offset, inode, closing: 0 };
+        let slot = MapSlot { start: 0, pages, pgoff: offset, inode, busy: 0 };
         let proc = self.proc(worker)?;
         {
             // Claims the number first, so that two threads cannot map it twice.
@@ -76,18 +76,15 @@ impl World {
         let proc = self.proc(worker)?;
         let (whole, start, pages) = {
             let mut handles = proc.handles.lock(cpu);
-            let slot = handles.maps.get_mut(map.index()).ok_or(Errno::EINVAL)?;
-            // A mapping with no address yet is being made by another thread.
-            if slot.pages == 0 || slot.start == 0 || slot.closing == 1 {
-                return Err(Errno::EINVAL.into());
-            }
+            let slot = handles.maps.get_mut(map.index()).filter(|slot| slot.is_settled());
+            let slot = slot.ok_or(Errno::EINVAL)?;
             let PageRange { page, pages } =
                 range.unwrap_or(PageRange { page: 0, pages: slot.pages });
             if page.checked_add(pages).is_none_or(|end| end > slot.pages) || pages == 0 {
                 return Err(Errno::EINVAL.into());
             }
             // The number stays until the pages are gone: other threads may touch them meanwhile.
-            slot.closing = range.is_none().into();
+            slot.busy = range.is_none().into();
             (range.is_none(), Vpn(slot.start + page), pages)
         };
         let mut work = TaskWork::none();
@@ -98,12 +95,34 @@ impl World {
             let mut handles = proc.handles.lock(cpu);
             match unmapped {
                 Ok(()) => handles.maps[map.index()] = MapSlot::UNUSED,
-                Err(_) => handles.maps[map.index()].closing = 0,
+                Err(_) => handles.maps[map.index()].busy = 0,
             }
         }
         // Last, because it may sleep in an eviction: nothing is mapped there any more.
         self.task_work_run(cpu, &work);
         Ok(unmapped.map(|()| 0)?)
+    }
+
+    /// `mremap` of a whole mapping to other addresses; its number then means those.
+    ///
+    /// # Errors
+    /// `EINVAL` for a number not mapped, `EFAULT` when a part of it was unmapped, `ENOMEM`.
+    pub fn mremap(&self, cpu: &Cpu<'_>, worker: WorkerId, op: &Mremap) -> Return {
+        let (mm, proc) = (self.mm_of(worker)?, self.proc(worker)?);
+        let slot = {
+            let mut handles = proc.handles.lock(cpu);
+            let slot = handles.maps.get_mut(op.map.index()).filter(|slot| slot.is_settled());
+            let slot = slot.ok_or(Errno::EINVAL)?;
+            slot.busy = 1;
+            *slot
+        };
+        let mut work = TaskWork::none();
+        let mut event = |event| self.file_event(event, &mut work);
+        let moved = self.dax.vm.mremap(cpu, mm, Vpn(slot.start), slot.pages, &mut event);
+        let start = moved.map_or(slot.start, |vpn| vpn.0);
+        proc.handles.lock(cpu).maps[op.map.index()] = MapSlot { start, busy: 0, ..slot };
+        self.task_work_run(cpu, &work);
+        Ok(moved.map(|_| 0)?)
     }
 
     /// `exit_mm` of the last user: everything in it is unmapped and put.

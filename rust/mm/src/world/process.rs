@@ -33,13 +33,19 @@ plain! {
         pub pgoff: u32,
         /// The file it maps.
         pub inode: u32,
-        /// 1 while a thread unmaps it: the others may still touch what is left of it.
-        pub closing: u32,
+        /// 1 while a thread unmaps or moves it: the others may still touch what is left of it.
+        pub busy: u32,
     }
 }
 
 impl MapSlot {
-    pub(super) const UNUSED: Self = Self { start: 0, pages: 0, pgoff: 0, inode: 0, closing: 0 };
+    pub(super) const UNUSED: Self = Self { start: 0, pages: 0, pgoff: 0, inode: 0, busy: 0 };
+
+    /// Whether it stands somewhere, and nobody is about to change that: one without an address is being made by another
+    /// thread.
+    pub(super) fn is_settled(&self) -> bool {
+        self.pages != 0 && self.start != 0 && self.busy == 0
+    }
 }
 
 plain! {
@@ -61,7 +67,7 @@ impl Handles {
     /// What a child inherits: not what other threads of the parent are in the middle of.
     fn of_child(mut self) -> Self {
         for map in &mut self.maps {
-            map.closing = 0;
+            map.busy = 0;
             if map.start == 0 {
                 *map = MapSlot::UNUSED;
             }

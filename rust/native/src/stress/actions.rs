@@ -69,6 +69,8 @@ kinds! {
     Munmap "munmap" "munmap" 150 200 100;
     /// Unmap a part.
     MunmapPart "munmap_part" "munmap" 40 40 40;
+    /// Move all of a mapping to other addresses.
+    Mremap "mremap" "mremap" 100 120 60;
     /// Drop one entry, keep the mapping.
     Dontneed "dontneed" "madvise" 200 400 150;
     /// Change a file's size.

@@ -13,9 +13,9 @@ use pgmap_prim::{Cpu, Stopped};
 use pgmap_program::Op;
 use pgmap_program::op::{
     Access, Advice, Align, Close, DioRead, DioWrite, DmaRead, Drain, FdNo, FileIdx, FileRef,
-    FileState, Ftruncate, Layout, Load, Longterm, Madvise, MapNo, Mmap, Munmap, Open, OpenMode,
-    PageRange, Pin, Pipe, PipeNo, Pread, Prot, Punch, Pvmread, Pwrite, Sharing, Target, Unlink,
-    Unpin, Vmsplice, WorkerId, Zerorange, call_number,
+    FileState, Ftruncate, Layout, Load, Longterm, Madvise, MapNo, Mmap, Mremap, Munmap, Open,
+    OpenMode, PageRange, Pin, Pipe, PipeNo, Pread, Prot, Punch, Pvmread, Pwrite, Sharing, Target,
+    Unlink, Unpin, Vmsplice, WorkerId, Zerorange, call_number,
 };
 
 use super::actions::{Action, ActionKind, FILES, HUGE, MAPS, file_pages, make_files};
@@ -217,6 +217,7 @@ impl<'a> Worker<'a> {
             ActionKind::MunmapPart => {
                 self.calls(kind, Munmap { map, range: Some(PageRange { page, pages }) })
             }
+            ActionKind::Mremap => self.calls(kind, Mremap { map }),
             ActionKind::Dontneed => {
                 self.calls(kind, Madvise { map, advice: Advice::DontNeed, page })
             }
@@ -288,6 +289,7 @@ impl<'a> Worker<'a> {
                 | ActionKind::Mmap
                 | ActionKind::Munmap
                 | ActionKind::MunmapPart
+                | ActionKind::Mremap
                 | ActionKind::Straddle
                 | ActionKind::Rebind
         )

@@ -117,6 +117,10 @@ macro_rules! operations {
                 map: MapNo = Ends("M"),
                 range: Option<PageRange> = Part("[PAGE N]"),
             }) -> Zero [ENOMEM EINVAL] hunt 8 "munmap" = "munmap 0";
+            /// Moves a mapping to other addresses, and what it maps with it.
+            worker("mremap") mremap: Mremap(Mremap {
+                map: MapNo = Uses("M"),
+            }) -> Zero [ENOMEM EINVAL EFAULT] hunt 22 "mremap" = "mremap 0";
             /// Touches pages of a mapping one after the other, to read (`r`) or to write (`w`).
             worker("r" as "read", "w" as "write") touch: Touch(Touch {
                 access: Access = Spoken(""),

@@ -20,7 +20,6 @@ const FAMILIES: &[Family] = &[
     Family { names: &["p2p*", "pci_p2p*"], what: "peer-to-peer memory" },
     Family { names: &["devdax*", "dax_*", "fsdev_*"], what: "device-dax" },
     Family { names: &["anon*"], what: "anonymous memory" },
-    Family { names: &["mremap*"], what: "mremap" },
     Family { names: &["mprotect*", "pkey_*"], what: "mprotect" },
     Family { names: &["mlock*", "munlock*", "populate*"], what: "locked memory" },
     Family { names: &["userfaultfd*", "uffd_*"], what: "userfaultfd" },

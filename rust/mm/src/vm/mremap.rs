@@ -1,0 +1,194 @@
+//! mremap: a mapping goes to other addresses, and its entries with it (`mm/mremap.c`, K§16).
+//!
+//! All under `mmap_lock` for writing, so no fault and no munmap runs beside; who comes by the file does:
+//!
+//! 1. a copy of the VMA is linked (`copy_vma`). It stands after the old one in the file's list, so a truncate visits the
+//!    old place first and the new one after it: an entry that is moved meanwhile is met in one of the two;
+//! 2. entries move, each under the locks of both places, and the TLB is flushed before those are dropped. A whole page
+//!    table is moved by its PMD, with nobody allowed to come by the file (`move_normal_pmd`);
+//! 3. the old VMA is unlinked and its tables are freed (`do_munmap`).
+//!
+//! A huge entry is in neither place for a moment (`move_huge_pmd`). Whoever waits for the lock of an empty PMD does not
+//! see that moment; v6.15's zap does not wait (`zap-none-pmd`), and truncate skips both (B61).
+//!
+//! References and mapcounts do not change: the mapping's own go with it.
+
+use prim::Cpu;
+use program::Errno;
+
+use crate::vm::entry::TableId;
+use crate::vm::gather::MmuGather;
+use crate::vm::{AddressSpace, FileUse, MappingId, MmId, Pmd, Pte, Vm, Vma, Vpn};
+
+/// Where an extent goes; both sides lie under one PMD each.
+#[derive(Clone, Copy, Debug)]
+struct Extent {
+    from: Vpn,
+    to: Vpn,
+    pages: u32,
+}
+
+/// In which order somebody who comes by the file's list meets the place that entries leave and the one they go to. If the
+/// new place first, he would miss what is moved between his two visits (`need_rmap_locks`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Visits {
+    OldFirst,
+    NewFirst,
+}
+
+impl Vm {
+    /// Moves the VMA that covers exactly `[start, start + pages)` to a free range, and says where that begins.
+    ///
+    /// # Errors
+    /// `EFAULT` when there is no such VMA, `ENOMEM` without room for the range, the VMA or a page table.
+    #[doc(alias = "move_vma")]
+    pub(crate) fn mremap(
+        &self,
+        cpu: &Cpu<'_>,
+        mm: MmId,
+        start: Vpn,
+        pages: u32,
+        file: &mut dyn FnMut(FileUse),
+    ) -> Result<Vpn, Errno> {
+        let mut layout = self.mm(mm).layout.write(cpu);
+        let same = |vma: &Vma| (vma.start, vma.pages) == (start.0, pages);
+        let at = layout.vmas().iter().position(same).ok_or(Errno::EFAULT)?;
+        let old = layout.vmas()[at];
+        if layout.is_full() {
+            return Err(Errno::ENOMEM);
+        }
+        let modulus = self.tables.pmd_order.pages();
+        let to = layout
+            .gap(pages, modulus, start.0 % modulus, self.tables.address_space())
+            .ok_or(Errno::ENOMEM)?;
+        let new = Vma { start: to, ..old };
+        let mapping = self.mapping(MappingId(old.mapping));
+        mapping.link(cpu, new.as_map_entry(mm))?;
+        file(FileUse::Get(new.file));
+        let moved = self.move_page_tables(cpu, mm, (&old, &new), Visits::OldFirst);
+        let (kept, gone) = match moved {
+            Ok(()) => (new, old),
+            Err(_) => {
+                // Back again, which needs no table: those of the old place are still there.
+                let _ = self.move_page_tables(cpu, mm, (&new, &old), Visits::NewFirst);
+                (old, new)
+            }
+        };
+        let _ = layout.remove(at);
+        layout.push(kept);
+        let mut gather = MmuGather::new(self, cpu, mm);
+        self.zap_range(&mut gather, Vpn(gone.start), Vpn(gone.end()));
+        mapping.unlink(cpu, gone.as_map_entry(mm));
+        self.free_pgtables(&mut gather, &layout, Vpn(gone.start), Vpn(gone.end()));
+        gather.finish();
+        file(FileUse::Put(gone.file));
+        drop(layout);
+        self.tables.run_deferred(cpu);
+        moved.map(|()| Vpn(kept.start))
+    }
+
+    /// `move_page_tables`.
+    fn move_page_tables(
+        &self,
+        cpu: &Cpu<'_>,
+        mm: MmId,
+        (old, new): (&Vma, &Vma),
+        visits: Visits,
+    ) -> Result<(), Errno> {
+        let mapping = self.mapping(MappingId(old.mapping));
+        let rmap_locks = || match visits {
+            Visits::OldFirst => None,
+            Visits::NewFirst => Some(mapping.i_mmap_lock_write(cpu)),
+        };
+        let mut at = 0;
+        while at < old.pages {
+            let (from, to) = (Vpn(old.start + at), Vpn(new.start + at));
+            let pages = (old.pages - at)
+                .min(self.tables.end_of_pmd(from).0 - from.0)
+                .min(self.tables.end_of_pmd(to).0 - to.0);
+            let extent = Extent { from, to, pages };
+            let whole = pages == self.tables.pmd_order.pages();
+            match self.tables.pmd(mm, from).load() {
+                Pmd::None => {}
+                Pmd::Leaf(_) if whole => {
+                    let _locks = rmap_locks();
+                    self.move_huge_pmd(cpu, mm, extent);
+                }
+                // Faults rebuild it where it is wanted.
+                Pmd::Leaf(_) => self.split_huge_pmd(cpu, mm, from),
+                Pmd::Table(table) => {
+                    if !(whole && self.move_normal_pmd(cpu, mm, extent, mapping)) {
+                        // No leaf is in the way: nobody faults there.
+                        let target = self.pte_alloc(cpu, mm, to).map_err(|()| Errno::ENOMEM)?;
+                        if let Some(target) = target {
+                            let _locks = rmap_locks();
+                            self.move_ptes(cpu, mm, extent, (table, target));
+                        }
+                    }
+                }
+            }
+            at += pages;
+        }
+        Ok(())
+    }
+
+    /// `move_huge_pmd`.
+    fn move_huge_pmd(&self, cpu: &Cpu<'_>, mm: MmId, extent: Extent) {
+        let lock = self.mm(mm).pmd_lock.lock(cpu);
+        let word = self.tables.pmd(mm, extent.from);
+        match word.load() {
+            // A truncate was faster.
+            Pmd::None | Pmd::Table(_) => return,
+            Pmd::Leaf(leaf) => {
+                self.speculate(mm, extent.from, self.tables.page_of_leaf(leaf, extent.from));
+            }
+        }
+        let moved = word.clear(&lock, self.pagemaps.rules.zap_clear);
+        self.tables.pmd(mm, extent.to).publish(&lock, moved);
+        self.flush_tlb(cpu, mm, 1 << self.tlb_group(extent.from));
+    }
+
+    /// `move_normal_pmd`: a whole page table. Says whether it could; it cannot where another table is already.
+    fn move_normal_pmd(
+        &self,
+        cpu: &Cpu<'_>,
+        mm: MmId,
+        extent: Extent,
+        mapping: &AddressSpace,
+    ) -> bool {
+        let _nobody_by_rmap = mapping.i_mmap_lock_write(cpu);
+        let lock = self.mm(mm).pmd_lock.lock(cpu);
+        let (from, to) = (self.tables.pmd(mm, extent.from), self.tables.pmd(mm, extent.to));
+        match (from.load(), to.load()) {
+            (Pmd::Table(table), Pmd::None) => {
+                from.unlink(&lock);
+                to.publish(&lock, Pmd::Table(table));
+                self.flush_tlb(cpu, mm, 1 << self.tlb_group(extent.from));
+                true
+            }
+            (Pmd::None | Pmd::Leaf(_), _) | (Pmd::Table(_), Pmd::Table(_) | Pmd::Leaf(_)) => false,
+        }
+    }
+
+    /// `move_ptes`, under the locks of both tables.
+    fn move_ptes(&self, cpu: &Cpu<'_>, mm: MmId, extent: Extent, (from, to): (TableId, TableId)) {
+        let (lower, upper) = (TableId(from.0.min(to.0)), TableId(from.0.max(to.0)));
+        let first = self.tables.lock(cpu, lower);
+        let second = (lower != upper).then(|| self.tables.lock(cpu, upper));
+        let (source, target) = match &second {
+            Some(second) if from == upper => (second, &first),
+            Some(second) => (&first, second),
+            None => (&first, &first),
+        };
+        for at in 0..extent.pages {
+            let (old, new) = (extent.from.add(at), extent.to.add(at));
+            match self.tables.pte(from, old).load() {
+                Pte::None => continue,
+                Pte::Page(page) => self.speculate(mm, old, page),
+            }
+            let moved = self.tables.pte(from, old).clear(source, self.pagemaps.rules.zap_clear);
+            self.tables.pte(to, new).publish(target, moved);
+        }
+        self.flush_tlb(cpu, mm, 1 << self.tlb_group(extent.from));
+    }
+}
