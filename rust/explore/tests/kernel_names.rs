@@ -13,6 +13,7 @@ use pgmap_sched::{Control, Plan};
 /// The kernel's functions, macros and operations that somebody here goes by.
 const KERNEL: &[(&str, &str)] = &[
     ("arch/x86/include/asm/pgtable.h", "set_pmd_at pmd_clear pte_pfn pte_devmap pte_mkdevmap"),
+    ("arch/x86/mm/fault.c", "do_user_addr_fault"),
     ("drivers/dax/super.c", "dax_read_lock run_dax kill_dax"),
     (
         "fs/dax.c",

@@ -182,7 +182,7 @@ impl Era {
     pub fn of_kernel(version: &str) -> Option<Era> {
         let version = version_of(version)?;
         let begun = |era: &Era| era.info().kernels.is_some_and(|(first, _)| first <= version);
-        Era::ALL.into_iter().filter(begun).next_back()
+        Era::ALL.into_iter().rfind(begun)
     }
 
     /// Whether it describes that kernel, and is not merely the nearest before it.

@@ -11,10 +11,8 @@ use program::rules::{BioPut, DaxPages};
 
 use crate::page::{Folio, Hold, Pfn, Stamp};
 use crate::tally;
-use crate::vm::gup_fast::Taken;
-use crate::vm::mm::Layout;
-use crate::vm::{Fault, FaultHandler, Leaf, MmId, Pmd, Pte, Vm, Vpn};
-use crate::warn::{Complaint, warn_on};
+use crate::vm::{FaultHandler, MmId, Vm, Vpn};
+use crate::warn::Complaint;
 
 /// `FOLL_GET` or `FOLL_PIN`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,14 +95,6 @@ impl GupRange {
     }
 }
 
-/// What an entry gives, from the page asked for to its end; the first page is referenced.
-#[derive(Clone, Copy, Debug)]
-#[must_use = "a reference is held"]
-struct Followed {
-    first: Pfn,
-    pages: u32,
-}
-
 /// Why nothing was taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GupError(pub Errno);
@@ -160,183 +150,6 @@ impl Vm {
     fn is_user_range(&self, request: &GupRequest) -> bool {
         let end = request.start.0.checked_add(request.pages);
         end.is_some_and(|end| end <= self.tables.address_space())
-    }
-
-    /// `__get_user_pages`: what the fast walk left, under one hold of `mmap_lock` (K§15). What was taken stays taken when
-    /// a later page cannot be had.
-    ///
-    /// # Errors
-    /// As [`Self::gup`], only when not one page was taken.
-    #[doc(alias = "__get_user_pages")]
-    fn gup_slow(
-        &self,
-        cpu: &Cpu<'_>,
-        mm: MmId,
-        request: &GupRequest,
-        handler: &dyn FaultHandler,
-        taken: &mut Taken,
-        out: &mut [GupRange],
-    ) -> Result<(), Errno> {
-        cpu.count(tally::GUP_SLOW);
-        let layout = self.mm(mm).layout.read(cpu);
-        while taken.pages < request.pages && taken.ranges < out.len() {
-            let left = GupRequest {
-                start: request.start.add(taken.pages),
-                pages: request.pages - taken.pages,
-                ..*request
-            };
-            match self.gup_entry(cpu, mm, &layout, &left, handler) {
-                Ok(range) => {
-                    out[taken.ranges] = range;
-                    taken.ranges += 1;
-                    taken.pages += range.pages;
-                }
-                Err(errno) if taken.pages == 0 => return Err(errno),
-                Err(_) => break,
-            }
-        }
-        Ok(())
-    }
-
-    /// What the entry at the start of the request gives, which is faulted in until it is there.
-    fn gup_entry(
-        &self,
-        cpu: &Cpu<'_>,
-        mm: MmId,
-        layout: &Layout,
-        request: &GupRequest,
-        handler: &dyn FaultHandler,
-    ) -> Result<GupRange, Errno> {
-        Self::check_vma_flags(layout, request)?;
-        loop {
-            cpu.cond_resched();
-            if let Some(followed) = self.follow_page(cpu, mm, request)? {
-                return self.grab_rest(cpu, request, followed);
-            }
-            match self.handle_mm_fault(cpu, mm, layout, request.start, request.access, handler) {
-                Fault::Done => {}
-                Fault::Oom => return Err(Errno::ENOMEM),
-                Fault::Sigbus | Fault::Sigsegv | Fault::Fallback => return Err(Errno::EFAULT),
-            }
-        }
-    }
-
-    /// `check_vma_flags`, with the VMA looked up.
-    fn check_vma_flags(layout: &Layout, request: &GupRequest) -> Result<(), Errno> {
-        let vma = layout.find(request.start).ok_or(Errno::EFAULT)?;
-        match (request.access, request.longterm) {
-            (Access::Write, _) if vma.writable == 0 => Err(Errno::EFAULT),
-            // Every VMA here maps a DAX file.
-            (_, Longterm::Long) => Err(Errno::EOPNOTSUPP),
-            (_, Longterm::Short) => Ok(()),
-        }
-    }
-
-    /// `follow_page_mask`: references the page behind a present entry, under its lock, where the
-    /// mapping's own reference guarantees a count of at least one.
-    #[doc(alias = "follow_page_mask")]
-    fn follow_page(
-        &self,
-        cpu: &Cpu<'_>,
-        mm: MmId,
-        request: &GupRequest,
-    ) -> Result<Option<Followed>, Errno> {
-        let vpn = request.start;
-        let word = self.tables.pmd(mm, vpn);
-        let table = match word.load() {
-            Pmd::Leaf(_) => {
-                let _lock = self.mm(mm).pmd_lock.lock(cpu);
-                return match word.load() {
-                    Pmd::Leaf(leaf) if leaf.allows(request.access) => {
-                        let page = self.tables.page_of_leaf(leaf, vpn);
-                        let pages = self.tables.end_of_pmd(vpn).0 - vpn.0;
-                        self.try_grab_page(cpu, page, pages, request.kind).map(Some)
-                    }
-                    Pmd::None | Pmd::Table(_) | Pmd::Leaf(_) => Ok(None),
-                };
-            }
-            // pte_offset_map_lock reads it for itself.
-            Pmd::None | Pmd::Table(_) => match word.load() {
-                Pmd::Table(table) => table,
-                Pmd::None | Pmd::Leaf(_) => return Ok(None),
-            },
-        };
-        let _ptl = self.tables.lock(cpu, table);
-        match self.tables.pte(table, vpn).load() {
-            Pte::Page(page) if page.allows(request.access) => {
-                self.try_grab_page(cpu, page, 1, request.kind).map(Some)
-            }
-            Pte::None | Pte::Page(_) => Ok(None),
-        }
-    }
-
-    /// What a present entry maps, its first page referenced under its lock; `pages` are left of the entry.
-    fn try_grab_page(
-        &self,
-        cpu: &Cpu<'_>,
-        page: Leaf,
-        pages: u32,
-        kind: GupKind,
-    ) -> Result<Followed, Errno> {
-        if !page.is_devmap() {
-            self.try_grab_folio(cpu, page.pfn(), 1, kind)?;
-            return Ok(Followed { first: page.pfn(), pages });
-        }
-        // Without a pagemap that lives there is no page (`follow_page_pte`); each is one of its own.
-        let folio = self.try_grab_devmap(cpu, page.pfn(), kind).ok_or(Errno::EFAULT)?;
-        Ok(Followed { first: folio.pfn(), pages: 1 })
-    }
-
-    /// The rest of what is wanted of a PMD, without its lock: the first page's reference keeps the folio.
-    fn grab_rest(
-        &self,
-        cpu: &Cpu<'_>,
-        request: &GupRequest,
-        followed: Followed,
-    ) -> Result<GupRange, Errno> {
-        let Followed { first, pages } = followed;
-        let pages = pages.min(request.pages);
-        if pages > 1 {
-            self.try_grab_folio(cpu, first, pages - 1, request.kind).inspect_err(|_| {
-                self.gup_put_folio(cpu, self.pagemaps.memmap.folio(first), 1, request.kind);
-            })?;
-        }
-        Ok(GupRange::new(self, first, pages, request.kind))
-    }
-
-    /// `try_grab_folio`, where somebody's reference is known to be there.
-    fn try_grab_folio(
-        &self,
-        cpu: &Cpu<'_>,
-        pfn: Pfn,
-        pages: u32,
-        kind: GupKind,
-    ) -> Result<(), Errno> {
-        let folio = self.pagemaps.memmap.folio(pfn);
-        let count = folio.refcount();
-        if !count.is_held() || count.is_full() {
-            let complaint =
-                if count.is_full() { Complaint::RefSaturated } else { Complaint::MappedWithoutRef };
-            warn_on(cpu, complaint, folio.pfn(), count.into());
-            return Err(Errno::ENOMEM);
-        }
-        match kind {
-            GupKind::Pin if pfn == Pfn::ZERO_PAGE => {}
-            GupKind::Get => {
-                folio.page().refcount.add(pages.cast_signed());
-                folio.owners_add(cpu, Hold::Task, pages.cast_signed());
-            }
-            GupKind::Pin => {
-                let weight = folio.pin_weight(pages);
-                folio.page().refcount.add(weight);
-                folio.owners_add(cpu, Hold::Task, weight);
-                if folio.is_large() {
-                    folio.pincount().add(pages);
-                    folio.owners_pinned(cpu, pages);
-                }
-            }
-        }
-        Ok(())
     }
 
     /// `gup_put_folio`: pincount first, then the references.

@@ -35,6 +35,7 @@ mod gather;
 mod gup;
 mod gup_devmap;
 mod gup_fast;
+mod gup_slow;
 mod mm;
 mod mremap;
 mod munmap;
