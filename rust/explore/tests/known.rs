@@ -158,7 +158,7 @@ fn no_known_race_hides_a_wrong_rule() {
     let rules = Era::V6_15.rules();
     let differs = |known: &&Known| {
         let [(rule, value)] = known.race.wrong[..] else { return false };
-        !rules.is(rule, value)
+        known.race.kind.fails() && !rules.is(rule, value)
     };
     let (mut shown, mut silent, mut wrong) = (0, 0, Vec::new());
     for known in CATALOGUE.known.iter().filter(differs) {
