@@ -36,7 +36,7 @@ from pgmap._core_explore import (
     Revealed,
     RunReport,
 )
-from pgmap._core_facts import Catalogue, Facts
+from pgmap._core_facts import Catalogue, Facts, ProtocolSteps
 from pgmap._core_reports import (
     BenchProgress,
     BenchReport,
@@ -257,6 +257,12 @@ class FakeCore:
         if self.raises is not None:
             raise self.raises
         return self.once
+
+    def protocol_steps(self) -> ProtocolSteps:
+        return {"steps": [], "calls": 0}
+
+    def steps_met(self, config: dict[str, Any]) -> list[str]:
+        return []
 
     def check_rules(self, era: str, breaks: Sequence[tuple[str, str]]) -> None:
         if self.raises is not None:

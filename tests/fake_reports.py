@@ -139,6 +139,7 @@ def setting(**changes: Any) -> Setting:
     base: Setting = {
         "era": "v6.15-sound",
         "broken": [],
+        "without": [],
         "geometry": {"pmd_order": 2, "cpus": 2, "pages": 16},
         "tasks": 2,
         "memory": "sc",

@@ -89,8 +89,9 @@ pub(crate) fn passes(
 ) -> Result<bool, String> {
     let known = Known::find(rule, value).ok_or("no such rule in the catalogue")?;
     // The same data for the sources as they are compiled over there.
-    let pgmap_explore::Scenario { program, era, rules, geometry, memory, tlb } = known.wrong();
-    let explored = enter(&Scenario { program, era, rules, geometry, memory, tlb })?;
+    let pgmap_explore::Scenario { program, era, rules, geometry, memory, tlb, .. } = known.wrong();
+    let explored =
+        enter(&Scenario { program, era, rules, geometry, memory, tlb, without: Vec::new() })?;
     match catch_unwind(AssertUnwindSafe(|| run(explored))) {
         Ok(_) => Ok(true),
         Err(said) => match said.downcast::<String>() {

@@ -12,6 +12,7 @@ from pgmap._exit import Exit, table
 from pgmap._explore import Explore
 from pgmap._output import Output
 from pgmap._replay import Replay
+from pgmap.ablate import Ablate
 from pgmap.bench import Bench
 from pgmap.conform import Conform
 from pgmap.explain import Explain
@@ -32,6 +33,7 @@ COMMANDS: tuple[Command, ...] = (
     Explain(),
     Rules(),
     Races(),
+    Ablate(),
 )
 
 

@@ -139,6 +139,18 @@ def add_breaks(group: _ArgumentGroup) -> None:
     )
 
 
+def add_without(group: _ArgumentGroup) -> None:
+    """Add the option that leaves a step of the protocol out: ``--without``."""
+    group.add_argument(
+        "--without",
+        action="append",
+        default=[],
+        metavar="STEP@FUNCTION",
+        help="leave out one step of the protocol, such as wake_up_one-slot@dax_unlock_entry; "
+        "may be repeated (python -m pgmap.ablate --list names them)",
+    )
+
+
 def add_geometry(group: _ArgumentGroup) -> None:
     """Add the option that chooses the sizes of the machine: ``--geometry``."""
     group.add_argument(

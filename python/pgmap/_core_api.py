@@ -22,7 +22,7 @@ from pgmap._core_explore import (
     Revealed,
     RunReport,
 )
-from pgmap._core_facts import Catalogue, Facts
+from pgmap._core_facts import Catalogue, Facts, ProtocolSteps
 from pgmap._core_reports import (
     BenchProgress,
     BenchReport,
@@ -95,6 +95,12 @@ class Core(Protocol):
 
     def catalogue(self, races: str | None = None) -> Catalogue:
         """Return the races that pgmap knows, and those of a folder."""
+
+    def protocol_steps(self) -> ProtocolSteps:
+        """Return every step of the protocol that can be left out."""
+
+    def steps_met(self, config: dict[str, Any]) -> list[str]:
+        """Return the steps that a search of a program takes."""
 
     def check_rules(self, era: str, breaks: Sequence[tuple[str, str]]) -> None:
         """Refuse an era or a rule that does not exist."""

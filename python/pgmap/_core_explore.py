@@ -10,6 +10,7 @@ class Setting(TypedDict):
 
     era: str
     broken: list[str]
+    without: list[str]
     geometry: dict[str, int]
     tasks: int
     memory: Literal["sc", "tso"]

@@ -53,6 +53,23 @@ class NotShown(Race):
     why: str
 
 
+class StepFact(TypedDict):
+    """A step of the protocol: a call of a primitive that has an effect."""
+
+    name: str
+    kind: str
+    function: str
+    primitive: str
+    place: str
+
+
+class ProtocolSteps(TypedDict):
+    """All of them, and how many calls these are: a helper's call is a step of each caller."""
+
+    steps: list[StepFact]
+    calls: int
+
+
 class Catalogue(TypedDict):
     """The races that pgmap knows, by what shows them."""
 

@@ -19,6 +19,7 @@ from pgmap._args import (
     add_rules,
     add_strategy,
     add_threads,
+    add_without,
     count,
     duration,
     show_seed,
@@ -96,6 +97,7 @@ class Explore:
         )
         world = parser.add_argument_group("what runs")
         add_rules(world)
+        add_without(world)
         add_geometry(world)
         world.add_argument(
             "--memory",
@@ -212,7 +214,9 @@ class Explore:
         run = core.explore_start(asked)
         way = "" if strategy == "bounds" else f"  {strategy} seed={seed}"
         on = machine(options, said="memory" in args)
-        out.detail(header("explore", args.era, args.breaks, f"{on}program: {source}{way}"))
+        left_out = "".join(f"without {step}  " for step in args.without)
+        about = f"{left_out}{on}program: {source}{way}"
+        out.detail(header("explore", args.era, args.breaks, about))
         report = shown(
             run, signals, args.progress, out, describe=describe, observe=Announcer(out, signals)
         )

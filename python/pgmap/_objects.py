@@ -7,7 +7,7 @@ interruption) has the envelope, what it knew until then, and `Failure` or `Shown
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict
 
 from pgmap._core_explore import (
     ExploreReport,
@@ -26,6 +26,7 @@ from pgmap._core_facts import (
     NotShown,
     OperationFact,
     PrimitiveFact,
+    ProtocolSteps,
     RuleFact,
 )
 from pgmap._core_reports import BenchRow, Conformance, SchemeFinding, StressReport
@@ -94,6 +95,42 @@ class Language(TypedDict):
     returns: list[MeaningFact]
     primitives: list[PrimitiveFact]
     lacking: list[LackingFact]
+
+
+class AblatedStep(TypedDict):
+    """What breaks without a step of the protocol, as far as was searched."""
+
+    step: str
+    kind: str
+    function: str
+    place: str
+    outcome: Literal["broken", "nothing", "no set-up", "panic", "never run"]
+    invariant: str | None
+    title: str | None
+    preemptions: int | None
+    source: str | None
+    token: str | None
+    why: str | None
+    programs: int
+    schedules: int
+    seconds: float
+
+
+class AblateObject(TypedDict):
+    """What breaks without each step, and of how many calls of primitives that is asked."""
+
+    config: Mapping[str, Any]
+    build: Mapping[str, Any]
+    steps: int
+    calls: int
+    rows: list[AblatedStep]
+    complete: bool
+
+
+class StepsObject(TypedDict):
+    """The steps that there are."""
+
+    protocol: ProtocolSteps
 
 
 class LanguageObject(TypedDict):

@@ -23,6 +23,8 @@ class SearchOptions:
     """Whose rules; `EraError` if there is none of this name."""
     rules: Rules | None = None
     """Rules that differ from the era's, by name; `RuleError` if there is no such rule or value."""
+    without: Sequence[str] = ()
+    """Steps of the protocol that are left out, as ``STEP@FUNCTION``; `pgmap.ablate` lists them."""
     geometry: Mapping[str, int] | None = None
     """Sizes of the machine by name; others just fit the program. `OutOfRange` if one cannot be."""
     preemptions: int | None = 2
@@ -56,6 +58,7 @@ class SearchOptions:
         """As the core is told."""
         told = {field.name: getattr(self, field.name) for field in fields(self)}
         breaks = pairs(told.pop("rules"))
+        told["without"] = _names(self.without)
         return {**told, "breaks": breaks, "geometry": _sizes(self.geometry), **more}
 
 
@@ -104,6 +107,12 @@ def _sizes(geometry: Mapping[str, int] | None) -> dict[str, int]:
     if geometry is not None and not isinstance(geometry, Mapping):
         _refuse("geometry", geometry)
     return dict(geometry or {})
+
+
+def _names(without: Sequence[str]) -> list[str]:
+    if isinstance(without, str) or not all(isinstance(name, str) for name in without):
+        raise TypeError("without is a list of steps, each a str such as 'lock-ptl@FUNCTION'")
+    return list(without)
 
 
 def _refuse(name: str, value: object) -> NoReturn:

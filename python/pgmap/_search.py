@@ -49,6 +49,7 @@ def explore(
     workers: Sequence[Callable[..., object]] | None = None,
     era: str = ExploreOptions.era,
     rules: Rules | None = ExploreOptions.rules,
+    without: Sequence[str] = ExploreOptions.without,
     geometry: Mapping[str, int] | None = ExploreOptions.geometry,
     preemptions: int | None = ExploreOptions.preemptions,
     schedules: int | None = ExploreOptions.schedules,
@@ -68,6 +69,8 @@ def explore(
     Instead of a program, `workers` may be functions, of which each is called once with a worker to
     record what that one does, and `setup` what was before; see `pgmap.build.recorded`.
     `rules` changes rules of `era`; `geometry` changes sizes of a machine just large enough.
+    `without` leaves steps of the protocol out, such as ``wake_up_one-slot@dax_unlock_entry``:
+    `pgmap.ablate` lists them, and an unknown one is a `PgmapError` that names the nearest.
     `preemptions` bounds the search (`None`: no bound), `schedules` and `seconds` are its budget.
     `max_steps` is the most points of one execution (`None`: 100,000): one that goes on longer is
     cut there, and a search that cut any and found nothing is `Inconclusive`.
@@ -89,6 +92,7 @@ def explore(
     options = ExploreOptions(
         era=era,
         rules=rules,
+        without=without,
         geometry=geometry,
         preemptions=preemptions,
         schedules=schedules,
@@ -170,6 +174,7 @@ def setting_of(told: SettingDict) -> Setting:
     return Setting(
         era=told["era"],
         rules=tuple(told["broken"]),
+        without=tuple(told["without"]),
         geometry=told["geometry"],
         memory=told["memory"],
         tlb=told["tlb"],

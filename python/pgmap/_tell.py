@@ -174,8 +174,9 @@ def found_words(out: Output, found: FoundFirst) -> str:
 
 def geometry(setting: Setting) -> str:
     sizes = setting["geometry"]
+    without = "".join(f"without {step}, " for step in setting["without"])
     return (
-        f"era {setting['era']}, {counted(setting['tasks'], 'task')}, "
+        f"era {setting['era']}, {without}{counted(setting['tasks'], 'task')}, "
         f"{counted(sizes['cpus'], 'CPU')}, {counted(sizes['pages'], 'page')}, "
         f"PMD order {sizes['pmd_order']}"
     )

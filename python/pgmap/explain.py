@@ -18,7 +18,7 @@ from fnmatch import fnmatchcase
 
 from pgmap import _cli, _core_api, _language
 from pgmap._cli import UsageError
-from pgmap._core_facts import Catalogue, EraFact, Facts, KnownRaceFact, Race, RuleFact
+from pgmap._core_facts import Catalogue, EraFact, Facts, KnownRaceFact, Race, RuleFact, StepFact
 from pgmap._exit import Exit
 from pgmap._glossary import GLOSSARY
 from pgmap._objects import ExplainObject
@@ -77,6 +77,8 @@ class Explain:
             for line in listing(every):
                 out.result(line)
             return _cli.Outcome(Exit.OK, payload(every))
+        # Several hundred, which pgmap.ablate --list lists.
+        every += map(step_entry, core.protocol_steps()["steps"])
         together = " ".join(args.names)
         asked = [together] if together in GLOSSARY else args.names
         told = [entry for name in asked for entry in find(name, every, facts)]
@@ -166,6 +168,16 @@ def breakers(invariant: str, facts: Facts, catalogue: Catalogue) -> Iterator[str
         for known in era["known"]:
             if invariant in known["breaks"]:
                 yield f"broken in {era['name']} by {known['id']}, {known['title']}"
+
+
+def step_entry(step: StepFact) -> Entry:
+    """A step of the protocol, and how to ask what it is for."""
+    return Entry(
+        step["name"],
+        "step of the protocol",
+        f"a {step['kind']} in {step['function']} ({step['place']} of rust/mm/src)",
+        (f"what breaks without it: python -m pgmap.ablate {step['name']}",),
+    )
 
 
 def race_entry(race: KnownRaceFact, era: str) -> Entry:

@@ -184,6 +184,8 @@ class Setting:
     era: str
     rules: tuple[str, ...] = ()
     """Rules that differ from the era's, as ``RULE=VALUE``."""
+    without: tuple[str, ...] = ()
+    """Steps of the protocol that were left out."""
     geometry: Mapping[str, int] = field(hash=False)
     """Every size of the machine."""
     memory: str = "sc"

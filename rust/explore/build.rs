@@ -5,6 +5,7 @@
 //! the tables are made here. A function declares its kernel name as an alias of its documentation,
 //! `#[doc(alias = "folio_put_refs")]`, by which rustdoc finds it, too.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
@@ -15,10 +16,14 @@ mod functions;
 mod locks;
 #[path = "build/races.rs"]
 mod races;
+#[path = "build/steps.rs"]
+mod steps;
 
 use functions::{Row, Tables};
 use locks::Locks;
 
+/// The crate whose steps are the protocol.
+const PROTOCOL: &str = "mm-explored/";
 /// Crates whose code takes steps.
 const CRATES: &[&str] = &["mm-explored", "prim-explored", "explore"];
 
@@ -53,12 +58,54 @@ fn main() -> io::Result<()> {
     aliases.dedup();
     let out = PathBuf::from(env::var("OUT_DIR").map_err(io::Error::other)?);
     races::write(&root, &out)?;
+    fs::write(out.join("steps.rs"), table_of_steps(sources, &locks))?;
     let table = format!(
         "static FUNCTIONS: &[(&str, Rows)] = &[{functions}];\n\
          static RECEIVERS: &[(&str, Rows)] = &[{receivers}];\n\
          static KERNEL_NAMES: &[&str] = &{aliases:?};\n"
     );
     fs::write(out.join("names.rs"), table)
+}
+
+/// The steps of the protocol, each by a name of its own.
+fn table_of_steps(mut sources: Vec<(String, syn::File)>, locks: &Locks) -> String {
+    sources.retain(|(key, _)| key.starts_with(PROTOCOL));
+    let all = steps::of(&sources, |file| locks.named_in(file));
+    let (watchers, steps): (Vec<_>, Vec<_>) = all.into_iter().partition(|step| step.watches);
+    let calls: BTreeSet<_> = steps.iter().flat_map(|step| &step.calls).collect();
+    let mut met: BTreeMap<String, usize> = BTreeMap::new();
+    let mut rows = String::new();
+    for steps::Step { file, line, column, op, kind, what, function, .. } in &steps {
+        let nth = met.entry(format!("{what}@{function}")).or_default();
+        *nth += 1;
+        let name = match nth {
+            1 => format!("{what}@{function}"),
+            _ => format!("{what}#{nth}@{function}"),
+        };
+        // Writing into a string does not fail.
+        let edit = edit(file, *line, *column, op);
+        let _ = writeln!(
+            rows,
+            "Step {{ name: {name:?}, function: {function:?}, kind: {kind:?}, edit: {edit} }},"
+        );
+    }
+    let mut others = String::new();
+    for steps::Step { file, line, column, op, .. } in &watchers {
+        let _ = writeln!(others, "{}", edit(file, *line, *column, op));
+    }
+    // A wake-up has a barrier of its own.
+    for steps::Step { file, line, column, .. } in steps.iter().filter(|step| step.op == "wake_up") {
+        let _ = writeln!(others, "{}", edit(file, *line, *column, "smp_mb"));
+    }
+    format!(
+        "static STEPS: &[Step] = &[{rows}];\nstatic NO_STEPS: &[Edit] = &[{others}];\n\
+         const CALLS: usize = {};\n",
+        calls.len()
+    )
+}
+
+fn edit(file: &str, line: usize, column: usize, op: &str) -> String {
+    format!("Edit {{ file: {file:?}, line: {line}, column: {column}, op: {op:?} }},")
 }
 
 fn told(key: &str, wrong: &syn::Error) -> io::Error {

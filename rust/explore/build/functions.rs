@@ -105,7 +105,7 @@ impl<'ast> Visit<'ast> for Reader<'_> {
 }
 
 /// The kernel's name for a function, `#[doc(alias = "folio_put_refs")]`: the first, if there are several.
-fn alias(attributes: &[Attribute]) -> syn::Result<Option<String>> {
+pub(crate) fn alias(attributes: &[Attribute]) -> syn::Result<Option<String>> {
     let mut found = None;
     let lists = attributes.iter().filter(|it| it.path().is_ident("doc"));
     for list in lists.filter(|it| it.meta.require_list().is_ok()) {
@@ -121,7 +121,7 @@ fn alias(attributes: &[Attribute]) -> syn::Result<Option<String>> {
 }
 
 /// `x` of `x`, `self.x`, `self.x[i]` and `self.x(i)`.
-fn last_word(receiver: &Expr) -> Option<String> {
+pub(crate) fn last_word(receiver: &Expr) -> Option<String> {
     match receiver {
         Expr::Path(path) => path.path.segments.last().map(|it| it.ident.to_string()),
         Expr::Field(field) => match &field.member {

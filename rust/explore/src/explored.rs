@@ -85,9 +85,10 @@ impl ExploredWorld {
         control: &mut dyn FnMut() -> Control,
     ) -> Result<Self, Unfinished> {
         scenario.validate()?;
-        let Scenario { program, rules, geometry, memory, tlb, .. } = scenario;
+        let Scenario { program, rules, geometry, memory, tlb, without, .. } = scenario;
         let no_memory = |_: NoMemory| ScenarioError::NoMemory;
         let machine = Machine::new(geometry.cpus.into());
+        machine.leave_out(without.iter().map(|it| it.step().edit).collect());
         let arena = Arena::new(World::reserve(geometry)).map_err(no_memory)?;
         let entered = arena.enter();
         let world = {

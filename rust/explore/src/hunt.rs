@@ -18,6 +18,7 @@ use crate::enumerated::enumerated;
 use crate::finding::Finding;
 use crate::found::Found;
 use crate::parallel::{Enough, in_order};
+use crate::protocol::Without;
 use crate::random_program::{self, WORKERS};
 use crate::scenario::Scenario;
 use crate::verdict::{Ends, Met, Verdict, join};
@@ -30,6 +31,8 @@ pub struct Hunt {
     pub rules: Rules,
     pub memory: Memory,
     pub tlb: TlbRefill,
+    /// Steps of the protocol that are left out.
+    pub without: Vec<Without>,
     /// Longest program that is not drawn, in operations.
     pub ops_max: usize,
     /// Sizes that are not as each program needs them, by name.
@@ -221,7 +224,8 @@ fn try_one(hunt: &Hunt, text: &str, enough: &Enough) -> Trial {
     let Ok(program) = Program::parse(text) else { return Trial::Senseless };
     let Hunt { era, rules, memory, tlb, .. } = *hunt;
     let Some(geometry) = hunt.machine(&program) else { return Trial::Senseless };
-    let scenario = Scenario { program, era, rules, geometry, memory, tlb };
+    let without = hunt.without.clone();
+    let scenario = Scenario { program, era, rules, geometry, memory, tlb, without };
     match explore(&scenario, &hunt.plan, hunt.ends, &mut |_| enough.control()) {
         Err(_) => Trial::Senseless,
         Ok(verdict) => {
@@ -251,6 +255,7 @@ mod tests {
             rules: era.rules(),
             memory: Memory::Sc,
             tlb: TlbRefill::OnAccess,
+            without: Vec::new(),
             ops_max: 6,
             sizes: Vec::new(),
             plan: Plan::default(),

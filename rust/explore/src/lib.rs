@@ -21,6 +21,7 @@
 //! | [`search`], [`outlook`] | bounds and what is beyond them, in turns; how much longer, by estimate |
 //! | [`catalogue`], [`mod@hunt`], `enumerated`, `random_program` | programs that tell wrong rules, and programs nobody wrote |
 //! | [`mod@reproduce`] | what real threads saw, found again here |
+//! | [`protocol`], [`met`] | the steps of the protocol by name, to be left out; which of them a program meets |
 //! | [`mod@report`], [`names`] | the race as CPU0 beside CPU1, in kernel names |
 //! | [`lock_order`] | locks that were waited for in the wrong order |
 //! | [`token`] | a found execution as one word |
@@ -40,11 +41,13 @@ pub mod hunt;
 pub mod known;
 pub mod lock_order;
 pub mod mend;
+pub mod met;
 pub mod names;
 pub mod once;
 pub mod outcomes;
 pub mod outlook;
 mod parallel;
+pub mod protocol;
 mod random_program;
 pub mod replay;
 pub mod report;
@@ -69,10 +72,12 @@ pub use finding::{Attribution, Blame, Finding, Sort};
 pub use found::{Drawn, Found};
 pub use known::attribute;
 pub use lock_order::{Taken, WrongOrder};
+pub use met::steps_met;
 pub use once::{Once, once};
 pub use outcomes::{Outcomes, Results};
 pub use outlook::Outlook;
 pub use parallel::processors;
+pub use protocol::{Step as ProtocolStep, UnknownStep, Without};
 pub use replay::{Outcome, Replay, replay};
 pub use report::{Report, report};
 pub use reproduce::{Reproduction, Sighting, reproduce};

@@ -147,6 +147,7 @@ fn search(
         rules: sighting.rules,
         memory: Memory::Sc,
         tlb: TlbRefill::OnAccess,
+        without: Vec::new(),
         ops_max: OPS_MAX,
         sizes: Vec::new(),
         plan: Sighting::plan(1),

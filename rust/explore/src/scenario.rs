@@ -5,6 +5,8 @@ use pgmap_program::{Era, Geometry, GeometryError, Memory, Op, Program, Rules, Tl
 use pgmap_sched::MOST_TASKS;
 use thiserror::Error;
 
+use crate::protocol::Without;
+
 /// Everything that an execution depends on besides its schedule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scenario {
@@ -16,6 +18,8 @@ pub struct Scenario {
     /// Which memory the CPUs see; claims hold for this one.
     pub memory: Memory,
     pub tlb: TlbRefill,
+    /// Steps of the protocol that are left out.
+    pub without: Vec<Without>,
 }
 
 /// Pages of a device. Each execution puts all of them back, and a token from anybody may ask for more.
@@ -73,7 +77,8 @@ impl Scenario {
     pub fn new(program: Program, era: Era) -> Self {
         let geometry = Self::smallest_geometry(&program);
         let rules = era.rules();
-        Self { program, era, rules, geometry, memory: Memory::Sc, tlb: TlbRefill::OnAccess }
+        let (memory, tlb) = (Memory::Sc, TlbRefill::OnAccess);
+        Self { program, era, rules, geometry, memory, tlb, without: Vec::new() }
     }
 
     /// The small sizes, with a CPU for each task and room for the program's files.

@@ -290,10 +290,11 @@ impl Shrinker<'_> {
 
     /// A scenario of a changed program, if none like it was tried.
     fn candidate(&mut self, program: Program) -> Option<Scenario> {
-        let Scenario { era, rules, geometry, memory, tlb, .. } = self.best.0;
+        let Scenario { era, rules, geometry, memory, tlb, ref without, .. } = self.best.0;
+        let without = without.clone();
         let geometry =
             if self.smallest_geometry { Scenario::smallest_geometry(&program) } else { geometry };
-        let candidate = Scenario { program, era, rules, geometry, memory, tlb };
+        let candidate = Scenario { program, era, rules, geometry, memory, tlb, without };
         self.is_new(&candidate).then_some(candidate)
     }
 

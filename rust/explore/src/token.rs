@@ -1,7 +1,7 @@
 //! Tokens: a found execution as one word that can be pasted, mailed, and run again anywhere.
 //!
 //! `pgm3:`, and then, in the letters of URLs, a binary form: the era by name, the rules that differ from
-//! it, the sizes, what memory and TLBs may do, the program's text, the schedule, and a checksum
+//! it, steps that are left out, the sizes, what memory and TLBs may do, the program's text, the schedule, and a checksum
 //! over all that. The schedule carries a rolling hash of what its execution did, so a token also tells when
 //! a machine no longer does the same.
 //!
@@ -23,6 +23,7 @@ use pgmap_sched::Schedule;
 use thiserror::Error;
 
 use crate::found::Found;
+use crate::protocol::{UnknownStep, Without};
 use crate::scenario::{Scenario, ScenarioError};
 
 /// What every token begins with, up to the number of its format.
@@ -31,6 +32,8 @@ const KIND: &str = "pgm";
 const FORMAT: &str = "3";
 /// Formats whose schedules name words by where they lay.
 const BY_PLACE: [&str; 2] = ["1", "2"];
+/// Among the rules: a step that is left out.
+const WITHOUT: &str = "without ";
 /// x86-TSO, and speculative TLBs.
 const TSO: u32 = 1;
 const SPECULATIVE: u32 = 2;
@@ -68,6 +71,8 @@ pub enum TokenError {
     Era(#[from] EraError),
     #[error("the token's rules are none of this version: {0}")]
     Rule(#[from] RuleError),
+    #[error("the token's protocol is none of this version: {0}")]
+    Step(#[from] UnknownStep),
     #[error("the token's program is none of this version: {0}")]
     Program(#[from] ParseError),
     #[error("the token's scenario cannot be run: {0}")]
@@ -100,10 +105,13 @@ impl Token {
         let Scenario { program, era, geometry, .. } = &self.scenario;
         let mut out = Vec::new();
         put_text(&mut out, era.name());
-        let broken = self.scenario.broken();
-        put_number(&mut out, broken.len());
+        let (broken, without) = (self.scenario.broken(), &self.scenario.without);
+        put_number(&mut out, broken.len() + without.len());
         for (rule, value) in broken {
             put_text(&mut out, &format!("{rule}={value}"));
+        }
+        for step in without {
+            put_text(&mut out, &format!("{WITHOUT}{step}"));
         }
         put_number(&mut out, Geometry::SIZES);
         numbers_of(geometry).into_iter().for_each(|size| put_number(&mut out, size as usize));
@@ -130,8 +138,13 @@ impl Token {
         let mut input = Input(body);
         let era: Era = input.name()?.parse()?;
         let mut rules = era.rules();
+        let mut without = Vec::new();
         for _ in 0..input.number()? {
-            rules.apply(input.name()?)?;
+            let name = input.name()?;
+            match name.strip_prefix(WITHOUT) {
+                Some(step) => without.push(Without::named(step)?),
+                None => rules.apply(name)?,
+            }
         }
         // What was no size yet is as on a small machine.
         let mut sizes = numbers_of(&Geometry::SMALL);
@@ -153,7 +166,7 @@ impl Token {
             return Err(TokenError::Malformed("memory does what this version does not know"));
         }
         let program = Program::parse(input.text()?)?;
-        let scenario = Scenario { program, era, rules, geometry, memory, tlb };
+        let scenario = Scenario { program, era, rules, geometry, memory, tlb, without };
         scenario.validate()?;
         let schedule =
             Schedule::from_bytes(input.0).map_err(|bad| TokenError::Schedule(bad.to_string()))?;

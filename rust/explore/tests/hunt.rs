@@ -22,6 +22,7 @@ fn hunting(words: &str, era: Era, ops_max: usize) -> Hunt {
         rules: era.rules(),
         memory,
         tlb,
+        without: Vec::new(),
         ops_max,
         sizes: Vec::new(),
         plan,

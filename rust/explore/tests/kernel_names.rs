@@ -81,7 +81,7 @@ const KERNEL: &[(&str, &str)] = &[
     ("kernel/rcu/rcu_segcblist.c", "rcu_cblist_dequeue"),
     ("kernel/rcu/srcutree.c", "synchronize_srcu"),
     ("kernel/rcu/tree.c", "call_rcu rcu_barrier"),
-    ("kernel/sched/completion.c", "completion_done wait_for_completion"),
+    ("kernel/sched/completion.c", "complete_all completion_done wait_for_completion"),
     ("kernel/sched/wait.c", "prepare_to_wait finish_wait"),
     ("kernel/task_work.c", "task_work_add task_work_run"),
     (

@@ -88,6 +88,7 @@ fn a_hunt_counts_what_it_cut() {
         rules: era.rules(),
         memory: Memory::Sc,
         tlb: TlbRefill::OnAccess,
+        without: Vec::new(),
         ops_max: 3,
         sizes: Vec::new(),
         plan: Plan { bound: Some(0), steps_max: 20, ..Plan::default() },

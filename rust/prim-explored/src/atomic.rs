@@ -16,7 +16,9 @@ use core::{
 use pgmap_sched::{self as sched, Effect, Verb};
 
 use crate::{
-    drained, in_use, object,
+    drained,
+    edits::{self, left_out},
+    in_use, object,
     step::{self, Site},
     store_buffer, verb,
 };
@@ -126,7 +128,10 @@ macro_rules! kernel_atomic {
             #[inline]
             #[track_caller]
             pub fn set(&self, value: $int) {
-                self.store($set, Location::caller(), value);
+                let site = Location::caller();
+                if !left_out("set", site) {
+                    self.store($set, site, value);
+                }
             }
 
             /// `smp_load_acquire`.
@@ -142,7 +147,27 @@ macro_rules! kernel_atomic {
             #[inline]
             #[track_caller]
             pub fn set_release(&self, value: $int) {
-                self.store(verb::SET_RELEASE, Location::caller(), value);
+                let site = Location::caller();
+                if !left_out("set_release", site) {
+                    self.store(verb::SET_RELEASE, site, value);
+                }
+            }
+
+            /// Another look: does the word say something else than it did?
+            #[must_use]
+            #[inline]
+            #[track_caller]
+            pub fn differs_from(&self, seen: $int) -> bool {
+                let site = Location::caller();
+                !left_out("differs_from", site) && self.load($read, site) != seen
+            }
+
+            /// Does it really, whatever [`differs_from`](Self::differs_from) has just told? For a check, and no step:
+            /// where the other look is left out, what it would have seen is worth a complaint.
+            #[must_use]
+            #[inline]
+            pub fn really_differs_from(&self, seen: $int, told: bool) -> bool {
+                told || edits::are_in_force() && self.peek() != seen
             }
 
             #[inline]
@@ -157,37 +182,55 @@ macro_rules! kernel_atomic {
             #[inline]
             #[track_caller]
             pub fn add(&self, n: $int) {
-                self.plus(verb::ADD, Location::caller(), n);
+                let site = Location::caller();
+                if !left_out("add", site) {
+                    self.plus(verb::ADD, site, n);
+                }
             }
 
             #[inline]
             #[track_caller]
             pub fn sub(&self, n: $int) {
-                self.plus(verb::SUB, Location::caller(), n.wrapping_neg());
+                let site = Location::caller();
+                if !left_out("sub", site) {
+                    self.plus(verb::SUB, site, n.wrapping_neg());
+                }
             }
 
             #[inline]
             #[track_caller]
             pub fn inc(&self) {
-                self.plus(verb::INC, Location::caller(), 1);
+                let site = Location::caller();
+                if !left_out("inc", site) {
+                    self.plus(verb::INC, site, 1);
+                }
             }
 
             #[inline]
             #[track_caller]
             pub fn dec(&self) {
-                self.plus(verb::DEC, Location::caller(), (1 as $int).wrapping_neg());
+                let site = Location::caller();
+                if !left_out("dec", site) {
+                    self.plus(verb::DEC, site, (1 as $int).wrapping_neg());
+                }
             }
 
             #[inline]
             #[track_caller]
             pub fn or(&self, bits: $int) {
-                self.with_bits(verb::OR, Location::caller(), bits);
+                let site = Location::caller();
+                if !left_out("or", site) {
+                    self.with_bits(verb::OR, site, bits);
+                }
             }
 
             #[inline]
             #[track_caller]
             pub fn and(&self, bits: $int) {
-                self.in_bits(verb::AND, Location::caller(), bits);
+                let site = Location::caller();
+                if !left_out("and", site) {
+                    self.in_bits(verb::AND, site, bits);
+                }
             }
 
             #[inline]
@@ -234,42 +277,66 @@ macro_rules! kernel_atomic {
             #[inline]
             #[track_caller]
             pub fn add_return(&self, n: $int) -> $int {
-                self.plus(verb::ADD_RETURN, Location::caller(), n)
+                let site = Location::caller();
+                if left_out("add_return", site) {
+                    return self.load($read, site).wrapping_add(n);
+                }
+                self.plus(verb::ADD_RETURN, site, n)
             }
 
             /// Returns the **new** value.
             #[inline]
             #[track_caller]
             pub fn sub_return(&self, n: $int) -> $int {
-                self.plus(verb::SUB_RETURN, Location::caller(), n.wrapping_neg())
+                let site = Location::caller();
+                if left_out("sub_return", site) {
+                    return self.load($read, site);
+                }
+                self.plus(verb::SUB_RETURN, site, n.wrapping_neg())
             }
 
             /// Returns the **new** value.
             #[inline]
             #[track_caller]
             pub fn inc_return(&self) -> $int {
-                self.plus(verb::INC_RETURN, Location::caller(), 1)
+                let site = Location::caller();
+                if left_out("inc_return", site) {
+                    return self.load($read, site).wrapping_add(1);
+                }
+                self.plus(verb::INC_RETURN, site, 1)
             }
 
             /// Returns the **new** value.
             #[inline]
             #[track_caller]
             pub fn dec_return(&self) -> $int {
-                self.plus(verb::DEC_RETURN, Location::caller(), (1 as $int).wrapping_neg())
+                let site = Location::caller();
+                if left_out("dec_return", site) {
+                    return self.load($read, site);
+                }
+                self.plus(verb::DEC_RETURN, site, (1 as $int).wrapping_neg())
             }
 
             /// Returns the **old** value.
             #[inline]
             #[track_caller]
             pub fn fetch_or(&self, bits: $int) -> $int {
-                self.with_bits(verb::FETCH_OR, Location::caller(), bits)
+                let site = Location::caller();
+                if left_out("fetch_or", site) {
+                    return self.load($read, site);
+                }
+                self.with_bits(verb::FETCH_OR, site, bits)
             }
 
             /// Returns the **old** value.
             #[inline]
             #[track_caller]
             pub fn fetch_and(&self, bits: $int) -> $int {
-                self.in_bits(verb::FETCH_AND, Location::caller(), bits)
+                let site = Location::caller();
+                if left_out("fetch_and", site) {
+                    return self.load($read, site);
+                }
+                self.in_bits(verb::FETCH_AND, site, bits)
             }
 
             /// Returns the **old** value.
@@ -277,6 +344,9 @@ macro_rules! kernel_atomic {
             #[track_caller]
             pub fn xchg(&self, value: $int) -> $int {
                 let site = Location::caller();
+                if left_out("xchg", site) {
+                    return self.load($read, site);
+                }
                 self.locked(verb::XCHG, site, |word| (word.swap(value, Relaxed), value)).0
             }
 
@@ -285,7 +355,8 @@ macro_rules! kernel_atomic {
             #[inline]
             #[track_caller]
             pub fn sub_and_test(&self, n: $int) -> bool {
-                self.plus(verb::SUB_AND_TEST, Location::caller(), n.wrapping_neg()) == 0
+                let site = Location::caller();
+                !left_out("sub_and_test", site) && self.plus(verb::SUB_AND_TEST, site, n.wrapping_neg()) == 0
             }
 
             /// True iff the counter reached zero.
@@ -293,7 +364,8 @@ macro_rules! kernel_atomic {
             #[inline]
             #[track_caller]
             pub fn dec_and_test(&self) -> bool {
-                self.plus(verb::DEC_AND_TEST, Location::caller(), (1 as $int).wrapping_neg()) == 0
+                let site = Location::caller();
+                !left_out("dec_and_test", site) && self.plus(verb::DEC_AND_TEST, site, (1 as $int).wrapping_neg()) == 0
             }
 
             /// Both arms carry the value found.
@@ -301,6 +373,10 @@ macro_rules! kernel_atomic {
             #[track_caller]
             pub fn cmpxchg(&self, old: $int, new: $int) -> Result<$int, $int> {
                 let site = Location::caller();
+                if left_out("cmpxchg", site) {
+                    let found = self.load($read, site);
+                    return if found == old { Ok(found) } else { Err(found) };
+                }
                 self.update(verb::CMPXCHG, site, |found| (found == old).then_some(new))
             }
 
@@ -309,6 +385,10 @@ macro_rules! kernel_atomic {
             #[track_caller]
             pub fn cmpxchg_acquire(&self, old: $int, new: $int) -> Result<$int, $int> {
                 let site = Location::caller();
+                if left_out("cmpxchg_acquire", site) {
+                    let found = self.load($read, site);
+                    return if found == old { Ok(found) } else { Err(found) };
+                }
                 self.update(verb::CMPXCHG_ACQUIRE, site, |found| (found == old).then_some(new))
             }
 
@@ -317,6 +397,10 @@ macro_rules! kernel_atomic {
             #[track_caller]
             pub fn cmpxchg_release(&self, old: $int, new: $int) -> Result<$int, $int> {
                 let site = Location::caller();
+                if left_out("cmpxchg_release", site) {
+                    let found = self.load($read, site);
+                    return if found == old { Ok(found) } else { Err(found) };
+                }
                 self.update(verb::CMPXCHG_RELEASE, site, |found| (found == old).then_some(new))
             }
 
@@ -326,12 +410,16 @@ macro_rules! kernel_atomic {
             #[inline]
             #[track_caller]
             pub fn add_unless(&self, n: $int, unless: $int) -> bool {
-                if store_buffer::holds_own() && self.load(verb::ADD_UNLESS, Location::caller()) == unless {
+                let site = Location::caller();
+                if left_out("add_unless", site) {
+                    return self.load($read, site) != unless;
+                }
+                if store_buffer::holds_own() && self.load(verb::ADD_UNLESS, site) == unless {
                     // The native loop gives up before its locked instruction, which would drain.
                     return false;
                 }
                 let next = |found: $int| (found != unless).then(|| found.wrapping_add(n));
-                self.update(verb::ADD_UNLESS, Location::caller(), next).is_ok()
+                self.update(verb::ADD_UNLESS, site, next).is_ok()
             }
         }
 
@@ -372,6 +460,9 @@ impl AtomicUsize {
     /// `this_cpu_add`: one step, for it is one instruction.
     #[doc(alias = "this_cpu_add")]
     pub(crate) fn percpu_add(&self, n: usize, site: Site) {
+        if left_out("percpu_add", site) {
+            return;
+        }
         if store_buffer::is_on() && self.percpu_add_waits(n, site) {
             return;
         }

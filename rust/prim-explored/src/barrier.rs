@@ -5,26 +5,41 @@
 
 use core::panic::Location;
 
-use crate::{step, store_buffer};
+use crate::{edits::left_out, step, store_buffer};
 
 /// Full barrier.
 #[inline]
 #[track_caller]
 pub fn smp_mb() {
-    store_buffer::drain_own(Location::caller());
+    let site = Location::caller();
+    if !left_out("smp_mb", site) {
+        store_buffer::drain_own(site);
+    }
 }
 
 /// Orders earlier loads before later loads.
 #[inline]
-pub fn smp_rmb() {}
+#[track_caller]
+pub fn smp_rmb() {
+    // Nothing to leave out, but a step of the protocol.
+    let _ = left_out("smp_rmb", Location::caller());
+}
 
 /// Orders earlier stores before later stores.
 #[inline]
-pub fn smp_wmb() {}
+#[track_caller]
+pub fn smp_wmb() {
+    // Nothing to leave out, but a step of the protocol.
+    let _ = left_out("smp_wmb", Location::caller());
+}
 
 /// Turns the relaxed RMW just before it into a full barrier, which a locked instruction is already.
 #[inline]
-pub fn smp_mb_after_atomic() {}
+#[track_caller]
+pub fn smp_mb_after_atomic() {
+    // Nothing to leave out, but a step of the protocol.
+    let _ = left_out("smp_mb_after_atomic", Location::caller());
+}
 
 /// One turn of a busy-wait that another task must end.
 #[track_caller]

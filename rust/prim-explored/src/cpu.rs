@@ -9,6 +9,7 @@ use pgmap_sched::{self as sched, Defect, Effect, Looks};
 use crate::{
     AtomicUsize, CpuId, Lease, LockClass, Machine, Poison, Signal, Sleep, Tally, TaskId, WaitClass,
     Waiter, Warn, WarnRecord, code,
+    edits::{self, left_out},
     guard::{self, AccessGuard, IrqGuard, LeafSection, RcuGuard},
     lock::order::HeldLocks,
     object,
@@ -109,8 +110,7 @@ impl<'m> Cpu<'m> {
     /// Begins an RCU read-side section; may nest; must not sleep inside.
     #[track_caller]
     pub fn rcu_read_lock(&self) -> RcuGuard<'_> {
-        self.enter(Kind::Rcu, Location::caller());
-        RcuGuard::new(self)
+        RcuGuard::new(self.begun("rcu_read_lock", Kind::Rcu, Location::caller()))
     }
 
     /// Runs `body` as an RCU read-side section. It must be short, must not sleep, and must not contain
@@ -130,15 +130,13 @@ impl<'m> Cpu<'m> {
     /// 4.20, RCU grace periods.
     #[track_caller]
     pub fn local_irq_save(&self) -> IrqGuard<'_> {
-        self.enter(Kind::Irq, Location::caller());
-        IrqGuard::new(self)
+        IrqGuard::new(self.begun("local_irq_save", Kind::Irq, Location::caller()))
     }
 
     /// Begins an access through this CPU's TLB: holds up [`sync_access`](crate::sync_access).
     #[track_caller]
     pub fn access_begin(&self) -> AccessGuard<'_> {
-        self.enter(Kind::Access, Location::caller());
-        AccessGuard::new(self)
+        AccessGuard::new(self.begun("access_begin", Kind::Access, Location::caller()))
     }
 
     fn depth_of(&self, kind: Kind) -> &Cell<u32> {
@@ -147,6 +145,15 @@ impl<'m> Cpu<'m> {
             Kind::Irq => &self.depth.irq,
             Kind::Access => &self.depth.access,
         }
+    }
+
+    /// Enters such a section, unless that is left out.
+    fn begun(&self, op: &'static str, kind: Kind, site: Site) -> Option<&Self> {
+        if left_out(op, site) {
+            return None;
+        }
+        self.enter(kind, site);
+        Some(self)
     }
 
     fn enter(&self, kind: Kind, site: Site) {
@@ -208,6 +215,10 @@ impl<'m> Cpu<'m> {
     #[doc(alias = "WARN_ON")]
     #[cold]
     pub fn warn(&self, warn: Warn) {
+        if warn.code >= code::WAIT_INSIDE_SECTION && edits::are_in_force() {
+            // How a primitive is used is no question while one is left out.
+            return;
+        }
         if step::in_task() {
             let Warn { code, object, value } = warn;
             sched::fail(Defect { code: code.into(), object, value });

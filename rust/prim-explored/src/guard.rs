@@ -4,6 +4,7 @@ use core::{marker::PhantomData, panic::Location};
 
 use crate::{
     Cpu,
+    edits::left_out,
     section::{self, Kind},
     slot::Slot,
     step::Site,
@@ -44,6 +45,9 @@ impl<'a> LeafSection<'a> {
             }
         }
         let site = Location::caller();
+        if left_out("run", site) {
+            return body();
+        }
         let marker = &self.slot.sections[Kind::Leaf as usize];
         debug_assert!(marker.get().is_multiple_of(2), "a leaf section inside a leaf section");
         enter(self.slot, Kind::Leaf, site);
@@ -58,18 +62,21 @@ macro_rules! section_guard {
         #[must_use = "the section ends when the guard is dropped"]
         #[derive(Debug)]
         pub struct $name<'a> {
-            cpu: &'a Cpu<'a>,
+            /// None: the section is left out.
+            cpu: Option<&'a Cpu<'a>>,
         }
 
         impl<'a> $name<'a> {
-            pub(crate) fn new(cpu: &'a Cpu<'a>) -> Self {
+            pub(crate) fn new(cpu: Option<&'a Cpu<'a>>) -> Self {
                 Self { cpu }
             }
         }
 
         impl Drop for $name<'_> {
             fn drop(&mut self) {
-                self.cpu.exit(Kind::$kind);
+                if let Some(cpu) = self.cpu {
+                    cpu.exit(Kind::$kind);
+                }
             }
         }
     };

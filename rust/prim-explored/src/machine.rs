@@ -12,9 +12,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use pgmap_sched::{self as sched, Effect};
 
 use crate::{
-    Cpu, Lease, NoCpu, Poison, TaskId, hardware,
+    Cpu, Edit, Lease, NoCpu, Poison, TaskId, edits, hardware,
     lock::order::{Nesting, Nestings},
-    looks, object,
+    looks, object, own,
     plain_word::PlainWord,
     queue::Queues,
     section,
@@ -40,6 +40,8 @@ pub struct Machine {
     buffers: PlainWord,
     /// Whether hardware does things unasked.
     speculates: PlainWord,
+    /// What is left out of the protocol.
+    edits: Mutex<Vec<Edit>>,
 }
 
 impl Machine {
@@ -55,6 +57,7 @@ impl Machine {
             poisoned: PlainWord::new(0),
             buffers: PlainWord::new(0),
             speculates: PlainWord::new(0),
+            edits: Mutex::default(),
         })
     }
 
@@ -75,6 +78,8 @@ impl Machine {
             *self.poison.lock().unwrap_or_else(PoisonError::into_inner) = None;
             self.poisoned.set(0);
         }
+        edits::put_in_force(&self.edits.lock().unwrap_or_else(PoisonError::into_inner));
+        own::forget_all();
         section::reset();
         looks::reset();
         store_buffer::reset(self.buffers.get() as usize);
@@ -90,6 +95,12 @@ impl Machine {
         section::write_state(words);
         store_buffer::write_state(words);
         hardware::write_state(words);
+    }
+
+    /// From here on, and after each [`reset`](Self::reset), these calls of primitives have no effect.
+    pub fn leave_out(&self, edits: Vec<Edit>) {
+        edits::put_in_force(&edits);
+        *self.edits.lock().unwrap_or_else(PoisonError::into_inner) = edits;
     }
 
     /// From the next [`reset`](Self::reset) on, hardware may do things unasked

@@ -20,6 +20,7 @@ use pgmap_sched::{self as sched, Effect, Looks, Step, Verb};
 use crate::{
     Cpu, Machine, WaitClass, Warn, code,
     drained::{self, Until},
+    edits::left_out,
     section::{self, Kind, Waiters},
     slot::Slot,
     step::{self, Site},
@@ -34,19 +35,19 @@ pub struct Crossed(pub bool);
 /// Waits until every RCU section and every IRQ-off section that had begun has ended.
 #[track_caller]
 pub fn synchronize_rcu(cpu: &Cpu<'_>) -> Crossed {
-    wait(cpu, verb::SYNCHRONIZE_RCU, &section::GRACE_PERIOD, Location::caller())
+    wait(cpu, "synchronize_rcu", verb::SYNCHRONIZE_RCU, &section::GRACE_PERIOD, Location::caller())
 }
 
 /// An IPI to everybody: waits for IRQ-off sections only.
 #[track_caller]
 pub fn sync_irq(cpu: &Cpu<'_>) -> Crossed {
-    wait(cpu, verb::SYNC_IRQ, &section::IPI, Location::caller())
+    wait(cpu, "sync_irq", verb::SYNC_IRQ, &section::IPI, Location::caller())
 }
 
 /// A TLB shoot-down: waits until every access that had begun has ended.
 #[track_caller]
 pub fn sync_access(cpu: &Cpu<'_>) -> Crossed {
-    wait(cpu, verb::FLUSH_TLB, &section::SHOOT_DOWN, Location::caller())
+    wait(cpu, "sync_access", verb::FLUSH_TLB, &section::SHOOT_DOWN, Location::caller())
 }
 
 /// A section that was found inside: it has ended when its marker has moved.
@@ -62,7 +63,10 @@ struct Inside {
 const MOST: usize = sched::MOST_TASKS * 3;
 const NOBODY: Inside = Inside { slot: 0, kind: Kind::Rcu, marker: 0, runner: None };
 
-fn wait(cpu: &Cpu<'_>, verb: Verb, whom: &Waiters, site: Site) -> Crossed {
+fn wait(cpu: &Cpu<'_>, op: &'static str, verb: Verb, whom: &Waiters, site: Site) -> Crossed {
+    if left_out(op, site) {
+        return Crossed(false);
+    }
     let step = Step { verb, object: whom.object, effect: Effect::Write, site };
     if step::in_task() {
         store_buffer::drain_own(site);

@@ -21,6 +21,7 @@ use pgmap_sched::{self as sched, Effect, Step, Verb};
 use crate::{
     Cpu, Interrupted, Sleep, Waiting,
     drained::{self, Until},
+    edits::left_out,
     queue::{HowMany, Key, Turn},
     step::{self, Site},
     store_buffer, verb,
@@ -29,16 +30,20 @@ use crate::{
 /// Wakes those who are queued on `key`.
 #[track_caller]
 pub(crate) fn wake(cpu: &Cpu<'_>, key: Key, how_many: HowMany) {
+    let site = Location::caller();
+    if left_out("wake_up", site) {
+        return;
+    }
     if store_buffer::holds_own() {
         // `waitqueue_active`, a load: only with somebody there is the queue's lock taken, which drains. Whoever
         // stored without a barrier what the sleeper waits for may come too early here.
-        step::point(verb::WAKE_UP, Effect::Read, key.object(), Location::caller());
+        step::point(verb::WAKE_UP, Effect::Read, key.object(), site);
         if !cpu.machine.queues.any(key) {
             sched::value(0, 0);
             return;
         }
     }
-    announce(verb::WAKE_UP, key, Location::caller());
+    announce(verb::WAKE_UP, key, site);
     let woken = cpu.machine.queues.wake(&cpu.machine.slots, key, how_many);
     turned_out(woken > 0);
     sched::value(woken, 0);
@@ -69,6 +74,9 @@ pub(crate) fn wait_until(
     mut cond: impl FnMut() -> bool,
 ) -> Result<(), Interrupted> {
     let site = Location::caller();
+    if left_out("wait_event", site) {
+        return Ok(());
+    }
     let queued = Queued::new(cpu, key, site);
     loop {
         queued.enqueue(turn);

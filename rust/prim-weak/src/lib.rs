@@ -43,6 +43,7 @@ pub mod arena;
 pub mod atomic;
 pub mod cpu;
 pub mod deferred;
+mod edits;
 pub mod ghost;
 pub mod hardware;
 mod indexing;

@@ -94,6 +94,20 @@ macro_rules! kernel_atomic {
                 self.read()
             }
 
+            /// Another look, relaxed: does the word say something else than it did?
+            #[must_use]
+            #[inline(always)]
+            pub fn differs_from(&self, seen: $int) -> bool {
+                self.read() != seen
+            }
+
+            /// Does it really, whatever `differs_from` has just told? For a check; here it told the truth.
+            #[must_use]
+            #[inline(always)]
+            pub fn really_differs_from(&self, _seen: $int, told: bool) -> bool {
+                told
+            }
+
             /// `WRITE_ONCE`, `atomic_set`: relaxed. Not an RMW: it loses concurrent updates.
             #[inline(always)]
             pub fn set(&self, value: $int) {

@@ -4,11 +4,11 @@
 //! and runs everything that had been pushed before it began, in order. Callbacks run on the drainer's
 //! CPU with no lock held and may push again; what they push waits for a later drain.
 
-use core::fmt;
+use core::{fmt, panic::Location};
 
 use crate::{
     Arena, AtomicUsize, Cpu, Guarded, LockClass, NoMemory, PlainData, SpinLock, Table,
-    place::Place, synchronize_rcu,
+    edits::left_out, place::Place, synchronize_rcu,
 };
 
 /// The ring has no room: more deferred work than the machine was built for.
@@ -56,8 +56,17 @@ impl<T: PlainData> DeferredQueue<T> {
     ///
     /// # Errors
     /// [`Full`]; the item was not queued.
-    #[doc(alias = "call_rcu")]
+    #[inline]
+    #[track_caller]
     pub fn push(&self, cpu: &Cpu<'_>, item: T) -> Result<(), Full> {
+        match left_out("push", Location::caller()) {
+            true => Ok(()),
+            false => self.enqueue(cpu, item),
+        }
+    }
+
+    #[doc(alias = "call_rcu")]
+    fn enqueue(&self, cpu: &Cpu<'_>, item: T) -> Result<(), Full> {
         let mut ring = self.head[0].ring.lock(cpu);
         if ring.tail - ring.head == self.places.len() as u64 {
             return Err(Full);
@@ -71,8 +80,17 @@ impl<T: PlainData> DeferredQueue<T> {
 
     /// Takes what is queued now, waits for a grace period, and runs it. Returns how many items ran
     /// here; another drainer may have run some of the others.
+    #[inline]
+    #[track_caller]
+    pub fn drain(&self, cpu: &Cpu<'_>, run: impl FnMut(&Cpu<'_>, T)) -> usize {
+        match left_out("drain", Location::caller()) {
+            true => 0,
+            false => self.run_all(cpu, run),
+        }
+    }
+
     #[doc(alias = "rcu_barrier")]
-    pub fn drain(&self, cpu: &Cpu<'_>, mut run: impl FnMut(&Cpu<'_>, T)) -> usize {
+    fn run_all(&self, cpu: &Cpu<'_>, mut run: impl FnMut(&Cpu<'_>, T)) -> usize {
         let Ring { head, tail: end } = *self.head[0].ring.lock(cpu);
         if head == end {
             return 0;

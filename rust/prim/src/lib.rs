@@ -29,6 +29,7 @@ pub mod arena;
 pub mod atomic;
 pub mod cpu;
 pub mod deferred;
+mod edits;
 mod effort;
 pub mod faults;
 pub mod ghost;

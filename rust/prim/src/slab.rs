@@ -7,11 +7,11 @@
 //! 0 (never allocated), `LIVE`, or the list's next element plus one. All of it is arena data, so a
 //! restore takes allocations back too.
 
-use core::{fmt, ops::Index};
+use core::{fmt, ops::Index, panic::Location};
 
 use crate::{
     Arena, AtomicU32, AtomicUsize, Cpu, Guarded, LockClass, NoMemory, SpinLock, Table, Warn,
-    ZeroInit, code,
+    ZeroInit, code, edits::left_out,
 };
 
 const LIVE: u32 = u32::MAX;
@@ -100,8 +100,16 @@ impl<T: ZeroInit> Slab<T> {
     ///
     /// # Panics
     /// If `index` is not below the capacity.
-    #[doc(alias = "kmem_cache_free")]
+    #[inline]
+    #[track_caller]
     pub fn free(&self, cpu: &Cpu<'_>, index: u32) {
+        if !left_out("free", Location::caller()) {
+            self.give_back(cpu, index);
+        }
+    }
+
+    #[doc(alias = "kmem_cache_free")]
+    fn give_back(&self, cpu: &Cpu<'_>, index: u32) {
         let mut list = self.head[0].list.lock(cpu);
         let link = self.link(index);
         let found = link.read();

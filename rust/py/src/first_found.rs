@@ -9,6 +9,7 @@ use serde::Serialize;
 pub(crate) struct Setting {
     era: Era,
     broken: Vec<String>,
+    without: Vec<String>,
     geometry: Geometry,
     tasks: usize,
     memory: Memory,
@@ -22,6 +23,7 @@ impl Setting {
         Self {
             era,
             broken: broken.iter().map(|(rule, value)| format!("{rule}={value}")).collect(),
+            without: scenario.without.iter().map(ToString::to_string).collect(),
             geometry,
             tasks: scenario.roles().len(),
             memory,

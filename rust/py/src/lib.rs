@@ -56,7 +56,8 @@ mod _core {
     use crate::conform::conform;
     #[pymodule_export]
     use crate::explore::{
-        ExploreRun, catalogue, explore_start, hunt_start, replay, reproduce_start, reveal, run_once,
+        ExploreRun, catalogue, explore_start, hunt_start, protocol_steps, replay, reproduce_start,
+        reveal, run_once, steps_met,
     };
     #[pymodule_export]
     use crate::facts::{check_rules, facts};

@@ -7,6 +7,7 @@
 mod audited;
 #[allow(dead_code, reason = "the explorer asks for more")]
 pub mod explored;
+pub mod protocol;
 pub mod scenario;
 #[allow(dead_code, reason = "the explorer asks for more")]
 mod sharing;

@@ -145,6 +145,8 @@ pub struct Setting {
     pub era: Era,
     /// Rules that differ from the era's.
     pub rules: Vec<Rule>,
+    /// Steps of the protocol that were left out.
+    pub without: Vec<&'static str>,
     pub geometry: Geometry,
     pub memory: Memory,
     pub tlb: TlbRefill,
@@ -198,6 +200,7 @@ impl Setting {
         Self {
             era: scenario.era,
             rules: scenario.broken().into_iter().map(rule).collect(),
+            without: scenario.without.iter().map(|it| it.step().name).collect(),
             geometry: scenario.geometry,
             memory: scenario.memory,
             tlb: scenario.tlb,

@@ -197,7 +197,8 @@ fn setting(setting: &Setting, page: &mut Sheet) {
         Some(n) => format!(", {n} {whats}"),
         None => String::new(),
     };
-    page.paragraph("era ", &format!("{}{rules}{preemptions}", setting.era));
+    let without: String = setting.without.iter().map(|step| format!(", without {step}")).collect();
+    page.paragraph("era ", &format!("{}{rules}{without}{preemptions}", setting.era));
     let geometry = &setting.geometry;
     let sizes = format!(
         "PMD order {}, gather batch {}, pin bias {}, {} CPUs, {} pages",

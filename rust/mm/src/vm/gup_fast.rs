@@ -114,10 +114,16 @@ impl Vm {
         };
         let range = GupRange::new(self, seen.first, seen.pages, request.kind);
         let rules = &self.pagemaps.rules;
-        let pmd_changed = self.tables.pmd(mm, vpn).differs(seen.pmd);
-        let pte_changed = match seen.pte {
-            Some((table, pte)) => self.tables.pte(table, vpn).differs(pte),
-            None => false,
+        let pmd = self.tables.pmd(mm, vpn);
+        let pmd_changed = pmd.differs(seen.pmd);
+        let pmd_differed = pmd.differed(seen.pmd, pmd_changed);
+        let (pte_changed, pte_differed) = match seen.pte {
+            Some((table, before)) => {
+                let pte = self.tables.pte(table, vpn);
+                let changed = pte.differs(before);
+                (changed, pte.differed(before, changed))
+            }
+            None => (false, false),
         };
         if pmd_changed && rules.gup_pmd_recheck == Switch::On
             || pte_changed && rules.gup_pte_recheck == Switch::On
@@ -125,7 +131,7 @@ impl Vm {
             self.lost(cpu, folio, &range);
             return None;
         }
-        self.accept(cpu, folio, range, seen.before, pmd_changed || pte_changed)
+        self.accept(cpu, folio, range, seen.before, pmd_differed || pte_differed)
     }
 
     /// The re-check failed: the unmapper may not have seen this reference.

@@ -70,7 +70,13 @@ impl PteWord {
     #[inline(always)]
     #[track_caller]
     pub(super) fn differs(&self, seen: Snapshot) -> bool {
-        self.word.read() != seen.0
+        self.word.differs_from(seen.0)
+    }
+
+    /// Whether it did, for a check.
+    #[inline(always)]
+    pub(super) fn differed(&self, seen: Snapshot, told: bool) -> bool {
+        self.word.really_differs_from(seen.0, told)
     }
 
     /// For an audit: no step.
@@ -115,7 +121,13 @@ impl PmdWord {
     #[inline(always)]
     #[track_caller]
     pub(super) fn differs(&self, seen: Snapshot) -> bool {
-        self.word.read() != seen.0
+        self.word.differs_from(seen.0)
+    }
+
+    /// Whether it did, for a check.
+    #[inline(always)]
+    pub(super) fn differed(&self, seen: Snapshot, told: bool) -> bool {
+        self.word.really_differs_from(seen.0, told)
     }
 
     /// For an audit: no step.

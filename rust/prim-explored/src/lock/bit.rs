@@ -11,6 +11,7 @@ use pgmap_sched::{self as sched, Effect, Looks, Step, Verb};
 use crate::{
     AtomicU32, Cpu, Interrupted, LockClass, Sleep, Warn, code,
     drained::{self, Until},
+    edits::left_out,
     object,
     step::{self, Site},
     verb,
@@ -38,6 +39,9 @@ fn wait(
 #[track_caller]
 pub fn bit_lock(cpu: &Cpu<'_>, word: &AtomicU32, bit: u32, class: &'static LockClass) {
     let site = Location::caller();
+    if left_out("bit_lock", site) {
+        return;
+    }
     let what = (verb::BIT_LOCK, Effect::Write, site);
     cpu.might_sleep(object::word(address(word)).0);
     cpu.will_wait_for(class, site);
@@ -55,7 +59,11 @@ pub fn bit_lock(cpu: &Cpu<'_>, word: &AtomicU32, bit: u32, class: &'static LockC
 #[must_use = "false means that somebody else holds the bit"]
 #[track_caller]
 pub fn bit_trylock(_cpu: &Cpu<'_>, word: &AtomicU32, bit: u32) -> bool {
-    drained::locked(verb::BIT_TRYLOCK, address(word), Location::caller());
+    let site = Location::caller();
+    if left_out("bit_trylock", site) {
+        return true;
+    }
+    drained::locked(verb::BIT_TRYLOCK, address(word), site);
     let taken = word.take_bit(bit);
     if !taken {
         sched::settle(Effect::Read);
@@ -66,7 +74,8 @@ pub fn bit_trylock(_cpu: &Cpu<'_>, word: &AtomicU32, bit: u32) -> bool {
 /// Gives the bit back, and with it whoever waits for it goes on. Warns if it was not taken.
 #[track_caller]
 pub fn bit_unlock(cpu: &Cpu<'_>, word: &AtomicU32, bit: u32) {
-    if !word.give_bit(bit, Location::caller()) {
+    let site = Location::caller();
+    if !left_out("bit_unlock", site) && !word.give_bit(bit, site) {
         let object = object::word(address(word)).0;
         cpu.warn(Warn { code: code::UNLOCK_OF_UNLOCKED, object, value: bit.into() });
     }
@@ -85,6 +94,9 @@ pub fn bit_wait(
     class: &'static LockClass,
 ) -> Result<(), Interrupted> {
     let site = Location::caller();
+    if left_out("bit_wait", site) {
+        return Ok(());
+    }
     cpu.might_sleep(object::word(address(word)).0);
     cpu.will_wait_for(class, site);
     let interruptible = sleep == Sleep::Interruptible;

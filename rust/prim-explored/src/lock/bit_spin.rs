@@ -11,6 +11,7 @@ use pgmap_sched::{Effect, Looks, Step};
 use crate::{
     AtomicU32, Cpu, LockClass, Warn, code,
     drained::{self, Until},
+    edits::left_out,
     object, verb,
 };
 
@@ -19,6 +20,10 @@ use crate::{
 pub fn bit_spin_lock(cpu: &Cpu<'_>, word: &AtomicU32, class: &'static LockClass) {
     let object = object::word(core::ptr::from_ref(word).addr());
     let (me, site) = (cpu.owner_word(), Location::caller());
+    if left_out("bit_spin_lock", site) {
+        // Nor is it given back, for it is not ours.
+        return;
+    }
     if word.peek() == me {
         cpu.warn(Warn { code: code::LOCK_RECURSION, object: object.0, value: me.into() });
     }
@@ -45,6 +50,9 @@ pub fn bit_spin_lock(cpu: &Cpu<'_>, word: &AtomicU32, class: &'static LockClass)
 /// Gives the word back. Warns, and leaves it alone, if it is not ours.
 #[track_caller]
 pub fn bit_spin_unlock(cpu: &Cpu<'_>, word: &AtomicU32) {
+    if left_out("bit_spin_unlock", Location::caller()) {
+        return;
+    }
     let object = object::word(core::ptr::from_ref(word).addr());
     let owner = word.peek();
     if owner != cpu.owner_word() {

@@ -32,7 +32,9 @@ use super::{Guarded, class_of};
 use crate::{
     Cpu, Warn, ZeroInit, code,
     drained::{self, Until},
+    edits::left_out,
     in_use, object,
+    own::Own,
     queue::{Key, Turn},
     step::{self, Site},
     verb,
@@ -73,6 +75,9 @@ impl<T: Guarded> RwSem<T> {
     #[track_caller]
     pub fn read<'a>(&'a self, cpu: &'a Cpu<'_>) -> ReadGuard<'a, T> {
         let site = Location::caller();
+        if left_out("read", site) {
+            return ReadGuard::without(self, cpu, site);
+        }
         cpu.might_sleep(self.object().0);
         cpu.will_wait_for(class_of::<T>(), site);
         drained::locked(verb::DOWN_READ, self.address(), site);
@@ -88,6 +93,9 @@ impl<T: Guarded> RwSem<T> {
     #[track_caller]
     pub fn try_read<'a>(&'a self, cpu: &'a Cpu<'_>) -> Option<ReadGuard<'a, T>> {
         let site = Location::caller();
+        if left_out("try_read", site) {
+            return Some(ReadGuard::without(self, cpu, site));
+        }
         drained::locked(verb::DOWN_READ_TRYLOCK, self.address(), site);
         self.take_or_settle(READER_STOPS, READER).then(|| ReadGuard::new(self, cpu, site))
     }
@@ -97,6 +105,9 @@ impl<T: Guarded> RwSem<T> {
     #[track_caller]
     pub fn write<'a>(&'a self, cpu: &'a Cpu<'_>) -> WriteGuard<'a, T> {
         let site = Location::caller();
+        if left_out("write", site) {
+            return WriteGuard::without(self, cpu, site);
+        }
         cpu.might_sleep(self.object().0);
         cpu.will_wait_for(class_of::<T>(), site);
         drained::locked(verb::DOWN_WRITE, self.address(), site);
@@ -112,6 +123,9 @@ impl<T: Guarded> RwSem<T> {
     #[track_caller]
     pub fn try_write<'a>(&'a self, cpu: &'a Cpu<'_>) -> Option<WriteGuard<'a, T>> {
         let site = Location::caller();
+        if left_out("try_write", site) {
+            return Some(WriteGuard::without(self, cpu, site));
+        }
         drained::locked(verb::DOWN_WRITE_TRYLOCK, self.address(), site);
         let taken = self.take_or_settle(WRITER_STOPS | LINE, signature(cpu));
         taken.then(|| WriteGuard::new(self, cpu, site))
@@ -275,7 +289,7 @@ impl<T: Guarded> fmt::Debug for RwSem<T> {
 }
 
 macro_rules! guard {
-    ($(#[$doc:meta])* $name:ident, $verb:ident, |$cpu:ident| $held:expr) => {
+    ($(#[$doc:meta])* $name:ident, $taken:ident, $verb:ident, |$cpu:ident| $held:expr) => {
         $(#[$doc])*
         #[must_use = "the lock is dropped with the guard"]
         pub struct $name<'a, T: Guarded> {
@@ -283,12 +297,23 @@ macro_rules! guard {
             cpu: &'a Cpu<'a>,
             /// Where it was taken; a drop has no place of its own.
             site: Site,
+            /// The lock is not held, but left out.
+            own: Option<Own<T>>,
         }
 
         impl<'a, T: Guarded> $name<'a, T> {
             fn new(sem: &'a RwSem<T>, cpu: &'a Cpu<'a>, site: Site) -> Self {
                 cpu.hold(sem.object().0, class_of::<T>(), site);
-                Self { sem, cpu, site }
+                Self { sem, cpu, site, own: None }
+            }
+
+            /// What taking it comes to where that is left out: a look at what it guards.
+            #[cold]
+            fn without(sem: &'a RwSem<T>, cpu: &'a Cpu<'a>, site: Site) -> Self {
+                step::on_word(verb::$taken, Effect::Read, sem.address(), site);
+                // SAFETY: what it guards is a T, and this machine's tasks are of one thread.
+                let own = unsafe { Own::read(sem.data.get()) };
+                Self { sem, cpu, site, own: Some(own) }
             }
         }
 
@@ -297,14 +322,21 @@ macro_rules! guard {
 
             #[inline]
             fn deref(&self) -> &T {
-                // SAFETY: a writer excludes everybody, and while there is a reader nobody has `&mut T`.
-                unsafe { &*self.sem.data.get() }
+                match &self.own {
+                    Some(own) => own.get(),
+                    // SAFETY: a writer excludes everybody, and while there is a reader nobody has `&mut T`.
+                    None => unsafe { &*self.sem.data.get() },
+                }
             }
         }
 
         impl<T: Guarded> Drop for $name<'_, T> {
             fn drop(&mut self) {
                 let $cpu = self.cpu;
+                if let Some(own) = &self.own {
+                    let (at, data) = (self.sem.address(), self.sem.data.get());
+                    return own.give_back(verb::$verb, at, self.site, data);
+                }
                 self.sem.release(self.cpu, verb::$verb, $held, self.site);
             }
         }
@@ -320,12 +352,14 @@ macro_rules! guard {
 guard!(
     /// Held for reading.
     ReadGuard,
+    DOWN_READ,
     UP_READ,
     |_cpu| READER
 );
 guard!(
     /// Held for writing.
     WriteGuard,
+    DOWN_WRITE,
     UP_WRITE,
     |cpu| signature(cpu)
 );
@@ -346,6 +380,9 @@ impl<'a, T: Guarded> WriteGuard<'a, T> {
 impl<T: Guarded> DerefMut for WriteGuard<'_, T> {
     #[inline]
     fn deref_mut(&mut self) -> &mut T {
+        if let Some(own) = &mut self.own {
+            return own.get_mut();
+        }
         in_use::mark(self.sem.data.get().addr(), size_of::<T>());
         // SAFETY: we are the writer, and `&mut self` makes this the only reference.
         unsafe { &mut *self.sem.data.get() }

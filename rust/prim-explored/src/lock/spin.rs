@@ -21,7 +21,9 @@ use super::{Guarded, class_of};
 use crate::{
     Cpu, Warn, ZeroInit, code,
     drained::{self, Until},
+    edits::left_out,
     in_use, object,
+    own::Own,
     step::{self, Site},
     verb,
 };
@@ -52,6 +54,9 @@ impl<T: Guarded> SpinLock<T> {
     #[track_caller]
     pub fn lock<'a>(&'a self, cpu: &'a Cpu<'_>) -> SpinGuard<'a, T> {
         let site = Location::caller();
+        if left_out("lock", site) {
+            return self.without(cpu, site);
+        }
         let object = object::word(self.address());
         let me = cpu.owner_word();
         if self.word.load(Relaxed) == me {
@@ -81,6 +86,9 @@ impl<T: Guarded> SpinLock<T> {
     #[track_caller]
     pub fn try_lock<'a>(&'a self, cpu: &'a Cpu<'_>) -> Option<SpinGuard<'a, T>> {
         let site = Location::caller();
+        if left_out("try_lock", site) {
+            return Some(self.without(cpu, site));
+        }
         drained::locked(verb::SPIN_TRYLOCK, self.address(), site);
         if self.take(cpu.owner_word()) {
             return Some(SpinGuard::new(self, cpu, site));
@@ -108,6 +116,15 @@ impl<T: Guarded> SpinLock<T> {
         let seen = look(unsafe { &*self.data.get() });
         self.word.store(0, Release);
         Some(seen)
+    }
+
+    /// What taking it comes to where that is left out: a look at what it guards.
+    #[cold]
+    fn without<'a>(&'a self, cpu: &'a Cpu<'_>, site: Site) -> SpinGuard<'a, T> {
+        step::on_word(verb::SPIN_LOCK, Effect::Read, self.address(), site);
+        // SAFETY: what we guard is a T, and this machine's tasks are of one thread.
+        let own = unsafe { Own::read(self.data.get()) };
+        SpinGuard { lock: self, cpu, site, own: Some(own) }
     }
 
     fn address(&self) -> usize {
@@ -138,12 +155,14 @@ pub struct SpinGuard<'a, T: Guarded> {
     cpu: &'a Cpu<'a>,
     /// Where it was taken; a drop has no place of its own.
     site: Site,
+    /// The lock is not held, but left out.
+    own: Option<Own<T>>,
 }
 
 impl<'a, T: Guarded> SpinGuard<'a, T> {
     fn new(lock: &'a SpinLock<T>, cpu: &'a Cpu<'a>, site: Site) -> Self {
         cpu.spin_lock_taken(object::word(lock.address()).0, class_of::<T>(), site);
-        Self { lock, cpu, site }
+        Self { lock, cpu, site, own: None }
     }
 }
 
@@ -152,14 +171,20 @@ impl<T: Guarded> Deref for SpinGuard<'_, T> {
 
     #[inline]
     fn deref(&self) -> &T {
-        // SAFETY: we hold the lock.
-        unsafe { &*self.lock.data.get() }
+        match &self.own {
+            Some(own) => own.get(),
+            // SAFETY: we hold the lock.
+            None => unsafe { &*self.lock.data.get() },
+        }
     }
 }
 
 impl<T: Guarded> DerefMut for SpinGuard<'_, T> {
     #[inline]
     fn deref_mut(&mut self) -> &mut T {
+        if let Some(own) = &mut self.own {
+            return own.get_mut();
+        }
         in_use::mark(self.lock.data.get().addr(), size_of::<T>());
         // SAFETY: we hold the lock, and `&mut self` makes this the only reference.
         unsafe { &mut *self.lock.data.get() }
@@ -169,6 +194,10 @@ impl<T: Guarded> DerefMut for SpinGuard<'_, T> {
 impl<T: Guarded> Drop for SpinGuard<'_, T> {
     fn drop(&mut self) {
         let address = self.lock.address();
+        if let Some(own) = &self.own {
+            own.give_back(verb::SPIN_UNLOCK, address, self.site, self.lock.data.get());
+            return;
+        }
         drained::locked(verb::SPIN_UNLOCK, address, self.site);
         self.cpu.spin_lock_dropped(object::word(address).0);
         self.lock.word.store(0, Release);

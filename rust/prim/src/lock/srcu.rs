@@ -13,8 +13,12 @@
 //! An updater sleeps, and the reader that empties a side wakes it: unlike an RCU section, an SRCU
 //! section may last as long as its reader sleeps.
 
+use core::panic::Location;
+
 use crate::{
-    AtomicU32, Cpu, Guarded, LockClass, RwSem, Sleep, WaitClass, Waiting, smp_mb,
+    AtomicU32, Cpu, Guarded, LockClass, RwSem, Sleep, WaitClass, Waiting,
+    edits::left_out,
+    smp_mb,
     wait::{wait_var_event, wake_up_var},
 };
 
@@ -70,16 +74,32 @@ impl Srcu {
     }
 
     /// Begins a read-side section.
-    #[doc(alias = "srcu_read_lock")]
+    #[inline]
+    #[track_caller]
     pub fn read_lock<'a>(&'a self, cpu: &'a Cpu<'_>) -> SrcuGuard<'a> {
+        let left_out = left_out("read_lock", Location::caller());
+        SrcuGuard { side: (!left_out).then(|| self.enter()), cpu }
+    }
+
+    #[doc(alias = "srcu_read_lock")]
+    fn enter(&self) -> &Side {
         let side = self.side(self.turn.read());
         // The full RMW pairs with the updater's barrier before it looks.
         side.readers.inc_return();
-        SrcuGuard { side, cpu }
+        side
     }
 
     /// Waits for all sections that have begun. A caller inside one waits for itself.
+    #[inline]
+    #[track_caller]
     pub fn synchronize_srcu(&self, cpu: &Cpu<'_>) {
+        if !left_out("synchronize_srcu", Location::caller()) {
+            self.grace_period(cpu);
+        }
+    }
+
+    #[doc(alias = "synchronize_srcu")]
+    fn grace_period(&self, cpu: &Cpu<'_>) {
         let _one_at_a_time = self.updater.write(cpu);
         for _ in 0..2 {
             // Full RMW: between the caller's change and the look, pairs with the reader's entry.
@@ -102,15 +122,18 @@ impl Srcu {
 #[must_use = "the section ends when the guard is dropped"]
 #[derive(Debug)]
 pub struct SrcuGuard<'a> {
-    side: &'a Side,
+    /// None: the section is left out.
+    side: Option<&'a Side>,
     cpu: &'a Cpu<'a>,
 }
 
 impl Drop for SrcuGuard<'_> {
     #[doc(alias = "srcu_read_unlock")]
     fn drop(&mut self) {
-        if self.side.readers.dec_and_test() {
-            wake_up_var(self.cpu, self.side);
+        if let Some(side) = self.side
+            && side.readers.dec_and_test()
+        {
+            wake_up_var(self.cpu, side);
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use pgmap_explore::{Ends, RandomSearch, Scenario, Search, processors};
+use pgmap_explore::{Ends, RandomSearch, Scenario, Search, UnknownStep, Without, processors};
 use pgmap_program::{Memory, MemoryError, Program, TlbRefill};
 use pgmap_sched::{Plan, Strategy};
 use pyo3::prelude::*;
@@ -131,9 +131,19 @@ pub(super) fn scenario(py: Python<'_>, config: &Bound<'_, PyDict>) -> PyResult<S
     let geometry =
         sizes::geometry(Scenario::smallest_geometry(&program), &value(py, config, "geometry")?)?;
     let (memory, tlb) = (memory(py, config)?, tlb(py, config)?);
-    let scenario = Scenario { program, era, rules, geometry, memory, tlb };
+    let without = without(py, config)?;
+    let scenario = Scenario { program, era, rules, geometry, memory, tlb, without };
     scenario.validate().map_err(|wrong| raise::scenario_error(py, &wrong))?;
     Ok(scenario)
+}
+
+/// Which steps of the protocol are left out.
+pub(super) fn without(py: Python<'_>, config: &Bound<'_, PyDict>) -> PyResult<Vec<Without>> {
+    let names: Vec<String> = value(py, config, "without")?;
+    let named = |name: &String| {
+        Without::named(name).map_err(|wrong: UnknownStep| invalid(py, wrong.to_string()))
+    };
+    names.iter().map(named).collect()
 }
 
 /// Which memory the CPUs see.

@@ -37,7 +37,21 @@ pub(crate) fn hunt_start(py: Python<'_>, config: &Bound<'_, PyDict>) -> PyResult
     // What does not even fit the smallest program fits none.
     sizes::geometry(Scenario::smallest_geometry(&Program::default()), &asked)?;
     let sizes = sizes::changes(&asked)?;
-    let hunt = Hunt { words, era, rules, memory, tlb, ops_max, sizes, plan, threads, wanted, ends };
+    let without = ask::without(py, config)?;
+    let hunt = Hunt {
+        words,
+        era,
+        rules,
+        memory,
+        tlb,
+        without,
+        ops_max,
+        sizes,
+        plan,
+        threads,
+        wanted,
+        ends,
+    };
     let small: bool = value(py, config, "shrink")?;
     let first = Glance::hunted(&Tried::default(), 0.0);
     let work =

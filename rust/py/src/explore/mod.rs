@@ -10,6 +10,7 @@
 //! | `again` | a token's execution |
 //! | `once` | a program, run once |
 //! | `known` | the programs known for wrong rules |
+//! | `steps` | the steps of the protocol, which can be left out |
 
 mod again;
 mod ask;
@@ -19,6 +20,7 @@ mod known;
 mod once;
 mod reproducing;
 mod search;
+mod steps;
 
 use std::time::Duration;
 
@@ -39,6 +41,7 @@ pub(crate) use known::catalogue;
 pub(crate) use once::run_once;
 pub(crate) use reproducing::reproduce_start;
 pub(crate) use search::explore_start;
+pub(crate) use steps::{protocol_steps, steps_met};
 
 /// Longest single wait.
 const WAIT_MAX: f64 = 0.05;

@@ -1,0 +1,55 @@
+"""docs/ablation.md: what breaks without each step, as ``pgmap.ablate --page`` prints it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from pgmap._ablation import Effort
+from pgmap._core_facts import ProtocolSteps
+from pgmap._objects import AblatedStep
+from pgmap._redundant import REDUNDANT
+
+HEAD = """\
+# What breaks without this step?
+
+Every call of a primitive that has an effect, in the protocol of `{era}`, was left out, one at a
+time: a lock with its unlock, a wake-up, a barrier, a flush, a grace period, a store, a get, a put,
+a second look. There are {calls} calls, which are {steps} steps, for a helper's call is a step of
+each of its callers. For each step the catalogue's programs and a few more were searched with 0 to
+{preemptions} preemptions, {schedules:,} executions each, and what broke in none was hunted for,
+{hunt:.0f} seconds. Complaints about how a primitive is used do not count.
+
+**Without {broken} of {rows} steps an invariant is broken.** The others are below the table.
+
+`python -m pgmap.ablate STEP@FUNCTION` finds one again, with a token for `pgmap.replay`;
+`pgmap.explore PROGRAM --without STEP@FUNCTION` asks it of a program of your own;
+`pgmap.ablate --page --resume FILE` makes this page anew.
+"""
+
+
+def page(rows: Sequence[AblatedStep], protocol: ProtocolSteps, effort: Effort) -> Iterator[str]:
+    """The page, line by line."""
+    broken = [row for row in rows if row["outcome"] == "broken"]
+    yield HEAD.format(
+        **effort.config(),
+        calls=protocol["calls"],
+        steps=len(protocol["steps"]),
+        rows=len(rows),
+        broken=len(broken),
+    )
+    yield "| step | kind | breaks | preemptions | as | program |"
+    yield "|---|---|---|---|---|---|"
+    for row in broken:
+        bound = "drawn" if row["preemptions"] is None else row["preemptions"]
+        yield (
+            f"| `{row['step']}` | {row['kind']} | {row['invariant']} | {bound} | {row['title']} "
+            f"| {row['source']} |"
+        )
+    yield "\n## Steps that nothing misses\n"
+    yield "| step | kind | searched | why |"
+    yield "|---|---|---|---|"
+    for row in rows:
+        if row["outcome"] != "broken":
+            why = REDUNDANT.get(row["step"]) or row["why"] or "not explained yet"
+            searched = f"{row['programs']} programs, {row['schedules']:,} schedules"
+            yield f"| `{row['step']}` | {row['kind']} | {searched} | {why} |"

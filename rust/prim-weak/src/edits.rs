@@ -1,0 +1,1 @@
+../../prim/src/edits.rs
