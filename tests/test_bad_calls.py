@@ -242,7 +242,6 @@ def test_what_only_the_machine_can_refuse() -> None:
             "EFAULT": [lambda: world.pin(0, 9, 0), lambda: world.process_vm_readv(0, 0, 0, 2**28)],
             "EACCES": [lambda: world.mmap(0, 5, 1, 0, 1)],
             "EOPNOTSUPP": [
-                lambda: world.mmap(0, 5, 0, 0, 1, sharing="private"),
                 lambda: world.pin(0, 0, 0, longterm=True),
                 lambda: world.uring_register(0, 0, 0),
             ],

@@ -23,7 +23,7 @@ from ran import Ran, Runner
 TRACES = Path(__file__).parent / "fixtures" / "traces"
 FOLDER = TRACES / "6.16"
 # The era of each kernel, and how many recordings of it are equal.
-KERNELS = {"6.1": ("v6.1", 40), "6.12": ("v6.12", 40), "6.16": ("v6.15", 40), "7.2": ("v7.2", 40)}
+KERNELS = {"6.1": ("v6.1", 53), "6.12": ("v6.12", 53), "6.16": ("v6.15", 53), "7.2": ("v7.2", 53)}
 RECORDINGS = sorted(FOLDER.glob("*.json"))
 NAMES = [path.stem for path in RECORDINGS]
 
@@ -82,7 +82,7 @@ def alterations(recording: Recording) -> Iterator[tuple[str, int, Recording]]:
 
     for page, words in steps[middle]["pages"].items():
         for word in ("ref", "map", "order", "large_map", "entire_map", "pin", "tail_of"):
-            if word in words:
+            if words.get(word) is not None:
                 yield altered(f"{word} of {page}", middle, {word: words[word] + 1}, page)
         yield altered(f"share of {page}", middle, {"share": words.get("share", 0) + 1}, page)
         for flag in ("mapping", "va_elsewhere", "gone"):

@@ -12,7 +12,14 @@ use pgmap_sched::{Control, Plan};
 
 /// The kernel's functions, macros and operations that somebody here goes by.
 const KERNEL: &[(&str, &str)] = &[
-    ("arch/x86/include/asm/pgtable.h", "set_pmd_at pmd_clear pte_pfn pte_devmap pte_mkdevmap"),
+    (
+        "arch/x86/include/asm/pgtable.h",
+        "set_pmd_at pmd_clear pte_pfn pte_devmap pte_mkdevmap pte_wrprotect",
+    ),
+    (
+        "drivers/dax/device.c",
+        "dev_dax_probe __dev_dax_pmd_fault __dev_dax_pte_fault dev_dax_huge_fault",
+    ),
     ("arch/x86/mm/fault.c", "do_user_addr_fault"),
     ("drivers/dax/super.c", "dax_read_lock run_dax kill_dax"),
     (
@@ -20,7 +27,7 @@ const KERNEL: &[(&str, &str)] = &[
         "dax_iomap_pte_fault dax_iomap_pmd_fault dax_load_hole dax_insert_entry dax_unlock_entry grab_mapping_entry \
          get_next_unlocked_entry wait_entry_unlocked put_unlocked_entry dax_associate_entry dax_disassociate_entry \
          dax_layout_busy_page dax_break_layout dax_break_layout_final wait_page_idle dax_delete_mapping_range \
-         dax_folio_reset_order dax_fault_iter dax_iomap_direct_access __dax_invalidate_entry",
+         dax_folio_reset_order dax_fault_cow_page dax_fault_iter dax_iomap_direct_access __dax_invalidate_entry",
     ),
     ("fs/file_table.c", "fput __fput"),
     ("fs/open.c", "do_truncate filp_close"),
@@ -36,13 +43,14 @@ const KERNEL: &[(&str, &str)] = &[
     ("include/linux/completion.h", "reinit_completion"),
     (
         "include/linux/fs.h",
-        "i_size_read filemap_invalidate_lock i_mmap_lock_read i_mmap_lock_write",
+        "i_size_read filemap_invalidate_lock i_mmap_lock_read i_mmap_lock_write vma_is_fsdax",
     ),
+    ("include/linux/gfp.h", "alloc_page"),
     ("include/linux/iomap.h", "iomap_begin"),
     ("include/linux/memremap.h", "folio_free page_pgmap"),
     (
         "include/linux/mm.h",
-        "folio_put folio_put_refs folio_mapcount folio_order folio_maybe_dma_pinned pfn_folio find_vma pte_offset_map_lock",
+        "folio_put folio_put_refs folio_mapcount folio_order folio_maybe_dma_pinned pfn_folio find_vma pte_offset_map_lock folio_is_longterm_pinnable",
     ),
     ("include/linux/mmap_lock.h", "mmap_read_lock"),
     ("include/linux/page-flags.h", "page_folio folio_test_large"),
@@ -104,9 +112,10 @@ const KERNEL: &[(&str, &str)] = &[
     (
         "mm/memory.c",
         "handle_mm_fault vmf_insert_page_mkwrite zap_page_range_single zap_pmd_range zap_pte_range zap_present_ptes \
-         vm_normal_page",
+         vm_normal_page do_cow_fault wp_page_copy copy_present_ptes",
     ),
-    ("mm/memremap.c", "dev_pagemap_percpu_release pgmap_array_delete"),
+    ("mm/memremap.c", "dev_pagemap_percpu_release pgmap_array_delete memremap_pages"),
+    ("mm/page_alloc.c", "free_unref_page"),
     ("mm/memremap.c, as proposed", "pgmap_alloc_folios pgmap_folio_get pgmap_request_folios"),
     (
         "mm/mmu_gather.c",

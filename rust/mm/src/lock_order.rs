@@ -54,6 +54,8 @@ lock_order! {
     PAGE_TABLE_LOCK "page table lock";
     /// The xarray's lock.
     I_PAGES "i_pages";
+    /// `zone->lock`: which pages of ordinary memory are in use.
+    ZONE_LOCK "zone lock";
     /// The file system's allocator.
     BLOCK_ALLOCATOR "block allocator";
     /// Which pagemaps there are.

@@ -71,6 +71,7 @@ fn every_wrong_value_of_every_rule_has_a_test() {
         ("layout-entries", "kept"),
         ("dio-ref", "get"),
         ("bio-put", "silent"),
+        ("uring-files", "refused"),
         ("share-reset", "kept-at-order-0"),
         ("gup-grab", "relaxed"),
         ("folio-put", "relaxed"),

@@ -430,6 +430,14 @@ fn a_leaf_maps_blocks_that_are_written_and_lie_side_by_side() {
 struct Idle;
 
 impl FaultHandler for Idle {
+    fn copy(&self, _: &Cpu<'_>, _: &VmFault, _: pgmap_mm::page::Pfn) -> Fault {
+        Fault::Sigbus
+    }
+
+    fn is_fsdax(&self, _: &pgmap_mm::vm::Vma) -> bool {
+        true
+    }
+
     fn huge_fault(&self, _cpu: &Cpu<'_>, _fault: &VmFault) -> Fault {
         Fault::Fallback
     }

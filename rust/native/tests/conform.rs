@@ -13,7 +13,7 @@ use serde_json::Value;
 use mutants::sampled;
 
 /// Recordings of each kernel that are equal.
-const KERNELS: [(&str, usize); 4] = [("6.1", 40), ("6.12", 40), ("6.16", 40), ("7.2", 40)];
+const KERNELS: [(&str, usize); 4] = [("6.1", 53), ("6.12", 53), ("6.16", 53), ("7.2", 53)];
 
 fn fixtures(kernel: &str) -> Vec<(String, String)> {
     let traces = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/traces");
@@ -49,7 +49,7 @@ fn is_of_a_known_race(kernel: &str, name: &str) -> bool {
         "ext4_unlink_close_while_ref",
         "xfs_unlink_close_while_ref",
     ];
-    matches!(kernel, "6.1" | "6.12") && unwaited.contains(&name)
+    name == "devdax2m_unbind_ref" || matches!(kernel, "6.1" | "6.12") && unwaited.contains(&name)
 }
 
 #[test]
@@ -107,7 +107,10 @@ fn every_word_counts() {
     let newer = fixtures("6.16");
     // Those of other kernels go through the same comparison; a few, for words that only they have.
     let others = ["6.1", "7.2"].into_iter().flat_map(fixtures);
-    let some = others.filter(|(name, _)| name.ends_with("odirect_inflight"));
+    let some = others.filter(|(name, _)| {
+        // A large folio of 6.1 has a null for a count that is not there, which is none either way.
+        name.ends_with("odirect_inflight") && !name.starts_with("devdax2m")
+    });
     for (name, text) in newer.into_iter().chain(some) {
         let original: Value = serde_json::from_str(&text).expect("JSON");
         for mutant in sampled(&original) {
@@ -170,10 +173,10 @@ fn an_era_can_be_asked_for_and_a_kernel_without_one_says_so() {
 
 #[test]
 fn what_cannot_be_replayed_is_named_and_not_called_equal() {
-    let text = fixture("ext4_pte_lifecycle").replace("\"shared\"", "\"private\"");
+    let text = fixture("ext4_pte_lifecycle").replace("\"rw\",\"shared\"", "\"rwx\",\"shared\"");
     let result = replay(&text, &Options::default());
     assert!(!result.equal());
-    assert!(result.unsupported.iter().any(|why| why.contains("private")), "{result:?}");
+    assert!(result.unsupported.iter().any(|why| why.contains("protection")), "{result:?}");
     let text = fixture("ext4_pte_lifecycle").replace("f1 16 written", "f1 100000 written");
     let result = replay(&text, &Options::default());
     assert_eq!(result.unsupported, ["a file of 100000 pages: not supported yet"]);

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::driver::DriverSpec;
 use crate::expect::Expectation;
-use crate::op::{DriverIdx, FileIdx, FileState, Layout, Mmap, Op, Sharing, WorkerId};
+use crate::op::{DriverIdx, FileIdx, FileState, Layout, Op, WorkerId};
 use crate::parse::lacking;
 
 /// A file that exists before the first step.
@@ -146,9 +146,6 @@ impl Program {
 
 fn unsupported(op: &Op) -> Option<String> {
     match op {
-        Op::Mmap(Mmap { sharing: Sharing::Private, .. }) => {
-            Some("private mappings: not supported yet".to_owned())
-        }
         Op::Unsupported { name, args } => {
             let args: Vec<&str> = args.iter().map(String::as_str).collect();
             lacking::reason(name, &args)

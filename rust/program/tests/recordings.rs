@@ -227,8 +227,8 @@ fn what_cannot_be_replayed_yet_says_why() {
     assert_eq!(why(|v| v["kernel"] = json!("4.19.1")), "kernel 4.19.1: it is older than every era");
     assert_eq!(why(|v| v["family"] = json!("hmm")), "hmm recordings: not supported yet");
     assert_eq!(
-        why(|v| v["steps"][3]["args"][5] = json!("private")),
-        "step 3: private mappings: not supported yet"
+        why(|v| v["steps"][3]["args"][4] = json!("rwx")),
+        "step 3: mappings with protection rwx: not supported yet"
     );
     let unbind = |v: &mut Value| {
         let last = v["steps"].as_array().unwrap().len() - 1;

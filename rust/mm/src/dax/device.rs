@@ -45,6 +45,10 @@ zeroed! {
         alive: AtomicU32,
         /// Pagemap + 1 while bound.
         pagemap: AtomicU32,
+        /// Inode + 1 of the character device, when no file system is on it; written before the machine is shared.
+        pub(super) dev_dax: AtomicU32,
+        /// `align` of that: the order of its folios.
+        pub(super) align: AtomicU32,
         /// 1 when the file system has shut itself down (`xfs_is_shutdown`).
         shutdown: AtomicU32,
     }
@@ -126,6 +130,11 @@ impl Dax {
         self.device[0].pagemap()
     }
 
+    /// Whether there are no struct pages. No step: who copies from memory that is gone finds out by the fault.
+    pub(crate) fn is_unplugged(&self) -> bool {
+        self.device[0].pagemap.peek() == 0
+    }
+
     /// Whether the device answers.
     #[must_use]
     pub fn is_alive(&self) -> bool {
@@ -143,11 +152,13 @@ impl Dax {
         let pagemap = device.pagemap().ok_or(Errno::ENODEV)?;
         let pagemaps = &self.vm.pagemaps;
         match pagemaps.rules.holder {
-            Holder::Xfs => self.notify_failure(cpu),
-            Holder::None => {}
+            Holder::Xfs if self.dev_dax().is_none() => self.notify_failure(cpu),
+            // Nobody holds a character device.
+            Holder::Xfs | Holder::None => {}
         }
         device.alive.set(0);
         device.srcu.synchronize_srcu(cpu);
+        self.kill_dev_dax(cpu);
         pagemaps.memunmap_pages(cpu, pagemap, || {
             self.live_inodes().for_each(|id| self.forget_entries(cpu, id));
         });

@@ -21,13 +21,48 @@ use crate::dax::i_pages::Grabbed;
 use crate::dax::{Dax, InodeId};
 use crate::page::{Order, Pfn};
 use crate::pagemap::PagemapId;
-use crate::vm::{Fault, FaultHandler, FileRange, Insert, Vm, VmFault};
+use crate::vm::{Fault, FaultHandler, FileRange, Insert, Vm, VmFault, Vma};
 use crate::warn::{Complaint, warn_on};
 
 impl FaultHandler for Dax {
+    fn is_fsdax(&self, vma: &Vma) -> bool {
+        self.dev_dax_of(InodeId(vma.mapping)).is_none()
+    }
+
+    #[doc(alias = "dax_fault_cow_page")]
+    fn copy(&self, cpu: &Cpu<'_>, fault: &VmFault, into: Pfn) -> Fault {
+        let inode = InodeId(fault.vma.mapping);
+        let _faults = self.inode(inode).invalidate_lock.read(cpu);
+        if fault.pgoff >= self.inode(inode).size() {
+            return Fault::Sigbus;
+        }
+        let grabbed = match self.grab_mapping_entry(cpu, inode, fault.pgoff, Order::PAGE) {
+            Ok(grabbed) => grabbed,
+            Err(fault) => return fault,
+        };
+        // A hole is asked about as by a read: nothing of the file changes.
+        let outcome = match self.iomap_begin(cpu, inode, fault.pgoff, Access::Read) {
+            Err(_) => Fault::Sigbus,
+            Ok(extent) => match self.direct_access(cpu) {
+                Err(_) => Fault::Sigbus,
+                Ok(_alive) => {
+                    let memmap = &self.vm.pagemaps.memmap;
+                    let held = extent.written().map_or(0, |pfn| memmap.contents(pfn).read());
+                    memmap.contents(into).set(held);
+                    Fault::Done
+                }
+            },
+        };
+        self.unlock_entry(cpu, grabbed);
+        outcome
+    }
+
     #[doc(alias = "dax_iomap_pmd_fault")]
     fn huge_fault(&self, cpu: &Cpu<'_>, fault: &VmFault) -> Fault {
         let inode = InodeId(fault.vma.mapping);
+        if let Some(align) = self.dev_dax_of(inode) {
+            return self.dev_dax_pmd_fault(cpu, fault, align);
+        }
         let pages = self.pmd_order().pages();
         let head = fault.pgoff & !(pages - 1);
         // The PMD must lie inside the mapping, and address and file must agree modulo its size.
@@ -67,6 +102,9 @@ impl FaultHandler for Dax {
     #[doc(alias = "dax_iomap_pte_fault")]
     fn fault(&self, cpu: &Cpu<'_>, fault: &VmFault) -> Fault {
         let inode = InodeId(fault.vma.mapping);
+        if let Some(align) = self.dev_dax_of(inode) {
+            return self.dev_dax_pte_fault(cpu, fault, align);
+        }
         let _faults = self.inode(inode).invalidate_lock.read(cpu);
         if fault.pgoff >= self.inode(inode).size() {
             return Fault::Sigbus;
@@ -197,7 +235,7 @@ impl Dax {
         outcome
     }
 
-    fn outcome(insert: Insert) -> Fault {
+    pub(super) fn outcome(insert: Insert) -> Fault {
         match insert {
             // Raced: back out as VM_FAULT_NOPAGE; the access looks again.
             Insert::Done | Insert::Raced => Fault::Done,

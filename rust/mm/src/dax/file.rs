@@ -14,7 +14,7 @@ use crate::dax::extents::Extent;
 use crate::dax::layout::Faults;
 use crate::dax::{Dax, InodeId};
 use crate::page::Stamp;
-use crate::vm::FileRange;
+use crate::vm::{EvenCows, FileRange};
 
 /// What a file is made of when it is created.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,7 +77,7 @@ impl Dax {
         let range = FileRange::up_to(pages, self.file_pages);
         let _faults = self.take_away(cpu, id, range)?;
         inode.size.set(pages);
-        self.vm.unmap_mapping_pages(cpu, id.mapping(), range);
+        self.vm.unmap_mapping_range(cpu, id.mapping(), range, EvenCows::Zapped);
         self.delete_entries(cpu, id, range);
         self.free_blocks(cpu, id, range);
         Ok(())

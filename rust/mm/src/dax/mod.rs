@@ -18,6 +18,7 @@
 mod associate;
 mod audit;
 mod blocks;
+mod dev_dax;
 mod device;
 mod entry;
 mod evict;
@@ -36,7 +37,6 @@ use program::{Errno, Geometry};
 
 use crate::lock_order;
 use crate::page::{Order, Span};
-use crate::pagemap::PagemapType;
 use crate::region;
 use crate::vm::{FileRange, MappingId, Vm};
 
@@ -220,7 +220,8 @@ impl Dax {
         }
         // A remount: no entry of before, and nobody in the middle of a fault of before.
         self.live_inodes().for_each(|id| self.delete_entries(cpu, id, self.whole_file()));
-        let pagemap = self.vm.pagemaps.memremap_pages(cpu, PagemapType::FsDax, self.span)?;
+        let order = self.dev_dax().map_or(Order::PAGE, |(_, align)| align);
+        let pagemap = self.vm.pagemaps.memremap_folios(cpu, self.kind(), self.span, order)?;
         self.device[0].run(pagemap);
         Ok(())
     }

@@ -152,6 +152,11 @@ impl<'m> Folio<'m> {
         self.page().mapping.set(mapping.map_or(0, |id| id + 1));
     }
 
+    /// `PAGE_MAPPING_ANON`: it is in no file.
+    pub fn set_mapping_anon(self) {
+        self.page().mapping.set(u32::MAX);
+    }
+
     /// `folio->index`, which is `folio->share` while there is no mapping.
     #[must_use]
     #[track_caller]

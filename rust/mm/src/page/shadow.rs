@@ -18,6 +18,8 @@ pub struct Owner(pub u32);
 impl Owner {
     /// Free.
     pub const NOBODY: Self = Self(0);
+    /// A private copy in ordinary memory.
+    pub const ANON: Self = Self(0xffff);
     /// A device driver's own allocation.
     pub const DRIVER: Self = Self(1);
 
@@ -30,7 +32,7 @@ impl Owner {
     /// The file behind the number.
     #[must_use]
     pub fn as_file(self) -> Option<u32> {
-        self.0.checked_sub(2)
+        self.0.checked_sub(2).filter(|_| self != Self::ANON)
     }
 }
 

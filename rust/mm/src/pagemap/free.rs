@@ -61,6 +61,9 @@ impl Pagemaps {
                 wake_up_var(cpu, count)
             }
             Dropped::Live => {}
+            Dropped::Zero if self.ram.contains(folio.pfn()) => {
+                self.ram.free(cpu, &self.memmap, folio.pfn());
+            }
             Dropped::Zero => {
                 self.page_idle(cpu, folio);
                 self.free_zone_device_folio(cpu, folio);

@@ -6,7 +6,7 @@
 use prim::{Cpu, Sleep, WaitClass, Waiting, synchronize_rcu};
 use program::{Errno, rules};
 
-use crate::page::Span;
+use crate::page::{Order, Span};
 use crate::pagemap::{PagemapHold, PagemapId, PagemapType, Pagemaps};
 use crate::percpu_ref::{Confirm, Init, Put, Switched};
 use crate::tally;
@@ -27,6 +27,21 @@ impl Pagemaps {
         kind: PagemapType,
         span: Span,
     ) -> Result<PagemapId, Errno> {
+        self.memremap_folios(cpu, kind, span, Order::PAGE)
+    }
+
+    /// As [`Self::memremap_pages`], of folios that all have one order for good (`vmemmap_shift`).
+    ///
+    /// # Errors
+    /// As there.
+    #[doc(alias = "memremap_pages")]
+    pub fn memremap_folios(
+        &self,
+        cpu: &Cpu<'_>,
+        kind: PagemapType,
+        span: Span,
+        order: Order,
+    ) -> Result<PagemapId, Errno> {
         let end = span.start.0.checked_add(span.pages).ok_or(Errno::EINVAL)?;
         if span.pages == 0 || end > self.memmap.frames() || span.start.0 == 0 {
             return Err(Errno::EINVAL);
@@ -41,6 +56,7 @@ impl Pagemaps {
         map.ref_index.set(ref_id.0);
         map.start.set(span.start.0);
         map.pages.set(span.pages);
+        map.shift.set(order.0.into());
         self.owners_begin(PagemapId(index));
         // Release: pairs with the acquire in `run_deferred`, which must not take the ref of an earlier
         // life for this one's.
@@ -52,14 +68,18 @@ impl Pagemaps {
             return Err(errno);
         }
         if kind == PagemapType::Generic {
-            for pfn in span.iter() {
+            for pfn in span.iter().step_by(order.pages() as usize) {
+                if order > Order::PAGE {
+                    self.memmap.prep_folio(pfn, order, index);
+                }
                 self.memmap.page(pfn).refcount.set(1);
                 self.memmap.owners_base(pfn);
             }
         }
         if kind.holds_bulk() {
-            self.percpu.get_many(cpu, ref_id, span.pages as usize);
-            self.refs_add(cpu, id, PagemapHold::Bulk, span.pages);
+            let folios = span.pages >> order.0;
+            self.percpu.get_many(cpu, ref_id, folios as usize);
+            self.refs_add(cpu, id, PagemapHold::Bulk, folios);
         }
         Ok(id)
     }
@@ -73,8 +93,9 @@ impl Pagemaps {
         self.kill(cpu, id);
         let span = self.span(id);
         if self.kind(id).holds_bulk() {
-            self.refs_move(cpu, id, (PagemapHold::Bulk, PagemapHold::Task), span.pages);
-            self.put_refs(cpu, id, span.pages);
+            let folios = span.pages >> self.maps[id.0].shift.peek();
+            self.refs_move(cpu, id, (PagemapHold::Bulk, PagemapHold::Task), folios);
+            self.put_refs(cpu, id, folios);
         }
         self.run_deferred(cpu);
         if self.rules.memunmap_wait == rules::Switch::On {

@@ -31,7 +31,7 @@ use program::rules::{Barrier, DaxPages};
 use program::{Geometry, Rules};
 
 use crate::lock_order;
-use crate::page::{Folio, Head, Memmap, Order, Pfn, Span};
+use crate::page::{Folio, Head, Memmap, Order, Pfn, RAM_PAGES, Ram, Span};
 use crate::percpu_ref::{PercpuRefs, Put, RefId};
 use crate::region;
 
@@ -99,6 +99,8 @@ zeroed! {
         ref_index: AtomicU32,
         start: AtomicU32,
         pages: AtomicU32,
+        /// `vmemmap_shift`: the order that all of its folios have for good.
+        shift: AtomicU32,
         /// Completed by the ref's release.
         done: Completion,
         owners: Ghost<PagemapOwners>,
@@ -132,6 +134,8 @@ impl Guarded for RangesLocked {
 pub struct Pagemaps {
     /// The frames.
     pub memmap: Memmap,
+    /// Ordinary memory, behind the frames of the devices.
+    pub ram: Ram,
     /// The refs.
     pub percpu: PercpuRefs,
     /// The rules of this machine.
@@ -158,10 +162,13 @@ impl Pagemaps {
         frames: u32,
         driver: Box<dyn DevPagemapOps>,
     ) -> Result<Self, NoMemory> {
+        // A process may have copied each page that it can map of one file, or nearly.
+        let ram = Span { start: Pfn(frames), pages: RAM_PAGES.min(geometry.file_pages_max) };
         let regions = (frames >> geometry.pmd_order) as usize + 1;
         let put_how = Strength::relaxed_if(|| rules.percpu_put == Barrier::Relaxed);
         Ok(Self {
-            memmap: Memmap::new(arena, frames, geometry.pin_bias)?,
+            memmap: Memmap::new(arena, ram.end().0, geometry.pin_bias)?,
+            ram: Ram::new(arena, ram)?,
             percpu: PercpuRefs::new(arena, geometry.cpus.into(), PAGEMAPS)?.putting(put_how),
             rules,
             pmd_order: Order(geometry.pmd_order),
@@ -211,6 +218,19 @@ impl Pagemaps {
                 DaxPages::Devmap | DaxPages::Normal,
             ) => 0,
         }
+    }
+
+    /// `folio_is_longterm_pinnable`, of a page of a device: those of device-dax are. No step: what a pagemap is does not
+    /// change while somebody has a page of it.
+    #[doc(alias = "folio_is_longterm_pinnable")]
+    #[must_use]
+    pub fn is_longterm_pinnable(&self, pfn: Pfn) -> bool {
+        self.ranges.iter().any(|slot| {
+            let range = Span { start: Pfn(slot.start.peek()), pages: slot.pages.peek() };
+            let of_device_dax =
+                |id: u32| PagemapType::from_word(self.maps[id].kind.peek()) == PagemapType::Generic;
+            range.contains(pfn) && slot.pagemap.peek().checked_sub(1).is_some_and(of_device_dax)
+        })
     }
 
     /// The frames of a pagemap.

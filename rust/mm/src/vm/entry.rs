@@ -126,6 +126,13 @@ impl Leaf {
         Some(self.pfn()).filter(|pfn| *pfn != Pfn::ZERO_PAGE && !self.is_devmap())
     }
 
+    /// `pte_wrprotect`.
+    #[doc(alias = "pte_wrprotect")]
+    #[must_use]
+    pub(super) fn made_readonly(self) -> Self {
+        Self(self.0 & !WRITE)
+    }
+
     /// Of a PMD leaf, what it maps `pages` above its first page.
     #[inline(always)]
     pub(super) fn page(self, pages: u32) -> Self {

@@ -70,6 +70,12 @@ pub enum Insert {
 pub trait FaultHandler: Sync {
     /// A PMD-sized fault; only asked for when no page table is in the way.
     fn huge_fault(&self, cpu: &Cpu<'_>, fault: &VmFault) -> Fault;
+    /// `vma_is_fsdax`: whether long-term pins are refused in a mapping. No step.
+    #[doc(alias = "vma_is_fsdax")]
+    fn is_fsdax(&self, vma: &Vma) -> bool;
+    /// A page of the file is copied into a page of the caller's, for a private mapping (`dax_fault_cow_page`).
+    #[doc(alias = "dax_fault_cow_page")]
+    fn copy(&self, cpu: &Cpu<'_>, fault: &VmFault, into: Pfn) -> Fault;
     /// A page-sized fault.
     fn fault(&self, cpu: &Cpu<'_>, fault: &VmFault) -> Fault;
 }
@@ -117,7 +123,10 @@ impl Vm {
             }
             Some(outcome)
         };
+        // A page is copied alone.
+        let copies = wanted == Access::Write && vma.private == 1;
         match self.tables.pmd(mm, vpn).load() {
+            Pmd::None if copies => {}
             Pmd::None => {
                 if let Some(outcome) = huge_fault() {
                     return outcome;
@@ -125,6 +134,7 @@ impl Vm {
             }
             Pmd::Table(_) => {}
             Pmd::Leaf(leaf) if leaf.allows(wanted) => return Fault::Done,
+            Pmd::Leaf(_) if copies => self.split_huge_pmd(cpu, mm, vpn),
             Pmd::Leaf(_) => {
                 if let Some(outcome) = huge_fault() {
                     return outcome;
@@ -140,6 +150,7 @@ impl Vm {
         };
         match self.tables.pte(table, vpn).load() {
             Pte::Page(page) if page.allows(wanted) => Fault::Done,
+            Pte::None | Pte::Page(_) if copies => self.private_write(cpu, &fault, table, handler),
             Pte::None | Pte::Page(_) => handler.fault(cpu, &fault),
         }
     }

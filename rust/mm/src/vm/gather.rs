@@ -16,7 +16,7 @@ use program::rules::ZapPut;
 use crate::page::{Folio, Hold, Pfn};
 use crate::tally;
 use crate::vm::entry::TableId;
-use crate::vm::{MmId, Vm, Vpn};
+use crate::vm::{EvenCows, MmId, Vm, Vpn};
 
 /// Pages a batch holds at most.
 pub(super) const BATCH_MAX: usize = 512;
@@ -36,6 +36,8 @@ pub(super) struct MmuGather<'a> {
     vm: &'a Vm,
     pub(super) cpu: &'a Cpu<'a>,
     pub(super) mm: MmId,
+    /// `zap_details.even_cows`.
+    pub(super) even_cows: EvenCows,
     pages: [Pfn; BATCH_MAX],
     len: usize,
     tables: [Option<TableId>; TABLES_MAX],
@@ -54,6 +56,7 @@ impl<'a> MmuGather<'a> {
             vm,
             cpu,
             mm,
+            even_cows: EvenCows::Zapped,
             pages: [Pfn::ZERO_PAGE; BATCH_MAX],
             len: 0,
             tables: [None; TABLES_MAX],
@@ -122,6 +125,11 @@ impl<'a> MmuGather<'a> {
 }
 
 impl Vm {
+    /// `flush_tlb_page`: of one address.
+    pub(super) fn flush_tlb_page(&self, cpu: &Cpu<'_>, mm: MmId, vpn: Vpn) {
+        self.flush_tlb(cpu, mm, 1 << self.tlb_group(vpn));
+    }
+
     /// Shoots down the translations of some groups of an mm: when it returns, no CPU uses an entry of
     /// them that was cleared before the call.
     ///

@@ -25,9 +25,15 @@ impl Vm {
         match kind {
             GupKind::Get => {}
             GupKind::Pin => {
-                let more = folio.pin_weight(1) - 1;
-                folio.page().refcount.add(more);
-                folio.owners_add(cpu, Hold::Task, more);
+                // Those of device-dax may be large.
+                if folio.is_large() {
+                    folio.pincount().add(1);
+                    folio.owners_pinned(cpu, 1);
+                } else {
+                    let more = folio.pin_weight(1) - 1;
+                    folio.page().refcount.add(more);
+                    folio.owners_add(cpu, Hold::Task, more);
+                }
                 // As in `try_grab_folio_fast`.
                 smp_mb_after_atomic();
             }

@@ -160,7 +160,7 @@ impl Vm {
             return Some(self.pagemaps.memmap.folio(pfn)).filter(|_| !for_long);
         }
         let folio = self.pagemaps.try_get_folio(cpu, pfn, pages.cast_signed())?;
-        if for_long {
+        if for_long && !self.pagemaps.is_longterm_pinnable(pfn) {
             // Not pinnable for long (`folio_is_longterm_pinnable`), which is asked with the reference taken: its put
             // may be the last one. The slow path has the errno (K§4.4, K§15).
             self.pagemaps.folio_put_refs(cpu, folio, pages.cast_signed());
@@ -249,6 +249,14 @@ mod tests {
     }
 
     impl FaultHandler for Rig {
+        fn copy(&self, _: &Cpu<'_>, _: &VmFault, _: Pfn) -> Fault {
+            Fault::Sigbus
+        }
+
+        fn is_fsdax(&self, _: &Vma) -> bool {
+            true
+        }
+
         fn huge_fault(&self, cpu: &Cpu<'_>, fault: &VmFault) -> Fault {
             if self.order == Order::PAGE {
                 return Fault::Fallback;
@@ -285,7 +293,7 @@ mod tests {
 
     fn map(rig: &Rig, cpu: &Cpu<'_>, mapping: u32) -> (MmId, Vpn) {
         let mm = rig.vm.mm_create(cpu).expect("an mm");
-        let vma = Vma { start: 0, pages: 4, pgoff: 0, mapping, writable: 1, file: 0 };
+        let vma = Vma { start: 0, pages: 4, pgoff: 0, mapping, writable: 1, private: 0, file: 0 };
         let vpn = rig.vm.mmap(cpu, mm, vma, Align::Natural).expect("room");
         rig.vm.access(cpu, mm, vpn, CpuAccess::Load, rig).expect("mapped");
         (mm, vpn)

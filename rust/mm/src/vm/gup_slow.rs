@@ -71,7 +71,7 @@ impl Vm {
         request: &GupRequest,
         handler: &dyn FaultHandler,
     ) -> Result<GupRange, Errno> {
-        Self::check_vma_flags(layout, request)?;
+        Self::check_vma_flags(layout, request, handler)?;
         loop {
             cpu.cond_resched();
             if let Some(followed) = self.follow_page(cpu, mm, request)? {
@@ -86,13 +86,16 @@ impl Vm {
     }
 
     /// `check_vma_flags`, with the VMA looked up.
-    fn check_vma_flags(layout: &Layout, request: &GupRequest) -> Result<(), Errno> {
+    fn check_vma_flags(
+        layout: &Layout,
+        request: &GupRequest,
+        handler: &dyn FaultHandler,
+    ) -> Result<(), Errno> {
         let vma = layout.find(request.start).ok_or(Errno::EFAULT)?;
         match (request.access, request.longterm) {
             (Access::Write, _) if vma.writable == 0 => Err(Errno::EFAULT),
-            // Every VMA here maps a DAX file.
-            (_, Longterm::Long) => Err(Errno::EOPNOTSUPP),
-            (_, Longterm::Short) => Ok(()),
+            (_, Longterm::Long) if handler.is_fsdax(&vma) => Err(Errno::EOPNOTSUPP),
+            (_, Longterm::Long | Longterm::Short) => Ok(()),
         }
     }
 
@@ -147,8 +150,8 @@ impl Vm {
             return Ok(Followed { first: page.pfn(), pages });
         }
         // Without a pagemap that lives there is no page (`follow_page_pte`); each is one of its own.
-        let folio = self.try_grab_devmap(cpu, page.pfn(), kind).ok_or(Errno::EFAULT)?;
-        Ok(Followed { first: folio.pfn(), pages: 1 })
+        self.try_grab_devmap(cpu, page.pfn(), kind).ok_or(Errno::EFAULT)?;
+        Ok(Followed { first: page.pfn(), pages: 1 })
     }
 
     /// The rest of what is wanted of a PMD, without its lock: the first page's reference keeps the folio.

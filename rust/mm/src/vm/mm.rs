@@ -36,13 +36,16 @@ plain! {
         pub mapping: u32,
         /// 1 when stores are allowed.
         pub writable: u32,
+        /// 1 when they go to copies of the file's pages.
+        pub private: u32,
         /// The caller's handle of the open file this mapping keeps.
         pub file: u32,
     }
 }
 
 impl Vma {
-    const EMPTY: Self = Self { start: 0, pages: 0, pgoff: 0, mapping: 0, writable: 0, file: 0 };
+    const EMPTY: Self =
+        Self { start: 0, pages: 0, pgoff: 0, mapping: 0, writable: 0, private: 0, file: 0 };
 
     /// One past the last page.
     #[must_use]
@@ -225,7 +228,7 @@ impl Vm {
                 self.mapping(MappingId(vma.mapping)).link(cpu, vma.as_map_entry(child))?;
                 file(FileUse::Get(vma.file));
                 layout.push(*vma);
-                Ok(())
+                self.copy_page_range(cpu, (parent, child), vma).map_err(|()| Errno::ENOMEM)
             })
         };
         copied.inspect_err(|_| self.exit_mmap(cpu, child, file))

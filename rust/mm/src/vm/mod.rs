@@ -23,11 +23,13 @@
 //! | `rmap` | rmap.c | mapcounts, address_space, `unmap_mapping_range` |
 //! | `zap` | memory.c | clearing entries |
 //! | `try_to_unmap` | rmap.c, ksm.c | clearing an entry unless somebody else refers to its page |
+//! | `cow` | memory.c | private mappings: copies, and what fork does |
 //! | `fault` | memory.c | `handle_mm_fault`, installing entries |
 //! | `gup_fast`, `gup`, `gup_devmap` | gup.c | taking references by address |
 //!
 //! What a fault needs from a filesystem it asks through [`FaultHandler`].
 
+mod cow;
 mod entry;
 mod fault;
 mod file_range;
@@ -53,6 +55,7 @@ use program::Geometry;
 use crate::pagemap::Pagemaps;
 use crate::region;
 
+pub use cow::EvenCows;
 pub use entry::{Leaf, Pmd, Pte, Vpn};
 pub use fault::{Fault, FaultHandler, Insert, VmFault};
 pub use file_range::FileRange;

@@ -10,7 +10,7 @@ use program::Errno;
 use crate::lock_order;
 use crate::page::{Folio, Pfn};
 use crate::vm::gather::MmuGather;
-use crate::vm::{FileRange, MmId, Vm, Vpn};
+use crate::vm::{EvenCows, FileRange, MmId, Vm, Vpn};
 use crate::warn::{Complaint, warn_on};
 
 /// VMAs that can map one file at once.
@@ -140,11 +140,23 @@ impl AddressSpace {
 impl Vm {
     /// `unmap_mapping_pages`: clears every entry that maps one of these pages.
     pub fn unmap_mapping_pages(&self, cpu: &Cpu<'_>, mapping: MappingId, range: FileRange) {
+        self.unmap_mapping_range(cpu, mapping, range, EvenCows::Kept);
+    }
+
+    /// As [`Self::unmap_mapping_pages`], of private copies, too, if asked.
+    pub fn unmap_mapping_range(
+        &self,
+        cpu: &Cpu<'_>,
+        mapping: MappingId,
+        range: FileRange,
+        even_cows: EvenCows,
+    ) {
         let list = self.mapping(mapping).i_mmap.read(cpu);
         for entry in list.entries() {
             let mapped = range.overlap(entry.file_range());
             if !mapped.is_empty() {
                 let mut gather = MmuGather::new(self, cpu, MmId(entry.mm));
+                gather.even_cows = even_cows;
                 let start = entry.address_of(mapped.first());
                 self.zap_range(&mut gather, start, start.add(mapped.len()));
                 gather.finish();

@@ -19,7 +19,7 @@ use crate::vm::entry::TableId;
 use crate::vm::gather::{Batch, MmuGather};
 use crate::vm::walk::UnderPmd;
 use crate::vm::word::PtLocked;
-use crate::vm::{Pmd, Pte, Vm, Vpn};
+use crate::vm::{EvenCows, Pmd, Pte, Vm, Vpn};
 
 /// Whether there may be something left to clear.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,6 +99,9 @@ impl Vm {
             Pte::None => return Batch::Room,
             Pte::Page(page) => page,
         };
+        if gather.even_cows == EvenCows::Kept && self.pagemaps.ram.contains(page.pfn()) {
+            return Batch::Room;
+        }
         self.speculate(gather.mm, vpn, page);
         word.clear(ptl, self.pagemaps.rules.zap_clear);
         self.entry_owns(gather.cpu, page, Hold::Mapping, Hold::Batch);

@@ -29,6 +29,15 @@ plain! {
     }
 }
 
+impl Directory {
+    /// A name for an inode.
+    pub(super) fn name(&mut self, name: FileIdx, inode: InodeId) {
+        if let Some(slot) = self.inodes.get_mut(name.index()) {
+            *slot = inode.0 + 1;
+        }
+    }
+}
+
 impl Guarded for Directory {
     const CLASS: LockClass = lock_order::DIRECTORY;
 }

@@ -7,22 +7,20 @@ use program::op::{
 };
 use program::{Died, Errno};
 
+use crate::dax::InodeId;
 use crate::vm::{self, CpuAccess, MmId, Vma, Vpn};
 use crate::world::process::{MapSlot, Proc};
 use crate::world::task_work::TaskWork;
 use crate::world::{Failure, Return, World};
 
 impl World {
-    /// `mmap`, shared.
+    /// `mmap`.
     ///
     /// # Errors
     /// `EBADF`, `EACCES` (writable mapping of a file opened for reading), `EBUSY` (number in use),
-    /// `ENOMEM`, `EINVAL`, `EOVERFLOW` when the file offset does; `EOPNOTSUPP` for a private mapping.
+    /// `ENOMEM`, `EINVAL`, `EOVERFLOW` when the file offset does; `ENXIO` for a dead device.
     pub fn mmap(&self, cpu: &Cpu<'_>, worker: WorkerId, op: &Mmap) -> Return {
-        let Mmap { map, file, offset, pages, sharing, .. } = *op;
-        if sharing == Sharing::Private {
-            return Err(Errno::EOPNOTSUPP.into());
-        }
+        let Mmap { map, file, offset, pages, .. } = *op;
         let mm = self.mm_of(worker)?;
         let unknown = map.index() >= self.geometry.maps_max.into();
         if pages == 0 || pages > self.geometry.file_pages_max || unknown {
@@ -40,12 +38,17 @@ impl World {
     }
 
     fn mmap_open(&self, cpu: &Cpu<'_>, worker: WorkerId, mm: MmId, open: u32, op: &Mmap) -> Return {
-        let Mmap { map, offset, pages, prot, align, .. } = *op;
+        let Mmap { map, offset, pages, prot, align, sharing, .. } = *op;
         let writable = u32::from(prot == Prot::ReadWrite);
-        if writable == 1 && !self.is_writable(open) {
+        let private = u32::from(sharing == Sharing::Private);
+        // What is copied before it is written needs no right to write the file.
+        if writable == 1 && private == 0 && !self.is_writable(open) {
             return Err(Errno::EACCES.into());
         }
         let inode = self.inode_of(open).0;
+        if let Some(order) = self.dax.dev_dax_of(self.inode_of(open)) {
+            self.dax.check_vma(order, (offset, pages), (sharing, align))?;
+        }
         let slot = MapSlot { start: 0, pages, pgoff: offset, inode, busy: 0 };
         let proc = self.proc(worker)?;
         {
@@ -56,7 +59,8 @@ impl World {
             }
             handles.maps[map.index()] = slot;
         }
-        let vma = Vma { start: 0, pages, pgoff: offset, mapping: inode, writable, file: open };
+        let vma =
+            Vma { start: 0, pages, pgoff: offset, mapping: inode, writable, private, file: open };
         let placed = self.dax.vm.mmap(cpu, mm, vma, align);
         let mut handles = proc.handles.lock(cpu);
         handles.maps[map.index()] = match placed {
@@ -81,6 +85,12 @@ impl World {
             let PageRange { page, pages } =
                 range.unwrap_or(PageRange { page: 0, pages: slot.pages });
             if page.checked_add(pages).is_none_or(|end| end > slot.pages) || pages == 0 {
+                return Err(Errno::EINVAL.into());
+            }
+            // `may_split`: a folio of device-dax is not cut.
+            if let Some(order) = self.dax.dev_dax_of(InodeId(slot.inode))
+                && [page, page + pages].iter().any(|at| at % order.pages() != 0)
+            {
                 return Err(Errno::EINVAL.into());
             }
             // The number stays until the pages are gone: other threads may touch them meanwhile.

@@ -3,11 +3,11 @@
 use alloc::vec::Vec;
 
 use prim::Cpu;
-use program::op::{MapNo, WorkerId};
+use program::Errno;
+use program::op::{FileIdx, MapNo, WorkerId};
 
 use crate::dax::InodeId;
-use crate::page::{Head, Pfn};
-use crate::pagemap::PagemapType;
+use crate::page::{Head, Order, Pfn};
 use crate::vm::{Pte, Vpn};
 use crate::world::World;
 use crate::world::fds::HANDLES;
@@ -59,7 +59,7 @@ impl World {
         let memmap = &self.pagemaps().memmap;
         let page = memmap.page(pfn);
         let free = match self.dax.span.contains(pfn) {
-            true => self.pagemaps().count_of_free(PagemapType::FsDax),
+            true => self.pagemaps().count_of_free(self.dax.kind()),
             false => 0,
         };
         let (refcount, mapcount) = (page.refcount.count().get() + free, page.mapcount.read());
@@ -81,6 +81,21 @@ impl World {
         let share = if mapping { 0 } else { folio.index_or_share() };
         let order = Some(folio.order().0);
         PageSnapshot { refcount, mapcount, order, tail_of: None, large, mapping, share }
+    }
+
+    /// The directory's one name stands for the device itself, as device-dax with folios of this order.
+    ///
+    /// # Errors
+    /// As the device says.
+    pub fn make_dev_dax(&self, cpu: &Cpu<'_>, order: Order) -> Result<InodeId, Errno> {
+        let id = self.dax.reconfigure(cpu, order)?;
+        self.directory[0].lock(cpu).name(FileIdx(0), id);
+        Ok(id)
+    }
+
+    /// Gives a page of device-dax the `mapping` that it carried over from an earlier mapping.
+    pub fn seed_mapping(&self, pfn: Pfn, inode: InodeId) {
+        self.pagemaps().memmap.folio(pfn).set_mapping(Some(inode.0));
     }
 
     /// Gives a page that is in no file the `share` its block carried over from an earlier life.

@@ -8,6 +8,7 @@ use program::Errno;
 use program::op::{
     Access, DmaRead, DmaWrite, Get, Longterm, MapNo, Pin, PinNo, Pvmread, Unpin, UringReg, WorkerId,
 };
+use program::rules::UringFiles;
 
 use crate::page::{Hold, Stamp};
 use crate::vm::{GupKind, GupRange, GupRequest, MmId, Vpn};
@@ -297,7 +298,15 @@ impl World {
             return Err(Errno::ENOMEM.into());
         }
         let ticket = PinTicket { number: REGISTERED, room };
-        self.pin_as(cpu, worker, map, page, request, ticket).map(|_| 0)
+        self.pin_as(cpu, worker, map, page, request, ticket)?;
+        match self.rules().uring_files {
+            UringFiles::Pinned => Ok(0),
+            UringFiles::Refused => {
+                // Every mapping here is of a file, which is looked at once its pages are pinned (`io_pin_pages`).
+                self.unpin_number(cpu, self.worker(worker)?, REGISTERED);
+                Err(Errno::EOPNOTSUPP.into())
+            }
+        }
     }
 
     /// `IORING_UNREGISTER_BUFFERS`.

@@ -168,6 +168,14 @@ impl World {
         let Ok(pipe) = self.use_pipe(cpu, worker, pipe, End::Read) else { return Ok(0) };
         let mut drained = 0;
         while drained < i64::from(pages) {
+            if self.oldest_is_gone(cpu, pipe) {
+                self.put_pipe(cpu, pipe, End::Read);
+                return if drained == 0 {
+                    Err(Errno::EFAULT.into())
+                } else {
+                    Ok(drained * PAGE_SIZE)
+                };
+            }
             let Some(range) = self.pop_buffer(cpu, pipe) else { break };
             self.dax.vm.gup_put(cpu, &range);
             drained += 1;
@@ -191,6 +199,15 @@ impl World {
         while let Some(range) = self.pop_buffer(cpu, pipe) {
             self.dax.vm.gup_put(cpu, &range);
         }
+    }
+
+    /// Whether what a reader of the pipe would copy has been unplugged: the copy fails, and the buffer stays (recorded).
+    fn oldest_is_gone(&self, cpu: &Cpu<'_>, pipe: u32) -> bool {
+        if !self.dax.is_unplugged() {
+            return false;
+        }
+        let ring = self.pipes[pipe].ring.lock(cpu);
+        ring.len > 0 && self.dax.span.contains(ring.buffers[0].first())
     }
 
     fn push_buffer(&self, cpu: &Cpu<'_>, pipe: u32, range: GupRange) -> bool {

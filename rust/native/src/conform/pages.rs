@@ -47,7 +47,15 @@ impl Tracked {
         indices.into_iter().filter_map(state).collect()
     }
 
+    /// The file.
+    pub(super) fn inode(&self) -> InodeId {
+        self.inode
+    }
+
     fn state(&self, world: &World, cpu: &Cpu<'_>, index: u32, pfn: Pfn) -> PageState {
+        if world.dax.pagemap().is_none() {
+            return PageState { gone: true, ..PageState::default() };
+        }
         let page = world.observe(pfn);
         let mut state = PageState {
             refcount: Some(page.refcount.into()),

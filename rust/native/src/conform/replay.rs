@@ -12,11 +12,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pgmap_mm::dax::PAGE_IDLE;
-use pgmap_mm::world::{Party, Violation, World};
+use pgmap_mm::page::Order;
+use pgmap_mm::world::{Failure, Party, Violation, World};
 use pgmap_prim::{Cpu, Stopped};
 use pgmap_program::op::{DioRead, DioWrite, FileIdx, Wait, WorkerId};
-use pgmap_program::recording::{Completion, Expect};
-use pgmap_program::{Geometry, Issue, Op, Recording, Rules, Step};
+use pgmap_program::recording::{Completion, DevDax, Expect};
+use pgmap_program::{Died, Errno, Geometry, Issue, Op, Recording, Rules, Step};
 
 use crate::conform::course::{ModelStep, Ran};
 use crate::conform::pages::Tracked;
@@ -64,8 +65,13 @@ fn set_up(threaded: &ThreadedWorld, recording: &Recording) -> Result<Option<Trac
     {
         for (index, page) in &seen.expect.pages {
             let share = page.share.and_then(|share| u32::try_from(share).ok());
-            if let (Some(pfn), Some(share)) = (tracked.frame(*index), share) {
+            let Some(pfn) = tracked.frame(*index) else { continue };
+            if let Some(share) = share {
                 threaded.world().seed_share(pfn, share);
+            }
+            // What device-dax has mapped once stays so; of a file system's pages none begins in a file.
+            if page.mapping && recording.dev_dax.is_some() {
+                threaded.world().seed_mapping(pfn, tracked.inode());
             }
         }
     }
@@ -78,6 +84,14 @@ fn make_files(
     recording: &Recording,
 ) -> Result<Option<Tracked>, String> {
     let files = &recording.program().files;
+    if let (Some(align), Some(device)) = (recording.dev_dax, files.first()) {
+        let order = match align {
+            DevDax::Page => Order::PAGE,
+            DevDax::Pmd => world.dax.vm.pmd_order(),
+        };
+        let inode = world.make_dev_dax(cpu, order).map_err(|errno| errno.name().to_owned())?;
+        return Ok(Some(Tracked::new(world, inode, device.pages)));
+    }
     for (file, number) in files.iter().zip(0..) {
         world
             .create_file(cpu, FileIdx(number), file.pages, Some(file.state), file.layout)
@@ -198,8 +212,15 @@ impl Conductor<'_> {
 
     /// Something came back during `step`.
     fn note(&mut self, step: &Step, done: Done) -> Result<(), Failed> {
+        let touched = self.recording.program().steps.get(done.step as usize);
         let ret = match done.outcome {
             Ok(Ok(value)) => value,
+            // Where a mapping was refused there is nothing: a process that touches it dies.
+            Ok(Err(Failure::Errno(Errno::EINVAL)))
+                if touched.is_some_and(|step| matches!(step.op, Op::Touch(_))) =>
+            {
+                Died::Sigsegv.as_return()
+            }
             Ok(Err(failure)) => failure.as_return(),
             Err(Stopped::Poisoned(poison)) => return self.fail(poison.to_string()),
             Err(Stopped::Panic(message)) => {

@@ -55,9 +55,17 @@ fn other_means(
             let path = args.last().copied();
             return mount_point(path, program).map(|fs| Some(Mount { fs }.into()));
         }
-        ("sysfs", ["/sys/bus/nd/drivers/nd_pmem/unbind", _]) => return Ok(Some(Op::Unbind)),
-        ("sysfs", ["/sys/bus/nd/drivers/nd_pmem/bind", _]) => return Ok(Some(Op::Bind)),
+        (
+            "sysfs",
+            ["/sys/bus/nd/drivers/nd_pmem/unbind" | "/sys/bus/dax/drivers/device_dax/unbind", _],
+        ) => return Ok(Some(Op::Unbind)),
+        (
+            "sysfs",
+            ["/sys/bus/nd/drivers/nd_pmem/bind" | "/sys/bus/dax/drivers/device_dax/bind", _],
+        ) => return Ok(Some(Op::Bind)),
         ("open", [_, SLOW_BLOCK, _]) => return Ok(None),
+        // The device of a recording of device-dax is declared as a file.
+        ("open", [_, path, _]) if program.file(path).is_some() => return Ok(None),
         // A file that was not declared is a mistake of the program's.
         // A file that was not declared and a mode that is none are mistakes.
         ("open", [_, path, mode]) if !path.starts_with('/') && !lacking::is_mode(mode) => {

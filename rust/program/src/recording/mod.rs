@@ -21,6 +21,27 @@ pub use observed::{Completion, Expect, Observed, PageState};
 /// The schema this reader knows.
 pub const SCHEMA: &str = "pgmap-trace/1";
 
+/// What the pages of a device-dax device are for as long as it is bound (`align`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DevDax {
+    /// Single pages.
+    Page,
+    /// Folios of a PMD each.
+    Pmd,
+}
+
+impl DevDax {
+    /// By the family of a recording.
+    fn of(family: &str) -> Option<DevDax> {
+        match family {
+            "devdax4k" => Some(DevDax::Page),
+            "devdax2m" => Some(DevDax::Pmd),
+            _ => None,
+        }
+    }
+}
+
 /// A recorded run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Recording {
@@ -32,6 +53,8 @@ pub struct Recording {
     pub description: String,
     /// File system or device, `"ext4"`.
     pub family: String,
+    /// The device is no file system's but device-dax; the program's one file stands for it then.
+    pub dev_dax: Option<DevDax>,
     /// What the kernel wrote to its log meanwhile.
     pub kernel_log: Vec<String>,
     /// What was asked of the kernel.
@@ -116,14 +139,14 @@ impl Recording {
     #[must_use]
     pub fn unsupported_steps(&self) -> Vec<String> {
         let mut why = Vec::new();
-        if !matches!(self.family.as_str(), "ext4" | "xfs" | "umount") {
+        if self.dev_dax.is_none() && !matches!(self.family.as_str(), "ext4" | "xfs" | "umount") {
             why.push(format!("{} recordings: not supported yet", self.family));
         }
         for (step, reason) in self.program.unsupported() {
             why.push(format!("step {step}: {reason}"));
         }
         for step in &self.program.steps {
-            if matches!(step.op, Op::Unbind | Op::Bind) {
+            if self.dev_dax.is_none() && matches!(step.op, Op::Unbind | Op::Bind) {
                 why.push(format!(
                     "step {}: unbind under a mounted file system: not supported yet",
                     step.n

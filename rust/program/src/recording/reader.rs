@@ -8,7 +8,7 @@ use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::observed::{Completion, Expect, Observed, PageState, present};
-use super::{Recording, RecordingError, SCHEMA};
+use super::{DevDax, Recording, RecordingError, SCHEMA};
 use crate::op::{FileState, Layout, Op, PAGE_MAX, Wait, WorkerId};
 use crate::parse::ops;
 use crate::parse::words::Word;
@@ -17,17 +17,23 @@ use crate::program::{FileSpec, Issue, Program, Step};
 /// Files of at least this many pages begin on a PMD boundary of the device.
 const HUGE_FROM: u32 = 512;
 
+/// Pages of a device-dax device: more than any recording looks at.
+const DEVICE_PAGES: u32 = 2048;
+
 /// Reads a recording.
 pub(super) fn read(text: &str) -> Result<Recording, RecordingError> {
-    let raw: RawRecording =
+    let mut raw: RawRecording =
         serde_json::from_str(text).map_err(|e| RecordingError::Shape(e.to_string()))?;
     if raw.schema != SCHEMA {
         return Err(RecordingError::Schema(raw.schema));
     }
     let mut program = Program::default();
     program.files.extend(file_spec(&raw.file)?);
+    let dev_dax = DevDax::of(&raw.family);
+    program.files.extend(dev_dax.and_then(|_| device(&raw)));
     let mut observed = Vec::with_capacity(raw.steps.len());
-    for (at, step) in raw.steps.into_iter().enumerate() {
+    let steps = std::mem::take(&mut raw.steps);
+    for (at, step) in steps.into_iter().enumerate() {
         let n = step.n;
         let said =
             read_step(at, step, &mut program).map_err(|what| RecordingError::Step { n, what })?;
@@ -38,7 +44,7 @@ pub(super) fn read(text: &str) -> Result<Recording, RecordingError> {
         return Err(RecordingError::Shape("it has no steps".to_owned()));
     }
     let RawRecording { kernel, scenario, description, family, kernel_log, .. } = raw;
-    Ok(Recording { kernel, scenario, description, family, kernel_log, program, observed })
+    Ok(Recording { kernel, scenario, description, family, dev_dax, kernel_log, program, observed })
 }
 
 #[derive(Deserialize)]
@@ -179,6 +185,16 @@ fn waits_in_turn(program: &mut Program, observed: &[Observed]) {
         left.clear();
         at += row;
     }
+}
+
+/// The device that is opened first, as a file; how large it is no recording says.
+fn device(raw: &RawRecording) -> Option<FileSpec> {
+    let opened = raw.steps.iter().find_map(|step| match step.args.as_slice() {
+        [_, path, _] if step.op == "open" => Some(path.clone()),
+        _ => None,
+    });
+    let (state, layout) = (FileState::Written, Layout::Huge);
+    opened.map(|name| FileSpec { name, pages: DEVICE_PAGES, state, layout })
 }
 
 fn read_step(at: usize, raw: RawStep, program: &mut Program) -> Result<Observed, String> {

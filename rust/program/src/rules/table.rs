@@ -333,6 +333,13 @@ rules! {
         Silent: Recorded, "6.1.y; recorded on 6.1.176", "recordings *_odirect_inflight, whose truncate never returns";
     }
 
+    /// Whether io_uring registers buffers in mappings of files. v6.1 looked at the VMA and refused every file but shmem
+    /// and hugetlbfs; later it leaves that to GUP, which refuses DAX files and allows device-dax.
+    uring_files: UringFiles = Pinned ["K§4, K§14"] {
+        Pinned: Recorded, "recorded on 6.12, 6.16 and 7.2", "recordings devdax4k_uring_longterm";
+        Refused: Recorded, "recorded on 6.1", "recordings devdax4k_uring_longterm";
+    }
+
     /// What becomes of the index/share word when the last entry of an order-0 page goes. Up to v6.18
     /// the index stays and is later read as a share count; cleared in v7.2.
     share_reset: ShareReset = KeptAtOrder0 ["K§5.3, K§14, B48, I17"] {

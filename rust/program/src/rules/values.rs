@@ -167,6 +167,11 @@ values! {
         Wakes "wakes" "as everybody does: who waits for the page to be idle is woken",
         Silent "silent" "by a put that does not know what count is idle, and wakes nobody",
     }
+    /// What io_uring says to a buffer in the mapping of a file.
+    UringFiles {
+        Pinned "pinned" "it asks for a long-term pin, which the file system may refuse",
+        Refused "refused" "it refuses files itself",
+    }
     /// What is left in the index word of an order-0 page whose last entry went.
     ShareReset {
         KeptAtOrder0 "kept-at-order-0" "the old index stays and is read as a share count later",
