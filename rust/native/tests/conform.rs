@@ -114,9 +114,16 @@ fn every_word_counts() {
     for (name, text) in newer.into_iter().chain(some) {
         let original: Value = serde_json::from_str(&text).expect("JSON");
         for mutant in sampled(&original) {
+            // What a page of device-dax carries over from an earlier mapping is an input, and hides its other word.
+            let carried = ["mapping", "share"]
+                .iter()
+                .any(|it| mutant.what.starts_with(&format!("step 0: {it}")));
+            if name.starts_with("devdax") && carried {
+                continue;
+            }
             let result = replay(&mutant.recording.to_string(), &Options::default());
             let at = result.difference.as_ref().map(|difference| difference.step);
-            assert!(!result.equal());
+            assert!(!result.equal(), "{name}: {}", mutant.what);
             assert_eq!(at, Some(mutant.shows_at), "{name}: {}", mutant.what);
             tried += 1;
         }

@@ -6,6 +6,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use pgmap_program::op::{Ftruncate, Layout};
+use pgmap_program::recording::LargeMap;
 use pgmap_program::recording::PageState;
 use pgmap_program::{Era, Issue, Op, Program, Recording, RecordingError};
 use serde_json::{Value, json};
@@ -44,7 +45,7 @@ fn complaint(change: impl Fn(&mut Value)) -> String {
 #[test]
 fn every_committed_recording_loads_and_can_be_replayed() {
     let all = fixtures();
-    assert_eq!(all.len(), 40);
+    assert_eq!(all.len(), 53);
     for (name, text) in all {
         let r = Recording::from_json(&text).unwrap_or_else(|e| panic!("{name}: {e}"));
         assert_eq!(r.scenario, name);
@@ -69,6 +70,10 @@ fn a_recorded_file_is_huge_from_one_pmd_on() {
 fn a_recordings_program_is_a_program_in_text_too() {
     for (name, text) in fixtures() {
         let r = Recording::from_json(&text).unwrap();
+        if r.dev_dax.is_some() {
+            // A program has no device-dax.
+            continue;
+        }
         let mut read =
             Program::parse(&r.program().to_string()).unwrap_or_else(|e| panic!("{name}: {e}"));
         for step in &mut read.steps {
@@ -108,7 +113,7 @@ fn nothing_recorded_is_lost_on_the_way() {
                 assert_eq!((state.refcount, state.map), (number("ref"), number("map")));
                 assert_eq!(state.order.map(i64::from), number("order"));
                 assert_eq!(
-                    (state.large_map, state.entire_map),
+                    (state.large_map.and_then(LargeMap::count), state.entire_map),
                     (number("large_map"), number("entire_map"))
                 );
                 assert_eq!((state.pin, state.tail_of), (number("pin"), number("tail_of")));

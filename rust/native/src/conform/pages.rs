@@ -10,7 +10,7 @@ use pgmap_mm::dax::InodeId;
 use pgmap_mm::page::Pfn;
 use pgmap_mm::world::{Coverage, World};
 use pgmap_prim::Cpu;
-use pgmap_program::recording::PageState;
+use pgmap_program::recording::{LargeMap, PageState};
 
 /// A file, and the frames it had at the start.
 #[derive(Debug)]
@@ -61,7 +61,7 @@ impl Tracked {
             refcount: Some(page.refcount.into()),
             map: Some(page.mapcount.into()),
             order: page.order,
-            large_map: page.large.map(|large| large.mapcount.into()),
+            large_map: page.large.map(|large| LargeMap::Counted(large.mapcount.into())),
             entire_map: page.large.map(|large| large.entire_mapcount.into()),
             pin: page.large.map(|large| large.pincount.into()),
             share: Some(page.share.into()),

@@ -16,7 +16,7 @@ use crate::era::Era;
 use crate::op::Op;
 use crate::program::{Program, Step};
 
-pub use observed::{Completion, Expect, Observed, PageState};
+pub use observed::{Completion, Expect, LargeMap, Observed, PageState};
 
 /// The schema this reader knows.
 pub const SCHEMA: &str = "pgmap-trace/1";

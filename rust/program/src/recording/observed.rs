@@ -59,6 +59,27 @@ pub struct Completion {
     pub ret: i64,
 }
 
+/// All mappings of a large folio, a PMD counting once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum LargeMap {
+    /// So many.
+    Counted(i64),
+    /// The kernel does not count them together, as v6.1 does not; recorded as null.
+    NotThere(()),
+}
+
+impl LargeMap {
+    /// The count, where there is one.
+    #[must_use]
+    pub fn count(self) -> Option<i64> {
+        match self {
+            Self::Counted(count) => Some(count),
+            Self::NotThere(()) => None,
+        }
+    }
+}
+
 /// A struct page as it was read from kernel memory.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(deny_unknown_fields)]
@@ -72,9 +93,9 @@ pub struct PageState {
     /// Order of its folio.
     #[serde(default, deserialize_with = "present")]
     pub order: Option<u8>,
-    /// Mappings of the whole large folio and its parts; recorded as null where the kernel has none.
-    #[serde(default)]
-    pub large_map: Option<i64>,
+    /// Mappings of the whole large folio and its parts.
+    #[serde(default, deserialize_with = "present")]
+    pub large_map: Option<LargeMap>,
     /// Mappings of the whole large folio by a PMD.
     #[serde(default, deserialize_with = "present")]
     pub entire_map: Option<i64>,
@@ -110,7 +131,7 @@ impl PageState {
         let counted = |count: Option<i64>| count.is_some_and(|n| n > 0);
         let silent = counted(self.map)
             || counted(self.entire_map)
-            || counted(self.large_map)
+            || counted(self.large_map.and_then(LargeMap::count))
             || self.tail_of.is_some();
         self.mapped_by.clone().or_else(|| (!silent).then(BTreeSet::new))
     }
