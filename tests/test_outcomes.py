@@ -67,9 +67,10 @@ def test_gup_beside_who_unmaps_pins_or_finds_nothing_on_each_memory(memory: str)
 
 @pytest.mark.parametrize("memory", ["sc", "tso"])
 def test_gup_beside_who_unmaps_and_moves_a_page_holds_it_or_finds_the_new_one(memory: str) -> None:
-    """By hand: the pin is there before the unmapper counts, and the page stays; or the pin finds the
-    entry gone, faults in the page in its new place, and nobody is busy. What a page holds is the same
-    in both places. A pin of the old page beside a move that went through is what both barriers are for.
+    """By hand: the pin is there before the unmapper counts, and the page stays; or it finds the
+    entry gone, faults in the page in its new place, and nobody is busy. What a page holds is the
+    same in both places. A pin of the old page beside a move that went through is what both barriers
+    are for.
     """
     told = outcomes(MOVED, memory=memory)
     assert set(told) == {("1", "0", "0"), ("1", "0", "EBUSY")}

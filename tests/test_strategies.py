@@ -178,7 +178,7 @@ def test_a_race_is_found_and_shrunk_by_hypothesis_alone() -> None:
     """All of them, with ten seeds: ``python -m thorough.drawn_races``."""
     name = "truncate-break-layout"
     [race] = [race for race in core().catalogue()["known"] if race["name"] == name]
-    drawn = draw(race, seed=1, examples=500)
+    drawn = draw(race, seed=1, budgets=[(400, 500)])
     assert drawn.program is not None
     workers, operations = drawn.size
     assert workers <= WORKERS

@@ -61,10 +61,12 @@ __all__ = [
     "facts",
     "folio_try_get_verdicts",
     "hunt_start",
+    "protocol_steps",
     "replay",
     "reproduce_start",
     "reveal",
     "run_once",
+    "steps_met",
     "stress_start",
     "version",
 ]

@@ -146,7 +146,7 @@ fn every_word_is_an_operation() {
     assert_eq!(
         all.iter().map(|it| it.word).collect::<Vec<_>>().join(" "),
         "mmap touch read reference get dma drop munmap truncate extend punch write unlink unbind exit \
-         offline alloc put pipe open vmsplice"
+         offline alloc put pipe open vmsplice mremap"
     );
     for it in all {
         // Most can be said only by who has mapped and pinned something, and one by who has a pipe.

@@ -10,7 +10,7 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 use drawn::{CALLS, asked, change_a_rule, draw, report};
-use pgmap_explore::{ExploredWorld, Finding, Scenario};
+use pgmap_explore::{Blame, ExploredWorld, Finding, Scenario};
 use pgmap_prim::SplitMix64;
 use pgmap_program::{Era, Memory, Program, TlbRefill};
 use pgmap_sched::{
@@ -91,7 +91,9 @@ fn random_programs_neither_crash_nor_leak_and_replay_alike() {
             if let Some(finding) = finding {
                 findings += 1;
                 let sound = scenario.broken().is_empty() && scenario.era == Era::V6_15Sound;
-                assert!(!sound, "{text}{finding:#?}");
+                // Any rules let a program wait for its own reference.
+                let fault = finding.blame == Blame::Rules;
+                assert!(!(sound && fault), "{text}{finding:#?}");
                 assert!(
                     !matches!(failure, Failure::Panic { .. }),
                     "{text}{:?}\n{finding:#?}",
@@ -153,7 +155,7 @@ fn what_bounds_find_is_found_without_a_bound() {
         let text = draw(&mut random, 1);
         let program = Program::parse(&text).expect("every line was tried");
         let mut scenario = Scenario::new(program, Era::V6_15Sound);
-        (0..6).for_each(|_| change_a_rule(&mut scenario, &mut random));
+        (0..12).for_each(|_| change_a_rule(&mut scenario, &mut random));
         for (kind, figures) in (0..).zip(&mut compared) {
             scenario.memory = if kind == 1 { Memory::Tso } else { Memory::Sc };
             scenario.tlb = if kind == 2 { TlbRefill::Speculative } else { TlbRefill::OnAccess };

@@ -11,11 +11,12 @@
 //! A huge entry is in neither place for a moment (`move_huge_pmd`). Whoever waits for the lock of an empty PMD does not
 //! see that moment; v6.15's zap does not wait (`zap-none-pmd`), and truncate skips both (B61).
 //!
-//! References and mapcounts do not change: the mapping's own go with it.
+//! References and mapcounts do not change: the mapping's own go with it, by way of the task's hands.
 
 use prim::Cpu;
 use program::Errno;
 
+use crate::page::Hold;
 use crate::vm::entry::TableId;
 use crate::vm::gather::MmuGather;
 use crate::vm::{AddressSpace, FileUse, MappingId, MmId, Pmd, Pte, Vm, Vma, Vpn};
@@ -136,15 +137,16 @@ impl Vm {
     fn move_huge_pmd(&self, cpu: &Cpu<'_>, mm: MmId, extent: Extent) {
         let lock = self.mm(mm).pmd_lock.lock(cpu);
         let word = self.tables.pmd(mm, extent.from);
-        match word.load() {
+        let leaf = match word.load() {
             // A truncate was faster.
             Pmd::None | Pmd::Table(_) => return,
-            Pmd::Leaf(leaf) => {
-                self.speculate(mm, extent.from, self.tables.page_of_leaf(leaf, extent.from));
-            }
-        }
+            Pmd::Leaf(leaf) => leaf,
+        };
+        self.speculate(mm, extent.from, self.tables.page_of_leaf(leaf, extent.from));
         let moved = word.clear(&lock, self.pagemaps.rules.zap_clear);
+        self.entry_owns(cpu, leaf, Hold::Mapping, Hold::Task);
         self.tables.pmd(mm, extent.to).publish(&lock, moved);
+        self.entry_owns(cpu, leaf, Hold::Task, Hold::Mapping);
         self.flush_tlb(cpu, mm, 1 << self.tlb_group(extent.from));
     }
 
@@ -162,12 +164,22 @@ impl Vm {
         match (from.load(), to.load()) {
             (Pmd::Table(table), Pmd::None) => {
                 from.unlink(&lock);
+                self.table_owns(cpu, mm, table, (Hold::Mapping, Hold::Task));
                 to.publish(&lock, Pmd::Table(table));
+                self.table_owns(cpu, mm, table, (Hold::Task, Hold::Mapping));
                 self.flush_tlb(cpu, mm, 1 << self.tlb_group(extent.from));
                 true
             }
             (Pmd::None | Pmd::Leaf(_), _) | (Pmd::Table(_), Pmd::Table(_) | Pmd::Leaf(_)) => false,
         }
+    }
+
+    /// The references of all entries of a table, just taken off its PMD or just put under another, change hands. For the
+    /// ledger, and so without a step, and on explored machines only.
+    fn table_owns(&self, cpu: &Cpu<'_>, mm: MmId, table: TableId, (from, to): (Hold, Hold)) {
+        self.mm(mm).cpumask.with(|_| {
+            self.tables.peek_ptes(table, |page| self.entry_owns(cpu, page, from, to));
+        });
     }
 
     /// `move_ptes`, under the locks of both tables.
@@ -182,12 +194,15 @@ impl Vm {
         };
         for at in 0..extent.pages {
             let (old, new) = (extent.from.add(at), extent.to.add(at));
-            match self.tables.pte(from, old).load() {
+            let page = match self.tables.pte(from, old).load() {
                 Pte::None => continue,
-                Pte::Page(page) => self.speculate(mm, old, page),
-            }
+                Pte::Page(page) => page,
+            };
+            self.speculate(mm, old, page);
             let moved = self.tables.pte(from, old).clear(source, self.pagemaps.rules.zap_clear);
+            self.entry_owns(cpu, page, Hold::Mapping, Hold::Task);
             self.tables.pte(to, new).publish(target, moved);
+            self.entry_owns(cpu, page, Hold::Task, Hold::Mapping);
         }
         self.flush_tlb(cpu, mm, 1 << self.tlb_group(extent.from));
     }

@@ -94,13 +94,18 @@ impl PageTables {
         for pmd in self.pmds.iter() {
             match pmd.peek() {
                 Pmd::None => {}
-                Pmd::Table(table) => self.ptes_of(table).for_each(|pte| match pte.peek() {
-                    Pte::None => {}
-                    Pte::Page(page) => each(page),
-                }),
+                Pmd::Table(table) => self.peek_ptes(table, &mut each),
                 Pmd::Leaf(leaf) => each(leaf),
             }
         }
+    }
+
+    /// What the entries of a table map. For an audit: no step.
+    pub(super) fn peek_ptes(&self, table: TableId, mut each: impl FnMut(Leaf)) {
+        self.ptes_of(table).for_each(|pte| match pte.peek() {
+            Pte::None => {}
+            Pte::Page(page) => each(page),
+        });
     }
 
     fn ptes_of(&self, table: TableId) -> impl Iterator<Item = &PteWord> {
