@@ -319,7 +319,7 @@ def test_a_result_is_given_once() -> None:
         {
             **{"program": ZAP["program"], "era": "v6.15-sound", "breaks": (), "geometry": {}},
             **{"preemptions": 0, "schedules": None, "seconds": None, "shrink": True},
-            **{"max_steps": None, "known": False},
+            **{"max_steps": None, "known": False, "without": ()},
             **{"strategy": "bounds", "seed": 1, "threads": 1},
             **{"memory": "sc", "speculative_tlb": False, "known": False},
         }

@@ -37,6 +37,7 @@ SECTIONS = {
     "5.4": "the DAX fault",
     "5.5": "busy pages, idle pages, and breaking a layout",
     "5.6": "the DAX device: holder, liveness, unbind",
+    "5.7": "device-dax",
     "6": "zap, TLB batches, reverse mappings, page-table pages",
     "6.1": "zap of a present entry, in its order",
     "6.2": "the flush of a gather",

@@ -10,7 +10,7 @@ use super::locks::Named;
 const STEPS: &str = "
     read set read_acquire set_release add sub inc dec or and add_return sub_return inc_return dec_return
     fetch_or fetch_and xchg sub_and_test dec_and_test cmpxchg cmpxchg_acquire cmpxchg_release add_unless
-    lock try_lock write try_read try_write is_locked is_write_locked";
+    lock try_lock write try_read try_write downgrade is_locked is_write_locked";
 
 /// Two numbers of a place, and a name.
 pub(crate) type Row = (usize, usize, String);

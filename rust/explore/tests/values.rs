@@ -9,6 +9,10 @@ const ROOMS: &[&str] = &["explore/src", "native/src/stress", "native/src/conform
 
 /// Files for which text is what comes in, or a line to be laid out.
 const READERS: &[(&str, &str)] = &[
+    (
+        "explore/src/protocol.rs",
+        "a step as a user names it, and places in sources as the compiler names them",
+    ),
     ("explore/src/catalogue.rs", "files of a folder"),
     ("explore/src/catalogue/file.rs", "a file of a race"),
     ("explore/src/random_program.rs", "words of the table of operations"),

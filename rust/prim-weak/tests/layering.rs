@@ -8,6 +8,7 @@ use own_source::{assert_shared, code, containing};
 /// In these nothing depends on how tasks run, so all faces use one file.
 const SHARED: &[&str] = &[
     "deferred.rs",
+    "edits.rs",
     "hardware.rs",
     "indexing.rs",
     "lease.rs",

@@ -182,7 +182,6 @@ const LACKING: &[&str] = &[
     "w0 open 1 /dev/dax0.0 rw",
     "w0 open 1 f rw,sync",
     "w0 open 1 f wo",
-    "w0 mmap 1 f 0 1 rw private",
     "w0 mmap 1 f 0 1 none shared",
     "w0 mmap 1 f 0 1 rw shared populate",
 ];

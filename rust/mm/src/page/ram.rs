@@ -39,6 +39,12 @@ impl Ram {
         Ok(Self { span, used: arena.table("ordinary memory", 1)? })
     }
 
+    /// Where it begins: what lies below are frames of devices.
+    #[must_use]
+    pub fn first(&self) -> Pfn {
+        self.span.start
+    }
+
     /// Whether a frame is ordinary memory, and so what it holds is no file's (`PageAnon`).
     #[inline]
     #[must_use]

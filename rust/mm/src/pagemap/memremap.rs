@@ -43,7 +43,7 @@ impl Pagemaps {
         order: Order,
     ) -> Result<PagemapId, Errno> {
         let end = span.start.0.checked_add(span.pages).ok_or(Errno::EINVAL)?;
-        if span.pages == 0 || end > self.memmap.frames() || span.start.0 == 0 {
+        if span.pages == 0 || end > self.ram.first().0 || span.start.0 == 0 {
             return Err(Errno::EINVAL);
         }
         let index = self.maps.alloc(cpu).map_err(|_| Errno::ENOMEM)?;

@@ -65,8 +65,11 @@ fn other_means(
         ) => return Ok(Some(Op::Bind)),
         ("open", [_, SLOW_BLOCK, _]) => return Ok(None),
         // The device of a recording of device-dax is declared as a file.
-        ("open", [_, path, _]) if program.file(path).is_some() => return Ok(None),
-        // A file that was not declared is a mistake of the program's.
+        ("open", [_, path, mode])
+            if path.starts_with('/') && program.file(path).is_some() && !lacking::is_mode(mode) =>
+        {
+            return Ok(None);
+        }
         // A file that was not declared and a mode that is none are mistakes.
         ("open", [_, path, mode]) if !path.starts_with('/') && !lacking::is_mode(mode) => {
             return Ok(None);
