@@ -6,8 +6,14 @@ use pgmap_program::Memory;
 use pgmap_sched::{Control, Plan};
 
 /// Programs with more classes than anyone waits for.
-const LARGE: &[&str] =
-    &["gup-pte-recheck", "gup-pmd-recheck", "write-invalidate", "fault-liveness", "iomap-lock"];
+const LARGE: &[&str] = &[
+    "gup-pte-recheck",
+    "gup-pmd-recheck",
+    "mremap-pmd",
+    "write-invalidate",
+    "fault-liveness",
+    "iomap-lock",
+];
 
 /// These fail late in the order in which classes are tried; bounds find them at once.
 const LATE: &[&str] = &["gup-pmd-recheck", "mremap-pmd", "fault-liveness"];
