@@ -1,6 +1,7 @@
 //! `bench_core(config)`: a benchmark that runs in a thread of its own while Python watches
 //! (`_core_api.Run`; `_core_reports`: `BenchProgress`, `BenchReport`).
 
+use std::borrow::Cow;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -130,7 +131,7 @@ struct Told<'a> {
 /// One cost.
 #[derive(Serialize)]
 struct Row<'a> {
-    name: &'static str,
+    name: &'a str,
     ratio: f64,
     limit: Option<f64>,
     #[serde(serialize_with = "by_name")]
@@ -150,7 +151,7 @@ struct Environment<'a> {
     #[serde(flatten)]
     host: &'a Host,
     bound: bool,
-    left_out: &'a [(&'static str, String)],
+    left_out: &'a [(Cow<'static, str>, String)],
     #[serde(flatten)]
     null: Option<Null>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -187,7 +188,7 @@ impl<'a> Told<'a> {
 
 impl<'a> Row<'a> {
     fn of(found: &'a RowReport, processor: &str) -> Self {
-        let native::Row { name, floor, unit, limit, .. } = found.row;
+        let native::Row { ref name, floor, unit, limit, .. } = found.row;
         Self {
             name,
             ratio: found.ratio.median,

@@ -3,10 +3,11 @@
 use core::marker::PhantomData;
 
 use pgmap_schemes_weak::keeps;
+use pgmap_schemes_weak::kinds::word::{OneWord, Word};
 use pgmap_schemes_weak::promise::{Frozen, LastPut, Promise};
-use pgmap_schemes_weak::scheme::{Caps, Learns, Needs, Put, Scheme, Speculates};
+use pgmap_schemes_weak::scheme::Put;
 use prim::model::Verdict;
-use prim::{Arena, AtomicI32, Cpu, NoMemory, Table, smp_rmb};
+use prim::{AtomicI32, smp_rmb};
 
 const BOUND: usize = 2;
 
@@ -58,47 +59,28 @@ impl Orders for GetWithoutAcquire {
     }
 }
 
-struct Word<O>(Table<AtomicI32>, PhantomData<fn() -> O>);
+/// The scheme of one word in whose orders one is changed.
+struct Ordered<O>(PhantomData<fn() -> O>);
 
-impl<O: Orders> Scheme for Word<O> {
+impl<O: Orders> Word for Ordered<O> {
     const NAME: &'static str = "one word";
-    const CAPS: Caps = Caps {
-        zero: Learns::AtPut,
-        try_get: Speculates::UnlessZero,
-        freeze: true,
-        needs: Needs::Nothing,
-    };
-    type Count = AtomicI32;
-    type Token = ();
 
-    fn new(arena: &Arena, _cpus: usize, objects: usize) -> Result<Self, NoMemory> {
-        arena.table("counts", objects).map(|counts| Self(counts, PhantomData))
-    }
-
-    fn count(&self, object: usize) -> &AtomicI32 {
-        &self.0[object]
-    }
-
-    fn init(&self, _cpu: &Cpu<'_>, count: &AtomicI32) {
+    fn init(count: &AtomicI32) {
         O::publish(count, 1);
     }
 
-    fn get(&self, _cpu: &Cpu<'_>, count: &AtomicI32) {
-        count.inc();
-    }
-
-    fn try_get(&self, _cpu: &Cpu<'_>, count: &AtomicI32) -> Option<()> {
+    fn try_get(count: &AtomicI32) -> bool {
         let mut seen = count.read();
         while seen != 0 {
             match O::try_get(count, seen) {
-                Ok(_) => return Some(()),
+                Ok(_) => return true,
                 Err(found) => seen = found,
             }
         }
-        None
+        false
     }
 
-    fn put(&self, _cpu: &Cpu<'_>, count: &AtomicI32, (): ()) -> Put {
+    fn put(count: &AtomicI32) -> Put {
         if O::put(count) != 1 {
             return Put::Live;
         }
@@ -106,23 +88,15 @@ impl<O: Orders> Scheme for Word<O> {
         Put::Zero
     }
 
-    fn freeze(&self, count: &AtomicI32, expected: i32) -> bool {
-        count.cmpxchg_acquire(expected, 0).is_ok()
-    }
-
-    fn unfreeze(&self, count: &AtomicI32, refs: i32) {
+    fn unfreeze(count: &AtomicI32, refs: i32) {
         O::publish(count, refs);
-    }
-
-    fn sum(&self, count: &AtomicI32) -> i64 {
-        count.read().into()
     }
 }
 
 fn breaks<O: Orders>(promise: impl Promise, seen: &str) {
-    let held = keeps::<Word<AsTheyAre>, _>(promise, BOUND);
+    let held = keeps::<OneWord<Ordered<AsTheyAre>>, _>(promise, BOUND);
     assert!(matches!(held, Verdict::Held { .. }), "{held:?}");
-    let broke = keeps::<Word<O>, _>(promise, BOUND);
+    let broke = keeps::<OneWord<Ordered<O>>, _>(promise, BOUND);
     let Verdict::Broke { why, .. } = &broke else { panic!("{broke:?}") };
     assert!(why.contains(seen), "{why}");
 }

@@ -103,6 +103,12 @@ impl Caps {
         }
     }
 
+    /// Anybody may try to get it while others put, and the last of those is told at once.
+    #[must_use]
+    pub fn is_speculative(self) -> bool {
+        self.zero == Learns::AtPut && self.try_get == Speculates::UnlessZero && self.is_shared()
+    }
+
     /// Several threads may use one object.
     #[must_use]
     pub fn is_shared(self) -> bool {

@@ -20,14 +20,14 @@ use crate::bench::workload::{BuildError, EPYC, Limit, Row, Side, Workload, per_i
 pub(super) fn rows() -> Vec<Row> {
     vec![
         Row {
-            name: "alloc_folios, 2 MiB",
+            name: "alloc_folios, 2 MiB".into(),
             floor: "one pass reading and writing the page words it needs",
             unit: "ns per folio",
             limit: Limit::at_most(&[(EPYC, 2.0)]),
             build: || Ok(Box::new(Batches::new(Piece::Huge)?)),
         },
         Row {
-            name: "alloc_folios, 1 page",
+            name: "alloc_folios, 1 page".into(),
             floor: "one CAS on the page's count",
             unit: "ns per folio",
             limit: Limit::at_most(&[(EPYC, 4.0)]),

@@ -1,12 +1,9 @@
 //! `gup_fast` and unpin: of one page against the atomics in it, of a PMD-mapped range against one page,
 //! and on two threads against what the machine lets two threads gain.
 
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-use std::time::Instant;
-
 use pgmap_mm::page::Pfn;
 use pgmap_mm::vm::{GupKind, GupRange, GupRequest, MmId, Pte, Vm, Vpn};
-use pgmap_prim::measure::{allowed_processors, opaque, pin_thread};
+use pgmap_prim::measure::{allowed_processors, opaque};
 use pgmap_prim::{Cpu, Lease, TaskId};
 use pgmap_program::op::{
     Access, Align, FdNo, FileIdx, FileRef, FileState, Layout, Longterm, MapNo, Mmap, Open,
@@ -15,6 +12,7 @@ use pgmap_program::op::{
 use pgmap_program::{Era, Geometry};
 
 use crate::bench::refs::refused;
+use crate::bench::together::together;
 use crate::bench::words::HeldPage;
 use crate::bench::workload::{BuildError, EPYC, Limit, Row, Side, Workload, nanos_each, setup};
 use crate::threaded::{Patience, ThreadedWorld};
@@ -22,21 +20,21 @@ use crate::threaded::{Patience, ThreadedWorld};
 pub(super) fn rows() -> Vec<Row> {
     vec![
         Row {
-            name: "gup_fast+unpin, 1 page",
+            name: "gup_fast+unpin, 1 page".into(),
             floor: "CAS + locked add + locked subtract",
             unit: "ns per pair",
             limit: Limit::at_most(&[(EPYC, 3.0)]),
             build: || Ok(Box::new(OnePage::new()?)),
         },
         Row {
-            name: "gup_fast+unpin, 2 MiB by PMD",
+            name: "gup_fast+unpin, 2 MiB by PMD".into(),
             floor: "gup_fast+unpin of 1 page",
             unit: "ns per pair",
             limit: Limit::at_most(&[(EPYC, 2.0)]),
             build: || Ok(Box::new(HugeRange::new()?)),
         },
         Row {
-            name: "gup_fast+unpin, 2 threads",
+            name: "gup_fast+unpin, 2 threads".into(),
             floor: "gain of the same atomics on 2 threads",
             unit: "gain over 1 thread",
             limit: Limit::at_least(&[(EPYC, 0.92)]),
@@ -236,38 +234,11 @@ impl TwoThreads {
         }
     }
 
-    /// Iterations a nanosecond of `threads` threads together. All start at once, and each keeps its load
-    /// on until the last has finished: otherwise the slower one would end in peace.
+    /// Iterations a nanosecond of `threads` threads together.
     fn rate(&self, side: Side, threads: usize, iterations: u64) -> f64 {
-        let (ready, finished) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        let wait_for_all = |count: &AtomicUsize, mut meanwhile: Box<dyn FnMut() + '_>| {
-            count.fetch_add(1, SeqCst);
-            while count.load(SeqCst) < threads {
-                meanwhile();
-            }
-        };
-        let one = |thread: usize| {
-            wait_for_all(&ready, Box::new(std::hint::spin_loop));
-            let start = Instant::now();
-            self.work(side, thread, iterations);
-            let elapsed = start.elapsed();
-            wait_for_all(&finished, Box::new(|| self.work(side, thread, 64)));
-            iterations as f64 / elapsed.as_nanos().max(1) as f64
-        };
-        std::thread::scope(|scope| {
-            let others: Vec<_> = (1..threads)
-                .map(|thread| {
-                    let (one, processor) = (&one, self.processors[thread]);
-                    scope.spawn(move || {
-                        // Unbound threads measure too, with more noise.
-                        pin_thread(processor);
-                        one(thread)
-                    })
-                })
-                .collect();
-            let mine = one(0);
-            mine + others.into_iter().filter_map(|other| other.join().ok()).sum::<f64>()
-        })
+        let work = |thread, iterations| self.work(side, thread, iterations);
+        let times = together(threads, &self.processors, iterations, work);
+        times.iter().map(|it| iterations as f64 / it.as_nanos().max(1) as f64).sum()
     }
 }
 

@@ -39,6 +39,7 @@ mod refcounts;
 mod refs;
 mod run;
 mod stats;
+mod together;
 mod words;
 mod workload;
 

@@ -10,20 +10,20 @@
 //! together and keep their load on until both have finished; the figure is their mean. The null row is the
 //! contended floor against itself, in the same rounds: where it is off, nothing here means anything.
 
+use std::borrow::Cow;
+use std::marker::PhantomData;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-use std::time::Instant;
 
-use pgmap_prim::measure::{allowed_processors, opaque, pin_thread};
+use pgmap_prim::measure::{allowed_processors, opaque};
 use pgmap_prim::{Arena, Lease, Machine, TaskId};
 use pgmap_schemes::kinds::{
-    add::Add, cas::Cas, closed::Closed, frozen::Frozen, frozen_read::FrozenRead, guess::Guess,
-    lockref::Lockref, percpu::Percpu, plain::Plain, rcuref::Rcuref, refcount::Refcount, snzi::Snzi,
-    striped::Striped,
+    self, Visit, add::Add, cas::Cas, frozen::Frozen, frozen_read::FrozenRead, guess::Guess,
+    plain::Plain,
 };
-use pgmap_schemes::scheme::{Scheme, Speculates};
+use pgmap_schemes::scheme::{Group, Scheme, Speculates};
 
 use crate::bench::refs::{NULL, refused};
+use crate::bench::together::together;
 use crate::bench::workload::{BuildError, Limit, Row, Side, Workload, per_iteration};
 
 /// Room for one object of any scheme.
@@ -138,125 +138,109 @@ impl Workload for Contest {
             Side::Subject => &*self.subject,
             Side::Floor => &*self.floor,
         };
-        let threads = self.shape.threads;
-        let (ready, finished) = (&AtomicUsize::new(0), &AtomicUsize::new(0));
-        let one = |thread: usize| {
-            ready.fetch_add(1, SeqCst);
-            while ready.load(SeqCst) < threads {
-                core::hint::spin_loop();
-            }
-            let start = Instant::now();
-            pairs.run(thread, iterations);
-            let elapsed = start.elapsed();
-            finished.fetch_add(1, SeqCst);
-            // Who ended first would leave the other in peace.
-            while finished.load(SeqCst) < threads {
-                pairs.run(thread, 64);
-            }
-            per_iteration(elapsed, iterations)
-        };
-        let total: f64 = std::thread::scope(|scope| {
-            let others: Vec<_> = (1..threads)
-                .map(|thread| {
-                    let (one, processor) = (&one, self.processors[thread]);
-                    scope.spawn(move || {
-                        // Unbound threads measure too, with more noise.
-                        pin_thread(processor);
-                        one(thread)
-                    })
-                })
-                .collect();
-            let mine = one(0);
-            mine + others.into_iter().filter_map(|other| other.join().ok()).sum::<f64>()
-        });
-        total / threads as f64
+        let work = |thread, iterations| pairs.run(thread, iterations);
+        let times = together(self.shape.threads, &self.processors, iterations, work);
+        let total: f64 = times.iter().map(|elapsed| per_iteration(*elapsed, iterations)).sum();
+        total / self.shape.threads as f64
     }
 }
 
-const fn row(
-    name: &'static str,
+fn row(
+    name: impl Into<Cow<'static, str>>,
     floor: &'static str,
     build: fn() -> Result<Box<dyn Workload>, BuildError>,
 ) -> Row {
-    Row { name, floor, unit: UNIT, limit: Limit::at_most(&[]), build }
+    Row { name: name.into(), floor, unit: UNIT, limit: Limit::at_most(&[]), build }
 }
 
-/// A row for each scheme, called as it calls itself.
-macro_rules! rows {
-    ($group:literal, $how:literal, $floor:literal, $against:ty, $shape:ident: $($name:literal $scheme:ty),* $(,)?) => {
-        [$({
-            const { assert!(is_same($name, <$scheme as Scheme>::NAME)) };
-            row(concat!($group, $name, $how), $floor, || Contest::of::<$scheme, $against>($shape))
-        }),*]
-    };
+/// A shape with the floor that belongs to it.
+trait Setting: 'static {
+    type Floor: Scheme;
+    const SHAPE: Shape;
+    const HOW: &'static str;
+    const FLOOR: &'static str;
 }
 
-const fn is_same(a: &str, b: &str) -> bool {
-    let (a, b) = (a.as_bytes(), b.as_bytes());
-    let mut at = 0;
-    while at < a.len() && at < b.len() && a[at] == b[at] {
-        at += 1;
+macro_rules! settings {
+    ($($(#[$doc:meta])* $name:ident $shape:ident, $how:literal: $floor:ty, $words:literal;)+) => {$(
+        $(#[$doc])*
+        enum $name {}
+
+        impl Setting for $name {
+            type Floor = $floor;
+            const SHAPE: Shape = $shape;
+            const HOW: &'static str = $how;
+            const FLOOR: &'static str = $words;
+        }
+    )+};
+}
+
+settings! {
+    /// What a count costs at least, to one thread.
+    Least ALONE, "1 thread": Plain, "a load and a store each way";
+    /// What is argued about, to one thread that finds one reference.
+    Single ALONE, "count 1, 1 thread": Add, "one locked addition each way";
+    /// The same, where many are out.
+    Several ALONE_SEVERAL, "count 17, 1 thread": Add, "one locked addition each way";
+    /// Two threads on one object.
+    Contended TOGETHER, "2 threads": Add, "one locked addition each way, 2 threads";
+}
+
+/// Rows of schemes in one setting.
+struct Rows<T>(Vec<(Group, Row)>, PhantomData<T>);
+
+impl<T: Setting> Rows<T> {
+    fn scheme<S: Scheme>(group: &str) -> Row {
+        let name = format!("{group}{}, {}", S::NAME, T::HOW);
+        row(name, T::FLOOR, || Contest::of::<S, T::Floor>(T::SHAPE))
     }
-    at == a.len() && at == b.len()
+
+    /// All but what is a floor, those that may be ranked together side by side.
+    fn all() -> Vec<Row> {
+        let mut rows = Self(Vec::new(), PhantomData);
+        kinds::each(&mut rows);
+        let name = format!("{}: std Arc, {}", Group::ZeroAtPut.name(), T::HOW);
+        let arc = row(name, T::FLOOR, || {
+            Contest::against::<T::Floor>(Box::new(Arcs(Arc::new(0))), T::SHAPE)
+        });
+        rows.0.push((Group::ZeroAtPut, arc));
+        rows.0.sort_by_key(|(group, _)| *group);
+        rows.0.into_iter().map(|(_, row)| row).collect()
+    }
+
+    /// The four variants of the argument.
+    fn of_the_argument() -> [Row; 4] {
+        [
+            Self::scheme::<Cas>(""),
+            Self::scheme::<Guess>(""),
+            Self::scheme::<FrozenRead>(""),
+            Self::scheme::<Frozen>(""),
+        ]
+    }
+}
+
+impl<T: Setting> Visit for Rows<T> {
+    fn visit<S: Scheme>(&mut self) {
+        let group = S::CAPS.group();
+        if S::CAPS.is_shared() && S::NAME != T::Floor::NAME {
+            self.0.push((group, Self::scheme::<S>(&format!("{}: ", group.name()))));
+        }
+    }
 }
 
 /// Every scheme.
 pub(super) fn refcounts() -> Vec<Row> {
-    let mut all = Vec::new();
-    all.extend(rows! {
-        "zero at put: ", ", 1 thread", "a load and a store each way", Plain, ALONE:
-        "atomic add" Add, "cas unless zero" Cas, "cas, guess 1" Guess, "frozen bit, look first" FrozenRead,
-        "frozen bit" Frozen, "refcount_t" Refcount, "rcuref" Rcuref, "lockref" Lockref, "snzi" Snzi,
-    });
-    all.push(row("zero at put: std Arc, 1 thread", "a load and a store each way", || {
-        Contest::against::<Plain>(Box::new(Arcs(Arc::new(0))), ALONE)
-    }));
-    all.extend(rows! {
-        "kill, then count: ", ", 1 thread", "a load and a store each way", Plain, ALONE:
-        "percpu, closed cells" Closed, "percpu, grace period" Percpu,
-    });
-    all.extend(rows! {
-        "count only: ", ", 1 thread", "a load and a store each way", Plain, ALONE:
-        "striped counter" Striped,
-    });
-    all.extend(rows! {
-        "zero at put: ", ", 2 threads", "one locked addition each way, 2 threads", Add, TOGETHER:
-        "cas unless zero" Cas, "cas, guess 1" Guess, "frozen bit, look first" FrozenRead,
-        "frozen bit" Frozen, "refcount_t" Refcount, "rcuref" Rcuref, "lockref" Lockref, "snzi" Snzi,
-    });
-    all.push(row(
-        "zero at put: std Arc, 2 threads",
-        "one locked addition each way, 2 threads",
-        || Contest::against::<Add>(Box::new(Arcs(Arc::new(0))), TOGETHER),
-    ));
-    all.extend(rows! {
-        "kill, then count: ", ", 2 threads", "one locked addition each way, 2 threads", Add, TOGETHER:
-        "percpu, closed cells" Closed, "percpu, grace period" Percpu,
-    });
-    all.extend(rows! {
-        "count only: ", ", 2 threads", "one locked addition each way, 2 threads", Add, TOGETHER:
-        "striped counter" Striped,
-    });
-    all
+    [Rows::<Least>::all(), Rows::<Contended>::all()].concat()
 }
 
 /// The four variants of the argument.
 pub(super) fn folio_try_get() -> Vec<Row> {
-    [
-        rows! {
-            "", ", count 1, 1 thread", "one locked addition each way", Add, ALONE:
-            "cas unless zero" Cas, "cas, guess 1" Guess, "frozen bit, look first" FrozenRead, "frozen bit" Frozen,
-        },
-        rows! {
-            "", ", count 17, 1 thread", "one locked addition each way", Add, ALONE_SEVERAL:
-            "cas unless zero" Cas, "cas, guess 1" Guess, "frozen bit, look first" FrozenRead, "frozen bit" Frozen,
-        },
-        rows! {
-            "", ", 2 threads", "one locked addition each way, 2 threads", Add, TOGETHER:
-            "cas unless zero" Cas, "cas, guess 1" Guess, "frozen bit, look first" FrozenRead, "frozen bit" Frozen,
-        },
-    ]
-    .concat()
+    let variants = [
+        Rows::<Single>::of_the_argument(),
+        Rows::<Several>::of_the_argument(),
+        Rows::<Contended>::of_the_argument(),
+    ];
+    variants.concat()
 }
 
 /// A row for a scheme of the caller's own: two threads on one object, against one locked addition each way.

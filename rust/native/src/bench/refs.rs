@@ -18,21 +18,21 @@ use crate::bench::workload::{
 pub(super) fn rows() -> Vec<Row> {
     vec![
         Row {
-            name: "try_get+put",
+            name: "try_get+put".into(),
             floor: "CAS + locked decrement",
             unit: "ns per pair",
             limit: Limit::at_most(&[(EPYC, 1.1)]),
             build: || Ok(Box::new(TryGet::new(Era::V6_15)?)),
         },
         Row {
-            name: "try_get+put, sound idle rule",
+            name: "try_get+put, sound idle rule".into(),
             floor: "CAS + locked decrement",
             unit: "ns per pair",
             limit: Limit::at_most(&[(EPYC, 1.2)]),
             build: || Ok(Box::new(TryGet::new(Era::V6_15Sound)?)),
         },
         Row {
-            name: "percpu_ref get+put, inlined",
+            name: "percpu_ref get+put, inlined".into(),
             floor: "plain increment + decrement of a thread's own word",
             unit: "ns per pair",
             // On the Xeon 2.0 when it is quiet, 3.2 at worst beside busy neighbours; 7 when the add does not go
@@ -41,7 +41,7 @@ pub(super) fn rows() -> Vec<Row> {
             build: || Ok(Box::new(PercpuPair::new(Shape::Inlined)?)),
         },
         Row {
-            name: "percpu_ref get+put, called",
+            name: "percpu_ref get+put, called".into(),
             floor: "locked increment + decrement of a shared word",
             unit: "ns per pair",
             // On the EPYC two calls that only add are 0.6 of a locked pair already.
@@ -61,14 +61,14 @@ pub(super) fn controls() -> [Row; 2] {
     let limit = Limit::at_most(&[]);
     [
         Row {
-            name: NULL,
+            name: NULL.into(),
             floor: "itself",
             unit: "ns per pair",
             limit,
             build: || Ok(Box::new(Null::default())),
         },
         Row {
-            name: BARE_CALLS,
+            name: BARE_CALLS.into(),
             floor: "locked increment + decrement of a shared word",
             unit: "ns per pair",
             limit,

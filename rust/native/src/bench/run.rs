@@ -3,6 +3,7 @@
 //! The measuring thread is alone in what it does; whoever started it looks at a glance behind a mutex
 //! that is taken once a row, and may ask it to stop, which it does after the slice under way.
 
+use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -85,7 +86,7 @@ pub struct Glance {
     /// Time since the start.
     pub seconds: f64,
     /// The row being measured.
-    pub current: &'static str,
+    pub current: Cow<'static, str>,
 }
 
 /// One row with what was found.
@@ -116,7 +117,7 @@ pub struct Report {
     /// Rows with at least one round.
     pub rows: Vec<RowReport>,
     /// Rows that cannot be measured here, and why.
-    pub left_out: Vec<(&'static str, String)>,
+    pub left_out: Vec<(Cow<'static, str>, String)>,
     /// A floor against itself.
     pub null: Option<RowReport>,
     /// Two calls that only add, against a locked pair.
@@ -255,15 +256,16 @@ fn measure(config: &Config, shared: &Shared) -> Report {
     let mut report = Report::default();
     let mut measured = Vec::new();
     let controls = config.suite.controls();
-    let asked = rows(config.suite).into_iter().chain(config.extra.iter().copied()).filter(wanted);
-    for row in asked.chain(controls.iter().copied()) {
+    let asked = rows(config.suite).into_iter().chain(config.extra.iter().cloned()).filter(wanted);
+    for row in asked.chain(controls.iter().cloned()) {
         if stopped() {
             break;
         }
-        shared.glance().current = row.name;
+        let name = row.name.clone();
+        shared.glance().current = name.clone();
         match Measured::new(row) {
             Ok(ready) => measured.push(ready),
-            Err(why) => report.left_out.push((row.name, why.to_string())),
+            Err(why) => report.left_out.push((name, why.to_string())),
         }
     }
     // Only now: a row with more threads looks for itself where they may run.
@@ -278,7 +280,7 @@ fn measure(config: &Config, shared: &Shared) -> Report {
             if stopped() {
                 break;
             }
-            shared.glance().current = measured[at].row.name;
+            shared.glance().current = measured[at].row.name.clone();
             let outside = if dice.below(2) == 0 { Side::Floor } else { Side::Subject };
             measured[at].round(outside);
         }
@@ -290,7 +292,7 @@ fn measure(config: &Config, shared: &Shared) -> Report {
     }
     for Measured { row, raw, .. } in measured {
         let Some(found) = RowReport::of(row, raw) else { continue };
-        match found.row.name {
+        match &*found.row.name {
             NULL => report.null = Some(found),
             BARE_CALLS => report.bare_calls = Some(found),
             _ => report.rows.push(found),

@@ -1,6 +1,7 @@
 //! What a row is made of: two loops that can be run for so many iterations, and the limit on their
 //! quotient.
 
+use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -76,10 +77,10 @@ pub trait Workload: Send {
 }
 
 /// A row before it is measured.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct Row {
     /// What is measured.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// What it is measured against, in words.
     pub floor: &'static str,
     /// Unit of the figures behind the ratio.

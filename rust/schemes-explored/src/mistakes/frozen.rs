@@ -2,25 +2,28 @@
 
 use prim::AtomicI32;
 
-use super::word::Word;
-use crate::kinds::frozen::{self, FROZEN};
+use super::A_MISTAKE;
+use crate::kinds::frozen::{Bit, FROZEN};
+use crate::kinds::word::Word;
 use crate::scheme::Put;
 
 /// What of the right scheme a mistake leaves as it is.
 macro_rules! as_frozen {
     (get) => {
         fn try_get(count: &AtomicI32) -> bool {
-            frozen::try_get(count).is_some()
+            Bit::try_get(count)
         }
     };
     (put) => {
         fn put(count: &AtomicI32) -> Put {
-            frozen::put(count)
+            Bit::put(count)
         }
     };
     (freeze) => {
-        fn freeze(count: &AtomicI32, expected: i32) -> bool {
-            count.cmpxchg(expected, FROZEN).is_ok()
+        const FROZEN: i32 = FROZEN;
+
+        fn sum(word: i32) -> i64 {
+            Bit::sum(word)
         }
     };
 }
@@ -28,6 +31,7 @@ macro_rules! as_frozen {
 /// A refused get subtracts what it added, and may hit the next life.
 pub(crate) struct BlindRepair;
 impl Word for BlindRepair {
+    const NAME: &'static str = A_MISTAKE;
     as_frozen!(put);
     as_frozen!(freeze);
 
@@ -43,6 +47,7 @@ impl Word for BlindRepair {
 /// Zero is taken for the end, though it is only nearly.
 pub(crate) struct BoldPut;
 impl Word for BoldPut {
+    const NAME: &'static str = A_MISTAKE;
     as_frozen!(get);
     as_frozen!(freeze);
 
@@ -58,6 +63,7 @@ impl Word for BoldPut {
 /// The exchange is left out altogether.
 pub(crate) struct BareZero;
 impl Word for BareZero {
+    const NAME: &'static str = A_MISTAKE;
     as_frozen!(get);
     as_frozen!(freeze);
 }
@@ -65,11 +71,12 @@ impl Word for BareZero {
 /// The exchange is right, and the page is then given back with `set_page_count(page, 0)`.
 pub(crate) struct PlainZero;
 impl Word for PlainZero {
+    const NAME: &'static str = A_MISTAKE;
     as_frozen!(get);
     as_frozen!(freeze);
 
     fn put(count: &AtomicI32) -> Put {
-        let put = frozen::put(count);
+        let put = Bit::put(count);
         if put == Put::Zero {
             count.set(0);
         }
@@ -80,6 +87,7 @@ impl Word for PlainZero {
 /// The bit goes, then the references come.
 pub(crate) struct EarlyUnfreeze;
 impl Word for EarlyUnfreeze {
+    const NAME: &'static str = A_MISTAKE;
     as_frozen!(get);
     as_frozen!(put);
     as_frozen!(freeze);

@@ -7,9 +7,9 @@
 mod cells;
 mod frozen;
 mod ungraceful;
-mod word;
 mod words;
 
+use crate::kinds::word::OneWord;
 use crate::promise::{Destroys, Frozen, Killed, LastPut, NextLife, Promise, Speculators, Summed};
 use crate::scheme::Scheme;
 use crate::search::{Verdict, keeps};
@@ -17,8 +17,10 @@ use crate::search::{Verdict, keeps};
 use cells::{BlindKill, LateSweep, NoGrace, SumAtPut};
 use frozen::{BareZero, BlindRepair, BoldPut, EarlyUnfreeze, PlainZero};
 use ungraceful::{Reread, Ungraceful};
-use word::Wrong;
 use words::{BoldGuess, HalfInit, LookFirst, LookThenAdd, OnTheAdd, StoredPut};
+
+/// What a scheme is called that nobody is to use.
+const A_MISTAKE: &str = "a planted mistake";
 
 /// A planted mistake.
 #[derive(Clone, Copy, Debug)]
@@ -46,37 +48,37 @@ pub const MISTAKES: &[Mistake] = &[
         what: "plain loads and stores on a shared object",
         preemptions: 2,
         why: "a reference was lost",
-        search: |bound| of::<Wrong<StoredPut>>(Summed, bound),
+        search: |bound| of::<OneWord<StoredPut>>(Summed, bound),
     },
     Mistake {
         what: "a put that looks for the last reference before it subtracts",
         preemptions: 1,
         why: "nobody was told of the last put",
-        search: |bound| of::<Wrong<LookFirst>>(LastPut, bound),
+        search: |bound| of::<OneWord<LookFirst>>(LastPut, bound),
     },
     Mistake {
         what: "a speculative get that adds without asking",
         preemptions: 0,
         why: "a reference on a freed object",
-        search: |bound| of::<Wrong<OnTheAdd>>(Speculators, bound),
+        search: |bound| of::<OneWord<OnTheAdd>>(Speculators, bound),
     },
     Mistake {
         what: "a speculative get that looks and then adds",
         preemptions: 1,
         why: "a reference on a freed object",
-        search: |bound| of::<Wrong<LookThenAdd>>(Speculators, bound),
+        search: |bound| of::<OneWord<LookThenAdd>>(Speculators, bound),
     },
     Mistake {
         what: "a guess of one that goes on from a zero that it found",
         preemptions: 0,
         why: "a reference on a freed object",
-        search: |bound| of::<Wrong<BoldGuess>>(Speculators, bound),
+        search: |bound| of::<OneWord<BoldGuess>>(Speculators, bound),
     },
     Mistake {
         what: "a new life that is opened before it has its reference",
         preemptions: 1,
         why: "a reference on a freed object",
-        search: |bound| of::<Wrong<HalfInit>>(PAGE, bound),
+        search: |bound| of::<OneWord<HalfInit>>(PAGE, bound),
     },
     Mistake {
         what: "frozen bit: the type to destroy is what the caller knew (June 2026)",
@@ -88,31 +90,31 @@ pub const MISTAKES: &[Mistake] = &[
         what: "frozen bit: a refused get takes its one off again",
         preemptions: 2,
         why: "a count that is not zero at the end",
-        search: |bound| of::<Wrong<BlindRepair>>(PAGE, bound),
+        search: |bound| of::<OneWord<BlindRepair>>(PAGE, bound),
     },
     Mistake {
         what: "frozen bit: the last put does not ask whether it still is",
         preemptions: 1,
         why: "freed twice",
-        search: |bound| of::<Wrong<BoldPut>>(Speculators, bound),
+        search: |bound| of::<OneWord<BoldPut>>(Speculators, bound),
     },
     Mistake {
         what: "frozen bit: the last put leaves zero behind",
         preemptions: 0,
         why: "a reference on a freed object",
-        search: |bound| of::<Wrong<BareZero>>(Speculators, bound),
+        search: |bound| of::<OneWord<BareZero>>(Speculators, bound),
     },
     Mistake {
         what: "frozen bit: a free path stores a plain zero",
         preemptions: 0,
         why: "a reference on a freed object",
-        search: |bound| of::<Wrong<PlainZero>>(PAGE, bound),
+        search: |bound| of::<OneWord<PlainZero>>(PAGE, bound),
     },
     Mistake {
         what: "frozen bit: cleared before the count is stored",
         preemptions: 1,
         why: "freed under a reference",
-        search: |bound| of::<Wrong<EarlyUnfreeze>>(Frozen, bound),
+        search: |bound| of::<OneWord<EarlyUnfreeze>>(Frozen, bound),
     },
     Mistake {
         what: "rcuref: a put that reads the word again (before January 2025)",

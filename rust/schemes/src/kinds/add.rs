@@ -3,56 +3,23 @@
 //! The cheapest a shared word can be, and what contended schemes are measured against. There is no speculative
 //! get: an unconditional add would bring a dead object back, and its next put would free it again.
 
-use prim::{Arena, AtomicI32, Cpu, NoMemory, Table, smp_rmb};
+use prim::AtomicI32;
 
-use crate::scheme::{Caps, Learns, Needs, Put, Scheme, Speculates};
+use super::word::{OneWord, PAGE, Word};
+use crate::scheme::{Caps, Speculates};
 
 /// See the module.
+pub type Add = OneWord<HeldOnly>;
+
+/// Whoever gets holds a reference already, so nothing has to be ordered after the beginning of a life.
 #[derive(Debug)]
-pub struct Add(Table<AtomicI32>);
+pub enum HeldOnly {}
 
-impl Scheme for Add {
+impl Word for HeldOnly {
     const NAME: &'static str = "atomic add";
-    const CAPS: Caps = Caps {
-        zero: Learns::AtPut,
-        try_get: Speculates::Never,
-        freeze: false,
-        needs: Needs::Nothing,
-    };
-    type Count = AtomicI32;
-    type Token = ();
+    const CAPS: Caps = Caps { try_get: Speculates::Never, freeze: false, ..PAGE };
 
-    fn new(arena: &Arena, _cpus: usize, objects: usize) -> Result<Self, NoMemory> {
-        arena.table("counts", objects).map(Self)
-    }
-
-    #[inline(always)]
-    fn count(&self, object: usize) -> &AtomicI32 {
-        &self.0[object]
-    }
-
-    fn init(&self, _cpu: &Cpu<'_>, count: &AtomicI32) {
+    fn init(count: &AtomicI32) {
         count.set(1);
-    }
-
-    #[inline(always)]
-    fn get(&self, _cpu: &Cpu<'_>, count: &AtomicI32) {
-        // Relaxed: whoever gets can rely on a reference already.
-        count.inc();
-    }
-
-    #[inline(always)]
-    fn put(&self, _cpu: &Cpu<'_>, count: &AtomicI32, (): ()) -> Put {
-        // Release: pairs with the fence below of whoever puts last.
-        if count.fetch_sub_release(1) != 1 {
-            return Put::Live;
-        }
-        // Acquire: pairs with the release of every other put.
-        smp_rmb();
-        Put::Zero
-    }
-
-    fn sum(&self, count: &AtomicI32) -> i64 {
-        count.read().into()
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! | file | idea |
 //! |---|---|
+//! | [`word`] | what schemes of one word share |
 //! | [`plain`] | a load and a store: what no count is cheaper than |
 //! | [`add`] | one locked instruction each way |
 //! | [`cas`] | `folio_try_get` today: look, then compare and exchange |
@@ -29,6 +30,7 @@ pub mod refcount;
 pub(crate) mod rows;
 pub mod snzi;
 pub mod striped;
+pub mod word;
 
 use crate::scheme::Scheme;
 

@@ -3,51 +3,36 @@
 //! No count can cost less, and two threads lose references with it, as the explorer shows. It is here to be
 //! measured against, on objects that one thread has to itself.
 
-use prim::{Arena, AtomicI32, Cpu, NoMemory, Table};
+use prim::AtomicI32;
 
-use crate::scheme::{Caps, Learns, Needs, Put, Scheme, Speculates};
+use super::word::{OneWord, PAGE, Word};
+use crate::scheme::{Caps, Needs, Put, Speculates};
+
+/// See the module.
+pub type Plain = OneWord<LoadStore>;
 
 /// See the module.
 #[derive(Debug)]
-pub struct Plain(Table<AtomicI32>);
+pub enum LoadStore {}
 
-impl Scheme for Plain {
+impl Word for LoadStore {
     const NAME: &'static str = "plain";
-    const CAPS: Caps = Caps {
-        zero: Learns::AtPut,
-        try_get: Speculates::Never,
-        freeze: false,
-        needs: Needs::Alone,
-    };
-    type Count = AtomicI32;
-    type Token = ();
+    const CAPS: Caps =
+        Caps { try_get: Speculates::Never, freeze: false, needs: Needs::Alone, ..PAGE };
 
-    fn new(arena: &Arena, _cpus: usize, objects: usize) -> Result<Self, NoMemory> {
-        arena.table("counts", objects).map(Self)
-    }
-
-    #[inline(always)]
-    fn count(&self, object: usize) -> &AtomicI32 {
-        &self.0[object]
-    }
-
-    fn init(&self, _cpu: &Cpu<'_>, count: &AtomicI32) {
+    fn init(count: &AtomicI32) {
         count.set(1);
     }
 
     #[inline(always)]
-    fn get(&self, _cpu: &Cpu<'_>, count: &AtomicI32) {
+    fn get(count: &AtomicI32) {
         count.set(count.read().wrapping_add(1));
     }
 
     #[inline(always)]
-    fn put(&self, _cpu: &Cpu<'_>, count: &AtomicI32, (): ()) -> Put {
+    fn put(count: &AtomicI32) -> Put {
         let left = count.read().wrapping_sub(1);
         count.set(left);
         if left == 0 { Put::Zero } else { Put::Live }
-    }
-
-    fn sum(&self, count: &AtomicI32) -> i64 {
-        count.read().into()
     }
 }

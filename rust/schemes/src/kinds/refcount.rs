@@ -4,16 +4,20 @@
 //! [`SATURATED`], far from zero on both sides, and its object is never freed. A speculative get is a loop, as in
 //! `refcount_inc_not_zero_acquire`.
 
-use prim::{Arena, AtomicI32, Cpu, NoMemory, Table, smp_rmb};
+use prim::{AtomicI32, smp_rmb};
 
-use crate::scheme::{Caps, Learns, Needs, Put, Scheme, Speculates};
+use super::word::{OneWord, PAGE, Word};
+use crate::scheme::{Caps, Put};
 
 /// `REFCOUNT_SATURATED`.
 pub const SATURATED: i32 = i32::MIN / 2;
 
 /// See the module.
+pub type Refcount = OneWord<Saturating>;
+
+/// See the module.
 #[derive(Debug)]
-pub struct Refcount(Table<AtomicI32>);
+pub enum Saturating {}
 
 #[cold]
 #[inline(never)]
@@ -21,33 +25,12 @@ fn saturate(count: &AtomicI32) {
     count.set(SATURATED);
 }
 
-impl Scheme for Refcount {
+impl Word for Saturating {
     const NAME: &'static str = "refcount_t";
-    const CAPS: Caps = Caps {
-        zero: Learns::AtPut,
-        try_get: Speculates::UnlessZero,
-        freeze: false,
-        needs: Needs::Nothing,
-    };
-    type Count = AtomicI32;
-    type Token = ();
-
-    fn new(arena: &Arena, _cpus: usize, objects: usize) -> Result<Self, NoMemory> {
-        arena.table("counts", objects).map(Self)
-    }
+    const CAPS: Caps = Caps { freeze: false, ..PAGE };
 
     #[inline(always)]
-    fn count(&self, object: usize) -> &AtomicI32 {
-        &self.0[object]
-    }
-
-    fn init(&self, _cpu: &Cpu<'_>, count: &AtomicI32) {
-        // Release: pairs with the acquire of a speculative get.
-        count.set_release(1);
-    }
-
-    #[inline(always)]
-    fn get(&self, _cpu: &Cpu<'_>, count: &AtomicI32) {
+    fn get(count: &AtomicI32) {
         let found = count.fetch_add_relaxed(1);
         // From zero is a use after free; from the largest, or below zero, an overflow.
         if found <= 0 || found == i32::MAX {
@@ -56,11 +39,11 @@ impl Scheme for Refcount {
     }
 
     #[inline(always)]
-    fn try_get(&self, _cpu: &Cpu<'_>, count: &AtomicI32) -> Option<()> {
+    fn try_get(count: &AtomicI32) -> bool {
         let mut seen = count.read();
         loop {
             if seen == 0 {
-                return None;
+                return false;
             }
             // Acquire on success: pairs with the release of init.
             match count.cmpxchg_acquire(seen, seen.wrapping_add(1)) {
@@ -71,11 +54,11 @@ impl Scheme for Refcount {
         if seen < 0 || seen == i32::MAX {
             saturate(count);
         }
-        Some(())
+        true
     }
 
     #[inline(always)]
-    fn put(&self, _cpu: &Cpu<'_>, count: &AtomicI32, (): ()) -> Put {
+    fn put(count: &AtomicI32) -> Put {
         // Release: pairs with the fence below of whoever puts last.
         let found = count.fetch_sub_release(1);
         if found == 1 {
@@ -87,9 +70,5 @@ impl Scheme for Refcount {
             saturate(count);
         }
         Put::Live
-    }
-
-    fn sum(&self, count: &AtomicI32) -> i64 {
-        count.read().into()
     }
 }

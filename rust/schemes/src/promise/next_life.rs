@@ -8,7 +8,7 @@
 use prim::Cpu;
 
 use super::{Case, Promise};
-use crate::scheme::{Caps, Learns, Put, Scheme, Speculates};
+use crate::scheme::{Caps, Put, Scheme};
 
 /// Where whoever was told of zero learns what the object is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,7 +71,7 @@ impl Promise for NextLife {
     }
 
     fn is_asked_of(self, caps: Caps) -> bool {
-        caps.zero == Learns::AtPut && caps.try_get == Speculates::UnlessZero && caps.is_shared()
+        caps.is_speculative()
     }
 
     fn run<S: Scheme>(self, case: &Case<S>, cpu: &Cpu<'_>, task: usize) {

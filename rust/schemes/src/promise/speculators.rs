@@ -3,7 +3,7 @@
 use prim::Cpu;
 
 use super::{Case, Promise};
-use crate::scheme::{Caps, Learns, Scheme, Speculates};
+use crate::scheme::{Caps, Scheme};
 
 /// See the module.
 #[derive(Clone, Copy, Debug)]
@@ -23,7 +23,7 @@ impl Promise for Speculators {
     }
 
     fn is_asked_of(self, caps: Caps) -> bool {
-        caps.zero == Learns::AtPut && caps.try_get == Speculates::UnlessZero && caps.is_shared()
+        caps.is_speculative()
     }
 
     fn run<S: Scheme>(self, case: &Case<S>, cpu: &Cpu<'_>, task: usize) {
