@@ -127,7 +127,10 @@ const KERNEL: &[(&str, &str)] = &[
     ("mm/pagewalk.c", "walk_pmd_range"),
     ("mm/slub.c", "kmem_cache_alloc kmem_cache_free"),
     ("mm/truncate.c", "invalidate_inode_pages2_range"),
-    ("mm/vma.c", "do_vmi_align_munmap vms_gather_munmap_vmas __split_vma unlink_file_vma"),
+    (
+        "mm/vma.c",
+        "do_vmi_align_munmap vms_gather_munmap_vmas vms_complete_munmap_vmas __split_vma unlink_file_vma",
+    ),
 ];
 
 /// What a report calls otherwise, and why.

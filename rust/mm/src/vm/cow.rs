@@ -46,34 +46,23 @@ impl Vm {
         // What is copied is kept meanwhile.
         let copied = match seen {
             Pte::None => handler.copy(cpu, fault, copy),
-            Pte::Page(page) => match self.keep_page(cpu, fault, table, page) {
-                false => Fault::Fallback,
-                true => {
-                    memmap.contents(copy).set(memmap.contents(page.pfn()).read());
-                    Fault::Done
-                }
-            },
-        };
-        let there = match (copied, seen) {
-            (Fault::Done, _) => self.replace(cpu, fault, table, seen, copy),
-            (Fault::Fallback | Fault::Sigbus | Fault::Sigsegv | Fault::Oom, _) => false,
-        };
-        match seen {
-            Pte::Page(page) if copied == Fault::Done => {
-                if let Some(pfn) = page.normal_page() {
-                    self.pagemaps.folio_put_refs(cpu, memmap.folio(pfn), 1);
-                }
+            Pte::Page(page) if self.keep_page(cpu, fault, table, page) => {
+                memmap.contents(copy).set(memmap.contents(page.pfn()).read());
+                Fault::Done
             }
-            Pte::None | Pte::Page(_) => {}
+            Pte::Page(_) => Fault::Fallback,
+        };
+        if copied == Fault::Done {
+            self.replace(cpu, fault, table, seen, copy);
+            if let Some(pfn) = seen.normal_page() {
+                self.pagemaps.folio_put_refs(cpu, memmap.folio(pfn), 1);
+            }
         }
         // The taker's own reference: the entry has one, if it came to that.
         self.pagemaps.folio_put_refs(cpu, memmap.folio(copy), 1);
         match copied {
             // Raced, or done: the access looks again.
-            Fault::Fallback | Fault::Done => {
-                debug_assert!(copied == Fault::Done || !there);
-                Fault::Done
-            }
+            Fault::Fallback | Fault::Done => Fault::Done,
             Fault::Sigbus | Fault::Sigsegv | Fault::Oom => copied,
         }
     }
@@ -114,31 +103,24 @@ impl Vm {
     /// `wp_page_copy`, `finish_fault`: the copy in place of what was there, if that is still so. The old translation is
     /// forgotten everywhere before the new entry can be seen.
     #[doc(alias = "wp_page_copy")]
-    fn replace(
-        &self,
-        cpu: &Cpu<'_>,
-        fault: &VmFault,
-        table: TableId,
-        seen: Pte,
-        copy: Pfn,
-    ) -> bool {
+    fn replace(&self, cpu: &Cpu<'_>, fault: &VmFault, table: TableId, seen: Pte, copy: Pfn) {
         let memmap = &self.pagemaps.memmap;
         let old = {
             let ptl = self.tables.lock(cpu, table);
             let word = self.tables.pte(table, fault.vpn);
             if word.load() != seen {
-                return false;
+                return;
             }
-            let old = match seen {
-                Pte::None => None,
+            match seen {
+                Pte::None => {}
                 Pte::Page(page) => {
                     self.speculate(fault.mm, fault.vpn, page);
                     word.clear(&ptl, self.pagemaps.rules.zap_clear);
                     self.entry_owns(cpu, page, Hold::Mapping, Hold::Batch);
                     self.flush_tlb_page(cpu, fault.mm, fault.vpn);
-                    page.normal_page()
                 }
-            };
+            }
+            let old = seen.normal_page();
             let folio = memmap.folio(copy);
             folio.page().refcount.add(1);
             folio.owners_add(cpu, Hold::Task, 1);
@@ -155,7 +137,6 @@ impl Vm {
         if let Some(old) = old {
             self.pagemaps.folio_put_held(cpu, memmap.folio(old), 1, Hold::Batch);
         }
-        true
     }
 
     /// `copy_page_range` of one mapping: what the child gets of a private mapping that has copies of its own.

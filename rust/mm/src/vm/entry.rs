@@ -167,6 +167,14 @@ impl Pte {
         if bits & PRESENT == 0 { Self::None } else { Self::Page(Leaf(bits)) }
     }
 
+    /// As [`Leaf::normal_page`], where there is one.
+    pub(super) fn normal_page(self) -> Option<Pfn> {
+        match self {
+            Self::None => None,
+            Self::Page(page) => page.normal_page(),
+        }
+    }
+
     /// The bits that say this.
     #[inline(always)]
     pub(super) fn bits(self) -> u64 {

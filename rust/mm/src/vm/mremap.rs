@@ -18,7 +18,6 @@ use program::Errno;
 
 use crate::page::Hold;
 use crate::vm::entry::TableId;
-use crate::vm::gather::MmuGather;
 use crate::vm::{AddressSpace, FileUse, MappingId, MmId, Pmd, Pte, Vm, Vma, Vpn};
 
 /// Where an extent goes; both sides lie under one PMD each.
@@ -77,12 +76,8 @@ impl Vm {
         };
         let _ = layout.remove(at);
         layout.push(kept);
-        let mut gather = MmuGather::new(self, cpu, mm);
-        self.zap_range(&mut gather, Vpn(gone.start), Vpn(gone.end()));
-        mapping.unlink(cpu, gone.as_map_entry(mm));
-        self.free_pgtables(&mut gather, &layout, Vpn(gone.start), Vpn(gone.end()));
-        gather.finish();
-        file(FileUse::Put(gone.file));
+        let range = (Vpn(gone.start), Vpn(gone.end()));
+        self.complete_munmap(cpu, mm, &layout, &[gone], range, file);
         drop(layout);
         self.tables.run_deferred(cpu);
         moved.map(|()| Vpn(kept.start))
@@ -136,18 +131,11 @@ impl Vm {
     /// `move_huge_pmd`.
     fn move_huge_pmd(&self, cpu: &Cpu<'_>, mm: MmId, extent: Extent) {
         let lock = self.mm(mm).pmd_lock.lock(cpu);
-        let word = self.tables.pmd(mm, extent.from);
-        let leaf = match word.load() {
-            // A truncate was faster.
-            Pmd::None | Pmd::Table(_) => return,
-            Pmd::Leaf(leaf) => leaf,
-        };
-        self.speculate(mm, extent.from, self.tables.page_of_leaf(leaf, extent.from));
-        let moved = word.clear(&lock, self.pagemaps.rules.zap_clear);
-        self.entry_owns(cpu, leaf, Hold::Mapping, Hold::Task);
-        self.tables.pmd(mm, extent.to).publish(&lock, moved);
+        // None: a truncate was faster.
+        let Some(leaf) = self.clear_leaf(cpu, &lock, mm, extent.from, Hold::Task) else { return };
+        self.tables.pmd(mm, extent.to).publish(&lock, Pmd::Leaf(leaf));
         self.entry_owns(cpu, leaf, Hold::Task, Hold::Mapping);
-        self.flush_tlb(cpu, mm, 1 << self.tlb_group(extent.from));
+        self.flush_tlb_page(cpu, mm, extent.from);
     }
 
     /// `move_normal_pmd`: a whole page table. Says whether it could; it cannot where another table is already.
@@ -167,7 +155,7 @@ impl Vm {
                 self.table_owns(cpu, mm, table, (Hold::Mapping, Hold::Task));
                 to.publish(&lock, Pmd::Table(table));
                 self.table_owns(cpu, mm, table, (Hold::Task, Hold::Mapping));
-                self.flush_tlb(cpu, mm, 1 << self.tlb_group(extent.from));
+                self.flush_tlb_page(cpu, mm, extent.from);
                 true
             }
             (Pmd::None | Pmd::Leaf(_), _) | (Pmd::Table(_), Pmd::Table(_) | Pmd::Leaf(_)) => false,
@@ -204,6 +192,6 @@ impl Vm {
             self.tables.pte(to, new).publish(target, moved);
             self.entry_owns(cpu, page, Hold::Task, Hold::Mapping);
         }
-        self.flush_tlb(cpu, mm, 1 << self.tlb_group(extent.from));
+        self.flush_tlb_page(cpu, mm, extent.from);
     }
 }

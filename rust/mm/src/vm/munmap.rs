@@ -38,19 +38,34 @@ impl Vm {
         let mut layout = self.mm(mm).layout.write(cpu);
         let gone = self.detach(cpu, mm, &mut layout, (start, end), file)?;
         let layout = layout.downgrade();
-        let mut gather = MmuGather::new(self, cpu, mm);
-        for vma in gone.vmas() {
-            self.zap_range(&mut gather, Vpn(vma.start), Vpn(vma.end()));
-        }
-        for vma in gone.vmas() {
-            self.mapping(MappingId(vma.mapping)).unlink(cpu, vma.as_map_entry(mm));
-        }
-        self.free_pgtables(&mut gather, &layout, start, end);
-        gather.finish();
-        gone.vmas().iter().for_each(|vma| file(FileUse::Put(vma.file)));
+        self.complete_munmap(cpu, mm, &layout, gone.vmas(), (start, end), file);
         drop(layout);
         self.tables.run_deferred(cpu);
         Ok(())
+    }
+
+    /// Everything that VMAs had which are detached by now: entries, places in their files' lists, page tables of the
+    /// range they lay in, and uses of their files.
+    #[doc(alias = "vms_complete_munmap_vmas")]
+    pub(super) fn complete_munmap(
+        &self,
+        cpu: &Cpu<'_>,
+        mm: MmId,
+        layout: &Layout,
+        gone: &[Vma],
+        (start, end): (Vpn, Vpn),
+        file: &mut dyn FnMut(FileUse),
+    ) {
+        let mut gather = MmuGather::new(self, cpu, mm);
+        for vma in gone {
+            self.zap_range(&mut gather, Vpn(vma.start), Vpn(vma.end()));
+        }
+        for vma in gone {
+            self.mapping(MappingId(vma.mapping)).unlink(cpu, vma.as_map_entry(mm));
+        }
+        self.free_pgtables(&mut gather, layout, start, end);
+        gather.finish();
+        gone.iter().for_each(|vma| file(FileUse::Put(vma.file)));
     }
 
     /// `exit_mmap`: the last user of the mm is gone.
@@ -118,13 +133,7 @@ impl Vm {
     }
 
     /// `free_pgtables`: unlinks the tables of every PMD in the range that no VMA touches any more.
-    pub(super) fn free_pgtables(
-        &self,
-        gather: &mut MmuGather<'_>,
-        layout: &Layout,
-        start: Vpn,
-        end: Vpn,
-    ) {
+    fn free_pgtables(&self, gather: &mut MmuGather<'_>, layout: &Layout, start: Vpn, end: Vpn) {
         let mm = gather.mm;
         for pmd in self.tables.walk_range(mm, start, end) {
             let first = self.tables.start_of_pmd(pmd.start);

@@ -19,7 +19,7 @@ use crate::vm::entry::TableId;
 use crate::vm::gather::{Batch, MmuGather};
 use crate::vm::walk::UnderPmd;
 use crate::vm::word::PtLocked;
-use crate::vm::{EvenCows, Pmd, Pte, Vm, Vpn};
+use crate::vm::{EvenCows, Leaf, Pmd, Pte, Vm, Vpn};
 
 /// Whether there may be something left to clear.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,14 +114,9 @@ impl Vm {
 
     fn zap_huge_pmd(&self, gather: &mut MmuGather<'_>, vpn: Vpn) -> Again {
         let lock = self.mm(gather.mm).pmd_lock.lock(gather.cpu);
-        let word = self.tables.pmd(gather.mm, vpn);
-        let leaf = match word.load() {
-            Pmd::None | Pmd::Table(_) => return Again::Yes,
-            Pmd::Leaf(leaf) => leaf,
+        let Some(leaf) = self.clear_leaf(gather.cpu, &lock, gather.mm, vpn, Hold::Batch) else {
+            return Again::Yes;
         };
-        self.speculate(gather.mm, vpn, self.tables.page_of_leaf(leaf, vpn));
-        word.clear(&lock, self.pagemaps.rules.zap_clear);
-        self.entry_owns(gather.cpu, leaf, Hold::Mapping, Hold::Batch);
         gather.note_cleared(vpn);
         let Some(head) = leaf.normal_page() else { return Again::No };
         let folio = self.pagemaps.memmap.folio(head);
@@ -132,6 +127,27 @@ impl Vm {
             gather.flush();
         }
         Again::No
+    }
+
+    /// The leaf at an address is none from here on, and what it held is `to`'s; None if there is no leaf any more.
+    #[track_caller]
+    pub(super) fn clear_leaf(
+        &self,
+        cpu: &prim::Cpu<'_>,
+        lock: &SpinGuard<'_, PtLocked>,
+        mm: crate::vm::MmId,
+        vpn: Vpn,
+        to: Hold,
+    ) -> Option<Leaf> {
+        let word = self.tables.pmd(mm, vpn);
+        let leaf = match word.load() {
+            Pmd::None | Pmd::Table(_) => return None,
+            Pmd::Leaf(leaf) => leaf,
+        };
+        self.speculate(mm, vpn, self.tables.page_of_leaf(leaf, vpn));
+        word.clear(lock, self.pagemaps.rules.zap_clear);
+        self.entry_owns(cpu, leaf, Hold::Mapping, to);
+        Some(leaf)
     }
 
     /// `zap_page_range_single` for madvise: under `mmap_lock` for reading, tables stay.
@@ -154,15 +170,8 @@ impl Vm {
     #[doc(alias = "__split_huge_pmd")]
     pub(super) fn split_huge_pmd(&self, cpu: &prim::Cpu<'_>, mm: crate::vm::MmId, vpn: Vpn) {
         let lock = self.mm(mm).pmd_lock.lock(cpu);
-        let word = self.tables.pmd(mm, vpn);
-        let leaf = match word.load() {
-            Pmd::None | Pmd::Table(_) => return,
-            Pmd::Leaf(leaf) => leaf,
-        };
-        self.speculate(mm, vpn, self.tables.page_of_leaf(leaf, vpn));
-        word.clear(&lock, self.pagemaps.rules.zap_clear);
-        self.entry_owns(cpu, leaf, Hold::Mapping, Hold::Batch);
-        self.flush_tlb(cpu, mm, 1 << self.tlb_group(vpn));
+        let Some(leaf) = self.clear_leaf(cpu, &lock, mm, vpn, Hold::Batch) else { return };
+        self.flush_tlb_page(cpu, mm, vpn);
         let Some(head) = leaf.normal_page() else { return };
         let folio = self.pagemaps.memmap.folio(head);
         Self::remove_rmap_pmd(cpu, folio);
