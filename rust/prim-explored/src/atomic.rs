@@ -368,40 +368,33 @@ macro_rules! kernel_atomic {
                 !left_out("dec_and_test", site) && self.plus(verb::DEC_AND_TEST, site, (1 as $int).wrapping_neg()) == 0
             }
 
+            fn exchange(&self, (op, verb): (&'static str, Verb), site: Site, old: $int, new: $int) -> Result<$int, $int> {
+                if left_out(op, site) {
+                    let found = self.load($read, site);
+                    return if found == old { Ok(found) } else { Err(found) };
+                }
+                self.update(verb, site, |found| (found == old).then_some(new))
+            }
+
             /// Both arms carry the value found.
             #[inline]
             #[track_caller]
             pub fn cmpxchg(&self, old: $int, new: $int) -> Result<$int, $int> {
-                let site = Location::caller();
-                if left_out("cmpxchg", site) {
-                    let found = self.load($read, site);
-                    return if found == old { Ok(found) } else { Err(found) };
-                }
-                self.update(verb::CMPXCHG, site, |found| (found == old).then_some(new))
+                self.exchange(("cmpxchg", verb::CMPXCHG), Location::caller(), old, new)
             }
 
             /// Both arms carry the value found.
             #[inline]
             #[track_caller]
             pub fn cmpxchg_acquire(&self, old: $int, new: $int) -> Result<$int, $int> {
-                let site = Location::caller();
-                if left_out("cmpxchg_acquire", site) {
-                    let found = self.load($read, site);
-                    return if found == old { Ok(found) } else { Err(found) };
-                }
-                self.update(verb::CMPXCHG_ACQUIRE, site, |found| (found == old).then_some(new))
+                self.exchange(("cmpxchg_acquire", verb::CMPXCHG_ACQUIRE), Location::caller(), old, new)
             }
 
             /// Both arms carry the value found.
             #[inline]
             #[track_caller]
             pub fn cmpxchg_release(&self, old: $int, new: $int) -> Result<$int, $int> {
-                let site = Location::caller();
-                if left_out("cmpxchg_release", site) {
-                    let found = self.load($read, site);
-                    return if found == old { Ok(found) } else { Err(found) };
-                }
-                self.update(verb::CMPXCHG_RELEASE, site, |found| (found == old).then_some(new))
+                self.exchange(("cmpxchg_release", verb::CMPXCHG_RELEASE), Location::caller(), old, new)
             }
 
             /// Adds `n` unless the value is `unless`; one step, since the native loop has no state between

@@ -114,6 +114,26 @@ fn what_is_done_under_a_lock_that_is_left_out_is_lost_on_nobody_else() {
 }
 
 #[test]
+fn a_lock_that_is_left_out_and_lowered_was_never_held_either() {
+    let machine = Machine::new(2);
+    let sem = RwSem::new(Pair { a: 0, b: 0 });
+    let (mine, other) = (cpu(&machine, 0), cpu(&machine, 1));
+    let seen = without(&machine, "write", || {
+        let mut writing = sem.write(&mine);
+        writing.a = 1;
+        let lowered = writing.downgrade();
+        assert_eq!(lowered.a, 1, "its own change");
+        // Nobody is inside, and what was changed was given back with the lock for writing.
+        let seen = sem.try_read(&other).map(|reading| reading.a);
+        let free = !sem.is_locked();
+        drop(lowered);
+        (seen, free)
+    });
+    assert_eq!(seen, (Some(1), true));
+    assert!(!sem.is_locked(), "nor is it given back");
+}
+
+#[test]
 fn a_lost_update_is_found_without_the_lock_and_not_without_a_barrier() {
     type Shared = (SpinLock<Pair>, AtomicU32);
     let start = || (SpinLock::new(Pair { a: 0, b: 0 }), AtomicU32::new(0));

@@ -371,7 +371,13 @@ impl<'a, T: Guarded> WriteGuard<'a, T> {
     #[track_caller]
     pub fn downgrade(self) -> ReadGuard<'a, T> {
         let site = Location::caller();
-        let Self { sem, cpu, .. } = *core::mem::ManuallyDrop::new(self);
+        let (sem, cpu) = (self.sem, self.cpu);
+        if self.own.is_some() {
+            // Neither half is held: what was changed is given back, and looked at again.
+            drop(self);
+            return ReadGuard::without(sem, cpu, site);
+        }
+        core::mem::forget(self);
         sem.release(cpu, verb::DOWNGRADE_WRITE, signature(cpu) - READER, site);
         ReadGuard::new(sem, cpu, site)
     }
