@@ -18,10 +18,6 @@ const LARGE: &[&str] = &[
 /// These fail late in the order in which classes are tried; bounds find them at once.
 const LATE: &[&str] = &["gup-pmd-recheck", "mremap-pmd", "fault-liveness"];
 
-/// Where a free page has the count one, GUP-fast may take a reference on it for a moment, before it looks at the entry
-/// again. The check of blocks that are freed takes that for an owner, at more preemptions than the bounds of a race have.
-const TRANSIENT: &[&str] = &["bio-put"];
-
 /// Where every store may wait, and without a bound for nothing, there are more still.
 fn known() -> impl Iterator<Item = &'static Known> {
     CATALOGUE.known.iter().filter(|known| known.needs == Memory::Sc)
@@ -50,8 +46,7 @@ fn each_wrong_rule_is_found_without_a_bound() {
 
 #[test]
 fn the_sound_era_is_exhausted_without_a_bound() {
-    let lasting = known().filter(|known| !TRANSIENT.contains(&known.race.name.as_str()));
-    let large = lasting.filter(|known| {
+    let large = known().filter(|known| {
         let verdict =
             explore(&known.right(), &plan(), Ends::Any, &mut |_| Control::Go).expect("a scenario");
         assert!(!matches!(verdict, Verdict::Found { .. }), "{}: {verdict:?}", known.race.name);

@@ -8,6 +8,7 @@ use prim::Cpu;
 use program::rules::{DaxPages, ShareReset};
 
 use crate::dax::entry::{DaxEntry, Kind};
+use crate::dax::idle::By;
 use crate::dax::{Dax, InodeId};
 use crate::page::{Order, Pfn};
 use crate::pagemap::PagemapId;
@@ -25,10 +26,7 @@ impl Dax {
         let memmap = &self.vm.pagemaps.memmap;
         for at in 0..order.pages() {
             let pfn = head.add(at);
-            let count = memmap.page(pfn).refcount.count();
-            if !count.is_idle() {
-                warn_on(cpu, Complaint::BlockAllocatedBusy, pfn, count.into());
-            }
+            self.check_idle(cpu, pfn, Complaint::BlockAllocatedBusy, By::Reference);
         }
         // A folio of the whole, or up to v6.14 a page for each frame.
         let (folio, folios) = match self.vm.pagemaps.rules.dax_pages {
@@ -75,10 +73,7 @@ impl Dax {
     #[track_caller]
     fn let_go_of_folio(&self, cpu: &Cpu<'_>, pfn: Pfn, pagemap: PagemapId) {
         let folio = self.vm.pagemaps.memmap.folio(pfn);
-        let count = folio.refcount();
-        if !count.is_idle() {
-            warn_on(cpu, Complaint::BusyReset, folio.pfn(), count.into());
-        }
+        self.check_idle(cpu, folio.pfn(), Complaint::BusyReset, By::Reference);
         folio.set_mapping(None);
         if folio.is_large() {
             self.vm.pagemaps.memmap.reset_order(folio, pagemap.0);

@@ -15,6 +15,7 @@ use program::Errno;
 use program::op::Access;
 use program::rules::IomapLock;
 
+use crate::dax::idle::By;
 use crate::dax::{Dax, ExtentsLocked, InodeId};
 use crate::page::{Oracle, Owner, Pfn};
 use crate::vm::FileRange;
@@ -186,7 +187,7 @@ impl Dax {
         let _lock = self.inode(inode).extents_lock.write(cpu);
         for index in range.pages() {
             let Some(pfn) = self.extent(inode, index).block() else { continue };
-            self.check_idle(cpu, pfn, Complaint::BlockFreedBusy);
+            self.check_idle(cpu, pfn, Complaint::BlockFreedBusy, By::ReferenceOrMapping);
             self.check_unreachable(cpu, pfn);
             self.vm.pagemaps.memmap.shadow_assign(cpu, pfn, Owner::NOBODY);
             self.extent_word(inode, index).set(0);
@@ -209,7 +210,7 @@ impl Dax {
     #[track_caller]
     fn take_block(&self, cpu: &Cpu<'_>, inode: InodeId, block: u32) -> Pfn {
         let pfn = self.span.start.add(block);
-        self.check_idle(cpu, pfn, Complaint::BlockAllocatedBusy);
+        self.check_idle(cpu, pfn, Complaint::BlockAllocatedBusy, By::ReferenceOrMapping);
         self.vm.pagemaps.memmap.contents(pfn).set(0);
         self.vm.pagemaps.memmap.shadow_assign(cpu, pfn, Owner::file(inode.0));
         pfn
@@ -235,15 +236,6 @@ impl Dax {
         let watched = self.vm.pagemaps.memmap.oracle == Oracle::On;
         if watched && let Some(other) = self.vm.tlb_still_maps(pfn) {
             warn_on(cpu, Complaint::FreedInTlb, pfn, other.0 as i64);
-        }
-    }
-
-    #[track_caller]
-    fn check_idle(&self, cpu: &Cpu<'_>, pfn: Pfn, complaint: Complaint) {
-        let memmap = &self.vm.pagemaps.memmap;
-        let count = memmap.folio(pfn).refcount();
-        if !count.is_idle() || memmap.page(pfn).mapcount.read() != 0 {
-            warn_on(cpu, complaint, pfn, count.into());
         }
     }
 }

@@ -26,6 +26,7 @@ mod extents;
 mod fault;
 mod file;
 mod i_pages;
+mod idle;
 mod layout;
 mod soft_offline;
 

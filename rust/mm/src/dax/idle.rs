@@ -1,0 +1,54 @@
+//! Whether anybody still has a page that changes hands (I18).
+//!
+//! Asked where an entry and its folio come together and apart (`dax_associate_entry`, `dax_disassociate_entry`) and
+//! where a block is taken and freed. The kernel warns at the first two; the others are our own.
+//!
+//! Where a free page has the count one (up to v6.14), GUP-fast takes a reference on it for a moment, before its second
+//! look at the entry tells it that the page is gone. Such a reference is nobody's, and is over when the section with
+//! interrupts off has ended in which it was taken. So whoever finds one waits for those sections and looks again: a
+//! reference that is still there then has an owner. The kernel does not look again; its warning there may be a false one.
+
+use prim::{Cpu, sync_irq};
+use program::rules::DaxPages;
+
+use crate::dax::Dax;
+use crate::page::Pfn;
+use crate::refcount::Count;
+use crate::warn::{Complaint, warn_on};
+
+/// What makes a page busy.
+#[derive(Clone, Copy)]
+pub(super) enum By {
+    Reference,
+    ReferenceOrMapping,
+}
+
+impl Dax {
+    /// Complains of a page that somebody has, and not in passing.
+    #[track_caller]
+    pub(super) fn check_idle(&self, cpu: &Cpu<'_>, pfn: Pfn, complaint: Complaint, by: By) {
+        let found = match (self.in_use(pfn, by), self.vm.pagemaps.rules.dax_pages) {
+            (Some(_), DaxPages::Devmap) => {
+                let _ = sync_irq(cpu);
+                self.in_use(pfn, by)
+            }
+            (found, DaxPages::Devmap | DaxPages::Normal) => found,
+        };
+        if let Some(count) = found {
+            warn_on(cpu, complaint, pfn, count.into());
+        }
+    }
+
+    /// The count of a page that is not idle.
+    #[track_caller]
+    fn in_use(&self, pfn: Pfn, by: By) -> Option<Count> {
+        let memmap = &self.vm.pagemaps.memmap;
+        let count = memmap.folio(pfn).refcount();
+        let in_use = !count.is_idle()
+            || match by {
+                By::Reference => false,
+                By::ReferenceOrMapping => memmap.page(pfn).mapcount.read() != 0,
+            };
+        in_use.then_some(count)
+    }
+}
