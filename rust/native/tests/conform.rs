@@ -13,7 +13,7 @@ use serde_json::Value;
 use mutants::sampled;
 
 /// Recordings of each kernel that are equal.
-const KERNELS: [(&str, usize); 4] = [("6.1", 53), ("6.12", 53), ("6.16", 53), ("7.2", 53)];
+const KERNELS: [(&str, usize); 4] = [("6.1", 53), ("6.12", 53), ("6.16", 53), ("7.2", 56)];
 
 fn fixtures(kernel: &str) -> Vec<(String, String)> {
     let traces = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/traces");
@@ -88,6 +88,7 @@ fn a_wrong_rule_of_an_era_is_told_from_the_kernel() {
         ("6.16", "share-reset=cleared"),
         ("7.2", "share-reset=kept-at-order-0"),
         ("7.2", "evict-wait=none"),
+        ("7.2", "exit-fput=pipes-first"),
     ];
     for (kernel, assignment) in planted {
         let differs = fixtures(kernel).into_iter().any(|(_, text)| {

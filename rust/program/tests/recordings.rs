@@ -83,6 +83,44 @@ fn a_recordings_program_is_a_program_in_text_too() {
     }
 }
 
+/// What whoever held tasks writes beside the steps is kept, and asks nothing of the kernel.
+#[test]
+fn a_look_at_a_sleeping_worker_asks_nothing() {
+    let mut value = fixture("ext4_truncate_while_ref");
+    value["forced"] = json!("tasks were held");
+    let steps = value["steps"].as_array_mut().unwrap();
+    let next = steps.len();
+    steps.push(json!({"n": next, "op": "stack", "args": ["w0"], "evidence": ["wchan pipe_read"]}));
+    steps.push(json!({"n": next + 1, "op": "sleep", "args": ["2"], "detail": "slept"}));
+    let r = read(&value).unwrap();
+    let (look, seen) = r.steps().nth(next).unwrap();
+    assert_eq!(
+        (&look.op, look.who, &seen.evidence[..]),
+        (&Op::Nop, None, &["wchan pipe_read".to_owned()][..])
+    );
+    let (sleep, seen) = r.steps().nth(next + 1).unwrap();
+    assert_eq!((&sleep.op, &*seen.detail, &*r.forced), (&Op::Sleep, "slept", "tasks were held"));
+    assert_eq!(r.unsupported(), [""; 0]);
+    value["steps"][next]["args"] = json!(["nobody"]);
+    assert!(read(&value).is_err());
+}
+
+/// A task that is held in the middle of a call is told as what cannot be replayed yet, and is no mistake.
+#[test]
+fn a_held_task_is_not_supported_yet() {
+    let mut value = fixture("ext4_truncate_while_ref");
+    let steps = value["steps"].as_array_mut().unwrap();
+    let next = steps.len();
+    steps
+        .push(json!({"n": next, "op": "sp", "args": ["add", "0", "kill_dax", "w1", "1", "sleep"]}));
+    steps.push(
+        json!({"n": next + 1, "op": "held", "args": ["0"], "slowpoints": ["0 held kill_dax"]}),
+    );
+    let why = read(&value).unwrap().unsupported();
+    assert_eq!(why.len(), 2);
+    assert!(why.iter().all(|it| it.contains("holding a task in the middle of a call")), "{why:?}");
+}
+
 #[test]
 fn nothing_recorded_is_lost_on_the_way() {
     for (name, text) in fixtures() {

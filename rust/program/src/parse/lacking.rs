@@ -36,6 +36,12 @@ const FAMILIES: &[Family] = &[
     Family { names: &["hotplug", "offline", "online", "memremap", "memunmap"], what: "hotplug" },
     Family { names: &["notifier_*", "mmu_notifier*", "hmm"], what: "notifiers of the mm" },
     Family { names: &["kvm_*", "vfio_*", "iommu_*", "rdma_*"], what: "long-term users of pins" },
+    Family { names: &["sp", "held"], what: "holding a task in the middle of a call" },
+    Family {
+        names: &["peek", "poke", "fpeek", "drainpeek", "fill", "hog", "where"],
+        what: "the bytes of pages and the blocks of files, by their numbers",
+    },
+    Family { names: &["thread"], what: "threads of one process" },
     Family { names: &["sysfs"], what: "writes to sysfs" },
     Family { names: &["sh"], what: "shell commands other than mount" },
 ];

@@ -55,6 +55,8 @@ pub struct Recording {
     pub family: String,
     /// The device is no file system's but device-dax; the program's one file stands for it then.
     pub dev_dax: Option<DevDax>,
+    /// How tasks were held in the middle of a call, where they were; empty: nobody was.
+    pub forced: String,
     /// What the kernel wrote to its log meanwhile.
     pub kernel_log: Vec<String>,
     /// What was asked of the kernel.

@@ -13,6 +13,12 @@ use crate::op::WorkerId;
 pub struct Observed {
     /// The recorder's remark.
     pub note: String,
+    /// What the step's own program printed: a byte that was read, the signal it died of.
+    pub detail: String,
+    /// Where a worker slept or ran, as the kernel tells it.
+    pub evidence: Vec<String>,
+    /// The held tasks, as whoever held them tells it.
+    pub slowpoints: Vec<String>,
     /// What happened.
     pub expect: Expect,
 }

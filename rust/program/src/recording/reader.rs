@@ -43,8 +43,18 @@ pub(super) fn read(text: &str) -> Result<Recording, RecordingError> {
     if observed.is_empty() {
         return Err(RecordingError::Shape("it has no steps".to_owned()));
     }
-    let RawRecording { kernel, scenario, description, family, kernel_log, .. } = raw;
-    Ok(Recording { kernel, scenario, description, family, dev_dax, kernel_log, program, observed })
+    let RawRecording { kernel, scenario, description, family, forced, kernel_log, .. } = raw;
+    Ok(Recording {
+        kernel,
+        scenario,
+        description,
+        family,
+        dev_dax,
+        forced,
+        kernel_log,
+        program,
+        observed,
+    })
 }
 
 #[derive(Deserialize)]
@@ -56,6 +66,8 @@ struct RawRecording {
     description: String,
     family: String,
     file: String,
+    #[serde(default)]
+    forced: String,
     #[serde(default)]
     kernel_log: Vec<String>,
     steps: Vec<RawStep>,
@@ -72,6 +84,12 @@ struct RawStep {
     args: Vec<String>,
     #[serde(default)]
     note: String,
+    #[serde(default)]
+    detail: String,
+    #[serde(default)]
+    evidence: Vec<String>,
+    #[serde(default)]
+    slowpoints: Vec<String>,
     #[serde(default, deserialize_with = "present")]
     ret: Option<i64>,
     #[serde(default, rename = "async")]
@@ -205,15 +223,21 @@ fn read_step(at: usize, raw: RawStep, program: &mut Program) -> Result<Observed,
     let worker = |text: &str| Word { text, column: 0 }.worker().map_err(|c| c.what);
     let who = raw.who.as_deref().map(worker).transpose()?;
     let args: Vec<Word<'_>> = raw.args.iter().map(|text| Word { text, column: 0 }).collect();
-    let op = match raw.args.as_slice() {
+    let (who, op) = match raw.args.as_slice() {
+        // A look at where a worker sleeps: of the kernel nothing is asked.
+        [text] if raw.op == "stack" => (None, worker(text).map(|_| Op::Nop)?),
+        // For how many seconds the recorder waited: time is none of the model's.
+        [seconds] if raw.op == "sleep" && seconds.parse::<u32>().is_ok() => (who, Op::Sleep),
         // Some scenarios use a second file and do not say how large it is.
         [_, name, _]
             if raw.op == "open" && !name.starts_with('/') && program.file(name).is_none() =>
         {
-            Op::Unsupported { name: raw.op, args: raw.args }
+            (who, Op::Unsupported { name: raw.op, args: raw.args })
         }
-        _ => ops::parse(Word { text: &raw.op, column: 0 }, &args, who, program)
-            .map_err(|c| c.what)?,
+        _ => {
+            let name = Word { text: &raw.op, column: 0 };
+            (who, ops::parse(name, &args, who, program).map_err(|c| c.what)?)
+        }
     };
     let issue = if raw.asynchronous { Issue::Async } else { Issue::Wait };
     program.steps.push(Step { n, who, op, issue, line: n, label: None });
@@ -232,5 +256,6 @@ fn read_step(at: usize, raw: RawStep, program: &mut Program) -> Result<Observed,
         died: raw.died,
         pages: raw.pages.0,
     };
-    Ok(Observed { note: raw.note, expect })
+    let RawStep { note, detail, evidence, slowpoints, .. } = raw;
+    Ok(Observed { note, detail, evidence, slowpoints, expect })
 }
