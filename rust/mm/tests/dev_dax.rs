@@ -11,9 +11,11 @@ use program::op::{
     Align, Drain, FileRef, MapNo, Mmap, Munmap, PageRange, Pipe, PipeNo, Prot, Sharing, UringReg,
     Vmsplice,
 };
-use program::{Died, Era, Errno, Rules};
+use program::{Died, Era, Errno, Geometry, Rules};
 
 const PMD: Order = Order(3);
+/// Room for fewer pins than a mapping has pages.
+const SIZES: Geometry = Geometry { pins_max: 8, ..COSY };
 
 fn rules(assignment: &str) -> Rules {
     let mut rules = Era::V6_15.rules();
@@ -23,7 +25,7 @@ fn rules(assignment: &str) -> Rules {
 
 /// The device with folios of this order, open as descriptor 0 of W0.
 fn device(rules: Rules, order: Order) -> (Fixture, InodeId) {
-    let fixture = Fixture::new(&COSY, rules);
+    let fixture = Fixture::new(&SIZES, rules);
     let inode = {
         let cpu = fixture.cpu(1);
         let inode = fixture.world.make_dev_dax(&cpu, order).expect("a device");
@@ -87,6 +89,23 @@ fn a_long_term_pin_is_allowed_or_in_v6_1_refused() {
     let refused = fixture.world.uring_register(&fixture.cpu(1), W0, &register);
     assert_eq!(refused, Err(Errno::EOPNOTSUPP.into()));
     assert_eq!(count(&fixture, inode, 2), 2, "it was pinned first, and is mapped now");
+}
+
+/// A buffer is registered whole, or no page of it stays pinned.
+#[test]
+fn a_buffer_that_does_not_all_fit_is_not_registered() {
+    let (fixture, inode) = mapped(rules("uring-files=pinned"), Order::PAGE);
+    let room = u32::from(SIZES.pins_max);
+    let register = |page, pages| {
+        let buffer = UringReg { map: MapNo(0), page, pages };
+        fixture.world.uring_register(&fixture.cpu(1), W0, &buffer)
+    };
+    assert_eq!(register(0, room + 1), Err(Errno::ENOMEM.into()), "one range for each page");
+    assert_eq!(register(15, 2), Err(Errno::EFAULT.into()), "it ends after the first");
+    assert_eq!(fixture.world.uring_unregister(&fixture.cpu(1), W0), Err(Errno::ENXIO.into()));
+    let counts: Vec<_> = (0..room).map(|page| count(&fixture, inode, page)).collect();
+    assert!(counts.iter().all(|count| *count < 1024), "{counts:?}");
+    assert_eq!(register(0, room), Ok(0));
 }
 
 #[test]

@@ -13,7 +13,7 @@ use program::rules::UringFiles;
 use crate::page::{Hold, Stamp};
 use crate::vm::{GupKind, GupRange, GupRequest, MmId, Vpn};
 use crate::world::process::{MapSlot, Pinned, Pins, REGISTERED, Worker};
-use crate::world::{PAGE_SIZE, Return, World};
+use crate::world::{Failure, PAGE_SIZE, Return, World};
 
 /// Ranges one call can take.
 const BATCH: usize = 32;
@@ -36,6 +36,13 @@ impl PinTicket {
     pub fn pin(self) -> u32 {
         self.number - 1
     }
+}
+
+/// What a call took.
+#[derive(Clone, Copy, Debug)]
+struct Taken {
+    pages: u32,
+    ranges: usize,
 }
 
 impl Pins {
@@ -149,7 +156,8 @@ impl World {
     ) -> Return {
         let Pin { map, page, pages, longterm, access } = *op;
         let request = GupRequest { longterm, ..Self::request(pages, kind, access) };
-        self.pin_as(cpu, worker, map, page, request, ticket)
+        let taken = self.pin_as(cpu, worker, map, page, request, ticket)?;
+        Ok(taken.pages.into())
     }
 
     fn pin_as(
@@ -160,11 +168,11 @@ impl World {
         page: u32,
         request: GupRequest,
         ticket: PinTicket,
-    ) -> Return {
+    ) -> Result<Taken, Failure> {
         let PinTicket { number, room } = ticket;
         let mut out = [GupRange::EMPTY; BATCH];
         let out = &mut out[..room.min(BATCH)];
-        let (taken, ranges) = self.gup(cpu, worker, map, page, request, out)?;
+        let (pages, ranges) = self.gup(cpu, worker, map, page, request, out)?;
         // A worker does one thing at a time, so the room is still there.
         let mut pins = self.worker(worker)?.pins.lock(cpu);
         let free = pins.held.iter_mut().filter(|slot| slot.number == 0);
@@ -172,7 +180,7 @@ impl World {
             *slot = Pinned { number, range: *range };
             self.dax.vm.gup_hand_over(cpu, range, Hold::Task, range.hold());
         }
-        Ok(taken.into())
+        Ok(Taken { pages, ranges })
     }
 
     /// `unpin_user_pages`: gives a numbered pin back, the most recent one by default. Returns pages.
@@ -286,8 +294,8 @@ impl World {
     /// `IORING_REGISTER_BUFFERS`: a long-term pin. Returns 0.
     ///
     /// # Errors
-    /// `EOPNOTSUPP` on a DAX file, as every kernel since long-term pins were refused there; `ENOMEM` when
-    /// the worker holds too many.
+    /// `EOPNOTSUPP` on a DAX file, as every kernel since long-term pins were refused there; `EFAULT` when not all of it
+    /// can be pinned; `ENOMEM` when the worker holds too many, or would.
     #[doc(alias = "io_sqe_buffers_register")]
     pub fn uring_register(&self, cpu: &Cpu<'_>, worker: WorkerId, op: &UringReg) -> Return {
         let UringReg { map, page, pages } = *op;
@@ -298,7 +306,13 @@ impl World {
             return Err(Errno::ENOMEM.into());
         }
         let ticket = PinTicket { number: REGISTERED, room };
-        self.pin_as(cpu, worker, map, page, request, ticket)?;
+        let taken = self.pin_as(cpu, worker, map, page, request, ticket)?;
+        if taken.pages < pages {
+            // `io_pin_pages`: a buffer is registered whole, or not at all.
+            self.unpin_number(cpu, self.worker(worker)?, REGISTERED);
+            let full = taken.ranges == room.min(BATCH);
+            return Err(if full { Errno::ENOMEM } else { Errno::EFAULT }.into());
+        }
         match self.rules().uring_files {
             UringFiles::Pinned => Ok(0),
             UringFiles::Refused => {
