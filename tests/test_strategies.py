@@ -9,14 +9,17 @@ from random import Random
 import pytest
 from hypothesis import HealthCheck, Phase, find, given, settings
 from hypothesis import strategies as st
+from hypothesis.errors import NoSuchExample
 
 import children
 from pgmap import Found, Inconclusive, Program, World, _contention, _core, explore, strategies
 from pgmap._contention import TAKER, USER
 from pgmap._core_api import core
-from pgmap._operations import operations
-from pgmap._wishes import Wish
+from pgmap._core_facts import KnownRule
+from pgmap._operations import by_word, operations
+from pgmap.errors import DoesNotHold
 from thorough.drawn_races import OPERATIONS, WORKERS, draw, row
+from thorough.never_flaky import twice
 
 DRAWN = settings(
     max_examples=40,
@@ -108,7 +111,7 @@ def test_a_program_has_a_step_of_a_worker(program: Program) -> None:
 def test_words_are_as_likely_as_in_hunts() -> None:
     known = {word.name: word for word in _contention.words(None)}
     rows = [it for row in _core.facts()["operations"] for it in row["hunted"]]
-    assert list(known) == [row["word"] for row in rows]
+    assert [word.name for word in known.values() if word.hunted] == [row["word"] for row in rows]
     touch, cut = known["touch"], known["truncate"]
     assert touch.weight(USER, None) > cut.weight(USER, None)
     assert touch.weight(TAKER, None) < cut.weight(TAKER, None)
@@ -116,19 +119,64 @@ def test_words_are_as_likely_as_in_hunts() -> None:
     assert cut.weight(TAKER, "truncate") == 0 < cut.weight(TAKER, "extend")
 
 
+def test_every_operation_of_a_worker_comes_less_often_if_it_names_no_page() -> None:
+    known = _contention.words(None)
+    assert {word.operation for word in known} | {"r"} == set(by_word("worker"))
+    weight = {word.operation: word.weight(USER, None) for word in known}
+    assert 0 < weight["nop"] < weight["dio_write"] < weight["pin"]
+
+
 @pytest.mark.parametrize("part", [USER, TAKER])
 def test_steps_of_those_who_meet_are_of_the_words_that_are_asked_for(part: int) -> None:
     known = _contention.words(("ftruncate", "w"))
     assert {word.name for word in known} == {"truncate", "extend", "touch"}
-    few = _contention.steps(part, 3, ("ftruncate", "w"))
 
     @SOUND
-    @given(few)
-    def drawn(wishes: list[Wish]) -> None:
+    @given(st.data())
+    def drawn(data: st.DataObject) -> None:
+        wishes = _contention.steps(data.draw, 0, part, 3, known)
         assert 1 <= len(wishes) <= 3
         assert {wish.word for wish in wishes} <= {"ftruncate", "w"}
 
     drawn()
+
+
+def test_where_there_is_no_file_workers_meet_on_the_drivers_own_memory() -> None:
+    known = {word.name for word in _contention.words(None, own=True)}
+    assert {"alloc", "put", "dev_get"} <= known
+    assert not {"touch", "truncate", "exit"} & known
+    drawn = strategies.programs(threads=2)
+    assert first(drawn, lambda p: p.files == () and {"dev_put", "dev_alloc"} <= words_of(p))
+
+
+def words_of(program: Program) -> set[str]:
+    return {line.split()[1] for line in behind_start(program) if line.startswith("w")}
+
+
+def test_most_programs_are_new_and_few_are_long() -> None:
+    """Hypothesis copies parts of an example over others that it takes for the same."""
+    told: list[Program] = []
+
+    def keep(program: Program) -> bool:
+        told.append(program)
+        return False
+
+    many = settings(SOUND, max_examples=300, derandomize=False)
+    with pytest.raises(NoSuchExample):
+        find(strategies.programs(), keep, settings=many, random=Random(1))
+    assert len({program.text for program in told}) > 0.8 * len(told)
+    short = [program for program in told if len(behind_start(program)) <= 4]
+    assert len(short) > len(told) / 2
+
+
+def test_a_worker_leaves_whose_references_are_in_a_pipe() -> None:
+    drawn = strategies.programs(threads=1, words=("vmsplice",), ops=1)
+    assert first(drawn, lambda p: words_of(p) == {"vmsplice", "exit"})
+
+
+def test_a_mapping_is_made_through_a_descriptor_now_and_then() -> None:
+    drawn = strategies.programs(threads=1, words=("r",), ops=1)
+    assert first(drawn, lambda p: "w0 open 0 f rw\nw0 mmap 0 0 0 " in p.text)
 
 
 def test_what_was_cut_off_comes_back_and_is_touched() -> None:
@@ -164,7 +212,7 @@ def test_what_a_given_set_up_makes_is_used() -> None:
     ("word", "least"),
     [
         ("munmap", ["w0 munmap 0"]),
-        ("dio_write", ["w0 dio_write 0 0 0 1"]),
+        ("dio_write", ["w0 dio_write 0 0 0 1 0"]),
     ],
 )
 def test_a_program_shrinks_to_one_worker_and_one_operation(word: str, least: list[str]) -> None:
@@ -174,16 +222,24 @@ def test_a_program_shrinks_to_one_worker_and_one_operation(word: str, least: lis
     assert program.files == (("f", 1),)
 
 
-def test_a_race_is_found_and_shrunk_by_hypothesis_alone() -> None:
+@pytest.mark.parametrize("name", ["truncate-break-layout", "zap-none-pmd", "free-push"])
+def test_a_race_is_found_and_shrunk_by_hypothesis_alone(name: str) -> None:
     """All of them, with ten seeds: ``python -m thorough.drawn_races``."""
-    name = "truncate-break-layout"
     [race] = [race for race in core().catalogue()["known"] if race["name"] == name]
-    drawn = draw(race, seed=1, budgets=[(400, 500)])
+    drawn = draw(race, seed=1)
     assert drawn.program is not None
     workers, operations = drawn.size
     assert workers <= WORKERS
     assert operations <= OPERATIONS
     assert row(race, [drawn]).split()[:4] == [name, "1", "of", "1"]
+
+
+@pytest.mark.parametrize(("right", "told"), [(False, "replayed"), (True, "passed")])
+def test_what_failed_is_kept_and_tried_first_the_next_time(right: bool, told: str) -> None:
+    """A hundred times: ``python -m thorough.never_flaky``."""
+    [race] = [race for race in core().catalogue()["known"] if race["name"] == "block-free"]
+    tried = KnownRule(**{**race, "wrong": []}) if right else race
+    assert twice(tried, examples=60 if right else 300) == told
 
 
 # --- check ---------------------------------------------------------------------------------------
@@ -203,6 +259,31 @@ def test_a_deadlock_that_a_program_asks_for_is_no_failure_of_the_rules() -> None
     verdict = strategies.check(WAITS_FOR_ITSELF)
     assert isinstance(verdict, Found)
     assert verdict.finding.blame == "program"
+
+
+def test_a_program_is_searched_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    searched: list[str] = []
+
+    def count(program: str, **asked: object) -> object:
+        searched.append(program)
+        return explore(program, **asked)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(strategies, "explore", count)
+    text = "file f 1 written\nw0 mmap 0 f 0 1 rw shared\nstart\nw0 r 0 0\nw1 ftruncate f 0\n"
+    verdicts = [
+        strategies.check(it, rules={"zap-put": "after-flush"}) for it in (text, Program(text))
+    ]
+    assert len(searched) == 1
+    assert verdicts[0] is verdicts[1]
+    strategies.check(text, rules={"zap-put": "before-flush"}, preemptions=0)
+    assert len(searched) == 2
+
+
+def test_a_failure_is_told_each_time() -> None:
+    [race] = [race for race in core().catalogue()["known"] if race["name"] == "zap-put"]
+    for _ in range(2):
+        with pytest.raises(DoesNotHold):
+            strategies.check(race["program"], rules=dict(race["wrong"]))
 
 
 # --- the other strategies ------------------------------------------------------------------------

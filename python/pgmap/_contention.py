@@ -1,14 +1,26 @@
 """Workers who are likely to be in each other's way, drawn by the weights that hunts draw by.
 
-The words are those of hunts, and the core's table says how likely each is: the first worker begins
+The words of hunts come first, and the core's table says how likely each is: the first worker begins
 by using what it has, the others by taking it away, and what was cut off a file is likely to come
-back and to be touched (`rust/program/src/op/contention.rs`).
+back and to be touched (`rust/program/src/op/contention.rs`). Every other operation of a worker
+comes, too: as often as a word that the table says nothing of if it names a page, for on pages
+workers meet, and less often if it does not.
+
+Most workers do one or two things. A race is two who meet: nearly all that are known take one or two
+operations of two workers, and of those a few schedules tell all there is to know.
+
+What is drawn are choices out of lists, of which no two are alike within a program: each element
+has the number of its worker and of its place. Hypothesis, which takes lists that are alike for the
+same thing, spends five of six examples on copies of one part of a program over another; a program
+whose workers all do the same seldom races.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 from hypothesis import strategies as st
 
@@ -23,8 +35,14 @@ WHOLE = -1
 """A size: all of a file, however large it is."""
 MANY = 1 << 16
 """As many pages as there are."""
-PAGES = ((0, None), (0, None), (0, None), (1, None), (0, 2))
-"""Which page, and how many from there on, where a word need not say so."""
+PAGES = ((0, None), (0, None), (0, 2), (0, 2), (1, None))
+"""Which page, and how many from there on, where a word need not say so; many a file has one."""
+OF_HUNTS = 4
+"""How much likelier a word is that hunts have, or that names a page, than another one."""
+LENGTHS = (1, 1, 1, 2, 2, 3, 3)
+"""How many operations a worker has, where it may have that many."""
+LEAST = {"fd_number": 3, "value": 1}
+"""The least that an argument can be, where that is not zero."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +57,10 @@ class Word:
     later: int
     behind: tuple[str, int] | None
     """Its weight right behind a word."""
+    hunted: bool
+    """Whether it is a word of hunts."""
+    own: bool
+    """Whether it is about the driver's own memory, whose pages are in no file."""
 
     def weight(self, part: int, last: str | None) -> int:
         """How likely it is to be the next of a worker, whose last word is told."""
@@ -48,47 +70,76 @@ class Word:
 
 
 @cache
-def words(operations: tuple[str, ...] | None) -> tuple[Word, ...]:
-    """Words of hunts that are one of these operations; `None`: of any."""
+def words(operations: tuple[str, ...] | None, *, own: bool = False) -> tuple[Word, ...]:
+    """What a worker can do that is one of these operations; `None`: anything.
+
+    With `own`, of that what is about the driver's own memory, if there is any.
+
+    The words of hunts stand first, and then what no hunt has a word for.
+    """
     rows = [hunted for row in _core.facts()["operations"] for hunted in row["hunted"]]
-    every = (_word(row) for row in rows)
-    return tuple(it for it in every if operations is None or it.operation in operations)
+    hunted = [_word(row) for row in rows]
+    known = {word.operation for word in hunted}
+    others = [_other(name) for name in by_word("worker") if name not in known]
+    every = (*hunted, *others)
+    chosen = tuple(it for it in every if operations is None or it.operation in operations)
+    return tuple(it for it in chosen if it.own) or chosen if own else chosen
 
 
 def _word(row: HuntedFact) -> Word:
     _, operation, given = read(f"w0 {row['text']}")
     weights = row["weights"]
-    behind = None if weights["behind"] is None else (weights["behind"][0], weights["behind"][1])
-    first = (weights["user"], weights["taker"])
-    return Word(row["word"], operation, tuple(given), first, weights["later"], behind)
+    after = weights["behind"]
+    behind = None if after is None else (after[0], OF_HUNTS * after[1])
+    user, taker, later = (OF_HUNTS * weights[at] for at in ("user", "taker", "later"))
+    own = _is_own(operation)
+    return Word(row["word"], operation, tuple(given), (user, taker), later, behind, True, own)
 
 
-@st.composite
-def steps(draw: st.DrawFn, part: int, most: int, operations: tuple[str, ...] | None) -> list[Wish]:
+def _other(name: str) -> Word:
+    """An operation that no hunt has a word for."""
+    arguments = by_word("worker")[name].arguments
+    weight = OF_HUNTS if any(argument.kind == "page" for argument in arguments) else 1
+    none = (None,) * len(arguments)
+    return Word(name, name, none, (weight, weight), weight, None, False, _is_own(name))
+
+
+def _is_own(operation: str) -> bool:
+    arguments = by_word("worker")[operation].arguments
+    return bool(arguments) and arguments[0].kind in ("page", "driver")
+
+
+def steps(
+    draw: Callable[[st.SearchStrategy[Any]], Any],
+    worker: int,
+    part: int,
+    most: int,
+    known: tuple[Word, ...],
+) -> list[Wish]:
     """What a worker does, one thing after the other, at most so many; one at least."""
     last: str | None = None
     wishes = list[Wish]()
-    for _ in range(draw(_length(most))):
-        word, wish = draw(_next(part, last, operations))
+    for place in range(draw(_length(worker, most))):
+        _, word, wish = draw(_next(worker, place, part, last, known))
         wishes.append(wish)
         last = word.name
     return wishes
 
 
 @cache
-def _length(most: int) -> st.SearchStrategy[int]:
-    """As often long as short: what takes several steps takes them in a row."""
-    return st.sampled_from([*range(1, most + 1), *[most] * (most - 1)])
+def _length(worker: int, most: int) -> st.SearchStrategy[int]:
+    lengths = [n for n in LENGTHS if n <= most] + list(range(max(LENGTHS) + 1, most + 1))
+    return st.sampled_from([(worker, n) for n in lengths]).map(lambda it: it[1])
 
 
 @cache
 def _next(
-    part: int, last: str | None, operations: tuple[str, ...] | None
-) -> st.SearchStrategy[tuple[Word, Wish]]:
+    worker: int, place: int, part: int, last: str | None, known: tuple[Word, ...]
+) -> st.SearchStrategy[tuple[tuple[int, int], Word, Wish]]:
     """The next step as a whole: one draw for each keeps programs cheap, and shrinking quick."""
-    known = words(operations)
     likely = [word for word in known for _ in range(word.weight(part, last))]
-    return st.sampled_from([(word, wish) for word in likely or known for wish in _wishes(word)])
+    at = worker, place
+    return st.sampled_from([(at, word, wish) for word in likely or known for wish in _wishes(word)])
 
 
 @cache
@@ -103,20 +154,24 @@ def _wishes(word: Word) -> tuple[Wish, ...]:
 
 
 def _choice(argument: Argument, text: str | None, page: int, pages: int | None) -> Choice:
-    if text is None:
-        return pages if argument.kind == "pages" else None
     match argument.kind:
         case "page" if argument.name == "page":
             return page
-        case "pages":
+        case "pages" if text is not None:
             return MANY
+        case "pages":
+            return pages if argument.optional else pages or 1
+        case "ticks":
+            return 0  # it ends at any moment
         case "size":
-            return WHOLE if int(text) else 0
+            return 0 if text is None or not int(text) else WHOLE
         case "words":
-            return text
+            return text if text is not None or argument.optional else argument.words[0]
         case "file" | "name" | "openable":
             return 0
-        case kind if kind in HANDLES:
-            return 0
+        case kind if text is None and (argument.optional or kind == "mount_point"):
+            return None
+        case kind if text is None or kind in HANDLES:
+            return LEAST.get(kind, 0)
         case _:
             return int(text)

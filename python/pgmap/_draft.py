@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from pgmap import _core
 from pgmap._operations import ENDS, HANDLES, Argument, by_word, operations
-from pgmap._wishes import IDLE, Choice, Habit, Line, Shape, Thing, Wish, plain
+from pgmap._wishes import IDLE, LEAVE, Choice, Habit, Line, Shape, Thing, Wish, plain
 from pgmap.errors import ProgramError
 
 NAMES = "fgh"
@@ -48,6 +48,8 @@ class Draft:
     """Whether the set-up stays as it is."""
     wished: int = 0
     """How many wishes there were."""
+    now: int = 0
+    """The wish that steps are added for: its number, or that of who comes to an end, below zero."""
     live: dict[tuple[int, str], list[Thing]] = field(default_factory=dict)
     """By worker and kind: what can be named."""
     made: dict[tuple[int, str], list[Thing]] = field(default_factory=dict)
@@ -71,24 +73,25 @@ class Draft:
                 line.makes.number = count.get(at, 0)
                 count[at] = line.makes.number + 1
 
-    def _reads(self) -> bool:
+    def reads(self) -> bool:
+        """Whether it is a program so far."""
         try:
             _core.Program(self.text())
         except ProgramError:
             return False
         return True
 
-    def cause(self, line: int) -> int | None:
-        """The wish that a line of the text, from 1, is there for; `None` for a file's."""
+    def cause(self, line: int) -> int:
+        """The wish that a line of the text, from 1, is there for; 0 where there is none."""
         at = line - len(self.declared) - 1
         if at >= len(self.setup):
             return self.body[at - len(self.setup) - 1].cause
-        return self.setup[at].cause if at >= 0 else None
+        return self.setup[at].cause if at >= 0 else 0
 
     def _leaves(self, worker: int | None) -> bool:
         """Whether a worker can do nothing behind ``start``."""
         self.setup.append(Line(worker, by_word("worker")[IDLE.word], IDLE.word, []))
-        reads = self._reads()
+        reads = self.reads()
         self.setup.pop()
         return not reads
 
@@ -113,27 +116,31 @@ class Draft:
         """Add steps, but for those that are known to be refused."""
         for wish in wishes:
             self.wished += 1
-            if self.wished not in refused:
-                self.add(worker, wish, before=before)
+            self.now = self.wished
+            if self.wished in refused:
+                continue
+            already = list(self.setup)
+            if self.add(worker, wish, before=before) and before and self._leaves(worker):
+                self.setup[:] = already
 
     def add(self, worker: int | None, wish: Wish, *, before: bool = False) -> Line | None:
-        """Add a step behind ``start``, or `before` it; `None` if it would make no sense there."""
+        """Add a step behind ``start``, or `before` it; `None` if it has nothing to be about.
+
+        Whether it makes a program is not looked at: a reader of the text says which line does not.
+        """
         known = by_word("environment" if worker is None else "worker")
         op, into = known[wish.word], self.setup if before else self.body
         already = list(self.setup)
-        line = Line(worker, op, wish.word, [], cause=self.wished)
+        line = Line(worker, op, wish.word, [], cause=self.now)
         for argument, choice in zip(op.arguments, wish.choices, strict=True):
             if not self._argue(line, argument, choice, wish.wild):
                 self.setup[:] = already
                 return None
         if op.makes is not None:
             line.makes = self._thing(line)
-        line.given = [line.makes if it is op.made else g for it, g in _pairs(line)]
+            made = op.made
+            line.given = [line.makes if it is made else g for it, g in _pairs(line)]
         into.append(line)
-        if not self._reads() or (before and self._leaves(worker)):
-            into.remove(line)
-            self.setup[:] = already
-            return None
         self._settle(line)
         return line
 
@@ -208,7 +215,11 @@ class Draft:
         habit = self.habits.get(worker, Habit())
         maker = "fd" if kind == "device" else kind
         op = next(op for op in operations() if op.makes == maker)
-        at = len(self.files) if kind == "device" else habit.file
+        if kind == "mapping" and habit.opens and not self.live.get((worker, "fd")):
+            self._need(worker, "fd")
+        behind = kind == "device" or (kind == "mapping" and habit.opens)
+        # Behind the names stand the slow device, or the descriptors.
+        at = len(self.files) if behind else habit.file
         choices = [plain(argument, at, habit) for argument in op.arguments]
         made = self.add(worker, Wish(op.words[0], tuple(choices)), before=True)
         if made is not None and kind == "mapping" and habit.touch:
@@ -304,8 +315,17 @@ class Draft:
             elif given is None and held:
                 held.pop()
 
-    def give_back(self, worker: int) -> None:
-        """Let a worker end what it has of what can only be given back by number: its pins."""
+    def end(self, worker: int, refused: AbstractSet[int], *, leaves: bool) -> None:
+        """Let a worker give back what only it can: its pins, and by leaving what is in a pipe.
+
+        Whoever `leaves` gives back all that it has, each kind in its turn.
+        """
+        self.now = -1 - worker
+        if self.now in refused:
+            return
+        if leaves or any(line.worker == worker and _fills(line) for line in self.body):
+            self.add(worker, LEAVE)
+            return
         for op in operations():
             ends = next((a for a in op.arguments if a.role == ENDS and a.optional), None)
             while ends is not None and self.live.get((worker, ends.kind)):
@@ -353,6 +373,12 @@ class Draft:
 
 def _pairs(line: Line) -> Sequence[tuple[Argument, str | Thing | None]]:
     return list(zip(line.op.arguments, line.given, strict=True))
+
+
+def _fills(line: Line) -> bool:
+    """Whether a step puts references into a pipe."""
+    given = [it for it in line.given if isinstance(it, Thing)]
+    return any(it.kind == "pipe" for it in given) and any(it.kind == "mapping" for it in given)
 
 
 def _ends_mapping(argument: Argument) -> bool:

@@ -31,6 +31,8 @@ class Habit:
     page: int = 0
     lets_go: bool = False
     """Whether a mapping that was needed to take a pin goes before ``start``."""
+    opens: bool = False
+    """Whether it maps through a descriptor, which stays open."""
 
 
 Choice = int | str | tuple[int, int] | None
@@ -48,6 +50,7 @@ class Wish:
 
 IDLE = Wish("nop", ())
 """What a worker does where nothing that was wished for can be done."""
+LEAVE = Wish("exit", ())
 
 
 @dataclass(eq=False, slots=True)

@@ -27,9 +27,7 @@ from pgmap.errors import DoesNotHold
 
 WORKERS, OPERATIONS = 3, 6
 """Most of a shrunk program, behind ``start``."""
-SEEDS = 10
-BUDGETS = ((400, 400), (2500, 1600))
-"""Schedules of each search, and how many programs are searched with so many."""
+SEEDS, PROGRAMS = 10, 3000
 
 
 @dataclass(frozen=True)
@@ -54,22 +52,9 @@ class Drawn:
         return len({step.worker for step in behind} - {None}), len(behind)
 
 
-def draw(race: KnownRule, seed: int, budgets: Sequence[tuple[int, int]] = BUDGETS) -> Drawn:
-    """Let Hypothesis look for a race, with a seed."""
+def draw(race: KnownRule, seed: int, most: int = PROGRAMS) -> Drawn:
+    """Let Hypothesis look for a race, with a seed, in so many programs at most."""
     started, worked = time.monotonic(), time.process_time()
-    programs = 0
-    for nth, (schedules, examples) in enumerate(budgets):
-        program, tried = found(race, Random(f"{seed} {nth}"), schedules, examples)
-        programs += tried
-        if program is not None:
-            break
-    return Drawn(program, programs, time.monotonic() - started, time.process_time() - worked)
-
-
-def found(
-    race: KnownRule, luck: Random, schedules: int, examples: int
-) -> tuple[Program | None, int]:
-    """The shrunk program, if one fails within a budget, and how many were drawn until one did."""
     programs, first = 0, 0
 
     def fails(program: Program) -> bool:
@@ -81,7 +66,6 @@ def found(
                 era=race["era"],
                 rules={rule: value for rule, value in race["wrong"]},
                 preemptions=max(1, race["preemptions"]),
-                schedules=schedules,
                 memory=race["needs"],
                 speculative_tlb=race["tlb"] == "speculative",
             )
@@ -91,16 +75,18 @@ def found(
         return False
 
     quiet = settings(
-        max_examples=examples,
+        max_examples=most,
         database=None,
         deadline=None,
         suppress_health_check=list(HealthCheck),
     )
+    program: Program | None
     try:
-        program = find(strategies.programs(), fails, settings=quiet, random=luck)
+        program = find(strategies.programs(), fails, settings=quiet, random=Random(seed))
     except NoSuchExample:
-        return None, programs
-    return program, first
+        program = None
+    spent = time.monotonic() - started, time.process_time() - worked
+    return Drawn(program, first or programs, *spent)
 
 
 def row(race: KnownRule, drawn: Sequence[Drawn]) -> str:

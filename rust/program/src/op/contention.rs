@@ -74,6 +74,8 @@ const ROWS: &[Row] = &[
     Row { unwritten: takers(2), ..row("write", anybody(1)) },
     row("punch", takers(1)),
     row("unlink", takers(1)),
+    // The device goes, and all pages with it.
+    row("unbind", takers(1)),
 ];
 
 impl Likely {
