@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -18,6 +19,7 @@ from pgmap._core_api import core
 from pgmap._core_facts import KnownRule
 from pgmap._operations import by_word, operations
 from pgmap.errors import DoesNotHold
+from thorough import drawn_races
 from thorough.drawn_races import OPERATIONS, WORKERS, draw, row
 from thorough.never_flaky import twice
 
@@ -231,7 +233,21 @@ def test_a_race_is_found_and_shrunk_by_hypothesis_alone(name: str) -> None:
     workers, operations = drawn.size
     assert workers <= WORKERS
     assert operations <= OPERATIONS
-    assert row(race, [drawn]).split()[:4] == [name, "1", "of", "1"]
+    assert row(name, [drawn]).startswith(f"| {name} | 1 of 1 | {drawn.programs} |")
+
+
+def test_what_was_drawn_is_not_drawn_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = tmp_path / "log"
+    asked = ["block-free", "--seeds", "1", "--log", str(log), "--programs"]
+    assert drawn_races.main([*asked, "300"]) == 0
+    once, kept = capsys.readouterr().out, log.read_text()
+    assert "| block-free | 1 of 1 |" in once
+    assert drawn_races.main([*asked, "1"]) == 0
+    assert (capsys.readouterr().out, log.read_text()) == (once, kept)
+    log.write_text(kept.replace("start", "start\\nw0 nop" + "\\nw0 nop" * OPERATIONS))
+    assert drawn_races.main([*asked, "1"]) == 1
 
 
 @pytest.mark.parametrize(("right", "told"), [(False, "replayed"), (True, "passed")])

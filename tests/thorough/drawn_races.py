@@ -2,19 +2,22 @@
 
 Nobody writes a program: one is drawn, its interleavings are searched, and what fails is shrunk. A
 row for each race that a program shows: in how many of the seeds it was found, after how many
-programs and seconds (of the wall, and of the processor), and how large the shrunk program was. Ends
-with 1 if one is too large. The budget of each search grows when many programs have held: a few
-schedules of many programs come first, for most races show in a few.
+programs and seconds (of the processor, until it was shrunk), and how large the largest shrunk
+program was. Ends with 1 if one is too large. With ``--log FILE`` each seed is a line of JSON there
+once it is over, and what the file has already is not drawn again: so hours can be cut in pieces.
+docs/drawn.md has a table.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import statistics
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from random import Random
 
 from hypothesis import HealthCheck, find, settings
@@ -34,27 +37,27 @@ SEEDS, PROGRAMS = 10, 3000
 class Drawn:
     """What one seed came to."""
 
-    program: Program | None
+    race: str
+    seed: int
+    program: str | None
     """The shrunk one; None if no drawn program failed."""
     programs: int
     """Drawn until the first failure."""
-    seconds: float
-    """Until it was shrunk."""
     processor: float
-    """Of these."""
+    """Seconds of it until it was shrunk."""
 
     @property
     def size(self) -> tuple[int, int]:
         """Workers and operations behind ``start``."""
         assert self.program is not None
-        steps = list(self.program.steps)
+        steps = list(Program(self.program).steps)
         behind = steps[[step.text for step in steps].index("start") + 1 :]
         return len({step.worker for step in behind} - {None}), len(behind)
 
 
 def draw(race: KnownRule, seed: int, most: int = PROGRAMS) -> Drawn:
     """Let Hypothesis look for a race, with a seed, in so many programs at most."""
-    started, worked = time.monotonic(), time.process_time()
+    started = time.process_time()
     programs, first = 0, 0
 
     def fails(program: Program) -> bool:
@@ -85,37 +88,57 @@ def draw(race: KnownRule, seed: int, most: int = PROGRAMS) -> Drawn:
         program = find(strategies.programs(), fails, settings=quiet, random=Random(seed))
     except NoSuchExample:
         program = None
-    spent = time.monotonic() - started, time.process_time() - worked
-    return Drawn(program, first or programs, *spent)
+    text = None if program is None else program.text
+    return Drawn(race["name"], seed, text, first or programs, time.process_time() - started)
 
 
-def row(race: KnownRule, drawn: Sequence[Drawn]) -> str:
+def row(name: str, drawn: Sequence[Drawn]) -> str:
     """A line of the table."""
     seen = [one for one in drawn if one.program is not None]
-    line = f"{race['name']:24} {len(seen):3} of {len(drawn)}"
-    if not seen:
-        return line
-    programs = statistics.median(one.programs for one in seen)
-    seconds = statistics.median(one.seconds for one in seen)
-    processor = statistics.median(one.processor for one in seen)
-    workers, operations = (max(sizes) for sizes in zip(*(one.size for one in seen), strict=True))
-    size = f"{workers} workers, {operations} operations"
-    return f"{line}  {programs:7.0f}  {seconds:6.1f} s  {processor:7.1f} s  {size}"
+    cells = [name, f"{len(seen)} of {len(drawn)}"]
+    if seen:
+        workers, operations = (max(sizes) for sizes in zip(*(it.size for it in seen), strict=True))
+        cells += [
+            f"{statistics.median(one.programs for one in seen):.0f}",
+            f"{statistics.median(one.processor for one in seen):.1f}",
+            f"{workers}, {operations}",
+        ]
+    else:
+        cells += ["", f"{statistics.median(one.processor for one in drawn):.1f}", ""]
+    return f"| {' | '.join(cells)} |"
+
+
+def known_from(log: Path | None) -> dict[tuple[str, int], Drawn]:
+    """What was drawn before, by race and seed."""
+    if log is None or not log.exists():
+        return {}
+    told = [Drawn(**json.loads(line)) for line in log.read_text().splitlines()]
+    return {(one.race, one.seed): one for one in told}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=SEEDS, help="how often each is looked for")
+    parser.add_argument("--programs", type=int, default=PROGRAMS, help="most programs each time")
+    parser.add_argument("--log", type=Path, help="where what was drawn is kept")
     parser.add_argument("races", nargs="*", help="which; all that a program shows if none")
     args = parser.parse_args(argv)
+    known = known_from(args.log)
     large = 0
-    print(f"{'race':24} {'found':>9}  {'median':>7}  {'shrunk':>8}  {'processor':>9}  largest")
+    print("| race | found | programs | seconds | workers, operations |\n|---|---|---|---|---|")
     for race in core().catalogue()["known"]:
-        if args.races and race["name"] not in args.races:
+        name = race["name"]
+        if args.races and name not in args.races:
             continue
-        drawn = [draw(race, seed) for seed in range(1, args.seeds + 1)]
-        print(row(race, drawn), flush=True)
+        drawn = list[Drawn]()
+        for seed in range(1, args.seeds + 1):
+            one = known.get((name, seed)) or draw(race, seed, args.programs)
+            drawn.append(one)
+            if args.log is not None and (name, seed) not in known:
+                with args.log.open("a") as log:
+                    log.write(f"{json.dumps(asdict(one))}\n")
+        print(row(name, drawn), flush=True)
         sizes = [one.size for one in drawn if one.program is not None]
         large += sum(workers > WORKERS or operations > OPERATIONS for workers, operations in sizes)
     return 1 if large else 0
