@@ -176,6 +176,6 @@ FACTS: Facts = {
             "sentence": "Takes the first page off the free list.",
         }
     ],
-    "lacking": [{"name": "split*", "what": "splitting folios"}],
+    "lacking": [{"name": "split_*", "what": "splitting what is mapped"}],
     "errnos": [{"name": "EFAULT", "number": 14, "meaning": "Bad address"}],
 }

@@ -98,6 +98,7 @@ REQUIRED: dict[str, tuple[Any, ...]] = {
     "uring_register": (0, 0, 1),
     "dio_write": (0, 1, 0, 1),
     "dio_read": (0, 1, 0, 1),
+    "split": (0, 1),
 }
 """By method with a default that is not None: what it needs."""
 
@@ -129,8 +130,9 @@ WITH_DEFAULTS = [method for method in METHODS if defaults(method)]
 
 def seen(method: str, **given: object) -> list[object]:
     """All that a call on a world of its own can be told by."""
-    sizes = {"pmd_order": 2, "pages": 64, "dev_pages": 0, "file_pages_max": 8}
+    sizes = {"pmd_order": 2, "pages": 64, "dev_pages": 4, "file_pages_max": 8}
     with World(geometry=sizes, deadline=600) as world:
+        world.dev_alloc(0, 0, 4)
         world.create("h", 4, "written", "huge")
         world.create("f", 7)
         world.spawn(0)

@@ -53,6 +53,12 @@ start
 w0 dev_get 1 | w0 dev_put 1 | w0 dev_put 0
 w1 dev_alloc 4 2 | w1 dev_put 4
 """,
+    "a folio is taken apart": """
+w0 dev_alloc 0 4
+start
+w0 try_get 2 | w0 unpin
+w1 split 0 2 | w1 dev_put 0 | w1 dev_put 2
+""",
     "a device's pages at once": """
 start
 w0 dev_alloc 0 2 | w0 dev_put 0

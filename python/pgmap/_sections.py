@@ -46,6 +46,8 @@ SECTIONS = {
     "6.5": "page-table pages",
     "6.6": "migration entries and reverse mappings",
     "7.2": "splitting a huge entry",
+    "7.3": "splitting a folio",
+    "7.4": "splitting a folio that nobody maps",
     "7.6": "splitting on DAX",
     "8.2": "migrate_vma",
     "8.3": "the free list of a driver",

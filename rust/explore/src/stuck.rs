@@ -246,7 +246,7 @@ fn unpins(
     for (step, op) in explored.standing(task).rest {
         match op {
             Op::Exit | Op::Kill => return Some(*step),
-            Op::Pin(_) | Op::Get(_) => {
+            Op::Pin(_) | Op::Get(_) | Op::TryGet(_) => {
                 pins.held.push(pins.next);
                 pins.next += 1;
             }

@@ -57,7 +57,7 @@ const KERNEL: &[(&str, &str)] = &[
     (
         "include/linux/page_ref.h",
         "page_ref_count folio_ref_count set_page_count folio_ref_add folio_ref_inc folio_ref_try_add \
-         folio_ref_freeze folio_ref_unfreeze",
+         folio_ref_freeze folio_ref_unfreeze folio_try_get",
     ),
     ("include/linux/percpu-defs.h", "this_cpu_add"),
     (
@@ -106,7 +106,10 @@ const KERNEL: &[(&str, &str)] = &[
         "gup_fast gup_fast_folio_allowed follow_page_mask __get_user_pages get_user_pages pin_user_pages \
          pin_user_pages_fast unpin_user_pages unpin_user_page_range_dirty_lock try_grab_folio",
     ),
-    ("mm/huge_memory.c", "vmf_insert_folio_pmd __split_huge_pmd"),
+    (
+        "mm/huge_memory.c",
+        "vmf_insert_folio_pmd __split_huge_pmd folio_split folio_split_unmapped __split_folio_to_order",
+    ),
     ("mm/internal.h", "prep_compound_tail folio_set_order"),
     ("mm/memory-failure.c", "soft_offline_page soft_offline_in_use_page mf_dax_kill_procs"),
     (

@@ -29,6 +29,11 @@ fn two_puts_of_one_driver_reference_do_not_take_it_twice() {
     exhausted("start\nw0 dev_alloc 0 2\nw1 dev_get 1 | w1 dev_put 1\n", 2);
 }
 
+#[test]
+fn who_walks_frames_may_be_quicker_than_the_driver_that_allocates() {
+    exhausted("start\nw0 dev_alloc 0 2 | w0 dev_put 0\nw1 try_get 1 | w1 unpin\n", 2);
+}
+
 /// A layout break sleeps on the count of the page it found, and is woken by changes of that count. While it is
 /// on its way, the device may go and come back and the page become a part of a huge one, which has its count
 /// elsewhere: to look there is to wait for what nobody announces here.

@@ -11,11 +11,12 @@
 
 use prim::{Arena, Cpu, Guarded, LockClass, NoMemory, SpinLock, Table, plain};
 use program::op::DriverIdx;
+use program::rules::SplitAgain;
 use program::{DriverSpec, Errno};
 
 use crate::driver::Drivers;
 use crate::lock_order;
-use crate::page::{Folio, Hold, Owner, Pfn, Span};
+use crate::page::{Folio, Hold, Order, Owner, Pfn, Span};
 use crate::pagemap::{DevPagemapOps, PagemapId, Pagemaps};
 use crate::warn::{Complaint, warn_on};
 
@@ -153,11 +154,14 @@ impl DevMem {
         pages: u32,
     ) -> Result<Span, Errno> {
         let first = self.span.start.add(start);
+        let whole = Span { start: first, pages };
+        let assign = |owner| {
+            whole.iter().for_each(|pfn| pagemaps.memmap.shadow_assign(cpu, pfn, owner));
+        };
+        // The new life begins before anybody can have a reference in it: a walker may be quicker than we are.
+        assign(Owner::DRIVER);
         match pagemaps.alloc_folios(cpu, id, first, pages) {
             Ok(span) => {
-                for pfn in span.iter() {
-                    pagemaps.memmap.shadow_assign(cpu, pfn, Owner::DRIVER);
-                }
                 let mut pool = self.pool[0].lock(cpu);
                 pagemaps.folios(span).for_each(|folio| {
                     // Not the first, if somebody was quick to get one more.
@@ -172,6 +176,7 @@ impl DevMem {
                     let count = pagemaps.memmap.folio(first).refcount();
                     warn_on(cpu, Complaint::FreePageBusy, first, count.into());
                 }
+                assign(Owner::NOBODY);
                 self.pool[0].lock(cpu).mark(start, pages, false);
                 Err(errno)
             }
@@ -212,20 +217,11 @@ impl DevMem {
         pfn: Pfn,
     ) -> Result<(), Errno> {
         let folio = pagemaps.folio_get(cpu, id, pfn).ok_or(Errno::ENXIO)?;
-        let kept = {
-            let mut pool = self.pool[0].lock(cpu);
-            let refs = &mut pool.refs[self.page_of(folio)];
-            let more = refs.checked_add(1);
-            if let Some(more) = more {
-                *refs = more;
-                folio.owners_move(cpu, Hold::Task, Hold::Driver, 1);
-            }
-            more
-        };
+        let kept = self.store(cpu, folio);
         if kept.is_none() {
             pagemaps.folio_put_refs(cpu, folio, 1);
         }
-        kept.map(drop).ok_or(Errno::ENOMEM)
+        kept.ok_or(Errno::ENOMEM)
     }
 
     /// Puts one of the driver's references on the folio around a frame; the last hands it back.
@@ -238,7 +234,58 @@ impl DevMem {
         Ok(())
     }
 
+    /// Splits the folio around an allocated frame: the driver's reference on it becomes one on each part. Returns how
+    /// many parts there are.
+    ///
+    /// # Errors
+    /// `ENXIO` when the driver has no reference there, otherwise as `folio_split_unmapped`: it has the reference still.
+    #[track_caller]
+    pub fn split(
+        &self,
+        cpu: &Cpu<'_>,
+        pagemaps: &Pagemaps,
+        id: PagemapId,
+        pfn: Pfn,
+        order: Order,
+    ) -> Result<u32, Errno> {
+        let folio = self.take(cpu, pagemaps, pfn).ok_or(Errno::ENXIO)?;
+        match pagemaps.folio_split_unmapped(cpu, id, folio, order) {
+            Ok(span) => {
+                for part in pagemaps.memmap.heads(span, order) {
+                    self.keep(cpu, pagemaps, part);
+                }
+                Ok(span.pages / order.pages())
+            }
+            Err(errno) => {
+                match (errno, pagemaps.rules.split_again) {
+                    (Errno::EAGAIN, SplitAgain::Lost) => {}
+                    (_, SplitAgain::Kept | SplitAgain::Lost) => self.keep(cpu, pagemaps, folio),
+                }
+                Err(errno)
+            }
+        }
+    }
+
+    /// A reference that was taken out of the table goes back into it; one that the table has no room for is put.
+    #[track_caller]
+    fn keep(&self, cpu: &Cpu<'_>, pagemaps: &Pagemaps, folio: Folio<'_>) {
+        if self.store(cpu, folio).is_none() {
+            pagemaps.folio_put_refs(cpu, folio, 1);
+        }
+    }
+
+    /// Notes one more reference in the table, which has it from now on; nothing when it can count no more.
+    #[track_caller]
+    fn store(&self, cpu: &Cpu<'_>, folio: Folio<'_>) -> Option<()> {
+        let mut pool = self.pool[0].lock(cpu);
+        let refs = &mut pool.refs[self.page_of(folio)];
+        *refs = refs.checked_add(1)?;
+        folio.owners_move(cpu, Hold::Task, Hold::Driver, 1);
+        Some(())
+    }
+
     /// Takes a reference out of the table: from now on it is the caller's.
+    #[track_caller]
     fn take<'a>(&self, cpu: &Cpu<'_>, pagemaps: &'a Pagemaps, pfn: Pfn) -> Option<Folio<'a>> {
         if !self.span.contains(pfn) {
             return None;

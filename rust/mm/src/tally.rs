@@ -30,6 +30,8 @@ tallies! {
     GUP_SLOW = 5, "gup_slow";
     /// `try_get` met a count of zero.
     TRY_GET_REFUSED = 6, "try_get_refused";
+    /// A split found that somebody else had a reference.
+    SPLIT_REFUSED = 18, "split_refused";
     /// A TLB shoot-down had to wait for a CPU in the middle of an access.
     FLUSH_WAITED = 7, "flush_waited";
     /// A DAX entry was found locked and waited for.

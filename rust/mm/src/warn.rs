@@ -163,6 +163,10 @@ complaints! {
     UnplugMapped = 38, I13Weak, Life, "struct pages gone while they are mapped";
     /// A fault came to a struct page that had gone since the fault asked where it is.
     FaultAfterUnplug = 39, I13Weak, EarlierLife, "a fault works on a struct page that is gone";
+    /// A reference by frame number is on a folio that the page is no part of.
+    WrongFolio = 40, I24, Life, "reference taken on a folio that has not got the page";
+    /// A count was given back that nobody had frozen. Value: the count.
+    UnfrozenLive = 41, I05, Owners, "count given back that was not frozen";
 }
 
 /// `WARN_ON(1)`: the machine records it and goes on.

@@ -14,8 +14,8 @@ use program::op::{
     Access, Advice, Align, Close, DevAlloc, DevGet, DevPut, DioRead, DioWrite, DmaRead, DmaWrite,
     Drain, DriverIdx, DrvAlloc, Dupto, FD_NUMBERS, FdNo, FileIdx, FileRef, Fork, Fsync, Ftruncate,
     Get, Layout, Longterm, Madvise, MapNo, Mmap, Mremap, Msync, Munmap, OPERATIONS, Open, OpenMode,
-    PageRange, Pin, Pipe, PipeNo, Pread, Prot, Punch, Pvmread, Pwrite, Returns, Sharing, Target,
-    Tee, Touch, Unlink, Unpin, UringReg, Vmsplice, WorkerId, Zerorange,
+    PageRange, Pin, Pipe, PipeNo, Pread, Prot, Punch, Pvmread, Pwrite, Returns, Sharing, Split,
+    Target, Tee, Touch, TryGet, Unlink, Unpin, UringReg, Vmsplice, WorkerId, Zerorange,
 };
 use program::{Era, Errno, Geometry, Op, Program};
 
@@ -92,7 +92,9 @@ fn random_op(dice: &mut Dice) -> Op {
             _ => Op::Nop,
         },
         33 => Op::Dupto(Dupto { fd, number: dice.roll(12) as u8 }),
-        _ => match dice.roll(5) {
+        _ => match dice.roll(8) {
+            5 => Op::TryGet(TryGet { page: dice.roll(64) }),
+            6 => Op::Split(Split { page: dice.roll(64), pages: 1 << dice.roll(3) }),
             3 => Op::DrvAlloc(DrvAlloc { driver: DriverIdx(0) }),
             4 => Op::DrvPut,
             0 => Op::DevAlloc(DevAlloc { start: dice.roll(64), pages }),
@@ -275,6 +277,7 @@ fn own(op: Op, worker: WorkerId) -> Op {
         }
         Op::DevGet(DevGet { page }) => Op::DevGet(DevGet { page: base + page % 16 }),
         Op::DevPut(DevPut { page }) => Op::DevPut(DevPut { page: base + page % 16 }),
+        Op::Split(Split { page, pages }) => Op::Split(Split { page: base + page % 16, pages }),
         op => op,
     }
 }

@@ -168,7 +168,7 @@ const LACKING: &[&str] = &[
     "w0 hmm_exclusive 0",
     "w0 migrate 0 0 1",
     "w0 migrate_vma 0",
-    "w0 split f 0",
+    "w0 split_huge_pmd f 0",
     "w0 split_huge_page 0 0",
     "w0 p2pdma_map 0",
     "w0 p2p 0",

@@ -216,7 +216,7 @@ fn read_back(p: &Program) -> Result<Program, pgmap_program::ParseError> {
 fn a_program_reads_back_as_it_prints() {
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     let (mut steps, mut expectations) = (0, 0);
-    for seed in 0..3500 {
+    for seed in 0..4500 {
         let mut draw = Draw(SplitMix64::new(seed));
         let drivers = draw.drivers();
         let mut p = Program { files: draw.files(), drivers, ..Program::default() };

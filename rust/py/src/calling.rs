@@ -3,7 +3,7 @@
 
 use pgmap_mm::page::Pfn;
 use pgmap_mm::vm::GupKind;
-use pgmap_mm::world::{Failure, Party, World as Emulated};
+use pgmap_mm::world::{Failure, Party, PinTicket, Return, World as Emulated};
 use pgmap_native::threaded::Patience;
 use pgmap_prim::Cpu;
 use pgmap_program::op::{self, DriverIdx, FileRef, FileState, Layout, Op, SLOW_BLOCK, WorkerId};
@@ -129,11 +129,23 @@ impl World {
         kind: GupKind,
         wanted: op::Pin,
     ) -> PyResult<Bound<'py, PyAny>> {
+        self.numbered(py, worker, op, |world, cpu, ticket| {
+            world.pin_numbered(cpu, worker.0, ticket, kind, &wanted)
+        })
+    }
+
+    /// What takes a reference under the worker's next number, as a `Pinned`.
+    pub(crate) fn numbered<'py>(
+        &self,
+        py: Python<'py>,
+        worker: Worker,
+        op: &Op,
+        take: impl FnOnce(&Emulated, &Cpu<'_>, PinTicket) -> Return + Send,
+    ) -> PyResult<Bound<'py, PyAny>> {
         let worker = worker.0;
         let (number, taken) = self.call(py, worker, op, |world, cpu| {
             let ticket = world.next_pin(cpu, worker)?;
-            let taken = world.pin_numbered(cpu, worker, ticket, kind, &wanted)?;
-            Ok((ticket.pin(), taken))
+            Ok((ticket.pin(), take(world, cpu, ticket)?))
         })?;
         results::build(py, "Pinned", (number, taken))
     }

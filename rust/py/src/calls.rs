@@ -63,6 +63,11 @@ impl World {
             (Some(worker), Op::Get(wanted)) => {
                 return self.gup(py, worker, &wanted.into(), GupKind::Get, wanted.into());
             }
+            (Some(worker), op @ Op::TryGet(wanted)) => {
+                return self.numbered(py, worker, &op, |world, cpu, ticket| {
+                    world.try_get_numbered(cpu, worker.0, ticket, &wanted)
+                });
+            }
             (Some(worker), op) => self.op(py, worker, op)?,
         };
         Ok(match called.row.returns {
@@ -213,6 +218,8 @@ methods! {
     dev_alloc: DevAlloc "($self, worker, start, pages)";
     dev_get: DevGet "($self, worker, page)";
     dev_put: DevPut "($self, worker, page)";
+    try_get: TryGet "($self, worker, page)";
+    split: Split "($self, worker, page, pages=1)";
     drv_alloc: DrvAlloc "($self, worker, driver)";
     drv_put: DrvPut "($self, worker)";
 

@@ -1,4 +1,5 @@
-//! Taking pages together and apart (`prep_compound_page`, `dax_folio_reset_order`; K§2.1, K§7.6).
+//! Taking pages together and apart (`prep_compound_page`, `__split_folio_to_order`, `dax_folio_reset_order`; K§2.1, K§7.3,
+//! K§7.6).
 //!
 //! Legal only for whoever owns the block while its count is zero: lock-free readers may be looking at
 //! every word meanwhile, so each is a single store, and a reader that acts on a stale head notices when
@@ -43,6 +44,22 @@ impl Memmap {
         first_tail.index.set(0);
         first_tail.private.set(0);
         first_tail.extra.set(0);
+    }
+
+    /// Takes a large folio whose count is frozen apart into folios of a lower `order`: tails become heads, their counts
+    /// zero still, and the original head, whose order all of them belong to until then, comes last.
+    #[doc(alias = "__split_folio_to_order")]
+    pub fn split_folio(&self, folio: Folio<'_>, order: Order, pagemap: u32) {
+        for part in self.heads(folio.span(), order).filter(|part| *part != folio) {
+            // Where the counts of the whole were, in its first tail, there is nothing: nobody maps or pins it.
+            self.prep_folio(part.pfn(), order, pagemap);
+        }
+        folio.page().set_order(order);
+    }
+
+    /// The folios of `order` that tile a span of aligned ones, by their frames: what the pages say is not looked at.
+    pub fn heads(&self, span: Span, order: Order) -> impl Iterator<Item = Folio<'_>> {
+        span.blocks(order).map(|(head, _)| Folio::at(self, head))
     }
 
     /// Takes a large folio apart into single idle pages, each with its pagemap restored where

@@ -63,6 +63,14 @@ impl<'m> Folio<'m> {
         self.order() > Order::PAGE
     }
 
+    /// Whether a frame is one of its own, as its words say without a step: nothing changes them under a reference.
+    #[must_use]
+    pub fn peek_has(self, pfn: Pfn) -> bool {
+        let (memmap, pages) = (self.memmap, self.page().peek_order().pages());
+        memmap.page(pfn).peek_head(pfn) == self.pfn()
+            && Span { start: self.pfn(), pages }.contains(pfn)
+    }
+
     /// The frames it covers.
     #[must_use]
     pub fn span(self) -> Span {

@@ -60,6 +60,12 @@ impl Order {
     /// A single page.
     pub const PAGE: Self = Self(0);
 
+    /// The order of a block of so many pages, if there is one.
+    #[must_use]
+    pub fn of(pages: u32) -> Option<Self> {
+        pages.is_power_of_two().then(|| Self(pages.trailing_zeros() as u8))
+    }
+
     /// Pages in a block of this order.
     #[inline(always)]
     #[must_use]

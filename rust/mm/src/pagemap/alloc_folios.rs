@@ -105,21 +105,13 @@ impl Pagemaps {
 
     /// `pgmap_folio_get`: one more reference on memory that is already allocated, as DAX memory always
     /// is; nothing when the frame is outside, free, or the pagemap is dying.
-    ///
-    /// A free page may still be a tail of a folio that is long gone, and its head the head of another
-    /// one (B10). Under the reference the order holds still, and says whether the page is in it.
     #[doc(alias = "pgmap_folio_get")]
     #[must_use]
     pub fn folio_get(&self, cpu: &Cpu<'_>, id: PagemapId, pfn: Pfn) -> Option<Folio<'_>> {
         if !self.span(id).contains(pfn) || self.percpu.is_dying(self.ref_id(id)) {
             return None;
         }
-        let folio = self.try_get_folio(cpu, pfn, 1)?;
-        if !folio.span().contains(pfn) {
-            self.folio_put_refs(cpu, folio, 1);
-            return None;
-        }
-        Some(folio)
+        self.folio_try_get(cpu, pfn)
     }
 
     /// First and last claim word. The caller has checked that the span is not empty and can end.

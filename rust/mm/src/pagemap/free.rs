@@ -5,7 +5,7 @@
 //! other CPU may already be building a new one out of the same words (B09, I08).
 
 use prim::{Cpu, Strength, wake_up_var};
-use program::rules::{Barrier, FreePush, IdlePred, RequestFolio, TeardownPages};
+use program::rules::{Barrier, FreePush, IdlePred, RequestFolio, Switch, TeardownPages};
 
 use crate::page::{Folio, Hold, Pfn};
 use crate::pagemap::{PagemapHold, PagemapId, PagemapType, Pagemaps};
@@ -34,12 +34,31 @@ impl Pagemaps {
                     return None;
                 }
             }
-            if self.memmap.folio(pfn) == folio {
+            // The look comes first: what no rule leaves out costs no look at the rule.
+            if self.memmap.folio(pfn) == folio || self.rules.head_recheck == Switch::Off {
                 return Some(folio);
             }
             cpu.count(tally::HEAD_CHANGED);
             self.folio_put_refs(cpu, folio, refs);
         }
+    }
+
+    /// `folio_try_get` by who has a frame number and nothing else: nobody asked whether the page is allocated, or of
+    /// which order. Nothing when its folio is free or frozen.
+    ///
+    /// A free page may still be a tail of a folio that is long gone, and its head the head of another one (B10). Under
+    /// the reference the order holds still, and says whether the page is in it.
+    #[must_use]
+    pub fn folio_try_get(&self, cpu: &Cpu<'_>, pfn: Pfn) -> Option<Folio<'_>> {
+        let folio = self.try_get_folio(cpu, pfn, 1)?;
+        if self.rules.head_recheck == Switch::On && !folio.span().contains(pfn) {
+            self.folio_put_refs(cpu, folio, 1);
+            return None;
+        }
+        if !folio.peek_has(pfn) {
+            warn_on(cpu, Complaint::WrongFolio, pfn, folio.refcount().into());
+        }
+        Some(folio)
     }
 
     /// `folio_put_refs`, of references in the caller's hands.

@@ -19,6 +19,7 @@ mod alloc_folios;
 mod free;
 mod ledger;
 mod memremap;
+mod split;
 
 use alloc::boxed::Box;
 use core::fmt;
@@ -225,11 +226,21 @@ impl Pagemaps {
     #[doc(alias = "folio_is_longterm_pinnable")]
     #[must_use]
     pub fn is_longterm_pinnable(&self, pfn: Pfn) -> bool {
-        self.ranges.iter().any(|slot| {
+        self.peek_kind(pfn) == Some(PagemapType::Generic)
+    }
+
+    /// Whether a frame is memory of a driver that is bound. No step.
+    #[must_use]
+    pub(crate) fn peek_is_of_driver(&self, pfn: Pfn) -> bool {
+        self.peek_kind(pfn).is_some_and(PagemapType::holds_per_page)
+    }
+
+    /// The type of the pagemap that a frame is under. No step.
+    fn peek_kind(&self, pfn: Pfn) -> Option<PagemapType> {
+        self.ranges.iter().find_map(|slot| {
             let range = Span { start: Pfn(slot.start.peek()), pages: slot.pages.peek() };
-            let of_device_dax =
-                |id: u32| PagemapType::from_word(self.maps[id].kind.peek()) == PagemapType::Generic;
-            range.contains(pfn) && slot.pagemap.peek().checked_sub(1).is_some_and(of_device_dax)
+            let id = slot.pagemap.peek().checked_sub(1).filter(|_| range.contains(pfn))?;
+            Some(PagemapType::from_word(self.maps[id].kind.peek()))
         })
     }
 

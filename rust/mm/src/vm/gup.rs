@@ -169,6 +169,14 @@ impl Vm {
         self.pagemaps.folio_put_refs(cpu, folio, refs);
     }
 
+    /// A reference by frame number, without a page table: kept as what GUP takes is.
+    #[must_use]
+    #[track_caller]
+    pub fn get_by_pfn(&self, cpu: &Cpu<'_>, pfn: Pfn) -> Option<GupRange> {
+        self.pagemaps.folio_try_get(cpu, pfn)?;
+        Some(GupRange::new(self, pfn, 1, GupKind::Get))
+    }
+
     /// A range is stored where others find it, or taken from there: its references change hands.
     #[inline(always)]
     pub fn gup_hand_over(&self, cpu: &Cpu<'_>, range: &GupRange, from: Hold, to: Hold) {

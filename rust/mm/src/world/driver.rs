@@ -152,7 +152,8 @@ impl World {
         Ok(self.dax.bind(cpu).map(|()| 0)?)
     }
 
-    fn dev_page(&self, page: u32) -> Result<Pfn, Errno> {
+    /// A page of the driver's own memory by its number.
+    pub(super) fn dev_page(&self, page: u32) -> Result<Pfn, Errno> {
         let span = self.devmem.span();
         if page < span.pages { Ok(span.start.add(page)) } else { Err(Errno::EINVAL) }
     }

@@ -15,7 +15,7 @@
 //! | `memory` | mmap, munmap, touching memory |
 //! | `pins`, `pipes`, `direct_io` | references that outlive a call: pins, pipes, I/O in flight |
 //! | `checked` | the same accesses by users who know what a page may hold |
-//! | `driver` | driver memory |
+//! | `driver`, `fracture` | driver memory; its folios taken by frame number and apart |
 //! | `execute` | from an [`Op`](program::Op) to the call it names |
 //! | `observe` | what a page looks like, for comparison with a recording |
 //! | `oracle` | complaints as violations, quiescence |
@@ -29,6 +29,7 @@ mod driver;
 mod execute;
 mod fds;
 mod files;
+mod fracture;
 mod holders;
 mod memory;
 mod observe;

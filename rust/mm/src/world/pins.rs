@@ -169,18 +169,30 @@ impl World {
         request: GupRequest,
         ticket: PinTicket,
     ) -> Result<Taken, Failure> {
-        let PinTicket { number, room } = ticket;
         let mut out = [GupRange::EMPTY; BATCH];
-        let out = &mut out[..room.min(BATCH)];
+        let out = &mut out[..ticket.room.min(BATCH)];
         let (pages, ranges) = self.gup(cpu, worker, map, page, request, out)?;
+        self.keep_numbered(cpu, worker, ticket, &out[..ranges])?;
+        Ok(Taken { pages, ranges })
+    }
+
+    /// What a call took is the worker's from now on, under this number.
+    #[track_caller]
+    pub(super) fn keep_numbered(
+        &self,
+        cpu: &Cpu<'_>,
+        worker: WorkerId,
+        PinTicket { number, .. }: PinTicket,
+        taken: &[GupRange],
+    ) -> Result<(), Errno> {
         // A worker does one thing at a time, so the room is still there.
         let mut pins = self.worker(worker)?.pins.lock(cpu);
         let free = pins.held.iter_mut().filter(|slot| slot.number == 0);
-        for (slot, range) in free.zip(&out[..ranges]) {
+        for (slot, range) in free.zip(taken) {
             *slot = Pinned { number, range: *range };
             self.dax.vm.gup_hand_over(cpu, range, Hold::Task, range.hold());
         }
-        Ok(Taken { pages, ranges })
+        Ok(())
     }
 
     /// `unpin_user_pages`: gives a numbered pin back, the most recent one by default. Returns pages.

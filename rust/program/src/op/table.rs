@@ -245,6 +245,17 @@ macro_rules! operations {
             worker("dev_put") dev_put: DevPut(DevPut {
                 page: u32 = Page("PAGE"),
             }) -> Zero [ENXIO EINVAL] hunt 18 "put" = "dev_put 0";
+            /// Takes a plain reference on whatever folio a page of the driver's own memory is in, without having asked
+            /// whether it is allocated, as those do who walk frame numbers; numbered and given back as pins are.
+            worker("try_get" as "folio_try_get") try_get: TryGet(TryGet {
+                page: u32 = Page("PAGE"),
+            }) -> Pinned [ENOMEM ENXIO EINVAL];
+            /// Splits the folio around a page of the driver's own memory into folios of N pages: the driver's reference on
+            /// it becomes one on each. EAGAIN, and nothing has changed, while anybody else has a reference.
+            worker("split" as "folio_split") split: Split(Split {
+                page: u32 = Page("PAGE"),
+                pages: u32 = PagesOrOne("[N]"),
+            }) -> Folios [ENXIO EAGAIN ENODEV EINVAL];
 
             /// Takes a page as the `alloc` of a driver of the program does, primitive by primitive; the worker has it
             /// until `drv_put`.

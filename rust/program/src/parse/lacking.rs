@@ -16,7 +16,7 @@ const FAMILIES: &[Family] = &[
         what: "device-private memory",
     },
     Family { names: &["migrate*", "migration*", "move_pages"], what: "migration" },
-    Family { names: &["split*", "folio_split*"], what: "splitting folios" },
+    Family { names: &["split_*", "folio_split*"], what: "splitting what is mapped" },
     Family { names: &["p2p*", "pci_p2p*"], what: "peer-to-peer memory" },
     Family { names: &["devdax*", "dax_*", "fsdev_*"], what: "device-dax" },
     Family { names: &["anon*"], what: "anonymous memory" },

@@ -348,6 +348,34 @@ rules! {
         Cleared: Recorded, "v7.2", "recording xfs_stale_share";
     }
 
+    /// Whoever takes a reference without having one reads the head of the page again, and gives the reference back if
+    /// the page has another head by then: in between the folio may have been split, or freed and allocated anew.
+    head_recheck: Switch = On ["K§2.2, K§4.3, K§7.3"] {
+        On: Source, "every kernel", "mm/gup.c, try_get_folio: the head is read again under the reference";
+        Off: Derived, "none", "nothing else ties the reference to the page that was asked for";
+    }
+
+    /// What a split does when its freeze fails, since somebody else has a reference on the folio.
+    split_freeze: SplitFreeze = Checked ["K§7.3, K§7.4, B11, I05"] {
+        Checked: Source, "every kernel", "mm/huge_memory.c, folio_ref_freeze in the split of a folio: -EAGAIN";
+        Ignored: Thread, "none; posted in July 2025",
+            "thread on zone_device awareness in THP handling, July 2025: split_device_private_folio";
+    }
+
+    /// In which order a split gives the counts of its parts back. The original head comes last: what named it before
+    /// has to name its new head by then.
+    split_unfreeze: SplitUnfreeze = HeadLast ["K§7.3, I05, I25"] {
+        HeadLast: Source, "every kernel", "mm/huge_memory.c, the loop over new folios, and the head after it";
+        HeadFirst: Derived, "none", "a tail that still names a live head gives a reference on it";
+    }
+
+    /// Whether who had the reference for a split that has to be tried again has it still. Error paths of callers that
+    /// take one more for the call have forgotten to put it.
+    split_again: SplitAgain = Kept ["K§7.4, I03"] {
+        Kept: Source, "every kernel that splits folios", "mm/huge_memory.c, the error path of the split";
+        Lost: Derived, "unverified", "a folio that leaks when the split of an unmapped folio returns -EAGAIN";
+    }
+
     /// How a reference is taken without a lock. The barrier keeps lock-free GUP's second look at the
     /// entry behind the count, where the unmapper looks; without it both can miss each other.
     gup_grab: Barrier = Full ["K§4.1, K§4.3, I24"] {

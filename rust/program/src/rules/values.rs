@@ -172,6 +172,21 @@ values! {
         Pinned "pinned" "it asks for a long-term pin, which the file system may refuse",
         Refused "refused" "it refuses files itself",
     }
+    /// What a split does about a freeze that failed.
+    SplitFreeze {
+        Checked "checked" "it gives up: somebody else has a reference",
+        Ignored "ignored" "it goes on as if it had succeeded",
+    }
+    /// When the original head of a split folio can be referenced again.
+    SplitUnfreeze {
+        HeadLast "head-last" "when every part has its words and its count",
+        HeadFirst "head-first" "while tails that are about to leave it still name it",
+    }
+    /// What becomes of the reference that a split was called with when it has to be tried again.
+    SplitAgain {
+        Kept "kept" "it is its owner's still",
+        Lost "lost" "nobody puts it, ever",
+    }
     /// What is left in the index word of an order-0 page whose last entry went.
     ShareReset {
         KeptAtOrder0 "kept-at-order-0" "the old index stays and is read as a share count later",

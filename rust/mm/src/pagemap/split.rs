@@ -1,0 +1,105 @@
+//! Taking a large folio apart while others may look at it (`folio_split_unmapped`, `mm/huge_memory.c`; K§7.3, K§7.4).
+//!
+//! Nobody maps the folio, and the one who splits it has its only reference. Whoever else comes by a frame number, and
+//! so without having asked anybody, is kept off by the count:
+//!
+//! ```text
+//!   count       1 --freeze--> 0 ............................ 0 --unfreeze--> 1   original head, last
+//!   parts                     words written, tails leave -->  0 --unfreeze--> 1   each new head
+//!   try_get     takes one     refused on the head, whichever the reader saw       takes one of the part
+//! ```
+//!
+//! * The freeze is a compare-and-exchange from the one reference that there may be. If somebody has another one it fails,
+//!   nothing has changed, and the answer is `EAGAIN`. To go on regardless is what review caught in a helper of 2025
+//!   that split device-private folios (B11).
+//! * While the count is zero nobody gets a reference by a tail, since all tails still name a frozen head or already a
+//!   frozen new one. So the words may be written one by one.
+//! * A reader who read the head before and takes its reference after finds another head when it looks again
+//!   (`try_get_folio`); the release of each unfreeze pairs with that success.
+//!
+//! Departures: there is no folio lock, for nothing that it guards, mappings and caches, exists here; and the pagemap is
+//! copied to the parts without asking the driver (`folio_split` of its operations).
+
+use prim::{Cpu, Strength};
+use program::Errno;
+use program::rules::{Publication, SplitFreeze, SplitUnfreeze};
+
+use crate::page::{Folio, Hold, Order, Span};
+use crate::pagemap::{PagemapHold, PagemapId, Pagemaps};
+use crate::tally;
+use crate::warn::{Complaint, warn_on};
+
+/// What a split may find on the folio: the reference of who splits it.
+const EXPECTED: i32 = 1;
+
+impl Pagemaps {
+    /// Splits a folio of which the caller has the only reference into parts of `order`. Afterwards it has one on each
+    /// part; the span returned is theirs.
+    ///
+    /// # Errors
+    /// `EINVAL` when the parts would not be smaller, or pages of this kind are never split; `EAGAIN` when somebody else
+    /// has a reference. The folio is as it was then, and the reference still the caller's.
+    pub fn folio_split_unmapped(
+        &self,
+        cpu: &Cpu<'_>,
+        id: PagemapId,
+        folio: Folio<'_>,
+        order: Order,
+    ) -> Result<Span, Errno> {
+        let whole = folio.span();
+        if order.pages() >= whole.pages || !self.kind(id).holds_per_page() {
+            return Err(Errno::EINVAL);
+        }
+        // May be wrong at once either way: it spares a freeze that cannot succeed.
+        if folio.refcount().is_busy(EXPECTED) {
+            cpu.count(tally::SPLIT_REFUSED);
+            return Err(Errno::EAGAIN);
+        }
+        if folio.page().refcount.freeze(EXPECTED) {
+            folio.owners_sub(cpu, Hold::Task, EXPECTED);
+        } else {
+            cpu.count(tally::SPLIT_REFUSED);
+            match self.rules.split_freeze {
+                SplitFreeze::Checked => return Err(Errno::EAGAIN),
+                SplitFreeze::Ignored => {}
+            }
+        }
+        // What its pages hold of the pagemap is in the freezer's hands until each part is in use again.
+        self.page_idle(cpu, folio);
+        let others = self.memmap.heads(whole, order).filter(|part| *part != folio);
+        match self.rules.split_unfreeze {
+            SplitUnfreeze::HeadLast => {
+                self.memmap.split_folio(folio, order, id.0);
+                for part in others {
+                    self.unfreeze(cpu, part);
+                    self.page_in_use(cpu, part);
+                }
+                self.unfreeze(cpu, folio);
+                self.page_in_use(cpu, folio);
+            }
+            SplitUnfreeze::HeadFirst => {
+                self.unfreeze(cpu, folio);
+                self.page_in_use(cpu, folio);
+                self.memmap.split_folio(folio, order, id.0);
+                let left = whole.pages - order.pages();
+                self.refs_move(cpu, id, (PagemapHold::Page, PagemapHold::Task), left);
+                for part in others {
+                    self.unfreeze(cpu, part);
+                    self.page_in_use(cpu, part);
+                }
+            }
+        }
+        Ok(whole)
+    }
+
+    #[doc(alias = "folio_ref_unfreeze")]
+    fn unfreeze(&self, cpu: &Cpu<'_>, folio: Folio<'_>) {
+        let count = &folio.page().refcount;
+        let how = Strength::relaxed_if(|| self.rules.folio_publish == Publication::Relaxed);
+        if count.unfreeze(how, EXPECTED) {
+            folio.owners_add(cpu, Hold::Task, EXPECTED);
+        } else {
+            warn_on(cpu, Complaint::UnfrozenLive, folio.pfn(), count.count().into());
+        }
+    }
+}
