@@ -199,7 +199,7 @@ impl Namer<'_> {
             value: defect.value,
         };
         let task = task.map_or(0, |task| self.explored.party(task));
-        let record = WarnRecord { warn, cpu: CpuId(0), task: TaskId(task) };
+        let record = WarnRecord { warn, cpu: CpuId(0), task: TaskId(task), beside: Vec::new() };
         match self.explored.look(|world, cpu| world.violation(cpu, &record)) {
             Ok(violation) => Finding {
                 page: violation.pfn.map(|pfn| pfn.0),

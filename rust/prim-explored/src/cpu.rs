@@ -223,7 +223,7 @@ impl<'m> Cpu<'m> {
             let Warn { code, object, value } = warn;
             sched::fail(Defect { code: code.into(), object, value });
         }
-        let record = WarnRecord { warn, cpu: self.id(), task: self.task() };
+        let record = WarnRecord { warn, cpu: self.id(), task: self.task(), beside: Vec::new() };
         self.machine.warnings.record(record);
     }
 

@@ -104,7 +104,7 @@ impl<'m> Cpu<'m> {
     /// `WARN_ON`: recorded; the model's run is judged at its end.
     #[cold]
     pub fn warn(&self, warn: Warn) {
-        let record = WarnRecord { warn, cpu: self.id(), task: self.task() };
+        let record = WarnRecord { warn, cpu: self.id(), task: self.task(), beside: Vec::new() };
         self.machine.warnings.record(record);
     }
 }

@@ -173,7 +173,12 @@ impl<'m> Cpu<'m> {
     /// `WARN_ON`: records that something impossible happened.
     #[cold]
     pub fn warn(&self, warn: Warn) {
-        let record = WarnRecord { warn, cpu: self.id(), task: self.task() };
+        let record = WarnRecord {
+            warn,
+            cpu: self.id(),
+            task: self.task(),
+            beside: self.machine.running_beside(self.id()),
+        };
         self.machine.warnings.record(record);
     }
 

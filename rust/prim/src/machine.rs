@@ -14,11 +14,11 @@ use std::{
 };
 
 use crate::{
-    AtomicU32, Cpu, Lease, NoCpu, TaskId,
+    AtomicU32, Cpu, CpuId, Lease, NoCpu, TaskId,
     membarrier::AsymmetricFence,
     poison::Poison,
     queue::Queues,
-    slot::{Slot, TALLIES},
+    slot::{NO_TASK, Slot, TALLIES},
     state_word::SlotState,
     warn::WarnLog,
 };
@@ -124,6 +124,14 @@ impl Machine {
                 }
             }
         }
+    }
+
+    /// The tasks that run on other CPUs than this one. For reports: each is looked at by itself, while it goes on.
+    pub(crate) fn running_beside(&self, this: CpuId) -> Vec<TaskId> {
+        let others = self.slots.iter().enumerate().filter(|(id, _)| *id != this.0);
+        let running = others.filter(|(_, slot)| slot.word.read().state() == SlotState::Running);
+        let tasks = running.map(|(_, slot)| slot.task.read());
+        tasks.filter(|task| *task != NO_TASK).map(TaskId).collect()
     }
 
     /// Ends everything: every wait, now and later, abandons its operation. The first poison stays.

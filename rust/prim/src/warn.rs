@@ -38,11 +38,14 @@ pub mod code {
 }
 
 /// A warning as recorded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WarnRecord {
     pub warn: Warn,
     pub cpu: CpuId,
     pub task: TaskId,
+    /// On real threads, where nothing else tells who did it: the other tasks that ran in this moment. One that has just
+    /// come or gone may be missing, or one too many.
+    pub beside: Vec<TaskId>,
 }
 
 #[derive(Debug, Default)]

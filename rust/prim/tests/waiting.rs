@@ -10,7 +10,7 @@ use std::time::Duration;
 use common::{EVENT, WAITING, cpu, lease, states, until, until_asleep};
 use pgmap_prim::{
     Answer, AtomicI32, AtomicU32, CpuId, Interrupted, Lease, Machine, Poison, Poll, Signal, Sleep,
-    SlotState, Stopped, TaskId, TaskState, Waiter, catch_abandon, code, synchronize_rcu,
+    SlotState, Stopped, TaskId, TaskState, Waiter, Warn, catch_abandon, code, synchronize_rcu,
     wait_event, wait_event_exclusive, wait_var_event, wake_up_all, wake_up_one, wake_up_var,
 };
 
@@ -23,6 +23,30 @@ fn a_true_condition_does_not_sleep() {
     let before = machine.scan();
     assert_eq!(wait_event(&cpu, &0, Sleep::Uninterruptible, WAITING, || true), Ok(()));
     assert_eq!(machine.scan(), before);
+}
+
+#[test]
+fn a_warning_names_who_runs_beside_and_nobody_who_sleeps_or_has_gone() {
+    let machine = Machine::new(4);
+    let word = AtomicU32::new(0);
+    std::thread::scope(|s| {
+        s.spawn(|| {
+            let cpu = cpu(&machine, 2);
+            let end = || word.read_acquire() == 1;
+            wait_var_event(&cpu, &word, Sleep::Uninterruptible, WAITING, end).unwrap();
+        });
+        until_asleep(&machine, 2);
+        drop(cpu(&machine, 3));
+        let (noticed, beside) = (cpu(&machine, 0), cpu(&machine, 1));
+        noticed.warn(Warn { code: 1, object: 0, value: 0 });
+        drop(beside);
+        noticed.warn(Warn { code: 1, object: 0, value: 0 });
+        let named: Vec<Vec<TaskId>> =
+            machine.warnings().into_iter().map(|record| record.beside).collect();
+        assert_eq!(named, [vec![TaskId(1)], vec![]]);
+        word.set_release(1);
+        wake_up_var(&noticed, &word);
+    });
 }
 
 #[test]

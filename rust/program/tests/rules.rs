@@ -154,6 +154,19 @@ fn every_known_race_is_documented() {
     }
 }
 
+/// What is opened or mapped under a number in use takes away what was there: it takes part in what the call does that
+/// only takes away.
+#[test]
+fn what_replaces_takes_part_where_what_takes_away_does() {
+    let replaces = [("munmap", &["mmap"][..]), ("close", &["open", "dup2"])];
+    for (race, (takes_away, others)) in
+        Era::ALL.iter().flat_map(|era| era.known()).flat_map(|race| replaces.map(|it| (race, it)))
+    {
+        let listed = |operation: &&str| race.operations.contains(operation);
+        assert!(!listed(&takes_away) || others.iter().all(listed), "{}: {others:?}", race.id);
+    }
+}
+
 /// What breaks the same is another race, if the rule is not in force or nobody does what the race needs.
 #[test]
 fn a_known_race_is_recognised_by_invariant_rule_and_operation_together() {

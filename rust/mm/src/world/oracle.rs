@@ -31,6 +31,9 @@ pub enum Side {
     Owner(Party, Hold),
     /// No owner, and nobody ever gave the page away.
     NobodyYet,
+    /// Who else was in the middle of a call when it was noticed, on real threads: perhaps the other side, whose call is
+    /// over by the time that holders are asked for.
+    Meanwhile(Party),
 }
 
 impl Side {
@@ -38,7 +41,7 @@ impl Side {
     #[must_use]
     pub fn call(self) -> Option<&'static str> {
         match self {
-            Self::Caller(party) | Self::Owner(party, _) => party.call(),
+            Self::Caller(party) | Self::Owner(party, _) | Self::Meanwhile(party) => party.call(),
             Self::Holder(by) => by.call(),
             Self::NobodyYet => None,
         }
@@ -52,6 +55,7 @@ impl fmt::Display for Side {
             Self::Holder(by) => write!(f, "{by}"),
             Self::Owner(party, hold) => write!(f, "{party}: {}", hold.name()),
             Self::NobodyYet => write!(f, "nobody yet"),
+            Self::Meanwhile(party) => write!(f, "meanwhile {party}"),
         }
     }
 }
@@ -92,6 +96,7 @@ impl World {
         let pfn = complaint.told().is_of_page().then_some(Pfn(object));
         let mut parties = Vec::from([noticed]);
         parties.extend(pfn.map(|pfn| self.other_side(cpu, pfn, record.task.0)));
+        parties.extend(record.beside.iter().map(|task| Side::Meanwhile(Party::of(task.0))));
         let detail = self.detail(complaint.told(), object, record.warn.value);
         Violation {
             invariant: complaint.invariant(),

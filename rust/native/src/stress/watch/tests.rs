@@ -4,6 +4,7 @@ use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc;
 
+use pgmap_mm::warn::{Complaint, warn_on};
 use pgmap_prim::{
     AtomicU32, Cpu, Guarded, Lease, LockClass, PlainData, Poison, RwSem, Sleep, TaskState,
     WaitClass, Waiting, bit_lock, catch_abandon, plain, wait_event_exclusive, wait_var_event,
@@ -281,4 +282,28 @@ fn a_call_that_never_sleeps_is_no_verdict_and_one_that_starves_is_not_even_that(
         drop(tell);
         assert!(words.starts_with("w1 has used"), "{words}");
     });
+}
+
+/// What a truncate notices when munmap has a huge entry in its hands is B53, although by the time that anybody asks who
+/// holds the page munmap is over; what nobody did meanwhile that B53 needs is news.
+#[test]
+fn a_race_is_known_by_who_was_in_the_middle_of_a_call_when_it_was_noticed() {
+    let fixture = Fixture::of(2, Era::V6_15, Era::V6_15.rules());
+    let known = |meanwhile: &str| {
+        let task = TaskId(Party::task(WorkerId(1), call_number(meanwhile)));
+        let beside = fixture.threaded.machine().lease_at(2, Lease::of(task)).expect("a free CPU");
+        let cpu = fixture.cpu(0);
+        warn_on(&cpu, Complaint::BusyReset, Pfn(1), 1);
+        drop((cpu, beside));
+        let violations = fixture.threaded.violations().expect("nobody holds a lock");
+        fixture.threaded.machine().clear_warnings();
+        let [violation] = &violations[..] else { panic!("{violations:?}") };
+        let parties = Parties(violation.parties.iter().copied().map(FoundParty::Side).collect());
+        let told: Vec<String> = parties.0.iter().map(ToString::to_string).collect();
+        assert_eq!(told.last(), Some(&format!("meanwhile w1 {meanwhile}")));
+        super::known(Era::V6_15, &Era::V6_15.rules(), violation.invariant, &parties)
+    };
+    assert_eq!(known("munmap"), Some("B53"));
+    assert_eq!(known("mremap"), Some("B61"));
+    assert_eq!(known("pin"), None);
 }
