@@ -281,21 +281,26 @@ class Lockstep(RaceMachine):
         if worker != pin[0] and self.is_held(pin):
             self.race(f"w{pin[0]} unpin {pin[1]}", f"w{worker} {how}")
 
-    @rule(pin=consumes(pins), mapping=mapped, worker=workers, page=st.integers(0, 7))
-    def fault_again_what_is_waited_for(
-        self, pin: Handle, mapping: Handle, worker: int, page: int
-    ) -> None:
-        """The page comes back into page tables before what a truncate waits for is let go."""
-        if self.is_elsewhere(mapping, page, 1) or self.allocates(mapping, page, 1):
+    @rule(holder=mapped, mapping=mapped, page=st.integers(0, 7))
+    def fault_again_what_is_waited_for(self, holder: Handle, mapping: Handle, page: int) -> None:
+        """The page comes back into page tables before what a truncate waits for is let go.
+
+        In turn the lowest number comes first, so that is who truncates.
+        """
+        first, held, mapped = (
+            min(self.model.workers, default=0),
+            *map(self.mapping, (holder, mapping)),
+        )
+        if held is None or mapped is None or held.file is not mapped.file:
             return
-        if worker not in (pin[0], mapping[0]) and self.is_held(pin) and self.mapping(mapping):
-            waits = f"w{worker} ftruncate f 0"
-            faults = f"w{mapping[0]} w {mapping[1]} {page}"
-            if mapping[0] == pin[0]:
-                self.race(waits, faults)
-                self.do(f"w{pin[0]} unpin {pin[1]}")
-            else:
-                self.race(waits, faults, f"w{pin[0]} unpin {pin[1]}")
+        at = held.offset + page - mapped.offset
+        if first in (holder[0], mapping[0]) or at not in mapped.pages or page not in held.pages:
+            return
+        pin = self.take(f"w{holder[0]} pin {holder[1]} {page}")
+        if pin is not None:
+            faults, unpins = f"w{mapping[0]} w {mapping[1]} {at}", f"w{holder[0]} unpin {pin}"
+            self.race(f"w{first} ftruncate f 0", faults, unpins)
+            self.do(unpins)
 
     @rule(pin=consumes(pins), mapping=mapped)
     def let_go_of_an_orphan(self, pin: Handle, mapping: Handle) -> None:

@@ -15,16 +15,11 @@ class References(Memory):
     def grab(
         self, worker: int, number: int, page: int, pages: int, write: bool, pinned: bool
     ) -> list[Ref]:
-        """GUP: as many of the pages as there are.
-
-        What is mapped already is taken by the entry, a PMD giving its pages at once; from the first
-        page that is not, page by page.
-        """
+        """GUP: as many of the pages as there are, entry by entry; a PMD gives its pages at once."""
         mapping = self.mapping(worker, number, errno="EFAULT")
         taken: list[Ref] = []
-        at, end, fast = page, page + pages, True
+        at, end = page, page + pages
         while at < end:
-            fast = fast and self.present(mapping, at, write)
             try:
                 index = self.access(mapping, at, write)
             except Refused as refused:
@@ -33,7 +28,7 @@ class References(Memory):
                 raise Refused("EFAULT") from refused
             in_slot = mapping.slot(at) + PMD_PAGES - at
             huge = mapping.slot(at) in mapping.pmds
-            count = min(end - at, in_slot) if fast and huge else 1
+            count = min(end - at, in_slot) if huge else 1
             taken.append(Ref(mapping.file, index, count, pinned))
             at += count
         return taken
