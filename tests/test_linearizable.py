@@ -94,6 +94,22 @@ class Busy:
         return 0
 
 
+def test_a_page_that_is_held_on_the_way_is_allowed_to_be_busy_and_named() -> None:
+    """Whoever unmaps it has a reference until its gather is over."""
+    both = MAPPED.replace("start", "w1 load 0 0\nstart")
+    told = linearizable(both + "w0 madvise 0 soft_offline 0\nw1 munmap 0\n", preemptions=1)
+    assert told.unexplained == ()
+    assert told.explained["EBUSY", "0"].needs == {"held for a moment"}
+    assert told.explained["0", "0"].needs == frozenset()
+
+
+def test_the_model_knows_where_the_blocks_of_a_file_are() -> None:
+    """Only where they lie side by side is there a huge page, which is not moved."""
+    huge = MAPPED.replace("file f 2", "file f 4 written huge").replace("0 2 rw", "0 4 rw")
+    told = linearizable(huge + "w0 madvise 0 soft_offline 0\nw1 load 0 1\n", preemptions=1)
+    assert set(told.explained) == set(told.outcomes) == {("EINVAL", "0")}
+
+
 def test_a_model_of_ones_own_needs_no_base() -> None:
     told = linearizable("file f 1\nw0 mmap 0 f 0 1 rw shared\nstart\nw0 load 0 0\n", Busy)
     assert told.unexplained == (("0",),)

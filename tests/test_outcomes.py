@@ -76,6 +76,17 @@ def test_gup_beside_who_unmaps_and_moves_a_page_holds_it_or_finds_the_new_one(me
     assert set(told) == {("1", "0", "0"), ("1", "0", "EBUSY")}
 
 
+def test_a_step_that_nobody_begins_is_part_of_an_outcome() -> None:
+    """The pipe keeps the page that the truncate waits for."""
+    spliced = (
+        "file f 1\nw0 pipe 0\nw0 mmap 0 f 0 1 rw shared\nw0 w 0 0\nstart\n"
+        "w0 vmsplice 0 0 0 1\nw1 ftruncate f 0\nw1 nop\n"
+    )
+    told = outcomes(spliced, preemptions=1)
+    assert set(told) == {("EFAULT", "0", "0"), ("4096", "waits", "not begun")}
+    assert all(replay(token).outcome == "reproduced" for token in told.witnesses.values())
+
+
 def test_each_outcome_has_an_execution_that_shows_it() -> None:
     told = outcomes(GUP, preemptions=1)
     for outcome, token in told.witnesses.items():

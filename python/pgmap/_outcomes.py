@@ -11,6 +11,9 @@ from pgmap._search import explore
 from pgmap.build import Builder, text_of
 from pgmap.verdicts import Exhausted, Found
 
+NOT_BEGUN = "not begun"
+"""What a step comes to that nobody begins, for the one before it waits for ever."""
+
 
 @dataclass(frozen=True, slots=True)
 class Outcomes:
@@ -66,11 +69,18 @@ def _found(
     this = steps[len(so_far)]
     for result in results[this]:
         begun = (*so_far, result)
-        condition = " and ".join(map(" = ".join, zip(steps, begun, strict=False)))
-        verdict = explore(f"{text}never {condition}\n", **told)
+        said = (_that(it, came, results[it]) for it, came in zip(steps, begun, strict=False))
+        verdict = explore(f"{text}never {' and '.join(filter(None, said))}\n", **told)
         if not isinstance(verdict, Found):
             verdict.assert_holds(exhausted=True)
         elif len(begun) == len(steps):
             yield begun, verdict.token
         else:
             yield from _found(text, results, begun, told)
+
+
+def _that(step: str, result: str, results: tuple[str, ...]) -> str:
+    """The condition that a step comes to a result; for one that has not begun there is no word."""
+    if result != NOT_BEGUN:
+        return f"{step} = {result}"
+    return " and ".join(f"{step} != {other}" for other in results if other != NOT_BEGUN)

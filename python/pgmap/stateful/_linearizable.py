@@ -14,20 +14,29 @@ from typing import Any
 
 from pgmap import _core
 from pgmap._operations import by_word, read, written
-from pgmap._outcomes import Outcomes, outcomes
+from pgmap._outcomes import NOT_BEGUN, Outcomes, outcomes
+from pgmap._search import explore
 from pgmap.build import Builder, text_of
 from pgmap.errors import DoesNotHold
 from pgmap.stateful.machine import SequentialModel
 from pgmap.stateful.model import Model
-from pgmap.stateful.things import Refused
+from pgmap.stateful.things import FILE_PAGES_MAX, PIPE_SLOTS, PMD_PAGES, Refused
 
+SIZES = {
+    "pmd_order": PMD_PAGES.bit_length() - 1,
+    "file_pages_max": FILE_PAGES_MAX,
+    "pipe_slots": PIPE_SLOTS,
+}
+"""Of a machine that the model is one of."""
 Results = tuple[str, ...]
 PAGE_BYTES = 4096
 SHORT_COUNT = "short count"
 """Fewer pages than were asked for, one at least: GUP, pipes and reads may stop early."""
 TRY_AGAIN = "try again"
 """EAGAIN: a lock or a page was not to be had at once, and nothing was done."""
-WAITS, NOT_BEGUN = "waits", "not begun"
+HELD = "held for a moment"
+"""EBUSY of a page that nobody keeps: GUP that looks again, or a gather, held it on the way."""
+WAITS = "waits"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +81,14 @@ def linearizable(
     """Hold every outcome of `program` within the bound against a sequential model.
 
     `model` makes a fresh one (default: `pgmap.stateful.Model`); `options` are those of
-    `pgmap.outcomes`, and so is what is raised. Conservative failures that are allowed: ``short
-    count`` and ``try again``. `TypeError` if the program has a step that the model does not know.
+    `pgmap.outcomes`, and so is what is raised. The machine has the sizes of that model unless
+    `geometry` says otherwise. Conservative failures that are allowed: ``short count``, ``try
+    again`` and ``held for a moment``. `TypeError` if the program has a step that the model does
+    not know.
     """
     told = _core.Program(text_of(program))
-    began = _set_up(told, model())
+    options["geometry"] = {**SIZES, **(options.get("geometry") or {})}
+    began = _set_up(told, model(), options)
     steps = _behind_start(told)
     found = outcomes(told, **options)
     explained = {}
@@ -89,12 +101,22 @@ def linearizable(
     return Linearized(found, explained)
 
 
-def _set_up(program: _core.Program, model: SequentialModel) -> SequentialModel:
-    """The model as it is when the program has its start behind it."""
-    for line in program.text.splitlines():
-        if line.startswith("file "):
-            _, name, pages, *rest = line.split()
-            model.create(name, int(pages), rest[0] if rest else "written")
+def _set_up(
+    program: _core.Program, model: SequentialModel, options: Mapping[str, Any]
+) -> SequentialModel:
+    """The model as it is when the program has its start behind it.
+
+    Where the blocks of files are is the machine's choice: a World of its sizes makes them, too.
+    """
+    shallow = {**options, "schedules": 1, "preemptions": 0, "strategy": "bounds"}
+    sizes = explore(program, **shallow).setting.geometry
+    with _core.World(geometry=sizes) as world:
+        for line in program.text.splitlines():
+            if line.startswith("file "):
+                _, name, pages, state, *_ = line.split()
+                world.run(_core.Program(line))
+                model.create(name, int(pages), state)
+        model.learn(world)
     texts = [step.text for step in program.steps]
     forked = {int(text.split()[2]) for text in texts if " fork " in text}
     for worker in sorted(set(program.workers) - forked):
@@ -167,3 +189,5 @@ def _ways(step: str, result: str) -> Iterator[tuple[str | None, str, str]]:
             yield SHORT_COUNT, f"w{worker} {written(op, word, fewer)}", result
     if result == "EAGAIN":
         yield TRY_AGAIN, f"w{worker} nop", "0"
+    if result == "EBUSY" and word == "madvise":
+        yield HELD, f"w{worker} nop", "0"
