@@ -15,7 +15,7 @@ import pytest
 from pgmap import World
 from pgmap._operations import operations
 
-PUBLIC = ("", ".build", ".errors", ".results", ".stateful", ".strategies", ".verdicts")
+PUBLIC = ("", ".build", ".driver", ".errors", ".results", ".stateful", ".strategies", ".verdicts")
 MODULES = [importlib.import_module(f"pgmap{name}") for name in PUBLIC]
 SHOWING = [*MODULES, importlib.import_module("pgmap.stateful.machine")]
 

@@ -20,7 +20,8 @@ from hypothesis.stateful import (
 )
 
 import children
-from pgmap import World, errors
+from pgmap import Driver, World, errors
+from pgmap.driver import init_page, lock, pagemap_get, pop, push, set_count, unlock
 from pgmap.stateful import RaceMachine, Refused, Sleeping
 from pgmap.stateful.machine import ASLEEP
 from pgmap.verdicts import Exhausted
@@ -265,6 +266,51 @@ class SizesInStep(RaceMachine):
 
 def test_a_model_of_ones_own_takes_part() -> None:
     run_state_machine_as_test(SizesInStep, settings=settings(RUN, max_examples=10))
+
+
+TAKE = [lock("free"), pop(), unlock("free"), init_page(), pagemap_get(), set_count(1)]
+PUSH = [lock("free"), push(), unlock("free")]
+
+
+class PagesOfADriver(RaceMachine):
+    """Whoever has a page of a driver of one's own puts it while others take one."""
+
+    drivers = (Driver("mine", alloc=TAKE, page_free=[set_count(0), *PUSH], pages=3),)
+
+    @initialize()
+    def begin(self) -> None:
+        for worker in (0, 1):
+            self.do(f"w{worker} spawn")
+
+    @rule(worker=st.integers(0, 1), step=st.sampled_from(("drv_alloc mine", "drv_put")))
+    def alone(self, worker: int, step: str) -> None:
+        self.do(f"w{worker} {step}")
+
+    @rule(giver=st.integers(0, 1))
+    def put_beside_alloc(self, giver: int) -> None:
+        self.concurrently(f"w{giver} drv_put", f"w{1 - giver} drv_alloc mine")
+
+
+class StoresTooLate(PagesOfADriver):
+    drivers = (Driver("mine", alloc=TAKE, page_free=[*PUSH, set_count(0)]),)
+
+
+class PushesTwice(PagesOfADriver):
+    drivers = (Driver("mine", alloc=TAKE, page_free=[set_count(0), *PUSH, *PUSH]),)
+
+
+def test_a_driver_of_ones_own_takes_part() -> None:
+    run_state_machine_as_test(PagesOfADriver, settings=settings(RUN, max_examples=10))
+
+
+def test_a_race_in_a_driver_of_ones_own_is_found() -> None:
+    with pytest.raises(errors.DoesNotHold, match="BUG: pgmap: refcount zero while"):
+        run_state_machine_as_test(StoresTooLate, settings=QUICK)
+
+
+def test_a_driver_that_is_wrong_alone_is_told() -> None:
+    with pytest.raises(AssertionError, match=r"I09|model"):
+        run_state_machine_as_test(PushesTwice, settings=QUICK)
 
 
 def test_without_hypothesis_its_extra_is_named() -> None:

@@ -11,6 +11,7 @@ kept in the example database::
     def test_no_program_breaks_my_rules(program):
         strategies.check(program, rules={"zap-put": "after-flush"})
 
+The same programs run on real threads: `on_threads` does one once, and looks where they join.
 Everything is drawn from the core's table of operations: a new operation is drawn the day it exists.
 Needs Hypothesis: ``pip install 'pgmap[hypothesis]'``.
 """
@@ -25,6 +26,7 @@ from pgmap._draft import Draft
 from pgmap._operations import operations as table
 from pgmap._options import ExploreOptions, Rules, pairs
 from pgmap._search import explore
+from pgmap._threads import on_threads
 from pgmap._wishes import Wish
 from pgmap.build import Builder, text_of
 from pgmap.verdicts import Found, Verdict
@@ -38,7 +40,7 @@ except ModuleNotFoundError as _error:
         "pgmap.strategies needs Hypothesis: pip install 'pgmap[hypothesis]'", name=_error.name
     ) from None
 
-__all__ = ["check", "eras", "operations", "programs", "rules", "worlds"]
+__all__ = ["check", "eras", "on_threads", "operations", "programs", "rules", "worlds"]
 
 THREADS, OPS = 3, 3
 SCHEDULES, POINTS = 64, 40

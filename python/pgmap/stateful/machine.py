@@ -31,13 +31,15 @@ first of them. World and model must say the same of each step, and agree at ever
 
 There is nothing to wait for while a rule begins: a step that would sleep alone is not done, and of
 `concurrently` all must come to their end in the first order.
+
+Rules, the model (`model_class`) and drivers (`drivers`) are the subclass's own.
 """
 
 from __future__ import annotations
 
 import copy
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar, Protocol
 
@@ -46,6 +48,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant
 
 from pgmap import Program, World
 from pgmap._operations import by_word, read, written
+from pgmap.driver import Driver
 from pgmap.errors import ProgramError
 from pgmap.stateful._calls import Call, in_turn, outcome
 from pgmap.stateful.model import Model
@@ -94,19 +97,30 @@ class RaceMachine(RuleBasedStateMachine):
     """Most schedules of each search, cut ones included."""
     model_class: ClassVar[type[Any]] = Model
     """A `SequentialModel`, made without arguments."""
+    drivers: ClassVar[Sequence[Driver]] = ()
+    """Drivers of one's own, whose pages workers take; the model's `load_driver` is told each."""
 
     def __init__(self) -> None:
         super().__init__()
         self.world: World = World(
-            era=self.era, geometry=self.geometry, rules=dict(self.rules_changed)
+            era=self.era, geometry=self._sizes, rules=dict(self.rules_changed)
         )
         self.model: SequentialModel = self.model_class()
+        for driver in self.drivers:
+            self.world.load_driver(driver)
+            self.model.load_driver(driver)
         self.files: list[str] = []
         self.history: list[str] = []
         """The steps that lead here, as the set-up of a program."""
         self.rebuilt: bool = True
         """Whether they do: not once something was done that no program can ask for."""
         self._numbers: dict[int, list[int | None]] = {}
+
+    @property
+    def _sizes(self) -> dict[str, int]:
+        """With room for the drivers' pages."""
+        room = sum(driver.pages for driver in self.drivers)
+        return {**self.geometry, "dev_pages": max(self.geometry.get("dev_pages", 0), room)}
 
     # -- what rules do ----------------------------------------------------------------------------
 
@@ -206,19 +220,23 @@ class RaceMachine(RuleBasedStateMachine):
         return [result for _, result in expected]
 
     def _explore(self, steps: list[str]) -> Verdict:
-        program = "\n".join([*self.files, *self.history, "start", *self._behind_start(steps)])
+        program = "\n".join([*self._declared(), *self.history, "start", *self._behind_start(steps)])
         if currently_in_test_context():
             note(program)
         return check(
             program,
             era=self.era,
             rules=self.rules_changed,
-            geometry=self.geometry,
+            geometry=self._sizes,
             preemptions=self.preemptions,
             schedules=self.schedules,
         )
 
     # -- the set-up of a search -------------------------------------------------------------------
+
+    def _declared(self) -> list[str]:
+        """The lines that a program begins with."""
+        return [*map(str, self.drivers), *self.files]
 
     def _remember(self, step: str, *, refused: bool) -> None:
         """Add a step to the history: a refused one is none of the set-up's."""
@@ -236,7 +254,7 @@ class RaceMachine(RuleBasedStateMachine):
     def _reads(self) -> bool:
         """Whether the history is a program's set-up."""
         try:
-            Program("\n".join([*self.files, *self.history]))
+            Program("\n".join([*self._declared(), *self.history]))
         except ProgramError:
             return False
         return True

@@ -11,7 +11,8 @@ those of fsdax since v6.15 with its known races mended (kernel facts 2 to 5 and 
 * holes and unwritten blocks read as the shared zero page, which belongs to nobody;
 * whatever takes blocks away first unmaps the whole file, sleeps while a page has an owner that is
   not a mapping, and then deletes every entry of the file;
-* what is written without a value is the number of the file's page.
+* what is written without a value is the number of the file's page;
+* a driver of one's own gives out the page that was put last.
 
 A call that may sleep is a generator: it yields while it sleeps.
 """
@@ -22,14 +23,14 @@ from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
 from pgmap._operations import Argument, by_word, read
-from pgmap.stateful._references import References
+from pgmap.stateful._drivers import Drivers
 from pgmap.stateful.things import Sleeping
 
 if TYPE_CHECKING:
     from pgmap import World
 
 
-class Model(References):
+class Model(Drivers):
     """A machine to compare a World with; `pgmap.stateful.RaceMachine` does."""
 
     def do(self, step: str) -> Sleeping:
