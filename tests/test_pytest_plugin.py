@@ -122,9 +122,9 @@ def test_long(pgmap_explore):
 
 
 EXPECTS = f"""
-import pytest
+import pgmap
 {BROKEN}
-@pytest.mark.pgmap_race("RACE")
+@pgmap.race("RACE")
 def test_it(pgmap_explore):
     pgmap_explore(PROGRAM, rules=RULES).assert_holds()
 """
@@ -144,12 +144,72 @@ def test_an_expected_race_must_be_found(project: Path, race: str, change: str, t
     assert told in run(project, text)[1]
 
 
-def test_it_works_beside_itself(project: Path) -> None:
-    pytest.importorskip("xdist")
-    code, told = run(project, FAILS, "-n2")
-    assert code == 1
-    assert "- pgmap -" in told
+MANY = f"""{BROKEN}
+import pytest
+
+@pytest.mark.parametrize("n", range(4))
+def test_each(pgmap_explore, n):
+    pgmap_explore(PROGRAM + "w2 nop\\n" * (n % 3), rules=RULES).assert_holds()
+"""
+
+
+def test_workers_beside_each_other_keep_what_each_of_them_found(project: Path) -> None:
+    """Who fails in which process is chance; all are kept, told, and first in every process."""
+    code, told = run(project, MANY, "-n2")
+    assert (code, told.count("- pgmap -")) == (1, 4)
+    assert sorted(entry["test"] for entry in kept(project)) == [
+        f"test_it.py::test_each[{n}]" for n in range(4)
+    ]
+    assert halves(project) == []
+    good = "def test_good():\n    pass\n"
+    (project / "test_a.py").write_text(good, "utf-8")
+    _, told = run(project, None, "-n1")
+    assert told.rindex("] FAILED") < told.index("] PASSED test_a.py")
+
+
+def test_the_same_test_in_several_processes_keeps_one_token(project: Path) -> None:
+    code, told = run(project, FAILS, "-n2", "--dist=each")
+    assert (code, told.count("- pgmap -")) == (1, 2)
     assert [entry["test"] for entry in kept(project)] == ["test_it.py::test_bad"]
+    code, told = run(project, FAILS.replace("before-flush", "after-flush"), "-n2", "--dist=each")
+    assert code == 0, told
+
+
+def test_a_worker_that_dies_is_replaced_by_one_that_collects_in_the_same_order(
+    project: Path,
+) -> None:
+    dies = f"""{MANY}
+import os
+def test_dies():
+    os._exit(1)
+"""
+    code, told = run(project, dies, "-n2", "--max-worker-restart=2")
+    assert code == 1
+    assert "5 failed" in told
+    assert len(kept(project)) == 4
+    code, told = run(project, dies, "-n2", "--max-worker-restart=2")
+    assert "5 failed" in told, told
+
+
+def test_threads_share_the_searches_of_a_test(project: Path) -> None:
+    """pytest-run-parallel runs each test in several threads at once."""
+    code, told = run(project, FAILS, "--parallel-threads=4")
+    assert code == 1
+    assert "test_good PARALLEL PASSED" in told
+    assert "test_bad PARALLEL FAILED" in told
+    assert told.count("- pgmap -") == 1
+    assert [entry["test"] for entry in kept(project)] == ["test_it.py::test_bad"]
+    assert halves(project) == []
+
+
+def halves(project: Path) -> list[Path]:
+    """Files in which somebody was about to keep something."""
+    return [it for it in (project / ".pytest_cache").rglob("pgmap/*") if it.suffix != ".json"]
+
+
+def test_a_race_is_expected_by_a_marker_too(project: Path) -> None:
+    marked = EXPECTS.replace("pgmap.race", "pytest.mark.pgmap_race").replace("RACE", "zap-put")
+    assert "1 passed" in run(project, marked.replace("import pgmap", "import pytest"))[1]
 
 
 def test_it_works_without_a_cache(project: Path) -> None:

@@ -8,6 +8,7 @@ are modules: ``python -m pgmap`` lists them.
 
 from pgmap import build, driver, errors, results, verdicts
 from pgmap._core import Program, World, build_info, version
+from pgmap._expected import race
 from pgmap._outcomes import Outcomes, outcomes
 from pgmap._search import explore, replay
 from pgmap.driver import Driver
@@ -64,6 +65,7 @@ __all__ = [
     "errors",
     "explore",
     "outcomes",
+    "race",
     "replay",
     "results",
     "verdicts",

@@ -8,8 +8,8 @@ of the command line as its defaults::
 
 A failure shows the report, the token and a test to paste in a section of its own. What failed is
 kept in pytest's cache: such tests run first the next time, and their executions before any search.
-Tests marked ``pgmap_race("NAME")`` must find that race of the catalogue, and pass if they do; tests
-marked ``pgmap_thorough`` run with ``--pgmap-thorough`` only.
+Tests marked ``@pgmap.race("NAME")`` must find that race of the catalogue, and pass if they do;
+tests marked ``pgmap_thorough`` run with ``--pgmap-thorough`` only.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import json
 from collections.abc import Generator
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 import pytest
@@ -31,6 +32,9 @@ from pgmap.errors import DoesNotHold, PgmapError, RaceError
 from pgmap.verdicts import Found, Verdict
 
 SEARCHES = pytest.StashKey["Searches"]()
+FAILED_BEFORE = pytest.StashKey[set[str]]()
+FAILED = "pgmap_failed"
+"""What failed the last time, among what a worker of pytest-xdist is told."""
 THOROUGH_PREEMPTIONS = 3
 KEPT = "pgmap"
 """The folder of pytest's cache."""
@@ -69,8 +73,27 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for item in items:
             if item.get_closest_marker("pgmap_thorough"):
                 item.add_marker(skip)
-    failed = {kept["test"] for kept in Kept.of(config).every()}
+    failed = failed_before(config)
     items.sort(key=lambda item: item.nodeid not in failed)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a worker of pytest-xdist what failed: all must put the tests in the same order.
+
+    One that takes the place of a worker that died collects when tests have run already.
+    """
+    node.workerinput[FAILED] = sorted(failed_before(node.config))
+
+
+def failed_before(config: pytest.Config) -> set[str]:
+    """The tests that failed the last time, as they were when this run began."""
+    told = getattr(config, "workerinput", {}).get(FAILED)
+    if told is not None:
+        return set(told)
+    if FAILED_BEFORE not in config.stash:
+        config.stash[FAILED_BEFORE] = {kept["test"] for kept in Kept.of(config).every()}
+    return config.stash[FAILED_BEFORE]
 
 
 # --- tokens that are kept ------------------------------------------------------------------------
@@ -78,7 +101,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @dataclass(frozen=True)
 class Kept:
-    """Tokens of what failed, a file each: several processes write at a time."""
+    """Tokens of what failed, a file each: several processes and threads write at a time."""
 
     folder: Path | None
 
@@ -91,7 +114,20 @@ class Kept:
     def every(self) -> list[dict[str, str]]:
         """All of them."""
         files = sorted(self.folder.glob("*.json")) if self.folder else []
-        return [json.loads(path.read_text(encoding="utf-8")) for path in files]
+        return [kept for path in files if (kept := self.read(path)) is not None]
+
+    def read(self, file: Path) -> dict[str, str] | None:
+        """What is kept there, if anything still is: another process may have seen it hold."""
+        try:
+            return dict(json.loads(file.read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            return None
+
+    def write(self, file: Path, kept: dict[str, str]) -> None:
+        """In one step, so that nobody reads half of it; each writer's half is a file of its own."""
+        with NamedTemporaryFile("w", dir=file.parent, delete=False, encoding="utf-8") as half:
+            json.dump(kept, half)
+        Path(half.name).replace(file)
 
     def file(self, test: str, asked: dict[str, Any]) -> Path | None:
         """Where the token of a question is kept."""
@@ -126,11 +162,11 @@ class Searches:
 
     def _again(self, file: Path | None) -> Found | None:
         """What failed the last time, if it still does."""
-        if file is None or not file.exists():
+        kept = None if file is None else self.kept.read(file)
+        if kept is None:
             return None
-        token = json.loads(file.read_text(encoding="utf-8"))["token"]
         try:
-            told = _core.replay(token)
+            told = _core.replay(kept["token"])
         except PgmapError:  # of another version: the search will tell
             return None
         found = told["found"]
@@ -139,12 +175,10 @@ class Searches:
     def _keep(self, file: Path | None, verdict: Verdict) -> None:
         if file is None:
             return
-        if not isinstance(verdict, Found):
+        if isinstance(verdict, Found):
+            self.kept.write(file, {"test": self.test, "token": verdict.token})
+        else:
             file.unlink(missing_ok=True)
-            return
-        partial = file.with_suffix(f".{id(self)}")
-        partial.write_text(json.dumps({"test": self.test, "token": verdict.token}), "utf-8")
-        partial.replace(file)
 
 
 @pytest.fixture
@@ -209,7 +243,8 @@ def pytest_runtest_makereport(
     report = yield
     if report.when == "call" and report.failed and call.excinfo is not None:
         searches = item.stash.get(SEARCHES, None)
-        told: list[Any] = list(searches.found) if searches else []
+        # Several threads may have found the same.
+        told: list[Any] = list({it.token: it for it in searches.found}.values()) if searches else []
         error = call.excinfo.value
         if isinstance(error, DoesNotHold) and error.verdict not in told:
             told.append(error.verdict)
