@@ -2,6 +2,11 @@
 //!
 //! Actions are drawn without looking at the world, so a list means the same whatever the interleaving:
 //! "munmap mapping 2" may hit nothing, and that is an outcome too.
+//!
+//! How often which comes is not what hunts and Hypothesis draw by (`contention` in the table of operations). Those weights
+//! say what is next in a program of a few steps that then ends; here a list goes on, and has to leave enough for the others
+//! to meet on: with them one action of 18 would take a file's name away (here one of 900), and a pipe would be filled and
+//! never drained, for which there is no word. Drawn programs on threads are `pgmap.strategies.on_threads`.
 
 use pgmap_prim::{SplitMix64, Stopped};
 use pgmap_program::Geometry;
