@@ -53,6 +53,11 @@ def test_time_passes_when_somebody_says_so_and_no_sooner() -> None:
     assert strategies.on_threads(f"{writes}".replace("1 1\n", "1 0\n")) == ("4096",)
 
 
+def test_the_file_system_is_the_worlds_wherever_a_program_has_it() -> None:
+    away = "file f 1\nw0 umount\nw0 mount\nstart\nw0 umount /mnt/dax\n"
+    assert strategies.on_threads(away) == ("0",)
+
+
 def test_a_child_begins_when_it_is_forked() -> None:
     forks = "start\nw0 nop\nw0 fork 1\nw1 nop\n"
     assert strategies.on_threads(forks) == ("0", "0", "0")

@@ -8,10 +8,10 @@ the program can have, `pgmap.outcomes` knows.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from pgmap import _core
-from pgmap._operations import read
+from pgmap._operations import by_word, read, written
 from pgmap._options import ExploreOptions, Rules
 from pgmap._outcomes import NOT_BEGUN
 from pgmap.build import Builder, text_of
@@ -117,10 +117,10 @@ def on_threads(
     bodies: dict[int, list[str]] = {}
     for who, step in steps[at + 1 :]:
         if who is not None:
-            bodies.setdefault(who, []).append(step)
+            bodies.setdefault(who, []).append(of_any_world(step))
     sizes = {**SIZES, **(geometry or {})}
     with _core.World(era=era, rules=dict(rules or {}), geometry=sizes) as world:
-        set_up(world, told.text)
+        set_up(world, told, steps[:at])
         crew = Crew(world, bodies)
         crew.start()
         joined = crew.join()
@@ -132,14 +132,28 @@ def on_threads(
     return tuple(it for worker in sorted(bodies) for it in crew.walks[worker].told())
 
 
-def set_up(world: _core.World, text: str) -> None:
+def set_up(
+    world: _core.World, program: _core.Program, steps: Sequence[tuple[int | None, str]]
+) -> None:
     """Do what stands before ``start``."""
-    lines = text.splitlines()
-    before = _core.Program("\n".join(lines[: lines.index("start")] if "start" in lines else lines))
-    for outcome in world.run(before):
-        if outcome.failed is not None:
-            line = lines.index(outcome.step) + 1
-            raise ProgramError(line, f"the set-up fails with {outcome.failed}: {outcome.step}")
+    lines = program.text.splitlines()
+    declared = [line for line in lines if line.startswith(("file ", "driver "))]
+    world.run(_core.Program("\n".join(declared)))
+    for worker, step in steps:
+        if worker is not None and " spawn" not in step:
+            came_to(world, f"w{worker} spawn")
+        result = came_to(world, step if worker is None else of_any_world(step))
+        if result.isupper():
+            raise ProgramError(lines.index(step) + 1, f"the set-up fails with {result}: {step}")
+
+
+def of_any_world(step: str) -> str:
+    """A step that does not say where the file system is mounted: a World has one, at its place."""
+    worker, word, given = read(step)
+    op = by_word("worker")[word]
+    places = [argument.kind == "mount_point" for argument in op.arguments]
+    texts = [None if place else text for place, text in zip(places, given, strict=True)]
+    return f"w{worker} {written(op, word, texts)}"
 
 
 def let_go(world: _core.World, program: _core.Program) -> list[str]:
