@@ -122,7 +122,8 @@ const KERNEL: &[(&str, &str)] = &[
     ("mm/memremap.c, as proposed", "pgmap_alloc_folios pgmap_folio_get pgmap_request_folios"),
     (
         "mm/mmu_gather.c",
-        "tlb_gather_mmu tlb_finish_mmu tlb_flush_mmu tlb_remove_table __tlb_remove_folio_pages \
+        "tlb_gather_mmu tlb_finish_mmu tlb_flush_mmu tlb_flush_mmu_tlbonly tlb_end_vma tlb_remove_table \
+         __tlb_remove_folio_pages \
          __tlb_remove_table_free",
     ),
     ("mm/page_alloc.c", "prep_compound_page"),

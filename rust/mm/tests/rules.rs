@@ -70,6 +70,7 @@ fn every_wrong_value_of_every_rule_has_a_test() {
         ("layout-scan", "while-mapped"),
         ("layout-entries", "kept"),
         ("dio-ref", "get"),
+        ("pfnmap-flush", "at-end"),
         ("bio-put", "silent"),
         ("uring-files", "refused"),
         ("share-reset", "kept-at-order-0"),

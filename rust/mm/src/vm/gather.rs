@@ -9,9 +9,13 @@
 //!
 //! Two gathers on one mm may each clear entries the other's range relies on having flushed, so a gather
 //! that finds company flushes even if it cleared nothing.
+//!
+//! Where entries hold no reference, nothing stays counted in the batch: a page that was mapped is idle as soon as its
+//! entry is cleared. Truncate then relies on its own walk of the mappings, which joins a gather that has not flushed yet,
+//! and munmap flushes before it takes the VMA away from that walk (`tlb_end_vma`).
 
 use prim::{Cpu, sync_access};
-use program::rules::ZapPut;
+use program::rules::{DaxPages, PfnmapFlush, ZapPut};
 
 use crate::page::{Folio, Hold, Pfn};
 use crate::tally;
@@ -93,13 +97,30 @@ impl<'a> MmuGather<'a> {
         self.tables_len += 1;
     }
 
-    /// `tlb_flush_mmu`.
-    #[doc(alias = "tlb_flush_mmu")]
-    pub(super) fn flush(&mut self) {
+    /// `tlb_end_vma`: all that goes of a VMA is cleared, and the VMA may be taken out of its file's list next.
+    #[doc(alias = "tlb_end_vma")]
+    pub(super) fn end_vma(&mut self) {
+        let rules = &self.vm.pagemaps.rules;
+        match (rules.dax_pages, rules.pfnmap_flush) {
+            (DaxPages::Devmap, PfnmapFlush::BeforeUnlink) => self.flush_cleared(),
+            (DaxPages::Devmap | DaxPages::Normal, PfnmapFlush::AtEnd)
+            | (DaxPages::Normal, PfnmapFlush::BeforeUnlink) => {}
+        }
+    }
+
+    /// `tlb_flush_mmu_tlbonly`.
+    #[doc(alias = "tlb_flush_mmu_tlbonly")]
+    fn flush_cleared(&mut self) {
         if self.cleared != 0 {
             self.vm.flush_tlb(self.cpu, self.mm, self.cleared);
             self.cleared = 0;
         }
+    }
+
+    /// `tlb_flush_mmu`.
+    #[doc(alias = "tlb_flush_mmu")]
+    pub(super) fn flush(&mut self) {
+        self.flush_cleared();
         for table in self.tables[..self.tables_len].iter_mut().filter_map(Option::take) {
             self.vm.tables.free_unlinked(self.cpu, table);
         }

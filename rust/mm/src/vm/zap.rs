@@ -36,6 +36,7 @@ impl Vm {
         for pmd in self.tables.walk_range(gather.mm, start, end) {
             while self.zap_pmd(gather, &pmd) == Again::Yes {}
         }
+        gather.end_vma();
     }
 
     /// One PMD. A leaf that is gone by the time its lock is held, or that is split because only a part of it goes, has

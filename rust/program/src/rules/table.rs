@@ -325,6 +325,15 @@ rules! {
         Get: Recorded, "up to v6.4 or so; recorded on 6.1", "recordings *_odirect_inflight";
     }
 
+    /// When munmap flushes the translations of a VMA whose entries hold no reference. Once the VMA is out of its file's
+    /// list, unmap_mapping_range no longer finds it, and nothing tells a truncate that a CPU still uses the page. Says
+    /// something with dax-pages=devmap only.
+    pfnmap_flush: PfnmapFlush = BeforeUnlink ["K§6.2, K§15, I22"] {
+        BeforeUnlink: Source, "v5.19 and later", "include/asm-generic/tlb.h, tlb_end_vma; commit b67fbebd4cf9";
+        AtEnd: Source, "up to v5.18, where the architecture merges the ranges of VMAs, as x86 does",
+            "commit b67fbebd4cf9, the race of munmap and unmap_mapping_range (July 2022)";
+    }
+
     /// How a bio gives its pages back. v6.1 puts the folio, which knows nothing of pages whose free count is one: who
     /// waits for such a page to be idle is not woken. Says something with dax-pages=devmap only.
     bio_put: BioPut = Wakes ["K§2.2, K§14, B49, L2"] {

@@ -162,6 +162,11 @@ values! {
         Pin "pin" "a pin",
         Get "get" "a plain reference",
     }
+    /// What munmap does before it takes a VMA out of its file's list whose entries hold no reference.
+    PfnmapFlush {
+        BeforeUnlink "before-unlink" "it flushes what it cleared",
+        AtEnd "at-end" "nothing; it flushes when all is done",
+    }
     /// How a bio gives a page back.
     BioPut {
         Wakes "wakes" "as everybody does: who waits for the page to be idle is woken",
