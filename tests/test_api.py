@@ -99,6 +99,7 @@ REQUIRED: dict[str, tuple[Any, ...]] = {
     "dio_write": (0, 1, 0, 1),
     "dio_read": (0, 1, 0, 1),
     "split": (0, 1),
+    "memremap_pages": ("generic", 8),
 }
 """By method with a default that is not None: what it needs."""
 
@@ -112,6 +113,7 @@ OTHERS: dict[str, Any] = {
     "sharing": "private",
     "align": "odd",
     "longterm": True,
+    "shift": 2,
 }
 """By parameter: something that is not its default."""
 
@@ -193,7 +195,8 @@ def test_a_world_is_made_with_what_help_says() -> None:
 
 NUMBERS = {"worker", "child", "target", "fd", "map", "pipe", "pin", "source", "page", "index"}
 NUMBERS |= {"offset", "start", "pages", "pfn", "value", "ticks", "number"}
-GOOD: dict[str, Any] = {"file": "f", "size": 1, **dict.fromkeys(NUMBERS, 1)}
+GOOD: dict[str, Any] = {"file": "f", "size": 1, "type": "private", "length": 1}
+GOOD |= {**dict.fromkeys(NUMBERS, 1), "pgmap": World().memremap_pages("private", 1)}
 FAR = {"value": 2**64, "ticks": 2**32}
 """What is too much where a thousand million is not."""
 

@@ -50,6 +50,11 @@ GOOD: dict[str, list[Any]] = {
     "longterm": [False],
     "step": ["w0 nop"],
     "program": [Program.parse("w0 nop")],
+    "type": ["private"],
+    "shift": [0],
+    "length": [1],
+    # Of another world, so that no call does anything.
+    "pgmap": [World().memremap_pages("private", 1)],
 }
 BAD: dict[str, list[Any]] = {
     **dict.fromkeys(["worker", "child", "target", "fd", "map", "pipe", "source"], SMALL),
@@ -81,6 +86,10 @@ BAD: dict[str, list[Any]] = {
         *["x" * 10_000, None, 5, b"d", object()],
     ],
     "program": [None, "w0 nop", 5, object(), World],
+    "type": WORDS,
+    "shift": [*NO_INT, *FAR, 19],
+    "length": BIG,
+    "pgmap": [None, 5, "x", object()],
 }
 OPTIONAL_NONE = {("munmap", "page"), ("munmap", "pages"), ("close", "worker"), ("close", "fd")}
 OPTIONAL_NONE |= {(m, "pin") for m in ("unpin", "dma_read", "dma_write")}

@@ -1,13 +1,13 @@
 """A race laboratory for the lifetime of Linux ZONE_DEVICE pages.
 
-`World` is a live emulated machine, `Program` a list of steps for one; `explore` searches the
-interleavings of a program and `replay` runs one again. What they answer are the frozen values of
-`pgmap.results` and `pgmap.verdicts`, what they raise the exceptions of `pgmap.errors`. The commands
-are modules: ``python -m pgmap`` lists them.
+`World` is a live emulated machine, `Pagemap` and `Folio` memory plugged into one, `Program` a list
+of steps for one; `explore` searches the interleavings of a program and `replay` runs one again.
+What they answer are the frozen values of `pgmap.results` and `pgmap.verdicts`, what they raise the
+exceptions of `pgmap.errors`. The commands are modules: ``python -m pgmap`` lists them.
 """
 
 from pgmap import build, driver, errors, results, verdicts
-from pgmap._core import Program, World, build_info, version
+from pgmap._core import Folio, Pagemap, Program, World, build_info, version
 from pgmap._expected import race
 from pgmap._outcomes import Outcomes, outcomes
 from pgmap._search import explore, replay
@@ -40,6 +40,7 @@ __all__ = [
     "Driver",
     "Exhausted",
     "Extent",
+    "Folio",
     "Found",
     "Holder",
     "Inconclusive",
@@ -47,6 +48,7 @@ __all__ = [
     "Outcome",
     "Outcomes",
     "PageState",
+    "Pagemap",
     "PgmapError",
     "Pinned",
     "Program",

@@ -76,15 +76,30 @@ impl ThreadedWorld {
         rules: Rules,
         oracle: Oracle,
     ) -> Result<Self, ThreadedWorldError> {
+        Self::with_spare(geometry, rules, oracle, 0)
+    }
+
+    /// As that, with so many spare frames behind the devices.
+    ///
+    /// # Errors
+    /// [`ThreadedWorldError`].
+    pub fn with_spare(
+        geometry: &Geometry,
+        rules: Rules,
+        oracle: Oracle,
+        spare: u32,
+    ) -> Result<Self, ThreadedWorldError> {
         geometry.validate().map_err(ThreadedWorldError::Geometry)?;
         let machine = Machine::new(geometry.cpus.into());
-        let arena = Arena::new(World::reserve(geometry)).map_err(ThreadedWorldError::NoMemory)?;
+        let bytes = World::reserve(geometry) + World::reserve_spare(spare);
+        let arena = Arena::new(bytes).map_err(ThreadedWorldError::NoMemory)?;
         let mut world = {
             // A machine just made has a CPU to spare.
             let cpu = machine
                 .lease(Lease::of(TaskId(0)))
                 .map_err(|_| ThreadedWorldError::NoMemory(NoMemory))?;
-            World::new(&arena, &cpu, geometry, rules).map_err(ThreadedWorldError::NoMemory)?
+            World::with_spare(&arena, &cpu, geometry, rules, spare)
+                .map_err(ThreadedWorldError::NoMemory)?
         };
         world.dax.vm.pagemaps.memmap.oracle = oracle;
         Ok(Self { world, machine, arena })

@@ -1,6 +1,8 @@
 //! From Python arguments to the numbers and words of the language. Each refusal is a sentence that
 //! names the argument's kind, what came, and what may come.
 
+use pgmap_mm::page::Order;
+use pgmap_mm::pagemap::PagemapType;
 use pgmap_program::op::{FdNo, FileState, Handle, Kind, Layout, Role, SLOW_BLOCK, WorkerId};
 use pgmap_program::parse::is_file_name;
 use pyo3::exceptions::{PyTypeError, PyValueError};
@@ -85,6 +87,10 @@ numbers! {
     Size(u32) "pages", bounds(Kind::Size), |n| n as u32;
     /// A frame number.
     Frame(u32) "pfn", (0, u32::MAX as u64), |n| n as u32;
+    /// An order: a folio of a gibibyte is the largest.
+    OrderArg(Order) "order", (0, 18), |n| Order(n as u8);
+    /// References.
+    Refs(i32) "refs", (1, 1 << 20), |n| n as i32;
     /// The data word of a page.
     Word(u64) "value", bounds(Kind::Value), |n| n;
 }
@@ -130,9 +136,24 @@ fn spelled<T: Copy>(all: &[T], word: impl Fn(T) -> &'static str) -> Vec<(&'stati
     all.iter().map(|value| (word(*value), *value)).collect()
 }
 
+const PAGEMAP_TYPES: [PagemapType; 4] =
+    [PagemapType::Private, PagemapType::Coherent, PagemapType::FsDax, PagemapType::Generic];
+
+/// The word of a type of pagemap (`enum memory_type`).
+pub(crate) fn pagemap_word(kind: PagemapType) -> &'static str {
+    match kind {
+        PagemapType::Private => "private",
+        PagemapType::Coherent => "coherent",
+        PagemapType::FsDax => "fs_dax",
+        PagemapType::Generic => "generic",
+    }
+}
+
 words! {
     /// How a file lies on the device.
     LayoutWord(Layout) "layout", spelled(Layout::ALL, Layout::word);
+    /// What a pagemap is for.
+    PagemapWord(PagemapType) "type", spelled(&PAGEMAP_TYPES, pagemap_word);
     /// What becomes of a call that nobody can wake.
     StuckWord(Stuck) "stuck", spelled(Stuck::ALL, Stuck::word);
     /// What a new file is made of; none for holes.

@@ -22,6 +22,7 @@ mod explore;
 mod facts;
 mod files;
 mod first_found;
+mod fracture;
 mod given;
 mod glance;
 mod help;
@@ -61,6 +62,8 @@ mod _core {
     };
     #[pymodule_export]
     use crate::facts::{check_rules, facts};
+    #[pymodule_export]
+    use crate::fracture::{Folio, Pagemap};
     #[pymodule_export]
     use crate::program::Program;
     #[pymodule_export]

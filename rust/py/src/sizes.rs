@@ -11,6 +11,9 @@ use crate::raise::{self, Class};
 /// CPUs of a world made from Python: each thread inside a call takes one, asleep or not.
 const CPUS: u16 = 64;
 
+/// Frames behind the devices of a world made from Python, for `memremap_pages`.
+pub(crate) const SPARE: u32 = 4096;
+
 /// The rules of an era with some of them changed.
 pub(crate) fn rules(
     py: Python<'_>,

@@ -84,8 +84,9 @@ impl World {
         let geometry =
             geometry.map_or(Ok(sizes::USUAL), |asked| sizes::geometry(sizes::USUAL, asked))?;
         let oracle = if checks { Oracle::On } else { Oracle::Off };
-        let threaded =
-            py.detach(|| catch_abandon(|| ThreadedWorld::with_oracle(&geometry, rules, oracle)));
+        let threaded = py.detach(|| {
+            catch_abandon(|| ThreadedWorld::with_spare(&geometry, rules, oracle, sizes::SPARE))
+        });
         let threaded = match threaded {
             Ok(Ok(threaded)) => threaded,
             Ok(Err(refused)) => return Err(PyValueError::new_err(refused.to_string())),

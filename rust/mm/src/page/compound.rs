@@ -59,7 +59,7 @@ impl Memmap {
 
     /// The folios of `order` that tile a span of aligned ones, by their frames: what the pages say is not looked at.
     pub fn heads(&self, span: Span, order: Order) -> impl Iterator<Item = Folio<'_>> {
-        span.blocks(order).map(|(head, _)| Folio::at(self, head))
+        span.blocks(order).map(|(head, _)| self.folio_at(head))
     }
 
     /// Takes a large folio apart into single idle pages, each with its pagemap restored where

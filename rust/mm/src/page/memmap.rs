@@ -91,6 +91,13 @@ impl Memmap {
         Folio::at(self, self.page(pfn).head_pfn(pfn))
     }
 
+    /// The folio headed at this very frame, by somebody who knows that it is one.
+    #[inline(always)]
+    #[must_use]
+    pub fn folio_at(&self, head: Pfn) -> Folio<'_> {
+        Folio::at(self, head)
+    }
+
     /// What is stored in a page.
     #[inline(always)]
     #[must_use]

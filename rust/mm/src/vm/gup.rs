@@ -154,7 +154,7 @@ impl Vm {
 
     /// `gup_put_folio`: pincount first, then the references.
     #[inline(always)]
-    pub(super) fn gup_put_folio(&self, cpu: &Cpu<'_>, folio: Folio<'_>, pages: u32, kind: GupKind) {
+    pub fn gup_put_folio(&self, cpu: &Cpu<'_>, folio: Folio<'_>, pages: u32, kind: GupKind) {
         let refs = match kind {
             GupKind::Pin if folio.pfn() == Pfn::ZERO_PAGE => return,
             GupKind::Get => pages.cast_signed(),

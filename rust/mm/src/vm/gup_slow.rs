@@ -172,7 +172,10 @@ impl Vm {
     }
 
     /// `try_grab_folio`, where somebody's reference is known to be there.
-    fn try_grab_folio(
+    ///
+    /// # Errors
+    /// `ENOMEM` when there is none, which is told, or too many.
+    pub fn try_grab_folio(
         &self,
         cpu: &Cpu<'_>,
         pfn: Pfn,

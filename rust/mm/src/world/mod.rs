@@ -16,6 +16,7 @@
 //! | `pins`, `pipes`, `direct_io` | references that outlive a call: pins, pipes, I/O in flight |
 //! | `checked` | the same accesses by users who know what a page may hold |
 //! | `driver`, `fracture` | driver memory; its folios taken by frame number and apart |
+//! | `hotplug` | pagemaps made at run time, over frames of no device |
 //! | `execute` | from an [`Op`](program::Op) to the call it names |
 //! | `observe` | what a page looks like, for comparison with a recording |
 //! | `oracle` | complaints as violations, quiescence |
@@ -31,6 +32,7 @@ mod fds;
 mod files;
 mod fracture;
 mod holders;
+mod hotplug;
 mod memory;
 mod observe;
 mod oracle;
@@ -98,6 +100,9 @@ pub type Return = Result<i64, Failure>;
 /// Bytes in a page, the unit of `ret` for calls that transfer data.
 pub const PAGE_SIZE: i64 = 4096;
 
+/// What a frame takes: its descriptor, contents, shadow and ledger.
+const FRAME_BYTES: usize = 56 + Memmap::LEDGER_BYTES;
+
 /// The machine.
 #[derive(Debug)]
 pub struct World {
@@ -106,6 +111,8 @@ pub struct World {
     /// The driver with memory of its own.
     pub devmem: DevMem,
     geometry: Geometry,
+    /// Frames behind the devices, which somebody may plug in.
+    spare: Span,
     dev_pagemap: Table<AtomicU32>,
     directory: Table<SpinLock<Directory>>,
     open_files: Slab<OpenFile>,
@@ -124,11 +131,17 @@ impl World {
         let frames = Self::frames(geometry) as usize;
         let files = usize::from(geometry.files_max) * geometry.file_pages_max as usize;
         let tables = Vm::tables_of(geometry);
-        frames * (56 + Memmap::LEDGER_BYTES)
+        frames * FRAME_BYTES
             + files * 16
             + (tables << geometry.pmd_order) * 8
             + tables * 64
             + (64 << 20)
+    }
+
+    /// What so many spare frames take beside that.
+    #[must_use]
+    pub fn reserve_spare(spare: u32) -> usize {
+        spare as usize * FRAME_BYTES + (1 << 20)
     }
 
     /// Builds a machine with both devices bound and no process.
@@ -141,9 +154,24 @@ impl World {
         geometry: &Geometry,
         rules: Rules,
     ) -> Result<Self, NoMemory> {
+        Self::with_spare(arena, cpu, geometry, rules, 0)
+    }
+
+    /// As [`Self::new`], with so many spare frames behind the devices; they take [`Self::reserve_spare`] more.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn with_spare(
+        arena: &Arena,
+        cpu: &Cpu<'_>,
+        geometry: &Geometry,
+        rules: Rules,
+        spare: u32,
+    ) -> Result<Self, NoMemory> {
         let (pmem, dev) = Self::layout(geometry);
         let devmem = DevMem::new(arena, dev)?;
-        let frames = Self::frames(geometry);
+        let spare = Span { start: Pfn(Self::frames(geometry)), pages: spare };
+        let frames = spare.end().0;
         let pagemaps = Pagemaps::new(arena, geometry, rules, frames, Box::new(devmem.clone()))?;
         let vm = Vm::new(arena, geometry, pagemaps)?;
         let procs = usize::from(geometry.procs_max);
@@ -151,6 +179,7 @@ impl World {
             dax: Dax::new(arena, geometry, vm, pmem)?,
             devmem,
             geometry: *geometry,
+            spare,
             dev_pagemap: arena.table("bound pagemaps", 1)?,
             directory: arena.table("directory", 1)?,
             // A mapping keeps its file when the descriptor is closed.
