@@ -102,7 +102,8 @@ class Violation:
     title: str
     pfn: int | None
     parties: tuple[str, ...]
-    """Who noticed, who holds the page or last gave it away, and on real threads who else was in the middle of a call."""
+    """Who noticed, and who holds the page or last gave it away; from real threads also who else was
+    in the middle of a call."""
     detail: str
     known: str | None
     """Number of the race, if the world's era is known to have it."""
