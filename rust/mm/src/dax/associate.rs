@@ -25,8 +25,8 @@ impl Dax {
     ) {
         let memmap = &self.vm.pagemaps.memmap;
         for at in 0..order.pages() {
-            let pfn = head.add(at);
-            self.check_idle(cpu, pfn, Complaint::BlockAllocatedBusy, By::Reference);
+            let page = memmap.folio_at(head.add(at));
+            self.check_idle(cpu, page, Complaint::BlockAllocatedBusy, By::Reference);
         }
         // A folio of the whole, or up to v6.14 a page for each frame.
         let (folio, folios) = match self.vm.pagemaps.rules.dax_pages {
@@ -73,7 +73,7 @@ impl Dax {
     #[track_caller]
     fn let_go_of_folio(&self, cpu: &Cpu<'_>, pfn: Pfn, pagemap: PagemapId) {
         let folio = self.vm.pagemaps.memmap.folio(pfn);
-        self.check_idle(cpu, folio.pfn(), Complaint::BusyReset, By::Reference);
+        self.check_idle(cpu, folio, Complaint::BusyReset, By::Reference);
         folio.set_mapping(None);
         if folio.is_large() {
             self.vm.pagemaps.memmap.reset_order(folio, pagemap.0);

@@ -187,7 +187,7 @@ impl Dax {
         let _lock = self.inode(inode).extents_lock.write(cpu);
         for index in range.pages() {
             let Some(pfn) = self.extent(inode, index).block() else { continue };
-            self.check_idle(cpu, pfn, Complaint::BlockFreedBusy, By::ReferenceOrMapping);
+            self.check_no_user(cpu, pfn, Complaint::BlockFreedBusy);
             self.check_unreachable(cpu, pfn);
             self.vm.pagemaps.memmap.shadow_assign(cpu, pfn, Owner::NOBODY);
             self.extent_word(inode, index).set(0);
@@ -210,7 +210,7 @@ impl Dax {
     #[track_caller]
     fn take_block(&self, cpu: &Cpu<'_>, inode: InodeId, block: u32) -> Pfn {
         let pfn = self.span.start.add(block);
-        self.check_idle(cpu, pfn, Complaint::BlockAllocatedBusy, By::ReferenceOrMapping);
+        self.check_no_user(cpu, pfn, Complaint::BlockAllocatedBusy);
         self.vm.pagemaps.memmap.contents(pfn).set(0);
         self.vm.pagemaps.memmap.shadow_assign(cpu, pfn, Owner::file(inode.0));
         pfn
@@ -237,5 +237,12 @@ impl Dax {
         if watched && let Some(other) = self.vm.tlb_still_maps(pfn) {
             warn_on(cpu, Complaint::FreedInTlb, pfn, other.0 as i64);
         }
+    }
+
+    /// Nobody refers to a page or maps it.
+    #[track_caller]
+    fn check_no_user(&self, cpu: &Cpu<'_>, pfn: Pfn, complaint: Complaint) {
+        let folio = self.vm.pagemaps.memmap.folio(pfn);
+        self.check_idle(cpu, folio, complaint, By::ReferenceOrMapping(pfn));
     }
 }

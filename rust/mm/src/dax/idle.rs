@@ -12,7 +12,7 @@ use prim::{Cpu, sync_irq};
 use program::rules::DaxPages;
 
 use crate::dax::Dax;
-use crate::page::Pfn;
+use crate::page::{Folio, Pfn};
 use crate::refcount::Count;
 use crate::warn::{Complaint, warn_on};
 
@@ -20,34 +20,36 @@ use crate::warn::{Complaint, warn_on};
 #[derive(Clone, Copy)]
 pub(super) enum By {
     Reference,
-    ReferenceOrMapping,
+    /// Or a mapping of this page of the folio.
+    ReferenceOrMapping(Pfn),
 }
 
 impl Dax {
-    /// Complains of a page that somebody has, and not in passing.
+    /// Complains of a folio that somebody has, and not in passing.
     #[track_caller]
-    pub(super) fn check_idle(&self, cpu: &Cpu<'_>, pfn: Pfn, complaint: Complaint, by: By) {
-        let found = match (self.in_use(pfn, by), self.vm.pagemaps.rules.dax_pages) {
+    pub(super) fn check_idle(&self, cpu: &Cpu<'_>, folio: Folio<'_>, complaint: Complaint, by: By) {
+        let found = match (self.in_use(folio, by), self.vm.pagemaps.rules.dax_pages) {
             (Some(_), DaxPages::Devmap) => {
                 let _ = sync_irq(cpu);
-                self.in_use(pfn, by)
+                self.in_use(folio, by)
             }
             (found, DaxPages::Devmap | DaxPages::Normal) => found,
         };
         if let Some(count) = found {
-            warn_on(cpu, complaint, pfn, count.into());
+            warn_on(cpu, complaint, folio.pfn(), count.into());
         }
     }
 
-    /// The count of a page that is not idle.
+    /// The count of a folio that is not idle.
     #[track_caller]
-    fn in_use(&self, pfn: Pfn, by: By) -> Option<Count> {
-        let memmap = &self.vm.pagemaps.memmap;
-        let count = memmap.folio(pfn).refcount();
+    fn in_use(&self, folio: Folio<'_>, by: By) -> Option<Count> {
+        let count = folio.refcount();
         let in_use = !count.is_idle()
             || match by {
                 By::Reference => false,
-                By::ReferenceOrMapping => memmap.page(pfn).mapcount.read() != 0,
+                By::ReferenceOrMapping(pfn) => {
+                    self.vm.pagemaps.memmap.page(pfn).mapcount.read() != 0
+                }
             };
         in_use.then_some(count)
     }
