@@ -17,7 +17,9 @@ from pgmap import Found, Inconclusive, Program, World, _contention, _core, explo
 from pgmap._contention import TAKER, USER
 from pgmap._core_api import core
 from pgmap._core_facts import KnownRule
+from pgmap._draft import Draft
 from pgmap._operations import by_word, operations
+from pgmap._wishes import Habit, Shape, Wish
 from pgmap.errors import DoesNotHold
 from thorough import drawn_races
 from thorough.drawn_races import OPERATIONS, WORKERS, draw, row
@@ -80,6 +82,18 @@ def test_a_handle_is_there_when_it_is_named(program: Program) -> None:
     verdict = explore(program, preemptions=0, strategy="bounds", threads=1)
     failed = [row for row in verdict.outcomes if {"EINVAL", "EFAULT"} & set(row.results)]
     assert failed == [] or isinstance(verdict, Inconclusive)
+
+
+def test_nobody_lets_go_of_a_mapping_that_a_step_behind_start_names() -> None:
+    def written(*wishes: Wish) -> str:
+        draft = Draft(habits={0: Habit(lets_go=True)})
+        draft.declare([Shape(1)])
+        draft.wish(0, wishes, frozenset())
+        return draft.text()
+
+    unpin, read = Wish("unpin", (0,)), Wish("r", (0, 0, None))
+    assert "w0 pin 0 0\nw0 munmap 0\nstart\nw0 unpin 0\n" in written(unpin)
+    assert "munmap" not in written(read, unpin)
 
 
 def test_nonsense_is_drawn_on_request() -> None:

@@ -239,9 +239,11 @@ class Draft:
         self.add(line.worker, Wish(maker.words[0], (page, 1)), before=True)
 
     def _let_go(self, worker: int, line: Line) -> None:
-        """End, in the set-up, the mapping that a step was about."""
+        """End, in the set-up, the mapping of a step, unless one behind ``start`` names it."""
         held = self.live.get((worker, "mapping"), [])
         at = next(n for n, thing in enumerate(held) if thing in line.given)
+        if any(held[at] in step.given for step in self.body):
+            return
         op = next(op for op in operations() if any(_ends_mapping(a) for a in op.arguments))
         choices = [at if _ends_mapping(a) else None for a in op.arguments]
         self.add(worker, Wish(op.words[0], tuple(choices)), before=True)
