@@ -154,12 +154,6 @@ impl DevMem {
         pages: u32,
     ) -> Result<Span, Errno> {
         let first = self.span.start.add(start);
-        let whole = Span { start: first, pages };
-        let assign = |owner| {
-            whole.iter().for_each(|pfn| pagemaps.memmap.shadow_assign(cpu, pfn, owner));
-        };
-        // The new life begins before anybody can have a reference in it: a walker may be quicker than we are.
-        assign(Owner::DRIVER);
         match pagemaps.alloc_folios(cpu, id, first, pages) {
             Ok(span) => {
                 let mut pool = self.pool[0].lock(cpu);
@@ -176,7 +170,6 @@ impl DevMem {
                     let count = pagemaps.memmap.folio(first).refcount();
                     warn_on(cpu, Complaint::FreePageBusy, first, count.into());
                 }
-                assign(Owner::NOBODY);
                 self.pool[0].lock(cpu).mark(start, pages, false);
                 Err(errno)
             }
@@ -217,11 +210,7 @@ impl DevMem {
         pfn: Pfn,
     ) -> Result<(), Errno> {
         let folio = pagemaps.folio_get(cpu, id, pfn).ok_or(Errno::ENXIO)?;
-        let kept = self.store(cpu, folio);
-        if kept.is_none() {
-            pagemaps.folio_put_refs(cpu, folio, 1);
-        }
-        kept.ok_or(Errno::ENOMEM)
+        self.keep(cpu, pagemaps, folio)
     }
 
     /// Puts one of the driver's references on the folio around a frame; the last hands it back.
@@ -252,36 +241,40 @@ impl DevMem {
         match pagemaps.folio_split_unmapped(cpu, id, folio, order) {
             Ok(span) => {
                 for part in pagemaps.memmap.heads(span, order) {
-                    self.keep(cpu, pagemaps, part);
+                    self.keep(cpu, pagemaps, part)?;
                 }
                 Ok(span.pages / order.pages())
             }
             Err(errno) => {
                 match (errno, pagemaps.rules.split_again) {
                     (Errno::EAGAIN, SplitAgain::Lost) => {}
-                    (_, SplitAgain::Kept | SplitAgain::Lost) => self.keep(cpu, pagemaps, folio),
+                    (_, SplitAgain::Kept | SplitAgain::Lost) => self.keep(cpu, pagemaps, folio)?,
                 }
                 Err(errno)
             }
         }
     }
 
-    /// A reference that was taken out of the table goes back into it; one that the table has no room for is put.
+    /// A reference becomes the driver's, which counts it in its table; one that the table has no room for is put.
+    ///
+    /// # Errors
+    /// `ENOMEM` when it can count no more: never of one that has just been taken out of it.
     #[track_caller]
-    fn keep(&self, cpu: &Cpu<'_>, pagemaps: &Pagemaps, folio: Folio<'_>) {
-        if self.store(cpu, folio).is_none() {
+    fn keep(&self, cpu: &Cpu<'_>, pagemaps: &Pagemaps, folio: Folio<'_>) -> Result<(), Errno> {
+        let kept = {
+            let mut pool = self.pool[0].lock(cpu);
+            let refs = &mut pool.refs[self.page_of(folio)];
+            let more = refs.checked_add(1);
+            if let Some(more) = more {
+                *refs = more;
+                folio.owners_move(cpu, Hold::Task, Hold::Driver, 1);
+            }
+            more
+        };
+        if kept.is_none() {
             pagemaps.folio_put_refs(cpu, folio, 1);
         }
-    }
-
-    /// Notes one more reference in the table, which has it from now on; nothing when it can count no more.
-    #[track_caller]
-    fn store(&self, cpu: &Cpu<'_>, folio: Folio<'_>) -> Option<()> {
-        let mut pool = self.pool[0].lock(cpu);
-        let refs = &mut pool.refs[self.page_of(folio)];
-        *refs = refs.checked_add(1)?;
-        folio.owners_move(cpu, Hold::Task, Hold::Driver, 1);
-        Some(())
+        kept.map(drop).ok_or(Errno::ENOMEM)
     }
 
     /// Takes a reference out of the table: from now on it is the caller's.

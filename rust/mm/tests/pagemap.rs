@@ -7,7 +7,7 @@ use std::sync::{Arc, Barrier, RwLock};
 
 use common::*;
 use pgmap_mm::devmem::DevMem;
-use pgmap_mm::page::{Folio, Head, Order, Pfn, Span};
+use pgmap_mm::page::{Folio, Head, Order, Owner, Pfn, Span};
 use pgmap_mm::pagemap::{DevPagemapOps, PagemapId, PagemapType, Pagemaps};
 use pgmap_mm::warn::Complaint;
 use prim::{Arena, Cpu, Machine};
@@ -190,6 +190,22 @@ fn a_range_with_a_held_page_is_refused_and_left_as_it_was() {
         all.put_all(cpu, large);
         all.put_all(cpu, held);
         assert!(all.maps.alloc_folios(cpu, id, Pfn(64), 16).is_ok());
+    });
+}
+
+/// Whoever has a reference has it in the page's life, which ends for none of the pages of a range that is refused.
+#[test]
+fn what_is_allocated_begins_a_life_and_what_is_refused_goes_on_with_its_own() {
+    with_pagemap(PagemapType::Coherent, |all, cpu, id| {
+        let life = |pfn| all.maps.memmap.shadow_capture(Pfn(pfn));
+        let before = life(76);
+        let held = all.maps.alloc_folios(cpu, id, Pfn(76), 1).expect("a free page");
+        let (own, beside) = (life(76), life(77));
+        assert_ne!(own, before);
+        assert_eq!(own.owner(), Owner::DRIVER);
+        assert_eq!(all.maps.alloc_folios(cpu, id, Pfn(64), 16), Err(Errno::EBUSY));
+        assert_eq!((life(76), life(77)), (own, beside));
+        all.put_all(cpu, held);
     });
 }
 

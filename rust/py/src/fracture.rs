@@ -88,8 +88,9 @@ impl World {
         }
         let heads =
             of.call(py, &|| format!("pgmap_alloc_folios {start} {}", length.0), |machine, cpu| {
-                let span = machine.alloc_folios(cpu, of.id, start, length.0)?;
-                Ok(machine.dax.vm.pagemaps.folios(span).map(Emulated::pfn).collect::<Vec<_>>())
+                let pagemaps = &machine.dax.vm.pagemaps;
+                let span = pagemaps.alloc_folios(cpu, of.id, start, length.0)?;
+                Ok(pagemaps.folios(span).map(Emulated::pfn).collect::<Vec<_>>())
             })?;
         folios(py, pgmap, heads)
     }

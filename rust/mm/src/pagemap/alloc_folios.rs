@@ -27,7 +27,7 @@ use program::Errno;
 use program::rules::Publication;
 
 use crate::lock_order::ALLOCATION_CLAIM;
-use crate::page::{Folio, Hold, Pfn, Span};
+use crate::page::{Folio, Hold, Owner, Pfn, Span};
 use crate::pagemap::{PagemapHold, PagemapId, Pagemaps};
 use crate::tally;
 
@@ -68,6 +68,8 @@ impl Pagemaps {
                 self.refs_add(cpu, id, PagemapHold::Task, length - 1);
             }
             let how = Strength::relaxed_if(|| self.rules.folio_publish == Publication::Relaxed);
+            // The new life begins before anybody can have a reference in it: a walker may be quicker than the caller.
+            span.iter().for_each(|pfn| self.memmap.shadow_assign(cpu, pfn, Owner::DRIVER));
             for (pfn, order) in span.blocks(self.pmd_order) {
                 let folio = self.memmap.prep_folio(pfn, order, id.0);
                 folio.page().refcount.publish(how, 1);

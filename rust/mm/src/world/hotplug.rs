@@ -7,7 +7,7 @@
 use prim::Cpu;
 use program::Errno;
 
-use crate::page::{Order, Owner, Pfn, Span};
+use crate::page::{Order, Pfn, Span};
 use crate::pagemap::{PagemapId, PagemapType};
 use crate::world::World;
 
@@ -43,22 +43,5 @@ impl World {
     /// Takes a pagemap away again; sleeps until nothing refers to it.
     pub fn memunmap_pages(&self, cpu: &Cpu<'_>, id: PagemapId) {
         self.pagemaps().memunmap_pages(cpu, id, || {});
-    }
-
-    /// `pgmap_alloc_folios` for such a driver.
-    ///
-    /// # Errors
-    /// As [`Pagemaps::alloc_folios`](crate::pagemap::Pagemaps::alloc_folios).
-    #[doc(alias = "pgmap_alloc_folios")]
-    pub fn alloc_folios(
-        &self,
-        cpu: &Cpu<'_>,
-        id: PagemapId,
-        start: Pfn,
-        length: u32,
-    ) -> Result<Span, Errno> {
-        let span = self.pagemaps().alloc_folios(cpu, id, start, length)?;
-        span.iter().for_each(|pfn| self.pagemaps().memmap.shadow_assign(cpu, pfn, Owner::DRIVER));
-        Ok(span)
     }
 }
