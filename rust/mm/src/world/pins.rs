@@ -13,7 +13,7 @@ use program::rules::UringFiles;
 use crate::page::{Hold, Stamp};
 use crate::vm::{GupKind, GupRange, GupRequest, MmId, Vpn};
 use crate::world::process::{MapSlot, Pinned, Pins, REGISTERED, Worker};
-use crate::world::{Failure, PAGE_SIZE, Return, World};
+use crate::world::{PAGE_SIZE, Return, World};
 
 /// Ranges one call can take.
 const BATCH: usize = 32;
@@ -36,13 +36,6 @@ impl PinTicket {
     pub fn pin(self) -> u32 {
         self.number - 1
     }
-}
-
-/// What a call took.
-#[derive(Clone, Copy, Debug)]
-struct Taken {
-    pages: u32,
-    ranges: usize,
 }
 
 impl Pins {
@@ -156,10 +149,11 @@ impl World {
     ) -> Return {
         let Pin { map, page, pages, longterm, access } = *op;
         let request = GupRequest { longterm, ..Self::request(pages, kind, access) };
-        let taken = self.pin_as(cpu, worker, map, page, request, ticket)?;
-        Ok(taken.pages.into())
+        let (taken, _) = self.pin_as(cpu, worker, map, page, request, ticket)?;
+        Ok(taken.into())
     }
 
+    /// Pages and ranges taken.
     fn pin_as(
         &self,
         cpu: &Cpu<'_>,
@@ -168,12 +162,12 @@ impl World {
         page: u32,
         request: GupRequest,
         ticket: PinTicket,
-    ) -> Result<Taken, Failure> {
+    ) -> Result<(u32, usize), Errno> {
         let mut out = [GupRange::EMPTY; BATCH];
         let out = &mut out[..ticket.room.min(BATCH)];
         let (pages, ranges) = self.gup(cpu, worker, map, page, request, out)?;
         self.keep_numbered(cpu, worker, ticket, &out[..ranges])?;
-        Ok(Taken { pages, ranges })
+        Ok((pages, ranges))
     }
 
     /// What a call took is the worker's from now on, under this number.
@@ -318,11 +312,11 @@ impl World {
             return Err(Errno::ENOMEM.into());
         }
         let ticket = PinTicket { number: REGISTERED, room };
-        let taken = self.pin_as(cpu, worker, map, page, request, ticket)?;
-        if taken.pages < pages {
+        let (taken, ranges) = self.pin_as(cpu, worker, map, page, request, ticket)?;
+        if taken < pages {
             // `io_pin_pages`: a buffer is registered whole, or not at all.
             self.unpin_number(cpu, self.worker(worker)?, REGISTERED);
-            let full = taken.ranges == room.min(BATCH);
+            let full = ranges == room.min(BATCH);
             return Err(if full { Errno::ENOMEM } else { Errno::EFAULT }.into());
         }
         match self.rules().uring_files {
