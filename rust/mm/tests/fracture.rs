@@ -50,11 +50,17 @@ impl Fixture {
     }
 }
 
-/// A test with a worker of the driver's own memory, at rest in the end.
-fn with_driver(rules: Rules, test: impl FnOnce(&Fixture, &Cpu<'_>)) {
+/// A machine with a worker of the driver's own memory.
+fn driver(rules: Rules) -> Fixture {
     let fixture = Fixture::new(&COSY, rules);
+    fixture.world.spawn(&fixture.cpu(1), W0).expect("a process");
+    fixture
+}
+
+/// A test with such a worker, at rest in the end.
+fn with_driver(rules: Rules, test: impl FnOnce(&Fixture, &Cpu<'_>)) {
+    let fixture = driver(rules);
     let cpu = fixture.cpu(1);
-    fixture.world.spawn(&cpu, W0).expect("a process");
     test(&fixture, &cpu);
     fixture.leave(cpu);
 }
@@ -143,10 +149,8 @@ fn who_walks_frames_gets_what_is_allocated_and_nothing_else() {
 
 #[test]
 fn without_a_look_under_the_reference_a_stale_tail_gives_one_on_a_foreign_folio() {
-    let rules = Rules { head_recheck: Switch::Off, ..sound() };
-    let fixture = Fixture::new(&COSY, rules);
+    let fixture = driver(Rules { head_recheck: Switch::Off, ..sound() });
     let cpu = fixture.cpu(1);
-    fixture.world.spawn(&cpu, W0).expect("a process");
     assert_eq!(fixture.alloc(&cpu, 0, 2), Ok(1));
     assert_eq!(fixture.try_get(&cpu, 1), Ok(1));
     assert_eq!(fixture.unpin(&cpu), Ok(1));
@@ -158,10 +162,8 @@ fn without_a_look_under_the_reference_a_stale_tail_gives_one_on_a_foreign_folio(
 
 #[test]
 fn a_split_that_loses_its_reference_leaks_the_folio() {
-    let rules = Rules { split_again: SplitAgain::Lost, ..sound() };
-    let fixture = Fixture::new(&COSY, rules);
+    let fixture = driver(Rules { split_again: SplitAgain::Lost, ..sound() });
     let cpu = fixture.cpu(1);
-    fixture.world.spawn(&cpu, W0).expect("a process");
     assert_eq!((fixture.alloc(&cpu, 0, 2), fixture.try_get(&cpu, 0)), (Ok(1), Ok(1)));
     assert_eq!(fixture.split(&cpu, 0, 1), Err(Errno::EAGAIN.into()));
     assert_eq!(fixture.unpin(&cpu), Ok(1));
@@ -174,8 +176,7 @@ fn a_split_that_loses_its_reference_leaks_the_folio() {
 /// One splits, frees and allocates the same pages at several orders, the other takes and puts references by frame number,
 /// until somebody complains or so many rounds are over.
 fn walked_while_split(rules: Rules, rounds: u32) -> Fixture {
-    let fixture = Fixture::new(&COSY, rules);
-    fixture.world.spawn(&fixture.cpu(0), W0).expect("a process");
+    let fixture = driver(rules);
     let over = AtomicBool::new(false);
     let quiet = || fixture.machine.warnings().is_empty();
     std::thread::scope(|threads| {
