@@ -5,7 +5,7 @@
 
 use core::panic::Location;
 
-use crate::{edits::left_out, step, store_buffer};
+use crate::{Cpu, edits::left_out, step, store_buffer};
 
 /// Full barrier.
 #[inline]
@@ -15,6 +15,21 @@ pub fn smp_mb() {
     if !left_out("smp_mb", site) {
         store_buffer::drain_own(site);
     }
+}
+
+/// In order with every [`heavy_barrier`]. Both are full barriers here, which is what the pair amounts to; that two light
+/// ones order nothing is not seen.
+#[inline]
+#[track_caller]
+pub fn light_barrier(_cpu: &Cpu<'_>) {
+    smp_mb();
+}
+
+/// In order with every [`light_barrier`].
+#[inline]
+#[track_caller]
+pub fn heavy_barrier(_cpu: &Cpu<'_>) {
+    smp_mb();
 }
 
 /// Orders earlier loads before later loads.

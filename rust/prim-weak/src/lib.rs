@@ -77,7 +77,7 @@ pub use lock::{
 };
 pub use machine::{Machine, Tally};
 pub use no_memory::NoMemory;
-pub use rcu::{Crossed, synchronize_rcu};
+pub use rcu::{Crossed, heavy_barrier, light_barrier, synchronize_rcu};
 pub use slab::Slab;
 pub use strength::Strength;
 pub use wait::{wait_event, wait_var_event, wake_up_all, wake_up_var};

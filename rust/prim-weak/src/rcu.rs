@@ -29,3 +29,14 @@ pub fn synchronize_rcu(cpu: &Cpu<'_>) -> Crossed {
     smp_mb();
     Crossed(crossed)
 }
+
+/// In order with every [`heavy_barrier`]. Both are full barriers here, which is what the pair amounts to; that two light
+/// ones order nothing is not seen.
+pub fn light_barrier(_cpu: &Cpu<'_>) {
+    smp_mb();
+}
+
+/// In order with every [`light_barrier`].
+pub fn heavy_barrier(_cpu: &Cpu<'_>) {
+    smp_mb();
+}

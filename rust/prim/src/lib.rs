@@ -83,6 +83,7 @@ pub use lock::{
     lock_map_acquire, lock_map_release,
 };
 pub use machine::{Machine, Tally};
+pub use membarrier::{heavy_barrier, light_barrier};
 pub use no_memory::NoMemory;
 pub use perturb::{Perturber, Registration};
 pub use poison::{Abandoned, Poison, Stopped, catch_abandon};

@@ -6,7 +6,7 @@
 
 use core::sync::atomic::{Ordering::SeqCst, compiler_fence};
 
-use crate::smp_mb;
+use crate::{Cpu, smp_mb};
 
 /// Which fence a machine uses; decided once, when it is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +39,18 @@ impl AsymmetricFence {
             assert!(served, "membarrier refused after it had been granted");
         }
     }
+}
+
+/// Half of a full barrier for those who pass it often: in order with every [`heavy_barrier`], and with nothing else.
+#[inline(always)]
+pub fn light_barrier(cpu: &Cpu<'_>) {
+    cpu.fence.light();
+}
+
+/// The other half, for whoever passes it seldom: a full barrier here, and one on every CPU between its beginning and
+/// its end (`membarrier`, `MEMBARRIER_CMD_PRIVATE_EXPEDITED`).
+pub fn heavy_barrier(cpu: &Cpu<'_>) {
+    cpu.fence.heavy();
 }
 
 /// Out of line, so that the usual path falls through.

@@ -2,7 +2,7 @@
 
 use super::{breaks, holds, words};
 use crate::model::alone;
-use crate::prim::{AtomicI32, AtomicU32};
+use crate::prim::{AtomicI32, AtomicU32, heavy_barrier, light_barrier};
 
 #[test]
 fn every_operation_returns_what_its_kernel_namesake_returns() {
@@ -68,5 +68,24 @@ fn one_task_brings_a_count_to_zero_and_nobody_gets_it_back() {
             put(state);
         },
         |(_, zeroes)| assert_eq!(zeroes[0].read(), 1),
+    );
+}
+
+#[test]
+fn of_two_who_store_and_look_one_sees_the_other_if_one_barrier_is_light_and_one_heavy() {
+    holds(
+        2,
+        words::<4>,
+        |words, cpu, task| {
+            let (mine, theirs) = if task == 0 { (0, 1) } else { (1, 0) };
+            words[mine].set(1);
+            if task == 0 {
+                light_barrier(cpu)
+            } else {
+                heavy_barrier(cpu)
+            }
+            words[2 + mine].set(words[theirs].read());
+        },
+        |words| assert_eq!(words[2].read() | words[3].read(), 1, "neither saw the other"),
     );
 }
