@@ -37,6 +37,10 @@ pub enum Learns {
     AtPut,
     /// Whoever puts it, once the object has been killed.
     AfterKill,
+    /// Whoever reviews it, some time afterwards.
+    AtReview,
+    /// Whoever kills it, by waiting until nobody uses it.
+    AtKill,
     /// Nobody.
     Never,
 }
@@ -61,6 +65,8 @@ pub enum Needs {
     Grace,
     /// A row of words for each object and CPU.
     Rows,
+    /// A table of words for each CPU, however many objects there are.
+    Tables,
     /// One thread alone.
     Alone,
 }
@@ -87,6 +93,10 @@ pub enum Group {
     ZeroAtPut,
     /// Killed first, then counted.
     KillThenCount,
+    /// The last put is found out later.
+    Deferred,
+    /// Nothing is counted: users are waited for.
+    PinOnly,
     /// A sum that nobody is told the zero of.
     CountOnly,
 }
@@ -99,6 +109,8 @@ impl Caps {
             (Needs::Alone, _) => Group::Floor,
             (_, Learns::AtPut) => Group::ZeroAtPut,
             (_, Learns::AfterKill) => Group::KillThenCount,
+            (_, Learns::AtReview) => Group::Deferred,
+            (_, Learns::AtKill) => Group::PinOnly,
             (_, Learns::Never) => Group::CountOnly,
         }
     }
@@ -124,6 +136,8 @@ impl Group {
             Self::Floor => "floor",
             Self::ZeroAtPut => "zero at put",
             Self::KillThenCount => "kill, then count",
+            Self::Deferred => "zero at a review",
+            Self::PinOnly => "pin only",
             Self::CountOnly => "count only",
         }
     }
@@ -165,10 +179,18 @@ pub trait Scheme: Sized + Send + Sync + 'static {
     }
 
     /// Ends speculative gets and tells how many references are out, the owner's included; none if the scheme has
-    /// no such thing. From here on puts see zero.
+    /// no such thing. From here on puts see zero. ([`Learns::AtKill`]: waits until only the owner's is out.)
     fn kill(&self, _cpu: &Cpu<'_>, _count: &Self::Count) -> Option<i64> {
         None
     }
+
+    /// Does what this CPU has put off; Zero if thereby the object's last reference turns out to have gone.
+    fn review(&self, _cpu: &Cpu<'_>, _count: &Self::Count) -> Put {
+        Put::Unknown
+    }
+
+    /// This CPU has nothing more to do with any object for a while: hands over what it has put off.
+    fn leave(&self, _cpu: &Cpu<'_>) {}
 
     /// Refuses speculative gets if exactly `expected` references are out; false: nothing has changed.
     #[must_use]

@@ -15,17 +15,29 @@
 //! | [`striped`] | a count for each CPU, nobody sees zero |
 //! | [`closed`] | a count for each CPU that can be closed |
 //! | [`percpu`] | a plain count for each CPU, closed by a grace period: `percpu_ref` |
+//! | [`one_writer`] | a plain count for each CPU, whose writer looks afterwards |
+//! | [`paygo`] | a table of counts for each CPU, and an anchor |
+//! | [`biased`] | a plain count for the owner, a shared one for everybody else |
+//! | [`refcache`] | differences that each CPU keeps to itself for a while |
+//! | [`epoch`], [`hazard`] | no count at all: users are waited for ([`pinned`] is what they share) |
 
 pub mod add;
+pub mod biased;
 pub mod cas;
 pub mod closed;
+pub mod epoch;
 pub mod frozen;
 pub mod frozen_read;
 pub mod guess;
+pub mod hazard;
 pub mod lockref;
+pub mod one_writer;
+pub mod paygo;
 pub mod percpu;
+pub mod pinned;
 pub mod plain;
 pub mod rcuref;
+pub mod refcache;
 pub mod refcount;
 pub(crate) mod rows;
 pub mod snzi;
@@ -55,4 +67,10 @@ pub fn each(visit: &mut impl Visit) {
     visit.visit::<striped::Striped>();
     visit.visit::<closed::Closed>();
     visit.visit::<percpu::Percpu>();
+    visit.visit::<one_writer::OneWriter>();
+    visit.visit::<paygo::Paygo>();
+    visit.visit::<biased::Biased>();
+    visit.visit::<refcache::Refcache>();
+    visit.visit::<epoch::Epoch>();
+    visit.visit::<hazard::Hazard>();
 }

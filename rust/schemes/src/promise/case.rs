@@ -5,6 +5,9 @@ use prim::{Arena, AtomicU32, Cpu, NoMemory, Table};
 use super::{Books, MOST_TASKS};
 use crate::scheme::{Needs, Put, Scheme};
 
+/// Reviews on a quiet machine within which an end is found.
+const REVIEWS: usize = 8;
+
 /// See the module.
 #[derive(Debug)]
 pub struct Case<S: Scheme> {
@@ -128,6 +131,23 @@ impl<S: Scheme> Case<S> {
 
     pub(super) fn kill(&self, cpu: &Cpu<'_>) -> Option<i64> {
         self.scheme.kill(cpu, self.scheme.count(0))
+    }
+
+    /// Reviews it; whoever is told of zero frees it.
+    pub(super) fn review(&self, cpu: &Cpu<'_>) {
+        if self.scheme.review(cpu, self.scheme.count(0)) == Put::Zero {
+            self.free();
+        }
+    }
+
+    /// Reviews it over and over while nobody else runs.
+    pub(super) fn review_until_freed(&self, cpu: &Cpu<'_>) {
+        let quiet = (0..REVIEWS).take_while(|_| self.books.times_freed() == 0);
+        quiet.for_each(|_| self.review(cpu));
+    }
+
+    pub(super) fn leave(&self, cpu: &Cpu<'_>) {
+        self.scheme.leave(cpu);
     }
 
     pub(super) fn freeze(&self, expected: i32) -> bool {

@@ -7,28 +7,37 @@
 //! | [`NextLife`] | the same, and the object is used again at once |
 //! | [`Frozen`] | who can freeze: nobody has a reference meanwhile, and whoever gets one later sees the change |
 //! | [`Killed`] | who learns of zero after a kill: nothing is lost and nothing comes twice |
-//! | [`Summed`] | all that may be shared: what is out is what was taken |
+//! | [`Reviewed`] | who learns of zero at a review: it comes, once, and not before the last put |
+//! | [`Borrowed`] | the same: what one takes beside another's reference outlives that |
+//! | [`Retired`] | who waits for users instead of counting them: nobody uses what was freed |
+//! | [`Summed`] | all that count and may be shared: what is out is what was taken |
 //!
 //! A broken promise is a panic, which an engine tells as it tells others. What really happened is in [`Books`]: plain
 //! words outside the memory that is explored, brought up to date in the step in which it happened.
 
 mod books;
+mod borrowed;
 mod case;
 mod frozen;
 mod killed;
 mod last_put;
 mod next_life;
 mod play;
+mod retired;
+mod reviewed;
 mod speculators;
 mod summed;
 
 pub use books::Books;
+pub use borrowed::Borrowed;
 pub use case::Case;
 pub use frozen::Frozen;
 pub use killed::Killed;
 pub use last_put::LastPut;
 pub use next_life::{Destroys, NextLife};
 pub use play::{Play, play};
+pub use retired::Retired;
+pub use reviewed::Reviewed;
 pub use speculators::Speculators;
 pub use summed::Summed;
 
@@ -86,5 +95,8 @@ pub fn each(ask: &mut impl Ask) {
     ask.ask(NextLife { destroys: Destroys::AsThePageSays });
     ask.ask(Frozen);
     ask.ask(Killed);
+    ask.ask(Reviewed);
+    ask.ask(Borrowed);
+    ask.ask(Retired);
     ask.ask(Summed);
 }

@@ -3,7 +3,7 @@
 use prim::Cpu;
 
 use super::{Case, Promise};
-use crate::scheme::{Caps, Put, Scheme};
+use crate::scheme::{Caps, Learns, Put, Scheme};
 
 /// See the module.
 #[derive(Clone, Copy, Debug)]
@@ -23,7 +23,7 @@ impl Promise for Summed {
     }
 
     fn is_asked_of(self, caps: Caps) -> bool {
-        caps.is_shared()
+        caps.is_shared() && caps.zero != Learns::AtKill
     }
 
     fn run<S: Scheme>(self, case: &Case<S>, cpu: &Cpu<'_>, task: usize) {
