@@ -1,8 +1,9 @@
-//! A promise of a scheme, searched: every order of its steps within a bound on preemptions.
+//! A promise of a scheme, searched: every order of its steps within a bound on preemptions, and of what its stores do on
+//! the way to memory, where they wait as on x86.
 
 use std::sync::Arc;
 
-use prim::{Arena, Cpu, Entered, Lease, Machine, NoMemory, Snapshot, TaskId};
+use prim::{Arena, Cpu, Entered, Lease, Machine, NoMemory, Snapshot, TaskId, store_buffer};
 use sched::{Control, Defect, Explorer, Failure, Judgement, Model, Outcome, Plan, Task};
 
 use crate::promise::{MOST_TASKS, Play, Promise, play};
@@ -10,6 +11,15 @@ use crate::scheme::Scheme;
 
 /// Address space for one object of any scheme.
 const ROOM: usize = 1 << 16;
+
+/// What stands between a task and the others' memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Memory {
+    /// Nothing.
+    Sequential,
+    /// A store buffer, as on x86: a task's own loads pass its stores.
+    Buffered,
+}
 
 /// What a search came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +48,7 @@ struct Explored {
     machine: Arc<Machine>,
     arena: Arena,
     start: Snapshot,
+    memory: Memory,
     _entered: Entered,
 }
 
@@ -47,20 +58,33 @@ fn lease(machine: &Machine, task: usize) -> Cpu<'_> {
 }
 
 impl Explored {
-    fn new(made: impl FnOnce(&Arena) -> Result<Box<dyn Play>, NoMemory>) -> Result<Self, NoMemory> {
+    fn new(
+        memory: Memory,
+        made: impl FnOnce(&Arena) -> Result<Box<dyn Play>, NoMemory>,
+    ) -> Result<Self, NoMemory> {
         let machine = Machine::new(MOST_TASKS);
         let arena = Arena::new(ROOM)?;
         let entered = arena.enter();
         let mut program = made(&arena)?;
         program.begin(&lease(&machine, 0));
         let start = arena.snapshot();
-        Ok(Self { program, machine, arena, start, _entered: entered })
+        if memory == Memory::Buffered {
+            machine.buffer_stores(program.tasks());
+        }
+        Ok(Self { program, machine, arena, start, memory, _entered: entered })
     }
 }
 
 impl Model for Explored {
     fn tasks(&self) -> usize {
-        self.program.tasks()
+        self.program.tasks() + self.daemons()
+    }
+
+    fn daemons(&self) -> usize {
+        match self.memory {
+            Memory::Sequential => 0,
+            Memory::Buffered => self.program.tasks(),
+        }
     }
 
     fn reset(&mut self) {
@@ -71,6 +95,9 @@ impl Model for Explored {
 
     fn run(&self, task: Task) {
         let task = usize::from(task.0);
+        if let Some(drained) = task.checked_sub(self.program.tasks()) {
+            return store_buffer::drain(Task(drained as u8));
+        }
         self.program.run(&lease(&self.machine, task), task);
     }
 
@@ -83,7 +110,13 @@ impl Model for Explored {
 /// Whether a scheme keeps a promise in every order with at most so many preemptions.
 #[must_use]
 pub fn keeps<S: Scheme, P: Promise>(promise: P, preemptions: u32) -> Verdict {
-    match Explored::new(|arena| play::<S, P>(promise, arena)) {
+    keeps_on::<S, P>(Memory::Sequential, promise, preemptions)
+}
+
+/// The same on such memory.
+#[must_use]
+pub fn keeps_on<S: Scheme, P: Promise>(memory: Memory, promise: P, preemptions: u32) -> Verdict {
+    match Explored::new(memory, |arena| play::<S, P>(promise, arena)) {
         Ok(mut model) => search(&mut model, preemptions),
         Err(none) => Verdict::Unclear(none.to_string()),
     }

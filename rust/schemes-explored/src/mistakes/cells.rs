@@ -138,3 +138,54 @@ spread! {
         Some(count.add_return(sum - BIAS) - DYING)
     }
 }
+
+/// A load and a store to the cell of this CPU, then a look whether it was killed.
+fn store_then_look(count: &AtomicI64, cell: &AtomicI64, n: i64) -> bool {
+    cell.set(cell.read() + n);
+    count.read() & DYING == 0
+}
+
+/// Takes what was stored off again, if the killer has not counted it; whether it has.
+fn was_counted(cell: &AtomicI64, n: i64) -> bool {
+    let found = cell.read();
+    found == CLOSED || cell.cmpxchg(found, found - n).is_err()
+}
+
+/// Says that it is killed, lets stores drain, and closes every cell.
+fn close<'a>(count: &AtomicI64, cells: impl Iterator<Item = &'a AtomicI64>) -> i64 {
+    count.or(DYING);
+    let sum: i64 = cells.map(|cell| cell.xchg(CLOSED)).sum();
+    count.add_return(sum - BIAS) - DYING
+}
+
+fn dying_put(count: &AtomicI64) -> Put {
+    if count.sub_return(1) == DYING { Put::Zero } else { Put::Live }
+}
+
+spread! {
+    /// One writer: a kill may have counted already what is taken off again.
+    TakenBack, KILLS, [count, cell, cells]
+    get: {
+        let counts = store_then_look(count, cell, 1);
+        if !counts { cell.dec() }
+        counts
+    },
+    put: {
+        if store_then_look(count, cell, -1) { return Put::Unknown }
+        cell.inc();
+        dying_put(count)
+    },
+    kill: Some(close(count, cells()))
+}
+
+spread! {
+    /// One writer: the look at the mode passes the store to the cell, and the kill sees neither.
+    NoBarrier, KILLS, [count, cell, cells]
+    get: store_then_look(count, cell, 1) || was_counted(cell, 1),
+    put: if store_then_look(count, cell, -1) || was_counted(cell, -1) {
+        Put::Unknown
+    } else {
+        dying_put(count)
+    },
+    kill: Some(close(count, cells()))
+}

@@ -6,16 +6,24 @@
 
 mod cells;
 mod frozen;
+mod pins;
+mod tables;
 mod ungraceful;
 mod words;
 
+use crate::kinds::refcache::Patient;
 use crate::kinds::word::OneWord;
-use crate::promise::{Destroys, Frozen, Killed, LastPut, NextLife, Promise, Speculators, Summed};
+use crate::promise::{
+    Borrowed, Destroys, Frozen, Killed, LastPut, NextLife, Promise, Retired, Reviewed, Speculators,
+    Summed,
+};
 use crate::scheme::Scheme;
-use crate::search::{Verdict, keeps};
+use crate::search::{Memory, Verdict, keeps, keeps_on};
 
-use cells::{BlindKill, LateSweep, NoGrace, SumAtPut};
+use cells::{BlindKill, LateSweep, NoBarrier, NoGrace, SumAtPut, TakenBack};
 use frozen::{BareZero, BlindRepair, BoldPut, EarlyUnfreeze, PlainZero};
+use pins::{LooksFirst, Pinned, Unfenced, WaitsFirst};
+use tables::{SaidLate, Wandering};
 use ungraceful::{Reread, Ungraceful};
 use words::{BoldGuess, HalfInit, LookFirst, LookThenAdd, OnTheAdd, StoredPut};
 
@@ -37,6 +45,11 @@ pub struct Mistake {
 
 fn of<S: Scheme>(promise: impl Promise, bound: u32) -> Verdict {
     keeps::<S, _>(promise, bound)
+}
+
+/// Where stores wait as on x86: no order of sequentially consistent memory shows it.
+fn buffered<S: Scheme>(promise: impl Promise, bound: u32) -> Verdict {
+    keeps_on::<S, _>(Memory::Buffered, promise, bound)
 }
 
 const PAGE: NextLife = NextLife { destroys: Destroys::AsThePageSays };
@@ -157,5 +170,59 @@ pub const MISTAKES: &[Mistake] = &[
         preemptions: 1,
         why: "nobody was told of the last put",
         search: |bound| of::<NoGrace>(Killed, bound),
+    },
+    Mistake {
+        what: "one writer: what a kill has counted is taken back",
+        preemptions: 1,
+        why: "a count that is not zero at the end",
+        search: |bound| of::<TakenBack>(Killed, bound),
+    },
+    Mistake {
+        what: "one writer: no barrier between the cell and the look (x86)",
+        preemptions: 1,
+        why: "nobody was told of the last put",
+        search: |bound| buffered::<NoBarrier>(Killed, bound),
+    },
+    Mistake {
+        what: "paygo: a put counts where it is, not where the get did",
+        preemptions: 0,
+        why: "nobody was told of the last put",
+        search: |bound| of::<Wandering>(Killed, bound),
+    },
+    Mistake {
+        what: "biased: the owner adds up, and then says so",
+        preemptions: 2,
+        why: "no review found the end",
+        search: |bound| of::<SaidLate>(Borrowed, bound),
+    },
+    Mistake {
+        what: "refcache: a zero is believed at once",
+        preemptions: 0,
+        why: "freed under a reference",
+        search: |bound| of::<Patient<0>>(Reviewed, bound),
+    },
+    Mistake {
+        what: "refcache: a zero is believed after one epoch",
+        preemptions: 1,
+        why: "freed under a reference",
+        search: |bound| of::<Patient<1>>(Borrowed, bound),
+    },
+    Mistake {
+        what: "a hazard pointer that is set after the look",
+        preemptions: 1,
+        why: "a reference on a freed object",
+        search: |bound| of::<Pinned<LooksFirst>>(Retired, bound),
+    },
+    Mistake {
+        what: "a hazard pointer without a barrier before the look (x86)",
+        preemptions: 1,
+        why: "freed before a use of it was seen",
+        search: |bound| buffered::<Pinned<Unfenced>>(Retired, bound),
+    },
+    Mistake {
+        what: "epochs: a kill that waits before it says that the object is gone",
+        preemptions: 2,
+        why: "a kill left a user behind",
+        search: |bound| of::<Pinned<WaitsFirst>>(Retired, bound),
     },
 ];
