@@ -20,6 +20,7 @@ from fake_reports import (
     replayed,
     reproduce_report,
     run_report,
+    scheme_count,
     scheme_finding,
     setting,
     stress_report,
@@ -41,6 +42,7 @@ from pgmap._core_reports import (
     BenchProgress,
     BenchReport,
     Conformance,
+    SchemeCount,
     SchemeFinding,
     StressProgress,
     StressReport,
@@ -216,6 +218,9 @@ class FakeCore:
             scheme_finding(),
             scheme_finding(verdict="broken", preemptions=2, why="destroyed as another"),
         ]
+
+    def refcount_counts(self) -> list[SchemeCount]:
+        return [scheme_count(), scheme_count(name="plain", group="floor", shared=None)]
 
     def bench_core(self, config: dict[str, Any]) -> FakeBench:
         self.asked.append(config)

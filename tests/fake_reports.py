@@ -21,8 +21,10 @@ from pgmap._core_reports import (
     BenchRow,
     Conformance,
     Hang,
+    SchemeCount,
     SchemeFinding,
     StressReport,
+    Traffic,
     Violation,
 )
 
@@ -111,6 +113,19 @@ def scheme_finding(**changes: Any) -> SchemeFinding:
         "preemptions": None,
         "schedules": 52,
         "why": None,
+    }
+    base.update(changes)  # type: ignore[typeddict-item]
+    return base
+
+
+def scheme_count(**changes: Any) -> SchemeCount:
+    alone: Traffic = {"locked": 2, "loads": 1, "stores": 0, "hand_offs": 0}
+    pairs: Traffic = {"locked": 8, "loads": 4, "stores": 0, "hand_offs": 8}
+    base: SchemeCount = {
+        "name": "cas",
+        "group": "zero at put",
+        "alone": alone,
+        "shared": {"cpus": 4, "pairs": pairs, "operations": {**pairs, "locked": 11}},
     }
     base.update(changes)  # type: ignore[typeddict-item]
     return base

@@ -225,3 +225,25 @@ def test_the_argument_comes_with_what_the_model_check_says(run: Runner) -> None:
     assert "broken, 2 preemptions: destroyed as another" in ran.stdout
     told = run(Bench(), "folio-try-get", "--json", "-", core=core_with(row)).json
     assert [found["verdict"] for found in told["verdicts"]] == ["kept", "broken"]
+
+
+def test_counts_are_told_of_one_pair_and_nothing_is_measured(run: Runner) -> None:
+    core = core_with()
+    ran = run(Bench(), "refcount", "--count", core=core)
+    assert ran.exit is Exit.OK
+    [cas] = [line.split() for line in ran.lines if line.startswith("cas")]
+    # Eleven locked instructions of four CPUs, and a line that changes hands twice a pair.
+    assert cas == ["cas", "2", "1", "0", "2.75", "2", "2"]
+    [floor] = [line.split() for line in ran.lines if line.startswith("plain")]
+    assert floor == ["plain", "2", "1", "0"]
+    assert core.asked == []
+    told = run(Bench(), "refcount", "--count", "--only", "cas", "--json", "-", core=core).json
+    assert [count["name"] for count in told["counts"]] == ["cas"]
+
+
+def test_only_schemes_are_counted(run: Runner) -> None:
+    ran = run(Bench(), "core", "--count", core=core_with())
+    assert ran.exit is Exit.USAGE
+    assert "--count is about refcount" in ran.stderr
+    nothing = run(Bench(), "refcount", "--count", "--only", "nonsense", core=core_with())
+    assert nothing.exit is Exit.NOTHING_RAN

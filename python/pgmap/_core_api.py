@@ -27,6 +27,7 @@ from pgmap._core_reports import (
     BenchProgress,
     BenchReport,
     Conformance,
+    SchemeCount,
     SchemeFinding,
     StressProgress,
     StressReport,
@@ -67,6 +68,9 @@ class Core(Protocol):
 
     def folio_try_get_verdicts(self) -> list[SchemeFinding]:
         """Search the four ways to ``folio_try_get``, and the mistakes made on the way."""
+
+    def refcount_counts(self) -> list[SchemeCount]:
+        """Count what a get and a put of each reference-count scheme ask of the machine."""
 
     def explore_start(self, config: dict[str, Any]) -> Run[ExploreProgress, ExploreReport]:
         """Start searching the schedules of a program."""

@@ -127,6 +127,32 @@ class SchemeFinding(TypedDict):
     why: str | None
 
 
+class Traffic(TypedDict):
+    """What pairs of a get and a put asked of the machine."""
+
+    locked: int
+    loads: int
+    stores: int
+    hand_offs: int
+
+
+class SharedTraffic(TypedDict):
+    """One pair of each of several CPUs that took turns: a turn is a pair, or an operation."""
+
+    cpus: int
+    pairs: Traffic
+    operations: Traffic
+
+
+class SchemeCount(TypedDict):
+    """A reference-count scheme, counted: one pair alone, and one of each of several CPUs."""
+
+    name: str
+    group: str
+    alone: Traffic
+    shared: SharedTraffic | None
+
+
 class BenchProgress(TypedDict):
     """A glance at a benchmark."""
 

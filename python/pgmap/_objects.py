@@ -29,7 +29,13 @@ from pgmap._core_facts import (
     ProtocolSteps,
     RuleFact,
 )
-from pgmap._core_reports import BenchRow, Conformance, SchemeFinding, StressReport
+from pgmap._core_reports import (
+    BenchRow,
+    Conformance,
+    SchemeCount,
+    SchemeFinding,
+    StressReport,
+)
 
 
 class Envelope(TypedDict):
@@ -180,6 +186,14 @@ class BenchObject(_Machine, _Checked):
     cpus: int | None
     cautions: list[str]
     rows: list[JudgedRow]
+    complete: bool
+
+
+class CountObject(TypedDict):
+    """What each reference-count scheme asks of the machine."""
+
+    suite: str
+    counts: list[SchemeCount]
     complete: bool
 
 

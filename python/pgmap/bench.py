@@ -22,10 +22,11 @@ import pgmap
 from pgmap import _cli, _core_api
 from pgmap._args import duration, show_seconds
 from pgmap._core_reports import BenchProgress, BenchReport, BenchRow, SchemeFinding
+from pgmap._counted import table
 from pgmap._drive import Records, shown
 from pgmap._exit import Exit, worst
 from pgmap._judge import Judgement, judge, null_is_off
-from pgmap._objects import BenchObject
+from pgmap._objects import BenchObject, CountObject
 from pgmap._output import Ink, Output
 from pgmap._signals import Signals
 
@@ -61,11 +62,15 @@ class Bench:
         ("python -m pgmap.bench core --for 2m --json -", "longer rounds, machine-readable"),
         ("python -m pgmap.bench refcount", "reference-count schemes against each other"),
         (
+            "python -m pgmap.bench refcount --count",
+            "what each asks of the machine, counted: exact, and the same everywhere",
+        ),
+        (
             "python -m pgmap.bench folio-try-get",
             "the four ways to folio_try_get, checked",
         ),
     )
-    objects: tuple[type, ...] = (BenchObject,)
+    objects: tuple[type, ...] = (BenchObject, CountObject)
 
     def arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add the options of a benchmark."""
@@ -88,12 +93,19 @@ class Bench:
         parser.add_argument(
             "--raw", action="store_true", help="with --json: every round's two figures as well"
         )
+        parser.add_argument(
+            "--count",
+            action="store_true",
+            help="refcount: count locked instructions and hand-offs of lines instead of measuring",
+        )
         parser.add_argument("--out", metavar="DIR", help="keep report.json and results.jsonl there")
 
     def run(
         self, args: argparse.Namespace, out: Output, core: _core_api.Core, signals: Signals
     ) -> _cli.Outcome:
         """Measure, tell, judge."""
+        if args.count:
+            return counted(args, out, core)
         build = dict(core.build_info())
         config = {"suite": args.suite, "seconds": args.seconds, "only": list(args.only)}
         cautions = list(warnings_in_words(build))
@@ -138,6 +150,18 @@ class Bench:
             told["verdicts"] = findings
         records.close({**out.facts, **told, "exit": int(code)})
         return _cli.Outcome(code, told)
+
+
+def counted(args: argparse.Namespace, out: Output, core: _core_api.Core) -> _cli.Outcome:
+    """Count what each scheme asks of the machine."""
+    if args.suite != REFCOUNT:
+        raise _cli.UsageError(f"--count is about {REFCOUNT}, not {args.suite}")
+    counts = [count for count in core.refcount_counts() if wanted(count["name"], args.only)]
+    for line in table(counts):
+        out.result(line)
+    code = Exit.OK if counts else Exit.NOTHING_RAN
+    out.result(f"Result: {len(counts)} schemes")
+    return _cli.Outcome(code, {"suite": args.suite, "counts": counts, "complete": True})
 
 
 def is_void(found: Mapping[str, Any]) -> bool:

@@ -8,6 +8,7 @@ use std::time::Duration;
 use pgmap_native::bench::{
     self as native, BenchRun as Measuring, Config, Host, Report, RowReport, Sense, Spread, Suite,
 };
+use pgmap_schemes::counting::{self, CPUS, Counted, Shared, Traffic};
 use pgmap_schemes::search::Verdict;
 use pgmap_schemes::verdicts::{self, Finding};
 use pyo3::prelude::*;
@@ -67,6 +68,59 @@ fn named(name: &str) -> Option<Suite> {
 pub(crate) fn folio_try_get_verdicts(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
     let found = py.detach(verdicts::folio_try_get);
     to_python(py, &found.iter().map(Found::of).collect::<Vec<_>>())
+}
+
+/// What a get and a put of each reference-count scheme ask of the machine, a dict each.
+#[pyfunction]
+pub(crate) fn refcount_counts(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+    let counted = py.detach(counting::all);
+    let counted = counted.map_err(|why| raise::error(py, Class::InternalError, &why.0))?;
+    to_python(py, &counted.iter().map(Count::of).collect::<Vec<_>>())
+}
+
+/// A scheme's counts.
+#[derive(Serialize)]
+struct Count {
+    name: &'static str,
+    group: &'static str,
+    alone: Asked,
+    shared: Option<ByTurns>,
+}
+
+/// What several CPUs asked that took turns.
+#[derive(Serialize)]
+struct ByTurns {
+    cpus: usize,
+    pairs: Asked,
+    operations: Asked,
+}
+
+/// What was asked of the machine.
+#[derive(Serialize)]
+struct Asked {
+    locked: u64,
+    loads: u64,
+    stores: u64,
+    hand_offs: u64,
+}
+
+impl Asked {
+    fn of(traffic: Traffic) -> Self {
+        let Traffic { locked, loads, stores, hand_offs } = traffic;
+        Self { locked, loads, stores, hand_offs }
+    }
+}
+
+impl Count {
+    fn of(counted: &Counted) -> Self {
+        let &Counted { name, group, alone, shared } = counted;
+        let shared = shared.map(|Shared { pairs, operations }| ByTurns {
+            cpus: CPUS,
+            pairs: Asked::of(pairs),
+            operations: Asked::of(operations),
+        });
+        Self { name, group: group.name(), alone: Asked::of(alone), shared }
+    }
 }
 
 /// One line of the verdict.

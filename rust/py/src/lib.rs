@@ -52,7 +52,7 @@ mod _core {
     #[pymodule_export]
     use crate::about::{build_info, version};
     #[pymodule_export]
-    use crate::bench::{BenchRun, bench_core, folio_try_get_verdicts};
+    use crate::bench::{BenchRun, bench_core, folio_try_get_verdicts, refcount_counts};
     #[pymodule_export]
     use crate::conform::conform;
     #[pymodule_export]
