@@ -23,7 +23,35 @@ import children
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMITTED = ROOT / "benches" / "instructions.json"
-OPERATIONS = ("try_get", "put", "put, sound idle rule", "gup_fast+unpin")
+PAIR = "get+put, "
+#: Reference-count schemes, and one locked addition each way that is written without the trait.
+SCHEMES = (
+    "plain",
+    "atomic add",
+    "cas unless zero",
+    "cas, guess 1",
+    "frozen bit, look first",
+    "frozen bit",
+    "refcount_t",
+    "rcuref",
+    "lockref",
+    "snzi",
+    "striped counter",
+    "percpu, closed cells",
+    "percpu, grace period",
+    "percpu, one writer",
+    "paygo-like",
+    "biased",
+    "refcache-like",
+    "epoch pin",
+    "hazard pointer",
+    "std Arc",
+    "atomic add by hand",
+)
+OPERATIONS = (
+    *("try_get", "put", "put, sound idle rule", "gup_fast+unpin"),
+    *(PAIR + scheme for scheme in SCHEMES),
+)
 TIMES = 1000
 UPDATE = "python tests/instruction_counts.py --write"
 BUILD_LIMIT = 3600.0

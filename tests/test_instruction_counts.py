@@ -31,6 +31,17 @@ def test_one_more_check_in_an_operation_is_seen(here: Counts) -> None:
     assert 0 < here["put, sound idle rule"] - here["put"] < 10
 
 
+@pytest.mark.slow
+def test_a_scheme_behind_the_trait_is_what_one_would_write_by_hand(here: Counts) -> None:
+    assert here["get+put, atomic add"] == here["get+put, atomic add by hand"]
+
+
+def test_every_scheme_is_counted() -> None:
+    kinds = (counted.ROOT / "rust" / "schemes" / "src" / "kinds" / "mod.rs").read_text()
+    beside = {"std Arc", "atomic add by hand"}
+    assert kinds.count("visit.visit::<") == len({*counted.SCHEMES} - beside)
+
+
 @pytest.mark.parametrize("operation", counted.OPERATIONS)
 @pytest.mark.parametrize("by", [-1, 1])
 def test_a_single_instruction_is_a_difference(operation: str, by: int) -> None:

@@ -45,7 +45,7 @@ mod workload;
 
 pub use counted::Counted;
 pub use host::Host;
-pub use refcounts::against_add;
+pub use refcounts::{RunPairs, against_add, counted_pairs};
 pub use run::{BenchRun, Config, Glance, ROUNDS_MIN, Report, RowReport, Suite, rows};
 pub use stats::Spread;
 pub use workload::{BuildError, Limit, Row, Sense, Side, Workload};

@@ -13,6 +13,11 @@
 use std::borrow::Cow;
 use std::marker::PhantomData;
 use std::sync::Arc;
+use std::sync::atomic::{
+    AtomicI32,
+    Ordering::{Acquire, Relaxed, Release},
+    fence,
+};
 
 use pgmap_prim::measure::{allowed_processors, opaque};
 use pgmap_prim::{Arena, Lease, Machine, TaskId};
@@ -102,6 +107,22 @@ impl Pairs for Arcs {
     fn run(&self, _thread: usize, pairs: u64) {
         for _ in 0..pairs {
             drop(Arc::clone(opaque(&self.0)));
+        }
+    }
+}
+
+/// One locked addition each way, written down with `std` atomics: what the trait and `prim` must not add to.
+struct ByHand(AtomicI32);
+
+impl Pairs for ByHand {
+    #[inline(never)]
+    fn run(&self, _thread: usize, pairs: u64) {
+        for _ in 0..pairs {
+            let count = opaque(&self.0);
+            count.fetch_add(1, Relaxed);
+            if count.fetch_sub(1, Release) == 1 {
+                fence(Acquire);
+            }
         }
     }
 }
@@ -247,6 +268,36 @@ pub(super) fn folio_try_get() -> Vec<Row> {
 #[must_use]
 pub fn against_add<S: Scheme>() -> Row {
     row(S::NAME, "one locked addition each way, 2 threads", || Contest::of::<S, Add>(TOGETHER))
+}
+
+/// Runs so many pairs on one thread.
+pub type RunPairs = fn(u16) -> Result<(), BuildError>;
+
+/// Every scheme's pair, for counting its instructions, and one written by hand.
+#[must_use]
+pub fn counted_pairs() -> Vec<(String, RunPairs)> {
+    struct Each(Vec<(String, RunPairs)>);
+    impl Visit for Each {
+        fn visit<S: Scheme>(&mut self) {
+            let run: RunPairs = |times| {
+                Counted::<S>::new(ALONE)?.run(0, times.into());
+                Ok(())
+            };
+            self.0.push((format!("get+put, {}", S::NAME), run));
+        }
+    }
+    let mut each = Each(Vec::new());
+    kinds::each(&mut each);
+    let Each(mut pairs) = each;
+    pairs.push(("get+put, std Arc".to_owned(), |times| {
+        Arcs(Arc::new(0)).run(0, times.into());
+        Ok(())
+    }));
+    pairs.push(("get+put, atomic add by hand".to_owned(), |times| {
+        ByHand(AtomicI32::new(1)).run(0, times.into());
+        Ok(())
+    }));
+    pairs
 }
 
 /// The contended floor against itself; uncontended where there is one processor.
