@@ -188,7 +188,8 @@ def test_without_a_program_the_one_known_for_the_rule_runs(run: Runner) -> None:
         (["--threads", "0", "--break", "a=b"], "not between 1 and 64"),
         (["--strategy", "pos", "--preemptions", "1", "--break", "a=b"], "bounds nothing"),
         (["--hunt", "mmap", "--strategy", "pos"], "no --strategy"),
-        (["--hunt", "mmap", "--seed", "1"], "no --seed"),
+        (["--hunt", "mmap", "--programs", "0"], "at least 1"),
+        (["--programs", "1", "--break", "a=b"], "for --hunt"),
     ],
 )
 def test_a_bad_command_line_is_a_sentence(run: Runner, words: list[str], sentence: str) -> None:

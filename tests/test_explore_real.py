@@ -288,6 +288,22 @@ def test_the_shortest_program_of_a_known_race_is_hunted_down(run: Runner) -> Non
     assert ran.json["token"].startswith("pgm3:")
 
 
+def test_a_hunt_ends_after_so_many_programs_as_were_asked_for(run: Runner) -> None:
+    ran = run(Explore(), "--hunt", "all", "--programs", "50", "--json", "-", core=core())
+    assert ran.exit is Exit.OK
+    told = ran.json
+    assert (told["verdict"], told["why"], told["programs"]) == ("not-found", "programs", 50)
+    assert "so many programs were asked for" in ran.stderr
+
+
+def test_another_seed_draws_other_programs(run: Runner) -> None:
+    def schedules(seed: str) -> int:
+        options = ["--programs", "200", "--seed", seed, "--json", "-"]
+        return int(run(Explore(), "--hunt", "all", *options, core=core()).json["schedules"])
+
+    assert schedules("1") == schedules("1") != schedules("2")
+
+
 def test_an_unknown_word_lists_those_there_are(run: Runner) -> None:
     ran = run(Explore(), "--hunt", "mmap fly", core=core())
     assert ran.exit is Exit.USAGE

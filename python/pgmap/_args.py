@@ -190,8 +190,8 @@ def add_strategy(group: _ArgumentGroup) -> None:
         type=seed,
         default=SUPPRESS,
         metavar="N",
-        help=f"what is drawn (default {show_seed(ExploreOptions.seed)}); "
-        "the same seed draws the same executions",
+        help=f"what is drawn (default {show_seed(ExploreOptions.seed)}): executions, or programs "
+        "of a hunt; the same seed draws the same",
     )
 
 

@@ -155,6 +155,13 @@ class Explore:
             f"(there {HuntOptions.schedules:,} if not given)",
         )
         budget.add_argument(
+            "--programs",
+            type=_cli.positive,
+            default=argparse.SUPPRESS,
+            metavar="N",
+            help="programs of a hunt (default: all there are)",
+        )
+        budget.add_argument(
             "--for",
             dest="seconds",
             type=duration,
@@ -187,15 +194,15 @@ class Explore:
         if args.hunt is not None:
             if args.program is not None:
                 raise UsageError("--hunt looks for programs: give either a program or --hunt")
-            if "strategy" in args or "seed" in args:
-                raise UsageError(
-                    "--hunt searches within bounds: it has no --strategy and no --seed"
-                )
+            if "strategy" in args:
+                raise UsageError("--hunt searches within bounds: it has no --strategy")
             outcome = _hunt.hunt(args, out, core, signals)
             tell_silence(out, core, args.breaks)
             return outcome
         if "ops" in args:
             raise UsageError("--ops is for --hunt; a program has the operations it has")
+        if "programs" in args:
+            raise UsageError("--programs is for --hunt; this is one program")
         said = ExploreOptions.of(args)
         strategy = said.strategy
         if "preemptions" in args and not said.has_bounds:

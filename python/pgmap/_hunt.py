@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from pgmap import _cli, _core_api
 from pgmap._announce import Announcer
-from pgmap._args import show_count, show_seconds
+from pgmap._args import show_count, show_seconds, show_seed
 from pgmap._core_explore import HuntProgress, HuntReport
 from pgmap._drive import shown
 from pgmap._exit import Exit, worst
@@ -36,7 +36,7 @@ def hunt(
     """Explore programs, shortest first, until one fails."""
     options = HuntOptions.of(args, words=args.hunt)
     asked = options.config()
-    out.facts.update(config=asked)
+    out.facts.update(config={**asked, "seed": show_seed(options.seed)})
     run = core.hunt_start(asked)
     vocabulary = " ".join(options.words) or "all words"
     on = machine(options, said="memory" in args)
@@ -99,6 +99,10 @@ def hunt_line(out: Output, asked: HuntOptions, report: HuntReport, signals: Sign
         most = f"{counted(asked.schedules, 'schedule')} each at most"
         tlbs = ", TLBs load ahead" if ahead else ""
         return f"Result: {words} {bound}, {most} ({facts}). On {MEMORIES[asked.memory]}{tlbs}."
-    why = "its time is up" if report["why"] == "time" else "somebody stopped it"
+    why = {
+        "time": "its time is up",
+        "programs": "so many programs were asked for",
+        "asked": "somebody stopped it",
+    }[report["why"] or "asked"]
     words = out.paint("not found", Ink.WARN)
     return f"Result: {words}, but not all was seen: {why} ({facts}). Not a proof.{partial}"

@@ -45,6 +45,8 @@ class SearchOptions:
     """Whether CPUs load translations ahead of any access."""
     known: bool = False
     """Whether races that the era is known to have are findings, too."""
+    seed: int = 1
+    """What is drawn, an unsigned number of 64 bits: the same seed draws the same."""
 
     @classmethod
     def of(cls: type[OptionsT], args: argparse.Namespace, **instead: Any) -> OptionsT:
@@ -69,8 +71,6 @@ class ExploreOptions(SearchOptions):
     strategy: str = "portfolio"
     """``portfolio``: the bounds, then executions drawn beyond them; ``bounds``: nothing beyond;
     ``random``, ``pct:DEPTH``, ``pos``, ``urw``, ``surw``: draw only, by this one."""
-    seed: int = 1
-    """What is drawn, an unsigned number of 64 bits: the same seed draws the same executions."""
 
     @property
     def has_bounds(self) -> bool:
@@ -86,6 +86,8 @@ class HuntOptions(SearchOptions):
     """Of which words; none are all there are."""
     ops: int = 6
     """Operations of the longest program, 1 to 12; what is drawn may be longer."""
+    programs: int | None = None
+    """Most programs that are explored, 1 at least; `None`: all there are."""
     preemptions: int | None = 1
     schedules: int = 20_000
 

@@ -7,7 +7,7 @@
 //! Of many words nobody could wait for all programs. Then every few of them one is drawn (`random_program`), which may
 //! be longer, and the first that fails need not be the shortest.
 
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU64, NonZeroUsize};
 
 use pgmap_program::op::Hunted;
 use pgmap_program::{Era, Geometry, Invariant, Memory, Program, Rules, TlbRefill};
@@ -27,6 +27,8 @@ use crate::verdict::{Ends, Met, Verdict, join};
 #[derive(Clone, Debug)]
 pub struct Hunt {
     pub words: Vec<Hunted>,
+    /// Which programs are drawn.
+    pub seed: u64,
     pub era: Era,
     pub rules: Rules,
     pub memory: Memory,
@@ -35,6 +37,8 @@ pub struct Hunt {
     pub without: Vec<Without>,
     /// Longest program that is not drawn, in operations.
     pub ops_max: usize,
+    /// Most programs; none: all there are.
+    pub programs_max: Option<NonZeroU64>,
     /// Sizes that are not as each program needs them, by name.
     pub sizes: Vec<(String, u64)>,
     /// For each program.
@@ -86,6 +90,8 @@ pub enum Caught {
     Found { scenario: Box<Scenario>, found: Box<Found>, drawn: bool, tried: Tried, known: Vec<Met> },
     /// No program of these words up to the length fails within the plan.
     Nothing { tried: Tried, known: Vec<Met> },
+    /// So many programs were tried as there were to be.
+    Spent { tried: Tried, known: Vec<Met> },
     /// The progress callback said so.
     Stopped { tried: Tried, known: Vec<Met> },
 }
@@ -93,7 +99,7 @@ pub enum Caught {
 /// More sequences of words than that are too many to wait for; then one program is drawn each time that so many
 /// were enumerated, of so many operations more at most.
 const MANY: u128 = 10_000_000;
-const BETWEEN: usize = 16;
+const BETWEEN: usize = 4;
 const LONGER: usize = 3;
 
 impl Hunt {
@@ -132,7 +138,7 @@ struct Job {
 #[must_use]
 pub fn hunt(hunt: &Hunt, progress: &mut dyn FnMut(&Tried) -> Control) -> Caught {
     let mut haul = Haul::default();
-    let mut stopped = false;
+    let (mut stopped, mut spent) = (false, false);
     let mut late = Vec::new();
     in_order(
         hunt.threads,
@@ -151,17 +157,19 @@ pub fn hunt(hunt: &Hunt, progress: &mut dyn FnMut(&Tried) -> Control) -> Caught 
             }
             let control = progress(&haul.tried);
             stopped = control == Control::Stop;
-            control
+            spent = hunt.programs_max.is_some_and(|most| haul.tried.programs >= most.get());
+            if spent { Control::Stop } else { control }
         },
         &mut |(trial, job)| late.push((trial, job.drawn)),
     );
-    if stopped {
-        // What was under way counts, and a failure above all.
+    if stopped && !spent {
+        // What was under way counts, and a failure above all; but not beyond a number that was asked for.
         late.into_iter().for_each(|(trial, drawn)| haul.add(trial, drawn));
     }
     let Haul { tried, known, caught } = haul;
     match caught {
         Some((scenario, found, drawn)) => Caught::Found { scenario, found, drawn, tried, known },
+        None if spent => Caught::Spent { tried, known },
         None if stopped => Caught::Stopped { tried, known },
         None => Caught::Nothing { tried, known },
     }
@@ -196,7 +204,8 @@ impl Haul {
 /// What there is to explore, in order.
 fn jobs(hunt: &Hunt) -> impl Iterator<Item = Job> + Send {
     let most = hunt.ops_max + LONGER;
-    let draw = move |nth| random_program::program(&hunt.words, most, hunt.pmd_pages(), nth);
+    let draw =
+        move |nth| random_program::program(&hunt.words, most, hunt.pmd_pages(), hunt.seed, nth);
     let mut all_drawn = (0..).filter_map(draw);
     let draws = hunt.is_too_large();
     enumerated(&hunt.words, hunt.ops_max).enumerate().flat_map(move |(nth, (ops, text))| {
@@ -251,12 +260,14 @@ mod tests {
         let era = Era::V6_15Sound;
         let hunt = |words: &[Hunted]| Hunt {
             words: words.to_vec(),
+            seed: 1,
             era,
             rules: era.rules(),
             memory: Memory::Sc,
             tlb: TlbRefill::OnAccess,
             without: Vec::new(),
             ops_max: 6,
+            programs_max: None,
             sizes: Vec::new(),
             plan: Plan::default(),
             threads: NonZeroUsize::MIN,
@@ -265,6 +276,6 @@ mod tests {
         };
         let drawn = |words: &[Hunted]| jobs(&hunt(words)).take(170).filter(|job| job.drawn).count();
         let all = Hunted::all();
-        assert_eq!((drawn(&all), drawn(&all[..4])), (10, 0));
+        assert_eq!((drawn(&all), drawn(&all[..4])), (34, 0));
     }
 }

@@ -3,8 +3,9 @@
 //! A race takes a state that has to be brought about, two who meet in it, and often somebody who makes use of what was
 //! given away. Programs that are enumerated reach that last: most are about nothing. Here the set-up maps, touches and
 //! pins; then one worker goes on with what it has, and the other takes it away: truncates, punches, unlinks, unmaps,
-//! leaves, with or without references in a pipe of its own. Who has made a file smaller is likely to extend it and to touch what comes. A second file often fills half of
-//! the device, so that a freed block is used again at once. Files are small or huge, written or not.
+//! leaves, with or without references in a pipe of its own. Who has made a file smaller is likely to extend it and to touch
+//! what comes. A second file often fills half of the device, and beside a huge one a third file the rest, so that a freed
+//! block is used again at once. Files are small or huge, written or not.
 //!
 //! The weights (`contention` in the table of operations) say what is likely, and no word is left out that could come.
 
@@ -15,7 +16,7 @@ use pgmap_sched::SplitMix64;
 
 /// Workers in a program.
 pub(crate) const WORKERS: usize = 2;
-/// Pages of the file that fills a device with small files; a huge one is as large as the huge file it stands beside.
+/// Pages of the file that fills half of a device with small files; beside a larger one it is as large as that.
 const FILL: u32 = 8;
 /// Most operations of one worker after `start`.
 const AT_ONCE: u32 = 3;
@@ -51,16 +52,20 @@ struct Draft<'a> {
     pages: u32,
     huge: bool,
     written: bool,
+    /// Whether somebody has taken a folio of the driver's own memory.
+    allocated: bool,
 }
 
-/// The n-th program of so many operations at most, and how many it has; none if too little came of it.
+/// The n-th program of a seed, of so many operations at most, and how many it has; none if too little came of it.
 pub(crate) fn program(
     words: &[Hunted],
     most: usize,
     pmd_pages: u32,
+    seed: u64,
     nth: u64,
 ) -> Option<(usize, String)> {
-    let mut luck = SplitMix64::new(SplitMix64::new(nth).next_u64());
+    let of_seed = SplitMix64::new(seed).next_u64();
+    let mut luck = SplitMix64::new(SplitMix64::new(of_seed.wrapping_add(nth)).next_u64());
     let (huge, written) = (luck.below(4) == 0, luck.below(4) != 0);
     let pages = if huge { pmd_pages } else { 1 };
     let mut draft = Draft {
@@ -73,6 +78,7 @@ pub(crate) fn program(
         pages,
         huge,
         written,
+        allocated: false,
     };
     draft.files();
     draft.set_up();
@@ -100,8 +106,15 @@ impl Draft<'_> {
         let layout = if self.huge { " huge" } else { "" };
         // Writing to a string does not fail.
         let _ = writeln!(self.text, "file f {} {state}{layout}", self.pages);
-        if !self.chance(4) {
-            let _ = writeln!(self.text, "file g {}", self.pages.max(FILL));
+        if self.chance(4) {
+            return;
+        }
+        let half = self.pages.max(FILL);
+        let _ = writeln!(self.text, "file g {half}");
+        // A huge file has no room but where it was, unless its blocks come back as small ones.
+        let rest = half - self.pages;
+        if self.huge && rest > 0 && !self.chance(4) {
+            let _ = writeln!(self.text, "file h {rest}");
         }
     }
 
@@ -118,6 +131,9 @@ impl Draft<'_> {
             if !self.chance(not) {
                 self.say(who, "mmap");
             }
+        }
+        if self.chance(8) {
+            self.say(0, "alloc");
         }
         for who in 0..WORKERS {
             if self.chance(2) {
@@ -169,6 +185,7 @@ impl Draft<'_> {
             "pipe" => !me.pipe,
             "open" => !me.open,
             "vmsplice" => me.mapped && me.pipe,
+            "put" | "walk" | "split" => self.allocated,
             _ => true,
         };
         if !possible {
@@ -207,9 +224,10 @@ impl Draft<'_> {
             "open" => worker.open = true,
             "pipe" => worker.pipe = true,
             "vmsplice" => worker.spliced = true,
-            "reference" | "get" => worker.pins += 1,
+            "reference" | "get" | "walk" => worker.pins += 1,
             "drop" => worker.pins -= 1,
             "exit" => worker.gone = true,
+            "alloc" => self.allocated = true,
             _ => {}
         }
     }
@@ -225,10 +243,17 @@ impl Draft<'_> {
             "mmap" if self.workers[who].open => format!("mmap 0 0 0 {pages} rw shared"),
             "mmap" => format!("mmap 0 f 0 {pages} rw shared"),
             "vmsplice" => format!("vmsplice 0 0 {page} 1"),
-            "touch" => format!("w 0 {page}"),
-            "read" => format!("r 0 {page}"),
+            "touch" | "read" | "reference" | "get" => {
+                let verb = word.text.split(' ').next().unwrap_or_default();
+                let both = pages > 1 && self.chance(3);
+                if both { format!("{verb} 0 0 2") } else { format!("{verb} 0 {page}") }
+            }
             "extend" => format!("ftruncate f {pages}"),
             "punch" => format!("punch f 0 {pages}"),
+            // The driver's own memory: a folio of one page or two, and either page of it.
+            "alloc" => format!("dev_alloc 0 {}", 1 + self.luck.below(2)),
+            "put" => format!("dev_put {}", self.luck.below(2)),
+            "walk" => format!("try_get {}", self.luck.below(2)),
             _ => word.text.to_owned(),
         }
     }
@@ -241,7 +266,7 @@ mod tests {
     use super::*;
 
     fn drawn(words: &[Hunted], most: usize) -> impl Iterator<Item = (usize, Program)> {
-        (0..2000).filter_map(move |nth| program(words, most, 4, nth)).map(|(ops, text)| {
+        (0..2000).filter_map(move |nth| program(words, most, 4, 1, nth)).map(|(ops, text)| {
             let program = Program::parse(&text).unwrap_or_else(|wrong| panic!("{wrong}\n{text}"));
             (ops, program)
         })
@@ -260,6 +285,15 @@ mod tests {
             texts.insert(program.to_string());
         }
         assert!(texts.len() > 1000, "{} different ones", texts.len());
+    }
+
+    #[test]
+    fn a_seed_draws_the_same_again_and_another_one_something_else() {
+        let words = Hunted::all();
+        let of = |seed| (0..50).map(|nth| program(&words, 8, 4, seed, nth)).collect::<Vec<_>>();
+        assert_eq!(of(7), of(7));
+        let (one, other) = (of(1), of(2));
+        assert!(one.iter().flatten().all(|drawn| !other.contains(&Some(drawn.clone()))));
     }
 
     #[test]

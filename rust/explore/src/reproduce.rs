@@ -143,12 +143,14 @@ fn search(
 ) -> Reproduction {
     let wanted = Hunt {
         words: sighting.words(),
+        seed: 1,
         era: sighting.era,
         rules: sighting.rules,
         memory: Memory::Sc,
         tlb: TlbRefill::OnAccess,
         without: Vec::new(),
         ops_max: OPS_MAX,
+        programs_max: None,
         sizes: Vec::new(),
         plan: Sighting::plan(1),
         threads: processors(),
@@ -165,9 +167,9 @@ fn search(
         Caught::Found { scenario, found, tried, .. } => {
             Reproduction::Found { scenario, found, exact: true, tried: all(&tried) }
         }
-        Caught::Nothing { tried, .. } | Caught::Stopped { tried, .. } => {
-            Reproduction::NotFound { tried: all(&tried) }
-        }
+        Caught::Nothing { tried, .. }
+        | Caught::Spent { tried, .. }
+        | Caught::Stopped { tried, .. } => Reproduction::NotFound { tried: all(&tried) },
     }
 }
 

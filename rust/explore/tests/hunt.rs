@@ -1,6 +1,6 @@
 //! Races found in programs that nobody wrote.
 
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU64, NonZeroUsize};
 
 use pgmap_explore::hunt::{Caught, Hunt, Tried, Wanted, hunt};
 use pgmap_explore::{Ends, Found, Scenario, Sort, attribute, processors};
@@ -18,12 +18,14 @@ fn hunting(words: &str, era: Era, ops_max: usize) -> Hunt {
     let (memory, tlb) = (Memory::Sc, TlbRefill::OnAccess);
     Hunt {
         words,
+        seed: 1,
         era,
         rules: era.rules(),
         memory,
         tlb,
         without: Vec::new(),
         ops_max,
+        programs_max: None,
         sizes: Vec::new(),
         plan,
         threads,
@@ -37,6 +39,24 @@ fn found(caught: Caught) -> (Scenario, Found, Tried) {
         Caught::Found { scenario, found, tried, .. } => (*scenario, *found, tried),
         other => panic!("{other:?}"),
     }
+}
+
+#[test]
+fn a_hunt_of_so_many_programs_tries_so_many_for_any_number_of_threads() {
+    let told = |threads| {
+        let asked = Hunt {
+            programs_max: NonZeroU64::new(40),
+            threads: NonZeroUsize::new(threads).expect("threads"),
+            ..hunting("mmap touch truncate", Era::V6_15Sound, 6)
+        };
+        match hunt(&asked, &mut |_| Control::Go) {
+            Caught::Spent { tried, .. } => tried,
+            other => panic!("{other:?}"),
+        }
+    };
+    let alone = told(1);
+    assert_eq!(alone.programs, 40);
+    assert_eq!(told(2), alone);
 }
 
 #[test]
@@ -146,7 +166,7 @@ fn every_word_is_an_operation() {
     assert_eq!(
         all.iter().map(|it| it.word).collect::<Vec<_>>().join(" "),
         "mmap touch read reference get dma drop munmap truncate extend punch write unlink unbind exit \
-         offline alloc put pipe open vmsplice mremap"
+         offline alloc put pipe open vmsplice mremap walk split"
     );
     for it in all {
         // Most can be said only by who has mapped and pinned something, and one by who has a pipe.

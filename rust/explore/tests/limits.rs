@@ -84,12 +84,14 @@ fn a_hunt_counts_what_it_cut() {
         .map(|word| Hunted::all().into_iter().find(|known| known.word == word).expect("a word"));
     let mut asked = Hunt {
         words: words.to_vec(),
+        seed: 1,
         era,
         rules: era.rules(),
         memory: Memory::Sc,
         tlb: TlbRefill::OnAccess,
         without: Vec::new(),
         ops_max: 3,
+        programs_max: None,
         sizes: Vec::new(),
         plan: Plan { bound: Some(0), steps_max: 20, ..Plan::default() },
         threads: NonZeroUsize::MIN,

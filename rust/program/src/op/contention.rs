@@ -74,6 +74,9 @@ const ROWS: &[Row] = &[
     Row { unwritten: takers(2), ..row("write", anybody(1)) },
     row("punch", takers(1)),
     row("unlink", takers(1)),
+    // The driver's own memory: who walks frame numbers meets who takes folios apart.
+    row("walk", users(1)),
+    row("split", takers(1)),
     // The device goes, and all pages with it.
     row("unbind", takers(1)),
 ];

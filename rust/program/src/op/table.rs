@@ -249,13 +249,13 @@ macro_rules! operations {
             /// whether it is allocated, as those do who walk frame numbers; numbered and given back as pins are.
             worker("try_get" as "folio_try_get") try_get: TryGet(TryGet {
                 page: u32 = Page("PAGE"),
-            }) -> Pinned [ENOMEM ENXIO EINVAL];
+            }) -> Pinned [ENOMEM ENXIO EINVAL] hunt 23 "walk" = "try_get 1";
             /// Splits the folio around a page of the driver's own memory into folios of N pages: the driver's reference on
             /// it becomes one on each. EAGAIN, and nothing has changed, while anybody else has a reference.
             worker("split" as "folio_split") split: Split(Split {
                 page: u32 = Page("PAGE"),
                 pages: u32 = PagesOrOne("[N]"),
-            }) -> Folios [ENXIO EAGAIN ENODEV EINVAL];
+            }) -> Folios [ENXIO EAGAIN ENODEV EINVAL] hunt 24 "split" = "split 0 1";
 
             /// Takes a page as the `alloc` of a driver of the program does, primitive by primitive; the worker has it
             /// until `drv_put`.

@@ -1,5 +1,7 @@
 //! `hunt_start(config)`: programs nobody wrote, shortest first (`_core_explore.HuntReport`).
 
+use std::num::NonZeroU64;
+
 use pgmap_explore::hunt::{Caught, Hunt, Tried, Wanted, hunt};
 use pgmap_explore::{Ends, Met, Scenario};
 use pgmap_program::Program;
@@ -33,6 +35,8 @@ pub(crate) fn hunt_start(py: Python<'_>, config: &Bound<'_, PyDict>) -> PyResult
     let (wanted, ends) = (Wanted::Anything, ask::ends(py, config, Ends::Blamed)?);
     let (memory, tlb) = (ask::memory(py, config)?, ask::tlb(py, config)?);
     let words = words(py, config)?;
+    let programs_max: Option<NonZeroU64> = value(py, config, "programs")?;
+    let seed: u64 = value(py, config, "seed")?;
     let asked: Bound<'_, PyAny> = value(py, config, "geometry")?;
     // What does not even fit the smallest program fits none.
     sizes::geometry(Scenario::smallest_geometry(&Program::default()), &asked)?;
@@ -40,12 +44,14 @@ pub(crate) fn hunt_start(py: Python<'_>, config: &Bound<'_, PyDict>) -> PyResult
     let without = ask::without(py, config)?;
     let hunt = Hunt {
         words,
+        seed,
         era,
         rules,
         memory,
         tlb,
         without,
         ops_max,
+        programs_max,
         sizes,
         plan,
         threads,
@@ -103,6 +109,7 @@ fn go(wanted: &Hunt, small: bool, watch: &Watch) -> Result<HuntReport, Failed> {
     let caught = hunt(wanted, &mut |tried| watch.tell(Glance::hunted(tried, watch.seconds())));
     let (Caught::Found { tried, known, .. }
     | Caught::Nothing { tried, known }
+    | Caught::Spent { tried, known }
     | Caught::Stopped { tried, known }) = &caught;
     let halt = watch.halt().map(|halt| match halt {
         Halt::Time => "time".to_owned(),
@@ -115,6 +122,7 @@ fn go(wanted: &Hunt, small: bool, watch: &Watch) -> Result<HuntReport, Failed> {
         _ if tried.cut > 0 => {
             ("inconclusive", Some(cut_short(tried.cut, tried.schedules, steps_max)))
         }
+        (Caught::Spent { .. }, _) => ("not-found", Some("programs".to_owned())),
         (_, None) => ("exhausted", None),
         (_, halt) => ("not-found", halt),
     };
