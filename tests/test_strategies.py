@@ -161,6 +161,7 @@ def test_where_there_is_no_file_workers_meet_on_the_drivers_own_memory() -> None
     known = {word.name for word in _contention.words(None, own=True)}
     assert {"alloc", "put", "dev_get"} <= known
     assert not {"touch", "truncate", "exit"} & known
+    assert known.isdisjoint(word.name for word in _contention.words(None, own=False))
     drawn = strategies.programs(threads=2)
     assert first(drawn, lambda p: p.files == () and {"dev_put", "dev_alloc"} <= words_of(p))
 

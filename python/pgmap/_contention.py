@@ -70,10 +70,10 @@ class Word:
 
 
 @cache
-def words(operations: tuple[str, ...] | None, *, own: bool = False) -> tuple[Word, ...]:
+def words(operations: tuple[str, ...] | None, *, own: bool | None = None) -> tuple[Word, ...]:
     """What a worker can do that is one of these operations; `None`: anything.
 
-    With `own`, of that what is about the driver's own memory, if there is any.
+    With `own`, of that what is about the driver's own memory, or what is not, if there is any.
 
     The words of hunts stand first, and then what no hunt has a word for.
     """
@@ -83,7 +83,7 @@ def words(operations: tuple[str, ...] | None, *, own: bool = False) -> tuple[Wor
     others = [_other(name) for name in by_word("worker") if name not in known]
     every = (*hunted, *others)
     chosen = tuple(it for it in every if operations is None or it.operation in operations)
-    return tuple(it for it in chosen if it.own) or chosen if own else chosen
+    return tuple(it for it in chosen if own is None or it.own is own) or chosen
 
 
 def _word(row: HuntedFact) -> Word:

@@ -46,7 +46,7 @@ MET = (
     (HUGE,),
     *[(HUGE, FILLER, REST)] * 3,
     *[(Shape(1, "unwritten"), FILLER)] * 2,
-    (),
+    *[()] * 2,
 )
 """Files on which workers meet; where there is none, they meet on the driver's own memory."""
 USES = (

@@ -128,7 +128,7 @@ def check(
         era,
         tuple(sorted(pairs(rules))),
         preemptions,
-        SCHEDULES * POINTS ** max(0, preemptions - 1) if schedules is None else schedules,
+        enough(preemptions) if schedules is None else schedules,
         memory,
         speculative_tlb,
         tuple(sorted((geometry or {}).items())),
@@ -136,6 +136,12 @@ def check(
     if isinstance(verdict, Found) and verdict.finding.blame == "rules":
         verdict.assert_holds()
     return verdict
+
+
+def enough(preemptions: int) -> int:
+    """Executions of a small program that are worth the time, with so many preemptions at most."""
+    times: int = POINTS ** max(0, preemptions - 1)
+    return SCHEDULES * times
 
 
 @lru_cache(maxsize=REMEMBERED)
