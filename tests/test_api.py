@@ -88,6 +88,7 @@ REQUIRED: dict[str, tuple[Any, ...]] = {
     "punch": (0, "f", 1),
     "zero_range": (0, "f", 1),
     "mmap": (0, 3, "h", 0, 4),
+    "anon": (0, 3, 4),
     "touch": (0, 0, 1),
     "pin": (0, 0, 1),
     "get": (0, 0, 1),
@@ -112,6 +113,7 @@ OTHERS: dict[str, Any] = {
     "prot": "r",
     "sharing": "private",
     "align": "odd",
+    "kind": "anonhuge",
     "longterm": True,
     "shift": 2,
 }
@@ -153,6 +155,7 @@ def seen(method: str, **given: object) -> list[object]:
         told += [call.sleeps(), repr(call.returned)]
         probes: list[Callable[[], object]] = [
             lambda: world.store(0, 3, 0, 9),
+            lambda: world.mapped(0, 3, 0),
             lambda: world.pwrite(0, 5, 0, 3),
             lambda: world.extents("f"),
             lambda: world.extents("g"),

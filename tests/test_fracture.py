@@ -195,3 +195,123 @@ def test_the_explorer_finds_each_mistake_of_a_split(rule: str) -> None:
     name, value = rule.split("=")
     verdict = pgmap.explore(RACE, rules={name: value}, preemptions=2, strategy="bounds")
     assert isinstance(verdict, pgmap.Found)
+
+
+# --- mapped folios --------------------------------------------------------------------------------
+
+
+def huge(world: World, pages: int = PAGES) -> None:
+    """Worker 0 maps anonymous memory in huge pages, and writes each its number."""
+    world.spawn(0)
+    world.anon(0, 0, pages, "anonhuge")
+    for page in range(pages):
+        world.store(0, 0, page, page + 1)
+
+
+def holds(world: World, worker: int, pages: int = PAGES) -> bool:
+    return [world.load(worker, 0, page) for page in range(pages)] == [*range(1, pages + 1)]
+
+
+def test_a_huge_page_is_split_in_every_process_that_maps_it(world: World) -> None:
+    huge(world)
+    world.fork(0, 1)
+    world.munmap(1, 0, 0, 3)
+    whole = world.mapped(0, 0, 6)
+    assert whole is not None
+    assert whole.tail_of == 6
+    assert world.split_huge_pages(1, 0, 5) == PAGES
+    part = world.mapped(1, 0, 6)
+    assert part is not None
+    assert (part.pfn, part.order, part.refcount, part.mapcount) == (whole.pfn, 0, 2, 2)
+    assert (world.mapped(1, 0, 1), part.share) == (None, 0)
+    refused(errno.EINVAL, lambda: world.split_huge_pages(0, 0, 0))
+    assert holds(world, 0)
+    assert world.load(1, 0, 7) == 8
+    world.kill(0)
+    world.kill(1)
+    assert world.violations() == ()
+
+
+def test_a_page_that_is_pinned_keeps_the_folio_around_it_whole(world: World) -> None:
+    huge(world)
+    pin = world.pin(0, 0, 3)
+    refused(errno.EAGAIN, lambda: world.split_huge_pages(0, 0, 0))
+    world.unpin(0, pin)
+    assert world.split_huge_pages(0, 0, 0) == PAGES
+    assert holds(world, 0)
+
+
+@pytest.mark.parametrize("rounds", [40])
+def test_threads_pin_fault_and_unmap_while_a_huge_page_is_split(world: World, rounds: int) -> None:
+    world.spawn(0)
+    for worker in (1, 2, 3):
+        world.clone(0, worker)
+    for _ in range(rounds):
+        world.anon(0, 0, PAGES, "anonhuge")
+        world.store(0, 0, 0, 1)
+
+        def splits() -> None:
+            for _ in range(8):
+                with contextlib.suppress(PgmapError):
+                    world.split_huge_pages(1, 0, 2)
+
+        def pins() -> None:
+            for page in range(PAGES):
+                world.unpin(2, world.pin(2, 0, page, access="w"))
+
+        def drops() -> None:
+            for page in range(1, PAGES):
+                world.madvise(3, 0, page)
+                assert world.load(3, 0, page) == 0
+
+        threads = [threading.Thread(target=it) for it in (splits, pins, drops)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert world.load(0, 0, 0) == 1
+        world.munmap(0, 0)
+    for worker in range(4):
+        world.kill(worker)
+    assert (world.violations(), world.settled()) == ((), True)
+
+
+MAPPED = """
+w0 anonhuge 0 4
+w0 w 0 0
+w0 fork 1
+w0 fork 2
+start
+w0 split_huge_pages 0 0
+w1 munmap 0
+w2 get 0 1 | w2 unpin
+"""
+
+
+def test_the_explorer_splits_a_huge_page_under_munmap_and_gup_in_every_way() -> None:
+    verdict = pgmap.explore(MAPPED, preemptions=2, strategy="bounds")
+    assert isinstance(verdict, pgmap.Exhausted)
+
+
+@pytest.mark.parametrize(
+    "rule", ["split-unmap=still-mapped", "split-freeze=ignored", "split-unfreeze=head-first"]
+)
+def test_the_explorer_finds_each_mistake_of_a_split_of_what_is_mapped(rule: str) -> None:
+    name, value = rule.split("=")
+    verdict = pgmap.explore(MAPPED, rules={name: value}, preemptions=2, strategy="bounds")
+    assert isinstance(verdict, pgmap.Found)
+
+
+def test_who_faults_on_a_page_that_is_being_moved_waits_and_finds_it() -> None:
+    program = """
+w0 anonhuge 0 4
+w0 store 0 0 7
+w0 fork 1
+start
+w0 split_huge_pages 0 0
+seen: w1 load 0 0
+expect seen = 7
+sometimes w0.1 = 4
+"""
+    verdict = pgmap.explore(program, preemptions=2, strategy="bounds")
+    assert isinstance(verdict, pgmap.Exhausted)

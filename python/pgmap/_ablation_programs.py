@@ -59,6 +59,14 @@ start
 w0 try_get 2 | w0 unpin
 w1 split 0 2 | w1 dev_put 0 | w1 dev_put 2
 """,
+    "a mapped folio is taken apart": """
+w0 anonhuge 0 4
+w0 w 0 0
+w0 fork 1
+start
+w0 split_huge_pages 0 1
+w1 munmap 0 1 1 | w1 r 0 0
+""",
     "a device's pages at once": """
 start
 w0 dev_alloc 0 2 | w0 dev_put 0

@@ -18,9 +18,10 @@ use pgmap_sched::Object;
 use crate::thing::{Tables, Thing};
 
 /// Tables of what belongs to the workers' doing rather than to the machine's keeping.
-const COMMON: [&str; 8] = [
+const COMMON: [&str; 9] = [
     region::INODE,
     region::ADDRESS_SPACE,
+    region::ANON_VMA,
     region::MM_STRUCT,
     region::PIPE,
     region::BIO,

@@ -45,15 +45,18 @@ const KERNEL: &[(&str, &str)] = &[
         "include/linux/fs.h",
         "i_size_read filemap_invalidate_lock i_mmap_lock_read i_mmap_lock_write vma_is_fsdax",
     ),
-    ("include/linux/gfp.h", "alloc_page"),
+    ("include/linux/gfp.h", "folio_alloc"),
     ("include/linux/iomap.h", "iomap_begin"),
+    ("include/linux/leafops.h", "softleaf_to_pfn"),
     ("include/linux/memremap.h", "folio_free page_pgmap"),
     (
         "include/linux/mm.h",
-        "folio_put folio_put_refs folio_mapcount folio_order folio_maybe_dma_pinned pfn_folio find_vma pte_offset_map_lock folio_is_longterm_pinnable",
+        "folio_put folio_put_refs folio_mapcount folio_order folio_maybe_dma_pinned pfn_folio find_vma pte_offset_map_lock folio_is_longterm_pinnable \
+         vma_is_anonymous",
     ),
     ("include/linux/mmap_lock.h", "mmap_read_lock"),
     ("include/linux/page-flags.h", "page_folio folio_test_large"),
+    ("include/linux/pagemap.h", "folio_trylock"),
     (
         "include/linux/page_ref.h",
         "page_ref_count folio_ref_count set_page_count folio_ref_add folio_ref_inc folio_ref_try_add \
@@ -78,6 +81,7 @@ const KERNEL: &[(&str, &str)] = &[
     ("include/linux/rwsem.h", "rwsem_is_locked rwsem_is_contended"),
     ("include/linux/smp.h", "smp_processor_id"),
     ("include/linux/srcu.h", "srcu_read_lock srcu_read_unlock"),
+    ("include/linux/swapops.h", "make_readable_migration_entry"),
     ("include/linux/wait.h", "waitqueue_active"),
     ("io_uring/rsrc.c", "io_sqe_buffers_register io_sqe_buffers_unregister"),
     ("kernel/exit.c", "exit_mm exit_files"),
@@ -101,6 +105,7 @@ const KERNEL: &[(&str, &str)] = &[
     ),
     ("lib/test_hmm.c", "dmirror_devmem_alloc_page"),
     ("lib/xarray.c", "xas_load"),
+    ("mm/filemap.c", "folio_unlock softleaf_entry_wait_on_locked"),
     (
         "mm/gup.c",
         "gup_fast gup_fast_folio_allowed follow_page_mask __get_user_pages get_user_pages pin_user_pages \
@@ -108,17 +113,20 @@ const KERNEL: &[(&str, &str)] = &[
     ),
     (
         "mm/huge_memory.c",
-        "vmf_insert_folio_pmd __split_huge_pmd folio_split folio_split_unmapped __split_folio_to_order",
+        "vmf_insert_folio_pmd __split_huge_pmd __split_huge_pmd_locked folio_split folio_split_unmapped __folio_split \
+         __split_unmapped_folio __split_folio_to_order unmap_folio split_huge_pages_pid copy_huge_pmd \
+         do_huge_pmd_anonymous_page do_huge_pmd_wp_page",
     ),
     ("mm/internal.h", "prep_compound_tail folio_set_order"),
     ("mm/memory-failure.c", "soft_offline_page soft_offline_in_use_page mf_dax_kill_procs"),
     (
         "mm/memory.c",
         "handle_mm_fault vmf_insert_page_mkwrite zap_page_range_single zap_pmd_range zap_pte_range zap_present_ptes \
-         vm_normal_page do_cow_fault wp_page_copy copy_present_ptes",
+         vm_normal_page do_cow_fault wp_page_copy copy_pmd_range copy_present_ptes",
     ),
     ("mm/memremap.c", "dev_pagemap_percpu_release pgmap_array_delete memremap_pages"),
-    ("mm/page_alloc.c", "free_unref_page"),
+    ("mm/migrate.c", "remove_migration_ptes remove_migration_pte migration_entry_wait"),
+    ("mm/page_alloc.c", "free_frozen_pages"),
     ("mm/memremap.c, as proposed", "pgmap_alloc_folios pgmap_folio_get pgmap_request_folios"),
     (
         "mm/mmu_gather.c",
@@ -128,9 +136,15 @@ const KERNEL: &[(&str, &str)] = &[
     ),
     ("mm/page_alloc.c", "prep_compound_page"),
     ("mm/mremap.c", "move_vma move_page_tables move_huge_pmd move_normal_pmd move_ptes"),
-    ("mm/pagewalk.c", "walk_pmd_range"),
+    ("mm/pagewalk.c", "walk_pmd_range folio_walk_start"),
+    (
+        "mm/pgtable-generic.c",
+        "pmdp_invalidate pgtable_trans_huge_deposit pgtable_trans_huge_withdraw",
+    ),
+    ("mm/rmap.c", "try_to_migrate try_to_migrate_one unlink_anon_vmas __folio_set_anon"),
     ("mm/slub.c", "kmem_cache_alloc kmem_cache_free"),
     ("mm/truncate.c", "invalidate_inode_pages2_range"),
+    ("mm/util.c", "folio_anon_vma"),
     (
         "mm/vma.c",
         "do_vmi_align_munmap vms_gather_munmap_vmas vms_complete_munmap_vmas __split_vma unlink_file_vma",

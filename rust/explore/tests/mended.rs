@@ -34,6 +34,17 @@ fn who_walks_frames_may_be_quicker_than_the_driver_that_allocates() {
     exhausted("start\nw0 dev_alloc 0 2 | w0 dev_put 0\nw1 try_get 1 | w1 unpin\n", 2);
 }
 
+/// The parts of a split folio are in the migration entries of its pages before they are folios of their own: locked and
+/// in their mapping from the step on that makes them so.
+#[test]
+fn a_page_that_becomes_a_folio_is_locked_as_long_as_it_is_moved() {
+    exhausted(
+        "w0 anonhuge 0 4\nw0 w 0 0\nw0 fork 1\nstart\n\
+         w0 split_huge_pages 0 0\nw1 munmap 0 1 1 | w1 w 0 0\n",
+        2,
+    );
+}
+
 /// A layout break sleeps on the count of the page it found, and is woken by changes of that count. While it is
 /// on its way, the device may go and come back and the page become a part of a huge one, which has its count
 /// elsewhere: to look there is to wait for what nobody announces here.

@@ -122,7 +122,7 @@ fn a_huge_entry_with_a_folio_of_single_pages_is_told() {
     let cpu = fixture.cpu();
     fixture.world.munmap(&cpu, W0, &Munmap { map: M, range: None }).expect("unmapped");
     assert_eq!(fixture.audit(), None, "the entry stays, and so does its folio");
-    fixture.pagemaps().memmap.reset_order(fixture.folio(), pmem(&fixture).0);
+    fixture.pagemaps().memmap.reset_order(fixture.folio(), pmem(&fixture).head());
     fixture.folio().set_mapping(Some(0));
     assert_eq!(fixture.audit(), Some(Complaint::EntryDisagrees));
 }

@@ -48,7 +48,9 @@ lock_order! {
     DAX_ENTRY "DAX entry";
     /// The file system's lock over the extents of an inode (XFS `ILOCK`).
     EXTENT_LOCK "extent lock";
-    /// `mapping->i_mmap_rwsem`: who maps the file.
+    /// `PG_locked`: a folio is being moved or taken apart.
+    FOLIO_LOCK "folio lock";
+    /// `mapping->i_mmap_rwsem`: who maps the file. Of anonymous memory, `anon_vma->rwsem`.
     I_MMAP_RWSEM "i_mmap_rwsem";
     /// `ptl`: the entries of one table.
     PAGE_TABLE_LOCK "page table lock";

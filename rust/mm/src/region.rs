@@ -23,6 +23,8 @@ pub const INODE: &str = "inode";
 pub const DAX_DEVICE: &str = "dax_device";
 /// `struct address_space`.
 pub const ADDRESS_SPACE: &str = "address_space";
+/// `struct anon_vma`.
+pub const ANON_VMA: &str = "anon_vma";
 /// `struct mm_struct`.
 pub const MM_STRUCT: &str = "mm_struct";
 /// `struct pipe_inode_info`.

@@ -167,6 +167,10 @@ complaints! {
     WrongFolio = 40, I24, Life, "reference taken on a folio that has not got the page";
     /// A count was given back that nobody had frozen. Value: the count.
     UnfrozenLive = 41, I05, Owners, "count given back that was not frozen";
+    /// A folio was frozen although entries map it. Value: its mapcount.
+    FrozenMapped = 42, I05, Owners, "folio frozen while it is mapped";
+    /// A migration entry stands for a page whose folio nobody has locked. Value: its count.
+    MigrationUnlocked = 43, I26, Life, "migration entry of a folio that is not locked";
 }
 
 /// `WARN_ON(1)`: the machine records it and goes on.

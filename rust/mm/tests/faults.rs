@@ -11,11 +11,12 @@ use pgmap_mm::dax::PAGE_IDLE;
 use pgmap_mm::world::{Failure, Return};
 use prim::{Cpu, Lease, TaskId};
 use program::op::{
-    Access, Advice, Align, Close, DevAlloc, DevGet, DevPut, DioRead, DioWrite, DmaRead, DmaWrite,
-    Drain, DriverIdx, DrvAlloc, Dupto, FD_NUMBERS, FdNo, FileIdx, FileRef, Fork, Fsync, Ftruncate,
-    Get, Layout, Longterm, Madvise, MapNo, Mmap, Mremap, Msync, Munmap, OPERATIONS, Open, OpenMode,
-    PageRange, Pin, Pipe, PipeNo, Pread, Prot, Punch, Pvmread, Pwrite, Returns, Sharing, Split,
-    Target, Tee, Touch, TryGet, Unlink, Unpin, UringReg, Vmsplice, WorkerId, Zerorange,
+    Access, Advice, Align, Anon, AnonKind, Close, DevAlloc, DevGet, DevPut, DioRead, DioWrite,
+    DmaRead, DmaWrite, Drain, DriverIdx, DrvAlloc, Dupto, FD_NUMBERS, FdNo, FileIdx, FileRef, Fork,
+    Fsync, Ftruncate, Get, Layout, Longterm, Madvise, MapNo, Mmap, Mremap, Msync, Munmap,
+    OPERATIONS, Open, OpenMode, PageRange, Pin, Pipe, PipeNo, Pread, Prot, Punch, Pvmread, Pwrite,
+    Returns, Sharing, Split, SplitHugePages, Target, Tee, Touch, TryGet, Unlink, Unpin, UringReg,
+    Vmsplice, WorkerId, Zerorange,
 };
 use program::{Era, Errno, Geometry, Op, Program};
 
@@ -35,7 +36,7 @@ fn random_op(dice: &mut Dice) -> Op {
     let page = dice.roll(PAGES);
     let pages = 1 + dice.roll(8);
     let access = if dice.roll(2) == 0 { Access::Read } else { Access::Write };
-    match dice.roll(35) {
+    match dice.roll(36) {
         0 => Op::Spawn,
         1 => Op::Fork(Fork { child: WorkerId(dice.roll(WORKERS) as u8) }),
         2 => Op::Exit,
@@ -92,6 +93,13 @@ fn random_op(dice: &mut Dice) -> Op {
             _ => Op::Nop,
         },
         33 => Op::Dupto(Dupto { fd, number: dice.roll(12) as u8 }),
+        34 => match dice.roll(2) {
+            0 => {
+                let kind = [AnonKind::Pages, AnonKind::Huge][dice.roll(2) as usize];
+                Op::Anon(Anon { kind, map, pages: 1 + dice.roll(16) })
+            }
+            _ => Op::SplitHugePages(SplitHugePages { map, page: dice.roll(16) }),
+        },
         _ => match dice.roll(8) {
             5 => Op::TryGet(TryGet { page: dice.roll(64) }),
             6 => Op::Split(Split { page: dice.roll(64), pages: 1 << dice.roll(3) }),

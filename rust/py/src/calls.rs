@@ -192,6 +192,7 @@ methods! {
     zero_range: Zerorange "($self, worker, file, page, pages=1)";
 
     mmap: Mmap "($self, worker, map, file, offset, pages, prot='rw', sharing='shared', align='natural')";
+    anon: Anon "($self, worker, map, pages, kind='anon')";
     munmap: Munmap "($self, worker, map, page=None, pages=None)";
     mremap: Mremap "($self, worker, map)";
     touch: Touch "($self, worker, map, page, pages=1, access='r')";
@@ -199,6 +200,7 @@ methods! {
     store: Store "($self, worker, map, page, value)";
     msync: Msync "($self, worker, map)";
     madvise: Madvise "($self, worker, map, page)";
+    split_huge_pages: SplitHugePages "($self, worker, map, page)";
 
     pipe: Pipe "($self, worker, pipe)";
     vmsplice: Vmsplice "($self, worker, pipe, map, page, pages=1)";

@@ -3,7 +3,7 @@
 
 use pgmap_mm::page::Order;
 use pgmap_mm::pagemap::PagemapType;
-use pgmap_program::op::{FdNo, FileState, Handle, Kind, Layout, Role, SLOW_BLOCK, WorkerId};
+use pgmap_program::op::{FdNo, FileState, Handle, Kind, Layout, MapNo, Role, SLOW_BLOCK, WorkerId};
 use pgmap_program::parse::is_file_name;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
@@ -79,6 +79,8 @@ numbers! {
     Worker(WorkerId) "worker", bounds(Kind::Worker), |n| WorkerId(n as u8);
     /// A file descriptor.
     Fd(FdNo) "fd", bounds(Kind::Handle(Handle::Fd, Role::Uses)), |n| FdNo(n as u8);
+    /// A mapping.
+    Map(MapNo) "map", bounds(Kind::Handle(Handle::Mapping, Role::Uses)), |n| MapNo(n as u8);
     /// Where something starts.
     Page(u32) "page", bounds(Kind::Page), |n| n as u32;
     /// How many pages, at least one.

@@ -152,6 +152,9 @@ macro_rules! meaning {
     (align Keyword) => {
         "'natural', or 'odd': shifted by a page, so that no huge page fits"
     };
+    (kind Spoken) => {
+        "'anon', or 'anonhuge': in huge pages where they fit"
+    };
     (access $form:ident) => {
         "'r' to read or 'w' to write"
     };

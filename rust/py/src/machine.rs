@@ -1,6 +1,7 @@
 //! Calls on the machine as a whole, programs, and what can be seen of it.
 
 use pgmap_mm::tally;
+use pgmap_mm::vm::Pte;
 use pgmap_mm::world::Failure;
 use pgmap_prim::Tally;
 use pgmap_program::op::Op;
@@ -9,7 +10,7 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 
-use crate::convert::{FileName, Frame, Page, Worker};
+use crate::convert::{FileName, Frame, Map, Page, Worker};
 use crate::program::Program;
 use crate::raise::Class;
 use crate::world::World;
@@ -101,6 +102,22 @@ impl World {
         })?;
         let missing = |errno: Errno| raise::failure(py, errno.into(), &format!("file {}", file.0));
         found.map_err(missing)?.map(|pfn| self.state_of(py, pfn)).transpose()
+    }
+
+    /// The page that a worker's page table maps at a page of a mapping, or `None` where it maps none.
+    fn mapped<'py>(
+        &self,
+        py: Python<'py>,
+        worker: Worker,
+        map: Map,
+        page: Page,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let found = self.look(py, |world, cpu| world.entry_of(cpu, worker.0, map.0, page.0))?;
+        let missing = |errno: Errno| raise::failure(py, errno.into(), &format!("map {}", map.0));
+        match found.map_err(missing)? {
+            Pte::None | Pte::Migration(_) => Ok(None),
+            Pte::Page(leaf) => self.state_of(py, leaf.pfn()).map(Some),
+        }
     }
 
     /// The page of a frame.

@@ -71,11 +71,13 @@ pub(super) fn value(thing: Thing, value: u64) -> String {
         Thing::Pte => match Pte::from_bits(value) {
             Pte::None => "none".to_owned(),
             Pte::Page(page) => page.pfn().to_string(),
+            Pte::Migration(entry) => format!("migration of {}", entry.pfn()),
         },
         Thing::Pmd => match Pmd::from_bits(value) {
             Pmd::None => "none".to_owned(),
             Pmd::Table(table) => format!("table {}", table.0),
             Pmd::Leaf(leaf) => leaf.pfn().to_string(),
+            Pmd::Invalid => "invalid".to_owned(),
         },
         Thing::Life { .. } => {
             let owner = Stamp { word: value, epoch: 0 }.owner();
@@ -105,17 +107,18 @@ pub(super) fn value(thing: Thing, value: u64) -> String {
 
 /// Whether the value of a page-table entry or of a list's head is about this page.
 pub(super) fn points_to(thing: Thing, value: u64, focus: &Focus) -> bool {
-    let leaf = match thing {
+    let pfn = match thing {
         Thing::FreeList { .. } => return focus.has(value as u32),
         Thing::Pte => match Pte::from_bits(value) {
             Pte::None => None,
-            Pte::Page(page) => Some(page),
+            Pte::Page(page) => Some(page.pfn()),
+            Pte::Migration(entry) => Some(entry.pfn()),
         },
         Thing::Pmd => match Pmd::from_bits(value) {
-            Pmd::None | Pmd::Table(_) => None,
-            Pmd::Leaf(leaf) => Some(leaf),
+            Pmd::None | Pmd::Table(_) | Pmd::Invalid => None,
+            Pmd::Leaf(leaf) => Some(leaf.pfn()),
         },
         _ => None,
     };
-    leaf.is_some_and(|leaf| focus.has(leaf.pfn().0))
+    pfn.is_some_and(|pfn| focus.has(pfn.0))
 }

@@ -38,7 +38,7 @@ impl Dax {
             if memmap.folio(first).mapping().is_some() {
                 warn_on(cpu, Complaint::MappingOverwritten, first, 0);
             }
-            let folio = memmap.prep_folio(first, folio, pagemap.0);
+            let folio = memmap.prep_folio(first, folio, pagemap.head());
             folio.set_mapping(Some(inode.0));
             folio.set_index_or_share(index + at);
         }
@@ -76,7 +76,7 @@ impl Dax {
         self.check_idle(cpu, folio, Complaint::BusyReset, By::Reference);
         folio.set_mapping(None);
         if folio.is_large() {
-            self.vm.pagemaps.memmap.reset_order(folio, pagemap.0);
+            self.vm.pagemaps.memmap.reset_order(folio, pagemap.head());
         } else if self.vm.pagemaps.rules.share_reset == ShareReset::Cleared {
             folio.set_index_or_share(0);
         }

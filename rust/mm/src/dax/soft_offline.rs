@@ -14,7 +14,7 @@
 //! here: a pin that was missed is left with a page that is not the file's any more (I18).
 //!
 //! Departure: Linux moves pages of ordinary memory so, and device-coherent ones; of a file system's DAX pages
-//! it refuses (`EIO`). They stand in for them here until there is anonymous memory.
+//! it refuses (`EIO`). They stand in for them here.
 
 use prim::{Cpu, Sleep};
 use program::Errno;
@@ -27,13 +27,17 @@ impl Dax {
     /// Moves the page of the file that is mapped at an address to another block.
     ///
     /// # Errors
-    /// `EBUSY` while anything but mappings holds the page, `ENOENT` for a hole, `EINVAL` for a part of a huge page,
+    /// `EBUSY` while anything but mappings holds the page, `ENOENT` for a hole, `EINVAL` for a part of a huge page or
+    /// anonymous memory,
     /// `ENOSPC`, `EFAULT` outside any mapping.
     #[doc(alias = "soft_offline_page")]
     pub(crate) fn soft_offline(&self, cpu: &Cpu<'_>, mm: MmId, vpn: Vpn) -> Result<(), Errno> {
         let (id, index) = {
             let layout = self.vm.mm_layout(cpu, mm);
             let vma = layout.find(vpn).ok_or(Errno::EFAULT)?;
+            if vma.is_anonymous() {
+                return Err(Errno::EINVAL);
+            }
             // The mapping keeps its file as long as the layout is locked.
             let id = InodeId(vma.mapping);
             self.igrab(id);

@@ -169,7 +169,7 @@ impl<'a> Run<'a> {
     fn init_page(&mut self) {
         let Some(pfn) = self.page else { return };
         self.pagemaps.memmap.page(pfn).private.set(0);
-        self.pagemaps.memmap.prep_folio(pfn, Order::PAGE, self.pagemap.0);
+        self.pagemaps.memmap.prep_folio(pfn, Order::PAGE, self.pagemap.head());
     }
 
     /// `set_page_count`. Who allocates owns what it stores; who frees owns nothing any more.

@@ -5,20 +5,20 @@
 //! every word meanwhile, so each is a single store, and a reader that acts on a stale head notices when
 //! it re-reads the head after taking its reference (K§4.3, `try_get_folio`).
 
-use crate::page::words::Head;
+use crate::page::words::{FolioFlags, Head};
 use crate::page::{Folio, Memmap, Order, Page, Pfn, Span};
 
 impl Memmap {
     /// Makes `head` and the pages after it one fresh folio of `order`, forgetting every word of an
-    /// earlier life (B10): the count stays zero until the owner publishes it.
+    /// earlier life (B10): the count stays zero until the owner publishes it. `of` is what a head says there.
     #[doc(alias = "prep_compound_page")]
     #[inline]
-    pub fn prep_folio(&self, head: Pfn, order: Order, pagemap: u32) -> Folio<'_> {
+    pub fn prep_folio(&self, head: Pfn, order: Order, of: Head) -> Folio<'_> {
         self.touch(head);
         let folio = Folio::at(self, head);
         let page = folio.page();
-        page.compound_head.set(Head::Pagemap(pagemap).pack());
-        page.set_order(order);
+        page.compound_head.set(of.pack());
+        page.set_flags(FolioFlags::new(order));
         page.mapping.set(0);
         page.index.set(0);
         page.mapcount.set(0);
@@ -47,14 +47,28 @@ impl Memmap {
     }
 
     /// Takes a large folio whose count is frozen apart into folios of a lower `order`: tails become heads, their counts
-    /// zero still, and the original head, whose order all of them belong to until then, comes last.
+    /// zero still, and the original head, whose order all of them belong to until then, comes last. Each part is locked by
+    /// whoever has the whole locked, and in its place of the mapping that the whole is in.
     #[doc(alias = "__split_folio_to_order")]
-    pub fn split_folio(&self, folio: Folio<'_>, order: Order, pagemap: u32) {
-        for part in self.heads(folio.span(), order).filter(|part| *part != folio) {
+    pub fn split_folio(&self, folio: Folio<'_>, order: Order) {
+        let page = folio.page();
+        let (flags, of) = (page.folio_flags(), page.head());
+        let (mapping, index) = (page.mapping.read(), page.index.read());
+        let span = Span { start: folio.pfn(), pages: flags.order().pages() };
+        for part in self.heads(span, order).filter(|part| *part != folio) {
+            let (new, distance) = (part.page(), part.pfn().0 - folio.pfn().0);
+            new.set_flags(flags.of_order(order));
             // Where the counts of the whole were, in its first tail, there is nothing: nobody maps or pins it.
-            self.prep_folio(part.pfn(), order, pagemap);
+            new.mapping.set(mapping);
+            new.index.set(if mapping == 0 { 0 } else { index + distance });
+            if order > Order::PAGE {
+                self.prep_tails(Span { start: part.pfn().add(1), pages: order.pages() - 1 });
+            }
+            // Release: who finds by this word that the page is a head of its own finds it locked, and in its mapping.
+            // Pairs with nothing that such a reader does, who has read the word before (an address dependency).
+            new.compound_head.set_release(of.pack());
         }
-        folio.page().set_order(order);
+        page.set_flags(flags.of_order(order));
     }
 
     /// The folios of `order` that tile a span of aligned ones, by their frames: what the pages say is not looked at.
@@ -62,12 +76,12 @@ impl Memmap {
         span.blocks(order).map(|(head, _)| self.folio_at(head))
     }
 
-    /// Takes a large folio apart into single idle pages, each with its pagemap restored where
-    /// `compound_head` had overwritten it.
+    /// Takes a large folio apart into single idle pages, each saying what a head says where `compound_head` of a tail
+    /// had overwritten it.
     #[doc(alias = "dax_folio_reset_order")]
-    pub fn reset_order(&self, folio: Folio<'_>, pagemap: u32) {
+    pub fn reset_order(&self, folio: Folio<'_>, of: Head) {
         let span = folio.span();
-        folio.page().set_order(Order::PAGE);
+        folio.page().set_flags(FolioFlags::new(Order::PAGE));
         for pfn in span.iter() {
             let page = self.page(pfn);
             page.mapping.set(0);
@@ -76,7 +90,7 @@ impl Memmap {
                 page.private.set(0);
                 page.extra.set(0);
             }
-            page.compound_head.set(Head::Pagemap(pagemap).pack());
+            page.compound_head.set(of.pack());
         }
     }
 

@@ -5,6 +5,7 @@
 
 use prim::AtomicU32;
 
+use crate::page::words::ANON;
 use crate::page::{Memmap, Order, Page, Pfn, Span};
 use crate::refcount::Count;
 
@@ -160,9 +161,20 @@ impl<'m> Folio<'m> {
         self.page().mapping.set(mapping.map_or(0, |id| id + 1));
     }
 
-    /// `PAGE_MAPPING_ANON`: it is in no file.
-    pub fn set_mapping_anon(self) {
-        self.page().mapping.set(u32::MAX);
+    /// `folio->mapping` of a page that is in no file: where who maps it is listed, and which page of that it is.
+    #[doc(alias = "__folio_set_anon")]
+    pub fn set_anon(self, space: u32, index: u32) {
+        self.page().mapping.set(ANON | (space + 1));
+        self.page().index.set(index);
+    }
+
+    /// `folio_anon_vma`: where those are listed who map a folio that is in no file.
+    #[doc(alias = "folio_anon_vma")]
+    #[must_use]
+    #[track_caller]
+    pub fn anon_space(self) -> Option<u32> {
+        let word = self.page().mapping.read();
+        (word & ANON != 0).then_some((word & !ANON).wrapping_sub(1))
     }
 
     /// `folio->index`, which is `folio->share` while there is no mapping.

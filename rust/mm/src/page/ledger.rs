@@ -239,6 +239,11 @@ impl Folio<'_> {
         });
     }
 
+    /// `folio_mapcount` for a check: no step.
+    pub(crate) fn peek_mapcount(self) -> i32 {
+        self.peek().mapcount
+    }
+
     /// The counts, without a step.
     fn peek(self) -> Words {
         let refcount = self.page().refcount.peek();

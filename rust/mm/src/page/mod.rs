@@ -30,4 +30,4 @@ pub use pfn::{Order, Pfn, Span};
 pub(crate) use ram::RAM_PAGES;
 pub use ram::Ram;
 pub use shadow::{Oracle, Owner, Stamp};
-pub use words::{Head, LOCKED, Page};
+pub use words::{FolioFlags, Head, Page};

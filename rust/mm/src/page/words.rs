@@ -4,9 +4,9 @@
 //! |---|---|---|---|
 //! | `refcount` | references | 0 (I06) | K§2.2 |
 //! | `mapcount` | mappings of this very page by PTE | the same | rmap, under the PTL |
-//! | `flags` | locked, order | 0 | atomic bit operations; order only by the owner |
+//! | `flags` | locked and by whom, order | 0 | the folio lock; order only by the owner |
 //! | `compound_head` | pagemap | distance to the head | the owner of an idle block |
-//! | `mapping` | file it belongs to | **large mapcount** | DAX entry lock holder / rmap |
+//! | `mapping` | file or anonymous mapping it belongs to | **large mapcount** | DAX entry lock holder / rmap |
 //! | `index` | file index, or `share` | **entire mapcount** | DAX entry lock holder / rmap |
 //! | `private` | driver's word | **pincount** | the driver / GUP |
 //! | `extra` | unused | **pages mapped by PTE** | rmap |
@@ -28,11 +28,11 @@ zeroed! {
         pub refcount: PageRef,
         /// `_mapcount + 1`.
         pub mapcount: AtomicI32,
-        /// Bit 0 locked; bits 8..16 order of the folio headed here.
+        /// See [`FolioFlags`].
         pub flags: AtomicU32,
         /// See [`Head`].
         pub(super) compound_head: AtomicU32,
-        /// `mapping`: address space + 1, 0 for none. On a first tail: large mapcount.
+        /// `mapping`: address space + 1, 0 for none; [`ANON`] when it is in no file. On a first tail: large mapcount.
         pub(super) mapping: AtomicU32,
         /// `index`, or `share` when `mapping` is 0. On a first tail: entire mapcount.
         pub(super) index: AtomicU32,
@@ -43,10 +43,72 @@ zeroed! {
     }
 }
 
-/// `PG_locked`, a bit number of [`Page::flags`].
-pub const LOCKED: u32 = 0;
-const ORDER_SHIFT: u32 = 8;
-const ORDER_MASK: u32 = 0xff << ORDER_SHIFT;
+/// `FOLIO_MAPPING_ANON`, the bit of `mapping` that says that the folio is in no file.
+pub(super) const ANON: u32 = 1 << 31;
+
+/// What `flags` of a head say, read once.
+///
+/// ```text
+///   31                  16 15           8 7            0
+///  +----------------------+--------------+--------------+
+///  | who has it locked, or| order        |              |
+///  | 0: `PG_locked`       |              |              |
+///  +----------------------+--------------+--------------+
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FolioFlags(u32);
+
+impl FolioFlags {
+    const ORDER_SHIFT: u32 = 8;
+    const ORDER_MASK: u32 = 0xff << Self::ORDER_SHIFT;
+    const LOCKER_SHIFT: u32 = 16;
+
+    /// Those of a folio of this order that nobody has locked.
+    #[inline(always)]
+    #[must_use]
+    pub fn new(order: Order) -> Self {
+        Self(u32::from(order.0) << Self::ORDER_SHIFT)
+    }
+
+    /// What a word says.
+    #[inline(always)]
+    #[must_use]
+    pub fn from_word(word: u32) -> Self {
+        Self(word)
+    }
+
+    /// The word that says it.
+    #[inline(always)]
+    #[must_use]
+    pub fn word(self) -> u32 {
+        self.0
+    }
+
+    /// Order of the folio.
+    #[inline(always)]
+    #[must_use]
+    pub fn order(self) -> Order {
+        Order(((self.0 & Self::ORDER_MASK) >> Self::ORDER_SHIFT) as u8)
+    }
+
+    /// Who has it locked, as [`prim::Cpu::owner_word`] names it; 0 if nobody has.
+    #[must_use]
+    pub fn locker(self) -> u32 {
+        self.0 >> Self::LOCKER_SHIFT
+    }
+
+    /// The same order, locked by somebody, or by nobody (0).
+    #[must_use]
+    pub fn locked_by(self, owner: u32) -> Self {
+        Self((self.0 & Self::ORDER_MASK) | (owner << Self::LOCKER_SHIFT))
+    }
+
+    /// The same lock on a folio of another order.
+    #[must_use]
+    pub fn of_order(self, order: Order) -> Self {
+        Self::new(order).locked_by(self.locker())
+    }
+}
 
 /// What `compound_head` says.
 ///
@@ -123,9 +185,22 @@ impl Page {
         Head::unpack(self.compound_head.peek())
     }
 
+    /// [`Self::folio_flags`] for the ledger and for checks: no step.
+    pub(crate) fn peek_flags(&self) -> FolioFlags {
+        FolioFlags::from_word(self.flags.peek())
+    }
+
     /// [`Self::order`] for the ledger: no step.
     pub(crate) fn peek_order(&self) -> Order {
-        Order(((self.flags.peek() & ORDER_MASK) >> ORDER_SHIFT) as u8)
+        self.peek_flags().order()
+    }
+
+    /// Lock and order of the folio headed here.
+    #[inline(always)]
+    #[must_use]
+    #[track_caller]
+    pub fn folio_flags(&self) -> FolioFlags {
+        FolioFlags::from_word(self.flags.read())
     }
 
     /// Order of the folio headed here.
@@ -133,20 +208,34 @@ impl Page {
     #[must_use]
     #[track_caller]
     pub fn order(&self) -> Order {
-        Order(((self.flags.read() & ORDER_MASK) >> ORDER_SHIFT) as u8)
+        self.folio_flags().order()
     }
 
-    /// Resets every flag and sets the order. Only the owner of an idle page.
+    /// Sets the order, and the lock. Only the owner of an idle page.
     #[doc(alias = "folio_set_order")]
     #[inline(always)]
-    pub(super) fn set_order(&self, order: Order) {
-        self.flags.set(u32::from(order.0) << ORDER_SHIFT);
+    pub(super) fn set_flags(&self, flags: FolioFlags) {
+        self.flags.set(flags.word());
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_lock_and_an_order_do_not_touch_each_other() {
+        for order in [Order::PAGE, Order(9), Order(255)] {
+            let free = FolioFlags::new(order);
+            assert_eq!((free.order(), free.locker()), (order, 0));
+            for owner in [1, 0xffff] {
+                let locked = free.locked_by(owner);
+                assert_eq!((locked.order(), locked.locker()), (order, owner));
+                assert_eq!(locked.locked_by(0), free);
+                assert_eq!(locked.of_order(Order(3)), FolioFlags::new(Order(3)).locked_by(owner));
+            }
+        }
+    }
 
     #[test]
     fn the_head_word_round_trips_and_zero_is_untouched() {

@@ -71,7 +71,7 @@ impl Pagemaps {
             // The new life begins before anybody can have a reference in it: a walker may be quicker than the caller.
             span.iter().for_each(|pfn| self.memmap.shadow_assign(cpu, pfn, Owner::DRIVER));
             for (pfn, order) in span.blocks(self.pmd_order) {
-                let folio = self.memmap.prep_folio(pfn, order, id.0);
+                let folio = self.memmap.prep_folio(pfn, order, id.head());
                 folio.page().refcount.publish(how, 1);
                 folio.owners_add(cpu, Hold::Task, 1);
                 self.page_in_use(cpu, folio);

@@ -81,7 +81,7 @@ impl Pagemaps {
             }
             Dropped::Live => {}
             Dropped::Zero if self.ram.contains(folio.pfn()) => {
-                self.ram.free(cpu, &self.memmap, folio.pfn());
+                self.ram.free(cpu, &self.memmap, folio);
             }
             Dropped::Zero => {
                 self.page_idle(cpu, folio);

@@ -70,7 +70,7 @@ impl Pagemaps {
         if kind == PagemapType::Generic {
             for pfn in span.iter().step_by(order.pages() as usize) {
                 if order > Order::PAGE {
-                    self.memmap.prep_folio(pfn, order, index);
+                    self.memmap.prep_folio(pfn, order, PagemapId(index).head());
                 }
                 self.memmap.page(pfn).refcount.set(1);
                 self.memmap.owners_base(pfn);

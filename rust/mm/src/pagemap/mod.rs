@@ -83,6 +83,15 @@ impl PagemapType {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PagemapId(pub u32);
 
+impl PagemapId {
+    /// What a head of this pagemap says where a tail says how far its head is.
+    #[inline(always)]
+    #[must_use]
+    pub fn head(self) -> Head {
+        Head::Pagemap(self.0)
+    }
+}
+
 /// `struct dev_pagemap_ops`: what the owner of the pages is told.
 pub trait DevPagemapOps: fmt::Debug + Send + Sync {
     /// `folio_free`: the last reference is gone and the pages are the driver's again. Runs in the

@@ -1,6 +1,6 @@
-//! Taking a large folio apart while others may look at it (`folio_split_unmapped`, `mm/huge_memory.c`; K§7.3, K§7.4).
+//! Taking a large folio apart while others may look at it (`__split_unmapped_folio`, `mm/huge_memory.c`; K§7.3, K§7.4).
 //!
-//! Nobody maps the folio, and the one who splits it has its only reference. Whoever else comes by a frame number, and
+//! Nobody maps the folio, any more (`vm/split.rs`) or at all (`folio_split_unmapped` of a driver's memory), and the one who splits it has its only reference. Whoever else comes by a frame number, and
 //! so without having asked anybody, is kept off by the count:
 //!
 //! ```text
@@ -17,14 +17,14 @@
 //! * A reader who read the head before and takes its reference after finds another head when it looks again
 //!   (`try_get_folio`); the release of each unfreeze pairs with that success.
 //!
-//! Departures: there is no folio lock, for nothing that it guards, mappings and caches, exists here; and the pagemap is
-//! copied to the parts without asking the driver (`folio_split` of its operations).
+//! Departures: a driver's folio is not locked, for nothing that the lock guards, mappings and caches, exists there; and
+//! the pagemap is copied to the parts without asking the driver (`folio_split` of its operations).
 
 use prim::{Cpu, Strength};
 use program::Errno;
 use program::rules::{Publication, SplitFreeze, SplitUnfreeze};
 
-use crate::page::{Folio, Hold, Order, Span};
+use crate::page::{Folio, Head, Hold, Order, Span};
 use crate::pagemap::{PagemapHold, PagemapId, Pagemaps};
 use crate::tally;
 use crate::warn::{Complaint, warn_on};
@@ -55,7 +55,27 @@ impl Pagemaps {
             cpu.count(tally::SPLIT_REFUSED);
             return Err(Errno::EAGAIN);
         }
-        if folio.page().refcount.freeze(EXPECTED) {
+        self.split_frozen(cpu, folio, order, 0)
+    }
+
+    /// Freezes a folio of which the caller has a reference, and nobody else one but `mapped` mappings, and takes it apart:
+    /// the part of every split that is the same. That anything maps it is a mistake, and told (I05).
+    ///
+    /// # Errors
+    /// `EAGAIN` when somebody else has a reference.
+    #[doc(alias = "__split_unmapped_folio")]
+    pub(crate) fn split_frozen(
+        &self,
+        cpu: &Cpu<'_>,
+        folio: Folio<'_>,
+        order: Order,
+        mapped: i32,
+    ) -> Result<Span, Errno> {
+        let (whole, of) = (folio.span(), folio.page().peek_kind_of_head());
+        if folio.page().refcount.freeze(EXPECTED + mapped) {
+            if folio.peek_mapcount() != 0 {
+                warn_on(cpu, Complaint::FrozenMapped, folio.pfn(), folio.peek_mapcount().into());
+            }
             folio.owners_sub(cpu, Hold::Task, EXPECTED);
         } else {
             cpu.count(tally::SPLIT_REFUSED);
@@ -69,7 +89,7 @@ impl Pagemaps {
         let others = self.memmap.heads(whole, order).filter(|part| *part != folio);
         match self.rules.split_unfreeze {
             SplitUnfreeze::HeadLast => {
-                self.memmap.split_folio(folio, order, id.0);
+                self.memmap.split_folio(folio, order);
                 for part in others {
                     self.unfreeze(cpu, part);
                     self.page_in_use(cpu, part);
@@ -80,9 +100,12 @@ impl Pagemaps {
             SplitUnfreeze::HeadFirst => {
                 self.unfreeze(cpu, folio);
                 self.page_in_use(cpu, folio);
-                self.memmap.split_folio(folio, order, id.0);
-                let left = whole.pages - order.pages();
-                self.refs_move(cpu, id, (PagemapHold::Page, PagemapHold::Task), left);
+                self.memmap.split_folio(folio, order);
+                if let Head::Pagemap(id) = of {
+                    let left = whole.pages - order.pages();
+                    let way = (PagemapHold::Page, PagemapHold::Task);
+                    self.refs_move(cpu, PagemapId(id), way, left);
+                }
                 for part in others {
                     self.unfreeze(cpu, part);
                     self.page_in_use(cpu, part);
@@ -92,11 +115,12 @@ impl Pagemaps {
         Ok(whole)
     }
 
+    /// The caller's reference, and those of the mappings that there are not.
     #[doc(alias = "folio_ref_unfreeze")]
     fn unfreeze(&self, cpu: &Cpu<'_>, folio: Folio<'_>) {
         let count = &folio.page().refcount;
         let how = Strength::relaxed_if(|| self.rules.folio_publish == Publication::Relaxed);
-        if count.unfreeze(how, EXPECTED) {
+        if count.unfreeze(how, EXPECTED + folio.peek_mapcount()) {
             folio.owners_add(cpu, Hold::Task, EXPECTED);
         } else {
             warn_on(cpu, Complaint::UnfrozenLive, folio.pfn(), count.count().into());

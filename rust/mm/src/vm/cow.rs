@@ -1,4 +1,5 @@
 //! Private mappings: a write copies the page first (`do_cow_fault`, `do_wp_page`, `copy_page_range`; `mm/memory.c`).
+//! Anonymous ones are their sort without a file: what nobody has written yet is zero (`do_anonymous_page`).
 //!
 //! What a private mapping has not written it sees of the file, read-only. A write takes a page of ordinary memory,
 //! copies, and puts it into the entry, after every CPU has forgotten the old one; from then on nothing that happens to the
@@ -10,10 +11,11 @@
 use prim::Cpu;
 use program::op::Access;
 
-use crate::page::{Hold, Pfn};
+use crate::page::{Hold, Order, Pfn};
 use crate::vm::entry::TableId;
 use crate::vm::fault::{Fault, FaultHandler, VmFault};
 use crate::vm::mm::Vma;
+use crate::vm::walk::UnderPmd;
 use crate::vm::{Leaf, MmId, Pmd, Pte, Vm, Vpn};
 
 /// What an unmapping of a file does about private copies of its pages.
@@ -40,17 +42,26 @@ impl Vm {
         let seen = word.load();
         match seen {
             Pte::Page(page) if self.wp_page_reuse(cpu, fault, table, page) => return Fault::Done,
+            // Since the caller looked.
+            Pte::Migration(_) => return Fault::Done,
             Pte::None | Pte::Page(_) => {}
         }
-        let Some(copy) = self.pagemaps.ram.alloc(cpu, memmap) else { return Fault::Oom };
+        let Some(folio) = self.pagemaps.ram.alloc(cpu, memmap, Order::PAGE) else {
+            return Fault::Oom;
+        };
+        let copy = folio.pfn();
         // What is copied is kept meanwhile.
         let copied = match seen {
+            Pte::None if fault.vma.is_anonymous() => {
+                memmap.contents(copy).set(0);
+                Fault::Done
+            }
             Pte::None => handler.copy(cpu, fault, copy),
             Pte::Page(page) if self.keep_page(cpu, fault, table, page) => {
                 memmap.contents(copy).set(memmap.contents(page.pfn()).read());
                 Fault::Done
             }
-            Pte::Page(_) => Fault::Fallback,
+            Pte::Page(_) | Pte::Migration(_) => Fault::Fallback,
         };
         if copied == Fault::Done {
             self.replace(cpu, fault, table, seen, copy);
@@ -59,7 +70,7 @@ impl Vm {
             }
         }
         // The taker's own reference: the entry has one, if it came to that.
-        self.pagemaps.folio_put_refs(cpu, memmap.folio(copy), 1);
+        self.pagemaps.folio_put_refs(cpu, folio, 1);
         match copied {
             // Raced, or done: the access looks again.
             Fault::Fallback | Fault::Done => Fault::Done,
@@ -80,7 +91,7 @@ impl Vm {
                 word.publish(&ptl, Pte::Page(page.made_writable()));
                 true
             }
-            Pte::None | Pte::Page(_) => false,
+            Pte::None | Pte::Page(_) | Pte::Migration(_) => false,
         }
     }
 
@@ -96,7 +107,7 @@ impl Vm {
                 }
                 true
             }
-            Pte::None | Pte::Page(_) => false,
+            Pte::None | Pte::Page(_) | Pte::Migration(_) => false,
         }
     }
 
@@ -112,7 +123,7 @@ impl Vm {
                 return;
             }
             match seen {
-                Pte::None => {}
+                Pte::None | Pte::Migration(_) => {}
                 Pte::Page(page) => {
                     self.speculate(fault.mm, fault.vpn, page);
                     word.clear(&ptl, self.pagemaps.rules.zap_clear);
@@ -124,7 +135,7 @@ impl Vm {
             let folio = memmap.folio(copy);
             folio.page().refcount.add(1);
             folio.owners_add(cpu, Hold::Task, 1);
-            folio.set_mapping_anon();
+            folio.set_anon(fault.vma.mapping, fault.pgoff);
             self.add_rmap_pte(cpu, folio, copy);
             let new = Leaf::new(copy, Access::Write);
             word.publish(&ptl, Pte::Page(new));
@@ -153,12 +164,14 @@ impl Vm {
         let is_copy = |vpn| match self.walk(parent, vpn) {
             Pte::None => false,
             Pte::Page(page) => self.pagemaps.ram.contains(page.pfn()),
+            Pte::Migration(_) => true,
         };
-        if vma.private == 0 || !addresses().any(is_copy) {
+        let copied = vma.is_anonymous() || vma.private == 1 && addresses().any(is_copy);
+        if !copied {
             return Ok(());
         }
-        for vpn in addresses() {
-            self.copy_present_pte(cpu, (parent, child), vpn)?;
+        for part in self.tables.walk_range(parent, Vpn(vma.start), Vpn(vma.end())) {
+            self.copy_pmd_range(cpu, (parent, child), &part)?;
         }
         // What was writable is not any more.
         for vpn in addresses() {
@@ -167,24 +180,51 @@ impl Vm {
         Ok(())
     }
 
-    #[doc(alias = "copy_present_ptes")]
-    fn copy_present_pte(
+    /// One PMD: as a whole, or each of its pages.
+    fn copy_pmd_range(
         &self,
         cpu: &Cpu<'_>,
         (parent, child): (MmId, MmId),
-        vpn: Vpn,
+        part: &UnderPmd<'_>,
     ) -> Result<(), ()> {
-        let table = match self.tables.pmd(parent, vpn).load() {
-            // A huge page of the file is faulted in again.
-            Pmd::None | Pmd::Leaf(_) => return Ok(()),
-            Pmd::Table(table) => table,
+        let table = loop {
+            match part.word.load() {
+                Pmd::Leaf(leaf) if self.pagemaps.ram.contains(leaf.pfn()) => {
+                    if self.copy_huge_pmd(cpu, (parent, child), part.start)? {
+                        return Ok(());
+                    }
+                }
+                // A huge page of the file is faulted in again.
+                Pmd::None | Pmd::Leaf(_) => return Ok(()),
+                Pmd::Invalid => self.wait_for_pmd(cpu, parent),
+                Pmd::Table(table) => break table,
+            }
         };
-        let Some(target) = self.pte_alloc(cpu, child, vpn)? else { return Ok(()) };
+        if let Some(target) = self.pte_alloc(cpu, child, part.start)? {
+            for vpn in (part.start.0..part.end.0).map(Vpn) {
+                self.copy_pte(cpu, (table, target), vpn);
+            }
+        }
+        Ok(())
+    }
+
+    #[doc(alias = "copy_present_ptes")]
+    fn copy_pte(&self, cpu: &Cpu<'_>, (table, target): (TableId, TableId), vpn: Vpn) {
+        // Both at once, the child's first, for nobody else is in the child yet: a migration entry must not have become a
+        // page again between the look and the copy, since whoever does that comes by here only once.
+        let ptl = self.tables.lock(cpu, target);
         let source = self.tables.lock(cpu, table);
         let word = self.tables.pte(table, vpn);
+        let copy = self.tables.pte(target, vpn);
         let page = match word.load() {
-            Pte::None => return Ok(()),
+            Pte::None => return,
             Pte::Page(page) => page,
+            Pte::Migration(entry) => {
+                let shared = Pte::Migration(entry.made_readonly());
+                word.publish(&source, shared);
+                copy.publish(&ptl, shared);
+                return;
+            }
         };
         if let Some(pfn) = page.normal_page() {
             let folio = self.pagemaps.memmap.folio(pfn);
@@ -194,10 +234,7 @@ impl Vm {
         }
         let shared = page.made_readonly();
         word.publish(&source, Pte::Page(shared));
-        drop(source);
-        let ptl = self.tables.lock(cpu, target);
-        self.tables.pte(target, vpn).publish(&ptl, Pte::Page(shared));
+        copy.publish(&ptl, Pte::Page(shared));
         self.entry_owns(cpu, shared, Hold::Task, Hold::Mapping);
-        Ok(())
     }
 }

@@ -1,14 +1,23 @@
 //! Page-table entries: what a PTE or a PMD says (`asm/pgtable.h`).
 //!
 //! ```text
-//!   63                      12 11  7  6     5     4     3     2     1     0
-//!  +--------------------------+-----+-----+-----+-----+-----+-----+-----+-----+
-//!  | pfn, or page table       |     |devm.|table| huge|dirty|young|write|pres.|
-//!  +--------------------------+-----+-----+-----+-----+-----+-----+-----+-----+
+//!   63                      12 11  9  8     7     6     5     4     3     2     1     0
+//!  +--------------------------+-----+-----+-----+-----+-----+-----+-----+-----+-----+-----+
+//!  | pfn, or page table       |     |inval|migr.|devm.|table| huge|dirty|young|write|pres.|
+//!  +--------------------------+-----+-----+-----+-----+-----+-----+-----+-----+-----+-----+
 //! ```
 //!
-//! Zero is "none". `huge` and `table` occur in PMDs only. `devmap` is the mark of a DAX page up to v6.14, whose entry
-//! holds neither a reference nor a mapcount (`dax-pages`).
+//! Zero is "none". `huge`, `table` and `invalid` occur in PMDs only. `devmap` is the mark of a DAX page up to v6.14, whose
+//! entry holds neither a reference nor a mapcount (`dax-pages`).
+//!
+//! | kind | hardware walks it | mapcount | reference | a CPU that touches it |
+//! |---|---|---|---|---|
+//! | page, leaf | yes | one | one | goes on |
+//! | migration | no | none | none | waits until the folio is unlocked |
+//! | invalid | no | as the leaf it was | as the leaf it was | waits for the lock of the PMD |
+//!
+//! A migration entry stands for a page whose folio somebody has locked, and who will put a present entry back (I26). An
+//! invalid PMD is one that is being split, under its lock from beginning to end.
 //!
 //! Whoever reads an entry gets a [`Pte`] or a [`Pmd`] and matches every kind by name, without `_` and without
 //! asking for one kind alone: a kind that is added here compiles nowhere until each reader has said what it
@@ -27,6 +36,8 @@ const DIRTY: u64 = 1 << 3;
 const HUGE: u64 = 1 << 4;
 const TABLE: u64 = 1 << 5;
 const DEVMAP: u64 = 1 << 6;
+const MIGRATION: u64 = 1 << 7;
+const INVALID: u64 = 1 << 8;
 const SHIFT: u32 = 12;
 
 /// Names a PTE table.
@@ -50,6 +61,11 @@ impl Vpn {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Leaf(u64);
 
+/// What an entry says that is not present, and holds nothing (`softleaf_t`): the frame it stands for, and what a CPU may
+/// do there afterwards.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Softleaf(u64);
+
 /// A PTE, read once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pte {
@@ -57,6 +73,8 @@ pub enum Pte {
     None,
     /// `pte_present`.
     Page(Leaf),
+    /// `softleaf_is_migration`.
+    Migration(Softleaf),
 }
 
 /// A PMD, read once.
@@ -68,6 +86,8 @@ pub enum Pmd {
     Table(TableId),
     /// `pmd_leaf`.
     Leaf(Leaf),
+    /// A leaf that is being split (`pmd_mkinvalid`). Which it was only the splitter asks, who has read it.
+    Invalid,
 }
 
 impl Leaf {
@@ -152,6 +172,41 @@ impl Leaf {
     }
 }
 
+impl Softleaf {
+    /// What stands for a page in place of an entry that maps it.
+    #[must_use]
+    pub fn of(leaf: Leaf) -> Self {
+        Self(leaf.0 & (u64::MAX << SHIFT | WRITE))
+    }
+
+    /// `softleaf_to_pfn`.
+    #[doc(alias = "softleaf_to_pfn")]
+    #[must_use]
+    pub fn pfn(self) -> Pfn {
+        Pfn((self.0 >> SHIFT) as u32)
+    }
+
+    /// The entry that takes its place when the page is mapped again.
+    #[must_use]
+    pub(super) fn present(self) -> Leaf {
+        let permission = if self.0 & WRITE != 0 { Access::Write } else { Access::Read };
+        Leaf::new(self.pfn(), permission)
+    }
+
+    /// `make_readable_migration_entry`, of one that is there.
+    #[doc(alias = "make_readable_migration_entry")]
+    #[must_use]
+    pub(super) fn made_readonly(self) -> Self {
+        Self(self.0 & !WRITE)
+    }
+}
+
+impl fmt::Debug for Softleaf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "instead of {:?}", self.present())
+    }
+}
+
 impl fmt::Debug for Leaf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let write = if self.allows(Access::Write) { "rw" } else { "ro" };
@@ -164,13 +219,19 @@ impl Pte {
     #[inline(always)]
     #[must_use]
     pub fn from_bits(bits: u64) -> Self {
-        if bits & PRESENT == 0 { Self::None } else { Self::Page(Leaf(bits)) }
+        if bits & PRESENT != 0 {
+            Self::Page(Leaf(bits))
+        } else if bits & MIGRATION != 0 {
+            Self::Migration(Softleaf(bits & !MIGRATION))
+        } else {
+            Self::None
+        }
     }
 
     /// As [`Leaf::normal_page`], where there is one.
     pub(super) fn normal_page(self) -> Option<Pfn> {
         match self {
-            Self::None => None,
+            Self::None | Self::Migration(_) => None,
             Self::Page(page) => page.normal_page(),
         }
     }
@@ -181,6 +242,7 @@ impl Pte {
         match self {
             Self::None => 0,
             Self::Page(leaf) => leaf.0,
+            Self::Migration(entry) => entry.0 | MIGRATION,
         }
     }
 }
@@ -194,6 +256,8 @@ impl Pmd {
             Self::Leaf(Leaf(bits & !HUGE))
         } else if bits & TABLE != 0 {
             Self::Table(TableId((bits >> SHIFT) as u32))
+        } else if bits & INVALID != 0 {
+            Self::Invalid
         } else {
             Self::None
         }
@@ -206,6 +270,7 @@ impl Pmd {
             Self::None => 0,
             Self::Table(id) => (u64::from(id.0) << SHIFT) | TABLE,
             Self::Leaf(leaf) => leaf.0 | HUGE,
+            Self::Invalid => INVALID,
         }
     }
 }
@@ -221,20 +286,22 @@ mod tests {
     /// How many kinds there are. A new one does not compile until it is counted, and then one of it is in the list.
     const fn kinds_of_pte(any: Pte) -> usize {
         match any {
-            Pte::None | Pte::Page(_) => 2,
+            Pte::None | Pte::Page(_) | Pte::Migration(_) => 3,
         }
     }
 
     const fn kinds_of_pmd(any: Pmd) -> usize {
         match any {
-            Pmd::None | Pmd::Table(_) | Pmd::Leaf(_) => 3,
+            Pmd::None | Pmd::Table(_) | Pmd::Leaf(_) | Pmd::Invalid => 4,
         }
     }
 
     const A_LEAF: Leaf = Leaf((512 << SHIFT) | PRESENT);
-    const PTES: [Pte; kinds_of_pte(Pte::None)] = [Pte::None, Pte::Page(A_LEAF)];
+    const AN_ENTRY: Softleaf = Softleaf(512 << SHIFT);
+    const PTES: [Pte; kinds_of_pte(Pte::None)] =
+        [Pte::None, Pte::Page(A_LEAF), Pte::Migration(AN_ENTRY)];
     const PMDS: [Pmd; kinds_of_pmd(Pmd::None)] =
-        [Pmd::None, Pmd::Table(TableId(7)), Pmd::Leaf(A_LEAF)];
+        [Pmd::None, Pmd::Table(TableId(7)), Pmd::Leaf(A_LEAF), Pmd::Invalid];
 
     fn leaves() -> impl Iterator<Item = Leaf> {
         let normal = PFNS
@@ -260,8 +327,22 @@ mod tests {
         for pmd in tables.into_iter().chain(leaves().map(Pmd::Leaf)).chain(PMDS) {
             assert_eq!(Pmd::from_bits(pmd.bits()), pmd);
         }
-        for pte in leaves().map(Pte::Page).chain(PTES) {
+        let instead = leaves().map(|leaf| Pte::Migration(Softleaf::of(leaf)));
+        for pte in leaves().map(Pte::Page).chain(instead).chain(PTES) {
             assert_eq!(Pte::from_bits(pte.bits()), pte);
+        }
+    }
+
+    #[test]
+    fn what_stands_for_a_page_becomes_the_entry_it_was() {
+        for pfn in PFNS {
+            for permission in PERMISSIONS {
+                let leaf = Leaf::new(pfn, permission);
+                let entry = Softleaf::of(leaf);
+                assert_eq!((entry.pfn(), entry.present()), (pfn, leaf));
+                assert_eq!(entry.made_readonly().present(), Leaf::new(pfn, Access::Read));
+                assert_eq!(Pte::Migration(entry).normal_page(), None);
+            }
         }
     }
 
@@ -270,6 +351,7 @@ mod tests {
         assert_eq!((Pte::from_bits(0), Pmd::from_bits(0)), (Pte::None, Pmd::None));
         assert!(leaves().all(|leaf| Pte::Page(leaf).bits() != 0 && Pmd::Leaf(leaf).bits() != 0));
         assert_ne!(Pmd::Table(TableId(0)).bits(), 0);
+        assert_ne!(Pte::Migration(Softleaf(0)).bits(), 0);
     }
 
     #[test]

@@ -123,9 +123,15 @@ impl Vm {
             }
             Some(outcome)
         };
+        let anonymous = vma.is_anonymous();
         // A page is copied alone.
-        let copies = wanted == Access::Write && vma.private == 1;
+        let copies = wanted == Access::Write && vma.private == 1 || anonymous;
         match self.tables.pmd(mm, vpn).load() {
+            Pmd::None if anonymous => {
+                if let Some(outcome) = self.huge_anonymous_page(cpu, &fault) {
+                    return outcome;
+                }
+            }
             Pmd::None if copies => {}
             Pmd::None => {
                 if let Some(outcome) = huge_fault() {
@@ -134,7 +140,16 @@ impl Vm {
             }
             Pmd::Table(_) => {}
             Pmd::Leaf(leaf) if leaf.allows(wanted) => return Fault::Done,
-            Pmd::Leaf(_) if copies => self.split_huge_pmd(cpu, mm, vpn),
+            Pmd::Leaf(leaf) if copies => {
+                if self.huge_wp_reuse(cpu, &fault, leaf) {
+                    return Fault::Done;
+                }
+                self.split_huge_pmd(cpu, mm, vpn);
+            }
+            Pmd::Invalid => {
+                self.wait_for_pmd(cpu, mm);
+                return Fault::Done;
+            }
             Pmd::Leaf(_) => {
                 if let Some(outcome) = huge_fault() {
                     return outcome;
@@ -150,6 +165,10 @@ impl Vm {
         };
         match self.tables.pte(table, vpn).load() {
             Pte::Page(page) if page.allows(wanted) => Fault::Done,
+            Pte::Migration(_) => {
+                self.migration_entry_wait(cpu, table, vpn);
+                Fault::Done
+            }
             Pte::None | Pte::Page(_) if copies => self.private_write(cpu, &fault, table, handler),
             Pte::None | Pte::Page(_) => handler.fault(cpu, &fault),
         }
@@ -166,7 +185,7 @@ impl Vm {
         match word.load() {
             Pmd::None => {}
             Pmd::Table(table) => return Ok(Some(table)),
-            Pmd::Leaf(_) => return Ok(None),
+            Pmd::Leaf(_) | Pmd::Invalid => return Ok(None),
         }
         let new = self.tables.alloc(cpu).map_err(|_| ())?;
         let lock = self.mm(mm).pmd_lock.lock(cpu);
@@ -176,7 +195,7 @@ impl Vm {
                 return Ok(Some(new));
             }
             Pmd::Table(table) => Some(table),
-            Pmd::Leaf(_) => None,
+            Pmd::Leaf(_) | Pmd::Invalid => None,
         };
         drop(lock);
         self.tables.free_unused(cpu, new);
@@ -207,6 +226,8 @@ impl Vm {
                 Self::upgrade(page, new, |it| word.publish(&ptl, Pte::Page(it)));
                 return Insert::Done;
             }
+            // A copy of the page is being moved.
+            Pte::Migration(_) => return Insert::Raced,
         }
         if new.normal_page().is_some() {
             let folio = self.pagemaps.memmap.folio(pfn);
@@ -227,7 +248,7 @@ impl Vm {
     pub fn has_page_table(&self, fault: &VmFault) -> bool {
         match self.tables.pmd(fault.mm, fault.vpn).load() {
             Pmd::Table(_) => true,
-            Pmd::None | Pmd::Leaf(_) => false,
+            Pmd::None | Pmd::Leaf(_) | Pmd::Invalid => false,
         }
     }
 
@@ -239,7 +260,7 @@ impl Vm {
         let new = self.dax_leaf(head, fault.wanted);
         match word.load() {
             Pmd::None => {}
-            Pmd::Table(_) => return Insert::Raced,
+            Pmd::Table(_) | Pmd::Invalid => return Insert::Raced,
             // Also if it is to be made writable, unlike a PTE: `insert_pmd` says -EEXIST, which is not told on.
             Pmd::Leaf(leaf) if leaf.pfn() != head => return Insert::Raced,
             Pmd::Leaf(leaf) => {

@@ -79,7 +79,7 @@ impl Vm {
                 let (entry, pte) = self.tables.pte(table, vpn).load_lockless();
                 match entry {
                     Pte::Page(page) if page.allows(access) => (Some((table, pte)), page, 1),
-                    Pte::None | Pte::Page(_) => return None,
+                    Pte::None | Pte::Page(_) | Pte::Migration(_) => return None,
                 }
             }
             Pmd::Leaf(leaf) if leaf.allows(access) => {
@@ -88,7 +88,7 @@ impl Vm {
                 let pages = if leaf.is_devmap() { 1 } else { wanted.min(left) };
                 (None, self.tables.page_of_leaf(leaf, vpn), pages)
             }
-            Pmd::None | Pmd::Leaf(_) => return None,
+            Pmd::None | Pmd::Leaf(_) | Pmd::Invalid => return None,
         };
         let (first, devmap) = (page.pfn(), page.is_devmap());
         let before = self.pagemaps.memmap.shadow_capture(first);
@@ -238,7 +238,7 @@ mod tests {
             let memmap = &self.vm.pagemaps.memmap;
             let head = Pfn(self.frame.read());
             if memmap.folio(head).refcount().is_idle() {
-                memmap.prep_folio(head, self.order, self.pagemap.0).set_mapping(Some(0));
+                memmap.prep_folio(head, self.order, self.pagemap.head()).set_mapping(Some(0));
             }
             let folio = memmap.folio(head);
             assert!(self.vm.pagemaps.folio_get_owned(cpu, self.pagemap, folio));
@@ -293,7 +293,16 @@ mod tests {
 
     fn map(rig: &Rig, cpu: &Cpu<'_>, mapping: u32) -> (MmId, Vpn) {
         let mm = rig.vm.mm_create(cpu).expect("an mm");
-        let vma = Vma { start: 0, pages: 4, pgoff: 0, mapping, writable: 1, private: 0, file: 0 };
+        let vma = Vma {
+            start: 0,
+            pages: 4,
+            pgoff: 0,
+            mapping,
+            writable: 1,
+            private: 0,
+            huge: 0,
+            file: 0,
+        };
         let vpn = rig.vm.mmap(cpu, mm, vma, Align::Natural).expect("room");
         rig.vm.access(cpu, mm, vpn, CpuAccess::Load, rig).expect("mapped");
         (mm, vpn)

@@ -94,7 +94,9 @@ impl Vm {
         let vma = layout.find(request.start).ok_or(Errno::EFAULT)?;
         match (request.access, request.longterm) {
             (Access::Write, _) if vma.writable == 0 => Err(Errno::EFAULT),
-            (_, Longterm::Long) if handler.is_fsdax(&vma) => Err(Errno::EOPNOTSUPP),
+            (_, Longterm::Long) if !vma.is_anonymous() && handler.is_fsdax(&vma) => {
+                Err(Errno::EOPNOTSUPP)
+            }
             (_, Longterm::Long | Longterm::Short) => Ok(()),
         }
     }
@@ -119,13 +121,13 @@ impl Vm {
                         let pages = self.tables.end_of_pmd(vpn).0 - vpn.0;
                         self.try_grab_page(cpu, page, pages, request.kind).map(Some)
                     }
-                    Pmd::None | Pmd::Table(_) | Pmd::Leaf(_) => Ok(None),
+                    Pmd::None | Pmd::Table(_) | Pmd::Leaf(_) | Pmd::Invalid => Ok(None),
                 };
             }
             // pte_offset_map_lock reads it for itself.
-            Pmd::None | Pmd::Table(_) => match word.load() {
+            Pmd::None | Pmd::Table(_) | Pmd::Invalid => match word.load() {
                 Pmd::Table(table) => table,
-                Pmd::None | Pmd::Leaf(_) => return Ok(None),
+                Pmd::None | Pmd::Leaf(_) | Pmd::Invalid => return Ok(None),
             },
         };
         let _ptl = self.tables.lock(cpu, table);
@@ -133,7 +135,7 @@ impl Vm {
             Pte::Page(page) if page.allows(request.access) => {
                 self.try_grab_page(cpu, page, 1, request.kind).map(Some)
             }
-            Pte::None | Pte::Page(_) => Ok(None),
+            Pte::None | Pte::Page(_) | Pte::Migration(_) => Ok(None),
         }
     }
 

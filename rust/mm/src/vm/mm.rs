@@ -23,7 +23,7 @@ pub(super) const TLB_GROUPS: usize = 8;
 pub struct MmId(pub u32);
 
 plain! {
-    /// A mapped range of a file. `pages == 0` marks an empty slot.
+    /// A mapped range of a file, or of memory of its own. `pages == 0` marks an empty slot.
     #[derive(Clone, Copy, Debug)]
     pub struct Vma {
         /// First page.
@@ -32,20 +32,47 @@ plain! {
         pub pages: u32,
         /// Page of the file mapped at `start`.
         pub pgoff: u32,
-        /// [`MappingId`] of the file.
+        /// [`MappingId`] of the file, or of the anonymous mapping.
         pub mapping: u32,
         /// 1 when stores are allowed.
         pub writable: u32,
         /// 1 when they go to copies of the file's pages.
         pub private: u32,
-        /// The caller's handle of the open file this mapping keeps.
+        /// 1 when anonymous memory comes in huge pages where they fit (`VM_HUGEPAGE`).
+        pub huge: u32,
+        /// The caller's handle of the open file this mapping keeps; [`Vma::NO_FILE`] of anonymous memory.
         pub file: u32,
     }
 }
 
 impl Vma {
-    const EMPTY: Self =
-        Self { start: 0, pages: 0, pgoff: 0, mapping: 0, writable: 0, private: 0, file: 0 };
+    const EMPTY: Self = Self {
+        start: 0,
+        pages: 0,
+        pgoff: 0,
+        mapping: 0,
+        writable: 0,
+        private: 0,
+        huge: 0,
+        file: 0,
+    };
+    /// Keeps no file open.
+    pub(crate) const NO_FILE: u32 = u32::MAX;
+
+    /// `vma_is_anonymous`.
+    #[doc(alias = "vma_is_anonymous")]
+    #[inline]
+    #[must_use]
+    pub fn is_anonymous(&self) -> bool {
+        self.file == Self::NO_FILE
+    }
+
+    /// One use more or fewer of the file, if there is one.
+    pub(super) fn uses_file(&self, how: fn(u32) -> FileUse, file: &mut dyn FnMut(FileUse)) {
+        if !self.is_anonymous() {
+            file(how(self.file));
+        }
+    }
 
     /// One past the last page.
     #[must_use]
@@ -178,7 +205,8 @@ impl Vm {
         self.mms.alloc(cpu).map(MmId).map_err(|_| Errno::ENOMEM)
     }
 
-    /// `mmap` of a file: nothing is mapped until touched.
+    /// `mmap` of a file, or of memory of its own, which gets a place where those are listed who map it: nothing is
+    /// mapped until touched.
     ///
     /// # Errors
     /// `EINVAL` for no pages, `ENOMEM` without room for the range or the VMA.
@@ -202,7 +230,7 @@ impl Vm {
         if layout.is_full() {
             return Err(Errno::ENOMEM);
         }
-        self.mapping(MappingId(vma.mapping)).link(cpu, vma.as_map_entry(mm))?;
+        let vma = self.link_vma(cpu, mm, vma)?;
         layout.push(vma);
         self.mm(mm).cpumask.with(|mask| *mask |= 1 << (cpu.id().0 % 64));
         Ok(Vpn(start))
@@ -226,7 +254,7 @@ impl Vm {
             let mut layout = self.mm(child).layout.write(cpu);
             source.vmas().iter().try_for_each(|vma| {
                 self.mapping(MappingId(vma.mapping)).link(cpu, vma.as_map_entry(child))?;
-                file(FileUse::Get(vma.file));
+                vma.uses_file(FileUse::Get, file);
                 layout.push(*vma);
                 self.copy_page_range(cpu, (parent, child), vma).map_err(|()| Errno::ENOMEM)
             })
@@ -251,7 +279,7 @@ impl Vm {
         let layout = *self.mm(mm).layout.read(cpu);
         for vpn in layout.vmas().iter().flat_map(|vma| vma.start..vma.end()).map(Vpn) {
             match self.walk(mm, vpn) {
-                Pte::None => {}
+                Pte::None | Pte::Migration(_) => {}
                 Pte::Page(page) => each(vpn, page),
             }
         }

@@ -1,7 +1,7 @@
 //! Everything that knows a virtual address: page tables, TLBs, zap, faults, GUP (K§4, K§6).
 //!
 //! ```text
-//!   mmap_lock (Mm::layout)  >  i_mmap (AddressSpace)  >  PMD lock (Mm)  >  PTE lock (per table)
+//!   mmap_lock (Mm::layout)  >  folio lock  >  i_mmap (AddressSpace)  >  PMD lock (Mm)  >  PTE lock (per table)
 //! ```
 //!
 //! The rule everything rests on (K§4.1): whoever takes a reference through a page table takes it
@@ -25,6 +25,10 @@
 //! | `try_to_unmap` | rmap.c, ksm.c | clearing an entry unless somebody else refers to its page |
 //! | `cow` | memory.c | private mappings: copies, and what fork does |
 //! | `fault` | memory.c | `handle_mm_fault`, installing entries |
+//! | `huge` | huge_memory.c | huge pages of anonymous memory, and PMDs that become tables |
+//! | `folio_lock` | filemap.c | the lock of a folio, and waiting for it |
+//! | `migrate` | rmap.c, migrate.c | entries out of the way, and back |
+//! | `split` | huge_memory.c | a mapped folio is taken apart |
 //! | `gup_fast`, `gup`, `gup_devmap` | gup.c | taking references by address |
 //!
 //! What a fault needs from a filesystem it asks through [`FaultHandler`].
@@ -33,15 +37,19 @@ mod cow;
 mod entry;
 mod fault;
 mod file_range;
+mod folio_lock;
 mod gather;
 mod gup;
 mod gup_devmap;
 mod gup_fast;
 mod gup_slow;
+mod huge;
+mod migrate;
 mod mm;
 mod mremap;
 mod munmap;
 mod rmap;
+mod split;
 mod tables;
 mod tlb;
 mod try_to_unmap;
@@ -52,11 +60,12 @@ mod zap;
 use prim::{Arena, NoMemory, Slab, Table};
 use program::Geometry;
 
+use crate::page::Pfn;
 use crate::pagemap::Pagemaps;
 use crate::region;
 
 pub use cow::EvenCows;
-pub use entry::{Leaf, Pmd, Pte, Vpn};
+pub use entry::{Leaf, Pmd, Pte, Softleaf, Vpn};
 pub use fault::{Fault, FaultHandler, Insert, VmFault};
 pub use file_range::FileRange;
 pub use gup::{GupError, GupKind, GupRange, GupRequest};
@@ -77,6 +86,7 @@ pub struct Vm {
     tables: PageTables,
     tlb: Tlb,
     mappings: Table<AddressSpace>,
+    anon_vmas: Slab<AddressSpace>,
     gather_batch: usize,
 }
 
@@ -93,6 +103,7 @@ impl Vm {
             tables: PageTables::new(arena, geometry, mms)?,
             tlb: Tlb::new(arena, geometry.cpus.into())?,
             mappings: arena.table(region::ADDRESS_SPACE, geometry.files_max.into())?,
+            anon_vmas: Slab::new(arena, mms * usize::from(geometry.maps_max), region::ANON_VMA)?,
             gather_batch: usize::from(geometry.gather_batch).clamp(1, gather::BATCH_MAX),
         })
     }
@@ -109,10 +120,13 @@ impl Vm {
         &self.mms[id.0]
     }
 
-    /// The file address space behind an id.
+    /// The address space of a file, or of anonymous memory, behind an id.
     #[must_use]
     pub fn mapping(&self, id: MappingId) -> &AddressSpace {
-        &self.mappings[id.0 as usize]
+        match id.as_anon_vma() {
+            None => &self.mappings[id.0 as usize],
+            Some(slot) => &self.anon_vmas[slot],
+        }
     }
 
     /// Address spaces of processes alive.
@@ -124,6 +138,17 @@ impl Vm {
     /// What every present entry of every page table maps. For an audit: no step.
     pub(crate) fn peek_present(&self, each: impl FnMut(Leaf)) {
         self.tables.peek_present(each);
+    }
+
+    /// The frames that migration entries of every page table stand for. For an audit: no step.
+    pub(crate) fn peek_migrating(&self, each: impl FnMut(Pfn)) {
+        self.tables.peek_migrating(each);
+    }
+
+    /// Anonymous mappings; 0 at quiescence.
+    #[must_use]
+    pub(crate) fn live_anon_vmas(&self) -> usize {
+        self.anon_vmas.live()
     }
 
     /// Page tables in use; 0 at quiescence without mappings.

@@ -64,7 +64,7 @@ impl Vm {
         let new = Vma { start: to, ..old };
         let mapping = self.mapping(MappingId(old.mapping));
         mapping.link(cpu, new.as_map_entry(mm))?;
-        file(FileUse::Get(new.file));
+        new.uses_file(FileUse::Get, file);
         let moved = self.move_page_tables(cpu, mm, (&old, &new), Visits::OldFirst);
         let (kept, gone) = match moved {
             Ok(()) => (new, old),
@@ -104,24 +104,32 @@ impl Vm {
                 .min(self.tables.end_of_pmd(to).0 - to.0);
             let extent = Extent { from, to, pages };
             let whole = pages == self.tables.pmd_order.pages();
-            match self.tables.pmd(mm, from).load() {
-                Pmd::None => {}
-                Pmd::Leaf(_) if whole => {
-                    let _locks = rmap_locks();
-                    self.move_huge_pmd(cpu, mm, extent);
-                }
-                // Faults rebuild it where it is wanted.
-                Pmd::Leaf(_) => self.split_huge_pmd(cpu, mm, from),
-                Pmd::Table(table) => {
-                    if !(whole && self.move_normal_pmd(cpu, mm, extent, mapping)) {
-                        // No leaf is in the way: nobody faults there.
-                        let target = self.pte_alloc(cpu, mm, to).map_err(|()| Errno::ENOMEM)?;
-                        if let Some(target) = target {
-                            let _locks = rmap_locks();
-                            self.move_ptes(cpu, mm, extent, (table, target));
+            let mut pmd = self.tables.pmd(mm, from).load();
+            loop {
+                match pmd {
+                    Pmd::None => {}
+                    Pmd::Leaf(_) if whole => {
+                        let _locks = rmap_locks();
+                        self.move_huge_pmd(cpu, mm, extent);
+                    }
+                    // Of a file nothing is left, and faults rebuild it where it is wanted; else there is a table now.
+                    Pmd::Leaf(_) | Pmd::Invalid => {
+                        self.split_huge_pmd(cpu, mm, from);
+                        pmd = self.tables.pmd(mm, from).load();
+                        continue;
+                    }
+                    Pmd::Table(table) => {
+                        if !(whole && self.move_normal_pmd(cpu, mm, extent, mapping)) {
+                            // No leaf is in the way: nobody faults there.
+                            let target = self.pte_alloc(cpu, mm, to).map_err(|()| Errno::ENOMEM)?;
+                            if let Some(target) = target {
+                                let _locks = rmap_locks();
+                                self.move_ptes(cpu, mm, extent, (table, target));
+                            }
                         }
                     }
                 }
+                break;
             }
             at += pages;
         }
@@ -133,6 +141,9 @@ impl Vm {
         let lock = self.mm(mm).pmd_lock.lock(cpu);
         // None: a truncate was faster.
         let Some(leaf) = self.clear_leaf(cpu, &lock, mm, extent.from, Hold::Task) else { return };
+        if let Some(table) = self.tables.withdraw(&lock, mm, extent.from) {
+            self.tables.deposit(&lock, mm, extent.to, table);
+        }
         self.tables.pmd(mm, extent.to).publish(&lock, Pmd::Leaf(leaf));
         self.entry_owns(cpu, leaf, Hold::Task, Hold::Mapping);
         self.flush_tlb_page(cpu, mm, extent.from);
@@ -158,7 +169,8 @@ impl Vm {
                 self.flush_tlb_page(cpu, mm, extent.from);
                 true
             }
-            (Pmd::None | Pmd::Leaf(_), _) | (Pmd::Table(_), Pmd::Table(_) | Pmd::Leaf(_)) => false,
+            (Pmd::None | Pmd::Leaf(_) | Pmd::Invalid, _)
+            | (Pmd::Table(_), Pmd::Table(_) | Pmd::Leaf(_) | Pmd::Invalid) => false,
         }
     }
 
@@ -184,6 +196,12 @@ impl Vm {
             let (old, new) = (extent.from.add(at), extent.to.add(at));
             let page = match self.tables.pte(from, old).load() {
                 Pte::None => continue,
+                // Nothing of it is anybody's, and no TLB has it.
+                Pte::Migration(entry) => {
+                    self.tables.pte(from, old).clear(source, self.pagemaps.rules.zap_clear);
+                    self.tables.pte(to, new).publish(target, Pte::Migration(entry));
+                    continue;
+                }
                 Pte::Page(page) => page,
             };
             self.speculate(mm, old, page);

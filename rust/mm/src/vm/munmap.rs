@@ -61,11 +61,11 @@ impl Vm {
             self.zap_range(&mut gather, Vpn(vma.start), Vpn(vma.end()));
         }
         for vma in gone {
-            self.mapping(MappingId(vma.mapping)).unlink(cpu, vma.as_map_entry(mm));
+            self.unlink_vma(cpu, mm, vma);
         }
         self.free_pgtables(&mut gather, layout, start, end);
         gather.finish();
-        gone.iter().for_each(|vma| file(FileUse::Put(vma.file)));
+        gone.iter().for_each(|vma| vma.uses_file(FileUse::Put, file));
     }
 
     /// `exit_mmap`: the last user of the mm is gone.
@@ -127,7 +127,7 @@ impl Vm {
                 }
             },
         )?;
-        file(FileUse::Get(whole.file));
+        whole.uses_file(FileUse::Get, file);
         layout.split(slot, halves);
         Ok(())
     }
@@ -142,7 +142,7 @@ impl Vm {
                 continue;
             }
             match pmd.word.load() {
-                Pmd::None | Pmd::Leaf(_) => {}
+                Pmd::None | Pmd::Leaf(_) | Pmd::Invalid => {}
                 Pmd::Table(table) => {
                     pmd.word.unlink(&self.mm(mm).pmd_lock.lock(gather.cpu));
                     gather.remove_table(table, first);

@@ -3,6 +3,9 @@
 //! A file's [`AddressSpace`] lists every VMA that maps it. `unmap_mapping_range` walks the list under
 //! `i_mmap` for reading, one gather per VMA, so when it returns every reference of the cleared entries
 //! has been put. Nothing here stops a fault from mapping the page again: that is the caller's lock.
+//!
+//! Anonymous memory is listed in the same way (`struct anon_vma`): a mapping has an address space of its own, which the
+//! children of a fork join behind their parents. Departure: they join only that, and have none of theirs.
 
 use prim::{Cpu, Guarded, LockClass, ReadGuard, RwSem, WriteGuard, plain, zeroed};
 use program::Errno;
@@ -10,15 +13,30 @@ use program::Errno;
 use crate::lock_order;
 use crate::page::{Folio, Pfn};
 use crate::vm::gather::MmuGather;
-use crate::vm::{EvenCows, FileRange, MmId, Vm, Vpn};
+use crate::vm::{EvenCows, FileRange, MmId, Vm, Vma, Vpn};
 use crate::warn::{Complaint, warn_on};
 
 /// VMAs that can map one file at once.
 const LINKS: usize = 256;
 
-/// Names a file's address space.
+/// Names an address space: a file's, by its inode, or one of anonymous memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct MappingId(pub u32);
+
+impl MappingId {
+    /// Files are below.
+    const ANON_VMAS: u32 = 1 << 30;
+
+    fn anon_vma(slot: u32) -> Self {
+        Self(Self::ANON_VMAS + slot)
+    }
+
+    /// Which of those of anonymous memory it is, if it is one.
+    #[inline]
+    pub(super) fn as_anon_vma(self) -> Option<u32> {
+        self.0.checked_sub(Self::ANON_VMAS)
+    }
+}
 
 plain! {
     /// One VMA, as its file sees it.
@@ -62,10 +80,20 @@ impl MapList {
 
     /// Where one page of the file may be mapped.
     pub(super) fn addresses_of(&self, index: u32) -> impl Iterator<Item = (MmId, Vpn)> {
-        let page = FileRange::page(index);
-        let covers = move |entry: &&MapEntry| !page.overlap(entry.file_range()).is_empty();
-        let address = move |entry: &MapEntry| (MmId(entry.mm), entry.address_of(index));
-        self.entries().iter().filter(covers).map(address)
+        self.places_of(FileRange::page(index)).map(|(mm, vpn, _)| (mm, vpn))
+    }
+
+    /// Where these pages of the file may be mapped: the address of the first one there, and which those are.
+    pub(super) fn places_of(
+        &self,
+        range: FileRange,
+    ) -> impl Iterator<Item = (MmId, Vpn, FileRange)> {
+        let place = move |entry: &MapEntry| {
+            let mapped = range.overlap(entry.file_range());
+            let there = (!mapped.is_empty()).then(|| entry.address_of(mapped.first()));
+            there.map(|vpn| (MmId(entry.mm), vpn, mapped))
+        };
+        self.entries().iter().filter_map(place)
     }
 
     fn push(&mut self, entry: MapEntry) -> Result<(), Errno> {
@@ -99,14 +127,17 @@ impl AddressSpace {
         self.i_mmap.write(cpu)
     }
 
-    /// `unlink_file_vma`: a VMA is gone.
+    /// `unlink_file_vma`: a VMA is gone. Says how many are left.
     #[doc(alias = "unlink_file_vma")]
-    pub(super) fn unlink(&self, cpu: &Cpu<'_>, entry: MapEntry) {
+    fn unlink(&self, cpu: &Cpu<'_>, entry: MapEntry) -> u32 {
         let mut list = self.i_mmap.write(cpu);
-        let Some(at) = list.entries().iter().position(|it| *it == entry) else { return };
-        list.count -= 1;
-        let last = list.count as usize;
-        list.entries[at] = list.entries[last];
+        if let Some(at) = list.entries().iter().position(|it| *it == entry) {
+            // In order: who moves or copies entries relies on being met at the old place first.
+            let end = list.count as usize;
+            list.entries.copy_within(at + 1..end, at);
+            list.count -= 1;
+        }
+        list.count
     }
 
     /// One VMA becomes two, or stays as it was if there is no room. `adjust` runs while nobody can come by rmap.
@@ -138,6 +169,32 @@ impl AddressSpace {
 }
 
 impl Vm {
+    /// A new VMA is listed where those are who map the same: of anonymous memory, first of all that (`anon_vma_prepare`).
+    ///
+    /// # Errors
+    /// `ENOMEM` without room.
+    pub(super) fn link_vma(&self, cpu: &Cpu<'_>, mm: MmId, wanted: Vma) -> Result<Vma, Errno> {
+        let mapping = match wanted.is_anonymous() {
+            true => MappingId::anon_vma(self.anon_vmas.alloc(cpu).map_err(|_| Errno::ENOMEM)?),
+            false => MappingId(wanted.mapping),
+        };
+        let vma = Vma { mapping: mapping.0, ..wanted };
+        self.mapping(mapping).link(cpu, vma.as_map_entry(mm))?;
+        Ok(vma)
+    }
+
+    /// `unlink_file_vma`, `unlink_anon_vmas`: a VMA is gone. The last one of anonymous memory takes the list along: no
+    /// page is left that would name it.
+    #[doc(alias = "unlink_anon_vmas")]
+    pub(super) fn unlink_vma(&self, cpu: &Cpu<'_>, mm: MmId, vma: &Vma) {
+        let mapping = MappingId(vma.mapping);
+        let left = self.mapping(mapping).unlink(cpu, vma.as_map_entry(mm));
+        match mapping.as_anon_vma() {
+            Some(slot) if left == 0 => self.anon_vmas.free(cpu, slot),
+            Some(_) | None => {}
+        }
+    }
+
     /// `unmap_mapping_pages`: clears every entry that maps one of these pages.
     pub fn unmap_mapping_pages(&self, cpu: &Cpu<'_>, mapping: MappingId, range: FileRange) {
         self.unmap_mapping_range(cpu, mapping, range, EvenCows::Kept);

@@ -5,15 +5,19 @@
 //! ended. Batched by [`DeferredQueue`] like `call_rcu`; with no room in the batch the freeing CPU waits
 //! on the spot (`tlb_remove_table_sync_one`).
 //!
+//! A huge page of anonymous memory is split into pages under locks, where no table can be waited for. So a table is
+//! deposited with its PMD when it is mapped (`pgtable_trans_huge_deposit`), and withdrawn when it is split or goes.
+//!
 //! A table is only unlinked by munmap and exit, under `mmap_lock` for writing; faults hold it for
 //! reading, so a table a fault has found stays.
 
 use prim::{
-    Arena, Cpu, DeferredQueue, NoMemory, Slab, SpinGuard, SpinLock, Table, plain, sync_irq, zeroed,
+    Arena, AtomicU32, Cpu, DeferredQueue, NoMemory, Slab, SpinGuard, SpinLock, Table, plain,
+    sync_irq, zeroed,
 };
 use program::Geometry;
 
-use crate::page::Order;
+use crate::page::{Order, Pfn};
 use crate::region;
 use crate::tally;
 use crate::vm::entry::TableId;
@@ -43,6 +47,8 @@ pub(super) struct PageTables {
     ptes: Table<PteWord>,
     /// `pmds[mm * pmds_per_mm + index]`.
     pmds: Table<PmdWord>,
+    /// A table + 1 for each of those, deposited under the lock of the PMD; 0 is none.
+    deposits: Table<AtomicU32>,
     dead: DeferredQueue<DeadTable>,
     pub(super) pmd_order: Order,
     pmds_per_mm: u32,
@@ -56,6 +62,7 @@ impl PageTables {
             slab: Slab::new(arena, tables, "pte_table")?,
             ptes: arena.table(region::PTE, tables << geometry.pmd_order)?,
             pmds: arena.table(region::PMD, tables)?,
+            deposits: arena.table("deposited tables", tables)?,
             dead: DeferredQueue::new(arena, 64, "dead tables")?,
             pmd_order: Order(geometry.pmd_order),
             pmds_per_mm,
@@ -78,8 +85,40 @@ impl PageTables {
     /// The PMD word for `vpn`.
     #[inline(always)]
     pub(super) fn pmd(&self, mm: MmId, vpn: Vpn) -> &PmdWord {
+        &self.pmds[self.place_of_pmd(mm, vpn)]
+    }
+
+    #[inline(always)]
+    fn place_of_pmd(&self, mm: MmId, vpn: Vpn) -> usize {
         let row = mm.0 as usize * self.pmds_per_mm as usize;
-        &self.pmds[row + (vpn.0 >> self.pmd_order.0) as usize]
+        row + (vpn.0 >> self.pmd_order.0) as usize
+    }
+
+    /// `pgtable_trans_huge_deposit`, under the lock of the PMD.
+    #[doc(alias = "pgtable_trans_huge_deposit")]
+    pub(super) fn deposit(
+        &self,
+        _pmd_lock: &SpinGuard<'_, PtLocked>,
+        mm: MmId,
+        vpn: Vpn,
+        table: TableId,
+    ) {
+        self.deposits[self.place_of_pmd(mm, vpn)].set(table.0 + 1);
+    }
+
+    /// `pgtable_trans_huge_withdraw`, under the lock of the PMD: nothing where a file was mapped.
+    #[doc(alias = "pgtable_trans_huge_withdraw")]
+    #[must_use]
+    pub(super) fn withdraw(
+        &self,
+        _pmd_lock: &SpinGuard<'_, PtLocked>,
+        mm: MmId,
+        vpn: Vpn,
+    ) -> Option<TableId> {
+        let deposited = &self.deposits[self.place_of_pmd(mm, vpn)];
+        let table = deposited.read().checked_sub(1)?;
+        deposited.set(0);
+        Some(TableId(table))
     }
 
     /// The PTE word for `vpn` in `table`.
@@ -93,7 +132,7 @@ impl PageTables {
     pub(super) fn peek_present(&self, mut each: impl FnMut(Leaf)) {
         for pmd in self.pmds.iter() {
             match pmd.peek() {
-                Pmd::None => {}
+                Pmd::None | Pmd::Invalid => {}
                 Pmd::Table(table) => self.peek_ptes(table, &mut each),
                 Pmd::Leaf(leaf) => each(leaf),
             }
@@ -103,9 +142,23 @@ impl PageTables {
     /// What the entries of a table map. For an audit: no step.
     pub(super) fn peek_ptes(&self, table: TableId, mut each: impl FnMut(Leaf)) {
         self.ptes_of(table).for_each(|pte| match pte.peek() {
-            Pte::None => {}
+            Pte::None | Pte::Migration(_) => {}
             Pte::Page(page) => each(page),
         });
+    }
+
+    /// The frames that migration entries of all tables stand for. For an audit: no step.
+    pub(super) fn peek_migrating(&self, mut each: impl FnMut(Pfn)) {
+        let tables = self.pmds.iter().filter_map(|pmd| match pmd.peek() {
+            Pmd::None | Pmd::Leaf(_) | Pmd::Invalid => None,
+            Pmd::Table(table) => Some(table),
+        });
+        for pte in tables.flat_map(|table| self.ptes_of(table)) {
+            match pte.peek() {
+                Pte::None | Pte::Page(_) => {}
+                Pte::Migration(entry) => each(entry.pfn()),
+            }
+        }
     }
 
     fn ptes_of(&self, table: TableId) -> impl Iterator<Item = &PteWord> {
@@ -165,7 +218,7 @@ impl PageTables {
         for pte in self.ptes_of(table).map(PteWord::load) {
             match pte {
                 Pte::None => {}
-                Pte::Page(_) => {
+                Pte::Page(_) | Pte::Migration(_) => {
                     warn_on(cpu, Complaint::TableNotEmpty, table.0, pte.bits().cast_signed());
                 }
             }

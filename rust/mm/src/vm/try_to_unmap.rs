@@ -58,13 +58,13 @@ impl Vm {
         let table = match self.tables.pmd(gather.mm, vpn).load() {
             Pmd::None => return Ok(false),
             Pmd::Table(table) => table,
-            Pmd::Leaf(_) => return Err(Errno::EINVAL),
+            Pmd::Leaf(_) | Pmd::Invalid => return Err(Errno::EINVAL),
         };
         let ptl = self.tables.lock(cpu, table);
         let word = self.tables.pte(table, vpn);
         let page = match word.load() {
             Pte::Page(page) if page.pfn() == pfn => page,
-            Pte::None | Pte::Page(_) => return Ok(false),
+            Pte::None | Pte::Page(_) | Pte::Migration(_) => return Ok(false),
         };
         let folio = self.pagemaps.memmap.folio(pfn);
         self.speculate(gather.mm, vpn, page);

@@ -66,7 +66,7 @@ impl Vm {
     #[track_caller]
     pub fn walk(&self, mm: MmId, vpn: Vpn) -> Pte {
         match self.tables.pmd(mm, vpn).load_lockless().0 {
-            Pmd::None => Pte::None,
+            Pmd::None | Pmd::Invalid => Pte::None,
             Pmd::Table(table) => self.tables.pte(table, vpn).load_lockless().0,
             Pmd::Leaf(leaf) => Pte::Page(self.tables.page_of_leaf(leaf, vpn)),
         }

@@ -3,7 +3,9 @@
 //! ```text
 //!   none --publish--> present --publish--> writable, or back after a clear
 //!   present --clear--> none                the unmapper's half of K§4.1
+//!   present --clear--> none --publish--> migration --publish--> present
 //!   none --publish--> table --unlink--> none
+//!   leaf --invalidate--> invalid --publish--> table
 //! ```
 //!
 //! A word changes under the lock of its table, which each change asks to see; it is read once without any
@@ -148,6 +150,13 @@ impl PmdWord {
     #[doc(alias = "pmdp_huge_get_and_clear")]
     pub(super) fn clear(&self, _ptl: Locked<'_>, how: ZapClear) -> Pmd {
         Pmd::from_bits(get_and_clear(&self.word, how))
+    }
+
+    /// `pmdp_invalidate`: what was a leaf is no longer walked, and not none either. Full order, as a clear.
+    #[doc(alias = "pmdp_invalidate")]
+    #[track_caller]
+    pub(super) fn invalidate(&self, _pmd_lock: Locked<'_>) -> Pmd {
+        Pmd::from_bits(self.word.xchg(Pmd::Invalid.bits()))
     }
 
     /// `pmd_clear` of a table. Full order: whoever waits for walkers afterwards waits for all that found it.

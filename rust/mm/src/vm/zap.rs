@@ -8,8 +8,8 @@
 //! no mapping of its range is half gone. Of PMDs the kernel does so only when it unmaps a single folio, and skips
 //! an empty one otherwise (`zap-none-pmd`, K§16 B53: forced on stock kernels).
 //!
-//! A PMD leaf of a file is cleared whole even when the range covers a part of it (K§14, §7.6): files
-//! rebuild what is left by faulting. Then it is flushed and put at once, under its lock.
+//! A PMD leaf of which the range covers a part is split (`huge.rs`). One of a file goes as a whole (K§14, §7.6): files
+//! rebuild what is left by faulting.
 
 use prim::SpinGuard;
 use program::rules::ZapNonePmd;
@@ -49,7 +49,7 @@ impl Vm {
             Pmd::Leaf(_) if self.tables.is_whole(pmd) => {
                 return self.zap_huge_pmd(gather, pmd.start);
             }
-            Pmd::Leaf(_) => {
+            Pmd::Leaf(_) | Pmd::Invalid => {
                 self.split_huge_pmd(gather.cpu, gather.mm, pmd.start);
                 return Again::Yes;
             }
@@ -99,6 +99,14 @@ impl Vm {
         let page = match word.load() {
             Pte::None => return Batch::Room,
             Pte::Page(page) => page,
+            Pte::Migration(entry) => {
+                if gather.even_cows == EvenCows::Zapped || !self.pagemaps.ram.contains(entry.pfn())
+                {
+                    // Nothing of it is anybody's, and no TLB has it.
+                    word.clear(ptl, self.pagemaps.rules.zap_clear);
+                }
+                return Batch::Room;
+            }
         };
         if gather.even_cows == EvenCows::Kept && self.pagemaps.ram.contains(page.pfn()) {
             return Batch::Room;
@@ -122,6 +130,9 @@ impl Vm {
         let Some(head) = leaf.normal_page() else { return Again::No };
         let folio = self.pagemaps.memmap.folio(head);
         Self::remove_rmap_pmd(gather.cpu, folio);
+        if self.pagemaps.ram.contains(head) {
+            self.zap_deposited_table(gather.cpu, &lock, gather.mm, vpn);
+        }
         let batch = gather.remove_folio(folio);
         drop(lock);
         if batch == Batch::Full {
@@ -140,15 +151,27 @@ impl Vm {
         vpn: Vpn,
         to: Hold,
     ) -> Option<Leaf> {
-        let word = self.tables.pmd(mm, vpn);
-        let leaf = match word.load() {
-            Pmd::None | Pmd::Table(_) => return None,
+        let leaf = match self.tables.pmd(mm, vpn).load() {
+            Pmd::None | Pmd::Table(_) | Pmd::Invalid => return None,
             Pmd::Leaf(leaf) => leaf,
         };
-        self.speculate(mm, vpn, self.tables.page_of_leaf(leaf, vpn));
-        word.clear(lock, self.pagemaps.rules.zap_clear);
-        self.entry_owns(cpu, leaf, Hold::Mapping, to);
+        self.clear_this_leaf(cpu, lock, (mm, vpn), leaf, to);
         Some(leaf)
+    }
+
+    /// As [`Self::clear_leaf`], of one that has been read under the lock.
+    #[track_caller]
+    pub(super) fn clear_this_leaf(
+        &self,
+        cpu: &prim::Cpu<'_>,
+        lock: &SpinGuard<'_, PtLocked>,
+        (mm, vpn): (crate::vm::MmId, Vpn),
+        leaf: Leaf,
+        to: Hold,
+    ) {
+        self.speculate(mm, vpn, self.tables.page_of_leaf(leaf, vpn));
+        self.tables.pmd(mm, vpn).clear(lock, self.pagemaps.rules.zap_clear);
+        self.entry_owns(cpu, leaf, Hold::Mapping, to);
     }
 
     /// `zap_page_range_single` for madvise: under `mmap_lock` for reading, tables stay.
@@ -164,18 +187,5 @@ impl Vm {
         let mut gather = MmuGather::new(self, cpu, mm);
         self.zap_range(&mut gather, start, start.add(pages));
         gather.finish();
-    }
-
-    /// `__split_huge_pmd` of a file: cleared, flushed and put, all under its lock; faults rebuild with PTEs what is
-    /// still wanted (K§7.2, K§15).
-    #[doc(alias = "__split_huge_pmd")]
-    pub(super) fn split_huge_pmd(&self, cpu: &prim::Cpu<'_>, mm: crate::vm::MmId, vpn: Vpn) {
-        let lock = self.mm(mm).pmd_lock.lock(cpu);
-        let Some(leaf) = self.clear_leaf(cpu, &lock, mm, vpn, Hold::Batch) else { return };
-        self.flush_tlb_page(cpu, mm, vpn);
-        let Some(head) = leaf.normal_page() else { return };
-        let folio = self.pagemaps.memmap.folio(head);
-        Self::remove_rmap_pmd(cpu, folio);
-        self.pagemaps.folio_put_held(cpu, folio, 1, Hold::Batch);
     }
 }

@@ -73,6 +73,13 @@ impl World {
                 let count = found.memmap.page(pfn).refcount.peek();
                 warn_on(cpu, Complaint::FreePageOwned, pfn, count.into());
             }
+            self.dax.vm.peek_migrating(|pfn| {
+                let folio = found.memmap.folio_at(found.memmap.page(pfn).peek_head(pfn));
+                if folio.page().peek_flags().locker() == 0 {
+                    let count = folio.page().refcount.peek();
+                    warn_on(cpu, Complaint::MigrationUnlocked, pfn, count.into());
+                }
+            });
             self.pagemaps().audit(cpu);
             self.dax.audit(cpu);
         });

@@ -2,8 +2,8 @@
 
 use prim::{Cpu, by_hardware};
 use program::op::{
-    self, Advice, Load, Madvise, MapNo, Mmap, Mremap, Munmap, PAGE_MAX, PageRange, Prot, Sharing,
-    Store, Touch, WorkerId,
+    self, Advice, Align, Anon, AnonKind, Load, Madvise, MapNo, Mmap, Mremap, Munmap, PAGE_MAX,
+    PageRange, Prot, Sharing, SplitHugePages, Store, Touch, WorkerId,
 };
 use program::{Died, Errno};
 
@@ -50,18 +50,62 @@ impl World {
             self.dax.check_vma(order, (offset, pages), (sharing, align))?;
         }
         let slot = MapSlot { start: 0, pages, pgoff: offset, inode, busy: 0 };
+        let vma = Vma {
+            start: 0,
+            pages,
+            pgoff: offset,
+            mapping: inode,
+            writable,
+            private,
+            huge: 0,
+            file: open,
+        };
+        self.place(cpu, worker, map, slot, |cpu| self.dax.vm.mmap(cpu, mm, vma, align))
+    }
+
+    /// `mmap` of anonymous memory, with MADV_HUGEPAGE if it is to come in huge pages.
+    ///
+    /// # Errors
+    /// `EINVAL`, `EBUSY` (number in use), `ENOMEM`.
+    pub fn anon(&self, cpu: &Cpu<'_>, worker: WorkerId, op: &Anon) -> Return {
+        let Anon { kind, map, pages } = *op;
+        let mm = self.mm_of(worker)?;
+        let unknown = map.index() >= self.geometry.maps_max.into();
+        if pages == 0 || pages > self.geometry.file_pages_max || unknown {
+            return Err(Errno::EINVAL.into());
+        }
+        let vma = Vma {
+            start: 0,
+            pages,
+            pgoff: 0,
+            mapping: 0,
+            writable: 1,
+            private: 1,
+            huge: u32::from(kind == AnonKind::Huge),
+            file: Vma::NO_FILE,
+        };
+        let slot = MapSlot { start: 0, pages, pgoff: 0, inode: MapSlot::NO_INODE, busy: 0 };
+        self.place(cpu, worker, map, slot, |cpu| self.dax.vm.mmap(cpu, mm, vma, Align::Natural))
+    }
+
+    /// Maps something under a number, which is claimed first, so that two threads cannot map it twice.
+    fn place(
+        &self,
+        cpu: &Cpu<'_>,
+        worker: WorkerId,
+        map: MapNo,
+        slot: MapSlot,
+        mmap: impl FnOnce(&Cpu<'_>) -> Result<Vpn, Errno>,
+    ) -> Return {
         let proc = self.proc(worker)?;
         {
-            // Claims the number first, so that two threads cannot map it twice.
             let mut handles = proc.handles.lock(cpu);
             if handles.maps[map.index()].pages != 0 {
                 return Err(Errno::EBUSY.into());
             }
             handles.maps[map.index()] = slot;
         }
-        let vma =
-            Vma { start: 0, pages, pgoff: offset, mapping: inode, writable, private, file: open };
-        let placed = self.dax.vm.mmap(cpu, mm, vma, align);
+        let placed = mmap(cpu);
         let mut handles = proc.handles.lock(cpu);
         handles.maps[map.index()] = match placed {
             Ok(start) => MapSlot { start: start.0, ..slot },
@@ -88,7 +132,8 @@ impl World {
                 return Err(Errno::EINVAL.into());
             }
             // `may_split`: a folio of device-dax is not cut.
-            if let Some(order) = self.dax.dev_dax_of(InodeId(slot.inode))
+            if slot.inode != MapSlot::NO_INODE
+                && let Some(order) = self.dax.dev_dax_of(InodeId(slot.inode))
                 && [page, page + pages].iter().any(|at| at % order.pages() != 0)
             {
                 return Err(Errno::EINVAL.into());
@@ -206,6 +251,20 @@ impl World {
             Advice::SoftOffline => self.dax.soft_offline(cpu, mm, vpn)?,
         }
         Ok(0)
+    }
+
+    /// `split_huge_pages` of one page of a mapping.
+    ///
+    /// # Errors
+    /// `EINVAL` for a number not mapped, a page outside it, or one of no huge page; otherwise as the split.
+    #[doc(alias = "split_huge_pages_pid")]
+    pub fn split_huge_pages(&self, cpu: &Cpu<'_>, worker: WorkerId, op: &SplitHugePages) -> Return {
+        let slot = self.map_slot(cpu, worker, op.map)?;
+        if op.page >= slot.pages {
+            return Err(Errno::EINVAL.into());
+        }
+        let (mm, vpn) = (self.mm_of(worker)?, Vpn(slot.start + op.page));
+        Ok(self.dax.vm.split_huge_page(cpu, mm, vpn)?.into())
     }
 
     /// `msync`: nothing is written back later here.

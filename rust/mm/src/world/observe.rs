@@ -103,6 +103,24 @@ impl World {
         self.pagemaps().memmap.folio(pfn).set_index_or_share(share);
     }
 
+    /// What a worker's page table says of a page of a mapping.
+    ///
+    /// # Errors
+    /// `EINVAL` for a number not mapped or a page outside it, `ESRCH` when the worker does not run.
+    pub fn entry_of(
+        &self,
+        cpu: &Cpu<'_>,
+        worker: WorkerId,
+        map: MapNo,
+        page: u32,
+    ) -> Result<Pte, Errno> {
+        let slot = self.map_slot(cpu, worker, map)?;
+        if page >= slot.pages {
+            return Err(Errno::EINVAL);
+        }
+        Ok(self.dax.vm.walk(self.mm_of(worker)?, Vpn(slot.start + page)))
+    }
+
     /// Who reaches page `index` of a file through a page table, and whether at `pfn`.
     #[must_use]
     pub fn coverage(&self, cpu: &Cpu<'_>, inode: InodeId, index: u32, pfn: Pfn) -> Vec<Coverage> {
@@ -114,7 +132,7 @@ impl World {
                 let Some(vpn) = Self::address_of(slot, inode, index) else { continue };
                 let map = MapNo(number);
                 match self.dax.vm.walk(mm, vpn) {
-                    Pte::None => {}
+                    Pte::None | Pte::Migration(_) => {}
                     Pte::Page(page) if page.pfn() == pfn => all.push(Coverage::Mapped(worker, map)),
                     Pte::Page(_) => all.push(Coverage::Elsewhere(worker, map)),
                 }

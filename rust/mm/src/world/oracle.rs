@@ -173,6 +173,8 @@ impl World {
         expect(&"processes", self.procs.live() as i64, 0);
         expect(&"address spaces", vm.live_mms() as i64, 0);
         expect(&"page tables", vm.live_tables() as i64, 0);
+        expect(&"anonymous mappings", vm.live_anon_vmas() as i64, 0);
+        expect(&"pages of ordinary memory", pagemaps.ram.used(cpu).into(), 0);
         expect(&"open files", self.open_files.live() as i64, 0);
         expect(&"pipes", self.pipes.live() as i64, 0);
         expect(&"I/O in flight", self.bios.live() as i64, 0);

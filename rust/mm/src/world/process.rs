@@ -31,7 +31,7 @@ plain! {
         pub pages: u32,
         /// Page of the file at `start`.
         pub pgoff: u32,
-        /// The file it maps.
+        /// The file it maps; [`MapSlot::NO_INODE`] of anonymous memory.
         pub inode: u32,
         /// 1 while a thread unmaps or moves it: the others may still touch what is left of it.
         pub busy: u32,
@@ -39,6 +39,7 @@ plain! {
 }
 
 impl MapSlot {
+    pub(super) const NO_INODE: u32 = u32::MAX;
     pub(super) const UNUSED: Self = Self { start: 0, pages: 0, pgoff: 0, inode: 0, busy: 0 };
 
     /// Whether it stands somewhere, and nobody is about to change that: one without an address is being made by another

@@ -35,7 +35,9 @@ pub use describe::{
 };
 pub use forms::Number;
 pub(crate) use forms::{Names, Use};
-pub use words::{Access, Advice, Align, FileState, Layout, Longterm, OpenMode, Prot, Sharing};
+pub use words::{
+    Access, Advice, Align, AnonKind, FileState, Layout, Longterm, OpenMode, Prot, Sharing,
+};
 
 macro_rules! numbers {
     ($($(#[$doc:meta])+ $name:ident($inner:ty) $prefix:literal;)+) => {$(

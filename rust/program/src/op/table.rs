@@ -112,6 +112,13 @@ macro_rules! operations {
                 align: Align = Keyword("[odd]"),
             }) -> Zero [ENOENT EBADF ENOMEM EACCES EBUSY EINVAL EMFILE EOVERFLOW]
                 hunt 1 "mmap" = "mmap 0 f 0 1 rw shared";
+            /// Maps anonymous memory under a number, read and write, zero until it is written; `anonhuge` comes in huge
+            /// pages where they fit and there are any.
+            worker("anon", "anonhuge") anon: Anon(Anon {
+                kind: AnonKind = Spoken(""),
+                map: MapNo = Makes("M"),
+                pages: u32 = Pages("N"),
+            }) -> Zero [ENOMEM EBUSY EINVAL];
             /// Unmaps all of a mapping, or some pages of it.
             worker("munmap") munmap: Munmap(Munmap {
                 map: MapNo = Ends("M"),
@@ -150,6 +157,13 @@ macro_rules! operations {
                 advice: Advice = OneOf("ADVICE"),
                 page: u32 = Page("PAGE"),
             }) -> Zero [ENOENT EFAULT EBUSY EINVAL ENOSPC] hunt 16 "offline" = "madvise 0 soft_offline 0";
+
+            /// Splits the huge page of anonymous memory around a page of a mapping into single pages, in every process that
+            /// maps it. EAGAIN, and it is whole still, while anybody has a reference or moves it.
+            worker("split_huge_pages") split_huge_pages: SplitHugePages(SplitHugePages {
+                map: MapNo = Uses("M"),
+                page: u32 = Page("PAGE"),
+            }) -> Pages [EAGAIN EFAULT EINVAL];
 
             /// Makes a pipe under a number.
             worker("pipe") pipe: Pipe(Pipe {

@@ -80,6 +80,13 @@ words! {
         /// MAP_PRIVATE.
         Private "private",
     }
+    /// In which pages anonymous memory comes.
+    AnonKind {
+        /// Single ones.
+        Pages "anon",
+        /// Huge ones, where they fit (MADV_HUGEPAGE).
+        Huge "anonhuge",
+    }
     /// Where the kernel may put a mapping.
     Align {
         /// At an address that allows huge mappings.

@@ -364,6 +364,15 @@ rules! {
         Off: Derived, "none", "nothing else ties the reference to the page that was asked for";
     }
 
+    /// What a split of a mapped folio does about its mappings before it freezes the count. Whoever unmaps the folio drops
+    /// a mapcount and a reference without asking, so nothing may map it while its words change.
+    split_unmap: SplitUnmap = MigrationEntries ["K§3.7 Era E, K§7.3, B11, I05"] {
+        MigrationEntries: Source, "every kernel",
+            "mm/huge_memory.c, unmap_folio; the thread of July 2025: the same for entries of device-private memory";
+        StillMapped: Thread, "none; posted in July 2025",
+            "thread on zone_device awareness in THP handling, v2 02/11: folio_ref_freeze(folio, 1 + folio_expected_ref_count(folio))";
+    }
+
     /// What a split does when its freeze fails, since somebody else has a reference on the folio.
     split_freeze: SplitFreeze = Checked ["K§7.3, K§7.4, B11, I05"] {
         Checked: Source, "every kernel", "mm/huge_memory.c, folio_ref_freeze in the split of a folio: -EAGAIN";

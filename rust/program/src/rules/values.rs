@@ -177,6 +177,11 @@ values! {
         Pinned "pinned" "it asks for a long-term pin, which the file system may refuse",
         Refused "refused" "it refuses files itself",
     }
+    /// What is done about the mappings of a folio that is to be split.
+    SplitUnmap {
+        MigrationEntries "migration-entries" "migration entries take their place: nothing maps it, and what faults waits",
+        StillMapped "still-mapped" "nothing; what they hold is part of what the freeze expects",
+    }
     /// What a split does about a freeze that failed.
     SplitFreeze {
         Checked "checked" "it gives up: somebody else has a reference",

@@ -1,0 +1,144 @@
+//! Entries out of the way, and back (`try_to_migrate_one`, `mm/rmap.c`; `remove_migration_ptes`,
+//! `migration_entry_wait`, `mm/migrate.c`; K§6.6).
+//!
+//! ```text
+//!   folio locked, list of its mappings held:
+//!     page, leaf --clear, flush--> migration      mapcount and reference of the entry go, the last ones perhaps
+//!     ...        nobody maps the folio, and nobody can: what a CPU finds makes it wait for the folio's lock
+//!     migration --publish--> page                 of whatever folio its frame is in by now
+//!   folio unlocked: who waited looks again
+//! ```
+//!
+//! Under the list's lock nobody joins or leaves those who map the folio, so the second walk meets every entry that the
+//! first one made, unless it was zapped since. Entries that move from one mapping to another meanwhile, by mremap or by
+//! fork, go to one further down the list.
+//!
+//! Departure: each entry is flushed by itself, where the kernel flushes once behind the walk.
+
+use prim::Cpu;
+
+use crate::page::{Folio, Hold, Pfn};
+use crate::vm::entry::TableId;
+use crate::vm::huge::SplitInto;
+use crate::vm::rmap::MapList;
+use crate::vm::{FileRange, MmId, Pmd, Pte, Softleaf, Vm, Vpn};
+
+impl Vm {
+    /// `try_to_migrate`: every entry that maps a page of a folio becomes a migration entry. The caller has the folio
+    /// locked, and a reference.
+    pub(super) fn try_to_migrate(&self, cpu: &Cpu<'_>, list: &MapList, folio: Folio<'_>) {
+        let index = folio.index_or_share();
+        let all = FileRange::of(index, folio.order().pages());
+        for (mm, vpn, mapped) in list.places_of(all) {
+            let first = folio.pfn().add(mapped.first() - index);
+            self.try_to_migrate_one(cpu, folio, (mm, vpn), (first, mapped.len()));
+        }
+    }
+
+    /// In one mapping, where so many pages of the folio may be.
+    fn try_to_migrate_one(
+        &self,
+        cpu: &Cpu<'_>,
+        folio: Folio<'_>,
+        (mm, start): (MmId, Vpn),
+        (first, pages): (Pfn, u32),
+    ) {
+        for part in self.tables.walk_range(mm, start, start.add(pages)) {
+            let Some(table) = self.table_of(cpu, folio, (mm, part.start)) else { continue };
+            for vpn in (part.start.0..part.end.0).map(Vpn) {
+                let pfn = first.add(vpn.0 - start.0);
+                self.set_migration_pte(cpu, folio, (mm, vpn), (table, pfn));
+            }
+        }
+    }
+
+    /// The table of an address, after a leaf that maps the folio there was split into migration entries
+    /// (`TTU_SPLIT_HUGE_PMD`); nothing where there is no table.
+    fn table_of(&self, cpu: &Cpu<'_>, folio: Folio<'_>, (mm, vpn): (MmId, Vpn)) -> Option<TableId> {
+        let word = self.tables.pmd(mm, vpn);
+        match word.load() {
+            Pmd::None => return None,
+            Pmd::Table(table) => return Some(table),
+            Pmd::Leaf(_) | Pmd::Invalid => {}
+        }
+        let lock = self.mm(mm).pmd_lock.lock(cpu);
+        match word.load() {
+            Pmd::Leaf(leaf) if leaf.pfn() == folio.pfn() => {
+                self.split_anon_pmd(cpu, &lock, (mm, vpn), leaf, SplitInto::Migration);
+                None
+            }
+            Pmd::None | Pmd::Leaf(_) | Pmd::Invalid => None,
+            Pmd::Table(table) => Some(table),
+        }
+    }
+
+    /// One entry, if it maps this page.
+    fn set_migration_pte(
+        &self,
+        cpu: &Cpu<'_>,
+        folio: Folio<'_>,
+        (mm, vpn): (MmId, Vpn),
+        (table, pfn): (TableId, Pfn),
+    ) {
+        let ptl = self.tables.lock(cpu, table);
+        let word = self.tables.pte(table, vpn);
+        let page = match word.load() {
+            Pte::Page(page) if page.pfn() == pfn => page,
+            Pte::None | Pte::Page(_) | Pte::Migration(_) => return,
+        };
+        self.speculate(mm, vpn, page);
+        word.clear(&ptl, self.pagemaps.rules.zap_clear);
+        self.entry_owns(cpu, page, Hold::Mapping, Hold::Task);
+        self.flush_tlb_page(cpu, mm, vpn);
+        word.publish(&ptl, Pte::Migration(Softleaf::of(page)));
+        self.remove_rmap_pte(cpu, folio, pfn);
+        self.pagemaps.folio_put_refs(cpu, folio, 1);
+    }
+
+    /// `remove_migration_ptes`: each migration entry that stands for a page of a folio maps it again.
+    pub(super) fn remove_migration_ptes(&self, cpu: &Cpu<'_>, list: &MapList, folio: Folio<'_>) {
+        let index = folio.index_or_share();
+        for at in 0..folio.order().pages() {
+            for (mm, vpn) in list.addresses_of(index + at) {
+                self.remove_migration_pte(cpu, folio, (mm, vpn), folio.pfn().add(at));
+            }
+        }
+    }
+
+    fn remove_migration_pte(
+        &self,
+        cpu: &Cpu<'_>,
+        folio: Folio<'_>,
+        (mm, vpn): (MmId, Vpn),
+        pfn: Pfn,
+    ) {
+        let table = match self.tables.pmd(mm, vpn).load() {
+            Pmd::None | Pmd::Leaf(_) | Pmd::Invalid => return,
+            Pmd::Table(table) => table,
+        };
+        let ptl = self.tables.lock(cpu, table);
+        let word = self.tables.pte(table, vpn);
+        let page = match word.load() {
+            Pte::Migration(entry) if entry.pfn() == pfn => entry.present(),
+            Pte::None | Pte::Page(_) | Pte::Migration(_) => return,
+        };
+        folio.page().refcount.add(1);
+        folio.owners_add(cpu, Hold::Task, 1);
+        self.add_rmap_pte(cpu, folio, pfn);
+        word.publish(&ptl, Pte::Page(page));
+        self.entry_owns(cpu, page, Hold::Task, Hold::Mapping);
+    }
+
+    /// `migration_entry_wait`: until the folio is unlocked that a migration entry stands for, if one is still there.
+    pub(super) fn migration_entry_wait(&self, cpu: &Cpu<'_>, table: TableId, vpn: Vpn) {
+        let folio = {
+            let _ptl = self.tables.lock(cpu, table);
+            match self.tables.pte(table, vpn).load() {
+                Pte::None | Pte::Page(_) => return,
+                // Locked as long as the entry is there, and so not free.
+                Pte::Migration(entry) => self.pagemaps.memmap.folio(entry.pfn()),
+            }
+        };
+        folio.wait_on_locked(cpu);
+    }
+}
