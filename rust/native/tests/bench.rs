@@ -54,11 +54,25 @@ fn however_short_the_time_there_are_enough_rounds_and_controls() {
 
 #[test]
 fn schemes_have_a_null_row_and_no_limits() {
-    assert!(rows(Suite::Refcount).iter().all(|row| row.limit.set_on.is_empty()));
+    for suite in [Suite::Refcount, Suite::RefcountLoads] {
+        assert!(rows(suite).iter().all(|row| row.limit.set_on.is_empty()));
+    }
     let report = run(Suite::FolioTryGet, &["frozen bit, count 17"]);
     assert!(report.complete && report.broken.is_none(), "{:?}", report.broken);
     assert_eq!((report.rows.len(), report.null.expect("a null row").raw.len()), (1, ROUNDS_MIN));
     assert!(report.bare_calls.is_none());
+}
+
+#[test]
+fn a_load_that_a_scheme_cannot_bear_is_left_out_of_it() {
+    let names: Vec<_> = rows(Suite::RefcountLoads).into_iter().map(|row| row.name).collect();
+    let has = |part: &str| names.iter().any(|name| name.contains(part));
+    assert!(
+        has("zipf 0.99 of 16: kill, then count: paygo-like") && has("private objects: pin only")
+    );
+    // One object at a time is pinned; only pages are frozen; nobody kills what tells its end at a put.
+    assert!(!names.iter().any(|name| name.starts_with("zipf") && name.contains("pin only")));
+    assert!(!has("frozen against readers: kill") && !has("killed every 100 pairs: zero at put"));
 }
 
 #[test]

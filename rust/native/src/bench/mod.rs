@@ -24,6 +24,7 @@
 //! | `gup` | taking pages by address, on one and on two threads |
 //! | `alloc` | `pgmap_alloc_folios` |
 //! | `refcounts` | reference-count schemes against each other |
+//! | `loads`, `draws`, `kills` | the same under other loads than pairs on one object |
 //! | `checks` | the same operations with and without the oracle |
 //! | `counted` | the hottest operations alone, for counting instructions |
 //! | `stats` | medians, quartiles, the order of a round |
@@ -33,8 +34,11 @@
 mod alloc;
 mod checks;
 mod counted;
+mod draws;
 mod gup;
 mod host;
+mod kills;
+mod loads;
 mod refcounts;
 mod refs;
 mod run;

@@ -51,8 +51,8 @@ const ALONE: Shape = Shape { threads: 1, held: 1 };
 const ALONE_SEVERAL: Shape = Shape { threads: 1, held: SEVERAL };
 const TOGETHER: Shape = Shape { threads: THREADS, held: 1 };
 
-/// A way to get and put one object.
-trait Pairs: Send + Sync {
+/// A way to get and put.
+pub(super) trait Pairs: Send + Sync {
     /// So many pairs, on a thread of this number.
     fn run(&self, thread: usize, pairs: u64);
 }
@@ -127,25 +127,32 @@ impl Pairs for ByHand {
     }
 }
 
-/// Two ways in one shape.
-struct Contest {
+/// Two ways on as many threads.
+pub(super) struct Contest {
     subject: Box<dyn Pairs>,
     floor: Box<dyn Pairs>,
-    shape: Shape,
+    threads: usize,
     processors: Vec<usize>,
 }
 
 impl Contest {
+    pub(super) fn between(
+        subject: Box<dyn Pairs>,
+        floor: Box<dyn Pairs>,
+        threads: usize,
+    ) -> Result<Box<dyn Workload>, BuildError> {
+        let processors = allowed_processors();
+        if processors.len() < threads {
+            return Err(BuildError("needs two processors".to_owned()));
+        }
+        Ok(Box::new(Self { subject, floor, threads, processors }))
+    }
+
     fn against<F: Scheme>(
         subject: Box<dyn Pairs>,
         shape: Shape,
     ) -> Result<Box<dyn Workload>, BuildError> {
-        let processors = allowed_processors();
-        if processors.len() < shape.threads {
-            return Err(BuildError("needs two processors".to_owned()));
-        }
-        let floor = Box::new(Counted::<F>::new(shape)?);
-        Ok(Box::new(Self { subject, floor, shape, processors }))
+        Self::between(subject, Box::new(Counted::<F>::new(shape)?), shape.threads)
     }
 
     fn of<S: Scheme, F: Scheme>(shape: Shape) -> Result<Box<dyn Workload>, BuildError> {
@@ -160,13 +167,13 @@ impl Workload for Contest {
             Side::Floor => &*self.floor,
         };
         let work = |thread, iterations| pairs.run(thread, iterations);
-        let times = together(self.shape.threads, &self.processors, iterations, work);
+        let times = together(self.threads, &self.processors, iterations, work);
         let total: f64 = times.iter().map(|elapsed| per_iteration(*elapsed, iterations)).sum();
-        total / self.shape.threads as f64
+        total / self.threads as f64
     }
 }
 
-fn row(
+pub(super) fn row(
     name: impl Into<Cow<'static, str>>,
     floor: &'static str,
     build: fn() -> Result<Box<dyn Workload>, BuildError>,

@@ -16,7 +16,7 @@ use serde::Serialize;
 use crate::bench::refs::{BARE_CALLS, NULL, controls};
 use crate::bench::stats::{Dice, Spread};
 use crate::bench::workload::{BuildError, Row, Side, Workload};
-use crate::bench::{alloc, checks, gup, refcounts, refs};
+use crate::bench::{alloc, checks, gup, loads, refcounts, refs};
 
 /// What belongs together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,20 +26,26 @@ pub enum Suite {
     Core,
     /// Reference-count schemes against each other.
     Refcount,
+    /// The same under other loads than pairs on one object.
+    RefcountLoads,
     /// The four ways to `folio_try_get` that were argued about.
     FolioTryGet,
 }
 
 impl Suite {
     /// Every suite, by the name that users give it.
-    pub const ALL: [(&'static str, Self); 3] =
-        [("core", Self::Core), ("refcount", Self::Refcount), ("folio-try-get", Self::FolioTryGet)];
+    pub const ALL: [(&'static str, Self); 4] = [
+        ("core", Self::Core),
+        ("refcount", Self::Refcount),
+        ("refcount --workload", Self::RefcountLoads),
+        ("folio-try-get", Self::FolioTryGet),
+    ];
 
     /// Rows that judge the machine.
     fn controls(self) -> Vec<Row> {
         match self {
             Self::Core => controls().to_vec(),
-            Self::Refcount | Self::FolioTryGet => refcounts::controls(),
+            Self::Refcount | Self::RefcountLoads | Self::FolioTryGet => refcounts::controls(),
         }
     }
 }
@@ -50,6 +56,7 @@ pub fn rows(suite: Suite) -> Vec<Row> {
     match suite {
         Suite::Core => [refs::rows(), gup::rows(), alloc::rows(), checks::rows()].concat(),
         Suite::Refcount => refcounts::refcounts(),
+        Suite::RefcountLoads => loads::loads(),
         Suite::FolioTryGet => refcounts::folio_try_get(),
     }
 }

@@ -37,6 +37,12 @@ impl Dice {
         Self(seed | 1)
     }
 
+    /// Those of a thread: every time the same, and different from other threads'.
+    pub(super) fn of_thread(thread: usize) -> Self {
+        // The lowest bit is taken.
+        Self::new((thread as u64) << 1 | 1 << 40)
+    }
+
     /// A number below `limit`, which is not 0.
     pub(super) fn below(&mut self, limit: usize) -> usize {
         self.0 ^= self.0 >> 12;

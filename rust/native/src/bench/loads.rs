@@ -1,0 +1,323 @@
+//! What is done with references besides one thread's or two threads' pairs on one object.
+//!
+//! | load | what an iteration is | threads |
+//! |---|---|---|
+//! | `private` | a pair on an object of the thread's own | 2 |
+//! | `zipf` | a get of an object drawn by rank, a put of the one got sixteen gets ago | 2 |
+//! | `gup` | a page of 512 that are got one after the other, from a random one on, and then put | 2 |
+//! | `handed` | a get on one thread, and its put on another | 2 |
+//! | `pause` | a pair on one object, with up to 64 turns of nothing between get and put | 2 |
+//! | `freeze` | of one thread a freeze and an unfreeze, of the other a pair | 2 |
+//! | `churn` | of both a pair; of one the owner's put besides; whoever puts last begins the next life as something else | 2 |
+//! | `kill` | a pair, and every hundredth time a kill, the last put and a new life | 1 |
+//!
+//! A get is speculative where the scheme has such a thing. What a load cannot be done with is left out of it: only one
+//! object at a time is pinned, only pages are frozen.
+
+use std::borrow::Cow;
+use std::marker::PhantomData;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use pgmap_prim::measure::opaque;
+use pgmap_prim::{Arena, AtomicU32, Cpu, Lease, Machine, TaskId};
+use pgmap_schemes::kinds::{self, Visit, add::Add, cas::Cas};
+use pgmap_schemes::scheme::{Caps, Group, Learns, Needs, Put, Scheme, Speculates};
+
+use crate::bench::draws::{Draws, draws};
+use crate::bench::kills::Kill;
+use crate::bench::refcounts::{Contest, Pairs, row};
+use crate::bench::refs::refused;
+use crate::bench::stats::Dice;
+use crate::bench::workload::{BuildError, Row};
+
+/// Threads of every load but one.
+const THREADS: usize = 2;
+/// Address space for an object of any scheme, and for what there is once.
+const PER_OBJECT: usize = 1 << 10;
+const ONCE: usize = 1 << 20;
+
+/// Objects under a scheme, each with its owner's reference out.
+pub(super) struct Objects<S: Scheme> {
+    machine: Arc<Machine>,
+    pub(super) scheme: S,
+    pub(super) owners: Vec<S::Token>,
+}
+
+impl<S: Scheme> Objects<S> {
+    pub(super) fn new(objects: usize) -> Result<Self, BuildError> {
+        let machine = Machine::new(THREADS);
+        let arena = Arena::new(ONCE + objects * PER_OBJECT)?;
+        let scheme = S::new(&arena, THREADS, objects)?;
+        let owners = {
+            let cpu =
+                machine.lease(Lease::of(TaskId(0))).map_err(|none| BuildError(none.to_string()))?;
+            (0..objects).map(|object| scheme.init(&cpu, scheme.count(object))).collect()
+        };
+        Ok(Self { machine, scheme, owners })
+    }
+
+    pub(super) fn cpu(&self, thread: usize) -> Cpu<'_> {
+        let leased = self.machine.lease(Lease::of(TaskId(thread as u32)));
+        leased.unwrap_or_else(|_| refused("a CPU"))
+    }
+
+    #[inline(always)]
+    pub(super) fn get(&self, cpu: &Cpu<'_>, object: usize) -> S::Token {
+        let count = opaque(self.scheme.count(object));
+        if S::CAPS.try_get == Speculates::Never {
+            return self.scheme.get(cpu, count);
+        }
+        self.scheme.try_get(cpu, count).unwrap_or_else(|| refused("a reference"))
+    }
+
+    #[inline(always)]
+    pub(super) fn put(&self, cpu: &Cpu<'_>, object: usize, token: S::Token) -> Put {
+        self.scheme.put(cpu, opaque(self.scheme.count(object)), token)
+    }
+}
+
+/// A load, for whichever scheme it fits.
+pub(super) trait Load: 'static {
+    /// What rows are called before the scheme's name.
+    const NAME: &'static str;
+    const THREADS: usize = THREADS;
+    /// What it is compared with, under the same load.
+    type Floor: Scheme;
+    /// The load under a scheme.
+    type Of<S: Scheme>: Pairs + 'static;
+
+    fn fits(caps: Caps) -> bool;
+
+    /// # Errors
+    /// There is no room.
+    fn of<S: Scheme>() -> Result<Self::Of<S>, BuildError>;
+}
+
+fn counts(caps: Caps) -> bool {
+    caps.zero != Learns::AtKill && caps.is_shared()
+}
+
+/// Declares loads whose state is the objects and something besides.
+macro_rules! loads {
+    ($($(#[$doc:meta])* $name:ident $title:literal, floor $floor:ty, fits $fits:expr,
+        $objects:expr, $besides:ty = $new:expr;
+        |$it:ident, $cpu:ident, $thread:ident, $pairs:ident| $run:block)+) => {$(
+        $(#[$doc])*
+        pub(super) struct $name<S: Scheme>(Objects<S>, $besides);
+
+        impl<S: Scheme> Pairs for $name<S> {
+            #[inline(never)]
+            fn run(&self, $thread: usize, $pairs: u64) {
+                let ($it, $cpu) = (self, &self.0.cpu($thread));
+                $run
+            }
+        }
+
+        impl Load for $name<Add> {
+            const NAME: &'static str = $title;
+            type Floor = $floor;
+            type Of<S: Scheme> = $name<S>;
+
+            fn fits(caps: Caps) -> bool {
+                let fits: fn(Caps) -> bool = $fits;
+                fits(caps)
+            }
+
+            fn of<S: Scheme>() -> Result<$name<S>, BuildError> {
+                Ok($name(Objects::new($objects)?, $new))
+            }
+        }
+    )+};
+}
+
+/// Objects that are far from each other whatever a scheme's words are.
+const APART: usize = 64;
+/// From an object to the next: a line and a bit for the smallest count, as in an array of struct page, and no power of
+/// two, which the tables of some schemes would take for one place.
+const STRIDE: usize = 17;
+const PAGES: usize = 512;
+const HELD: usize = 16;
+const FEW: usize = 16;
+const MANY: usize = 4096;
+/// Tokens that change threads at a time.
+const LETTER: u64 = 64;
+/// Turns of the longest pause.
+const PAUSE: usize = 64;
+
+loads! {
+    /// See the module.
+    Private "private objects", floor Add, fits Caps::is_shared, THREADS * APART, () = ();
+    |it, cpu, thread, pairs| {
+        for _ in 0..pairs {
+            let token = it.0.get(cpu, thread * APART);
+            let _ = it.0.put(cpu, thread * APART, token);
+        }
+    }
+
+    /// See the module.
+    ZipfFew "zipf 0.99 of 16", floor Add, fits counts, FEW * STRIDE, [Draws; THREADS] = draws(FEW);
+    |it, cpu, thread, pairs| { held(&it.0, &it.1[thread], cpu, pairs); }
+
+    /// See the module.
+    ZipfMany "zipf 0.99 of 4096", floor Add, fits counts, MANY * STRIDE, [Draws; THREADS] = draws(MANY);
+    |it, cpu, thread, pairs| { held(&it.0, &it.1[thread], cpu, pairs); }
+
+    /// See the module.
+    Gup "gup of 512 pages", floor Add, fits counts, PAGES * STRIDE, [Mutex<Dice>; THREADS] = dice();
+    |it, cpu, thread, pairs| {
+        let phase = lock(&it.1[thread]).below(PAGES);
+        let mut tokens = Vec::with_capacity(PAGES);
+        let mut left = pairs as usize;
+        while left > 0 {
+            let pages = left.min(PAGES);
+            tokens.extend((0..pages).map(|page| it.0.get(cpu, (phase + page) % PAGES * STRIDE)));
+            for (page, token) in tokens.drain(..).enumerate() {
+                let _ = it.0.put(cpu, (phase + page) % PAGES * STRIDE, token);
+            }
+            left -= pages;
+        }
+    }
+
+    /// See the module.
+    Handed "got here, put there", floor Add, fits counts, 1, [Mutex<Vec<S::Token>>; THREADS] = Default::default();
+    |it, cpu, thread, pairs| {
+        let mut left = pairs;
+        while left > 0 {
+            let letter = left.min(LETTER);
+            let tokens: Vec<_> = (0..letter).map(|_| it.0.get(cpu, 0)).collect();
+            // What lay there was got by the other thread, or by this one if the other is late.
+            let others = std::mem::replace(&mut *lock(&it.1[1 - thread]), tokens);
+            let mine = std::mem::take(&mut *lock(&it.1[thread]));
+            for token in others.into_iter().chain(mine) {
+                let _ = it.0.put(cpu, 0, token);
+            }
+            left -= letter;
+        }
+    }
+
+    /// See the module.
+    Pause "a pause in between", floor Add, fits Caps::is_shared, 1, [Mutex<Dice>; THREADS] = dice();
+    |it, cpu, thread, pairs| {
+        let mut dice = lock(&it.1[thread]);
+        for _ in 0..pairs {
+            let token = it.0.get(cpu, 0);
+            (0..dice.below(PAUSE)).for_each(|_| std::hint::spin_loop());
+            let _ = it.0.put(cpu, 0, token);
+        }
+    }
+
+    /// See the module.
+    Freeze "frozen against readers", floor Cas, fits |caps| caps.freeze, 1, () = ();
+    |it, cpu, thread, pairs| {
+        let (scheme, count) = (&it.0.scheme, opaque(it.0.scheme.count(0)));
+        for _ in 0..pairs {
+            if thread == 0 {
+                if scheme.freeze(count, 1) {
+                    scheme.unfreeze(count, 1);
+                }
+            } else if let Some(token) = scheme.try_get(cpu, count) {
+                let _ = scheme.put(cpu, count, token);
+            }
+        }
+    }
+
+    /// See the module.
+    Churn "lives that end", floor Cas, fits |caps| caps.is_speculative() && caps.needs == Needs::Nothing,
+        1, Life = Life::new();
+    |it, cpu, thread, pairs| {
+        let (scheme, count, life) = (&it.0.scheme, opaque(it.0.scheme.count(0)), &it.1);
+        let put = |token| {
+            if scheme.put(cpu, count, token) == Put::Zero {
+                life.kind.inc();
+                let _ = scheme.init(cpu, count);
+                // Release: pairs with the exchange of whoever takes the owner's part.
+                life.owned.set_release(1);
+            }
+        };
+        for _ in 0..pairs {
+            if let Some(token) = scheme.try_get(cpu, count) {
+                put(token);
+            }
+            if thread == 0 && life.owned.xchg(0) == 1 {
+                put(it.0.owners[0]);
+            }
+        }
+    }
+}
+
+/// Whose the churned object is.
+pub(super) struct Life {
+    kind: AtomicU32,
+    /// 1 while nobody has put the owner's reference.
+    owned: AtomicU32,
+}
+
+impl Life {
+    fn new() -> Self {
+        Self { kind: AtomicU32::new(0), owned: AtomicU32::new(1) }
+    }
+}
+
+pub(super) fn lock<T>(cell: &Mutex<T>) -> MutexGuard<'_, T> {
+    cell.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn dice() -> [Mutex<Dice>; THREADS] {
+    std::array::from_fn(|thread| Mutex::new(Dice::of_thread(thread)))
+}
+
+/// Gets of what was drawn, with a window of references held.
+#[inline(always)]
+fn held<S: Scheme>(objects: &Objects<S>, draws: &Draws, cpu: &Cpu<'_>, pairs: u64) {
+    let mut window: [Option<(usize, S::Token)>; HELD] = [None; HELD];
+    for pair in 0..pairs as usize {
+        let object = draws.nth(pair) * STRIDE;
+        let oldest = window[pair % HELD].replace((object, objects.get(cpu, object)));
+        if let Some((object, token)) = oldest {
+            let _ = objects.put(cpu, object, token);
+        }
+    }
+    for (object, token) in window.into_iter().flatten() {
+        let _ = objects.put(cpu, object, token);
+    }
+}
+
+/// Rows of a load, group by group.
+fn rows_of<L: Load>() -> Vec<Row> {
+    struct Each<L>(Vec<(Group, Row)>, PhantomData<L>);
+    impl<L: Load> Visit for Each<L> {
+        fn visit<S: Scheme>(&mut self) {
+            if !L::fits(S::CAPS) || S::NAME == L::Floor::NAME {
+                return;
+            }
+            let group = S::CAPS.group();
+            let name: Cow<'static, str> =
+                format!("{}: {}: {}", L::NAME, group.name(), S::NAME).into();
+            let build = || {
+                let (subject, floor) = (Box::new(L::of::<S>()?), Box::new(L::of::<L::Floor>()?));
+                Contest::between(subject, floor, L::THREADS)
+            };
+            self.0.push((group, row(name, L::Floor::NAME, build)));
+        }
+    }
+    let mut each = Each::<L>(Vec::new(), PhantomData);
+    kinds::each(&mut each);
+    each.0.sort_by_key(|(group, _)| *group);
+    each.0.into_iter().map(|(_, row)| row).collect()
+}
+
+/// Every load under every scheme that it fits.
+pub(super) fn loads() -> Vec<Row> {
+    [
+        rows_of::<Private<Add>>(),
+        rows_of::<ZipfFew<Add>>(),
+        rows_of::<ZipfMany<Add>>(),
+        rows_of::<Gup<Add>>(),
+        rows_of::<Handed<Add>>(),
+        rows_of::<Pause<Add>>(),
+        rows_of::<Freeze<Add>>(),
+        rows_of::<Churn<Add>>(),
+        rows_of::<Kill<Add>>(),
+    ]
+    .concat()
+}
