@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import statistics
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -247,3 +249,122 @@ def test_only_schemes_are_counted(run: Runner) -> None:
     assert "--count is about refcount" in ran.stderr
     nothing = run(Bench(), "refcount", "--count", "--only", "nonsense", core=core_with())
     assert nothing.exit is Exit.NOTHING_RAN
+
+
+def kept_run(tmp_path: Path, *rows: BenchRow, **environment: Any) -> str:
+    """A run as ``--json`` keeps it."""
+    report = bench_report(*rows, **{**QUIET_NULL, **environment})
+    path = tmp_path / "old.json"
+    path.write_text(json.dumps({"command": "bench", **report}))
+    return str(path)
+
+
+def around(ratio: float) -> BenchRow:
+    return bench_row(limit=None, set_on={}, ratio=ratio, spread=(ratio * 0.98, ratio * 1.02))
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "speed", "code"),
+    [
+        (2.0, 4.0, "0.50", Exit.FOUND),
+        (4.0, 2.0, "2.00", Exit.OK),
+        # Surely slower, but not by so much.
+        (2.0, 2.2, "0.91", Exit.OK),
+    ],
+)
+def test_a_row_that_is_surely_slower_than_it_was_fails(
+    run: Runner, tmp_path: Path, was: float, now: float, speed: str, code: Exit
+) -> None:
+    old = kept_run(tmp_path, around(was))
+    core = core_with(around(now), **QUIET_NULL)
+    ran = run(Bench(), "refcount", "--compare", old, "--fail-below", "0.9", core=core)
+    assert ran.exit is code
+    assert f"{speed} times as fast" in ran.stdout
+    assert ("BELOW" in ran.stdout) is (code is Exit.FOUND)
+    assert run(Bench(), "refcount", "--compare", old, core=core).exit is Exit.OK
+
+
+def test_rows_whose_quartiles_meet_have_not_changed(run: Runner, tmp_path: Path) -> None:
+    old = kept_run(tmp_path, around(2.0))
+    core = core_with(around(2.05), **QUIET_NULL)
+    ran = run(Bench(), "refcount", "--compare", old, "--fail-below", "0.99", core=core)
+    assert ran.exit is Exit.OK
+    assert "Compared: 1 rows, 0 apart" in ran.stdout
+    # What two equal loops differ by may be nobody's doing.
+    swung = core_with(around(2.2), **{**QUIET_NULL, "null_spread": (0.95, 1.08)})
+    assert "0 apart" in run(Bench(), "refcount", "--compare", old, core=swung).stdout
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "why"),
+    [
+        ({"null_ratio": 1.05}, {}, "the old run is void"),
+        ({}, {"null_ratio": 1.05}, "this run is void"),
+        ({"cpu": "another"}, {}, "the old run is of another processor"),
+    ],
+)
+def test_void_runs_and_other_machines_are_not_compared(
+    run: Runner, tmp_path: Path, then: dict[str, Any], now: dict[str, Any], why: str
+) -> None:
+    old = kept_run(tmp_path, around(2.0), **then)
+    core = core_with(around(9.0), **{**QUIET_NULL, **now})
+    ran = run(Bench(), "refcount", "--compare", old, "--fail-below", "0.9", core=core)
+    assert ran.exit is Exit.INCONCLUSIVE
+    assert f"Not compared: {why}" in ran.stdout
+
+
+def test_a_run_that_has_no_row_in_common_is_no_comparison(run: Runner, tmp_path: Path) -> None:
+    old = kept_run(tmp_path, bench_row(name="something else"))
+    core = core_with(around(2.0), **QUIET_NULL)
+    assert run(Bench(), "refcount", "--compare", old, core=core).exit is Exit.NOTHING_RAN
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (("refcount", "--fail-below", "0.9"), "--fail-below needs --compare"),
+        (("core", "--workload"), "--workload is about refcount"),
+        (("refcount", "--plot", "picture.pdf"), "ends in .svg or .png"),
+        (("refcount", "--compare", "nowhere.json"), "cannot read nowhere.json"),
+    ],
+)
+def test_what_cannot_be_done_is_said_before_anything_is_measured(
+    run: Runner, arguments: tuple[str, ...], why: str
+) -> None:
+    core = core_with()
+    ran = run(Bench(), *arguments, core=core)
+    assert ran.exit is Exit.USAGE
+    assert why in ran.stderr
+    assert core.asked == []
+
+
+@pytest.mark.parametrize("text", ["no JSON", "[]", '{"command": "stress"}'])
+def test_only_a_kept_run_is_compared_with(run: Runner, tmp_path: Path, text: str) -> None:
+    path = tmp_path / "old.json"
+    path.write_text(text)
+    ran = run(Bench(), "refcount", "--compare", str(path), core=core_with())
+    assert ran.exit is Exit.USAGE
+    assert str(path) in ran.stderr
+
+
+def test_workloads_are_a_suite_of_the_core(run: Runner) -> None:
+    core = core_with(around(2.0), **QUIET_NULL)
+    run(Bench(), "refcount", "--workload", "--only", "zipf", core=core)
+    assert [(asked["suite"], asked["only"]) for asked in core.asked] == [
+        ("refcount --workload", ["zipf"])
+    ]
+
+
+@pytest.mark.parametrize("suffix", ["svg", "png"])
+def test_a_picture_has_every_row_and_says_when_it_is_void(
+    run: Runner, tmp_path: Path, suffix: str
+) -> None:
+    pytest.importorskip("matplotlib")
+    path = tmp_path / f"picture.{suffix}"
+    rows = (around(2.0), bench_row(name="another", floor="something else", limit=None, set_on={}))
+    core = core_with(*rows, **{**QUIET_NULL, "null_ratio": 1.2})
+    run(Bench(), "refcount", "--plot", str(path), core=core)
+    assert path.stat().st_size > 1000
+    if suffix == "svg":
+        text = path.read_text()
+        assert all(f"<!-- {words}" in text for words in ("try_get+put", "another", "VOID"))

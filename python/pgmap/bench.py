@@ -21,13 +21,16 @@ from typing import Any
 import pgmap
 from pgmap import _cli, _core_api
 from pgmap._args import duration, show_seconds
-from pgmap._core_reports import BenchProgress, BenchReport, BenchRow, SchemeFinding
+from pgmap._bench_table import checked, draw, undecided
+from pgmap._compared import compare, kept
+from pgmap._core_reports import BenchProgress, BenchReport, BenchRow
 from pgmap._counted import table
 from pgmap._drive import Records, shown
 from pgmap._exit import Exit, worst
 from pgmap._judge import Judgement, judge, null_is_off
 from pgmap._objects import BenchObject, CountObject
-from pgmap._output import Ink, Output
+from pgmap._output import Output
+from pgmap._plotted import plot, suffix_of
 from pgmap._signals import Signals
 
 DEFAULT_SECONDS = 20.0
@@ -98,6 +101,23 @@ class Bench:
             action="store_true",
             help="refcount: count locked instructions and hand-offs of lines instead of measuring",
         )
+        parser.add_argument(
+            "--workload",
+            action="store_true",
+            help="refcount: other loads than pairs on one object; choose with --only",
+        )
+        parser.add_argument(
+            "--compare", metavar="OLD.json", help="beside a run kept with --json: what changed"
+        )
+        parser.add_argument(
+            "--fail-below",
+            type=float,
+            metavar="SPEED",
+            help="with --compare: exit 1 if a row is surely slower than SPEED times what it was",
+        )
+        parser.add_argument(
+            "--plot", metavar="FILE", help="a picture of the ratios, .svg or .png (extra: plot)"
+        )
         parser.add_argument("--out", metavar="DIR", help="keep report.json and results.jsonl there")
 
     def run(
@@ -106,11 +126,14 @@ class Bench:
         """Measure, tell, judge."""
         if args.count:
             return counted(args, out, core)
+        check_options(args)
+        old = None if args.compare is None else kept(args.compare)
+        suite = f"{args.suite} --workload" if args.workload else args.suite
         build = dict(core.build_info())
-        config = {"suite": args.suite, "seconds": args.seconds, "only": list(args.only)}
+        config = {"suite": suite, "seconds": args.seconds, "only": list(args.only)}
         cautions = list(warnings_in_words(build))
         out.facts.update(
-            suite=args.suite,
+            suite=suite,
             config=config,
             build=build,
             cpus=os.cpu_count(),
@@ -118,7 +141,7 @@ class Bench:
         )
         records = Records(args.out, out.note)
         run = core.bench_core(config)
-        out.detail(f"pgmap {pgmap.__version__} bench {args.suite}  {os.cpu_count()} cpus")
+        out.detail(f"pgmap {pgmap.__version__} bench {suite}  {os.cpu_count()} cpus")
         for caution in cautions:
             out.note(f"caution: {caution}")
         report = shown(run, signals, args.progress, out, describe=describe, observe=records.offer)
@@ -143,6 +166,12 @@ class Bench:
         findings = core.folio_try_get_verdicts() if args.suite == FOLIO_TRY_GET else []
         for line in checked(findings):
             out.result(line)
+        if old is not None:
+            compared = compare(old, report, args.fail_below, out)
+            code = worst([code, *compared])
+        if args.plot is not None:
+            found = environment(report)
+            plot(args.plot, report["rows"], found, args.suite != CORE and is_void(found))
         out.result(result_line([judgement for _, judgement in judged], signals))
         rows = [{**row, "judgement": judgement.value} for row, judgement in judged]
         told: dict[str, Any] = {**report, "rows": rows}
@@ -150,6 +179,16 @@ class Bench:
             told["verdicts"] = findings
         records.close({**out.facts, **told, "exit": int(code)})
         return _cli.Outcome(code, told)
+
+
+def check_options(args: argparse.Namespace) -> None:
+    """Refuse what cannot be asked together, before anything is measured."""
+    if args.workload and args.suite != REFCOUNT:
+        raise _cli.UsageError(f"--workload is about {REFCOUNT}, not {args.suite}")
+    if args.fail_below is not None and args.compare is None:
+        raise _cli.UsageError("--fail-below needs --compare")
+    if args.plot is not None:
+        suffix_of(args.plot)
 
 
 def counted(args: argparse.Namespace, out: Output, core: _core_api.Core) -> _cli.Outcome:
@@ -293,64 +332,6 @@ def doubts(report: BenchReport) -> Iterator[str]:
 def describe(glance: BenchProgress) -> Sequence[str]:
     """Progress in one line."""
     return (f"{show_seconds(glance['seconds']):>7}  round {glance['rounds']}  {glance['current']}",)
-
-
-def draw(judged: Sequence[tuple[BenchRow, Judgement]], out: Output) -> Iterator[str]:
-    """Yield the rows as a table."""
-    if not judged:
-        return
-    width = max(len(row["name"]) for row, _ in judged)
-    unset = f"  {out.paint(Judgement.UNSET.value, Ink.DIM)}"
-    yield f"{'':{width}}  {'ratio':>7}  {'p25..p75':>15}  {'limit':>9}  floor"
-    for row, judgement in judged:
-        low, high = row["spread"]
-        sign = "<=" if row["sense"] == "at most" else ">="
-        limit = "" if row["limit"] is None else f"{sign} {row['limit']:g}"
-        mark = {
-            Judgement.KEPT: "",
-            Judgement.MISSED: f"  {out.paint('MISSED', Ink.BAD)}{by_how_much(row)}",
-            Judgement.NOISY: f"  {out.paint('noisy', Ink.WARN)}",
-            Judgement.UNSET: unset if row["set_on"] else "",
-        }[judgement]
-        yield (
-            f"{row['name']:{width}}  {row['ratio']:>6.2f}x  {f'{low:.2f}..{high:.2f}':>15}  "
-            f"{limit:>9}  {row['floor']}{mark}"
-        )
-
-
-def undecided(judged: Sequence[tuple[BenchRow, Judgement]]) -> Iterator[str]:
-    """Yield what this machine cannot tell about its own figures."""
-    cpus = os.cpu_count() or 1
-    close = [row["name"] for row, _ in judged if row["spread"][0] <= 1 <= row["spread"][1]]
-    yield ""
-    if cpus < 4:
-        yield f"Cannot be told here: how a scheme scales ({cpus} processors, an exponent wants 4)"
-    yield "Cannot be told in user space: preemption and interrupts off, this_cpu, real RCU"
-    if close:
-        yield f"Not told apart from the floor: {'; '.join(close)}"
-
-
-def checked(findings: Sequence[SchemeFinding]) -> Iterator[str]:
-    """Yield what the model check says, a line each."""
-    if not findings:
-        return
-    yield ""
-    yield f"Model check: every order with at most {findings[0]['bound']} preemptions"
-    width = max(len(finding["variant"]) for finding in findings)
-    for finding in findings:
-        variant, asked = finding["variant"], finding["asked"]
-        if finding["verdict"] == "broken":
-            said = f"broken, {finding['preemptions']} preemptions: {finding['why']}"
-        else:
-            said = finding["verdict"]
-        yield f"{variant:{width}}  {asked}: {said}"
-
-
-def by_how_much(row: BenchRow) -> str:
-    """How far a missed row is from its limit."""
-    if not row["limit"]:
-        return ""
-    return f" by {abs(row['ratio'] / row['limit'] - 1):.0%}"
 
 
 def main(argv: Sequence[str] | None = None) -> int:

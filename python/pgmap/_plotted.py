@@ -1,0 +1,59 @@
+"""``--plot FILE.svg|png``: ratios with their quartiles, as a picture.
+
+One panel for each floor, since no two rows of different floors are to be compared; rows as they
+come in the report, those that may be ranked together side by side. Wants matplotlib (the extra
+``plot``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from pgmap import _cli
+from pgmap._core_reports import BenchRow
+
+SUFFIXES = (".svg", ".png")
+#: Inches of a row, of what stands around a panel, and across.
+ROW, AROUND, WIDTH = 0.28, 1.1, 9.0
+
+
+def suffix_of(path: str) -> str:
+    """What kind of picture a path asks for."""
+    suffix = Path(path).suffix.lower()
+    if suffix not in SUFFIXES:
+        raise _cli.UsageError(f"--plot wants a name that ends in {' or '.join(SUFFIXES)}: {path}")
+    return suffix
+
+
+def plot(path: str, rows: Sequence[BenchRow], found: Mapping[str, Any], void: bool) -> None:
+    """Draw the rows and keep the picture."""
+    suffix_of(path)
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise _cli.UsageError("--plot needs matplotlib: pip install 'pgmap[plot]'") from error
+    panels = [(floor, list(members)) for floor, members in groupby(rows, key=_floor)]
+    heights = [AROUND + ROW * len(members) for _, members in panels]
+    figure = Figure(figsize=(WIDTH, sum(heights)), layout="constrained")
+    axes = figure.subplots(len(panels), 1, squeeze=False, height_ratios=heights)[:, 0]
+    for axis, (floor, members) in zip(axes, panels, strict=True):
+        places = range(len(members), 0, -1)
+        middles = [row["ratio"] for row in members]
+        below = [max(0.0, row["ratio"] - row["spread"][0]) for row in members]
+        above = [max(0.0, row["spread"][1] - row["ratio"]) for row in members]
+        axis.errorbar(middles, places, xerr=[below, above], fmt="o", capsize=3)
+        axis.axvline(1.0, linewidth=1, linestyle=":")
+        axis.set_yticks(list(places), [row["name"] for row in members])
+        axis.set_xscale("log")
+        axis.set_xlabel(f"ratio to: {floor}")
+        axis.grid(visible=True, axis="x", which="both", alpha=0.3)
+    title = f"{found.get('cpu', 'unknown processor')}; medians with quartiles"
+    figure.suptitle(f"VOID, the null row is off: {title}" if void else title)
+    figure.savefig(path)
+
+
+def _floor(row: BenchRow) -> str:
+    return row["floor"]
