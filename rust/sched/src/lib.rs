@@ -24,6 +24,7 @@
 //! | [`crew`], `help` | the same on several OS threads |
 //! | `dpor` | one execution of each class, without a bound |
 //! | [`schedule`], `wire`, `script`, [`log`], [`replay`] | one execution again |
+//! | [`conduct`] | one execution that somebody conducts: tasks are held, and told what to do at rest |
 //! | `calm` | fewer preemptions, near a schedule that fails |
 //! | [`strategy`], [`sample`], [`coverage`] | executions drawn at random, and how much they have shown |
 //! | `storm` | retries that get nowhere: a state that comes back |
@@ -33,6 +34,7 @@ mod ahead;
 mod cache;
 mod calm;
 mod clock;
+pub mod conduct;
 pub mod control;
 mod coroutine;
 pub mod coverage;
@@ -81,6 +83,7 @@ mod toy;
 #[cfg(test)]
 mod traces;
 
+pub use conduct::Conductor;
 pub use control::Control;
 pub use coverage::Coverage;
 pub use crew::Crew;

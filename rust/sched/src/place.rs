@@ -26,6 +26,8 @@ pub(crate) enum State {
     Waiting,
     /// A busy-wait; of the step only the site counts.
     Relaxing,
+    /// A step that can run, of rounds that change nothing: set aside until another task changes what they touch.
+    Circling,
     Finished,
 }
 

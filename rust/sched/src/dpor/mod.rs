@@ -181,7 +181,8 @@ impl Classes {
                 #[cfg(test)]
                 self.met_spinner();
             }
-            State::Ready | State::Running | State::Finished => {}
+            // A guide that sets tasks aside is another one.
+            State::Ready | State::Running | State::Circling | State::Finished => {}
         }
         engine.record_accesses(true);
     }

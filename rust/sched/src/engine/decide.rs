@@ -17,7 +17,6 @@ use crate::failure::{Blocked, Failure};
 use crate::place::{Place, State, tasks_of};
 use crate::sleep::Sleep;
 use crate::step::{Effect, Object, Step, Task, WaitClass};
-use crate::storm::STREAK;
 
 impl Engine {
     /// Lets one task go on, or ends the execution.
@@ -49,7 +48,8 @@ impl Engine {
             if !at.free {
                 self.preemptions += 1;
             }
-            self.storm_check = events.saturating_add(STREAK);
+            self.storm_check = events.saturating_add(self.streak);
+            self.another_goes_on();
             if self.watched() {
                 self.storm.end();
                 self.watch();
@@ -80,6 +80,11 @@ impl Engine {
     /// The result of a choice that can cost.
     pub(crate) fn pick_paid(&mut self, n: u32) -> u32 {
         self.guided(|guide, engine| guide.choose_paid(engine, n))
+    }
+
+    /// Whether who goes round in circles is one that waits.
+    pub(crate) fn sets_aside(&mut self) -> bool {
+        self.guided(|guide, _| guide.sets_aside())
     }
 
     /// Whether the execution repeats what one before it did.
@@ -134,7 +139,7 @@ impl Engine {
         let place = self.place(task);
         match place.state {
             State::Waiting => place.sleep.as_ref().is_some_and(Sleep::ready),
-            State::Relaxing => self.history.stirred(task),
+            State::Relaxing | State::Circling => self.history.stirred(task),
             State::Ready | State::Running | State::Finished => false,
         }
     }
@@ -151,8 +156,9 @@ impl Engine {
     }
 
     fn look_for_storm(&mut self, at: Decision) {
-        self.storm_check = self.history.events().saturating_add(STREAK);
-        let runnable = self.runnable();
+        self.storm_check = self.history.events().saturating_add(self.streak);
+        let kept_back = self.guided(|guide, engine| guide.keeps_back(engine));
+        let runnable = self.runnable() & !kept_back;
         let alone = at.stays.is_some_and(|now| runnable == now.bit());
         if alone && !self.storm.alone() {
             self.storm.begin();
@@ -183,21 +189,26 @@ impl Engine {
             |step: Option<Step>, site| Blocked { task, step, class, object, owner: None, site };
         match state {
             State::Waiting => Some(blocked(Some(step), step.site)),
-            State::Relaxing => Some(blocked(None, step.site)),
+            State::Relaxing | State::Circling => Some(blocked(None, step.site)),
             State::Running | State::Ready | State::Finished => None,
         }
     }
 
-    /// The end of an execution in which nobody can run. A daemon that waits has nothing to do.
-    fn standstill(&self) -> End {
-        let waits: Vec<Blocked> = (0..self.tasks as u8)
+    /// Who waits, daemons left out, and for whom.
+    pub(crate) fn blocked(&self) -> Vec<Blocked> {
+        (0..self.tasks as u8)
             .filter(|id| self.daemons & Task(*id).bit() == 0)
             .filter_map(|id| {
                 let blocked = self.obstacle(Task(id))?;
                 let owner = self.place(Task(id)).sleep.and_then(|sleep| sleep.owner());
                 Some(Blocked { owner, ..blocked })
             })
-            .collect();
+            .collect()
+    }
+
+    /// The end of an execution in which nobody can run. A daemon that waits has nothing to do.
+    fn standstill(&self) -> End {
+        let waits = self.blocked();
         if waits.is_empty() {
             return End::Passed;
         }

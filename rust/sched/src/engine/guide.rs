@@ -10,6 +10,7 @@ use crate::engine::Engine;
 use crate::failure::Failure;
 use crate::plan::Stats;
 use crate::step::{Effect, Object, Task};
+use crate::storm::STREAK;
 
 /// What is known of the current task when a decision falls.
 #[derive(Clone, Copy)]
@@ -38,6 +39,21 @@ pub(crate) trait Guide {
     /// Before this many events the task that now goes on need not ask.
     fn calm_until(&self, _engine: &Engine) -> u32 {
         0
+    }
+
+    /// Tasks that it keeps from going on although they could, as a mask.
+    fn keeps_back(&mut self, _engine: &mut Engine) -> u16 {
+        0
+    }
+
+    /// How long a task runs on before it is asked whether it is alone and goes round in circles.
+    fn streak(&self) -> u32 {
+        STREAK
+    }
+
+    /// A task that goes round in circles for ever is one that waits, and no failure.
+    fn sets_aside(&self) -> bool {
+        false
     }
 
     /// What happens now has happened just so in an execution before, of the same search.

@@ -71,8 +71,11 @@ pub(crate) struct Engine {
     /// The number of events at which a busy-wait's end and the next step are one.
     pub(crate) joined_at: u32,
     pub(crate) storm: Storm,
-    /// The number of events at which to look for a storm next.
+    /// The number of events at which to look for a storm next, and how many are between two looks.
     pub(crate) storm_check: u32,
+    pub(crate) streak: u32,
+    /// Who has come back to the same state, and is followed for one more round.
+    rounds_of: Option<Task>,
 
     pub(crate) guide: Led,
     pub(crate) journal: Journal,
@@ -107,6 +110,8 @@ impl Engine {
             joined_at: u32::MAX,
             storm: Storm::default(),
             storm_check: STREAK,
+            streak: STREAK,
+            rounds_of: None,
             guide,
             journal: Journal::default(),
             watched: false,
@@ -144,7 +149,9 @@ impl Engine {
         self.calm_until = 0;
         self.joined_at = u32::MAX;
         self.storm.end();
-        self.storm_check = STREAK;
+        self.streak = guide.borrow().streak();
+        self.storm_check = self.streak;
+        self.rounds_of = None;
         self.guide = guide;
         self.records_accesses = false;
         self.journal.begin(keep, identity);
@@ -241,7 +248,7 @@ impl Engine {
         self.place_mut(me).state = state;
         match state {
             State::Ready => self.ready |= me.bit(),
-            State::Waiting | State::Relaxing => self.held |= me.bit(),
+            State::Waiting | State::Relaxing | State::Circling => self.held |= me.bit(),
             State::Running | State::Finished => {}
         }
         if !self.starting {
@@ -282,7 +289,7 @@ impl Engine {
         let state = core::mem::replace(&mut place.state, State::Running);
         place.sleep = None;
         match state {
-            State::Ready | State::Waiting => self.flight = Flight::Step,
+            State::Ready | State::Waiting | State::Circling => self.flight = Flight::Step,
             State::Relaxing => {
                 let site = place.step.site;
                 self.local(task, RELAXED, Kind::Relax, Some(site));
@@ -423,11 +430,35 @@ impl Engine {
 
     /// The whole state in which a lonely task stands at its step is the one that was kept.
     pub(crate) fn recurs(&mut self, task: Task) {
+        if self.sets_aside() {
+            return self.set_aside(task);
+        }
         let recurrence =
             Recurrence { task, step: self.place(task).step, round: self.storm.round() };
         self.close(End::Failed(Failure::Livelock {
             tasks: vec![task],
             recurrence: Some(recurrence),
         }));
+    }
+
+    /// One more round shows what its rounds touch; after that the task, which was about to take a step, does not.
+    fn set_aside(&mut self, task: Task) {
+        if self.rounds_of.replace(task) != Some(task) {
+            self.history.turn(task);
+            return;
+        }
+        self.another_goes_on();
+        self.storm.end();
+        self.watch();
+        self.flight = Flight::None;
+        self.place_mut(task).state = State::Circling;
+        self.held |= task.bit();
+        self.now = None;
+        self.decide();
+    }
+
+    /// Nobody is followed round any more.
+    pub(crate) fn another_goes_on(&mut self) {
+        self.rounds_of = None;
     }
 }
