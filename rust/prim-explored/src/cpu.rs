@@ -4,7 +4,7 @@
 
 use core::{cell::Cell, fmt, marker::PhantomData, panic::Location, time::Duration};
 
-use pgmap_sched::{self as sched, Defect, Effect, Looks};
+use pgmap_sched::{self as sched, Defect, Effect, Looks, Step};
 
 use crate::{
     AtomicUsize, CpuId, Lease, LockClass, Machine, Poison, Signal, Sleep, Tally, TaskId, WaitClass,
@@ -19,6 +19,9 @@ use crate::{
     step::{self, Site},
     verb,
 };
+
+/// What a task waits for that an oops has killed ([`Machine::go_on_after_warnings`]).
+pub const OOPS: WaitClass = WaitClass::event("nothing: it died of an oops");
 
 /// A CPU slot leased to this task; dropping it gives the slot back. Neither `Send` nor `Sync`. A task
 /// leases one at a time.
@@ -211,20 +214,33 @@ impl<'m> Cpu<'m> {
         self.slot.tallies[usize::from(tally.0)].bump();
     }
 
-    /// `WARN_ON`: in a run this is a failure and ends the execution; outside it is recorded.
+    /// `WARN_ON`: in a run this is a failure and ends the execution, unless [`Machine::go_on_after_warnings`]; outside it
+    /// is recorded.
     #[doc(alias = "WARN_ON")]
     #[cold]
+    #[track_caller]
     pub fn warn(&self, warn: Warn) {
         if warn.code >= code::WAIT_INSIDE_SECTION && edits::are_in_force() {
             // How a primitive is used is no question while one is left out.
             return;
         }
-        if step::in_task() {
-            let Warn { code, object, value } = warn;
+        let Warn { code, object, value } = warn;
+        let goes_on = self.machine.deadly();
+        if step::in_task() && goes_on.is_none() {
             sched::fail(Defect { code: code.into(), object, value });
         }
         let record = WarnRecord { warn, cpu: self.id(), task: self.task(), beside: Vec::new() };
         self.machine.warnings.record(record);
+        if step::in_task() && goes_on.is_some_and(|deadly| deadly(code)) {
+            self.die(Location::caller());
+        }
+    }
+
+    /// `make_task_dead`: the task takes no step any more.
+    fn die(&self, site: Site) {
+        let step =
+            Step { verb: verb::DIE, effect: Effect::Read, object: object::slot(self.id), site };
+        step::wait_for(step, OOPS, Looks::AtItsObject, &|| false);
     }
 
     /// One turn of a busy-wait that another task must end: the task goes on once something that it read

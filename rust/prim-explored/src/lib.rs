@@ -86,7 +86,7 @@ pub use atomic::{AtomicI32, AtomicI64, AtomicU32, AtomicU64, AtomicUsize};
 pub use barrier::{
     cpu_relax, heavy_barrier, light_barrier, smp_mb, smp_mb_after_atomic, smp_rmb, smp_wmb,
 };
-pub use cpu::Cpu;
+pub use cpu::{Cpu, OOPS};
 pub use deferred::{DeferredQueue, Full};
 pub use edits::Edit;
 pub use faults::Faults;

@@ -7,7 +7,7 @@
 //! orders nothing. Which of two tasks gets a slot that both prefer is recorded, not explored.
 
 use core::panic::Location;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use pgmap_sched::{self as sched, Effect};
 
@@ -42,6 +42,8 @@ pub struct Machine {
     speculates: PlainWord,
     /// What is left out of the protocol.
     edits: Mutex<Vec<Edit>>,
+    /// Where warnings do not end an execution: after which of them a task does not go on.
+    deadly: OnceLock<fn(u16) -> bool>,
 }
 
 impl Machine {
@@ -58,6 +60,7 @@ impl Machine {
             buffers: PlainWord::new(0),
             speculates: PlainWord::new(0),
             edits: Mutex::default(),
+            deadly: OnceLock::new(),
         })
     }
 
@@ -101,6 +104,19 @@ impl Machine {
     pub fn leave_out(&self, edits: Vec<Edit>) {
         edits::put_in_force(&edits);
         *self.edits.lock().unwrap_or_else(PoisonError::into_inner) = edits;
+    }
+
+    /// From here on a warning does not end an execution: it is recorded, as outside a run, and the task goes on. After
+    /// those that are `deadly` it does not, but stays where it is for ever, with all that it holds, as a task that has
+    /// died of an oops.
+    pub fn go_on_after_warnings(&self, deadly: fn(u16) -> bool) {
+        // Said twice it is as it was said first.
+        let _ = self.deadly.set(deadly);
+    }
+
+    /// What [`go_on_after_warnings`](Self::go_on_after_warnings) said.
+    pub(crate) fn deadly(&self) -> Option<fn(u16) -> bool> {
+        self.deadly.get().copied()
     }
 
     /// From the next [`reset`](Self::reset) on, hardware may do things unasked

@@ -84,6 +84,8 @@ verbs! {
     FETCH_ADD_RELAXED = "atomic_fetch_add_relaxed",
     FETCH_ADD_ACQUIRE = "atomic_fetch_add_acquire",
     FETCH_SUB_RELEASE = "atomic_fetch_sub_release",
+    /// A task that an oops has killed takes no step.
+    DIE = "make_task_dead",
 }
 
 /// The kernel's name for it.
