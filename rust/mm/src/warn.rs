@@ -173,6 +173,14 @@ complaints! {
     MigrationUnlocked = 43, I26, Life, "migration entry of a folio that is not locked";
 }
 
+impl Complaint {
+    /// Whether it is no warning but the end of the task: it works on a struct page that is not there.
+    #[must_use]
+    pub fn is_an_oops(self) -> bool {
+        self == Self::FaultAfterUnplug
+    }
+}
+
 /// `WARN_ON(1)`: the machine records it and goes on.
 #[cold]
 pub fn warn_on(cpu: &Cpu<'_>, complaint: Complaint, object: impl Into<u64>, value: i64) {

@@ -5,7 +5,7 @@ mod common;
 use common::*;
 use pgmap_mm::dax::InodeId;
 use pgmap_mm::world::Failure;
-use program::op::{Align, Fork, Layout, Load, MapNo, Mmap, Munmap, Prot, Sharing};
+use program::op::{Align, Fork, Layout, Load, MapNo, Mmap, Munmap, PageRange, Prot, Sharing};
 use program::{Died, Era};
 
 /// A file of eight pages, each holding its number plus 100, and a private mapping of it.
@@ -18,7 +18,9 @@ fn private(era: Era, align: Align) -> (Fixture, InodeId) {
             fixture
                 .world
                 .dax
-                .write_page(&cpu, inode, index, |_| u64::from(index) + 100)
+                .write_pages(&cpu, inode, PageRange { page: index, pages: 1 }, |page, _| {
+                    u64::from(page) + 100
+                })
                 .expect("written");
         }
         fixture.start_with(&cpu, W0, F);

@@ -30,7 +30,7 @@ impl Dax {
         inode.size.set(pages);
         inode.nlink.set(1);
         inode.count.set(1);
-        self.allocate_run(cpu, id, pages, order.pages(), true)?;
+        self.allocate_run(cpu, id, (0, pages), order.pages(), true)?;
         self.device[0].align.set(order.0.into());
         self.device[0].dev_dax.set(id.0 + 1);
         self.bind(cpu)?;

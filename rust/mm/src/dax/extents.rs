@@ -93,10 +93,10 @@ impl Dax {
             let _lock = self.inode(inode).extents_lock.read(cpu);
             return Ok(self.extent(inode, index));
         }
-        self.iomap_begin_write(cpu, inode, index).map(|(extent, _)| extent)
+        self.iomap_begin_write(cpu, inode, FileRange::page(index)).map(|(extent, _)| extent)
     }
 
-    /// `iomap_begin` for writing one page, and what is held until `iomap_end`.
+    /// `iomap_begin` for writing pages: what the last one has then, and what is held until `iomap_end`.
     ///
     /// # Errors
     /// `ENOSPC`.
@@ -105,19 +105,22 @@ impl Dax {
         &'a self,
         cpu: &'a Cpu<'_>,
         inode: InodeId,
-        index: u32,
+        range: FileRange,
     ) -> Result<(Extent, Option<Iomap<'a>>), Errno> {
         self.not_shut_down()?;
         let lock = self.inode(inode).extents_lock.write(cpu);
-        let extent = match self.extent(inode, index) {
-            written @ Extent::Written(_) => written,
-            Extent::Unwritten(pfn) => self.write_extent(inode, index, pfn),
-            Extent::Hole => {
-                let block = self.blocks.alloc(cpu, 1, 1).ok_or(Errno::ENOSPC)?;
-                let pfn = self.take_block(cpu, inode, block);
-                self.write_extent(inode, index, pfn)
-            }
-        };
+        let mut extent = Extent::Hole;
+        for index in range.pages() {
+            extent = match self.extent(inode, index) {
+                written @ Extent::Written(_) => written,
+                Extent::Unwritten(pfn) => self.write_extent(inode, index, pfn),
+                Extent::Hole => {
+                    let block = self.blocks.alloc(cpu, 1, 1).ok_or(Errno::ENOSPC)?;
+                    let pfn = self.take_block(cpu, inode, block);
+                    self.write_extent(inode, index, pfn)
+                }
+            };
+        }
         let keeps = self.vm.pagemaps.rules.iomap_lock == IomapLock::UntilEnd;
         Ok((extent, keeps.then_some(lock)))
     }
@@ -157,7 +160,7 @@ impl Dax {
         Ok(Some(first))
     }
 
-    /// Gives `count` blocks from file page `index` on, in one piece starting at a multiple of `align`.
+    /// Gives `count` blocks from file page `index` on, which are holes, in one piece starting at a multiple of `align`.
     ///
     /// # Errors
     /// `ENOSPC`.
@@ -166,7 +169,7 @@ impl Dax {
         &self,
         cpu: &Cpu<'_>,
         inode: InodeId,
-        count: u32,
+        (index, count): (u32, u32),
         align: u32,
         written: bool,
     ) -> Result<(), Errno> {
@@ -175,7 +178,7 @@ impl Dax {
         for at in 0..count {
             self.take_block(cpu, inode, first + at);
             let flag = if written { 0 } else { UNWRITTEN };
-            self.extent_word(inode, at).set((first + at + 1) | flag);
+            self.extent_word(inode, index + at).set((first + at + 1) | flag);
         }
         Ok(())
     }

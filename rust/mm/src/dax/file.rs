@@ -55,7 +55,7 @@ impl Dax {
                 program::op::Layout::Contiguous => 1,
             };
             let written = birth == Birth::Written;
-            if let Err(full) = self.allocate_run(cpu, id, pages, align, written) {
+            if let Err(full) = self.allocate_run(cpu, id, (0, pages), align, written) {
                 self.inodes.free(cpu, id.0);
                 return Err(full);
             }
@@ -174,35 +174,95 @@ impl Dax {
         Ok(range.len())
     }
 
-    /// `pwrite` of one page, allocating and extending as needed; `value` gets the life of its page.
+    /// `fallocate` of a file without blocks: so many, in one piece and unwritten, and the size that goes with them.
     ///
     /// # Errors
-    /// `ENOSPC`; `EINVAL` beyond the largest file.
-    #[doc(alias = "xfs_file_dax_write")]
-    pub fn write_page(
+    /// `ENOSPC`; `EINVAL` for none, and beyond the largest file.
+    #[doc(alias = "xfs_file_fallocate")]
+    pub fn fallocate(
         &self,
         cpu: &Cpu<'_>,
         id: InodeId,
-        index: u32,
-        value: impl FnOnce(Stamp) -> u64,
+        pages: u32,
+        align: u32,
     ) -> Result<(), Errno> {
-        self.in_a_file(PageRange { page: index, pages: 1 })?;
+        self.in_a_file(PageRange { page: 0, pages })?;
         let inode = self.inode(id);
         let _io = inode.i_rwsem.write(cpu);
-        let was_written = self.extent(id, index).written().is_some();
+        self.allocate_run(cpu, id, (0, pages), align, false)?;
+        inode.size.set(inode.size().max(pages));
+        Ok(())
+    }
+
+    /// Gives a file every block that nobody has, behind what it has, as far as a file reaches.
+    pub fn hog(&self, cpu: &Cpu<'_>, id: InodeId) {
+        let inode = self.inode(id);
+        let _io = inode.i_rwsem.write(cpu);
+        let (mut at, mut run) = (inode.size(), self.span.pages);
+        while run > 0 {
+            run = run.min(self.file_pages - at);
+            match self.allocate_run(cpu, id, (at, run), 1, false) {
+                Ok(()) => at += run,
+                Err(_) => run /= 2,
+            }
+        }
+        inode.size.set(at);
+    }
+
+    /// `pwrite` of some pages, allocating and extending as needed; `value` gets the page and its life. What is written
+    /// already and what is not go one after the other, each in one piece, as extents do.
+    ///
+    /// # Errors
+    /// `ENOSPC`; `EINVAL` for no page, and beyond the largest file.
+    #[doc(alias = "xfs_file_dax_write")]
+    pub fn write_pages(
+        &self,
+        cpu: &Cpu<'_>,
+        id: InodeId,
+        pages: PageRange,
+        value: impl Fn(u32, Stamp) -> u64,
+    ) -> Result<(), Errno> {
+        let range = self.in_a_file(pages)?;
+        let _io = self.inode(id).i_rwsem.write(cpu);
+        let is_new = |index| self.extent(id, index).written().is_none();
+        let mut rest = range;
+        while !rest.is_empty() {
+            let first = is_new(rest.first());
+            let differs = |index: &u32| is_new(*index) != first;
+            let end = rest.pages().skip(1).find(differs).unwrap_or(rest.end());
+            self.write_extent_pages(cpu, id, FileRange::up_to(rest.first(), end), first, &value)?;
+            rest = FileRange::up_to(end, rest.end());
+        }
+        Ok(())
+    }
+
+    /// First all of an extent has blocks, then nobody sees anything else there, and only then come the data.
+    #[doc(alias = "dax_iomap_iter")]
+    fn write_extent_pages(
+        &self,
+        cpu: &Cpu<'_>,
+        id: InodeId,
+        range: FileRange,
+        is_new: bool,
+        value: &impl Fn(u32, Stamp) -> u64,
+    ) -> Result<(), Errno> {
+        let inode = self.inode(id);
         // Dropped at once by the right rule: faults ask for extents with the entry locked that is waited for below.
-        let (extent, _iomap) = self.iomap_begin_write(cpu, id, index)?;
-        if !was_written {
+        let (last, _iomap) = self.iomap_begin_write(cpu, id, range)?;
+        if is_new {
             // IOMAP_F_NEW: others may see the zero page here, and are to see what is written.
-            self.invalidate_inode_page(cpu, id, index);
+            self.invalidate_inode_pages(cpu, id, range);
         }
         let _alive = self.dax_read_lock(cpu)?;
-        if let Some(pfn) = extent.written() {
-            let memmap = &self.vm.pagemaps.memmap;
-            memmap.contents(pfn).set(value(memmap.shadow_capture(pfn)));
+        for index in range.pages() {
+            let extent = if index + 1 == range.end() { last } else { self.extent(id, index) };
+            if let Some(pfn) = extent.written() {
+                let memmap = &self.vm.pagemaps.memmap;
+                memmap.contents(pfn).set(value(index, memmap.shadow_capture(pfn)));
+            }
         }
-        if index >= inode.size() {
-            inode.size.set(index + 1);
+        if range.end() > inode.size() {
+            inode.size.set(range.end());
         }
         Ok(())
     }

@@ -27,6 +27,13 @@ fn in_lock_order(inode: InodeId) -> u64 {
     u64::from(inode.0) << 32
 }
 
+/// Whether page tables show what is no longer so.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mapped {
+    Nowhere,
+    Stale,
+}
+
 /// An entry this task has locked.
 #[derive(Clone, Copy, Debug)]
 #[must_use = "a locked entry stops every fault on its range until it is unlocked"]
@@ -281,12 +288,25 @@ impl Dax {
         wake_up_all(cpu, slot);
     }
 
-    /// `invalidate_inode_pages2_range`, for the page that a write has just given a block.
+    /// `invalidate_inode_pages2_range`, for pages to which a write has just given blocks: first their entries, then
+    /// what maps them.
     #[doc(alias = "invalidate_inode_pages2_range")]
-    pub(super) fn invalidate_inode_page(&self, cpu: &Cpu<'_>, inode: InodeId, index: u32) {
+    pub(super) fn invalidate_inode_pages(&self, cpu: &Cpu<'_>, inode: InodeId, range: FileRange) {
+        let mut unmaps = false;
+        for index in range.pages() {
+            unmaps |= self.invalidate_entry(cpu, inode, index) == Mapped::Stale;
+        }
+        if unmaps {
+            self.vm.unmap_mapping_pages(cpu, inode.mapping(), range);
+        }
+    }
+
+    /// `dax_invalidate_mapping_entry_sync`: a clean entry goes.
+    #[doc(alias = "dax_invalidate_mapping_entry_sync")]
+    fn invalidate_entry(&self, cpu: &Cpu<'_>, inode: InodeId, index: u32) -> Mapped {
         let (_, entry) = self.entry_at(inode, index);
         if entry == DaxEntry::NONE {
-            return;
+            return Mapped::Nowhere;
         }
         // The block is in place, so whoever grabs the entry from now on maps it; only who grabbed it
         // before can still insert the zero page, and is waited for here.
@@ -305,9 +325,7 @@ impl Dax {
             self.put_unlocked_entry(cpu, inode, at, entry);
             drop(lock);
         }
-        if unmaps {
-            self.vm.unmap_mapping_pages(cpu, inode.mapping(), FileRange::page(index));
-        }
+        if unmaps { Mapped::Stale } else { Mapped::Nowhere }
     }
 
     /// The struct pages of a file go, and every entry that nobody has locked. Where unbind waits for pages to be idle it

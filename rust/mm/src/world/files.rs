@@ -292,6 +292,29 @@ impl World {
         self.write_pages(cpu, worker, op, |page, _| value(page))
     }
 
+    /// `fallocate` of a file without blocks: so many, unwritten and in one piece, on a PMD boundary where one fits.
+    ///
+    /// # Errors
+    /// `EBADF`, `ENOSPC`, `EINVAL` beyond the largest file.
+    pub fn fallocate(&self, cpu: &Cpu<'_>, worker: WorkerId, fd: FdNo, pages: u32) -> Return {
+        self.with_inode(cpu, worker, FileRef::Fd(fd), |inode| {
+            let pmd = self.geometry.pmd_pages();
+            self.dax.fallocate(cpu, inode, pages, if pages < pmd { 1 } else { pmd })?;
+            Ok(0)
+        })
+    }
+
+    /// Gives a file every block that nobody has.
+    ///
+    /// # Errors
+    /// `EBADF`.
+    pub fn hog(&self, cpu: &Cpu<'_>, worker: WorkerId, fd: FdNo) -> Return {
+        self.with_inode(cpu, worker, FileRef::Fd(fd), |inode| {
+            self.dax.hog(cpu, inode);
+            Ok(0)
+        })
+    }
+
     /// Writes `value(page, life of the page)` to each page.
     pub(super) fn write_pages(
         &self,
@@ -304,12 +327,9 @@ impl World {
         let open = self.get_file(cpu, worker, file)?;
         let this = &self.open_files[open];
         let inode = InodeId(this.inode.read());
-        let end = page.checked_add(pages).ok_or(Errno::EINVAL);
-        let write = |at| self.dax.write_page(cpu, inode, at, |life| value(at, life));
-        let written = match end {
-            _ if this.writable.read() == 0 => Err(Errno::EBADF),
-            Err(errno) => Err(errno),
-            Ok(end) => (page..end).try_for_each(write),
+        let written = match this.writable.read() {
+            0 => Err(Errno::EBADF),
+            _ => self.dax.write_pages(cpu, inode, PageRange { page, pages }, value),
         };
         self.put_file(cpu, open);
         written?;

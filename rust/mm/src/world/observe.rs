@@ -121,28 +121,39 @@ impl World {
         Ok(self.dax.vm.walk(self.mm_of(worker)?, Vpn(slot.start + page)))
     }
 
-    /// Who reaches page `index` of a file through a page table, and whether at `pfn`.
+    /// Who reaches page `index` of a file through a page table, and whether at `pfn`, or has that frame at this page of
+    /// another file: of the threads of a process the first.
     #[must_use]
     pub fn coverage(&self, cpu: &Cpu<'_>, inode: InodeId, index: u32, pfn: Pfn) -> Vec<Coverage> {
         let mut all = Vec::new();
+        let mut seen = Vec::new();
         for worker in self.running() {
+            let process = self.proc_of(worker);
+            if seen.contains(&process) {
+                continue;
+            }
+            seen.push(process);
             let (Ok(proc), Ok(mm)) = (self.proc(worker), self.mm_of(worker)) else { continue };
             let maps = { proc.handles.lock(cpu).maps };
             for (number, slot) in (0..HANDLES as u8).zip(maps.iter()) {
-                let Some(vpn) = Self::address_of(slot, inode, index) else { continue };
+                let Some(vpn) = Self::address_of(slot, index) else { continue };
                 let map = MapNo(number);
                 match self.dax.vm.walk(mm, vpn) {
                     Pte::None | Pte::Migration(_) => {}
                     Pte::Page(page) if page.pfn() == pfn => all.push(Coverage::Mapped(worker, map)),
-                    Pte::Page(_) => all.push(Coverage::Elsewhere(worker, map)),
+                    Pte::Page(_) if slot.inode == inode.0 => {
+                        all.push(Coverage::Elsewhere(worker, map));
+                    }
+                    // Another file's page.
+                    Pte::Page(_) => {}
                 }
             }
         }
         all
     }
 
-    fn address_of(slot: &MapSlot, inode: InodeId, index: u32) -> Option<Vpn> {
+    fn address_of(slot: &MapSlot, index: u32) -> Option<Vpn> {
         let offset = index.checked_sub(slot.pgoff)?;
-        (slot.pages > offset && slot.inode == inode.0).then(|| Vpn(slot.start + offset))
+        (slot.pages > offset).then(|| Vpn(slot.start + offset))
     }
 }

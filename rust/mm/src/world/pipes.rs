@@ -163,6 +163,20 @@ impl World {
     /// # Errors
     /// `ESRCH`.
     pub fn drain(&self, cpu: &Cpu<'_>, worker: WorkerId, op: &Drain) -> Return {
+        self.drain_each(cpu, worker, op, drop)
+    }
+
+    /// As [`Self::drain`], handing over what each page holds.
+    ///
+    /// # Errors
+    /// As [`Self::drain`].
+    pub fn drain_each(
+        &self,
+        cpu: &Cpu<'_>,
+        worker: WorkerId,
+        op: &Drain,
+        mut each: impl FnMut(u64),
+    ) -> Return {
         let Drain { pipe, pages } = *op;
         self.proc(worker)?;
         let Ok(pipe) = self.use_pipe(cpu, worker, pipe, End::Read) else { return Ok(0) };
@@ -177,6 +191,7 @@ impl World {
                 };
             }
             let Some(range) = self.pop_buffer(cpu, pipe) else { break };
+            each(self.dax.vm.pagemaps.memmap.contents(range.first()).peek());
             self.dax.vm.gup_put(cpu, &range);
             drained += 1;
         }
