@@ -6,6 +6,7 @@
 //! only handles are not followed from step to step, because a recorder can ask for anything, and a
 //! recording that was altered there should read and then differ.
 
+mod asked;
 mod observed;
 mod reader;
 
@@ -13,9 +14,10 @@ use serde::Serialize;
 use thiserror::Error;
 
 use crate::era::Era;
-use crate::op::Op;
 use crate::program::{Program, Step};
+use crate::rules::{Holder, Rules};
 
+pub use asked::Asked;
 pub use observed::{Completion, Expect, LargeMap, Observed, PageState};
 
 /// The schema this reader knows.
@@ -121,10 +123,36 @@ impl Recording {
         self.program.steps.iter().zip(&self.observed)
     }
 
+    /// Earlier steps that returned during a step. Whoever held tasks says so only at the steps themselves.
+    #[must_use]
+    pub fn completed_in(&self, n: u32) -> Vec<Completion> {
+        let listed = self.observed.get(n as usize).map(|seen| &seen.expect.completed_now);
+        let mut all = listed.cloned().unwrap_or_default();
+        if !self.forced.is_empty() {
+            let own = self.steps().filter(|(_, seen)| seen.expect.completes_at == Some(n));
+            let said = own.filter_map(|(step, seen)| {
+                let ret = seen.expect.returned();
+                Some(Completion { step: step.n, actor: step.who?, ret })
+            });
+            all.extend(said.filter(|it| listed.is_none_or(|listed| !listed.contains(it))));
+        }
+        all
+    }
+
     /// The faithful era for its kernel, which need not describe it.
     #[must_use]
     pub fn era(&self) -> Option<Era> {
         Era::of_kernel(&self.kernel)
+    }
+
+    /// The rules of an era as they are for its file system: ext4 holds no device, and is not told when one goes.
+    #[must_use]
+    pub fn rules(&self, era: Era) -> Rules {
+        let mut rules = era.rules();
+        if self.family == "ext4" {
+            rules.holder = Holder::None;
+        }
+        rules
     }
 
     /// Why this recording cannot be replayed under its kernel's era yet; empty if it can.
@@ -145,14 +173,8 @@ impl Recording {
             why.push(format!("{} recordings: not supported yet", self.family));
         }
         for (step, reason) in self.program.unsupported() {
-            why.push(format!("step {step}: {reason}"));
-        }
-        for step in &self.program.steps {
-            if self.dev_dax.is_none() && matches!(step.op, Op::Unbind | Op::Bind) {
-                why.push(format!(
-                    "step {}: unbind under a mounted file system: not supported yet",
-                    step.n
-                ));
+            if self.observed.get(step as usize).is_none_or(|seen| seen.asked.is_none()) {
+                why.push(format!("step {step}: {reason}"));
             }
         }
         why

@@ -7,10 +7,13 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::op::WorkerId;
+use crate::recording::asked::Asked;
 
 /// A step's remark and outcome.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Observed {
+    /// What was asked for, where it is nothing that a program could ask for.
+    pub asked: Option<Asked>,
     /// The recorder's remark.
     pub note: String,
     /// What the step's own program printed: a byte that was read, the signal it died of.
@@ -21,6 +24,24 @@ pub struct Observed {
     pub slowpoints: Vec<String>,
     /// What happened.
     pub expect: Expect,
+}
+
+impl Observed {
+    /// Whether a task was where it was to be held, if that was asked.
+    #[must_use]
+    pub fn held(&self) -> Option<bool> {
+        let asked = matches!(self.asked, Some(Asked::Held { .. }));
+        let held = |line: &String| line.split_whitespace().nth(1) == Some("held");
+        asked.then(|| self.slowpoints.iter().any(held))
+    }
+
+    /// The byte that was found, where the step returns something else.
+    #[must_use]
+    pub fn byte(&self) -> Option<u8> {
+        let asked = matches!(self.asked, Some(Asked::DrainPeek { .. }));
+        let told = |word: &str| u8::from_str_radix(word.strip_prefix("byte=")?, 16).ok();
+        self.detail.split_whitespace().find_map(told).filter(|_| asked)
+    }
 }
 
 /// What happened in a step, and how every watched page looked after it.

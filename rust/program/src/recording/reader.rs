@@ -7,7 +7,8 @@ use std::fmt;
 use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::observed::{Completion, Expect, Observed, PageState, present};
+use super::asked::Asked;
+use super::observed::{Completion, Expect, LargeMap, Observed, PageState, present};
 use super::{DevDax, Recording, RecordingError, SCHEMA};
 use crate::op::{FileState, Layout, Op, PAGE_MAX, Wait, WorkerId};
 use crate::parse::ops;
@@ -40,6 +41,9 @@ pub(super) fn read(text: &str) -> Result<Recording, RecordingError> {
         observed.push(said);
     }
     waits_in_turn(&mut program, &observed);
+    if !raw.forced.is_empty() {
+        observed.iter_mut().flat_map(|it| it.expect.pages.values_mut()).for_each(in_full);
+    }
     if observed.is_empty() {
         return Err(RecordingError::Shape("it has no steps".to_owned()));
     }
@@ -205,6 +209,17 @@ fn waits_in_turn(program: &mut Program, observed: &[Observed]) {
     }
 }
 
+/// Whoever holds tasks leaves out counts of a large folio that are zero, and says how far a tail is behind its head, not
+/// where the head is.
+fn in_full(page: &mut PageState) {
+    if page.order.is_some_and(|order| order > 0) {
+        page.large_map.get_or_insert(LargeMap::Counted(0));
+        page.entire_map.get_or_insert(0);
+        page.pin.get_or_insert(0);
+    }
+    page.tail_of = page.tail_of.map(|distance| -distance.abs());
+}
+
 /// The device that is opened first, as a file; how large it is no recording says.
 fn device(raw: &RawRecording) -> Option<FileSpec> {
     let opened = raw.steps.iter().find_map(|step| match step.args.as_slice() {
@@ -223,11 +238,45 @@ fn read_step(at: usize, raw: RawStep, program: &mut Program) -> Result<Observed,
     let worker = |text: &str| Word { text, column: 0 }.worker().map_err(|c| c.what);
     let who = raw.who.as_deref().map(worker).transpose()?;
     let args: Vec<Word<'_>> = raw.args.iter().map(|text| Word { text, column: 0 }).collect();
-    let (who, op) = match raw.args.as_slice() {
+    let asked = Asked::read(&raw.op, &raw.args)?;
+    let texts: Vec<&str> = raw.args.iter().map(String::as_str).collect();
+    let (who, op) = match texts.as_slice() {
         // A look at where a worker sleeps: of the kernel nothing is asked.
         [text] if raw.op == "stack" => (None, worker(text).map(|_| Op::Nop)?),
         // For how many seconds the recorder waited: time is none of the model's.
         [seconds] if raw.op == "sleep" && seconds.parse::<u32>().is_ok() => (who, Op::Sleep),
+        // A file that the recorder makes itself; how large it becomes is said later.
+        [_, name, "rw,creat"] if raw.op == "open" && program.file(name).is_none() => {
+            let (state, layout) = (FileState::Unwritten, Layout::Contiguous);
+            program.files.push(FileSpec { name: (*name).to_owned(), pages: 0, state, layout });
+            let rw = Word { text: "rw", column: 0 };
+            let name = Word { text: &raw.op, column: 0 };
+            (who, ops::parse(name, &[args[0], args[1], rw], who, program).map_err(|c| c.what)?)
+        }
+        // Another word for it.
+        [_, _, "r"] if raw.op == "open" => {
+            let name = Word { text: "open", column: 0 };
+            let ro = Word { text: "ro", column: 0 };
+            (who, ops::parse(name, &[args[0], args[1], ro], who, program).map_err(|c| c.what)?)
+        }
+        // On which CPU the worker runs: on one of its own, here.
+        [_] if raw.op == "pin" => (who, Op::Nop),
+        ["sync"] if raw.op == "sh" => (who, Op::Nop),
+        // Where a file lies is seen by what else lies there.
+        [_, _] if raw.op == "where" => (who, Op::Nop),
+        [path, _] if raw.op == "sysfs" && path.ends_with("/unbind") => (who, Op::Unbind),
+        [map, page, byte] if raw.op == "poke" => {
+            let name = Word { text: "store", column: 0 };
+            let args = [map, page, byte].map(|text| Word { text, column: 0 });
+            (who, ops::parse(name, &args, who, program).map_err(|c| c.what)?)
+        }
+        [_, _] if raw.op == "peek" => {
+            let name = Word { text: "load", column: 0 };
+            (who, ops::parse(name, &args, who, program).map_err(|c| c.what)?)
+        }
+        _ if asked.is_some() => {
+            (who, Op::Unsupported { name: raw.op.clone(), args: raw.args.clone() })
+        }
         // Some scenarios use a second file and do not say how large it is.
         [_, name, _]
             if raw.op == "open" && !name.starts_with('/') && program.file(name).is_none() =>
@@ -257,5 +306,5 @@ fn read_step(at: usize, raw: RawStep, program: &mut Program) -> Result<Observed,
         pages: raw.pages.0,
     };
     let RawStep { note, detail, evidence, slowpoints, .. } = raw;
-    Ok(Observed { note, detail, evidence, slowpoints, expect })
+    Ok(Observed { asked, note, detail, evidence, slowpoints, expect })
 }
