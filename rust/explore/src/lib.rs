@@ -20,6 +20,7 @@
 //! | [`sampling`], `parallel` | executions drawn at random, on several OS threads |
 //! | [`search`], [`outlook`] | bounds and what is beyond them, in turns; how much longer, by estimate |
 //! | [`catalogue`], [`mod@hunt`], `enumerated`, `random_program` | programs that tell wrong rules, and programs nobody wrote |
+//! | [`conform`] | does the model do what a recorded kernel did? |
 //! | [`mod@reproduce`] | what real threads saw, found again here |
 //! | [`protocol`], [`met`] | the steps of the protocol by name, to be left out; which of them a program meets |
 //! | [`mod@report`], [`names`] | the race as CPU0 beside CPU1, in kernel names |
@@ -33,6 +34,7 @@ mod audited;
 mod bounds;
 mod calm;
 pub mod catalogue;
+pub mod conform;
 mod enumerated;
 pub mod explored;
 pub mod finding;

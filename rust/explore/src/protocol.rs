@@ -54,6 +54,14 @@ pub fn step_of(call: &Call) -> Option<&'static Step> {
     STEPS.iter().find(|step| is_of(&step.edit, call))
 }
 
+/// Whether a place is that of the step of this name.
+#[must_use]
+pub fn is_at(name: &str, site: &std::panic::Location<'_>) -> bool {
+    let here = |edit: &Edit| (edit.line, edit.column) == (site.line(), site.column());
+    let named = STEPS.iter().find(|step| step.name == name).map(|step| step.edit);
+    named.is_some_and(|edit| here(&edit) && site.file().replace('\\', "/").ends_with(edit.file))
+}
+
 /// Whether a noted call is none on purpose: what only watches the protocol, and what is part of a step.
 #[must_use]
 pub fn is_no_step(call: &Call) -> bool {

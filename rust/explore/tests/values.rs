@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Where what is found goes through, from the explorer and from real threads to whoever prints it.
-const ROOMS: &[&str] = &["explore/src", "native/src/stress", "native/src/conform", "py/src"];
+const ROOMS: &[&str] = &["explore/src", "native/src/stress", "py/src"];
 
 /// Files for which text is what comes in, or a line to be laid out.
 const READERS: &[(&str, &str)] = &[

@@ -4,11 +4,9 @@
 //! |---|---|
 //! | [`threaded`] | a world with its machine and memory, and a safe way in |
 //! | [`stress`] | does it survive real threads? |
-//! | [`conform`] | does the model do what a recorded kernel did? |
 //! | [`mod@bench`] | what does it cost, against a floor measured in the same round? |
 #![forbid(unsafe_code)]
 
 pub mod bench;
-pub mod conform;
 pub mod stress;
 pub mod threaded;

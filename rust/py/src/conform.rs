@@ -1,6 +1,6 @@
 //! `conform(text, era)`: one recording against the model, as a dictionary (`_core_reports.Conformance`).
 
-use pgmap_native::conform::{Conformance, Options, Word};
+use pgmap_explore::conform::{Conformance, Options, Word};
 use pgmap_program::{Era, Recording, RecordingError};
 use pyo3::prelude::*;
 use serde::Serialize;
@@ -29,7 +29,7 @@ pub(crate) fn conform<'py>(
     })?;
     let options = Options { era, ..Options::default() };
     let result = py
-        .detach(|| pgmap_native::conform::conform(&recording, &options))
+        .detach(|| pgmap_explore::conform::conform(&recording, &options))
         .map_err(|failed| raise::error(py, Class::InternalError, failed.to_string()))?;
     to_python(py, &Told::of(&recording, &result))
 }

@@ -4,12 +4,15 @@
 //! whose block was taken away shows what became of the frame, and `va_elsewhere` when the mapping shows
 //! another one.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use pgmap_mm::dax::InodeId;
 use pgmap_mm::page::Pfn;
 use pgmap_mm::world::{Coverage, World};
 use pgmap_prim::Cpu;
+use pgmap_program::Op;
+use pgmap_program::op::{MapNo, Mmap, Mremap, WorkerId};
 use pgmap_program::recording::{LargeMap, PageState};
 
 /// A file, and the frames it had at the start.
@@ -17,13 +20,25 @@ use pgmap_program::recording::{LargeMap, PageState};
 pub(super) struct Tracked {
     inode: InodeId,
     frames: Vec<Option<Pfn>>,
+    /// Mappings that were moved: the recorder goes on looking where they were.
+    moved: RefCell<BTreeSet<(WorkerId, MapNo)>>,
 }
 
 impl Tracked {
     /// Looks up the blocks of a file.
     pub(super) fn new(world: &World, inode: InodeId, pages: u32) -> Self {
         let frame = |index| world.dax.extent(inode, index).block();
-        Self { inode, frames: (0..pages).map(frame).collect() }
+        Self { inode, frames: (0..pages).map(frame).collect(), moved: RefCell::default() }
+    }
+
+    /// A worker is about to do this.
+    pub(super) fn hears(&self, worker: WorkerId, op: &Op) {
+        let mut moved = self.moved.borrow_mut();
+        match op {
+            Op::Mremap(Mremap { map }) => drop(moved.insert((worker, *map))),
+            Op::Mmap(Mmap { map, .. }) => drop(moved.remove(&(worker, *map))),
+            _ => {}
+        }
     }
 
     /// The frame a page had at the start.
@@ -61,8 +76,8 @@ impl Tracked {
             refcount: Some(page.refcount.into()),
             map: Some(page.mapcount.into()),
             order: page.order,
-            large_map: page.large.map(|large| LargeMap::Counted(large.mapcount.into())),
-            entire_map: page.large.map(|large| large.entire_mapcount.into()),
+            large_map: page.large.map(|large| LargeMap::Counted(signed(large.mapcount))),
+            entire_map: page.large.map(|large| signed(large.entire_mapcount)),
             pin: page.large.map(|large| large.pincount.into()),
             share: Some(page.share.into()),
             mapping: page.mapping,
@@ -72,6 +87,8 @@ impl Tracked {
         let mut mapped_by = BTreeSet::new();
         for coverage in world.coverage(cpu, self.inode, index, pfn) {
             match coverage {
+                Coverage::Mapped(worker, map) | Coverage::Elsewhere(worker, map)
+                    if self.moved.borrow().contains(&(worker, map)) => {}
                 Coverage::Mapped(worker, map) => {
                     mapped_by.insert(format!("{worker}/m{map}"));
                 }
@@ -81,4 +98,9 @@ impl Tracked {
         state.mapped_by = Some(mapped_by);
         state
     }
+}
+
+/// A count as the kernel has it, which may have been taken too often.
+fn signed(count: u32) -> i64 {
+    count.cast_signed().into()
 }

@@ -64,7 +64,7 @@ impl Difference {
 pub(super) fn first_difference(recording: &Recording, ran: &Ran) -> (usize, Option<Difference>) {
     let mut compared = 0;
     for ((step, seen), model) in recording.steps().zip(&ran.steps) {
-        let mut pairs = words(step, &seen.expect, model);
+        let mut pairs = words(recording, (step, seen), model);
         compared += pairs.len();
         pairs.retain(|word| !word.same());
         if let Some(why) = &model.failure {
@@ -76,32 +76,6 @@ pub(super) fn first_difference(recording: &Recording, ran: &Ran) -> (usize, Opti
         }
     }
     (compared, None)
-}
-
-/// What a step did, in a line.
-fn in_words(step: &ModelStep) -> String {
-    let returns = step.did.ret.map_or_else(|| "never returns".to_owned(), describe_return);
-    let pages = step.did.pages.iter().map(|(page, state)| format!("{page}: {}", summary(state)));
-    std::iter::once(returns).chain(pages).collect::<Vec<_>>().join("; ")
-}
-
-/// The first step at which two replays of one recording part: the model decides by chance there.
-pub(super) fn first_divergence(
-    recording: &Recording,
-    ran: &Ran,
-    again: &Ran,
-) -> Option<Difference> {
-    for (at, (step, seen)) in recording.steps().enumerate() {
-        let (Some(one), other) = (ran.steps.get(at), again.steps.get(at)) else { break };
-        if !other.is_some_and(|other| one.same_as(other)) {
-            let (what, recorded) = ("the model, replayed twice".to_owned(), "-".to_owned());
-            let text = |step: Option<&ModelStep>| step.map_or_else(String::new, in_words);
-            let model = format!("{} | {}", text(Some(one)), text(other));
-            let words = vec![Word { what, recorded, model }];
-            return Some(tell(recording, ran, (step, &seen.expect), one, words));
-        }
-    }
-    None
 }
 
 fn tell(

@@ -8,8 +8,8 @@
 use std::collections::BTreeSet;
 
 use pgmap_program::errno::describe_return;
-use pgmap_program::recording::{Completion, Expect, LargeMap, PageState};
-use pgmap_program::{Issue, Op, Step};
+use pgmap_program::recording::{Completion, Expect, LargeMap, Observed, PageState};
+use pgmap_program::{Issue, Op, Recording, Step};
 use serde::Serialize;
 
 use crate::conform::course::ModelStep;
@@ -37,9 +37,19 @@ impl Word {
 const NONE: &str = "-";
 
 /// Every pair of words of a step.
-pub(super) fn words(step: &Step, seen: &Expect, model: &ModelStep) -> Vec<Word> {
+pub(super) fn words(
+    recording: &Recording,
+    (step, observed): (&Step, &Observed),
+    model: &ModelStep,
+) -> Vec<Word> {
     let mut pairs = Pairs::default();
+    let seen = &observed.expect;
     outcome(&mut pairs, step, seen, model);
+    completions(&mut pairs, &recording.completed_in(step.n), &model.did.completed_now);
+    let text = |flag: bool| if flag { "yes" } else { "no" };
+    pairs.maybe("held", observed.held().map(text), model.held.map(text));
+    let byte = |byte: u8| format!("{byte:02x}");
+    pairs.maybe("byte", observed.byte().map(byte), model.byte.map(byte));
     for (index, recorded) in &seen.pages {
         let absent = PageState::default();
         let state = model.did.pages.get(index).unwrap_or(&absent);
@@ -128,7 +138,6 @@ fn outcome(pairs: &mut Pairs, step: &Step, seen: &Expect, model: &ModelStep) {
     }
     let at = |step: Option<u32>| step.map(|step| format!("at step {step}"));
     pairs.maybe("completes", at(seen.completes_at), at(did.completes_at));
-    completions(pairs, &seen.completed_now, &did.completed_now);
     let waits = matches!(step.op, Op::Wait(_));
     if waits || seen.still_blocked.is_some() {
         // A wait may be for all: the recording names one of those it was for.
