@@ -27,12 +27,13 @@ from pgmap._objects import AblatedStep
 from pgmap._options import ExploreOptions, HuntOptions
 from pgmap._progress import Progress
 from pgmap._signals import Signals
+from pgmap._words import counted
 from pgmap.errors import PgmapError
 
 MEETING = 300
 """Executions of a program that show which steps it meets."""
 LONGEST = 5_000
-"""Points of one execution: without a wait a loop may go round for ever, which is cut."""
+"""Points of one execution: without a wait a loop may go round for ever. What is cut is counted."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ class Effort:
             "preemptions": self.preemptions,
             "schedules": self.schedules,
             "hunt": self.hunt,
+            "longest": LONGEST,
         }
 
 
@@ -133,6 +135,7 @@ class Ablation:
             why=None,
             programs=len(programs),
             schedules=0,
+            too_long=0,
             seconds=0.0,
         )
         for bound in range(self.effort.preemptions + 1):
@@ -161,6 +164,7 @@ class Ablation:
                 row["outcome"], row["source"], row["why"] = "no set-up", source.name, str(error)
             return False
         row["schedules"] += sum(it["schedules"] + it["pruned"] for it in report["bounds"])
+        row["too_long"] += sum(it["too_long"] for it in report["bounds"])
         row["seconds"] += report["search_seconds"]
         return report["found"] is not None and tell(row, report["found"], source.name)
 
@@ -178,6 +182,7 @@ class Ablation:
         run = self.core.hunt_start(asked.config())
         report: HuntReport = drive(run, self.signals, self.progress, describe=lambda _: [about])
         row["schedules"] += report["schedules"]
+        row["too_long"] += report["too_long"]
         row["seconds"] += report["seconds"]
         if report["found"] is not None:
             tell(row, report["found"], "hunted")
@@ -193,6 +198,13 @@ def tell(row: AblatedStep, found: FoundReport, source: str) -> bool:
     row["invariant"], row["title"] = finding["invariant"], finding["title"]
     row["preemptions"], row["token"] = found["preemptions"], found["token"]
     return True
+
+
+def searched(row: AblatedStep) -> str:
+    """How much was searched for a row, and what of it was given up."""
+    told = f"{counted(row['programs'], 'program')}, {counted(row['schedules'], 'schedule')}"
+    cut = f", {row['too_long']:,} of them cut at {LONGEST:,} points" if row["too_long"] else ""
+    return told + cut
 
 
 class Kept:

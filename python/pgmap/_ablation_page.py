@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from pgmap._ablation import Effort
+from pgmap._ablation import Effort, searched
 from pgmap._core_facts import ProtocolSteps
 from pgmap._objects import AblatedStep
 from pgmap._redundant import REDUNDANT
@@ -17,7 +17,8 @@ time: a lock with its unlock, a wake-up, a barrier, a flush, a grace period, a s
 a second look. There are {calls} calls, which are {steps} steps, for a helper's call is a step of
 each of its callers. For each step the catalogue's programs and a few more were searched with 0 to
 {preemptions} preemptions, {schedules:,} executions each, and what broke in none was hunted for,
-{hunt:.0f} seconds. Complaints about how a primitive is used do not count.
+{hunt:.0f} seconds. An execution of more than {longest:,} points is cut; where that happened the
+table says so. Complaints about how a primitive is used do not count.
 
 **Without {broken} of {rows} steps an invariant is broken.** The others are below the table.
 
@@ -51,5 +52,4 @@ def page(rows: Sequence[AblatedStep], protocol: ProtocolSteps, effort: Effort) -
     for row in rows:
         if row["outcome"] != "broken":
             why = REDUNDANT.get(row["step"]) or row["why"] or "not explained yet"
-            searched = f"{row['programs']} programs, {row['schedules']:,} schedules"
-            yield f"| `{row['step']}` | {row['kind']} | {searched} | {why} |"
+            yield f"| `{row['step']}` | {row['kind']} | {searched(row)} | {why} |"

@@ -119,6 +119,7 @@ class AblatedStep(TypedDict):
     why: str | None
     programs: int
     schedules: int
+    too_long: int
     seconds: float
 
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import pgmap
 from pgmap import _ablation_page, _cli, _core_api
-from pgmap._ablation import Ablation, Effort, Kept, sources
+from pgmap._ablation import Ablation, Effort, Kept, searched, sources
 from pgmap._args import THREADS_MAX, count, duration
 from pgmap._cli import UsageError
 from pgmap._core_facts import ProtocolSteps, StepFact
@@ -179,7 +179,7 @@ def nothing(row: AblatedStep) -> str:
     """What was searched in vain."""
     if row["outcome"] == "never run":
         return "no program takes it"
-    return f"{counted(row['programs'], 'program')}, {counted(row['schedules'], 'schedule')}"
+    return searched(row)
 
 
 def finish(
