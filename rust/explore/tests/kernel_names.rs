@@ -27,7 +27,8 @@ const KERNEL: &[(&str, &str)] = &[
         "dax_iomap_pte_fault dax_iomap_pmd_fault dax_load_hole dax_insert_entry dax_unlock_entry grab_mapping_entry \
          get_next_unlocked_entry wait_entry_unlocked put_unlocked_entry dax_associate_entry dax_disassociate_entry \
          dax_layout_busy_page dax_break_layout dax_break_layout_final wait_page_idle dax_delete_mapping_range \
-         dax_folio_reset_order dax_fault_cow_page dax_fault_iter dax_iomap_direct_access __dax_invalidate_entry",
+         dax_folio_reset_order dax_fault_cow_page dax_fault_iter dax_iomap_direct_access __dax_invalidate_entry \
+         dax_iomap_iter dax_invalidate_mapping_entry_sync",
     ),
     ("fs/file_table.c", "fput __fput"),
     ("fs/open.c", "do_truncate filp_close"),
