@@ -25,6 +25,8 @@
 //! | `alloc` | `pgmap_alloc_folios` |
 //! | `refcounts` | reference-count schemes against each other |
 //! | `loads`, `draws`, `kills` | the same under other loads than pairs on one object |
+//! | `policy` | how many page references to one pagemap reference |
+//! | `latency` | how long kills take |
 //! | `checks` | the same operations with and without the oracle |
 //! | `counted` | the hottest operations alone, for counting instructions |
 //! | `stats` | medians, quartiles, the order of a round |
@@ -38,7 +40,9 @@ mod draws;
 mod gup;
 mod host;
 mod kills;
+mod latency;
 mod loads;
+mod policy;
 mod refcounts;
 mod refs;
 mod run;
@@ -49,6 +53,7 @@ mod workload;
 
 pub use counted::Counted;
 pub use host::Host;
+pub use latency::{Kills, Percentiles, kills, timer_floor};
 pub use refcounts::{RunPairs, against_add, counted_pairs};
 pub use run::{BenchRun, Config, Glance, ROUNDS_MIN, Report, RowReport, Suite, rows};
 pub use stats::Spread;

@@ -16,7 +16,7 @@ use serde::Serialize;
 use crate::bench::refs::{BARE_CALLS, NULL, controls};
 use crate::bench::stats::{Dice, Spread};
 use crate::bench::workload::{BuildError, Row, Side, Workload};
-use crate::bench::{alloc, checks, gup, loads, refcounts, refs};
+use crate::bench::{alloc, checks, gup, loads, policy, refcounts, refs};
 
 /// What belongs together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,16 +28,19 @@ pub enum Suite {
     Refcount,
     /// The same under other loads than pairs on one object.
     RefcountLoads,
+    /// What a reference on the pagemap costs GUP, by how often one is taken.
+    Pagemap,
     /// The four ways to `folio_try_get` that were argued about.
     FolioTryGet,
 }
 
 impl Suite {
     /// Every suite, by the name that users give it.
-    pub const ALL: [(&'static str, Self); 4] = [
+    pub const ALL: [(&'static str, Self); 5] = [
         ("core", Self::Core),
         ("refcount", Self::Refcount),
         ("refcount --workload", Self::RefcountLoads),
+        ("pgmap", Self::Pagemap),
         ("folio-try-get", Self::FolioTryGet),
     ];
 
@@ -45,7 +48,9 @@ impl Suite {
     fn controls(self) -> Vec<Row> {
         match self {
             Self::Core => controls().to_vec(),
-            Self::Refcount | Self::RefcountLoads | Self::FolioTryGet => refcounts::controls(),
+            Self::Refcount | Self::RefcountLoads | Self::Pagemap | Self::FolioTryGet => {
+                refcounts::controls()
+            }
         }
     }
 }
@@ -57,6 +62,7 @@ pub fn rows(suite: Suite) -> Vec<Row> {
         Suite::Core => [refs::rows(), gup::rows(), alloc::rows(), checks::rows()].concat(),
         Suite::Refcount => refcounts::refcounts(),
         Suite::RefcountLoads => loads::loads(),
+        Suite::Pagemap => policy::policies(),
         Suite::FolioTryGet => refcounts::folio_try_get(),
     }
 }
