@@ -17,6 +17,7 @@ from fake_reports import (
     bench_row,
     explore_report,
     hunt_report,
+    kill_report,
     replayed,
     reproduce_report,
     run_report,
@@ -42,6 +43,7 @@ from pgmap._core_reports import (
     BenchProgress,
     BenchReport,
     Conformance,
+    KillReport,
     SchemeCount,
     SchemeFinding,
     StressProgress,
@@ -221,6 +223,9 @@ class FakeCore:
 
     def refcount_counts(self) -> list[SchemeCount]:
         return [scheme_count(), scheme_count(name="plain", group="floor", shared=None)]
+
+    def refcount_kills(self, kills: int) -> KillReport:
+        return kill_report(kills)
 
     def bench_core(self, config: dict[str, Any]) -> FakeBench:
         self.asked.append(config)

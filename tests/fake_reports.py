@@ -21,6 +21,8 @@ from pgmap._core_reports import (
     BenchRow,
     Conformance,
     Hang,
+    KillReport,
+    Percentiles,
     SchemeCount,
     SchemeFinding,
     StressReport,
@@ -116,6 +118,18 @@ def scheme_finding(**changes: Any) -> SchemeFinding:
     }
     base.update(changes)  # type: ignore[typeddict-item]
     return base
+
+
+def kill_report(kills: int) -> KillReport:
+    times: Percentiles = {"p50": 60, "p99": 12_345, "p999": 20_000, "most": 1_000_000}
+    return {
+        "kills": kills,
+        "floor": {**times, "p50": 20},
+        "schemes": [
+            {"scheme": "percpu", "quiet": times, "busy": {**times, "p50": 11_000}},
+            {"scheme": "closed cells", "quiet": times, "busy": None},
+        ],
+    }
 
 
 def scheme_count(**changes: Any) -> SchemeCount:

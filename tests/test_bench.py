@@ -324,6 +324,9 @@ def test_a_run_that_has_no_row_in_common_is_no_comparison(run: Runner, tmp_path:
     [
         (("refcount", "--fail-below", "0.9"), "--fail-below needs --compare"),
         (("core", "--workload"), "--workload is about refcount"),
+        (("core", "--kill", "5"), "--kill is about refcount"),
+        (("refcount", "--kill", "0"), "--kill"),
+        (("refcount", "--kill", "5", "--count"), "one at a time"),
         (("refcount", "--plot", "picture.pdf"), "ends in .svg or .png"),
         (("refcount", "--compare", "nowhere.json"), "cannot read nowhere.json"),
     ],
@@ -368,3 +371,35 @@ def test_a_picture_has_every_row_and_says_when_it_is_void(
     if suffix == "svg":
         text = path.read_text()
         assert all(f"<!-- {words}" in text for words in ("try_get+put", "another", "VOID"))
+
+
+def test_kills_are_told_in_percentiles_beside_the_clocks_own(run: Runner) -> None:
+    core = core_with()
+    ran = run(Bench(), "refcount", "--kill", "7", core=core)
+    assert ran.exit is Exit.OK
+    [percpu] = [line.split() for line in ran.lines if line.startswith("percpu")]
+    assert percpu[1:5] == ["60", "12,345", "20,000", "1,000,000"]
+    assert percpu[5] == "11,000"
+    # Where there is one processor nobody is busy.
+    [closed] = [line.split() for line in ran.lines if line.startswith("closed cells")]
+    assert len(closed) == 2 + 4
+    assert "reading the clock" in ran.stdout
+    told = run(Bench(), "refcount", "--kill", "7", "--json", "-", core=core).json
+    assert (told["kills"], told["schemes"][1]["busy"]) == (7, None)
+
+
+def test_what_an_unmap_may_cost_is_told_where_a_reference_costs_something(run: Runner) -> None:
+    rows = [
+        bench_row(name=f"{name}, one for {many}", limit=None, set_on={}, ratio=ratio, spread=spread)
+        for name, many, ratio, spread in (
+            ("atomic add", 1, 4.5, (4.4, 4.6)),
+            ("atomic add", 8, 1.5, (1.4, 1.6)),
+            ("percpu", 1, 1.01, (0.98, 1.03)),
+        )
+    ]
+    ran = run(Bench(), "pgmap", core=core_with(*rows, **QUIET_NULL))
+    assert "  atomic add: 35.0" in ran.lines
+    # One that cannot be told from none has no price.
+    assert not any(line.startswith("  percpu") for line in ran.lines)
+    void = run(Bench(), "pgmap", core=core_with(*rows, **{**QUIET_NULL, "null_ratio": 1.1}))
+    assert "for each unmap" not in void.stdout

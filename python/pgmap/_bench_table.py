@@ -45,6 +45,22 @@ def undecided(judged: Sequence[tuple[BenchRow, Judgement]]) -> Iterator[str]:
         yield f"Not told apart from the floor: {'; '.join(close)}"
 
 
+#: How rows of the suite pgmap end that take a pagemap reference for each page reference.
+FOR_EACH = ", one for 1"
+
+
+def break_even(rows: Sequence[BenchRow]) -> Iterator[str]:
+    """Yield, for each way to count, what an unmap may cost more if GUP need not pay."""
+    paid = [row for row in rows if row["name"].endswith(FOR_EACH) and row["spread"][0] > 1]
+    if not paid:
+        return
+    yield ""
+    yield "A GUP that need not take a pagemap reference, for an unmap that is slower by so much"
+    yield "(in page references, a get and a put each) if there are ten GUPs for each unmap:"
+    for row in paid:
+        yield f"  {row['name'].removesuffix(FOR_EACH)}: {10 * (row['ratio'] - 1):.1f}"
+
+
 def checked(findings: Sequence[SchemeFinding]) -> Iterator[str]:
     """Yield what the model check says, a line each."""
     if not findings:

@@ -27,6 +27,7 @@ from pgmap._core_reports import (
     BenchProgress,
     BenchReport,
     Conformance,
+    KillReport,
     SchemeCount,
     SchemeFinding,
     StressProgress,
@@ -71,6 +72,9 @@ class Core(Protocol):
 
     def refcount_counts(self) -> list[SchemeCount]:
         """Count what a get and a put of each reference-count scheme ask of the machine."""
+
+    def refcount_kills(self, kills: int) -> KillReport:
+        """Time so many kills of each reference-count scheme that can be killed."""
 
     def explore_start(self, config: dict[str, Any]) -> Run[ExploreProgress, ExploreReport]:
         """Start searching the schedules of a program."""

@@ -153,6 +153,31 @@ class SchemeCount(TypedDict):
     shared: SharedTraffic | None
 
 
+class Percentiles(TypedDict):
+    """Times in nanoseconds."""
+
+    p50: int
+    p99: int
+    p999: int
+    most: int
+
+
+class KillTimes(TypedDict):
+    """What the kills of a scheme took, alone and with a peer that gets and puts."""
+
+    scheme: str
+    quiet: Percentiles
+    busy: Percentiles | None
+
+
+class KillReport(TypedDict):
+    """So many kills of each scheme, and what a clock that is read twice says."""
+
+    kills: int
+    floor: Percentiles | None
+    schemes: list[KillTimes]
+
+
 class BenchProgress(TypedDict):
     """A glance at a benchmark."""
 

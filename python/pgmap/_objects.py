@@ -32,6 +32,7 @@ from pgmap._core_facts import (
 from pgmap._core_reports import (
     BenchRow,
     Conformance,
+    KillReport,
     SchemeCount,
     SchemeFinding,
     StressReport,
@@ -195,6 +196,13 @@ class CountObject(TypedDict):
 
     suite: str
     counts: list[SchemeCount]
+    complete: bool
+
+
+class KillObject(KillReport):
+    """How long kills take."""
+
+    suite: str
     complete: bool
 
 

@@ -19,22 +19,21 @@ from pathlib import Path
 from typing import Any
 
 import pgmap
-from pgmap import _cli, _core_api
-from pgmap._args import duration, show_seconds
-from pgmap._bench_table import checked, draw, undecided
+from pgmap import _cli, _core_api, _kills
+from pgmap._args import show_seconds
+from pgmap._bench_options import CORE, FOLIO_TRY_GET, PGMAP, add_options, check_options
+from pgmap._bench_table import break_even, checked, draw, undecided
 from pgmap._compared import compare, kept
 from pgmap._core_reports import BenchProgress, BenchReport, BenchRow
 from pgmap._counted import table
 from pgmap._drive import Records, shown
 from pgmap._exit import Exit, worst
 from pgmap._judge import Judgement, judge, null_is_off
-from pgmap._objects import BenchObject, CountObject
+from pgmap._objects import BenchObject, CountObject, KillObject
 from pgmap._output import Output
-from pgmap._plotted import plot, suffix_of
+from pgmap._plotted import plot
 from pgmap._signals import Signals
 
-DEFAULT_SECONDS = 20.0
-CORE, REFCOUNT, FOLIO_TRY_GET = SUITES = ("core", "refcount", "folio-try-get")
 #: Two equal loops whose quartiles are further apart void a comparison, whatever their median.
 NULL_SWING = 0.15
 NOP = "World.nop, detached"
@@ -56,8 +55,9 @@ class Bench:
         "Rows are ratios with their quartiles. A limit is judged on the processors it was set on.\n"
         "A row is over its limit when its quartiles are, and noisy when the limit lies between\n"
         "them or two equal loops differ: one missed limit makes the exit code 1; limits none of\n"
-        "which could be judged for noise make it 6. The suites refcount and folio-try-get compare\n"
-        "schemes and set no limits; two equal loops that differ by 3 % void them (6)."
+        "which could be judged for noise make it 6. The suites refcount, pgmap and\n"
+        "folio-try-get compare schemes and set no limits; two equal loops that differ by 3 %\n"
+        "void them (6)."
     )
     examples: tuple[tuple[str, str], ...] = (
         ("python -m pgmap.bench core", "all rows"),
@@ -68,65 +68,28 @@ class Bench:
             "python -m pgmap.bench refcount --count",
             "what each asks of the machine, counted: exact, and the same everywhere",
         ),
+        ("python -m pgmap.bench refcount --kill 10000", "how long kills take"),
+        ("python -m pgmap.bench pgmap", "what a reference on the pagemap costs GUP"),
         (
             "python -m pgmap.bench folio-try-get",
             "the four ways to folio_try_get, checked",
         ),
     )
-    objects: tuple[type, ...] = (BenchObject, CountObject)
+    objects: tuple[type, ...] = (BenchObject, CountObject, KillObject)
 
     def arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add the options of a benchmark."""
-        parser.add_argument("suite", nargs="?", choices=SUITES, default="core")
-        parser.add_argument(
-            "--for",
-            dest="seconds",
-            type=duration,
-            default=DEFAULT_SECONDS,
-            metavar="TIME",
-            help="for all rows together (default 20s)",
-        )
-        parser.add_argument(
-            "--only",
-            action="append",
-            default=[],
-            metavar="NAME",
-            help="only rows with NAME in their name; may be repeated",
-        )
-        parser.add_argument(
-            "--raw", action="store_true", help="with --json: every round's two figures as well"
-        )
-        parser.add_argument(
-            "--count",
-            action="store_true",
-            help="refcount: count locked instructions and hand-offs of lines instead of measuring",
-        )
-        parser.add_argument(
-            "--workload",
-            action="store_true",
-            help="refcount: other loads than pairs on one object; choose with --only",
-        )
-        parser.add_argument(
-            "--compare", metavar="OLD.json", help="beside a run kept with --json: what changed"
-        )
-        parser.add_argument(
-            "--fail-below",
-            type=float,
-            metavar="SPEED",
-            help="with --compare: exit 1 if a row is surely slower than SPEED times what it was",
-        )
-        parser.add_argument(
-            "--plot", metavar="FILE", help="a picture of the ratios, .svg or .png (extra: plot)"
-        )
-        parser.add_argument("--out", metavar="DIR", help="keep report.json and results.jsonl there")
+        add_options(parser)
 
     def run(
         self, args: argparse.Namespace, out: Output, core: _core_api.Core, signals: Signals
     ) -> _cli.Outcome:
         """Measure, tell, judge."""
+        check_options(args)
         if args.count:
             return counted(args, out, core)
-        check_options(args)
+        if args.kill is not None:
+            return killed(args, out, core)
         old = None if args.compare is None else kept(args.compare)
         suite = f"{args.suite} --workload" if args.workload else args.suite
         build = dict(core.build_info())
@@ -163,6 +126,9 @@ class Bench:
         if args.suite != CORE:
             for line in undecided(judged):
                 out.result(line)
+        if args.suite == PGMAP and not is_void(environment(report)):
+            for line in break_even(report["rows"]):
+                out.result(line)
         findings = core.folio_try_get_verdicts() if args.suite == FOLIO_TRY_GET else []
         for line in checked(findings):
             out.result(line)
@@ -181,26 +147,23 @@ class Bench:
         return _cli.Outcome(code, told)
 
 
-def check_options(args: argparse.Namespace) -> None:
-    """Refuse what cannot be asked together, before anything is measured."""
-    if args.workload and args.suite != REFCOUNT:
-        raise _cli.UsageError(f"--workload is about {REFCOUNT}, not {args.suite}")
-    if args.fail_below is not None and args.compare is None:
-        raise _cli.UsageError("--fail-below needs --compare")
-    if args.plot is not None:
-        suffix_of(args.plot)
-
-
 def counted(args: argparse.Namespace, out: Output, core: _core_api.Core) -> _cli.Outcome:
     """Count what each scheme asks of the machine."""
-    if args.suite != REFCOUNT:
-        raise _cli.UsageError(f"--count is about {REFCOUNT}, not {args.suite}")
     counts = [count for count in core.refcount_counts() if wanted(count["name"], args.only)]
     for line in table(counts):
         out.result(line)
     code = Exit.OK if counts else Exit.NOTHING_RAN
     out.result(f"Result: {len(counts)} schemes")
     return _cli.Outcome(code, {"suite": args.suite, "counts": counts, "complete": True})
+
+
+def killed(args: argparse.Namespace, out: Output, core: _core_api.Core) -> _cli.Outcome:
+    """Time kills."""
+    report = core.refcount_kills(args.kill)
+    for line in _kills.table(report):
+        out.result(line)
+    out.result(f"Result: {len(report['schemes'])} schemes")
+    return _cli.Outcome(Exit.OK, {**report, "suite": args.suite, "complete": True})
 
 
 def is_void(found: Mapping[str, Any]) -> bool:

@@ -123,6 +123,52 @@ impl Count {
     }
 }
 
+/// Kills of each scheme that can be killed.
+#[derive(Serialize)]
+struct KillReport {
+    kills: usize,
+    floor: Option<Times>,
+    schemes: Vec<KillTimes>,
+}
+
+/// What the kills of one took.
+#[derive(Serialize)]
+struct KillTimes {
+    scheme: &'static str,
+    quiet: Times,
+    busy: Option<Times>,
+}
+
+/// In nanoseconds.
+#[derive(Serialize)]
+struct Times {
+    p50: u64,
+    p99: u64,
+    p999: u64,
+    most: u64,
+}
+
+impl Times {
+    fn of(found: native::Percentiles) -> Self {
+        let native::Percentiles { p50, p99, p999, most } = found;
+        Self { p50, p99, p999, most }
+    }
+}
+
+/// Kills an object under each scheme so many times, quiet and with a busy peer, and tells what they took.
+#[pyfunction]
+pub(crate) fn refcount_kills(py: Python<'_>, kills: usize) -> PyResult<Bound<'_, PyAny>> {
+    let (floor, found) = py.detach(|| (native::timer_floor(kills), native::kills(kills)));
+    let found = found.map_err(|why| raise::error(py, Class::InvalidArgument, why.to_string()))?;
+    let schemes = found.into_iter().map(|native::Kills { scheme, quiet, busy }| KillTimes {
+        scheme,
+        quiet: Times::of(quiet),
+        busy: busy.map(Times::of),
+    });
+    let report = KillReport { kills, floor: floor.map(Times::of), schemes: schemes.collect() };
+    to_python(py, &report)
+}
+
 /// One line of the verdict.
 #[derive(Serialize)]
 struct Found {

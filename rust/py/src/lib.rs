@@ -52,7 +52,9 @@ mod _core {
     #[pymodule_export]
     use crate::about::{build_info, version};
     #[pymodule_export]
-    use crate::bench::{BenchRun, bench_core, folio_try_get_verdicts, refcount_counts};
+    use crate::bench::{
+        BenchRun, bench_core, folio_try_get_verdicts, refcount_counts, refcount_kills,
+    };
     #[pymodule_export]
     use crate::conform::conform;
     #[pymodule_export]
