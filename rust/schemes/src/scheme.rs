@@ -161,6 +161,12 @@ pub trait Scheme: Sized + Send + Sync + 'static {
     /// The arena has no room.
     fn new(arena: &Arena, cpus: usize, objects: usize) -> Result<Self, NoMemory>;
 
+    /// Bytes of so many objects on so many CPUs, but for what lies between tables.
+    #[must_use]
+    fn bytes(_cpus: usize, objects: usize) -> usize {
+        objects * size_of::<Self::Count>()
+    }
+
     /// The words of an object.
     fn count(&self, object: usize) -> &Self::Count;
 

@@ -25,6 +25,7 @@
 //! | `alloc` | `pgmap_alloc_folios` |
 //! | `refcounts` | reference-count schemes against each other |
 //! | `loads`, `draws`, `kills` | the same under other loads than pairs on one object |
+//! | `memory` | bytes of a count |
 //! | `policy` | how many page references to one pagemap reference |
 //! | `latency` | how long kills take |
 //! | `checks` | the same operations with and without the oracle |
@@ -42,6 +43,7 @@ mod host;
 mod kills;
 mod latency;
 mod loads;
+mod memory;
 mod policy;
 mod refcounts;
 mod refs;
@@ -54,6 +56,7 @@ mod workload;
 pub use counted::Counted;
 pub use host::Host;
 pub use latency::{Kills, Percentiles, kills, timer_floor};
+pub use memory::{Bytes, Footprint, footprints};
 pub use refcounts::{RunPairs, against_add, counted_pairs};
 pub use run::{BenchRun, Config, Glance, ROUNDS_MIN, Report, RowReport, Suite, rows};
 pub use stats::Spread;

@@ -67,6 +67,10 @@ impl Scheme for Closed {
         Ok(Self { words: arena.table("counts", objects)?, rows: Rows::new(arena, cpus, objects)? })
     }
 
+    fn bytes(cpus: usize, objects: usize) -> usize {
+        objects * size_of::<Words>() + Rows::<AtomicI64>::bytes(cpus, objects)
+    }
+
     #[inline(always)]
     fn count(&self, object: usize) -> &Words {
         &self.words[object]

@@ -65,6 +65,10 @@ impl Scheme for Epoch {
         Ok(Self { words, now, pins: Rows::new(arena, cpus, 1)? })
     }
 
+    fn bytes(cpus: usize, objects: usize) -> usize {
+        objects * size_of::<Words>() + size_of::<AtomicU64>() + Rows::<AtomicU64>::bytes(cpus, 1)
+    }
+
     #[inline(always)]
     fn count(&self, object: usize) -> &Words {
         &self.words[object]

@@ -54,6 +54,10 @@ impl Scheme for Hazard {
         Ok(Self { words: arena.table("counts", objects)?, named: Rows::new(arena, cpus, 1)? })
     }
 
+    fn bytes(cpus: usize, objects: usize) -> usize {
+        objects * size_of::<Words>() + Rows::<AtomicUsize>::bytes(cpus, 1)
+    }
+
     #[inline(always)]
     fn count(&self, object: usize) -> &Words {
         &self.words[object]

@@ -87,6 +87,10 @@ impl Scheme for OneWriter {
         Ok(Self { words: arena.table("counts", objects)?, rows: Rows::new(arena, cpus, objects)? })
     }
 
+    fn bytes(cpus: usize, objects: usize) -> usize {
+        objects * size_of::<Words>() + Rows::<AtomicUsize>::bytes(cpus, objects)
+    }
+
     #[inline(always)]
     fn count(&self, object: usize) -> &Words {
         &self.words[object]

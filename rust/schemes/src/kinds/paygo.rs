@@ -141,6 +141,11 @@ impl Paygo {
     }
 }
 
+/// Slots of a CPU, a power of two.
+fn slots_for(objects: usize) -> usize {
+    objects.next_power_of_two().clamp(FEWEST, MOST)
+}
+
 fn signed(refs: usize) -> i64 {
     refs.cast_signed() as i64
 }
@@ -157,10 +162,14 @@ impl Scheme for Paygo {
     type Token = Home;
 
     fn new(arena: &Arena, cpus: usize, objects: usize) -> Result<Self, NoMemory> {
-        let each = objects.next_power_of_two().clamp(FEWEST, MOST);
+        let each = slots_for(objects);
         let (anchors, slots) =
             (arena.table("anchors", objects)?, arena.table("slots", cpus * each)?);
         Ok(Self { anchors, slots, each, cpus })
+    }
+
+    fn bytes(cpus: usize, objects: usize) -> usize {
+        objects * size_of::<Anchor>() + cpus * slots_for(objects) * size_of::<Slot>()
     }
 
     #[inline(always)]

@@ -57,6 +57,11 @@ pub struct Patient<const EPOCHS: u64> {
     flushed: Rows<AtomicU64>,
 }
 
+/// Slots of a CPU, a power of two.
+fn slots_for(objects: usize) -> usize {
+    objects.next_power_of_two().clamp(FEWEST, MOST)
+}
+
 fn refs(word: u64) -> i32 {
     (word & COUNT) as u32 as i32
 }
@@ -170,7 +175,7 @@ impl<const EPOCHS: u64> Scheme for Patient<EPOCHS> {
     type Token = ();
 
     fn new(arena: &Arena, cpus: usize, objects: usize) -> Result<Self, NoMemory> {
-        let each = objects.next_power_of_two().clamp(FEWEST, MOST);
+        let each = slots_for(objects);
         Ok(Self {
             words: arena.table("counts", objects)?,
             slots: arena.table("slots", cpus * each)?,
@@ -178,6 +183,12 @@ impl<const EPOCHS: u64> Scheme for Patient<EPOCHS> {
             epoch: arena.table("epoch", 1)?,
             flushed: Rows::new(arena, cpus, 1)?,
         })
+    }
+
+    fn bytes(cpus: usize, objects: usize) -> usize {
+        let slots = cpus * slots_for(objects) * size_of::<Slot>();
+        let once = size_of::<AtomicU64>() + Rows::<AtomicU64>::bytes(cpus, 1);
+        objects * size_of::<AtomicU64>() + slots + once
     }
 
     #[inline(always)]

@@ -23,6 +23,11 @@ impl<T: ZeroInit + Debug> Rows<T> {
         Ok(Self { cells, cpus })
     }
 
+    /// Bytes of so many rows.
+    pub(crate) fn bytes(cpus: usize, objects: usize) -> usize {
+        objects * cpus * ROW * size_of::<T>()
+    }
+
     /// The cell of CPU 0.
     #[inline(always)]
     pub(crate) fn first(&self, object: usize) -> &T {

@@ -102,6 +102,10 @@ impl Scheme for Snzi {
         Ok(Self { roots: arena.table("roots", objects)?, leaves: Rows::new(arena, cpus, objects)? })
     }
 
+    fn bytes(cpus: usize, objects: usize) -> usize {
+        objects * size_of::<Root>() + Rows::<AtomicU64>::bytes(cpus, objects)
+    }
+
     #[inline(always)]
     fn count(&self, object: usize) -> &Root {
         &self.roots[object]

@@ -24,6 +24,10 @@ impl Scheme for Striped {
         Rows::new(arena, cpus, objects).map(Self)
     }
 
+    fn bytes(cpus: usize, objects: usize) -> usize {
+        Rows::<AtomicI64>::bytes(cpus, objects)
+    }
+
     /// The first cell stands for all of them.
     #[inline(always)]
     fn count(&self, object: usize) -> &AtomicI64 {
