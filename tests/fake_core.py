@@ -16,6 +16,7 @@ from fake_reports import (
     bench_report,
     bench_row,
     explore_report,
+    footprint,
     hunt_report,
     kill_report,
     replayed,
@@ -43,6 +44,7 @@ from pgmap._core_reports import (
     BenchProgress,
     BenchReport,
     Conformance,
+    Footprint,
     KillReport,
     SchemeCount,
     SchemeFinding,
@@ -226,6 +228,9 @@ class FakeCore:
 
     def refcount_kills(self, kills: int) -> KillReport:
         return kill_report(kills)
+
+    def refcount_bytes(self, cpus: list[int]) -> list[Footprint]:
+        return [footprint(cpus), footprint(cpus, of=8192)]
 
     def bench_core(self, config: dict[str, Any]) -> FakeBench:
         self.asked.append(config)

@@ -20,9 +20,11 @@ from pgmap._core_reports import (
     BenchReport,
     BenchRow,
     Conformance,
+    Footprint,
     Hang,
     KillReport,
     Percentiles,
+    SchemeBytes,
     SchemeCount,
     SchemeFinding,
     StressReport,
@@ -130,6 +132,11 @@ def kill_report(kills: int) -> KillReport:
             {"scheme": "closed cells", "quiet": times, "busy": None},
         ],
     }
+
+
+def footprint(cpus: list[int], of: int = 4) -> Footprint:
+    machines: list[SchemeBytes] = [{"cpus": n, "page": of, "pagemap": of * n} for n in cpus]
+    return {"scheme": f"of {of}", "group": f"group of {of}", "machines": machines}
 
 
 def scheme_count(**changes: Any) -> SchemeCount:

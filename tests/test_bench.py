@@ -403,3 +403,13 @@ def test_what_an_unmap_may_cost_is_told_where_a_reference_costs_something(run: R
     assert not any(line.startswith("  percpu") for line in ran.lines)
     void = run(Bench(), "pgmap", core=core_with(*rows, **{**QUIET_NULL, "null_ratio": 1.1}))
     assert "for each unmap" not in void.stdout
+
+
+def test_bytes_are_told_of_a_page_and_a_pagemap_on_machines_of_three_sizes(run: Runner) -> None:
+    core = core_with()
+    ran = run(Bench(), "refcount", "--memory", core=core)
+    assert ran.exit is Exit.OK
+    [word] = [line.split() for line in ran.lines if line.startswith("of 4")]
+    assert word[2:] == ["4", "4", "4", "8", "256", "2,048"]
+    told = run(Bench(), "refcount", "--memory", "--only", "8192", "--json", "-", core=core).json
+    assert [found["scheme"] for found in told["footprints"]] == ["of 8192"]

@@ -46,6 +46,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="refcount: time N kills of each scheme, quiet and busy, instead of measuring",
     )
     parser.add_argument(
+        "--memory",
+        action="store_true",
+        help="refcount: bytes of a page's and a pagemap's count instead of measuring",
+    )
+    parser.add_argument(
         "--workload",
         action="store_true",
         help="refcount: other loads than pairs on one object; choose with --only",
@@ -67,7 +72,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def check_options(args: argparse.Namespace) -> None:
     """Refuse what cannot be asked together, before anything is measured."""
-    asked = {"count": args.count, "kill": args.kill is not None, "workload": args.workload}
+    asked = {
+        "count": args.count,
+        "kill": args.kill is not None,
+        "memory": args.memory,
+        "workload": args.workload,
+    }
     options = [f"--{option}" for option, given in asked.items() if given]
     if options and args.suite != REFCOUNT:
         raise _cli.UsageError(f"{options[0]} is about {REFCOUNT}, not {args.suite}")

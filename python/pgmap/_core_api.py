@@ -27,6 +27,7 @@ from pgmap._core_reports import (
     BenchProgress,
     BenchReport,
     Conformance,
+    Footprint,
     KillReport,
     SchemeCount,
     SchemeFinding,
@@ -75,6 +76,9 @@ class Core(Protocol):
 
     def refcount_kills(self, kills: int) -> KillReport:
         """Time so many kills of each reference-count scheme that can be killed."""
+
+    def refcount_bytes(self, cpus: list[int]) -> list[Footprint]:
+        """Tell what a count takes under each scheme on machines of these sizes."""
 
     def explore_start(self, config: dict[str, Any]) -> Run[ExploreProgress, ExploreReport]:
         """Start searching the schedules of a program."""

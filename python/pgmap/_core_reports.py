@@ -178,6 +178,22 @@ class KillReport(TypedDict):
     schemes: list[KillTimes]
 
 
+class SchemeBytes(TypedDict):
+    """Bytes of a count on a machine of so many CPUs."""
+
+    cpus: int
+    page: int
+    pagemap: int
+
+
+class Footprint(TypedDict):
+    """What a reference-count scheme takes, on machines of several sizes."""
+
+    scheme: str
+    group: str
+    machines: list[SchemeBytes]
+
+
 class BenchProgress(TypedDict):
     """A glance at a benchmark."""
 

@@ -32,6 +32,7 @@ from pgmap._core_facts import (
 from pgmap._core_reports import (
     BenchRow,
     Conformance,
+    Footprint,
     KillReport,
     SchemeCount,
     SchemeFinding,
@@ -203,6 +204,14 @@ class KillObject(KillReport):
     """How long kills take."""
 
     suite: str
+    complete: bool
+
+
+class MemoryObject(TypedDict):
+    """What counts take."""
+
+    suite: str
+    footprints: list[Footprint]
     complete: bool
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pgmap
-from pgmap import _cli, _core_api, _kills
+from pgmap import _cli, _core_api, _kills, _memory
 from pgmap._args import show_seconds
 from pgmap._bench_options import CORE, FOLIO_TRY_GET, PGMAP, add_options, check_options
 from pgmap._bench_table import break_even, checked, draw, undecided
@@ -29,7 +29,7 @@ from pgmap._counted import table
 from pgmap._drive import Records, shown
 from pgmap._exit import Exit, worst
 from pgmap._judge import Judgement, judge, null_is_off
-from pgmap._objects import BenchObject, CountObject, KillObject
+from pgmap._objects import BenchObject, CountObject, KillObject, MemoryObject
 from pgmap._output import Output
 from pgmap._plotted import plot
 from pgmap._signals import Signals
@@ -75,7 +75,7 @@ class Bench:
             "the four ways to folio_try_get, checked",
         ),
     )
-    objects: tuple[type, ...] = (BenchObject, CountObject, KillObject)
+    objects: tuple[type, ...] = (BenchObject, CountObject, KillObject, MemoryObject)
 
     def arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add the options of a benchmark."""
@@ -90,6 +90,8 @@ class Bench:
             return counted(args, out, core)
         if args.kill is not None:
             return killed(args, out, core)
+        if args.memory:
+            return remembered(args, out, core)
         old = None if args.compare is None else kept(args.compare)
         suite = f"{args.suite} --workload" if args.workload else args.suite
         build = dict(core.build_info())
@@ -164,6 +166,18 @@ def killed(args: argparse.Namespace, out: Output, core: _core_api.Core) -> _cli.
         out.result(line)
     out.result(f"Result: {len(report['schemes'])} schemes")
     return _cli.Outcome(Exit.OK, {**report, "suite": args.suite, "complete": True})
+
+
+def remembered(args: argparse.Namespace, out: Output, core: _core_api.Core) -> _cli.Outcome:
+    """Tell what counts take."""
+    footprints = core.refcount_bytes([*_memory.CPUS])
+    footprints = [found for found in footprints if wanted(found["scheme"], args.only)]
+    for line in _memory.table(footprints):
+        out.result(line)
+    code = Exit.OK if footprints else Exit.NOTHING_RAN
+    out.result(f"Result: {len(footprints)} schemes")
+    told = {"suite": args.suite, "footprints": footprints, "complete": True}
+    return _cli.Outcome(code, told)
 
 
 def is_void(found: Mapping[str, Any]) -> bool:

@@ -169,6 +169,38 @@ pub(crate) fn refcount_kills(py: Python<'_>, kills: usize) -> PyResult<Bound<'_,
     to_python(py, &report)
 }
 
+/// A scheme's bytes.
+#[derive(Serialize)]
+struct Footprint {
+    scheme: &'static str,
+    group: &'static str,
+    machines: Vec<Bytes>,
+}
+
+/// On a machine of so many CPUs.
+#[derive(Serialize)]
+struct Bytes {
+    cpus: usize,
+    page: usize,
+    pagemap: usize,
+}
+
+/// What a count takes on machines of these sizes, a dict for each scheme.
+#[pyfunction]
+#[expect(clippy::needless_pass_by_value, reason = "what Python hands over is owned")]
+pub(crate) fn refcount_bytes(py: Python<'_>, cpus: Vec<usize>) -> PyResult<Bound<'_, PyAny>> {
+    let found = native::footprints(&cpus).into_iter().map(|found| Footprint {
+        scheme: found.scheme,
+        group: found.group.name(),
+        machines: found
+            .bytes
+            .iter()
+            .map(|&native::Bytes { cpus, page, pagemap }| Bytes { cpus, page, pagemap })
+            .collect(),
+    });
+    to_python(py, &found.collect::<Vec<_>>())
+}
+
 /// One line of the verdict.
 #[derive(Serialize)]
 struct Found {

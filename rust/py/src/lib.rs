@@ -53,7 +53,8 @@ mod _core {
     use crate::about::{build_info, version};
     #[pymodule_export]
     use crate::bench::{
-        BenchRun, bench_core, folio_try_get_verdicts, refcount_counts, refcount_kills,
+        BenchRun, bench_core, folio_try_get_verdicts, refcount_bytes, refcount_counts,
+        refcount_kills,
     };
     #[pymodule_export]
     use crate::conform::conform;
