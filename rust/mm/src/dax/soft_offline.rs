@@ -19,6 +19,7 @@
 use prim::{Cpu, Sleep};
 use program::Errno;
 
+use crate::dax::entry::{DaxEntry, Size};
 use crate::dax::{Dax, InodeId};
 use crate::page::{Owner, Pfn};
 use crate::vm::{FileRange, MmId, Vpn};
@@ -53,7 +54,12 @@ impl Dax {
         let _io = self.inode(id).i_rwsem.write(cpu);
         let _faults = self.shut_out_faults(cpu, id);
         let old = self.extent(id, index).written().ok_or(Errno::ENOENT)?;
-        if self.vm.pagemaps.memmap.folio(old).is_large() {
+        // Asked of the entry: up to v6.14 the pages of a huge one are no folio, and would leave the file with this one.
+        let is_huge = |entry: DaxEntry| match entry.size() {
+            Size::Page => None,
+            Size::Pmd => Some(()),
+        };
+        if self.scan_entries(cpu, id, FileRange::page(index), is_huge).is_some() {
             return Err(Errno::EINVAL);
         }
         let block = self.blocks.alloc(cpu, 1, 1).ok_or(Errno::ENOSPC)?;
