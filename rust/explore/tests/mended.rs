@@ -56,3 +56,14 @@ fn a_layout_break_looks_at_the_count_that_it_is_woken_for() {
         1,
     );
 }
+
+/// Who takes a page out of its file asks at each mapping that it clears whether somebody has a reference besides. A mapping
+/// that goes by itself, behind a reference that was taken through it, asks nobody.
+#[test]
+fn a_page_does_not_move_under_a_reference_whose_mapping_has_gone() {
+    exhausted(
+        "file f 1\nw0 mmap 0 f 0 1 rw shared\nw1 mmap 0 f 0 1 rw shared\nw0 w 0 0\nstart\n\
+         w0 madvise 0 soft_offline 0\nw1 get 0 0 | w1 munmap 0 | w1 unpin\n",
+        2,
+    );
+}

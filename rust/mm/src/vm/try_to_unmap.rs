@@ -21,7 +21,7 @@ use crate::vm::{MappingId, Pmd, Pte, Vm, Vpn};
 impl Vm {
     /// Unmaps one page of a file from everybody, mapping after mapping, as long as only mappings hold it. When it
     /// returns their references have been put; lock-free walkers that are about to find their entry changed may hold
-    /// others for a moment. The caller keeps faults out.
+    /// others for a moment. The caller keeps faults out, so the page gets no mapping more.
     ///
     /// # Errors
     /// `EBUSY` when somebody else refers to it, `EINVAL` when a huge entry maps it: what was unmapped by then stays so.
@@ -33,15 +33,18 @@ impl Vm {
         pfn: Pfn,
     ) -> Result<(), Errno> {
         let list = self.mapping(mapping).map_list(cpu);
-        let mut was_mapped = false;
+        let mapped = self.pagemaps.memmap.page(pfn).mapcount.read();
+        let mut cleared_here = 0;
         for (mm, vpn) in list.addresses_of(index) {
             let mut gather = MmuGather::new(self, cpu, mm);
             let cleared = self.clear_unreferenced(&mut gather, vpn, pfn);
             gather.finish();
-            was_mapped |= cleared?;
+            cleared_here += i32::from(cleared?);
         }
-        // Of a page that nobody maps any more no entry has told whether somebody else refers to it.
-        if !was_mapped && self.pagemaps.memmap.folio(pfn).is_busy() {
+        // A reference taken through a mapping is seen when that is cleared. Of mappings that went by themselves, and of a
+        // page without any, no entry has told whether somebody else refers to it.
+        let all_told = mapped > 0 && cleared_here == mapped;
+        if !all_told && self.pagemaps.memmap.folio(pfn).is_busy() {
             return Err(Errno::EBUSY);
         }
         Ok(())
