@@ -9,7 +9,13 @@ from pgmap._args import count, duration
 from pgmap._plotted import suffix_of
 
 DEFAULT_SECONDS = 20.0
-CORE, REFCOUNT, PGMAP, FOLIO_TRY_GET = SUITES = ("core", "refcount", "pgmap", "folio-try-get")
+CORE, REFCOUNT, PGMAP, ALLOC, FOLIO_TRY_GET = SUITES = (
+    "core",
+    "refcount",
+    "pgmap",
+    "alloc",
+    "folio-try-get",
+)
 MOST_KILLS = 10_000_000
 
 

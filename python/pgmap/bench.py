@@ -55,8 +55,8 @@ class Bench:
         "Rows are ratios with their quartiles. A limit is judged on the processors it was set on.\n"
         "A row is over its limit when its quartiles are, and noisy when the limit lies between\n"
         "them or two equal loops differ: one missed limit makes the exit code 1; limits none of\n"
-        "which could be judged for noise make it 6. The suites refcount, pgmap and\n"
-        "folio-try-get compare schemes and set no limits; two equal loops that differ by 3 %\n"
+        "which could be judged for noise make it 6. The suites refcount, pgmap,\n"
+        "alloc and folio-try-get compare and set no limits; two equal loops that differ by 3 %\n"
         "void them (6)."
     )
     examples: tuple[tuple[str, str], ...] = (
@@ -70,6 +70,7 @@ class Bench:
         ),
         ("python -m pgmap.bench refcount --kill 10000", "how long kills take"),
         ("python -m pgmap.bench pgmap", "what a reference on the pagemap costs GUP"),
+        ("python -m pgmap.bench alloc", "pgmap_alloc_folios beside a buddy, a bitmap and counters"),
         (
             "python -m pgmap.bench folio-try-get",
             "the four ways to folio_try_get, checked",

@@ -54,7 +54,7 @@ fn however_short_the_time_there_are_enough_rounds_and_controls() {
 
 #[test]
 fn schemes_have_a_null_row_and_no_limits() {
-    for suite in [Suite::Refcount, Suite::RefcountLoads, Suite::Pagemap] {
+    for suite in [Suite::Refcount, Suite::RefcountLoads, Suite::Pagemap, Suite::Alloc] {
         assert!(rows(suite).iter().all(|row| row.limit.set_on.is_empty()));
     }
     let report = run(Suite::FolioTryGet, &["frozen bit, count 17"]);

@@ -23,6 +23,7 @@
 //! | `refs` | page references, percpu references |
 //! | `gup` | taking pages by address, on one and on two threads |
 //! | `alloc` | `pgmap_alloc_folios` |
+//! | `pools`, `peers` | the same beside allocators of the usual shapes |
 //! | `refcounts` | reference-count schemes against each other |
 //! | `loads`, `draws`, `kills` | the same under other loads than pairs on one object |
 //! | `memory` | bytes of a count |
@@ -44,7 +45,9 @@ mod kills;
 mod latency;
 mod loads;
 mod memory;
+mod peers;
 mod policy;
+mod pools;
 mod refcounts;
 mod refs;
 mod run;

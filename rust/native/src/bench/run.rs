@@ -16,7 +16,7 @@ use serde::Serialize;
 use crate::bench::refs::{BARE_CALLS, NULL, controls};
 use crate::bench::stats::{Dice, Spread};
 use crate::bench::workload::{BuildError, Row, Side, Workload};
-use crate::bench::{alloc, checks, gup, loads, policy, refcounts, refs};
+use crate::bench::{alloc, checks, gup, loads, policy, pools, refcounts, refs};
 
 /// What belongs together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,17 +30,20 @@ pub enum Suite {
     RefcountLoads,
     /// What a reference on the pagemap costs GUP, by how often one is taken.
     Pagemap,
+    /// `pgmap_alloc_folios` beside allocators of the usual shapes.
+    Alloc,
     /// The four ways to `folio_try_get` that were argued about.
     FolioTryGet,
 }
 
 impl Suite {
     /// Every suite, by the name that users give it.
-    pub const ALL: [(&'static str, Self); 5] = [
+    pub const ALL: [(&'static str, Self); 6] = [
         ("core", Self::Core),
         ("refcount", Self::Refcount),
         ("refcount --workload", Self::RefcountLoads),
         ("pgmap", Self::Pagemap),
+        ("alloc", Self::Alloc),
         ("folio-try-get", Self::FolioTryGet),
     ];
 
@@ -48,9 +51,11 @@ impl Suite {
     fn controls(self) -> Vec<Row> {
         match self {
             Self::Core => controls().to_vec(),
-            Self::Refcount | Self::RefcountLoads | Self::Pagemap | Self::FolioTryGet => {
-                refcounts::controls()
-            }
+            Self::Refcount
+            | Self::RefcountLoads
+            | Self::Pagemap
+            | Self::Alloc
+            | Self::FolioTryGet => refcounts::controls(),
         }
     }
 }
@@ -63,6 +68,7 @@ pub fn rows(suite: Suite) -> Vec<Row> {
         Suite::Refcount => refcounts::refcounts(),
         Suite::RefcountLoads => loads::loads(),
         Suite::Pagemap => policy::policies(),
+        Suite::Alloc => pools::rows(),
         Suite::FolioTryGet => refcounts::folio_try_get(),
     }
 }
