@@ -95,6 +95,41 @@ w0 drain 0 1
 expect w0.1 = 4096
 """,
     "a child": _MAPPED + "start\nw0 fork 1 | w0 munmap 0\nw1 w 0 0 | w1 exit\n",
+    "a copy of its own": """
+file f 1 written
+w0 mmap 0 f 0 1 rw private
+start
+w0 store 0 0 7 | w0 load 0 0
+w1 pwrite f 0 1
+expect w0.2 = 7
+""",
+    "a copy is read first": """
+file f 1 written
+w0 mmap 0 f 0 1 rw private
+start
+w0 r 0 0 | w0 store 0 0 7 | w0 load 0 0 | w0 munmap 0
+w1 ftruncate f 0
+""",
+    "a copy is shared": """
+file f 1 written
+w0 mmap 0 f 0 1 rw private
+w0 store 0 0 7
+start
+w0 fork 1 | w0 store 0 0 8 | w0 load 0 0
+w1 load 0 0 | w1 store 0 0 9 | w1 load 0 0 | w1 exit
+expect w0.3 = 8 and w1.1 = 7 and w1.3 = 9
+""",
+    "a mapping moves": _MAPPED
+    + "w0 store 0 0 7\nstart\nw0 mremap 0 | w0 load 0 0\nw1 ftruncate f 0\n",
+    "a table moves": """
+file f 4
+w0 mmap 0 f 0 4 rw shared
+w0 w 0 0 4
+start
+w0 mremap 0 | w0 w 0 1 | w0 munmap 0
+w1 ftruncate f 0
+""",
+    "a huge page moves": _HUGE + "w0 w 0 0\nstart\nw0 mremap 0 | w0 munmap 0\nw1 ftruncate f 0\n",
     "a number again": """
 file f 1 written
 w0 open 0 f rw

@@ -13,7 +13,7 @@ use serde_json::Value;
 use mutants::sampled;
 
 /// Recordings of each kernel that are equal.
-const KERNELS: [(&str, usize); 4] = [("6.1", 53), ("6.12", 54), ("6.16", 53), ("7.2", 66)];
+const KERNELS: [(&str, usize); 4] = [("6.1", 55), ("6.12", 55), ("6.16", 54), ("7.2", 67)];
 
 fn fixtures(kernel: &str) -> Vec<(String, String)> {
     let traces = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/traces");
@@ -53,8 +53,7 @@ fn is_of_a_known_race(kernel: &str, name: &str) -> bool {
     let forced = name.starts_with("C1_") && name != "C1_ext4_pte_control"
         || name.starts_with("C2_")
         || name == "C4_ext4_insert_entry";
-    // Only XFS is told that its device goes.
-    let unbound = ["devdax2m_unbind_ref", "xfs_unbind_mounted_ref"];
+    let unbound = ["devdax2m_unbind_ref", "ext4_unbind_mounted_ref", "xfs_unbind_mounted_ref"];
     forced
         || unbound.contains(&name)
         || matches!(kernel, "6.1" | "6.12") && unwaited.contains(&name)
@@ -170,6 +169,37 @@ fn a_held_interleaving_is_told_from_any_other() {
         // The call never returns; of one that ended in an oops it is the wait for its process that does not.
         let expected = if name == "C4_ext4_insert_entry" { go + 1 } else { add + 1 };
         assert_eq!(parts, Some(expected as u32), "{name}");
+    }
+}
+
+/// The kernel's process dies of an oops; so does the model's, at the same step, and nowhere else.
+#[test]
+fn who_dies_of_an_oops_dies_in_the_model() {
+    // In umount it is gone at once; in munmap it stays, for its own exit waits for mmap_lock.
+    for (kernel, name, at, word) in [
+        ("6.1", "ext4_unbind_mounted_ref", 16, "died"),
+        ("6.1", "xfs_unbind_mounted_ref", 16, "died"),
+        ("6.12", "ext4_unbind_mounted_ref", 16, "died"),
+        ("6.16", "ext4_unbind_mounted_ref", 12, "blocked"),
+        ("7.2", "ext4_unbind_mounted_ref", 12, "blocked"),
+    ] {
+        let text = fixtures(kernel).into_iter().find(|it| it.0 == name).expect("a fixture").1;
+        let mut value: Value = serde_json::from_str(&text).expect("JSON");
+        let step = value["steps"][at].as_object_mut().expect("a step");
+        assert_eq!(step.remove(word), Some(true.into()), "{kernel} {name}");
+        assert_eq!(
+            parts_at(&value.to_string(), &Options::default()),
+            Some(at as u32),
+            "{kernel} {name}"
+        );
+        // Where somebody is told that the device goes, or waits for the pages, nobody dies.
+        for rule in ["holder=xfs", "teardown-pages=wait-idle"] {
+            let parts = parts_at(&text, &wrong(&text, rule));
+            assert!(
+                parts.is_some_and(|parts| parts <= at as u32),
+                "{kernel} {name} {rule}: {parts:?}"
+            );
+        }
     }
 }
 

@@ -171,13 +171,17 @@ complaints! {
     FrozenMapped = 42, I05, Owners, "folio frozen while it is mapped";
     /// A migration entry stands for a page whose folio nobody has locked. Value: its count.
     MigrationUnlocked = 43, I26, Life, "migration entry of a folio that is not locked";
+    /// A mapping of a struct page that had gone was taken down. Value: what its map count came to.
+    UnmapAfterUnplug = 44, I13Weak, EarlierLife, "an unmap works on a struct page that is gone";
+    /// A file gave up a struct page that had gone. Value: none.
+    FileAfterUnplug = 45, I13Weak, EarlierLife, "a file lets go of a struct page that is gone";
 }
 
 impl Complaint {
     /// Whether it is no warning but the end of the task: it works on a struct page that is not there.
     #[must_use]
     pub fn is_an_oops(self) -> bool {
-        self == Self::FaultAfterUnplug
+        matches!(self, Self::FaultAfterUnplug | Self::UnmapAfterUnplug | Self::FileAfterUnplug)
     }
 }
 

@@ -314,15 +314,17 @@ impl Conduct {
         };
         let unfinished = self.stage.all_busy();
         let goes_on = step.who.and_then(|worker| unfinished.get(&worker)) == Some(&step.n);
-        let kept = goes_on && !self.returns_to_nobody.borrow().contains(&step.n);
         let asleep = waiting.iter().filter_map(|it| self.asleep(it, &unfinished)).collect();
         let dead = |it: &&Blocked| WaitClass::of(it.class) == OOPS;
         let dead: Vec<_> =
             waiting.iter().filter(dead).map(|it| self.stage.worker(it.task)).collect();
+        let died = goes_on && dead.contains(&step.who) && !keeps_mmap_lock(&step.op);
+        let kept = goes_on && !died && !self.returns_to_nobody.borrow().contains(&step.n);
         self.now(|now| {
             now.did.pages = pages;
             now.did.completed_now.sort_by_key(|completion| completion.step);
             now.asleep = asleep;
+            now.did.died = died;
             now.did.asynchronous = step.issue == Issue::Async;
             if kept {
                 match step.issue {
@@ -374,4 +376,13 @@ impl Conduct {
     fn fail(&self, why: String) {
         self.now(|now| now.failure = Some(why));
     }
+}
+
+/// Whether an oops in the midst of it leaves the caller's `mmap_lock` taken. The exit of the dead waits for that, and so
+/// they are never gone.
+fn keeps_mmap_lock(op: &Op) -> bool {
+    matches!(
+        op,
+        Op::Touch(_) | Op::Load(_) | Op::Store(_) | Op::Munmap(_) | Op::Mremap(_) | Op::Madvise(_)
+    )
 }

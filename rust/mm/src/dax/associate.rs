@@ -5,7 +5,7 @@
 //! reference. Caller: the holder of the entry lock, or of the `i_pages` lock with the entry unlocked.
 
 use prim::Cpu;
-use program::rules::{DaxPages, ShareReset};
+use program::rules::{DaxPages, Holder, ShareReset};
 
 use crate::dax::entry::{DaxEntry, Kind};
 use crate::dax::idle::By;
@@ -58,15 +58,24 @@ impl Dax {
     /// From v6.15 to v6.18 an order-0 folio returned early and kept its `index`, which the next reader of
     /// `share` misread (B48).
     pub(super) fn dax_disassociate_entry(&self, cpu: &Cpu<'_>, entry: DaxEntry) {
-        // Without a device there is no struct page to let go of.
-        let Some(pagemap) = self.pagemap() else { return };
-        match entry.kind() {
-            Kind::None | Kind::Empty | Kind::Zero => {}
-            Kind::Folio(head) => {
+        let pagemap = self.pagemap();
+        match (entry.kind(), pagemap) {
+            (Kind::None | Kind::Empty | Kind::Zero, _) => {}
+            (Kind::Folio(head), None) => self.complain_of_unplugged(cpu, head),
+            (Kind::Folio(head), Some(pagemap)) => {
                 for pfn in self.frames_of(head, entry) {
                     self.let_go_of_folio(cpu, pfn, pagemap);
                 }
             }
+        }
+    }
+
+    /// There is no struct page to let go of. Of a file system that was told that its device goes nothing but an entry that
+    /// somebody had locked is left; one that was not told comes here with all that it has.
+    fn complain_of_unplugged(&self, cpu: &Cpu<'_>, pfn: Pfn) {
+        match self.vm.pagemaps.rules.holder {
+            Holder::Xfs => {}
+            Holder::None => warn_on(cpu, Complaint::FileAfterUnplug, pfn, 0),
         }
     }
 

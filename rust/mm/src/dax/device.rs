@@ -18,7 +18,7 @@ use core::ops::Range;
 
 use prim::{AtomicU32, Cpu, Guarded, LockClass, RwSem, Srcu, SrcuGuard, plain, zeroed};
 use program::Errno;
-use program::rules::{FaultLiveness, Holder, UnbindOrder};
+use program::rules::{FaultLiveness, Holder, TeardownPages, UnbindOrder};
 
 use crate::dax::Dax;
 use crate::lock_order;
@@ -160,10 +160,22 @@ impl Dax {
         device.srcu.synchronize_srcu(cpu);
         self.kill_dev_dax(cpu);
         pagemaps.memunmap_pages(cpu, pagemap, || {
-            self.live_inodes().for_each(|id| self.forget_entries(cpu, id));
+            if self.forgets() {
+                self.live_inodes().for_each(|id| self.forget_entries(cpu, id));
+            }
         });
         device.pagemap.set(0);
         Ok(())
+    }
+
+    /// Whether the files let go of their pages when the device goes: unless nobody waits for these, and nobody has told
+    /// the file system either.
+    fn forgets(&self) -> bool {
+        let rules = &self.vm.pagemaps.rules;
+        match (rules.holder, rules.teardown_pages) {
+            (Holder::None, TeardownPages::Ignore) => self.dev_dax().is_some(),
+            (Holder::Xfs, _) | (Holder::None, TeardownPages::WaitIdle) => true,
+        }
     }
 
     /// `xfs_dax_notify_failure` of a device that is about to be removed (`MF_MEM_PRE_REMOVE`).

@@ -353,6 +353,14 @@ impl Dax {
         }
     }
 
+    /// The entries of a file whose device is not there, once nobody has one locked; the struct pages went long ago.
+    #[track_caller]
+    pub(super) fn drop_entries(&self, cpu: &Cpu<'_>, inode: InodeId) {
+        let range = self.whole_file();
+        self.scan_entries(cpu, inode, range, |_| None::<()>);
+        self.forget_entries(cpu, inode);
+    }
+
     /// Pages covered by entries; 0 after eviction.
     #[must_use]
     pub fn nrpages(&self, cpu: &Cpu<'_>, inode: InodeId) -> u32 {

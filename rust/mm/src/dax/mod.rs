@@ -220,7 +220,7 @@ impl Dax {
             return Err(Errno::EBUSY);
         }
         // A remount: no entry of before, and nobody in the middle of a fault of before.
-        self.live_inodes().for_each(|id| self.delete_entries(cpu, id, self.whole_file()));
+        self.live_inodes().for_each(|id| self.drop_entries(cpu, id));
         let order = self.dev_dax().map_or(Order::PAGE, |(_, align)| align);
         let pagemap = self.vm.pagemaps.memremap_folios(cpu, self.kind(), self.span, order)?;
         self.device[0].run(pagemap);

@@ -241,7 +241,7 @@ impl Vm {
         let left = self.pagemaps.memmap.page(pfn).mapcount.dec_return();
         folio.owners_page_mapped(cpu, -1);
         if left < 0 {
-            warn_on(cpu, Complaint::MapUnderflow, pfn, left.into());
+            self.complain_of_underflow(cpu, pfn, left);
         }
         if folio.is_large() {
             Self::drop_large_mapcount(cpu, folio);
@@ -249,6 +249,17 @@ impl Vm {
                 folio.nr_pages_mapped().dec();
             }
         }
+    }
+
+    /// Nobody mapped it, or its struct page has gone and says nothing.
+    #[cold]
+    fn complain_of_underflow(&self, cpu: &Cpu<'_>, pfn: Pfn, left: i32) {
+        let of_a_device = !self.pagemaps.ram.contains(pfn);
+        let complaint = match of_a_device && self.pagemaps.of_page(pfn).is_none() {
+            true => Complaint::UnmapAfterUnplug,
+            false => Complaint::MapUnderflow,
+        };
+        warn_on(cpu, complaint, pfn, left.into());
     }
 
     /// `folio_add_file_rmap_pmd`, under the PMD lock.
