@@ -364,13 +364,16 @@ def test_a_picture_has_every_row_and_says_when_it_is_void(
 ) -> None:
     pytest.importorskip("matplotlib")
     path = tmp_path / f"picture.{suffix}"
-    rows = (around(2.0), bench_row(name="another", floor="something else", limit=None, set_on={}))
-    core = core_with(*rows, **{**QUIET_NULL, "null_ratio": 1.2})
+    another = bench_row(name="another", floor="something else", limit=None, set_on={})
+    third = bench_row(name="a third", limit=None, set_on={})
+    core = core_with(around(2.0), another, third, **{**QUIET_NULL, "null_ratio": 1.2})
     run(Bench(), "refcount", "--plot", str(path), core=core)
     assert path.stat().st_size > 1000
     if suffix == "svg":
         text = path.read_text()
         assert all(f"<!-- {words}" in text for words in ("try_get+put", "another", "VOID"))
+        # Rows of one floor share a panel, wherever they stand in the report.
+        assert text.count("<!-- ratio to: ") == 2
 
 
 def test_kills_are_told_in_percentiles_beside_the_clocks_own(run: Runner) -> None:

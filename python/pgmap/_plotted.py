@@ -8,7 +8,6 @@ come in the report, those that may be ranked together side by side. Wants matplo
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -35,11 +34,13 @@ def plot(path: str, rows: Sequence[BenchRow], found: Mapping[str, Any], void: bo
         from matplotlib.figure import Figure
     except ImportError as error:
         raise _cli.UsageError("--plot needs matplotlib: pip install 'pgmap[plot]'") from error
-    panels = [(floor, list(members)) for floor, members in groupby(rows, key=_floor)]
-    heights = [AROUND + ROW * len(members) for _, members in panels]
+    panels: dict[str, list[BenchRow]] = {}
+    for row in rows:
+        panels.setdefault(row["floor"], []).append(row)
+    heights = [AROUND + ROW * len(members) for members in panels.values()]
     figure = Figure(figsize=(WIDTH, sum(heights)), layout="constrained")
     axes = figure.subplots(len(panels), 1, squeeze=False, height_ratios=heights)[:, 0]
-    for axis, (floor, members) in zip(axes, panels, strict=True):
+    for axis, (floor, members) in zip(axes, panels.items(), strict=True):
         places = range(len(members), 0, -1)
         middles = [row["ratio"] for row in members]
         below = [max(0.0, row["ratio"] - row["spread"][0]) for row in members]
@@ -53,7 +54,3 @@ def plot(path: str, rows: Sequence[BenchRow], found: Mapping[str, Any], void: bo
     title = f"{found.get('cpu', 'unknown processor')}; medians with quartiles"
     figure.suptitle(f"VOID, the null row is off: {title}" if void else title)
     figure.savefig(path)
-
-
-def _floor(row: BenchRow) -> str:
-    return row["floor"]
