@@ -100,6 +100,8 @@ REQUIRED: dict[str, tuple[Any, ...]] = {
     "dio_write": (0, 1, 0, 1),
     "dio_read": (0, 1, 0, 1),
     "split": (0, 1),
+    "hmm_todev": (0, 0, 5, 2),
+    "hmm_tosys": (0, 0, 5, 0),
     "memremap_pages": ("generic", 8),
 }
 """By method with a default that is not None: what it needs."""
@@ -134,7 +136,7 @@ WITH_DEFAULTS = [method for method in METHODS if defaults(method)]
 
 def seen(method: str, **given: object) -> list[object]:
     """All that a call on a world of its own can be told by."""
-    sizes = {"pmd_order": 2, "pages": 64, "dev_pages": 4, "file_pages_max": 8}
+    sizes = {"pmd_order": 2, "pages": 64, "dev_pages": 8, "file_pages_max": 8}
     with World(geometry=sizes, deadline=600) as world:
         world.dev_alloc(0, 0, 4)
         world.create("h", 4, "written", "huge")
@@ -147,6 +149,9 @@ def seen(method: str, **given: object) -> list[object]:
         for pipe in range(3):
             world.pipe(0, pipe)
         world.vmsplice(0, 2, 0, 4, 3)
+        world.anon(0, 5, 4)
+        world.touch(0, 5, 0, 4, "w")
+        world.hmm_todev(0, 0, 5, 0, 2)
         call = Call(world, 0, lambda: getattr(world, method)(*REQUIRED[method], **given))
         told: list[object] = [call.sleeps(), words(world)]
         if told[0]:
@@ -196,7 +201,19 @@ def test_a_world_is_made_with_what_help_says() -> None:
 
 # --- numbers that cannot be ----------------------------------------------------------------------
 
-NUMBERS = {"worker", "child", "target", "fd", "map", "pipe", "pin", "source", "page", "index"}
+NUMBERS = {
+    "device",
+    "worker",
+    "child",
+    "target",
+    "fd",
+    "map",
+    "pipe",
+    "pin",
+    "source",
+    "page",
+    "index",
+}
 NUMBERS |= {"offset", "start", "pages", "pfn", "value", "ticks", "number"}
 GOOD: dict[str, Any] = {"file": "f", "size": 1, "type": "private", "length": 1}
 GOOD |= {**dict.fromkeys(NUMBERS, 1), "pgmap": World().memremap_pages("private", 1)}

@@ -315,3 +315,78 @@ sometimes w0.1 = 4
 """
     verdict = pgmap.explore(program, preemptions=2, strategy="bounds")
     assert isinstance(verdict, pgmap.Exhausted)
+
+
+# --- device-private memory ------------------------------------------------------------------------
+
+
+def test_a_page_on_the_device_counts_as_any_and_comes_home_at_a_touch(world: World) -> None:
+    huge(world)
+    assert world.hmm_todev(0, 0, 0, 2, 3) == 3
+    page = world.mapped(0, 0, 3)
+    assert page is not None
+    assert (page.order, page.refcount, page.mapcount) == (0, 1, 1)
+    world.fork(0, 1)
+    assert world.frame(page.pfn).refcount == 2
+    assert world.load(1, 0, 3) == 4
+    assert world.frame(page.pfn).refcount == 0
+    assert world.hmm_tosys(0, 0, 0, 0, PAGES) == 2
+    assert holds(world, 0)
+    assert holds(world, 1)
+    refused(errno.ENODEV, lambda: world.hmm_todev(0, 1, 0, 0))
+
+
+def test_threads_touch_pin_and_drop_what_a_driver_moves_to_and_fro(world: World) -> None:
+    world.spawn(0)
+    for worker in (1, 2, 3):
+        world.clone(0, worker)
+    world.anon(0, 0, PAGES)
+    for page in range(PAGES):
+        world.store(0, 0, page, page + 1)
+
+    def moves() -> None:
+        for _ in range(40):
+            world.hmm_todev(1, 0, 0, 0, PAGES)
+            world.hmm_tosys(1, 0, 0, 0, 2)
+
+    def pins() -> None:
+        for turn in range(40):
+            world.unpin(2, world.pin(2, 0, turn % PAGES, access="w"))
+
+    def reads() -> None:
+        for turn in range(40):
+            assert world.load(3, 0, turn % PAGES) == turn % PAGES + 1
+
+    threads = [threading.Thread(target=it) for it in (moves, pins, reads)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert holds(world, 0)
+    for worker in range(4):
+        world.kill(worker)
+    assert (world.violations(), world.settled()) == ((), True)
+
+
+PRIVATE = """
+w0 anon 0 1
+w0 w 0 0
+w0 hmm_todev 0 0 0 1
+w0 fork 1
+w0 fork 2
+start
+w0 r 0 0
+w1 munmap 0
+w2 get 0 0 | w2 unpin
+"""
+
+
+def test_the_explorer_brings_a_page_home_under_munmap_and_gup_in_every_way() -> None:
+    verdict = pgmap.explore(PRIVATE, preemptions=2, strategy="bounds")
+    assert isinstance(verdict, pgmap.Exhausted)
+
+
+def test_the_explorer_finds_a_driver_called_for_a_page_that_is_gone() -> None:
+    verdict = pgmap.explore(PRIVATE, rules={"fault-ref": "none"}, preemptions=2, strategy="bounds")
+    assert isinstance(verdict, pgmap.Found)
+    assert str(verdict.finding).startswith("I29 ")

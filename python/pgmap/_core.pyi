@@ -416,6 +416,22 @@ class World:
     def split(
         self, worker: SupportsIndex, page: SupportsIndex, pages: SupportsIndex = 1
     ) -> int: ...
+    def hmm_todev(
+        self,
+        worker: SupportsIndex,
+        device: SupportsIndex,
+        map: SupportsIndex,
+        page: SupportsIndex,
+        pages: SupportsIndex = 1,
+    ) -> int: ...
+    def hmm_tosys(
+        self,
+        worker: SupportsIndex,
+        device: SupportsIndex,
+        map: SupportsIndex,
+        page: SupportsIndex,
+        pages: SupportsIndex = 1,
+    ) -> int: ...
     def memremap_pages(
         self, type: _MemoryType, pages: SupportsIndex, shift: SupportsIndex = 0
     ) -> Pagemap: ...

@@ -57,7 +57,7 @@ const KERNEL: &[(&str, &str)] = &[
     ),
     ("include/linux/mmap_lock.h", "mmap_read_lock"),
     ("include/linux/page-flags.h", "page_folio folio_test_large"),
-    ("include/linux/pagemap.h", "folio_trylock"),
+    ("include/linux/pagemap.h", "folio_trylock __folio_set_locked"),
     (
         "include/linux/page_ref.h",
         "page_ref_count folio_ref_count set_page_count folio_ref_add folio_ref_inc folio_ref_try_add \
@@ -104,7 +104,10 @@ const KERNEL: &[(&str, &str)] = &[
          percpu_ref_switch_to_atomic_rcu percpu_count_ptr __percpu_ref_switch_mode __percpu_ref_switch_to_atomic \
          __percpu_ref_switch_to_percpu",
     ),
-    ("lib/test_hmm.c", "dmirror_devmem_alloc_page"),
+    (
+        "lib/test_hmm.c",
+        "dmirror_devmem_alloc_page dmirror_devmem_fault dmirror_migrate_to_device dmirror_migrate_to_system",
+    ),
     ("lib/xarray.c", "xas_load"),
     ("mm/filemap.c", "folio_unlock softleaf_entry_wait_on_locked"),
     (
@@ -123,10 +126,20 @@ const KERNEL: &[(&str, &str)] = &[
     (
         "mm/memory.c",
         "handle_mm_fault vmf_insert_page_mkwrite zap_page_range_single zap_pmd_range zap_pte_range zap_present_ptes \
-         vm_normal_page do_cow_fault wp_page_copy copy_pmd_range copy_present_ptes",
+         zap_nonpresent_ptes do_swap_page vm_normal_page do_cow_fault wp_page_copy copy_pmd_range copy_present_ptes",
     ),
-    ("mm/memremap.c", "dev_pagemap_percpu_release pgmap_array_delete memremap_pages"),
-    ("mm/migrate.c", "remove_migration_ptes remove_migration_pte migration_entry_wait"),
+    (
+        "mm/memremap.c",
+        "dev_pagemap_percpu_release pgmap_array_delete memremap_pages free_zone_device_folio",
+    ),
+    (
+        "mm/migrate.c",
+        "remove_migration_ptes remove_migration_pte migration_entry_wait folio_migrate_mapping",
+    ),
+    (
+        "mm/migrate_device.c",
+        "migrate_vma_setup migrate_vma_collect migrate_vma_unmap migrate_vma_pages migrate_vma_insert_page",
+    ),
     ("mm/page_alloc.c", "free_frozen_pages"),
     ("mm/memremap.c, as proposed", "pgmap_alloc_folios pgmap_folio_get pgmap_request_folios"),
     (

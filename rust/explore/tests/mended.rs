@@ -45,6 +45,22 @@ fn a_page_that_becomes_a_folio_is_locked_as_long_as_it_is_moved() {
     );
 }
 
+/// A fault on a page in a device's memory finds it being moved, freed or referred to by whoever is moving it: it waits
+/// for the folio's lock, or until that reference is gone.
+#[test]
+fn a_page_in_a_devices_memory_comes_home_whoever_else_moves_or_drops_it() {
+    exhausted(
+        "w0 anon 0 1\nw0 w 0 0\nw0 fork 1\nstart\n\
+         w0 hmm_todev 0 0 0 1 | w0 r 0 0\nw1 w 0 0\n",
+        2,
+    );
+    exhausted(
+        "w0 anon 0 1\nw0 w 0 0\nw0 hmm_todev 0 0 0 1\nw0 fork 1\nw0 fork 2\nstart\n\
+         w0 r 0 0\nw1 munmap 0\nw2 get 0 0 | w2 unpin\n",
+        2,
+    );
+}
+
 /// A layout break sleeps on the count of the page it found, and is woken by changes of that count. While it is
 /// on its way, the device may go and come back and the page become a part of a huge one, which has its count
 /// elsewhere: to look there is to wait for what nobody announces here.

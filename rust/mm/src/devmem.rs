@@ -143,8 +143,20 @@ impl DevMem {
         self.allocate(cpu, pagemaps, id, start, pages)
     }
 
-    /// Frames the pool has just marked become folios.
+    /// `dmirror_devmem_alloc_page`: a page for what a process has, its reference the caller's.
     #[doc(alias = "dmirror_devmem_alloc_page")]
+    #[must_use]
+    pub fn alloc_page(&self, cpu: &Cpu<'_>, pagemaps: &Pagemaps, id: PagemapId) -> Option<Pfn> {
+        let start = {
+            let mut pool = self.pool[0].lock(cpu);
+            let start = pool.find(1, self.span.pages)?;
+            pool.mark(start, 1, true);
+            start
+        };
+        self.make_folios(cpu, pagemaps, id, start, 1).ok().map(|span| span.start)
+    }
+
+    /// Frames the pool has just marked become folios, whose references the driver counts.
     fn allocate(
         &self,
         cpu: &Cpu<'_>,
@@ -153,27 +165,34 @@ impl DevMem {
         start: u32,
         pages: u32,
     ) -> Result<Span, Errno> {
+        let span = self.make_folios(cpu, pagemaps, id, start, pages)?;
+        let mut pool = self.pool[0].lock(cpu);
+        pagemaps.folios(span).for_each(|folio| {
+            // Not the first, if somebody was quick to get one more.
+            pool.refs[self.page_of(folio)] += 1;
+            folio.owners_move(cpu, Hold::Task, Hold::Driver, 1);
+        });
+        Ok(span)
+    }
+
+    /// Frames the pool has just marked become folios, or are free again.
+    fn make_folios(
+        &self,
+        cpu: &Cpu<'_>,
+        pagemaps: &Pagemaps,
+        id: PagemapId,
+        start: u32,
+        pages: u32,
+    ) -> Result<Span, Errno> {
         let first = self.span.start.add(start);
-        match pagemaps.alloc_folios(cpu, id, first, pages) {
-            Ok(span) => {
-                let mut pool = self.pool[0].lock(cpu);
-                pagemaps.folios(span).for_each(|folio| {
-                    // Not the first, if somebody was quick to get one more.
-                    pool.refs[self.page_of(folio)] += 1;
-                    folio.owners_move(cpu, Hold::Task, Hold::Driver, 1);
-                });
-                Ok(span)
+        pagemaps.alloc_folios(cpu, id, first, pages).inspect_err(|errno| {
+            if *errno == Errno::EBUSY {
+                // The pool said free and the page says held: it was pushed too early, or twice.
+                let count = pagemaps.memmap.folio(first).refcount();
+                warn_on(cpu, Complaint::FreePageBusy, first, count.into());
             }
-            Err(errno) => {
-                if errno == Errno::EBUSY {
-                    // The pool said free and the page says held: it was pushed too early, or twice.
-                    let count = pagemaps.memmap.folio(first).refcount();
-                    warn_on(cpu, Complaint::FreePageBusy, first, count.into());
-                }
-                self.pool[0].lock(cpu).mark(start, pages, false);
-                Err(errno)
-            }
-        }
+            self.pool[0].lock(cpu).mark(start, pages, false);
+        })
     }
 
     /// Gives a driver of the program its frames, which are out for good.

@@ -175,6 +175,8 @@ complaints! {
     UnmapAfterUnplug = 44, I13Weak, EarlierLife, "an unmap works on a struct page that is gone";
     /// A file gave up a struct page that had gone. Value: none.
     FileAfterUnplug = 45, I13Weak, EarlierLife, "a file lets go of a struct page that is gone";
+    /// A driver's fault was called for a page that had changed hands since its entry was read.
+    FaultPageGone = 46, I29, EarlierLife, "a driver's fault is for a page that is gone";
 }
 
 impl Complaint {

@@ -13,10 +13,10 @@ use prim::{Cpu, Lease, TaskId};
 use program::op::{
     Access, Advice, Align, Anon, AnonKind, Close, DevAlloc, DevGet, DevPut, DioRead, DioWrite,
     DmaRead, DmaWrite, Drain, DriverIdx, DrvAlloc, Dupto, FD_NUMBERS, FdNo, FileIdx, FileRef, Fork,
-    Fsync, Ftruncate, Get, Layout, Longterm, Madvise, MapNo, Mmap, Mremap, Msync, Munmap,
-    OPERATIONS, Open, OpenMode, PageRange, Pin, Pipe, PipeNo, Pread, Prot, Punch, Pvmread, Pwrite,
-    Returns, Sharing, Split, SplitHugePages, Target, Tee, Touch, TryGet, Unlink, Unpin, UringReg,
-    Vmsplice, WorkerId, Zerorange,
+    Fsync, Ftruncate, Get, HmmTodev, HmmTosys, Layout, Longterm, Madvise, MapNo, Mmap, Mremap,
+    Msync, Munmap, OPERATIONS, Open, OpenMode, PageRange, Pin, Pipe, PipeNo, Pread, Prot, Punch,
+    Pvmread, Pwrite, Returns, Sharing, Split, SplitHugePages, Target, Tee, Touch, TryGet, Unlink,
+    Unpin, UringReg, Vmsplice, WorkerId, Zerorange,
 };
 use program::{Era, Errno, Geometry, Op, Program};
 
@@ -93,7 +93,9 @@ fn random_op(dice: &mut Dice) -> Op {
             _ => Op::Nop,
         },
         33 => Op::Dupto(Dupto { fd, number: dice.roll(12) as u8 }),
-        34 => match dice.roll(2) {
+        34 => match dice.roll(4) {
+            1 => Op::HmmTodev(HmmTodev { device: 0, map, page: dice.roll(16), pages }),
+            2 => Op::HmmTosys(HmmTosys { device: 0, map, page: dice.roll(16), pages }),
             0 => {
                 let kind = [AnonKind::Pages, AnonKind::Huge][dice.roll(2) as usize];
                 Op::Anon(Anon { kind, map, pages: 1 + dice.roll(16) })

@@ -75,6 +75,7 @@ fn every_wrong_value_of_every_rule_has_a_test() {
         ("uring-files", "refused"),
         ("share-reset", "kept-at-order-0"),
         ("head-recheck", "off"),
+        ("fault-ref", "none"),
         ("split-unmap", "still-mapped"),
         ("split-freeze", "ignored"),
         ("split-unfreeze", "head-first"),

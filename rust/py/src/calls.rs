@@ -222,6 +222,8 @@ methods! {
     dev_put: DevPut "($self, worker, page)";
     try_get: TryGet "($self, worker, page)";
     split: Split "($self, worker, page, pages=1)";
+    hmm_todev: HmmTodev "($self, worker, device, map, page, pages=1)";
+    hmm_tosys: HmmTosys "($self, worker, device, map, page, pages=1)";
     drv_alloc: DrvAlloc "($self, worker, driver)";
     drv_put: DrvPut "($self, worker)";
 

@@ -101,6 +101,9 @@ macro_rules! meaning {
     (fd $form:ident) => {
         "number of a descriptor of the worker's process"
     };
+    (device Page) => {
+        "number of the mirror device: 0, there is one"
+    };
     (device Device) => {
         "number of a descriptor of /dev/nullb0, the slow block device"
     };

@@ -104,7 +104,7 @@ impl World {
         found.map_err(missing)?.map(|pfn| self.state_of(py, pfn)).transpose()
     }
 
-    /// The page that a worker's page table maps at a page of a mapping, or `None` where it maps none.
+    /// The page that a worker's page table maps at a page of a mapping, a device's too, or `None` where it maps none.
     fn mapped<'py>(
         &self,
         py: Python<'py>,
@@ -117,6 +117,7 @@ impl World {
         match found.map_err(missing)? {
             Pte::None | Pte::Migration(_) => Ok(None),
             Pte::Page(leaf) => self.state_of(py, leaf.pfn()).map(Some),
+            Pte::DevicePrivate(entry) => self.state_of(py, entry.pfn()).map(Some),
         }
     }
 

@@ -90,38 +90,56 @@ impl Pagemaps {
         match self.rules.split_unfreeze {
             SplitUnfreeze::HeadLast => {
                 self.memmap.split_folio(folio, order);
-                for part in others {
-                    self.unfreeze(cpu, part);
-                    self.page_in_use(cpu, part);
-                }
-                self.unfreeze(cpu, folio);
-                self.page_in_use(cpu, folio);
+                others.for_each(|part| self.unfreeze_part(cpu, part));
+                self.unfreeze_part(cpu, folio);
             }
             SplitUnfreeze::HeadFirst => {
-                self.unfreeze(cpu, folio);
-                self.page_in_use(cpu, folio);
+                self.unfreeze_part(cpu, folio);
                 self.memmap.split_folio(folio, order);
                 if let Head::Pagemap(id) = of {
                     let left = whole.pages - order.pages();
                     let way = (PagemapHold::Page, PagemapHold::Task);
                     self.refs_move(cpu, PagemapId(id), way, left);
                 }
-                for part in others {
-                    self.unfreeze(cpu, part);
-                    self.page_in_use(cpu, part);
-                }
+                others.for_each(|part| self.unfreeze_part(cpu, part));
             }
         }
         Ok(whole)
     }
 
+    /// Does something while nobody can get a reference on a folio that nobody maps, and on which there are so many
+    /// references of the caller's: says whether it was so.
+    #[doc(alias = "folio_migrate_mapping")]
+    pub(crate) fn while_frozen(
+        &self,
+        cpu: &Cpu<'_>,
+        folio: Folio<'_>,
+        expected: i32,
+        work: impl FnOnce(),
+    ) -> bool {
+        if !folio.page().refcount.freeze(expected) {
+            return false;
+        }
+        folio.owners_sub(cpu, Hold::Task, expected);
+        self.page_idle(cpu, folio);
+        work();
+        self.unfreeze(cpu, folio, expected);
+        self.page_in_use(cpu, folio);
+        true
+    }
+
     /// The caller's reference, and those of the mappings that there are not.
+    fn unfreeze_part(&self, cpu: &Cpu<'_>, folio: Folio<'_>) {
+        self.unfreeze(cpu, folio, EXPECTED + folio.peek_mapcount());
+        self.page_in_use(cpu, folio);
+    }
+
     #[doc(alias = "folio_ref_unfreeze")]
-    fn unfreeze(&self, cpu: &Cpu<'_>, folio: Folio<'_>) {
+    fn unfreeze(&self, cpu: &Cpu<'_>, folio: Folio<'_>, expected: i32) {
         let count = &folio.page().refcount;
         let how = Strength::relaxed_if(|| self.rules.folio_publish == Publication::Relaxed);
-        if count.unfreeze(how, EXPECTED + folio.peek_mapcount()) {
-            folio.owners_add(cpu, Hold::Task, EXPECTED);
+        if count.unfreeze(how, expected) {
+            folio.owners_add(cpu, Hold::Task, expected - folio.peek_mapcount());
         } else {
             warn_on(cpu, Complaint::UnfrozenLive, folio.pfn(), count.count().into());
         }

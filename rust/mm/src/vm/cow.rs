@@ -43,7 +43,7 @@ impl Vm {
         match seen {
             Pte::Page(page) if self.wp_page_reuse(cpu, fault, table, page) => return Fault::Done,
             // Since the caller looked.
-            Pte::Migration(_) => return Fault::Done,
+            Pte::Migration(_) | Pte::DevicePrivate(_) => return Fault::Done,
             Pte::None | Pte::Page(_) => {}
         }
         let Some(folio) = self.pagemaps.ram.alloc(cpu, memmap, Order::PAGE) else {
@@ -61,7 +61,7 @@ impl Vm {
                 memmap.contents(copy).set(memmap.contents(page.pfn()).read());
                 Fault::Done
             }
-            Pte::Page(_) | Pte::Migration(_) => Fault::Fallback,
+            Pte::Page(_) | Pte::Migration(_) | Pte::DevicePrivate(_) => Fault::Fallback,
         };
         if copied == Fault::Done {
             self.replace(cpu, fault, table, seen, copy);
@@ -91,7 +91,7 @@ impl Vm {
                 word.publish(&ptl, Pte::Page(page.made_writable()));
                 true
             }
-            Pte::None | Pte::Page(_) | Pte::Migration(_) => false,
+            Pte::None | Pte::Page(_) | Pte::Migration(_) | Pte::DevicePrivate(_) => false,
         }
     }
 
@@ -107,7 +107,7 @@ impl Vm {
                 }
                 true
             }
-            Pte::None | Pte::Page(_) | Pte::Migration(_) => false,
+            Pte::None | Pte::Page(_) | Pte::Migration(_) | Pte::DevicePrivate(_) => false,
         }
     }
 
@@ -123,7 +123,7 @@ impl Vm {
                 return;
             }
             match seen {
-                Pte::None | Pte::Migration(_) => {}
+                Pte::None | Pte::Migration(_) | Pte::DevicePrivate(_) => {}
                 Pte::Page(page) => {
                     self.speculate(fault.mm, fault.vpn, page);
                     word.clear(&ptl, self.pagemaps.rules.zap_clear);
@@ -164,7 +164,7 @@ impl Vm {
         let is_copy = |vpn| match self.walk(parent, vpn) {
             Pte::None => false,
             Pte::Page(page) => self.pagemaps.ram.contains(page.pfn()),
-            Pte::Migration(_) => true,
+            Pte::Migration(_) | Pte::DevicePrivate(_) => true,
         };
         let copied = vma.is_anonymous() || vma.private == 1 && addresses().any(is_copy);
         if !copied {
@@ -216,25 +216,23 @@ impl Vm {
         let source = self.tables.lock(cpu, table);
         let word = self.tables.pte(table, vpn);
         let copy = self.tables.pte(target, vpn);
-        let page = match word.load() {
+        let seen = word.load();
+        let shared = match seen {
             Pte::None => return,
-            Pte::Page(page) => page,
-            Pte::Migration(entry) => {
-                let shared = Pte::Migration(entry.made_readonly());
-                word.publish(&source, shared);
-                copy.publish(&ptl, shared);
-                return;
-            }
+            Pte::Page(page) => Pte::Page(page.made_readonly()),
+            Pte::Migration(entry) => Pte::Migration(entry.made_readonly()),
+            Pte::DevicePrivate(entry) => Pte::DevicePrivate(entry.made_readonly()),
         };
-        if let Some(pfn) = page.normal_page() {
+        if let Some(pfn) = seen.normal_page() {
             let folio = self.pagemaps.memmap.folio(pfn);
             folio.page().refcount.add(1);
             folio.owners_add(cpu, Hold::Task, 1);
             self.add_rmap_pte(cpu, folio, pfn);
         }
-        let shared = page.made_readonly();
-        word.publish(&source, Pte::Page(shared));
-        copy.publish(&ptl, Pte::Page(shared));
-        self.entry_owns(cpu, shared, Hold::Task, Hold::Mapping);
+        word.publish(&source, shared);
+        copy.publish(&ptl, shared);
+        if let Some(pfn) = shared.normal_page() {
+            self.pagemaps.memmap.owners_move(cpu, (pfn, 1), false, Hold::Task, Hold::Mapping);
+        }
     }
 }

@@ -1,10 +1,10 @@
 //! Page-table entries: what a PTE or a PMD says (`asm/pgtable.h`).
 //!
 //! ```text
-//!   63                      12 11  9  8     7     6     5     4     3     2     1     0
-//!  +--------------------------+-----+-----+-----+-----+-----+-----+-----+-----+-----+-----+
-//!  | pfn, or page table       |     |inval|migr.|devm.|table| huge|dirty|young|write|pres.|
-//!  +--------------------------+-----+-----+-----+-----+-----+-----+-----+-----+-----+-----+
+//!   63                      12 11 10  9     8     7     6     5     4     3     2     1     0
+//!  +--------------------------+-----+-----+-----+-----+-----+-----+-----+-----+-----+-----+-----+
+//!  | pfn, or page table       |     |priv.|inval|migr.|devm.|table| huge|dirty|young|write|pres.|
+//!  +--------------------------+-----+-----+-----+-----+-----+-----+-----+-----+-----+-----+-----+
 //! ```
 //!
 //! Zero is "none". `huge`, `table` and `invalid` occur in PMDs only. `devmap` is the mark of a DAX page up to v6.14, whose
@@ -13,6 +13,7 @@
 //! | kind | hardware walks it | mapcount | reference | a CPU that touches it |
 //! |---|---|---|---|---|
 //! | page, leaf | yes | one | one | goes on |
+//! | device-private | no | one | one | has the page brought back (`migrate_to_ram`) |
 //! | migration | no | none | none | waits until the folio is unlocked |
 //! | invalid | no | as the leaf it was | as the leaf it was | waits for the lock of the PMD |
 //!
@@ -38,6 +39,7 @@ const TABLE: u64 = 1 << 5;
 const DEVMAP: u64 = 1 << 6;
 const MIGRATION: u64 = 1 << 7;
 const INVALID: u64 = 1 << 8;
+const DEVICE_PRIVATE: u64 = 1 << 9;
 const SHIFT: u32 = 12;
 
 /// Names a PTE table.
@@ -61,8 +63,7 @@ impl Vpn {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Leaf(u64);
 
-/// What an entry says that is not present, and holds nothing (`softleaf_t`): the frame it stands for, and what a CPU may
-/// do there afterwards.
+/// What an entry says that is not present (`softleaf_t`): the frame it stands for, and what a CPU may do there once it is.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Softleaf(u64);
 
@@ -75,6 +76,8 @@ pub enum Pte {
     Page(Leaf),
     /// `softleaf_is_migration`.
     Migration(Softleaf),
+    /// `softleaf_is_device_private`: a mapping like a page's, of memory that no CPU reaches.
+    DevicePrivate(Softleaf),
 }
 
 /// A PMD, read once.
@@ -193,6 +196,12 @@ impl Softleaf {
         Leaf::new(self.pfn(), permission)
     }
 
+    /// The same for another frame.
+    #[must_use]
+    pub(super) fn of_frame(self, pfn: Pfn) -> Self {
+        Self(u64::from(pfn.0) << SHIFT | self.0 & WRITE)
+    }
+
     /// `make_readable_migration_entry`, of one that is there.
     #[doc(alias = "make_readable_migration_entry")]
     #[must_use]
@@ -223,16 +232,19 @@ impl Pte {
             Self::Page(Leaf(bits))
         } else if bits & MIGRATION != 0 {
             Self::Migration(Softleaf(bits & !MIGRATION))
+        } else if bits & DEVICE_PRIVATE != 0 {
+            Self::DevicePrivate(Softleaf(bits & !DEVICE_PRIVATE))
         } else {
             Self::None
         }
     }
 
-    /// As [`Leaf::normal_page`], where there is one.
+    /// The page that the entry holds a reference and a mapcount of.
     pub(super) fn normal_page(self) -> Option<Pfn> {
         match self {
             Self::None | Self::Migration(_) => None,
             Self::Page(page) => page.normal_page(),
+            Self::DevicePrivate(entry) => Some(entry.pfn()),
         }
     }
 
@@ -243,6 +255,7 @@ impl Pte {
             Self::None => 0,
             Self::Page(leaf) => leaf.0,
             Self::Migration(entry) => entry.0 | MIGRATION,
+            Self::DevicePrivate(entry) => entry.0 | DEVICE_PRIVATE,
         }
     }
 }
@@ -286,7 +299,7 @@ mod tests {
     /// How many kinds there are. A new one does not compile until it is counted, and then one of it is in the list.
     const fn kinds_of_pte(any: Pte) -> usize {
         match any {
-            Pte::None | Pte::Page(_) | Pte::Migration(_) => 3,
+            Pte::None | Pte::Page(_) | Pte::Migration(_) | Pte::DevicePrivate(_) => 4,
         }
     }
 
@@ -299,7 +312,7 @@ mod tests {
     const A_LEAF: Leaf = Leaf((512 << SHIFT) | PRESENT);
     const AN_ENTRY: Softleaf = Softleaf(512 << SHIFT);
     const PTES: [Pte; kinds_of_pte(Pte::None)] =
-        [Pte::None, Pte::Page(A_LEAF), Pte::Migration(AN_ENTRY)];
+        [Pte::None, Pte::Page(A_LEAF), Pte::Migration(AN_ENTRY), Pte::DevicePrivate(AN_ENTRY)];
     const PMDS: [Pmd; kinds_of_pmd(Pmd::None)] =
         [Pmd::None, Pmd::Table(TableId(7)), Pmd::Leaf(A_LEAF), Pmd::Invalid];
 
@@ -327,7 +340,10 @@ mod tests {
         for pmd in tables.into_iter().chain(leaves().map(Pmd::Leaf)).chain(PMDS) {
             assert_eq!(Pmd::from_bits(pmd.bits()), pmd);
         }
-        let instead = leaves().map(|leaf| Pte::Migration(Softleaf::of(leaf)));
+        let instead = leaves().flat_map(|leaf| {
+            let entry = Softleaf::of(leaf);
+            [Pte::Migration(entry), Pte::DevicePrivate(entry)]
+        });
         for pte in leaves().map(Pte::Page).chain(instead).chain(PTES) {
             assert_eq!(Pte::from_bits(pte.bits()), pte);
         }
@@ -342,6 +358,8 @@ mod tests {
                 assert_eq!((entry.pfn(), entry.present()), (pfn, leaf));
                 assert_eq!(entry.made_readonly().present(), Leaf::new(pfn, Access::Read));
                 assert_eq!(Pte::Migration(entry).normal_page(), None);
+                assert_eq!(Pte::DevicePrivate(entry).normal_page(), Some(pfn));
+                assert_eq!(entry.of_frame(Pfn(3)).present(), Leaf::new(Pfn(3), permission));
             }
         }
     }
@@ -352,6 +370,7 @@ mod tests {
         assert!(leaves().all(|leaf| Pte::Page(leaf).bits() != 0 && Pmd::Leaf(leaf).bits() != 0));
         assert_ne!(Pmd::Table(TableId(0)).bits(), 0);
         assert_ne!(Pte::Migration(Softleaf(0)).bits(), 0);
+        assert_ne!(Pte::DevicePrivate(Softleaf(0)).bits(), 0);
     }
 
     #[test]

@@ -169,6 +169,7 @@ impl Vm {
                 self.migration_entry_wait(cpu, table, vpn);
                 Fault::Done
             }
+            Pte::DevicePrivate(entry) => self.device_private_fault(cpu, &fault, table, entry),
             Pte::None | Pte::Page(_) if copies => self.private_write(cpu, &fault, table, handler),
             Pte::None | Pte::Page(_) => handler.fault(cpu, &fault),
         }
@@ -227,7 +228,7 @@ impl Vm {
                 return Insert::Done;
             }
             // A copy of the page is being moved.
-            Pte::Migration(_) => return Insert::Raced,
+            Pte::Migration(_) | Pte::DevicePrivate(_) => return Insert::Raced,
         }
         if new.normal_page().is_some() {
             let folio = self.pagemaps.memmap.folio(pfn);

@@ -24,6 +24,13 @@ impl Folio<'_> {
         seen.locker() == 0 && page.flags.cmpxchg_acquire(seen.word(), locked.word()).is_ok()
     }
 
+    /// `__folio_set_locked`: of a folio that nobody else has seen yet.
+    #[doc(alias = "__folio_set_locked")]
+    pub(super) fn lock_new(self, cpu: &Cpu<'_>) {
+        let locked = self.page().folio_flags().locked_by(cpu.owner_word());
+        self.page().flags.set(locked.word());
+    }
+
     /// `folio_unlock`. Full order: what was done under the lock comes before, and who goes to sleep for the lock after
     /// this either finds it free or is woken.
     #[doc(alias = "folio_unlock")]

@@ -135,7 +135,7 @@ impl Vm {
             Pte::Page(page) if page.allows(request.access) => {
                 self.try_grab_page(cpu, page, 1, request.kind).map(Some)
             }
-            Pte::None | Pte::Page(_) | Pte::Migration(_) => Ok(None),
+            Pte::None | Pte::Page(_) | Pte::Migration(_) | Pte::DevicePrivate(_) => Ok(None),
         }
     }
 

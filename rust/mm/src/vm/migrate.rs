@@ -15,12 +15,13 @@
 //!
 //! Departure: each entry is flushed by itself, where the kernel flushes once behind the walk.
 
-use prim::Cpu;
+use prim::{Cpu, SpinGuard};
 
 use crate::page::{Folio, Hold, Pfn};
 use crate::vm::entry::TableId;
 use crate::vm::huge::SplitInto;
 use crate::vm::rmap::MapList;
+use crate::vm::word::{PtLocked, PteWord};
 use crate::vm::{FileRange, MmId, Pmd, Pte, Softleaf, Vm, Vpn};
 
 impl Vm {
@@ -82,25 +83,57 @@ impl Vm {
     ) {
         let ptl = self.tables.lock(cpu, table);
         let word = self.tables.pte(table, vpn);
-        let page = match word.load() {
-            Pte::Page(page) if page.pfn() == pfn => page,
-            Pte::None | Pte::Page(_) | Pte::Migration(_) => return,
+        let seen = word.load();
+        match seen {
+            Pte::Page(_) | Pte::DevicePrivate(_) if seen.normal_page() == Some(pfn) => {
+                self.migrate_pte(cpu, &ptl, (mm, vpn), (word, seen), folio);
+            }
+            Pte::None | Pte::Page(_) | Pte::Migration(_) | Pte::DevicePrivate(_) => {}
+        }
+    }
+
+    /// What maps a page of a folio, as it was `seen` under the lock, makes room for a migration entry, and what it held
+    /// is put: not the last reference, since the caller has one.
+    #[doc(alias = "try_to_migrate_one")]
+    pub(super) fn migrate_pte(
+        &self,
+        cpu: &Cpu<'_>,
+        ptl: &SpinGuard<'_, PtLocked>,
+        (mm, vpn): (MmId, Vpn),
+        (word, seen): (&PteWord, Pte),
+        folio: Folio<'_>,
+    ) {
+        let (entry, pfn) = match seen {
+            Pte::None | Pte::Migration(_) => return,
+            Pte::Page(page) => {
+                self.speculate(mm, vpn, page);
+                (Softleaf::of(page), page.pfn())
+            }
+            // No TLB has it.
+            Pte::DevicePrivate(entry) => (entry, entry.pfn()),
         };
-        self.speculate(mm, vpn, page);
-        word.clear(&ptl, self.pagemaps.rules.zap_clear);
-        self.entry_owns(cpu, page, Hold::Mapping, Hold::Task);
+        word.clear(ptl, self.pagemaps.rules.zap_clear);
+        self.entry_owns(cpu, entry.present(), Hold::Mapping, Hold::Task);
         self.flush_tlb_page(cpu, mm, vpn);
-        word.publish(&ptl, Pte::Migration(Softleaf::of(page)));
+        word.publish(ptl, Pte::Migration(entry));
         self.remove_rmap_pte(cpu, folio, pfn);
         self.pagemaps.folio_put_refs(cpu, folio, 1);
     }
 
-    /// `remove_migration_ptes`: each migration entry that stands for a page of a folio maps it again.
-    pub(super) fn remove_migration_ptes(&self, cpu: &Cpu<'_>, list: &MapList, folio: Folio<'_>) {
+    /// `remove_migration_ptes`: each migration entry that stands for a page of the folio from `source` on maps that of
+    /// `folio`, which may be the same.
+    pub(super) fn remove_migration_ptes(
+        &self,
+        cpu: &Cpu<'_>,
+        list: &MapList,
+        source: Pfn,
+        folio: Folio<'_>,
+    ) {
         let index = folio.index_or_share();
         for at in 0..folio.order().pages() {
+            let pages = (source.add(at), folio.pfn().add(at));
             for (mm, vpn) in list.addresses_of(index + at) {
-                self.remove_migration_pte(cpu, folio, (mm, vpn), folio.pfn().add(at));
+                self.remove_migration_pte(cpu, folio, (mm, vpn), pages);
             }
         }
     }
@@ -110,7 +143,7 @@ impl Vm {
         cpu: &Cpu<'_>,
         folio: Folio<'_>,
         (mm, vpn): (MmId, Vpn),
-        pfn: Pfn,
+        (source, pfn): (Pfn, Pfn),
     ) {
         let table = match self.tables.pmd(mm, vpn).load() {
             Pmd::None | Pmd::Leaf(_) | Pmd::Invalid => return,
@@ -118,15 +151,19 @@ impl Vm {
         };
         let ptl = self.tables.lock(cpu, table);
         let word = self.tables.pte(table, vpn);
-        let page = match word.load() {
-            Pte::Migration(entry) if entry.pfn() == pfn => entry.present(),
-            Pte::None | Pte::Page(_) | Pte::Migration(_) => return,
+        let entry = match word.load() {
+            Pte::Migration(entry) if entry.pfn() == source => entry.of_frame(pfn),
+            Pte::None | Pte::Page(_) | Pte::Migration(_) | Pte::DevicePrivate(_) => return,
         };
         folio.page().refcount.add(1);
         folio.owners_add(cpu, Hold::Task, 1);
         self.add_rmap_pte(cpu, folio, pfn);
-        word.publish(&ptl, Pte::Page(page));
-        self.entry_owns(cpu, page, Hold::Task, Hold::Mapping);
+        let pte = match self.pagemaps.ram.contains(pfn) {
+            true => Pte::Page(entry.present()),
+            false => Pte::DevicePrivate(entry),
+        };
+        word.publish(&ptl, pte);
+        self.entry_owns(cpu, entry.present(), Hold::Task, Hold::Mapping);
     }
 
     /// `migration_entry_wait`: until the folio is unlocked that a migration entry stands for, if one is still there.
@@ -134,7 +171,7 @@ impl Vm {
         let folio = {
             let _ptl = self.tables.lock(cpu, table);
             match self.tables.pte(table, vpn).load() {
-                Pte::None | Pte::Page(_) => return,
+                Pte::None | Pte::Page(_) | Pte::DevicePrivate(_) => return,
                 // Locked as long as the entry is there, and so not free.
                 Pte::Migration(entry) => self.pagemaps.memmap.folio(entry.pfn()),
             }

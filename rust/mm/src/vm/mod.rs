@@ -28,12 +28,15 @@
 //! | `huge` | huge_memory.c | huge pages of anonymous memory, and PMDs that become tables |
 //! | `folio_lock` | filemap.c | the lock of a folio, and waiting for it |
 //! | `migrate` | rmap.c, migrate.c | entries out of the way, and back |
+//! | `migrate_device` | migrate_device.c | anonymous pages to a device's memory, and home |
+//! | `device_private` | memory.c | a CPU touches what is there |
 //! | `split` | huge_memory.c | a mapped folio is taken apart |
 //! | `gup_fast`, `gup`, `gup_devmap` | gup.c | taking references by address |
 //!
 //! What a fault needs from a filesystem it asks through [`FaultHandler`].
 
 mod cow;
+mod device_private;
 mod entry;
 mod fault;
 mod file_range;
@@ -45,6 +48,7 @@ mod gup_fast;
 mod gup_slow;
 mod huge;
 mod migrate;
+mod migrate_device;
 mod mm;
 mod mremap;
 mod munmap;
@@ -69,6 +73,7 @@ pub use entry::{Leaf, Pmd, Pte, Softleaf, Vpn};
 pub use fault::{Fault, FaultHandler, Insert, VmFault};
 pub use file_range::FileRange;
 pub use gup::{GupError, GupKind, GupRange, GupRequest};
+pub use migrate_device::Goes;
 pub(crate) use mm::{FileUse, VMAS};
 pub use mm::{Mm, MmId, Vma};
 pub use rmap::{AddressSpace, MappingId};
@@ -135,7 +140,7 @@ impl Vm {
         self.mms.live()
     }
 
-    /// What every present entry of every page table maps. For an audit: no step.
+    /// What every entry of every page table maps, present or device-private. For an audit: no step.
     pub(crate) fn peek_present(&self, each: impl FnMut(Leaf)) {
         self.tables.peek_present(each);
     }

@@ -202,9 +202,13 @@ impl Vm {
                     self.tables.pte(to, new).publish(target, Pte::Migration(entry));
                     continue;
                 }
-                Pte::Page(page) => page,
+                Pte::Page(page) => {
+                    self.speculate(mm, old, page);
+                    page
+                }
+                // No TLB has it.
+                Pte::DevicePrivate(entry) => entry.present(),
             };
-            self.speculate(mm, old, page);
             let moved = self.tables.pte(from, old).clear(source, self.pagemaps.rules.zap_clear);
             self.entry_owns(cpu, page, Hold::Mapping, Hold::Task);
             self.tables.pte(to, new).publish(target, moved);

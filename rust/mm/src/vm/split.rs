@@ -38,6 +38,11 @@ impl Vm {
         if !layout.find(vpn).ok_or(Errno::EFAULT)?.is_anonymous() {
             return Err(Errno::EINVAL);
         }
+        self.split_if_large(cpu, mm, vpn)
+    }
+
+    /// As [`Self::split_huge_page`], of an anonymous mapping whose layout the caller has locked.
+    pub(super) fn split_if_large(&self, cpu: &Cpu<'_>, mm: MmId, vpn: Vpn) -> Result<u32, Errno> {
         let folio = self.folio_walk_get(cpu, mm, vpn).ok_or(Errno::EINVAL)?;
         let split = match folio.is_large() {
             false => Err(Errno::EINVAL),
@@ -93,7 +98,7 @@ impl Vm {
         let split = self.pagemaps.split_frozen(cpu, folio, Order::PAGE, mapped);
         let whole = split.as_ref().copied().unwrap_or_else(|_| folio.span());
         let parts = || self.pagemaps.memmap.heads(whole, folio.order());
-        parts().for_each(|part| self.remove_migration_ptes(cpu, &list, part));
+        parts().for_each(|part| self.remove_migration_ptes(cpu, &list, part.pfn(), part));
         for part in parts().filter(|part| *part != folio) {
             part.unlock(cpu);
             self.pagemaps.folio_put_refs(cpu, part, 1);

@@ -128,7 +128,7 @@ impl PageTables {
         &self.ptes[(table.0 as usize) << self.pmd_order.0 | index as usize]
     }
 
-    /// What every present entry maps. For an audit: no step.
+    /// What every entry maps, present or device-private. For an audit: no step.
     pub(super) fn peek_present(&self, mut each: impl FnMut(Leaf)) {
         for pmd in self.pmds.iter() {
             match pmd.peek() {
@@ -144,6 +144,7 @@ impl PageTables {
         self.ptes_of(table).for_each(|pte| match pte.peek() {
             Pte::None | Pte::Migration(_) => {}
             Pte::Page(page) => each(page),
+            Pte::DevicePrivate(entry) => each(entry.present()),
         });
     }
 
@@ -155,7 +156,7 @@ impl PageTables {
         });
         for pte in tables.flat_map(|table| self.ptes_of(table)) {
             match pte.peek() {
-                Pte::None | Pte::Page(_) => {}
+                Pte::None | Pte::Page(_) | Pte::DevicePrivate(_) => {}
                 Pte::Migration(entry) => each(entry.pfn()),
             }
         }
@@ -218,7 +219,7 @@ impl PageTables {
         for pte in self.ptes_of(table).map(PteWord::load) {
             match pte {
                 Pte::None => {}
-                Pte::Page(_) | Pte::Migration(_) => {
+                Pte::Page(_) | Pte::Migration(_) | Pte::DevicePrivate(_) => {
                     warn_on(cpu, Complaint::TableNotEmpty, table.0, pte.bits().cast_signed());
                 }
             }

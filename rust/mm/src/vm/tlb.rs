@@ -214,7 +214,9 @@ impl Vm {
                     self.tlb_fill(at, (mm, vpn), generation, page, stamp);
                     (page.pfn(), stamp)
                 }
-                Pte::None | Pte::Page(_) | Pte::Migration(_) => return None,
+                Pte::None | Pte::Page(_) | Pte::Migration(_) | Pte::DevicePrivate(_) => {
+                    return None;
+                }
             },
         };
         let contents = self.pagemaps.memmap.contents(pfn);

@@ -67,7 +67,9 @@ impl Vm {
         let word = self.tables.pte(table, vpn);
         let page = match word.load() {
             Pte::Page(page) if page.pfn() == pfn => page,
-            Pte::None | Pte::Page(_) | Pte::Migration(_) => return Ok(false),
+            Pte::None | Pte::Page(_) | Pte::Migration(_) | Pte::DevicePrivate(_) => {
+                return Ok(false);
+            }
         };
         let folio = self.pagemaps.memmap.folio(pfn);
         self.speculate(gather.mm, vpn, page);

@@ -11,7 +11,7 @@
 //! A PMD leaf of which the range covers a part is split (`huge.rs`). One of a file goes as a whole (K§14, §7.6): files
 //! rebuild what is left by faulting.
 
-use prim::SpinGuard;
+use prim::{Cpu, SpinGuard};
 use program::rules::ZapNonePmd;
 
 use crate::page::Hold;
@@ -99,11 +99,10 @@ impl Vm {
         let page = match word.load() {
             Pte::None => return Batch::Room,
             Pte::Page(page) => page,
-            Pte::Migration(entry) => {
-                if gather.even_cows == EvenCows::Zapped || !self.pagemaps.ram.contains(entry.pfn())
-                {
-                    // Nothing of it is anybody's, and no TLB has it.
-                    word.clear(ptl, self.pagemaps.rules.zap_clear);
+            entry @ (Pte::Migration(_) | Pte::DevicePrivate(_)) => {
+                // Of memory that is in no file, all of it.
+                if gather.even_cows == EvenCows::Zapped {
+                    self.zap_nonpresent_pte(gather.cpu, ptl, (table, vpn), entry);
                 }
                 return Batch::Room;
             }
@@ -119,6 +118,23 @@ impl Vm {
         let folio = self.pagemaps.memmap.folio(pfn);
         self.remove_rmap_pte(gather.cpu, folio, pfn);
         gather.remove_folio(folio)
+    }
+
+    /// `zap_nonpresent_ptes`: no TLB has it, so what it holds is put at once, under the lock of its table (K§6.3).
+    #[doc(alias = "zap_nonpresent_ptes")]
+    fn zap_nonpresent_pte(
+        &self,
+        cpu: &Cpu<'_>,
+        ptl: &SpinGuard<'_, PtLocked>,
+        (table, vpn): (TableId, Vpn),
+        entry: Pte,
+    ) {
+        self.tables.pte(table, vpn).clear(ptl, self.pagemaps.rules.zap_clear);
+        let Some(pfn) = entry.normal_page() else { return };
+        self.pagemaps.memmap.owners_move(cpu, (pfn, 1), false, Hold::Mapping, Hold::Task);
+        let folio = self.pagemaps.memmap.folio(pfn);
+        self.remove_rmap_pte(cpu, folio, pfn);
+        self.pagemaps.folio_put_refs(cpu, folio, 1);
     }
 
     fn zap_huge_pmd(&self, gather: &mut MmuGather<'_>, vpn: Vpn) -> Again {

@@ -16,6 +16,7 @@
 //! | `pins`, `pipes`, `direct_io` | references that outlive a call: pins, pipes, I/O in flight |
 //! | `checked` | the same accesses by users who know what a page may hold |
 //! | `driver`, `fracture` | driver memory; its folios taken by frame number and apart |
+//! | `hmm` | pages of processes in the driver's memory |
 //! | `hotplug` | pagemaps made at run time, over frames of no device |
 //! | `execute` | from an [`Op`](program::Op) to the call it names |
 //! | `observe` | what a page looks like, for comparison with a recording |
@@ -31,6 +32,7 @@ mod execute;
 mod fds;
 mod files;
 mod fracture;
+mod hmm;
 mod holders;
 mod hotplug;
 mod memory;
@@ -215,7 +217,7 @@ impl World {
         self.dax.bind(cpu)?;
         let span = self.devmem.span();
         if span.pages > 0 {
-            let id = self.dax.vm.pagemaps.memremap_pages(cpu, PagemapType::Coherent, span)?;
+            let id = self.dax.vm.pagemaps.memremap_pages(cpu, PagemapType::Private, span)?;
             self.dev_pagemap[0].set(id.0 + 1);
         }
         Ok(())

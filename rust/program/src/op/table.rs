@@ -271,6 +271,23 @@ macro_rules! operations {
                 pages: u32 = PagesOrOne("[N]"),
             }) -> Folios [ENXIO EAGAIN ENODEV EINVAL] hunt 24 "split" = "split 0 1";
 
+            /// Moves pages of anonymous memory into the driver's own, which no CPU reaches: it is the mirror device 0. Returns
+            /// how many went; one that anybody else refers to stays.
+            worker("hmm_todev") hmm_todev: HmmTodev(HmmTodev {
+                device: u32 = Page("DEV"),
+                map: MapNo = Uses("M"),
+                page: u32 = Page("PAGE"),
+                pages: u32 = Pages("N"),
+            }) -> Pages [ENODEV EINVAL];
+            /// Moves pages of anonymous memory home from the driver's own, as the first touch of a CPU does. Returns how
+            /// many went.
+            worker("hmm_tosys") hmm_tosys: HmmTosys(HmmTosys {
+                device: u32 = Page("DEV"),
+                map: MapNo = Uses("M"),
+                page: u32 = Page("PAGE"),
+                pages: u32 = Pages("N"),
+            }) -> Pages [ENODEV EINVAL];
+
             /// Takes a page as the `alloc` of a driver of the program does, primitive by primitive; the worker has it
             /// until `drv_put`.
             worker("drv_alloc") drv_alloc: DrvAlloc(DrvAlloc {

@@ -1,7 +1,7 @@
 //! What Linux can do with such memory, or its recorder can ask for, and this model cannot yet: told from typing
 //! mistakes, because whoever writes `migrate` has not mistyped anything.
 
-use crate::op::{Advice, OpenMode};
+use crate::op::{Advice, OpenMode, Operation};
 
 /// A kind of operation; a name that ends in `*` stands for all words that begin so.
 #[derive(Debug)]
@@ -13,13 +13,10 @@ struct Family {
 const FAMILIES: &[Family] = &[
     Family {
         names: &["hmm_*", "devmem_*", "device_private*", "device_coherent*"],
-        what: "device-private memory",
+        what: "mirror devices",
     },
     Family { names: &["migrate*", "migration*", "move_pages"], what: "migration" },
-    Family {
-        names: &["split_file*", "split_folio*", "folio_split*"],
-        what: "splitting a file's folios",
-    },
+    Family { names: &["split_*", "folio_split*"], what: "splitting a file's folios" },
     Family { names: &["p2p*", "pci_p2p*"], what: "peer-to-peer memory" },
     Family { names: &["devdax*", "dax_*", "fsdev_*"], what: "device-dax" },
     Family { names: &["mprotect*", "pkey_*"], what: "mprotect" },
@@ -92,8 +89,11 @@ pub(crate) fn reason(name: &str, args: &[&str]) -> Option<String> {
     Some(format!("{what}: not supported yet"))
 }
 
-/// What a word is about that the model lacks.
+/// What a word is about that the model lacks; nothing of what it has of a family.
 fn family(name: &str) -> Option<&'static str> {
+    if Operation::named(name).is_some() {
+        return None;
+    }
     let named = |pattern: &&str| match pattern.strip_suffix('*') {
         Some(stem) => name.starts_with(stem),
         None => name == *pattern,

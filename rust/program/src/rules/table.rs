@@ -364,6 +364,14 @@ rules! {
         Off: Derived, "none", "nothing else ties the reference to the page that was asked for";
     }
 
+    /// What a fault on device-private memory holds while the driver brings the page home. Whoever else maps the page may
+    /// fault, too, and then it is freed, and somebody else's, before the driver looks at it.
+    fault_ref: FaultRef = UnderLock ["K§8.1, B03, I29"] {
+        UnderLock: Source, "v6.1 and later, the lock since v6.15 or so",
+            "commit 16ce101db85d (CVE-2022-3523); mm/memory.c, do_swap_page";
+        None: Source, "up to v6.0", "commit 16ce101db85d, the race that it mends";
+    }
+
     /// What a split of a mapped folio does about its mappings before it freezes the count. Whoever unmaps the folio drops
     /// a mapcount and a reference without asking, so nothing may map it while its words change.
     split_unmap: SplitUnmap = MigrationEntries ["K§3.7 Era E, K§7.3, B11, I05"] {

@@ -177,6 +177,11 @@ values! {
         Pinned "pinned" "it asks for a long-term pin, which the file system may refuse",
         Refused "refused" "it refuses files itself",
     }
+    /// What a fault on device-private memory holds when it calls the driver.
+    FaultRef {
+        UnderLock "under-lock" "the lock of the folio and a reference, both taken while the entry cannot change",
+        None "none" "nothing: the page may be another one's by then",
+    }
     /// What is done about the mappings of a folio that is to be split.
     SplitUnmap {
         MigrationEntries "migration-entries" "migration entries take their place: nothing maps it, and what faults waits",

@@ -1,0 +1,246 @@
+//! Anonymous pages go to a device's memory, and home (`migrate_vma_setup`, `_pages`, `_finalize`; `mm/migrate_device.c`,
+//! K§8.2).
+//!
+//! ```text
+//!   collect    reference, folio lock, migration entry        what the mapping held is put
+//!   unmap      other mappings in the same way                anybody else has a reference? back again
+//!   copy       a page on the other side, locked, and what the page holds
+//!   pages      the count, frozen at what is expected: nobody came meanwhile; its place in the mapping is the new page's
+//!   finalize   migration entries -> entries of the new page, or of the old one; both unlocked and put
+//! ```
+//!
+//! A device's page is mapped by entries that no CPU walks, and which count like any other (K§7.1). Where nothing was
+//! mapped yet, one is put there at once.
+//!
+//! Departures: one page after the other, where a driver collects up to 64 at once; large folios are split before they
+//! go, as up to v6.18; a list of mappings is locked for each walk.
+
+use core::fmt;
+
+use prim::Cpu;
+use program::Errno;
+use program::op::Access;
+
+use crate::page::{Folio, Hold, Order, Pfn};
+use crate::vm::entry::TableId;
+use crate::vm::mm::Vma;
+use crate::vm::{Leaf, MappingId, MmId, Pmd, Pte, Softleaf, Vm, Vpn};
+
+/// Where pages go.
+#[derive(Clone, Copy)]
+pub enum Goes<'a> {
+    /// To a device, which has a page for one if it can: allocated, with one reference, which is the caller's.
+    ToDevice(&'a dyn Fn(&Cpu<'_>) -> Option<Pfn>),
+    /// To ordinary memory.
+    Home,
+}
+
+impl fmt::Debug for Goes<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ToDevice(_) => "to the device",
+            Self::Home => "home",
+        })
+    }
+}
+
+/// What became of a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(super) enum Moved {
+    /// It is on the other side.
+    Yes,
+    /// It is where it was: it is not there to go, or somebody else has it.
+    No,
+    /// There is no page for it on the other side.
+    NoMemory,
+}
+
+/// What is to go.
+enum Collected<'m> {
+    Nothing,
+    /// Nothing is mapped there yet.
+    Hole(TableId),
+    /// Locked, with a reference, and not mapped there any more.
+    Page(Folio<'m>),
+}
+
+impl Vm {
+    /// `migrate_vma` of pages of an anonymous mapping, as a driver is asked to. Returns how many went.
+    ///
+    /// # Errors
+    /// `EINVAL` when they are not all in one anonymous mapping.
+    #[doc(alias = "migrate_vma_setup")]
+    pub(crate) fn migrate_vma(
+        &self,
+        cpu: &Cpu<'_>,
+        mm: MmId,
+        (start, pages): (Vpn, u32),
+        goes: Goes<'_>,
+    ) -> Result<u32, Errno> {
+        let layout = self.mm(mm).layout.read(cpu);
+        let vma = layout.find(start).filter(Vma::is_anonymous).ok_or(Errno::EINVAL)?;
+        if vma.end() - start.0 < pages {
+            return Err(Errno::EINVAL);
+        }
+        let all = (0..pages).map(|at| self.migrate_page(cpu, mm, &vma, start.add(at), goes, None));
+        Ok(all.filter(|moved| *moved == Moved::Yes).count() as u32)
+    }
+
+    /// One page. Of `fault_page` the caller has the lock, and a reference besides.
+    #[doc(alias = "migrate_vma_pages")]
+    pub(super) fn migrate_page(
+        &self,
+        cpu: &Cpu<'_>,
+        mm: MmId,
+        vma: &Vma,
+        vpn: Vpn,
+        goes: Goes<'_>,
+        fault_page: Option<Folio<'_>>,
+    ) -> Moved {
+        match self.migrate_vma_collect(cpu, (mm, vpn), goes, fault_page) {
+            Collected::Nothing => Moved::No,
+            Collected::Hole(table) => self.migrate_vma_insert_page(cpu, vma, (table, vpn), goes),
+            Collected::Page(folio) => {
+                // Mapped until now in this mapping, whose list is there as long as the caller has the layout.
+                let list = self.mapping(MappingId(vma.mapping));
+                let expected = 1 + i32::from(fault_page.is_some());
+                let went = self.migrate_vma_unmap(cpu, vma, folio, expected, goes);
+                let target = went.unwrap_or(folio);
+                self.remove_migration_ptes(cpu, &list.map_list(cpu), folio.pfn(), target);
+                if fault_page.is_none() {
+                    folio.unlock(cpu);
+                }
+                self.pagemaps.folio_put_refs(cpu, folio, 1);
+                if let Ok(new) = went {
+                    new.unlock(cpu);
+                    self.pagemaps.folio_put_refs(cpu, new, 1);
+                }
+                went.map_or_else(|moved| moved, |_| Moved::Yes)
+            }
+        }
+    }
+
+    fn migrate_vma_collect(
+        &self,
+        cpu: &Cpu<'_>,
+        (mm, vpn): (MmId, Vpn),
+        goes: Goes<'_>,
+        fault_page: Option<Folio<'_>>,
+    ) -> Collected<'_> {
+        match goes {
+            // What is large is split, once. Whether it was shows next.
+            Goes::ToDevice(_) => drop(self.split_if_large(cpu, mm, vpn)),
+            Goes::Home => {}
+        }
+        let table = match (self.tables.pmd(mm, vpn).load(), goes) {
+            (Pmd::Table(table), _) => table,
+            (Pmd::None, Goes::ToDevice(_)) => match self.pte_alloc(cpu, mm, vpn) {
+                Ok(Some(table)) => table,
+                Ok(None) | Err(()) => return Collected::Nothing,
+            },
+            (Pmd::None | Pmd::Leaf(_) | Pmd::Invalid, _) => return Collected::Nothing,
+        };
+        let ptl = self.tables.lock(cpu, table);
+        let word = self.tables.pte(table, vpn);
+        let seen = word.load();
+        let pfn = match (seen, goes) {
+            (Pte::None, Goes::ToDevice(_)) => return Collected::Hole(table),
+            (Pte::Page(page), Goes::ToDevice(_)) => page.pfn(),
+            (Pte::DevicePrivate(entry), Goes::Home) => entry.pfn(),
+            (Pte::None | Pte::Page(_), Goes::Home)
+            | (Pte::DevicePrivate(_), Goes::ToDevice(_))
+            | (Pte::Migration(_), _) => return Collected::Nothing,
+        };
+        let folio = self.pagemaps.memmap.folio(pfn);
+        if folio.is_large() {
+            return Collected::Nothing;
+        }
+        folio.page().refcount.add(1);
+        folio.owners_add(cpu, Hold::Task, 1);
+        if fault_page == Some(folio) || folio.try_lock(cpu) {
+            self.migrate_pte(cpu, &ptl, (mm, vpn), (word, seen), folio);
+            return Collected::Page(folio);
+        }
+        drop(ptl);
+        self.pagemaps.folio_put_refs(cpu, folio, 1);
+        Collected::Nothing
+    }
+
+    /// Nobody maps it any more, nobody else has it, and a page on the other side is in its place, locked.
+    ///
+    /// # Errors
+    /// Why it stays.
+    fn migrate_vma_unmap(
+        &self,
+        cpu: &Cpu<'_>,
+        vma: &Vma,
+        folio: Folio<'_>,
+        expected: i32,
+        goes: Goes<'_>,
+    ) -> Result<Folio<'_>, Moved> {
+        if folio.mapcount() > 0 {
+            let list = self.mapping(MappingId(vma.mapping)).map_list(cpu);
+            self.try_to_migrate(cpu, &list, folio);
+        }
+        // `migrate_vma_check_page`.
+        if folio.mapcount() > 0 || folio.refcount().is_busy(expected) {
+            return Err(Moved::No);
+        }
+        let memmap = &self.pagemaps.memmap;
+        let new = self.page_over_there(cpu, goes).ok_or(Moved::NoMemory)?;
+        memmap.contents(new.pfn()).set(memmap.contents(folio.pfn()).read());
+        // `folio_migrate_mapping`: unless somebody came by since, and has the old page.
+        let index = folio.index_or_share();
+        let alone = || new.set_anon(vma.mapping, index);
+        if self.pagemaps.while_frozen(cpu, folio, expected, alone) {
+            return Ok(new);
+        }
+        new.unlock(cpu);
+        self.pagemaps.folio_put_refs(cpu, new, 1);
+        Err(Moved::No)
+    }
+
+    /// A page that nobody knows yet, locked.
+    fn page_over_there(&self, cpu: &Cpu<'_>, goes: Goes<'_>) -> Option<Folio<'_>> {
+        let memmap = &self.pagemaps.memmap;
+        let new = match goes {
+            Goes::ToDevice(alloc) => memmap.folio_at(alloc(cpu)?),
+            Goes::Home => self.pagemaps.ram.alloc(cpu, memmap, Order::PAGE)?,
+        };
+        new.lock_new(cpu);
+        Some(new)
+    }
+
+    /// `migrate_vma_insert_page`: where nothing was mapped, a page of the device is.
+    fn migrate_vma_insert_page(
+        &self,
+        cpu: &Cpu<'_>,
+        vma: &Vma,
+        (table, vpn): (TableId, Vpn),
+        goes: Goes<'_>,
+    ) -> Moved {
+        let Some(new) = self.page_over_there(cpu, goes) else { return Moved::NoMemory };
+        self.pagemaps.memmap.contents(new.pfn()).set(0);
+        let moved = {
+            let ptl = self.tables.lock(cpu, table);
+            let word = self.tables.pte(table, vpn);
+            match word.load() {
+                Pte::None => {
+                    new.set_anon(vma.mapping, vma.pgoff_of(vpn));
+                    new.page().refcount.add(1);
+                    new.owners_add(cpu, Hold::Task, 1);
+                    self.add_rmap_pte(cpu, new, new.pfn());
+                    let leaf = Leaf::new(new.pfn(), Access::Write);
+                    word.publish(&ptl, Pte::DevicePrivate(Softleaf::of(leaf)));
+                    self.entry_owns(cpu, leaf, Hold::Task, Hold::Mapping);
+                    Moved::Yes
+                }
+                Pte::Page(_) | Pte::Migration(_) | Pte::DevicePrivate(_) => Moved::No,
+            }
+        };
+        new.unlock(cpu);
+        self.pagemaps.folio_put_refs(cpu, new, 1);
+        moved
+    }
+}
