@@ -322,6 +322,17 @@ def test_ctrl_c_gives_what_there_is(words: list[str], tmp_path: Path) -> None:
     assert (told["verdict"], told["complete"]) == ("not-found", False)
 
 
+def test_ctrl_c_between_two_eras_gives_what_there_is(tmp_path: Path) -> None:
+    path = tmp_path / "program.txt"
+    path.write_text(LARGE)
+    sides = ("--between", "v6.12-sound", "v6.15-sound")
+    command = [sys.executable, "-m", "pgmap.explore", str(path), *sides, "--json", "-"]
+    code, stdout = children.interrupted([*command, "--preemptions", "8"], "between=")
+    told = json.loads(stdout)
+    assert code == Exit.INTERRUPTED
+    assert told["between"]["complete"] is False
+
+
 def test_the_functions_keep_their_names_when_the_commands_are_imported() -> None:
     import pgmap.explore
     import pgmap.replay

@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from pgmap import _cli, _core_api, _glossary, _hunt, _language
+from pgmap import _between, _cli, _core_api, _glossary, _hunt, _language
 from pgmap._announce import Announcer
 from pgmap._args import (
     add_geometry,
@@ -30,7 +30,7 @@ from pgmap._drive import shown
 from pgmap._exit import Exit
 from pgmap._explored import describe, exit_of, tell
 from pgmap._input import read
-from pgmap._objects import ExploreObject, HuntObject, LanguageObject
+from pgmap._objects import BetweenObject, ExploreObject, HuntObject, LanguageObject
 from pgmap._options import ExploreOptions, HuntOptions, SearchOptions
 from pgmap._output import Output
 from pgmap._race import wrong
@@ -80,6 +80,10 @@ class Explore:
             "too large for bounds: draw schedules for ten minutes, and tell how much they showed",
         ),
         (
+            "python -m pgmap.explore program.txt --between v6.12 v6.15",
+            "the program ends otherwise under these eras: which rule is to blame?",
+        ),
+        (
             "python -m pgmap.explore --language",
             "every operation a program can have, its arguments and what it returns",
         ),
@@ -88,7 +92,7 @@ class Explore:
             "the shortest program of these words that the rules as shipped do not survive",
         ),
     )
-    objects = (ExploreObject, HuntObject, LanguageObject)
+    objects = (ExploreObject, HuntObject, BetweenObject, LanguageObject)
 
     def arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add the options of a search."""
@@ -118,6 +122,14 @@ class Explore:
             metavar="WORDS",
             help="explore all programs of these words, shortest first, and of many words some that "
             "are drawn, too; 'all' is every word",
+        )
+        world.add_argument(
+            "--between",
+            nargs=2,
+            type=_between.Side.read,
+            metavar="ERA",
+            help="which of the rules in which two eras differ decide how the program ends; an ERA "
+            "may have changes: v6.15-sound,zap-put=before-flush",
         )
         world.add_argument(
             "--language",
@@ -196,6 +208,8 @@ class Explore:
                 raise UsageError("--hunt looks for programs: give either a program or --hunt")
             if "strategy" in args:
                 raise UsageError("--hunt searches within bounds: it has no --strategy")
+            if args.between is not None:
+                raise UsageError("--between is about one program: name its file, and no --hunt")
             outcome = _hunt.hunt(args, out, core, signals)
             tell_silence(out, core, args.breaks)
             return outcome
@@ -218,6 +232,8 @@ class Explore:
         asked = options.config(program=program)
         seed = show_seed(options.seed)
         out.facts.update(config={**asked, "seed": seed}, source=source)
+        if args.between is not None:
+            return decide(args, options, source, program, out, core, signals)
         run = core.explore_start(asked)
         way = "" if strategy == "bounds" else f"  {strategy} seed={seed}"
         on = machine(options, said="memory" in args)
@@ -233,6 +249,26 @@ class Explore:
         found = report["found"]
         token = None if found is None else found["token"]
         return _cli.Outcome(code, {**report, "token": token})
+
+
+def decide(
+    args: argparse.Namespace,
+    options: ExploreOptions,
+    source: str,
+    program: str,
+    out: Output,
+    core: _core_api.Core,
+    signals: Signals,
+) -> _cli.Outcome:
+    """Ask which rules decide between two eras."""
+    if args.breaks or args.era != ExploreOptions.era:
+        raise UsageError("--between names both eras, and what is changed of them: v6.12,RULE=VALUE")
+    one, other = args.between
+    out.facts["config"] |= {"era": None, "between": [one.name, other.name]}
+    version = out.facts["build"]["version"]
+    out.detail(f"pgmap {version} explore  between={one.name} {other.name}  program: {source}")
+    options = options if "strategy" in args else replace(options, strategy="bounds")
+    return _between.between((one, other), options, program, out, core, signals, args.progress)
 
 
 def tell_language(args: argparse.Namespace, out: Output, core: _core_api.Core) -> _cli.Outcome:

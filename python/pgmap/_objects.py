@@ -142,6 +142,56 @@ class StepsObject(TypedDict):
     protocol: ProtocolSteps
 
 
+class RuleChange(TypedDict):
+    """A rule, as it is, and as it is to be."""
+
+    rule: str
+    of: str
+    to: str
+
+
+class BetweenSide(TypedDict):
+    """How a program ends under the rules of an era, perhaps with some changed.
+
+    `ends` is the invariant that breaks, ``holds``, or null if nobody can tell.
+    """
+
+    name: str
+    ends: str | None
+    title: str | None
+    verdict: str
+    token: str | None
+
+
+class Towards(TypedDict):
+    """The smallest sets of rules with which it ends under one side as under the other."""
+
+    of: str
+    ends_as: str
+    sets: list[list[RuleChange]]
+
+
+class Between(TypedDict):
+    """Which of the rules in which two eras differ decide how a program ends."""
+
+    sides: list[BetweenSide]
+    differ: int
+    towards: list[Towards]
+    complete: bool
+
+
+class BetweenObject(TypedDict):
+    """What the searches under some rules of one era and some of another came to."""
+
+    config: Mapping[str, Any]
+    build: Mapping[str, Any]
+    source: str
+    between: Between
+    searches: int
+    refused: int
+    unclear: int
+
+
 class LanguageObject(TypedDict):
     """What a program can say."""
 
