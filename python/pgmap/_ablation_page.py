@@ -15,10 +15,10 @@ HEAD = """\
 Every call of a primitive that has an effect, in the protocol of `{era}`, was left out, one at a
 time: a lock with its unlock, a wake-up, a barrier, a flush, a grace period, a store, a get, a put,
 a second look. There are {calls} calls, which are {steps} steps, for a helper's call is a step of
-each of its callers. For each step the catalogue's programs and a few more were searched with 0 to
-{preemptions} preemptions, {schedules:,} executions each, and what broke in none was hunted for,
-{hunt:.0f} seconds. An execution of more than {longest:,} points is cut; where that happened the
-table says so. Complaints about how a primitive is used do not count.
+each of its callers; {rows} of them were tried. For each the catalogue's programs and a few more
+were searched with 0 to {preemptions} preemptions, {schedules:,} executions each, and what broke in
+none was hunted for, {hunt:.0f} seconds. An execution of more than {longest:,} points is cut; where
+that happened the table says so. Complaints about how a primitive is used do not count.
 
 **Without {broken} of {rows} steps an invariant is broken.** The others are below the table.
 
