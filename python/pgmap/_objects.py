@@ -346,6 +346,38 @@ class RacesRun(TypedDict):
     complete: bool
 
 
+class MatrixCell(TypedDict):
+    """What a program comes to under an era.
+
+    `ends` is the invariant that breaks, ``holds``, ``?`` if nobody can tell, ``-`` if the era
+    cannot run it; `why` says more, where there is more to say.
+    """
+
+    era: str
+    ends: str
+    preemptions: int | None
+    token: str | None
+    why: str | None
+
+
+class MatrixRow(TypedDict):
+    """A race under each era."""
+
+    race: str
+    number: str | None
+    cells: list[MatrixCell]
+
+
+class RacesMatrix(TypedDict):
+    """The programs of races, each under every era as it is."""
+
+    chosen: list[str]
+    eras: list[str]
+    preemptions: int
+    matrix: list[MatrixRow]
+    complete: bool
+
+
 class RulesObject(TypedDict):
     """Rules, with their values in these eras."""
 

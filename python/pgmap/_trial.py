@@ -93,7 +93,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         type=count(0, 64),
         default=ExploreOptions.preemptions,
         metavar="N",
-        help=f"bound for the right rules (default {ExploreOptions.preemptions})",
+        help=f"bound for the right rules and for the matrix (default {ExploreOptions.preemptions})",
     )
     parser.add_argument(
         "--replays",

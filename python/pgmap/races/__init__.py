@@ -10,11 +10,11 @@ import argparse
 from collections.abc import Sequence
 
 import pgmap
-from pgmap import _cli, _core_api, _trial
+from pgmap import _cli, _core_api, _matrix, _trial
 from pgmap._cli import UsageError
 from pgmap._core_facts import KnownRule, NotOnX86, Race
 from pgmap._exit import Exit
-from pgmap._objects import RacesList, RacesRun
+from pgmap._objects import RacesList, RacesMatrix, RacesRun
 from pgmap._output import Output
 from pgmap._race import add_races, every, find, full, line
 from pgmap._signals import Signals
@@ -30,27 +30,34 @@ class Races:
     about = (
         "Lists the races of the catalogue, shows what one teaches with the program that shows it,\n"
         "or runs it: as wrong as it is known to be, and exhausted when the rules are right.\n"
+        "The matrix has the program of each race under every era as it is.\n"
         "A race is called by its name, its number (B33) or its wrong rule (RULE=VALUE)."
     )
     examples: tuple[tuple[str, str], ...] = (
         ("python -m pgmap.races list", "all of them, a line each"),
         ("python -m pgmap.races show B33", "one in full"),
         ("python -m pgmap.races run idle-pred zap-put", "two of them, tried"),
+        ("python -m pgmap.races matrix zap-put B33", "which eras have these two?"),
         ("python -m pgmap.races run mine --races my/races", "one of a folder of your own"),
     )
-    objects: tuple[type, ...] = (RacesList, RacesRun)
+    objects: tuple[type, ...] = (RacesList, RacesRun, RacesMatrix)
 
     def arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add what is wanted, and of which."""
         parser.add_argument(
             "action",
             nargs="?",
-            choices=("list", "show", "run"),
+            choices=("list", "show", "run", "matrix"),
             default="list",
             help="what to do (default list)",
         )
-        parser.add_argument("names", nargs="*", metavar="NAME", help="which (run: all if none)")
+        parser.add_argument(
+            "names", nargs="*", metavar="NAME", help="which (run and matrix: all if none)"
+        )
         add_races(parser)
+        parser.add_argument(
+            "--page", action="store_true", help="matrix: print a page of Markdown instead of lines"
+        )
         _trial.add_options(parser)
 
     def run(
@@ -60,9 +67,16 @@ class Races:
         catalogue = core.catalogue(args.races)
         races = every(catalogue)
         named = [race for name in args.names for race in find(races, name)]
-        if args.action == "run":
+        if args.page and args.action != "matrix":
+            raise UsageError("--page is for the matrix: python -m pgmap.races matrix --page")
+        if args.action in ("run", "matrix"):
             chosen = runnable(named, catalogue["known"], catalogue["not_on_x86"])
             out.facts.update(chosen=[race["name"] for race in chosen])
+        if args.action == "matrix":
+            eras = [era["name"] for era in core.facts()["eras"]]
+            how = {"progress": args.progress, "page": args.page}
+            return _matrix.run(chosen, eras, args.preemptions, out, core, signals, **how)
+        if args.action == "run":
             out.detail(
                 f"pgmap {pgmap.__version__} races  {counted(len(chosen), 'race')}, "
                 f"{counted(args.replays, 'replay')} each, right rules to bound {args.preemptions}"

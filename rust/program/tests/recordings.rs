@@ -44,7 +44,7 @@ fn complaint(change: impl Fn(&mut Value)) -> String {
 #[test]
 fn every_committed_recording_loads_and_can_be_replayed() {
     let all = fixtures();
-    assert_eq!(all.len(), 53);
+    assert!(!all.is_empty());
     for (name, text) in all {
         let r = Recording::from_json(&text).unwrap_or_else(|e| panic!("{name}: {e}"));
         assert_eq!(r.scenario, name);
