@@ -83,3 +83,14 @@ fn a_page_does_not_move_under_a_reference_whose_mapping_has_gone() {
         2,
     );
 }
+
+/// The pages that go with the file system's device are its own: what a task has in ordinary memory, and a reference on
+/// that, outlast it.
+#[test]
+fn ordinary_memory_outlasts_an_unbind() {
+    exhausted(
+        "w0 anon 0 1\nw0 w 0 0\nw1 anonhuge 0 4\nw1 w 0 0\nstart\n\
+         w0 get 0 0 | w0 r 0 0 | w0 unpin\nw1 r 0 0\nw9 unbind\n",
+        1,
+    );
+}

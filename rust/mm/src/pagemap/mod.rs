@@ -238,10 +238,11 @@ impl Pagemaps {
         self.peek_kind(pfn) == Some(PagemapType::Generic)
     }
 
-    /// Whether a frame is memory of a driver that is bound. No step.
+    /// Whether a frame's struct page is there whatever becomes of the file system's device: of ordinary memory, or of a
+    /// driver that is bound. No step.
     #[must_use]
-    pub(crate) fn peek_is_of_driver(&self, pfn: Pfn) -> bool {
-        self.peek_kind(pfn).is_some_and(PagemapType::holds_per_page)
+    pub(crate) fn peek_outlasts_unbind(&self, pfn: Pfn) -> bool {
+        self.ram.contains(pfn) || self.peek_kind(pfn).is_some_and(PagemapType::holds_per_page)
     }
 
     /// The type of the pagemap that a frame is under. No step.

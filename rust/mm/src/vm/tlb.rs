@@ -317,8 +317,8 @@ impl Vm {
         }
         let now = self.pagemaps.memmap.shadow_capture(pfn);
         if now != stamp {
-            // Struct pages went, but those of the file system's device: a driver that is bound has its own still.
-            if now.word == stamp.word && self.pagemaps.peek_is_of_driver(pfn) {
+            // Struct pages went, but those of the file system's device.
+            if now.word == stamp.word && self.pagemaps.peek_outlasts_unbind(pfn) {
                 return;
             }
             let complaint =
