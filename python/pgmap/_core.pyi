@@ -29,6 +29,9 @@ from pgmap._core_reports import (
     BenchProgress,
     BenchReport,
     Conformance,
+    Footprint,
+    KillReport,
+    SchemeCount,
     SchemeFinding,
     StressProgress,
     StressReport,
@@ -64,6 +67,9 @@ __all__ = [
     "folio_try_get_verdicts",
     "hunt_start",
     "protocol_steps",
+    "refcount_bytes",
+    "refcount_counts",
+    "refcount_kills",
     "replay",
     "reproduce_start",
     "reveal",
@@ -86,6 +92,9 @@ def build_info() -> _BuildInfo: ...
 def conform(text: str, era: str | None = None) -> Conformance: ...
 def bench_core(config: dict[str, Any]) -> BenchRun: ...
 def folio_try_get_verdicts() -> list[SchemeFinding]: ...
+def refcount_counts() -> list[SchemeCount]: ...
+def refcount_kills(kills: int) -> KillReport: ...
+def refcount_bytes(cpus: list[int]) -> list[Footprint]: ...
 
 @final
 class BenchRun:
