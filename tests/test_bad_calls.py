@@ -31,7 +31,10 @@ WORDS: list[Any] = ["", "x", "RW", "\0", "\ud800", "r" * 9999, 0, None, b"rw", 1
 
 # By name of a parameter: what it takes, and what it does not.
 GOOD: dict[str, list[Any]] = {
-    **{n: [0, 1] for n in ("worker", "child", "target", "fd", "map", "pipe", "pin", "source")},
+    **{
+        n: [0, 1]
+        for n in ("worker", "child", "target", "fd", "map", "pipe", "pin", "source", "device")
+    },
     **{n: [0, 1, 7] for n in ("page", "index", "offset", "start")},
     "pages": [1, 2],
     "driver": ["driver d 2 alloc pop page_free push"],
@@ -47,6 +50,7 @@ GOOD: dict[str, list[Any]] = {
     "align": ["natural", "odd"],
     "layout": ["huge", "contiguous"],
     "state": ["written", "sparse"],
+    "kind": ["anon", "anonhuge"],
     "longterm": [False],
     "step": ["w0 nop"],
     "program": [Program.parse("w0 nop")],
@@ -57,7 +61,7 @@ GOOD: dict[str, list[Any]] = {
     "pgmap": [World().memremap_pages("private", 1)],
 }
 BAD: dict[str, list[Any]] = {
-    **dict.fromkeys(["worker", "child", "target", "fd", "map", "pipe", "source"], SMALL),
+    **dict.fromkeys(["worker", "child", "target", "fd", "map", "pipe", "source", "device"], SMALL),
     "pin": [*NO_INT, *FAR, 2**16],
     **dict.fromkeys(["page", "index", "offset", "start"], BIG),
     "ticks": [*NO_INT, *FAR, 2**32],
@@ -66,7 +70,9 @@ BAD: dict[str, list[Any]] = {
     "pfn": [*NO_INT, *FAR, 2**31, 2**32],
     "value": [*NO_INT, *FAR],
     "file": NAMES,
-    **dict.fromkeys(["mode", "access", "prot", "sharing", "align", "layout", "state"], WORDS),
+    **dict.fromkeys(
+        ["mode", "access", "prot", "sharing", "align", "layout", "state", "kind"], WORDS
+    ),
     "longterm": [0, 1, None, "yes", 2.0],
     "step": [
         *["", "w0", "w64 nop", "w-1 nop", "nonsense", "w0 nop | w0 nop", "w0 nop\nw0 nop", "# no"],

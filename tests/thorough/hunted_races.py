@@ -14,17 +14,19 @@ import argparse
 import json
 import resource
 import statistics
-import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import children
 from pgmap._core_api import core
 from pgmap._core_facts import KnownRule
 from pgmap.strategies import enough
 
 SEEDS, PROGRAMS = 10, 100_000
+PATIENCE = 4 * 3600.0
+"""Seconds that are never needed."""
 
 
 @dataclass(frozen=True)
@@ -45,12 +47,8 @@ class Hunted:
 def hunt(race: KnownRule, seed: int, programs: int) -> Hunted:
     """Let a hunt look for a race, on one thread, in so many programs at most."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    ran = subprocess.run(
-        [sys.executable, "-m", "pgmap.explore", *arguments(race, seed, programs)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command = [sys.executable, "-m", "pgmap.explore", *arguments(race, seed, programs)]
+    ran = children.run(command, timeout=PATIENCE)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     if ran.returncode not in (0, 1, 6):
         raise SystemExit(f"{race['name']}: {ran.stderr.strip()}")

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use pgmap_schemes::kinds::{add::Add, closed::Closed};
 use pgmap_schemes::scheme::{Caps, Learns, Put, Scheme};
 
-use crate::bench::loads::{Load, Objects, lock};
+use crate::bench::load::{Load, Objects, lock};
 use crate::bench::refcounts::Pairs;
 use crate::bench::refs::refused;
 use crate::bench::workload::BuildError;

@@ -12,7 +12,7 @@ use pgmap_prim::measure::{allowed_processors, pin_thread};
 use pgmap_schemes::kinds::{self, Visit};
 use pgmap_schemes::scheme::{Learns, Put, Scheme};
 
-use crate::bench::loads::Objects;
+use crate::bench::load::Objects;
 use crate::bench::refs::refused;
 use crate::bench::workload::BuildError;
 

@@ -43,6 +43,7 @@ mod gup;
 mod host;
 mod kills;
 mod latency;
+mod load;
 mod loads;
 mod memory;
 mod peers;

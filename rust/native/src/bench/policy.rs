@@ -21,7 +21,7 @@ use pgmap_schemes::kinds::{
 };
 use pgmap_schemes::scheme::Scheme;
 
-use crate::bench::loads::Objects;
+use crate::bench::load::Objects;
 use crate::bench::refcounts::{Contest, Pairs, row};
 use crate::bench::workload::{BuildError, Row};
 
