@@ -13,10 +13,12 @@ const LARGE: &[&str] = &[
     "write-invalidate",
     "fault-liveness",
     "iomap-lock",
+    "fault-ref",
+    "split-freeze.mapped",
 ];
 
 /// These fail late in the order in which classes are tried; bounds find them at once.
-const LATE: &[&str] = &["gup-pmd-recheck", "mremap-pmd", "fault-liveness"];
+const LATE: &[&str] = &["gup-pmd-recheck", "mremap-pmd", "fault-liveness", "fault-ref"];
 
 /// Where every store may wait, and without a bound for nothing, there are more still.
 fn known() -> impl Iterator<Item = &'static Known> {
