@@ -11,12 +11,12 @@ docs/drawn.md has a table.
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -27,6 +27,7 @@ from pgmap import Program, strategies
 from pgmap._core_api import core
 from pgmap._core_facts import KnownRule
 from pgmap.errors import DoesNotHold, ProgramError
+from thorough.kept import Kept
 
 WORKERS, OPERATIONS = 3, 6
 """Most of a shrunk program, behind ``start``."""
@@ -110,14 +111,6 @@ def row(name: str, drawn: Sequence[Drawn]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def known_from(log: Path | None) -> dict[tuple[str, int], Drawn]:
-    """What was drawn before, by race and seed."""
-    if log is None or not log.exists():
-        return {}
-    told = [Drawn(**json.loads(line)) for line in log.read_text().splitlines()]
-    return {(one.race, one.seed): one for one in told}
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -126,20 +119,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--log", type=Path, help="where what was drawn is kept")
     parser.add_argument("races", nargs="*", help="which; all that a program shows if none")
     args = parser.parse_args(argv)
-    known = known_from(args.log)
+    kept = Kept(Drawn, args.log)
     large = 0
     print("| race | found | programs | seconds | workers, operations |\n|---|---|---|---|---|")
     for race in core().catalogue()["known"]:
         name = race["name"]
         if args.races and name not in args.races:
             continue
-        drawn = list[Drawn]()
-        for seed in range(1, args.seeds + 1):
-            one = known.get((name, seed)) or draw(race, seed, args.programs)
-            drawn.append(one)
-            if args.log is not None and (name, seed) not in known:
-                with args.log.open("a") as log:
-                    log.write(f"{json.dumps(asdict(one))}\n")
+        drawn = list(kept.each(name, args.seeds, partial(draw, race, most=args.programs)))
         print(row(name, drawn), flush=True)
         sizes = [one.size for one in drawn if one.program is not None]
         large += sum(workers > WORKERS or operations > OPERATIONS for workers, operations in sizes)

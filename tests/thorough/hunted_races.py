@@ -16,13 +16,15 @@ import resource
 import statistics
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import children
 from pgmap._core_api import core
 from pgmap._core_facts import KnownRule
 from pgmap.strategies import enough
+from thorough.kept import Kept
 
 SEEDS, PROGRAMS = 10, 100_000
 PATIENCE = 4 * 3600.0
@@ -103,14 +105,6 @@ def row(name: str, hunted: Sequence[Hunted]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def known_from(log: Path | None) -> dict[tuple[str, int], Hunted]:
-    """What was hunted before, by race and seed."""
-    if log is None or not log.exists():
-        return {}
-    told = [Hunted(**json.loads(line)) for line in log.read_text().splitlines()]
-    return {(one.race, one.seed): one for one in told}
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Print the table; 1 if a race was found in no seed."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -119,20 +113,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--log", type=Path, help="where what was hunted is kept")
     parser.add_argument("races", nargs="*", help="which; all that a program shows if none")
     args = parser.parse_args(argv)
-    known = known_from(args.log)
+    kept = Kept(Hunted, args.log)
     missed = False
     print("| race | found | programs | drawn | seconds | broken |\n|---|---|---|---|---|---|")
     for race in core().catalogue()["known"]:
         name = race["name"]
         if args.races and name not in args.races:
             continue
-        hunted = list[Hunted]()
-        for seed in range(1, args.seeds + 1):
-            one = known.get((name, seed)) or hunt(race, seed, args.programs)
-            hunted.append(one)
-            if args.log is not None and (name, seed) not in known:
-                with args.log.open("a") as log:
-                    log.write(f"{json.dumps(asdict(one))}\n")
+        find = partial(hunt, race, programs=args.programs)
+        hunted = list(kept.each(name, args.seeds, find))
         print(row(name, hunted), flush=True)
         missed = missed or all(one.invariant is None for one in hunted)
     return int(missed)
