@@ -12,6 +12,7 @@ import pytest
 
 from fake_core import FakeBench, FakeCore
 from fake_reports import PROCESSOR, bench_report, bench_row
+from pgmap import _plotted
 from pgmap._core_reports import BenchRow
 from pgmap._exit import Exit
 from pgmap._judge import Judgement, judge
@@ -362,7 +363,6 @@ def test_workloads_are_a_suite_of_the_core(run: Runner) -> None:
 def test_a_picture_has_every_row_and_says_when_it_is_void(
     run: Runner, tmp_path: Path, suffix: str
 ) -> None:
-    pytest.importorskip("matplotlib")
     path = tmp_path / f"picture.{suffix}"
     another = bench_row(name="another", floor="something else", limit=None, set_on={})
     third = bench_row(name="a third", limit=None, set_on={})
@@ -374,6 +374,26 @@ def test_a_picture_has_every_row_and_says_when_it_is_void(
         assert all(f"<!-- {words}" in text for words in ("try_get+put", "another", "VOID"))
         # Rows of one floor share a panel, wherever they stand in the report.
         assert text.count("<!-- ratio to: ") == 2
+
+
+def test_without_what_draws_nothing_is_measured(
+    run: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_plotted, "find_spec", lambda _: None)
+    core = core_with()
+    ran = run(Bench(), "refcount", "--plot", "picture.svg", core=core)
+    assert ran.exit is Exit.USAGE
+    assert "pgmap[plot]" in ran.stderr
+    assert core.asked == []
+
+
+def test_a_picture_that_cannot_be_written_loses_no_row(run: Runner, tmp_path: Path) -> None:
+    path = tmp_path / "nowhere" / "picture.svg"
+    core = core_with(around(2.0), **QUIET_NULL)
+    ran = run(Bench(), "refcount", "--plot", str(path), "--json", "-", core=core)
+    assert ran.exit is Exit.OK
+    assert len(ran.json["rows"]) == 1
+    assert "no picture in" in ran.stderr
 
 
 def test_kills_are_told_in_percentiles_beside_the_clocks_own(run: Runner) -> None:

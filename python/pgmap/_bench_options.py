@@ -6,7 +6,7 @@ import argparse
 
 from pgmap import _cli
 from pgmap._args import count, duration
-from pgmap._plotted import suffix_of
+from pgmap._plotted import check_path
 
 DEFAULT_SECONDS = 20.0
 CORE, REFCOUNT, PGMAP, ALLOC, FOLIO_TRY_GET = SUITES = (
@@ -92,4 +92,4 @@ def check_options(args: argparse.Namespace) -> None:
     if args.fail_below is not None and args.compare is None:
         raise _cli.UsageError("--fail-below needs --compare")
     if args.plot is not None:
-        suffix_of(args.plot)
+        check_path(args.plot)

@@ -8,6 +8,7 @@ come in the report, those that may be ranked together side by side. Wants matplo
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -19,21 +20,18 @@ SUFFIXES = (".svg", ".png")
 ROW, AROUND, WIDTH = 0.28, 1.1, 9.0
 
 
-def suffix_of(path: str) -> str:
-    """What kind of picture a path asks for."""
-    suffix = Path(path).suffix.lower()
-    if suffix not in SUFFIXES:
+def check_path(path: str) -> None:
+    """Refuse a picture that cannot be drawn, before anything is measured for it."""
+    if Path(path).suffix.lower() not in SUFFIXES:
         raise _cli.UsageError(f"--plot wants a name that ends in {' or '.join(SUFFIXES)}: {path}")
-    return suffix
+    if find_spec("matplotlib") is None:
+        raise _cli.UsageError("--plot needs matplotlib: pip install 'pgmap[plot]'")
 
 
 def plot(path: str, rows: Sequence[BenchRow], found: Mapping[str, Any], void: bool) -> None:
-    """Draw the rows and keep the picture."""
-    suffix_of(path)
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise _cli.UsageError("--plot needs matplotlib: pip install 'pgmap[plot]'") from error
+    """Draw the rows and keep the picture; `OSError` if it cannot be written."""
+    from matplotlib.figure import Figure
+
     panels: dict[str, list[BenchRow]] = {}
     for row in rows:
         panels.setdefault(row["floor"], []).append(row)

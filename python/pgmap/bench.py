@@ -140,7 +140,10 @@ class Bench:
             code = worst([code, *compared])
         if args.plot is not None:
             found = environment(report)
-            plot(args.plot, report["rows"], found, args.suite != CORE and is_void(found))
+            try:
+                plot(args.plot, report["rows"], found, args.suite != CORE and is_void(found))
+            except OSError as error:
+                out.note(f"no picture in {args.plot}: {error.strerror}")
         out.result(result_line([judgement for _, judgement in judged], signals))
         rows = [{**row, "judgement": judgement.value} for row, judgement in judged]
         told: dict[str, Any] = {**report, "rows": rows}
