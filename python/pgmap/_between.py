@@ -98,13 +98,13 @@ class Search:
 
     def report(self, side: Side, breaks: tuple[tuple[str, str], ...]) -> ExploreReport:
         """How it ends under these rules."""
-        asked = self.options.config(program=self.program)
-        asked.update(era=side.era, breaks=list(breaks), known=True, shrink=False)
         known = self.ends.get((side.era, breaks))
         if known is not None:
             return known
         if self.signals.stopped_by is not None:
             raise Stopped
+        asked = self.options.config(program=self.program)
+        asked.update(era=side.era, breaks=list(breaks), known=True, shrink=False)
         about = f"search {self.searches + 1}: {side.era} {' '.join('='.join(it) for it in breaks)}"
         run = self.core.explore_start(asked)
         report: ExploreReport = drive(
@@ -181,7 +181,11 @@ def between(
         codes.append(Exit.INCONCLUSIVE)
     if signals.exit is not None:
         codes.append(signals.exit)
-    figures = {name: getattr(search, name) for name in ("searches", "refused", "unclear")}
+    figures = {
+        "searches": search.searches,
+        "refused": search.refused,
+        "unclear": search.unclear,
+    }
     return _cli.Outcome(worst(codes), {"between": told, **figures})
 
 

@@ -88,8 +88,7 @@ def run(
 ) -> _cli.Outcome:
     """Search each under each, and print a row for each race."""
     rows: list[MatrixRow] = []
-    lines = (markdown if page else plain)(eras, preemptions)
-    for text in lines:
+    for text in markdown(eras, preemptions) if page else [heading(eras)]:
         out.result(text)
     with showing(progress, out) as shown:
         for race in chosen:
@@ -132,8 +131,8 @@ def row_of(
     return {"race": race["name"], "number": race["number"], "cells": cells}
 
 
-def plain(eras: Sequence[str], _: int) -> Iterator[str]:
-    yield "".join([" " * NAME, *(f"{era:>{CELL}}" for era in eras)])
+def heading(eras: Sequence[str]) -> str:
+    return "".join([" " * NAME, *(f"{era:>{CELL}}" for era in eras)])
 
 
 def row_of_text(row: MatrixRow) -> str:

@@ -74,8 +74,16 @@ class Races:
             out.facts.update(chosen=[race["name"] for race in chosen])
         if args.action == "matrix":
             eras = [era["name"] for era in core.facts()["eras"]]
-            how = {"progress": args.progress, "page": args.page}
-            return _matrix.run(chosen, eras, args.preemptions, out, core, signals, **how)
+            return _matrix.run(
+                chosen,
+                eras,
+                args.preemptions,
+                out,
+                core,
+                signals,
+                progress=args.progress,
+                page=args.page,
+            )
         if args.action == "run":
             out.detail(
                 f"pgmap {pgmap.__version__} races  {counted(len(chosen), 'race')}, "
