@@ -101,6 +101,7 @@ FACTS: Facts = {
                     "note": "struct pages go under a pin",
                 }
             ],
+            "told": [],
         },
         {
             "name": "v6.15-sound",
@@ -110,6 +111,14 @@ FACTS: Facts = {
             "kernels": None,
             "sound": "v6.15-sound",
             "known": [],
+            "told": [
+                {
+                    "rule": "teardown-pages",
+                    "value": "wait-idle",
+                    "how": "derived",
+                    "source": "nobody waits",
+                },
+            ],
         },
     ],
     "rules": [

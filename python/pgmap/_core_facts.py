@@ -103,11 +103,20 @@ class KnownRaceFact(TypedDict):
     note: str
 
 
+class ToldFact(TypedDict):
+    """A rule in which an era differs from its base, and how it is known that this era does."""
+
+    rule: str
+    value: str
+    how: Literal["recorded", "source", "thread", "derived"]
+    source: str
+
+
 class EraFact(TypedDict):
     """An era, the facts behind it, and the races it is known to have.
 
     `base` is the era that it is a delta of, `kernels` the first and the last that it describes,
-    `sound` the era with its known races mended.
+    `sound` the era with its known races mended, `told` what it does differently from its base.
     """
 
     name: str
@@ -117,6 +126,7 @@ class EraFact(TypedDict):
     kernels: tuple[str, str] | None
     sound: str
     known: list[KnownRaceFact]
+    told: list[ToldFact]
 
 
 class ValueFact(TypedDict):

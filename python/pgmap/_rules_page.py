@@ -71,6 +71,13 @@ def era_lines(era: EraFact, facts: Facts) -> Iterator[str]:
     if base:
         yield ""
         yield f"It is {base} with {', '.join(changed) if changed else 'nothing changed'}."
+    twins = {it["sound"] for it in facts["eras"] if it["sound"] != it["name"]}
+    if era["told"] and era["name"] not in twins:
+        yield ""
+        yield "| it has | known from | source |"
+        yield "|---|---|---|"
+        for told in era["told"]:
+            yield f"| `{told['rule']}={told['value']}` | {HOW[told['how']]} | {told['source']} |"
     if era["known"]:
         yield ""
         yield "| known race | what happens | by | mended by | kernels |"

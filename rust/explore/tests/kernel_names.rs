@@ -28,9 +28,10 @@ const KERNEL: &[(&str, &str)] = &[
          get_next_unlocked_entry wait_entry_unlocked put_unlocked_entry dax_associate_entry dax_disassociate_entry \
          dax_layout_busy_page dax_break_layout dax_break_layout_final wait_page_idle dax_delete_mapping_range \
          dax_folio_reset_order dax_fault_cow_page dax_fault_iter dax_iomap_direct_access __dax_invalidate_entry \
-         dax_iomap_iter dax_invalidate_mapping_entry_sync",
+         dax_iomap_iter dax_invalidate_mapping_entry_sync dax_busy_page",
     ),
     ("fs/file_table.c", "fput __fput"),
+    ("fs/inode.c", "iput"),
     ("fs/open.c", "do_truncate filp_close"),
     ("fs/pipe.c", "pipe_release"),
     ("fs/xfs/libxfs/xfs_bmap.c", "xfs_bunmapi_range"),
@@ -108,7 +109,7 @@ const KERNEL: &[(&str, &str)] = &[
         "lib/test_hmm.c",
         "dmirror_devmem_alloc_page dmirror_devmem_fault dmirror_migrate_to_device dmirror_migrate_to_system",
     ),
-    ("lib/xarray.c", "xas_load"),
+    ("lib/xarray.c", "xas_load xa_load"),
     ("mm/filemap.c", "folio_unlock softleaf_entry_wait_on_locked"),
     (
         "mm/gup.c",
@@ -130,7 +131,7 @@ const KERNEL: &[(&str, &str)] = &[
     ),
     (
         "mm/memremap.c",
-        "dev_pagemap_percpu_release pgmap_array_delete memremap_pages free_zone_device_folio",
+        "dev_pagemap_percpu_release pgmap_array_delete memremap_pages memunmap_pages free_zone_device_folio",
     ),
     (
         "mm/migrate.c",

@@ -177,6 +177,16 @@ complaints! {
     FileAfterUnplug = 45, I13Weak, EarlierLife, "a file lets go of a struct page that is gone";
     /// A driver's fault was called for a page that had changed hands since its entry was read.
     FaultPageGone = 46, I29, EarlierLife, "a driver's fault is for a page that is gone";
+    /// A page was taken from a driver's free list before the put that freed it had stored its count. Value: its count.
+    FreePageUnsettled = 47, I09, Life, "a page of the free list without the count of a free page";
+    /// The put that freed a folio read its words after the driver's callback, and they were another folio's. Value: none.
+    ReadAfterFree = 48, I08, Life, "a freed folio read by who freed it, and it is another one";
+    /// A page was allocated, and is a part of a folio that is long gone by its words. Value: none.
+    StaleCompound = 49, I27, Life, "a page allocated with the words of an earlier folio";
+    /// The end of an I/O had the last use of a nameless file, and evicts it where nobody may sleep. Object: the inode.
+    EvictedInCompletion = 50, I20, Value, "a file is evicted by the end of an I/O, which must not sleep";
+    /// A reference was taken on a struct page that had gone. Value: the count that it came to.
+    GrabbedAfterUnplug = 51, I13Weak, EarlierLife, "a reference taken on a struct page that is gone";
 }
 
 impl Complaint {

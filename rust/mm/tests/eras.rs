@@ -7,9 +7,11 @@ use common::*;
 use pgmap_mm::dax::InodeId;
 use pgmap_mm::warn::Complaint;
 use program::op::{
-    Align, DioWrite, FdNo, Layout, Load, MapNo, Munmap, Open, OpenMode, PageRange, Target, Unpin,
+    Align, Close, DioWrite, FdNo, Get, Layout, Load, MapNo, Munmap, Open, OpenMode, PageRange,
+    Target, Unlink, Unpin,
 };
-use program::{Era, Rules};
+use program::rules::EvictWait;
+use program::{Era, Errno, Rules};
 
 const IDLE: &str = "page to become idle";
 
@@ -153,6 +155,162 @@ fn in_flight(rules: Rules) -> i32 {
         leave(&fixture);
         count
     })
+}
+
+/// Nameless, unmapped by another thread, and a page of it in flight: who evicts the file when the I/O ends.
+fn let_go_while_in_flight(rules: Rules) -> (Fixture, usize) {
+    let (fixture, _) = touched(rules, Align::Odd);
+    let device = FdNo(1);
+    let open = Open { fd: device, target: Target::SlowBlock, mode: OpenMode::ReadWrite };
+    assert_eq!(fixture.world.open(&fixture.cpu(1), W0, &open), Ok(0));
+    fixture.world.clone_thread(W0, W1).expect("a thread");
+    let write = DioWrite { device, map: MapNo(0), page: 1, pages: 1, ticks: None };
+    let left = std::thread::scope(|threads| {
+        let world = &fixture.world;
+        let io = threads.spawn(|| world.dio_write(&fixture.cpu(2), W0, &write));
+        fixture.until_waits_for(2, "I/O in flight");
+        let others = threads.spawn(|| {
+            let cpu = fixture.cpu(3);
+            let whole = Munmap { map: MapNo(0), range: None };
+            assert_eq!(world.munmap(&cpu, W1, &whole), Ok(0));
+            assert_eq!(world.close(&cpu, W1, &Close { fd: FdNo(0) }), Ok(0));
+            assert_eq!(world.unlink(&cpu, W1, &Unlink { file: F }), Ok(0));
+        });
+        if rules.evict_wait == EvictWait::InodeRef {
+            others.join().expect("nothing waits");
+        } else {
+            fixture.until_waits_for(3, IDLE);
+        }
+        let left = world.dax.live_inodes().count();
+        world.complete_io(&fixture.cpu(1));
+        assert_eq!(io.join().expect("no panic"), Ok(4096));
+        left
+    });
+    (fixture, left)
+}
+
+#[test]
+fn who_keeps_a_page_keeps_its_file_and_a_completion_may_be_the_last() {
+    let (fixture, left) = let_go_while_in_flight(with(&["evict-wait=inode-ref"]));
+    assert_eq!((left, fixture.world.dax.live_inodes().count()), (1, 0));
+    assert_eq!(fixture.take_complaints(), [Complaint::EvictedInCompletion]);
+    leave(&fixture);
+    let (fixture, left) = let_go_while_in_flight(with(&[]));
+    assert_eq!((left, fixture.world.dax.live_inodes().count()), (1, 0), "evicted by who unlinked");
+    leave(&fixture);
+}
+
+#[test]
+fn a_file_whose_page_is_kept_is_in_use_and_goes_with_the_last_pin() {
+    let (fixture, _) = unmapped(with(&["evict-wait=inode-ref"]));
+    let cpu = fixture.cpu(1);
+    assert_eq!(fixture.world.close(&cpu, W0, &Close { fd: FdNo(0) }), Ok(0));
+    assert_eq!(fixture.world.dax.umount(&cpu), Err(Errno::EBUSY));
+    assert_eq!(fixture.world.unlink(&cpu, W0, &Unlink { file: F }), Ok(0), "at once");
+    assert_eq!(fixture.world.dax.live_inodes().count(), 1);
+    drop(cpu);
+    unpin(&fixture);
+    assert_eq!(fixture.world.dax.live_inodes().count(), 0);
+    leave(&fixture);
+}
+
+const ENTRY_REFS: &str = "dax-pages=entry-refs";
+
+#[test]
+fn an_entry_of_the_file_holds_each_of_its_frames_and_mappings_hold_nothing() {
+    for align in [Align::Natural, Align::Odd] {
+        let (fixture, inode) = touched(with(&[ENTRY_REFS]), align);
+        let page = fixture.frame(inode, 1);
+        let count = || fixture.world.observe(page).refcount;
+        assert_eq!((count(), fixture.world.observe(page).mapcount), (1, 0));
+        assert_eq!(fixture.pin(&fixture.cpu(1), W0, 1, 1), Ok(1));
+        assert_eq!(count(), 1025);
+        let whole = Munmap { map: MapNo(0), range: None };
+        assert_eq!(fixture.world.munmap(&fixture.cpu(1), W0, &whole), Ok(0));
+        assert_eq!(count(), 1025);
+        std::thread::scope(|threads| {
+            let dax = &fixture.world.dax;
+            let truncate = threads.spawn(|| dax.truncate(&fixture.cpu(2), inode, 0));
+            fixture.until_waits_for(2, IDLE);
+            unpin(&fixture);
+            assert_eq!(truncate.join().expect("no panic"), Ok(()));
+        });
+        assert_eq!(count(), 0, "with the entry goes its reference");
+        leave(&fixture);
+    }
+}
+
+#[test]
+fn unbind_lets_the_entries_go_each_when_its_page_is_idle() {
+    let (fixture, inode) = unmapped(with(&[ENTRY_REFS]));
+    std::thread::scope(|threads| {
+        let dax = &fixture.world.dax;
+        let unbind = threads.spawn(|| dax.unbind(&fixture.cpu(2)));
+        fixture.until_waits_for(2, IDLE);
+        unpin(&fixture);
+        assert_eq!(unbind.join().expect("no panic"), Ok(()));
+    });
+    assert_eq!(fixture.world.dax.nrpages(&fixture.cpu(1), inode), 0);
+    fixture.world.dax.bind(&fixture.cpu(1)).expect("bind");
+    leave(&fixture);
+}
+
+#[test]
+fn a_truncate_that_waits_for_zero_waits_for_its_own_entry() {
+    let (fixture, inode) = unmapped(with(&[ENTRY_REFS, "idle-pred=ref-zero"]));
+    std::thread::scope(|threads| {
+        let dax = &fixture.world.dax;
+        let truncate = threads.spawn(|| dax.truncate(&fixture.cpu(2), inode, 0));
+        fixture.until_waits_for(2, IDLE);
+        unpin(&fixture);
+        assert_eq!(fixture.world.observe(fixture.frame(inode, 1)).refcount, 1);
+        assert!(!truncate.is_finished(), "nobody puts the last one");
+        // A signal ends the wait, and the entry stays.
+        fixture.machine.signal(prim::TaskId(2));
+        assert_eq!(truncate.join().expect("no panic"), Err(Errno::EINTR));
+    });
+    leave(&fixture);
+}
+
+#[test]
+fn a_layout_break_that_looks_for_pins_passes_a_plain_reference() {
+    for (rule, told) in [
+        ("busy-test=refcount", &[][..]),
+        ("busy-test=maybe-pinned", &[Complaint::BusyReset, Complaint::BlockFreedBusy][..]),
+    ] {
+        let (fixture, inode) = touched(with(&[rule]), Align::Odd);
+        let get = Get { map: MapNo(0), page: 1, pages: 1 };
+        assert_eq!(fixture.world.get(&fixture.cpu(1), W0, &get), Ok(1));
+        std::thread::scope(|threads| {
+            let dax = &fixture.world.dax;
+            let truncate = threads.spawn(|| dax.truncate(&fixture.cpu(2), inode, 0));
+            if told.is_empty() {
+                fixture.until_waits_for(2, IDLE);
+                unpin(&fixture);
+            }
+            assert_eq!(truncate.join().expect("no panic"), Ok(()));
+        });
+        assert_eq!(fixture.take_complaints(), told);
+        if told.is_empty() {
+            leave(&fixture);
+        }
+    }
+}
+
+#[test]
+fn without_its_pagemap_asked_a_struct_page_that_is_gone_is_referenced() {
+    for (rule, told) in [
+        ("gup-pagemap=taken", &[][..]),
+        ("gup-pagemap=unasked", &[Complaint::GrabbedAfterUnplug][..]),
+    ] {
+        let rules = with(&["dax-pages=devmap", "holder=none", "teardown-pages=ignore", rule]);
+        let (fixture, _) = touched(rules, Align::Odd);
+        fixture.world.dax.unbind(&fixture.cpu(1)).expect("unbind");
+        let pinned = fixture.pin(&fixture.cpu(1), W0, 1, 1);
+        assert_eq!(pinned.is_err(), told.is_empty());
+        let all = fixture.take_complaints();
+        assert!(all.starts_with(told) && all.is_empty() == told.is_empty(), "{all:?}");
+    }
 }
 
 #[test]

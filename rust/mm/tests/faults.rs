@@ -18,6 +18,7 @@ use program::op::{
     Pvmread, Pwrite, Returns, Sharing, Split, SplitHugePages, Target, Tee, Touch, TryGet, Unlink,
     Unpin, UringReg, Vmsplice, WorkerId, Zerorange,
 };
+use program::rules::InitMode;
 use program::{Era, Errno, Geometry, Op, Program};
 
 const WORKERS: u32 = 4;
@@ -189,7 +190,9 @@ fn clean_up(fixture: &Fixture) {
 #[test]
 fn with_every_kth_allocation_failing_nothing_panics_and_nothing_leaks() {
     for every in [0, 1, 2, 3, 5, 7, 13] {
-        for era in Era::ALL {
+        // Where a free page has a count, a walker by frame number meets the driver on it, one after the other (B06).
+        let sequential = |era: &Era| era.rules().init_mode == InitMode::Idle;
+        for era in Era::ALL.into_iter().filter(sequential) {
             let fixture = Fixture::new(&Geometry { maps_max: 8, ..COSY }, era.rules());
             prepare(&fixture);
             fixture.arena.faults().fail_every(every);

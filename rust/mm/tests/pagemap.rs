@@ -12,7 +12,7 @@ use pgmap_mm::pagemap::{DevPagemapOps, PagemapId, PagemapType, Pagemaps};
 use pgmap_mm::warn::Complaint;
 use prim::{Arena, Cpu, Machine};
 use program::op::{DevAlloc, DevGet, DevPut};
-use program::rules::{FreePush, Switch};
+use program::rules::{FreePush, FreeReload, InitMode, PageReset, PgmapWord, Switch, TeardownPages};
 use program::{Era, Errno, Geometry, Rules};
 
 /// What a driver does with a page that came back.
@@ -457,12 +457,40 @@ fn without_the_wait_the_pagemap_goes_under_its_references() {
 
 #[test]
 fn a_generic_page_idles_at_one_and_is_put_back_there() {
-    with_pagemap(PagemapType::Generic, |all, cpu, id| {
-        assert_eq!(all.folio(64).refcount().get(), 1);
-        all.maps.folio_put_refs(cpu, all.folio(64), 1);
-        assert_eq!(all.folio(64).refcount().get(), 1);
-        all.maps.memunmap_pages(cpu, id, || {});
-    });
+    let rules = Rules { teardown_pages: TeardownPages::Ignore, ..Era::V6_15Sound.rules() };
+    let all = Maps::with(rules, Box::new(|_, _, _| {}));
+    let cpu = all.cpu(0);
+    let id = all.remap(&cpu, PagemapType::Generic);
+    assert_eq!(all.folio(64).refcount().get(), 1);
+    all.maps.folio_put_refs(&cpu, all.folio(64), 1);
+    assert_eq!(all.folio(64).refcount().get(), 1);
+    all.maps.memunmap_pages(&cpu, id, || {});
+}
+
+#[test]
+fn a_generic_page_that_is_held_keeps_its_pagemap_where_unbind_waits_for_pages() {
+    for (teardown_pages, told) in
+        [(TeardownPages::WaitIdle, vec![]), (TeardownPages::Ignore, vec![Complaint::UnplugBusy])]
+    {
+        let rules = Rules { teardown_pages, ..Era::V6_15Sound.rules() };
+        let all = Maps::with(rules, Box::new(|_, _, _| {}));
+        let cpu = all.cpu(0);
+        let id = all.remap(&cpu, PagemapType::Generic);
+        // Only pages that were ever used are looked at.
+        all.maps.memmap.prep_folio(Pfn(70), Order::PAGE, id.head());
+        let held = all.maps.try_get_folio(&cpu, Pfn(70), 1).expect("it idles at one");
+        std::thread::scope(|threads| {
+            let unbind = threads.spawn(|| all.maps.memunmap_pages(&all.cpu(1), id, || {}));
+            if teardown_pages == TeardownPages::WaitIdle {
+                while all.maps.memmap.page(Pfn(71)).refcount.count().is_held() {
+                    std::thread::yield_now();
+                }
+                all.maps.folio_put_refs(&cpu, held, 1);
+            }
+            unbind.join().expect("no panic");
+        });
+        assert_eq!(all.complaints(), told);
+    }
 }
 
 /// Frees a page whose driver gives it to somebody else in the middle of the free, as another CPU may.
@@ -511,6 +539,98 @@ fn a_count_stored_after_the_push_takes_the_next_owners_reference_away() {
     let cpu = all.cpu(0);
     all.maps.folio_put_refs(&cpu, all.folio(64), 1);
     assert_eq!(all.complaints(), [Complaint::RefUnderflow]);
+}
+
+/// Frees page 65, whose driver makes it the tail of a folio in the middle of the free. What was complained of.
+fn made_a_tail_in_the_free_callback(rules: Rules) -> Vec<Complaint> {
+    let once = AtomicU32::new(0);
+    let freed = move |cpu: &Cpu<'_>, maps: &Pagemaps, folio: Folio<'_>| {
+        if once.fetch_add(1, Relaxed) == 0 {
+            let id = maps.of_page(folio.pfn()).expect("its pagemap");
+            maps.alloc_folios(cpu, id, Pfn(64), 2).expect("this page and its neighbour");
+        }
+    };
+    let all = Maps::with(rules, Box::new(freed));
+    {
+        let cpu = all.cpu(0);
+        let id = all.remap(&cpu, PagemapType::Private);
+        all.maps.alloc_folios(&cpu, id, Pfn(65), 1).expect("a free page");
+        all.maps.folio_put_refs(&cpu, all.folio(65), 1);
+        assert_eq!(all.maps.ledger(id), 3, "two pages are out");
+    }
+    all.complaints()
+}
+
+#[test]
+fn a_freed_folio_read_again_is_somebodys_tail_unless_its_pagemap_has_a_word_of_its_own() {
+    let sound = Era::V6_15Sound.rules();
+    assert_eq!(made_a_tail_in_the_free_callback(sound), []);
+    let reload = Rules { free_reload: FreeReload::AfterFree, ..sound };
+    assert_eq!(made_a_tail_in_the_free_callback(reload), [Complaint::ReadAfterFree]);
+    let own = Rules { pgmap_word: PgmapWord::Own, ..reload };
+    assert_eq!(made_a_tail_in_the_free_callback(own), []);
+}
+
+#[test]
+fn the_middle_of_a_huge_folio_is_its_tail_until_an_allocation_writes_its_words() {
+    let sound = Era::V6_15Sound.rules();
+    let never = Rules { page_reset: PageReset::Never, ..sound };
+    for (rules, head, told) in
+        [(sound, Pfn(65), vec![]), (never, Pfn(64), vec![Complaint::StaleCompound])]
+    {
+        let all = Maps::with(rules, Box::new(|_, _, _| {}));
+        let cpu = all.cpu(0);
+        let id = all.remap(&cpu, PagemapType::Private);
+        all.maps.alloc_folios(&cpu, id, Pfn(64), 2).expect("free pages");
+        all.maps.folio_put_refs(&cpu, all.folio(64), 1);
+        all.maps.alloc_folios(&cpu, id, Pfn(65), 1).expect("a free page");
+        assert_eq!((all.folio(65).pfn(), all.complaints()), (head, told));
+    }
+}
+
+#[test]
+fn a_free_page_with_a_count_gives_references_and_is_handed_out_as_it_is() {
+    let busy = Rules { init_mode: InitMode::Busy, ..Era::V6_15Sound.rules() };
+    let all = Maps::with(busy, Box::new(|_, _, _| {}));
+    let cpu = all.cpu(0);
+    let id = all.remap(&cpu, PagemapType::Private);
+    let count = |pfn| all.folio(pfn).refcount().get();
+    assert_eq!([64, 65].map(count), [1, 1], "free");
+    all.maps.alloc_folios(&cpu, id, Pfn(64), 2).expect("free pages");
+    assert_eq!((count(64), all.maps.memmap.page(Pfn(65)).refcount.count().get()), (1, 0));
+    all.maps.folio_put_refs(&cpu, all.folio(64), 1);
+    all.maps.alloc_folios(&cpu, id, Pfn(65), 1).expect("a free page");
+    assert_eq!([64, 65].map(count), [1, 1]);
+    all.maps.folio_put_refs(&cpu, all.folio(65), 1);
+    assert_eq!(all.complaints(), []);
+    // Page 64 is free all the while.
+    let walker = all.maps.folio_try_get(&cpu, Pfn(64)).expect("a free page has a count");
+    let refused = all.maps.alloc_folios(&cpu, id, Pfn(64), 1);
+    assert_eq!(refused, Err(Errno::EBUSY), "and whoever allocates it is not alone");
+    all.maps.folio_put_refs(&cpu, walker, 1);
+    assert_eq!((count(64), all.complaints()), (1, vec![]));
+}
+
+#[test]
+fn a_page_of_the_list_that_has_not_got_its_count_yet_is_told() {
+    let taken = |free_push| {
+        let rules = Rules { init_mode: InitMode::Busy, free_push, ..Era::V6_15Sound.rules() };
+        let once = AtomicU32::new(0);
+        let freed = move |cpu: &Cpu<'_>, maps: &Pagemaps, folio: Folio<'_>| {
+            if once.fetch_add(1, Relaxed) == 0 {
+                let id = maps.of_page(folio.pfn()).expect("its pagemap");
+                maps.alloc_folios(cpu, id, folio.pfn(), 1).expect("this page");
+            }
+        };
+        let all = Maps::with(rules, Box::new(freed));
+        let cpu = all.cpu(0);
+        let id = all.remap(&cpu, PagemapType::Private);
+        all.maps.alloc_folios(&cpu, id, Pfn(64), 1).expect("a free page");
+        all.maps.folio_put_refs(&cpu, all.folio(64), 1);
+        all.complaints()
+    };
+    assert_eq!(taken(FreePush::AfterSettled), []);
+    assert_eq!(taken(FreePush::BeforeSettled), [Complaint::FreePageUnsettled]);
 }
 
 #[test]

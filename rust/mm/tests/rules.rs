@@ -1,7 +1,7 @@
 //! Every rule, both ways: what the right value prevents, and what the wrong one lets happen.
 //!
 //! Two rules are tested where their steps can be parted: `gup-pte-recheck` and `gup-pmd-recheck` at the
-//! foot of `vm/gup_fast.rs`, `free-push` in `tests/pagemap.rs`. `entry-wait-key` and `iomap-lock` need an
+//! foot of `vm/gup_fast.rs`, `free-push`, `free-reload`, `init-mode` and `page-reset` in `tests/pagemap.rs`. `entry-wait-key` and `iomap-lock` need an
 //! entry that is locked at the right moment, `request-folio` a mapping that goes at one, `zap-none-pmd` a zap in
 //! the middle of a PMD, `unbind-order` and `fault-liveness` a fault in the middle of an unbind: the explorer's
 //! catalogue has them.
@@ -54,6 +54,7 @@ fn every_wrong_value_of_every_rule_has_a_test() {
         ("block-free", "before-idle"),
         ("exit-fput", "newest-first"),
         ("evict-wait", "none"),
+        ("evict-wait", "inode-ref"),
         ("memunmap-wait", "off"),
         ("teardown-pages", "ignore"),
         ("holder", "none"),
@@ -61,12 +62,20 @@ fn every_wrong_value_of_every_rule_has_a_test() {
         ("fault-liveness", "translation"),
         ("request-folio", "by-inspection"),
         ("free-push", "before-settled"),
+        ("init-mode", "busy"),
+        ("pgmap-word", "own"),
+        ("free-reload", "after-free"),
+        ("page-reset", "never"),
+        ("busy-test", "maybe-pinned"),
         ("idle-pred", "ref-zero"),
         ("wait-drops-lock", "off"),
         ("entry-wait-key", "unrounded"),
         ("iomap-lock", "until-end"),
         ("busy-scan", "next-index"),
         ("dax-pages", "devmap"),
+        ("dax-pages", "entry-refs"),
+        ("gup-pagemap", "unasked"),
+        ("gup-pagemap", "put-only"),
         ("layout-scan", "while-mapped"),
         ("layout-entries", "kept"),
         ("dio-ref", "get"),

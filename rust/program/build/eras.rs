@@ -22,9 +22,44 @@ struct Text {
     /// The era that this one is a delta of.
     base: Option<String>,
     #[serde(default)]
-    rules: BTreeMap<String, String>,
+    rules: BTreeMap<String, Chosen>,
     #[serde(default)]
     known: Vec<Race>,
+}
+
+/// What an era does differently: a value, or a value with how it is known that this era has it, where the rules table
+/// does not say so of these kernels.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+enum Chosen {
+    Value(String),
+    Told(Told),
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Told {
+    value: String,
+    how: How,
+    source: String,
+}
+
+/// As [`pgmap_program::How`], which is made later.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum How {
+    Recorded,
+    Source,
+    Thread,
+    Derived,
+}
+
+impl Chosen {
+    fn value(&self) -> &str {
+        match self {
+            Self::Value(value) | Self::Told(Told { value, .. }) => value,
+        }
+    }
 }
 
 /// A race that the era shipped with.
@@ -53,7 +88,7 @@ pub(crate) struct Era {
     text: Text,
     kernels: Option<(Version, Version)>,
     /// What differs from the base of the rules table.
-    rules: BTreeMap<String, String>,
+    rules: BTreeMap<String, Chosen>,
     known: Vec<Race>,
 }
 
@@ -109,7 +144,7 @@ fn whole(
     let base = text.base.as_deref().map(|base| whole(base, texts, above)).transpose()?;
     let (mut rules, inherited) = base.map_or_else(Default::default, |it| (it.rules, it.known));
     rules.extend(text.rules.clone());
-    let in_force = |race: &Race| rules.get(&race.rule).is_none_or(|value| *value == race.wrong);
+    let in_force = |race: &Race| rules.get(&race.rule).is_none_or(|it| it.value() == race.wrong);
     let told_here = |race: &Race| text.known.iter().any(|mine| mine.id == race.id);
     let mut known: Vec<Race> =
         inherited.into_iter().filter(|race| in_force(race) && !told_here(race)).collect();
@@ -175,6 +210,7 @@ pub(crate) fn rust(eras: &[Era]) -> String {
             base: text.base.as_deref().map(Era::variant),
             variant: &own,
             known: known.iter().map(|race| known_race(name, race)).collect(),
+            told: era.rules.iter().filter_map(told).collect(),
             sound: &sound,
         };
         rows += &faithful.text();
@@ -194,6 +230,7 @@ pub(crate) fn rust(eras: &[Era]) -> String {
             base: Some(own.clone()),
             variant: &sound,
             known: String::new(),
+            told: faithful.told.clone(),
             ..faithful
         };
         rows += &twin.text();
@@ -231,12 +268,13 @@ struct Row<'a> {
     base: Option<String>,
     variant: &'a str,
     known: String,
+    told: String,
     sound: &'a str,
 }
 
 impl Row<'_> {
     fn text(&self) -> String {
-        let Row { name, summary, facts, kernels, base, variant, known, sound } = self;
+        let Row { name, summary, facts, kernels, base, variant, known, told, sound } = self;
         let base = match base {
             Some(base) => format!("Some(Era::{base})"),
             None => "None".to_owned(),
@@ -244,14 +282,15 @@ impl Row<'_> {
         let rules = constant(variant);
         format!(
             "EraInfo {{ name: {name:?}, summary: {summary:?}, k: {facts:?}, kernels: {kernels:?}, base: {base}, \
-             rules: {rules}, known: &[{known}], sound: Era::{sound} }},\n"
+             rules: {rules}, known: &[{known}], told: &[{told}], sound: Era::{sound} }},\n"
         )
     }
 }
 
 /// The rules of an era, over the base of the table; whatever it is known for must be so.
-fn rules(name: &str, delta: &BTreeMap<String, String>, known: &[Race]) -> String {
-    let with = |rules: String, (rule, value): (&String, &String)| {
+fn rules(name: &str, delta: &BTreeMap<String, Chosen>, known: &[Race]) -> String {
+    let with = |rules: String, (rule, chosen): (&String, &Chosen)| {
+        let value = chosen.value();
         let wrong = format!(
             "eras/{name}.toml: rules: {rule} = {value}: no such rule, or no such value of it"
         );
@@ -267,6 +306,16 @@ fn rules(name: &str, delta: &BTreeMap<String, String>, known: &[Race]) -> String
         return rules;
     }
     format!("{{ let rules = {rules}; {asserted}rules }}")
+}
+
+/// How it is known that an era has a value, where it says so itself.
+fn told((rule, chosen): (&String, &Chosen)) -> Option<String> {
+    match chosen {
+        Chosen::Value(_) => None,
+        Chosen::Told(Told { value, how, source }) => Some(format!(
+            "ToldRule {{ rule: {rule:?}, value: {value:?}, how: How::{how:?}, source: {source:?} }}, "
+        )),
+    }
 }
 
 /// The rules of the sound twin: the era's, with each known race's rule at the value that mends it.

@@ -3,8 +3,8 @@
 //!
 //! Conformance with recordings is judged against faithful eras; "clean" is a claim about sound ones.
 //!
-//! An era is a file, `eras/NAME.toml`: its kernels, what it does differently from the era it is based on, and the
-//! races it is known to have. A known race names its rule, the wrong value that shipped and the value that mends
+//! An era is a file, `eras/NAME.toml`: its kernels, what it does differently from the era it is based on and how that is
+//! known, and the races it is known to have. A known race names its rule, the wrong value that shipped and the value that mends
 //! it; the sound twin is what follows from that. The enum and its table are made when the crate is built
 //! (`build/eras.rs`), so presets are constants, and what a file gets wrong does not build.
 
@@ -16,7 +16,7 @@ use thiserror::Error;
 use crate::by_name::{serialized_by, shown_by};
 use crate::invariant::Invariant;
 use crate::nearest::hint;
-use crate::rules::{RuleInfo, Rules};
+use crate::rules::{How, RuleInfo, Rules};
 
 include!(concat!(env!("OUT_DIR"), "/eras.rs"));
 
@@ -29,7 +29,16 @@ struct EraInfo {
     base: Option<Era>,
     rules: Rules,
     known: &'static [KnownRace],
+    told: &'static [ToldRule],
     sound: Era,
+}
+
+/// How it is known that an era has a value of a rule, in the era's own words.
+struct ToldRule {
+    rule: &'static str,
+    value: &'static str,
+    how: How,
+    source: &'static str,
 }
 
 /// What an era's file says must exist.
@@ -138,6 +147,17 @@ impl Era {
     #[must_use]
     pub fn value_of(self, rule: &RuleInfo) -> &'static str {
         self.rules().get(rule.name).unwrap_or(rule.base)
+    }
+
+    /// How it is known that this era has the value it has, and what tells: the era's own word for it, where its kernels are
+    /// not those of which the rules table knows the value.
+    #[must_use]
+    pub fn known_from(self, rule: &RuleInfo) -> (How, &'static str) {
+        let value = self.value_of(rule);
+        let own = self.info().told.iter().find(|it| it.rule == rule.name && it.value == value);
+        let told = own.map(|it| (it.how, it.source));
+        let listed = || rule.value(value).map(|it| (it.how, it.source));
+        told.or_else(listed).unwrap_or((How::Derived, rule.summary))
     }
 
     /// The era that it is a delta of; none if it is one of the base of the rules table.

@@ -107,10 +107,31 @@ pub enum RuleError {
         /// The values that exist.
         known: String,
     },
+    /// Two rules have values that no machine can have together.
+    #[error("{}={} and {}={} are impossible together: {why}", one.0, one.1, other.0, other.1)]
+    Impossible {
+        /// A rule and its value.
+        one: (&'static str, &'static str),
+        /// The other.
+        other: (&'static str, &'static str),
+        /// Why.
+        why: &'static str,
+    },
     /// The text is not `RULE=VALUE`.
     #[error("\"{0}\" is not RULE=VALUE, for example zap-put=before-flush")]
     NotAnAssignment(String),
 }
+
+/// Two rules with their values that no machine can have together, and why.
+struct Impossible {
+    pair: [(&'static str, &'static str); 2],
+    why: &'static str,
+}
+
+const IMPOSSIBLE: &[Impossible] = &[Impossible {
+    pair: [("request-folio", "by-inspection"), ("dax-pages", "devmap")],
+    why: "a free page has the count one there, so a count that reads one does not say who was first",
+}];
 
 fn list<'a>(words: impl Iterator<Item = &'a str>) -> String {
     words.collect::<Vec<_>>().join(", ")
@@ -150,6 +171,17 @@ impl Rules {
             .split_once('=')
             .ok_or_else(|| RuleError::NotAnAssignment(assignment.to_owned()))?;
         self.set(rule.trim(), value.trim())
+    }
+
+    /// Whether a machine can have all of them together.
+    pub fn possible(&self) -> Result<(), RuleError> {
+        let is = |(rule, value): &(&str, &str)| self.is(rule, value);
+        match IMPOSSIBLE.iter().find(|it| it.pair.iter().all(is)) {
+            Some(&Impossible { pair: [one, other], why }) => {
+                Err(RuleError::Impossible { one, other, why })
+            }
+            None => Ok(()),
+        }
     }
 
     /// `(rule, value)` of every rule in which `self` differs from `other`.

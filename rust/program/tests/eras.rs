@@ -113,6 +113,22 @@ fn what_a_file_gets_wrong_is_told_with_the_file_and_the_key() {
     }
 }
 
+/// The rules table knows a value of some kernels; an era of others says for itself how it has it.
+#[test]
+fn an_era_says_of_a_value_how_it_is_known_or_leaves_it_to_the_table() {
+    let rules = "[rules]\nzap-put = \"before-flush\"\n\
+                 idle-pred = { value = \"ref-equals-map\", how = \"thread\", source = \"a mail\" }\n";
+    let text = delta("[\"6.7\", \"6.14\"]", rules);
+    let folder = Folder::of("told", &[("v6.15.toml", SHIPPED), ("v6.12.toml", &text)]);
+    let rust = folder.rust().unwrap();
+    let told = "told: &[ToldRule { rule: \"idle-pred\", value: \"ref-equals-map\", how: How::Thread, source: \"a mail\" }, ]";
+    // The twin has the same, but for what is mended.
+    assert_eq!(rust.matches(told).count(), 2, "{rust}");
+    let guessed = text.replace("thread", "guessed");
+    let folder = Folder::of("guessed", &[("v6.15.toml", SHIPPED), ("v6.12.toml", &guessed)]);
+    assert!(folder.rust().unwrap_err().starts_with("eras/v6.12.toml"));
+}
+
 /// What only the tables of rules and invariants know is left to the compiler, in the same words.
 #[test]
 fn what_does_not_exist_is_left_to_the_compiler_to_refuse() {

@@ -114,6 +114,38 @@ fn an_unknown_value_is_refused_with_the_values_the_rule_takes() {
 }
 
 #[test]
+fn rules_that_no_machine_can_have_together_are_refused_with_the_reason() {
+    for era in Era::ALL {
+        assert_eq!(era.rules().possible(), Ok(()), "{era}");
+    }
+    let mut rules = Era::V6_12Sound.rules();
+    rules.apply("request-folio=by-inspection").unwrap();
+    let message = rules.possible().unwrap_err().to_string();
+    assert!(
+        message.starts_with(
+            "request-folio=by-inspection and dax-pages=devmap are impossible together: a free page"
+        ),
+        "{message}"
+    );
+    rules.apply("dax-pages=entry-refs").unwrap();
+    assert_eq!(rules.possible(), Ok(()));
+    // Every pair is of rules and values that there are.
+    assert!(rules.apply("dax-pages=devmap").is_ok());
+}
+
+#[test]
+fn what_an_era_says_of_its_own_value_wins_over_what_the_table_says() {
+    let rule = |name| RuleInfo::find(name).unwrap();
+    let told = Era::V5_18.known_from(rule("bio-put"));
+    assert_eq!(told.0, How::Derived, "recorded on kernels that are newer");
+    assert_eq!(Era::V6_12.known_from(rule("bio-put")).0, How::Recorded);
+    // Of a value that its twin mends, it says nothing.
+    assert_eq!(Era::V5_18.known_from(rule("free-push")).0, How::Source);
+    let mended = rule("free-push").value("after-settled").unwrap();
+    assert_eq!(Era::V5_18Sound.known_from(rule("free-push")), (mended.how, mended.source));
+}
+
+#[test]
 fn an_assignment_without_an_equals_sign_is_refused() {
     let message = Era::V6_15.rules().apply("zap-put").unwrap_err().to_string();
     assert!(message.contains("is not RULE=VALUE"), "{message}");
@@ -212,11 +244,14 @@ fn an_unknown_era_is_refused_with_the_eras_that_exist() {
 #[test]
 fn a_kernel_is_conformed_under_the_newest_faithful_era_that_is_not_newer() {
     let described = [
+        ("5.10.200", Era::V5_17),
+        ("5.18.3", Era::V5_18),
         ("6.1.176", Era::V6_1),
         ("6.12.107+deb13", Era::V6_12),
         ("6.15", Era::V6_15),
         ("6.16.12+deb13", Era::V6_15),
         ("6.18.0-rc1", Era::V6_15),
+        ("6.19.3", Era::V6_19),
         ("7.2.13", Era::V7_2),
     ];
     for (kernel, era) in described {
@@ -225,11 +260,11 @@ fn a_kernel_is_conformed_under_the_newest_faithful_era_that_is_not_newer() {
         assert!(era.sound() != era && !era.sound().describes(kernel), "{kernel}");
     }
     // Between two eras, and after all of them.
-    for (kernel, era) in [("6.6.1", Era::V6_1), ("6.19.3", Era::V6_15), ("99.2.13", Era::V7_2)] {
+    for (kernel, era) in [("6.0.19", Era::V5_18), ("6.6.1", Era::V6_1), ("99.2.13", Era::V7_2)] {
         assert_eq!(Era::of_kernel(kernel), Some(era), "{kernel}");
         assert!(!era.describes(kernel), "{kernel}");
     }
-    for kernel in ["2.6.39", "6.0.19", "", "six", "6", "99999999999.1"] {
+    for kernel in ["2.6.39", "5.4.1", "", "six", "6", "99999999999.1"] {
         assert_eq!(Era::of_kernel(kernel), None, "{kernel}");
         assert!(!Era::V7_2.describes(kernel), "{kernel}");
     }

@@ -45,6 +45,7 @@ pub(crate) fn rules(py: Python<'_>, era: Era, breaks: &[(String, String)]) -> Py
             .set(rule, wanted)
             .map_err(|wrong| raise::error(py, Class::RuleError, wrong.to_string()))?;
     }
+    rules.possible().map_err(|wrong| raise::error(py, Class::RuleError, wrong.to_string()))?;
     Ok(rules)
 }
 

@@ -1,8 +1,6 @@
 //! `facts()`: what the short names in outputs stand for, as plain data (`_core_facts.Facts`); and whether a name
 //! of a rule is one.
 
-use std::collections::BTreeMap;
-
 use pgmap_program::driver::{Does, PrimitiveInfo};
 use pgmap_program::era::KnownRace;
 use pgmap_program::op::{
@@ -10,9 +8,9 @@ use pgmap_program::op::{
 };
 use pgmap_program::parse::lacking;
 use pgmap_program::rules::RuleValueInfo;
-use pgmap_program::{Era, Errno, Invariant, RULES, RuleInfo};
+use pgmap_program::{Era, Errno, How, Invariant, RULES, RuleInfo};
 use pyo3::prelude::*;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::config;
 use crate::told::to_python;
@@ -61,6 +59,15 @@ struct EraFact {
     base: Option<Era>,
     kernels: Option<(String, String)>,
     sound: Era,
+    told: Vec<ToldFact>,
+}
+
+#[derive(Serialize)]
+struct ToldFact {
+    rule: &'static str,
+    value: &'static str,
+    how: How,
+    source: &'static str,
 }
 
 #[derive(Serialize)]
@@ -71,7 +78,8 @@ struct RuleFact {
     values: &'static [RuleValueInfo],
     base: &'static str,
     /// By the era's name.
-    eras: BTreeMap<&'static str, &'static str>,
+    #[serde(serialize_with = "as_map")]
+    eras: Vec<(&'static str, &'static str)>,
 }
 
 /// A row of the table of operations.
@@ -156,8 +164,24 @@ impl EraFact {
             base: era.base(),
             kernels: era.kernels(),
             sound: era.sound(),
+            told: RULES.iter().filter_map(|rule| ToldFact::of(era, rule)).collect(),
         }
     }
+}
+
+impl ToldFact {
+    /// What an era does differently from its base, and how that is known.
+    fn of(era: Era, rule: &RuleInfo) -> Option<Self> {
+        let value = era.value_of(rule);
+        let before = era.base().map_or(rule.base, |base| base.value_of(rule));
+        let (how, source) = era.known_from(rule);
+        (value != before).then_some(Self { rule: rule.name, value, how, source })
+    }
+}
+
+/// In the order in which they are given.
+fn as_map<S: Serializer>(pairs: &[(&str, &str)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(pairs.iter().copied())
 }
 
 impl RuleFact {

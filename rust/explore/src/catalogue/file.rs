@@ -192,6 +192,9 @@ fn race(name: String, text: &Text) -> Result<Race, String> {
     if race.sources.is_empty() {
         return Err("sources: missing".to_owned());
     }
+    for (side, rules) in [("wrong", race.wrong_rules()), ("right", race.right_rules())] {
+        rules.possible().map_err(|what| format!("{side}: {what}"))?;
+    }
     if race.wrong_rules() == race.right_rules() {
         return Err("wrong: these are the rules that are right".to_owned());
     }

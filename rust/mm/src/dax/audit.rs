@@ -67,7 +67,7 @@ impl Dax {
         };
         let order = match self.vm.pagemaps.rules.dax_pages {
             DaxPages::Normal => self.order_of(entry.size()),
-            DaxPages::Devmap => Order::PAGE,
+            DaxPages::Devmap | DaxPages::EntryRefs => Order::PAGE,
         };
         let claim = |at| Some(Claim { inode, index: index + at, order });
         let disagrees = (0..).zip(self.frames_of(head, entry));
@@ -109,14 +109,14 @@ impl Dax {
         let entry = self.peek_entry(inode, index);
         let head = index & !(self.pmd_order().pages() - 1);
         match self.vm.pagemaps.rules.dax_pages {
-            DaxPages::Devmap if entry == DaxEntry::NONE => {
+            DaxPages::Devmap | DaxPages::EntryRefs if entry == DaxEntry::NONE => {
                 let huge = self.peek_entry(inode, head);
                 match huge.size() {
                     Size::Page => (index, entry),
                     Size::Pmd => (head, huge),
                 }
             }
-            DaxPages::Devmap | DaxPages::Normal => (index, entry),
+            DaxPages::Devmap | DaxPages::EntryRefs | DaxPages::Normal => (index, entry),
         }
     }
 

@@ -9,7 +9,8 @@
 //! 3. `memunmap_pages`: kill the pagemap, wait for its references, let the files forget their pages, remove.
 //!
 //! Up to v7.3 step 3 waits for no page (B31): a reference on an fsdax page does not hold the pagemap.
-//! With `teardown-pages=wait-idle` each folio in use holds one, so it does. Departures: files survive
+//! With `teardown-pages=wait-idle` each folio in use holds one, so it does. Where entries hold their pages they are deleted
+//! between steps 2 and 3, each when its page is idle. Departures: files survive
 //! with their blocks, as after a remount, while the struct pages they had are gone; and XFS freezes itself in step 1, so
 //! that a write fault waits there instead of meeting what a read fault meets.
 
@@ -18,7 +19,7 @@ use core::ops::Range;
 
 use prim::{AtomicU32, Cpu, Guarded, LockClass, RwSem, Srcu, SrcuGuard, plain, zeroed};
 use program::Errno;
-use program::rules::{FaultLiveness, Holder, TeardownPages, UnbindOrder};
+use program::rules::{DaxPages, FaultLiveness, Holder, TeardownPages, UnbindOrder};
 
 use crate::dax::Dax;
 use crate::lock_order;
@@ -159,6 +160,13 @@ impl Dax {
         device.alive.set(0);
         device.srcu.synchronize_srcu(cpu);
         self.kill_dev_dax(cpu);
+        match pagemaps.rules.dax_pages {
+            DaxPages::Normal | DaxPages::Devmap => {}
+            // Entries hold pages, and these the pagemap: they go first, each once its page is idle (`dax_zap_mappings`).
+            DaxPages::EntryRefs => {
+                self.live_inodes().for_each(|id| self.break_layout_final(cpu, id));
+            }
+        }
         pagemaps.memunmap_pages(cpu, pagemap, || {
             if self.forgets() {
                 self.live_inodes().for_each(|id| self.forget_entries(cpu, id));

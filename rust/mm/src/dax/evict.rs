@@ -12,6 +12,7 @@ use program::rules::{EvictWait, LayoutEntries};
 
 use crate::dax::{Dax, InodeId};
 use crate::tally;
+use crate::warn::{Complaint, warn_on};
 
 impl Dax {
     /// `igrab`: one more user of a file that has one, or a name.
@@ -22,6 +23,16 @@ impl Dax {
     /// `iput`. Evicts when this was the last user of a file without a name.
     pub fn iput(&self, cpu: &Cpu<'_>, id: InodeId) {
         if self.inode(id).count.dec_and_test() {
+            self.evict(cpu, id);
+        }
+    }
+
+    /// `iput` where nobody may sleep. An eviction there is told, and runs all the same.
+    #[doc(alias = "iput")]
+    #[track_caller]
+    pub(crate) fn iput_in_completion(&self, cpu: &Cpu<'_>, id: InodeId) {
+        if self.inode(id).count.dec_and_test() {
+            warn_on(cpu, Complaint::EvictedInCompletion, id.0, 0);
             self.evict(cpu, id);
         }
     }
@@ -54,7 +65,7 @@ impl Dax {
 
     /// `dax_break_layout_final`.
     #[doc(alias = "dax_break_layout_final")]
-    fn break_layout_final(&self, cpu: &Cpu<'_>, id: InodeId) {
+    pub(super) fn break_layout_final(&self, cpu: &Cpu<'_>, id: InodeId) {
         match self.vm.pagemaps.rules.evict_wait {
             EvictWait::FinalIdle => {
                 let mut faults = Some(self.shut_out_faults(cpu, id));
@@ -65,7 +76,10 @@ impl Dax {
                     LayoutEntries::Kept => self.delete_entries(cpu, id, self.whole_file()),
                 }
             }
-            EvictWait::None => self.delete_entries(cpu, id, self.whole_file()),
+            // Or nobody has a page of it any more: whoever does, uses it.
+            EvictWait::None | EvictWait::InodeRef => {
+                self.delete_entries(cpu, id, self.whole_file())
+            }
         }
     }
 }

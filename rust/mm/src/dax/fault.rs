@@ -169,7 +169,7 @@ impl Dax {
     }
 
     /// `dax_insert_entry` for a block. An entry that already has a folio is kept, whatever its order;
-    /// the zero page, if that is what others still see, is unmapped first. False: the struct pages are gone.
+    /// the zero page, if that is what others still see, is unmapped first. False: the struct pages are gone, or about to.
     #[doc(alias = "dax_insert_entry")]
     fn insert_real_entry(
         &self,
@@ -184,18 +184,19 @@ impl Dax {
         }
         let (inode, index) = (grabbed.inode, grabbed.index);
         let made = || {
-            self.dax_associate_entry(cpu, (inode, index), (pfn, pagemap), order);
-            DaxEntry::page(pfn, order)
+            let associated = self.dax_associate_entry(cpu, (inode, index), (pfn, pagemap), order);
+            associated.then(|| DaxEntry::page(pfn, order))
         };
-        let mut entry = match grabbed.entry.kind() {
+        let entry = match grabbed.entry.kind() {
             Kind::None | Kind::Empty => made(),
             Kind::Zero => {
                 let mapped = FileRange::of(index, order.pages());
                 self.vm.unmap_mapping_pages(cpu, inode.mapping(), mapped);
                 made()
             }
-            Kind::Folio(_) => grabbed.entry,
+            Kind::Folio(_) => Some(grabbed.entry),
         };
+        let Some(mut entry) = entry else { return false };
         if wanted == Access::Write {
             entry = entry.dirtied();
         }
@@ -223,8 +224,8 @@ impl Dax {
         debug_assert!(pagemaps.span(pagemap).contains(pfn));
         match pagemaps.rules.dax_pages {
             DaxPages::Normal => {}
-            // The entry holds nothing, so nothing has to be held for it.
-            DaxPages::Devmap => return Self::outcome(insert(&self.vm)),
+            // What the page table holds is nothing, so nothing has to be held for it.
+            DaxPages::Devmap | DaxPages::EntryRefs => return Self::outcome(insert(&self.vm)),
         }
         let folio = pagemaps.memmap.folio(pfn);
         if !pagemaps.folio_get_owned(cpu, pagemap, folio) {

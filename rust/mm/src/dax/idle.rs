@@ -33,10 +33,19 @@ impl Dax {
                 let _ = sync_irq(cpu);
                 self.in_use(folio, by)
             }
-            (found, DaxPages::Devmap | DaxPages::Normal) => found,
+            (found, DaxPages::Devmap | DaxPages::Normal | DaxPages::EntryRefs) => found,
         };
         if let Some(count) = found {
             warn_on(cpu, complaint, folio.pfn(), count.into());
+        }
+    }
+
+    /// What holds each frame of a file for as long as its entry is there.
+    #[must_use]
+    pub(crate) fn refs_of_entry(&self) -> i32 {
+        match self.vm.pagemaps.rules.dax_pages {
+            DaxPages::Normal | DaxPages::Devmap => 0,
+            DaxPages::EntryRefs => 1,
         }
     }
 

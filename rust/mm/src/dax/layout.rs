@@ -12,14 +12,15 @@
 //! "Busy" compares the count with the mapcount, "idle" asks for zero. They differ exactly when the page
 //! is faulted in again during the sleep: the reference that was waited for goes, the count stays above
 //! zero because of the new mapping, and nobody wakes the sleeper (B33). `idle-pred=ref-equals-map`
-//! makes the two the same.
+//! makes the two the same. Where the entry holds a reference of its own (`dax-pages=entry-refs`) it does not count either:
+//! what is waited for is the step from two to one, and zero comes only when the entry is deleted, under these locks.
 
 use prim::{Cpu, Interrupted, Sleep, WaitClass, Waiting, wait_var_event};
-use program::rules::{IdlePred, LayoutEntries, LayoutScan, Switch};
+use program::rules::{BusyTest, IdlePred, LayoutEntries, LayoutScan, Switch};
 
 use crate::dax::entry::Kind;
 use crate::dax::{Dax, FaultsLocked, InodeId};
-use crate::page::Pfn;
+use crate::page::{Folio, Pfn};
 use crate::tally;
 
 /// The wait of a layout break; its object is a frame.
@@ -88,10 +89,19 @@ impl Dax {
                 }
                 Kind::Folio(head) => {
                     let mut folios = self.frames_of(head, entry).map(folio);
-                    folios.find(|folio| folio.is_busy()).map(|folio| folio.pfn())
+                    folios.find(|folio| self.is_busy(*folio)).map(|folio| folio.pfn())
                 }
             }
         })
+    }
+
+    /// `dax_page_is_busy`: others hold it than its mappings and its entry.
+    #[doc(alias = "dax_busy_page")]
+    fn is_busy(&self, folio: Folio<'_>) -> bool {
+        match self.vm.pagemaps.rules.busy_test {
+            BusyTest::Refcount => folio.refcount().is_busy(folio.mapcount() + self.refs_of_entry()),
+            BusyTest::MaybePinned => folio.maybe_dma_pinned(),
+        }
     }
 
     /// `wait_page_idle`.
@@ -112,7 +122,10 @@ impl Dax {
             refs if refs.is_idle() => true,
             refs => match pagemaps.rules.idle_pred {
                 IdlePred::RefZero => false,
-                IdlePred::RefEqualsMap => !refs.is_busy(pagemaps.memmap.folio(page).mapcount()),
+                IdlePred::RefEqualsMap => {
+                    let mapped = pagemaps.memmap.folio(page).mapcount();
+                    !refs.is_busy(mapped + self.refs_of_entry())
+                }
             },
         };
         wait_var_event(cpu, count, sleep, waiting, idle)

@@ -8,10 +8,11 @@ use prim::{Cpu, SpinGuard};
 use program::Errno;
 use program::driver::{Does, Function, NAMES_MAX, Primitive};
 use program::op::DriverIdx;
+use program::rules::InitMode;
 
 use super::{Driver, DriverLocked, Drivers};
 use crate::page::{Folio, Hold, Order, Owner, Pfn};
-use crate::pagemap::{PagemapId, Pagemaps};
+use crate::pagemap::{PagemapId, PagemapType, Pagemaps};
 use crate::warn::{Complaint, warn_on};
 
 /// What `alloc` came to.
@@ -32,7 +33,7 @@ struct Run<'a> {
     pagemap: PagemapId,
     /// The page it is about; `alloc` has none before `pop`.
     page: Option<Pfn>,
-    /// References that `alloc` has given the page.
+    /// References that `alloc` has given the page, or found there.
     count: i32,
     /// References on the pagemap that it has taken.
     pagemap_refs: u32,
@@ -60,6 +61,7 @@ impl Drivers {
         ended?;
         // A driver takes a page, or it was not read.
         let pfn = run.page.ok_or(Errno::ENOMEM)?;
+        run.hand_out(pfn);
         pagemaps.memmap.shadow_assign(cpu, pfn, Owner::DRIVER);
         let value = run.loaded.unwrap_or(pfn.0 - run.driver.span().start.0);
         Ok(Allocated { pfn, value })
@@ -99,7 +101,7 @@ impl Drivers {
             pagemaps,
             pagemap,
             page: None,
-            count: 0,
+            count: pagemaps.base_count(PagemapType::Private),
             pagemap_refs: 0,
             loaded: None,
             held: [const { None }; NAMES_MAX],
@@ -151,7 +153,9 @@ impl<'a> Run<'a> {
         let page = self.pagemaps.memmap.page(first);
         free_list.set(page.private.read());
         let count = page.refcount.peek();
-        if !count.is_idle() {
+        if count.is_idle() && self.count > 0 {
+            warn_on(self.cpu, Complaint::FreePageUnsettled, first, count.into());
+        } else if count.is_busy(self.count) {
             warn_on(self.cpu, Complaint::FreePageBusy, first, count.into());
         }
         self.page = Some(first);
@@ -185,6 +189,18 @@ impl<'a> Run<'a> {
                 }
             }
             Function::PageFree => folio.owners_check(self.cpu),
+        }
+    }
+
+    /// Where a free page has a count, it becomes the reference of who asked for the page.
+    fn hand_out(&self, pfn: Pfn) {
+        match self.pagemaps.rules.init_mode {
+            InitMode::Idle => {}
+            InitMode::Busy => {
+                let folio = self.pagemaps.memmap.folio_at(pfn);
+                folio.owners_move(self.cpu, Hold::Base, Hold::Task, 1);
+                self.pagemaps.page_in_use(self.cpu, folio);
+            }
         }
     }
 

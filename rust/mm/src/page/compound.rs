@@ -28,6 +28,12 @@ impl Memmap {
         folio
     }
 
+    /// [`Self::prep_folio`] of a single page that forgets nothing (B10): its words are those of its last life.
+    pub fn reuse_page(&self, pfn: Pfn) -> Folio<'_> {
+        self.touch(pfn);
+        Folio::at(self, pfn)
+    }
+
     #[doc(alias = "prep_compound_tail")]
     fn prep_tails(&self, tails: Span) {
         let tails = self.pages(tails);

@@ -43,9 +43,11 @@ pub enum Hold {
     Bio,
     /// The driver that allocated it.
     Driver,
+    /// The DAX entry that it is in, where entries hold their pages.
+    Entry,
 }
 
-const KINDS: usize = 9;
+const KINDS: usize = 10;
 
 impl Hold {
     /// All of them.
@@ -59,6 +61,7 @@ impl Hold {
         Self::Pipe,
         Self::Bio,
         Self::Driver,
+        Self::Entry,
     ];
 
     /// In a few words.
@@ -74,6 +77,7 @@ impl Hold {
             Self::Pipe => "pipes",
             Self::Bio => "I/O in flight",
             Self::Driver => "the driver",
+            Self::Entry => "DAX entries",
         }
     }
 }

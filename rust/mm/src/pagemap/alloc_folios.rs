@@ -24,12 +24,13 @@ use core::ops::RangeInclusive;
 
 use prim::{Cpu, Strength, bit_spin_lock, bit_spin_unlock};
 use program::Errno;
-use program::rules::Publication;
+use program::rules::{InitMode, PageReset, Publication};
 
 use crate::lock_order::ALLOCATION_CLAIM;
-use crate::page::{Folio, Hold, Owner, Pfn, Span};
+use crate::page::{Folio, Hold, Order, Owner, Pfn, Span};
 use crate::pagemap::{PagemapHold, PagemapId, Pagemaps};
 use crate::tally;
+use crate::warn::{Complaint, warn_on};
 
 impl Pagemaps {
     /// Allocates `length` pages from frame `start` on; `folios` of the same span lists what was made.
@@ -53,6 +54,7 @@ impl Pagemaps {
             return Err(Errno::EINVAL);
         }
         let per_page = self.kind(id).holds_per_page();
+        let init_mode = if per_page { self.rules.init_mode } else { InitMode::Idle };
         let held = self.percpu.on(cpu, self.ref_id(id));
         if !held.tryget_live() {
             cpu.count(tally::ALLOC_REFUSED);
@@ -61,7 +63,10 @@ impl Pagemaps {
         self.refs_add(cpu, id, PagemapHold::Task, 1);
         let regions = self.regions(span);
         self.claim(cpu, regions);
-        let busy = self.memmap.any_held(span);
+        let busy = match init_mode {
+            InitMode::Idle => self.memmap.any_held(span),
+            InitMode::Busy => span.iter().any(|pfn| self.is_taken(cpu, pfn)),
+        };
         if !busy {
             if per_page && length > 1 {
                 held.get_many(length as usize - 1);
@@ -71,9 +76,14 @@ impl Pagemaps {
             // The new life begins before anybody can have a reference in it: a walker may be quicker than the caller.
             span.iter().for_each(|pfn| self.memmap.shadow_assign(cpu, pfn, Owner::DRIVER));
             for (pfn, order) in span.blocks(self.pmd_order) {
-                let folio = self.memmap.prep_folio(pfn, order, id.head());
-                folio.page().refcount.publish(how, 1);
-                folio.owners_add(cpu, Hold::Task, 1);
+                let folio = self.prep(cpu, id, pfn, order);
+                match init_mode {
+                    InitMode::Idle => {
+                        folio.page().refcount.publish(how, 1);
+                        folio.owners_add(cpu, Hold::Task, 1);
+                    }
+                    InitMode::Busy => self.hand_out(cpu, folio, order),
+                }
                 self.page_in_use(cpu, folio);
             }
         }
@@ -87,6 +97,42 @@ impl Pagemaps {
             return Err(Errno::EBUSY);
         }
         Ok(span)
+    }
+
+    /// A fresh folio of these pages, or with `page-reset=never` of a single one as its last life left it.
+    #[track_caller]
+    fn prep(&self, cpu: &Cpu<'_>, id: PagemapId, pfn: Pfn, order: Order) -> Folio<'_> {
+        match self.rules.page_reset {
+            PageReset::Never if order == Order::PAGE => {
+                let folio = self.memmap.reuse_page(pfn);
+                if !folio.peek_has(pfn) || folio.page().peek_order() != order {
+                    warn_on(cpu, Complaint::StaleCompound, pfn, 0);
+                }
+                folio
+            }
+            PageReset::AtAlloc | PageReset::Never => self.memmap.prep_folio(pfn, order, id.head()),
+        }
+    }
+
+    /// Whether somebody has a page that the driver says is free, where a free one has the count one. A count that is not
+    /// there yet is told: whoever freed the page is about to store it (B04).
+    #[track_caller]
+    fn is_taken(&self, cpu: &Cpu<'_>, pfn: Pfn) -> bool {
+        let count = self.memmap.page(pfn).refcount.count();
+        if count.is_idle() {
+            warn_on(cpu, Complaint::FreePageUnsettled, pfn, count.into());
+        }
+        count.is_held() && count.is_busy(1)
+    }
+
+    /// The count that the driver finds becomes the reference of who asked for the pages; a tail has none.
+    fn hand_out(&self, cpu: &Cpu<'_>, folio: Folio<'_>, order: Order) {
+        for at in 1..order.pages() {
+            let tail = self.memmap.folio_at(folio.pfn().add(at));
+            tail.page().refcount.set(0);
+            tail.owners_sub(cpu, Hold::Base, 1);
+        }
+        folio.owners_move(cpu, Hold::Base, Hold::Task, 1);
     }
 
     /// What a page that is allocated by hand holds: a reference on its pagemap, in the caller's hands. None when the

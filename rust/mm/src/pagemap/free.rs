@@ -5,9 +5,12 @@
 //! other CPU may already be building a new one out of the same words (B09, I08).
 
 use prim::{Cpu, Strength, wake_up_var};
-use program::rules::{Barrier, FreePush, IdlePred, RequestFolio, Switch, TeardownPages};
+use program::rules::{
+    Barrier, DaxPages, FreePush, FreeReload, GupPagemap, IdlePred, InitMode, PgmapWord,
+    RequestFolio, Switch, TeardownPages,
+};
 
-use crate::page::{Folio, Hold, Pfn};
+use crate::page::{Folio, Head, Hold, Pfn, Span};
 use crate::pagemap::{PagemapHold, PagemapId, PagemapType, Pagemaps};
 use crate::refcount::{Count, Dropped, Refused};
 use crate::tally;
@@ -126,7 +129,16 @@ impl Pagemaps {
     #[doc(alias = "try_grab_folio")]
     #[must_use]
     pub fn folio_get_devmap(&self, cpu: &Cpu<'_>, pfn: Pfn) -> Option<Folio<'_>> {
-        let id = self.get_dev_pagemap(cpu, pfn)?;
+        match self.rules.dax_pages {
+            DaxPages::Devmap | DaxPages::Normal => {}
+            // The entry holds a reference, or the page is not the file's any more, and has none.
+            DaxPages::EntryRefs => return self.try_get_folio(cpu, pfn, 1),
+        }
+        let id = match self.rules.gup_pagemap {
+            GupPagemap::Taken => self.get_dev_pagemap(cpu, pfn)?,
+            GupPagemap::Unasked => return self.folio_get_unasked(cpu, pfn),
+            GupPagemap::PutOnly => self.of_page(pfn)?,
+        };
         let folio = self.memmap.folio(pfn);
         let first = !folio.page().refcount.inc_from_idle().is_busy(1);
         folio.owners_add(cpu, Hold::Task, 1);
@@ -140,6 +152,27 @@ impl Pagemaps {
         }
         if !keeps {
             self.put_dev_pagemap(cpu, id);
+        }
+        Some(folio)
+    }
+
+    /// The same by who does not ask whether there is a pagemap: the struct page may be gone.
+    #[doc(alias = "try_grab_folio")]
+    #[must_use]
+    fn folio_get_unasked(&self, cpu: &Cpu<'_>, pfn: Pfn) -> Option<Folio<'_>> {
+        let folio = self.memmap.folio(pfn);
+        let count = folio.page().refcount.inc_from_idle();
+        folio.owners_add(cpu, Hold::Task, 1);
+        let Some(id) = self.of_page(pfn) else {
+            warn_on(cpu, Complaint::GrabbedAfterUnplug, pfn, count.into());
+            return Some(folio);
+        };
+        if !count.is_busy(1) {
+            if self.rules.teardown_pages == TeardownPages::WaitIdle {
+                // A page that is there has its own.
+                let _dying = self.tryget_for_page(cpu, id);
+            }
+            self.page_in_use(cpu, folio);
         }
         Some(folio)
     }
@@ -201,20 +234,72 @@ impl Pagemaps {
                     self.put_refs(cpu, id, 1);
                 }
             }
-            PagemapType::Generic => {
-                folio.page().refcount.set(1);
-                folio.owners_add(cpu, Hold::Base, 1);
-            }
-            PagemapType::Private | PagemapType::Coherent => {
-                folio.set_mapping(None);
-                self.driver.folio_free(cpu, self, id, folio);
-                if self.rules.free_push == FreePush::BeforeSettled {
-                    // The mistake of v5.18 (B04): the page is on the list, and its count is stored only now.
-                    folio.page().refcount.set(Count::IDLE.get());
-                    folio.owners_check(cpu);
+            PagemapType::Generic => match self.rules.teardown_pages {
+                TeardownPages::Ignore => {
+                    folio.page().refcount.set(1);
+                    folio.owners_add(cpu, Hold::Base, 1);
                 }
+                // Nothing but the end of its pagemap takes such a page to zero.
+                TeardownPages::WaitIdle => self.put_bulk(cpu, id),
+            },
+            PagemapType::Private | PagemapType::Coherent => {
+                let span = Span { start: folio.pfn(), pages };
+                folio.set_mapping(None);
+                match self.rules.free_push {
+                    FreePush::AfterSettled => {
+                        self.settle(cpu, span);
+                        self.driver.folio_free(cpu, self, id, folio);
+                    }
+                    // The mistake of v5.18 (B04): the page is on the list, and its count is stored only now.
+                    FreePush::BeforeSettled => {
+                        self.driver.folio_free(cpu, self, id, folio);
+                        self.settle(cpu, span);
+                    }
+                }
+                let id = match self.rules.free_reload {
+                    FreeReload::Local => id,
+                    FreeReload::AfterFree => self.pagemap_after_free(cpu, id, folio.pfn()),
+                };
                 self.put_refs(cpu, id, pages);
             }
+        }
+    }
+
+    /// Stores the count of a free page. That of an idle one is there already; the store says so all the same where it comes
+    /// after the driver has the page.
+    #[track_caller]
+    fn settle(&self, cpu: &Cpu<'_>, span: Span) {
+        match (self.rules.init_mode, self.rules.free_push) {
+            (InitMode::Idle, FreePush::AfterSettled) => {}
+            (InitMode::Idle, FreePush::BeforeSettled) => {
+                let folio = self.memmap.folio_at(span.start);
+                folio.page().refcount.set(Count::IDLE.get());
+                folio.owners_check(cpu);
+            }
+            (InitMode::Busy, FreePush::AfterSettled | FreePush::BeforeSettled) => {
+                for pfn in span.iter() {
+                    let page = self.memmap.folio_at(pfn);
+                    page.page().refcount.set(1);
+                    page.owners_add(cpu, Hold::Base, 1);
+                }
+            }
+        }
+    }
+
+    /// The pagemap that a page says it belongs to when its driver has it again (B09). Where the word is the page's own, it
+    /// is the same for as long as the struct page is there.
+    #[track_caller]
+    fn pagemap_after_free(&self, cpu: &Cpu<'_>, id: PagemapId, pfn: Pfn) -> PagemapId {
+        match self.rules.pgmap_word {
+            PgmapWord::Own => id,
+            PgmapWord::AliasesHead => match self.memmap.page(pfn).head() {
+                Head::Untouched => id,
+                Head::Pagemap(says) => PagemapId(says),
+                Head::Tail(_) => {
+                    warn_on(cpu, Complaint::ReadAfterFree, pfn, 0);
+                    id
+                }
+            },
         }
     }
 }

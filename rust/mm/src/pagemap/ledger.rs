@@ -18,7 +18,7 @@
 use prim::{Cpu, Ghost, plain};
 use program::rules::TeardownPages;
 
-use crate::page::{Folio, Head, Order};
+use crate::page::{Folio, Head, Hold, Order, Pfn};
 use crate::pagemap::{PagemapId, PagemapType, Pagemaps};
 use crate::percpu_ref::RefId;
 use crate::warn::{Complaint, warn_on};
@@ -169,7 +169,12 @@ impl Pagemaps {
         let map = &self.maps[id.0];
         let held = self.owners(id)?.of(PagemapHold::Page);
         let (start, pages) = (map.start.peek(), map.pages.peek());
-        let in_use = (start..start + pages).map(|pfn| self.memmap.page(crate::page::Pfn(pfn)));
+        // What an idle page counts is the machine's.
+        let is_idle = |pfn: &Pfn| {
+            self.memmap.owners_of_frame(*pfn).is_some_and(|owners| owners.of(Hold::Base) > 0)
+        };
+        let in_use = (start..start + pages).map(Pfn).filter(|pfn| !is_idle(pfn));
+        let in_use = in_use.map(|pfn| self.memmap.page(pfn));
         // A tail counts nothing itself, so only heads are found.
         let in_use = in_use.filter(|page| page.refcount.peek().is_held());
         let called_for = in_use.map(|page| i64::from(self.peek_weight(id, page.peek_order())));

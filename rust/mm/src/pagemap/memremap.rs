@@ -1,14 +1,16 @@
 //! `memremap_pages` and `memunmap_pages` (K§3.2, K§3.3): the order of steps is the protocol.
 //!
-//! Departures: struct pages are not initialised here, since zero means free (except GENERIC, whose idle
-//! count is one); a pagemap has one range. Deferred percpu switches are run by whoever waits for them.
+//! Departures: struct pages are not initialised here, since zero means free (except where an idle page has the count
+//! one: GENERIC, and a driver's with `init-mode=busy`); a pagemap has one range. Deferred percpu switches are run by whoever waits for them.
 
-use prim::{Cpu, Sleep, WaitClass, Waiting, synchronize_rcu};
+use prim::{Cpu, Sleep, Strength, WaitClass, Waiting, synchronize_rcu};
+use program::rules::TeardownPages;
 use program::{Errno, rules};
 
-use crate::page::{Order, Span};
+use crate::page::{Hold, Order, Span};
 use crate::pagemap::{PagemapHold, PagemapId, PagemapType, Pagemaps};
 use crate::percpu_ref::{Confirm, Init, Put, Switched};
+use crate::refcount::Dropped;
 use crate::tally;
 use crate::warn::{Complaint, warn_on};
 
@@ -67,12 +69,13 @@ impl Pagemaps {
             self.forget(cpu, id);
             return Err(errno);
         }
-        if kind == PagemapType::Generic {
+        let base = self.base_count(kind);
+        if base > 0 {
             for pfn in span.iter().step_by(order.pages() as usize) {
                 if order > Order::PAGE {
                     self.memmap.prep_folio(pfn, order, PagemapId(index).head());
                 }
-                self.memmap.page(pfn).refcount.set(1);
+                self.memmap.page(pfn).refcount.set(base);
                 self.memmap.owners_base(pfn);
             }
         }
@@ -92,10 +95,19 @@ impl Pagemaps {
     pub fn memunmap_pages(&self, cpu: &Cpu<'_>, id: PagemapId, last_look: impl FnOnce()) {
         self.kill(cpu, id);
         let span = self.span(id);
-        if self.kind(id).holds_bulk() {
-            let folios = span.pages >> self.maps[id.0].shift.peek();
-            self.refs_move(cpu, id, (PagemapHold::Bulk, PagemapHold::Task), folios);
-            self.put_refs(cpu, id, folios);
+        let kind = self.kind(id);
+        if kind.holds_bulk() {
+            let order = Order(self.maps[id.0].shift.peek() as u8);
+            match (kind, self.rules.teardown_pages) {
+                (PagemapType::Generic, TeardownPages::WaitIdle) => {
+                    self.put_bases(cpu, id, span, order)
+                }
+                (_, TeardownPages::Ignore | TeardownPages::WaitIdle) => {
+                    let folios = span.pages >> order.0;
+                    self.refs_move(cpu, id, (PagemapHold::Bulk, PagemapHold::Task), folios);
+                    self.put_refs(cpu, id, folios);
+                }
+            }
         }
         self.run_deferred(cpu);
         if self.rules.memunmap_wait == rules::Switch::On {
@@ -115,6 +127,28 @@ impl Pagemaps {
         // inside pgmap_array_delete ended (B02).
         self.percpu.exit(cpu, self.ref_id(id));
         self.forget(cpu, id);
+    }
+
+    /// Puts the count that each page of device-dax has had from the start; who comes to zero drops the page's reference on
+    /// the pagemap. That of a page that somebody else has is dropped by whoever puts it last.
+    #[doc(alias = "memunmap_pages")]
+    fn put_bases(&self, cpu: &Cpu<'_>, id: PagemapId, span: Span, order: Order) {
+        for folio in self.memmap.heads(span, order) {
+            let count = &folio.page().refcount;
+            match count.sub(Strength::KEPT, 1, || folio.owners_sub(cpu, Hold::Base, 1)) {
+                Dropped::Zero => self.put_bulk(cpu, id),
+                Dropped::Live => {}
+                Dropped::Underflow(left) => {
+                    warn_on(cpu, Complaint::RefUnderflow, folio.pfn(), left.into());
+                }
+            }
+        }
+    }
+
+    /// One of the references that memremap took for a page.
+    pub(super) fn put_bulk(&self, cpu: &Cpu<'_>, id: PagemapId) {
+        self.refs_move(cpu, id, (PagemapHold::Bulk, PagemapHold::Task), 1);
+        self.put_refs(cpu, id, 1);
     }
 
     fn forget(&self, cpu: &Cpu<'_>, id: PagemapId) {
@@ -150,7 +184,11 @@ impl Pagemaps {
     /// Both readings of I13: the pagemap goes, so it has no references (weak), and the struct pages go,
     /// so none of them is referenced (strong, B31). Looks at the pages that were ever used.
     fn complain_of_users(&self, cpu: &Cpu<'_>, id: PagemapId) {
-        let own = i32::from(self.kind(id) == PagemapType::Generic);
+        // Those of device-dax are put before the wait, where there is one.
+        let own = match (self.kind(id), self.rules.teardown_pages) {
+            (PagemapType::Generic, TeardownPages::WaitIdle) => 0,
+            (kind, TeardownPages::Ignore | TeardownPages::WaitIdle) => self.base_count(kind),
+        };
         let span = self.span(id);
         let counts = self.memmap.used(span).map(|pfn| self.memmap.folio(pfn));
         let busy = counts

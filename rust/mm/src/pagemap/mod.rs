@@ -28,7 +28,7 @@ use prim::{
     Arena, AtomicU32, Completion, Cpu, Ghost, Guarded, LockClass, NoMemory, Slab, SpinLock,
     Strength, Table, plain, zeroed,
 };
-use program::rules::{Barrier, DaxPages};
+use program::rules::{Barrier, DaxPages, InitMode};
 use program::{Geometry, Rules};
 
 use crate::lock_order;
@@ -216,16 +216,34 @@ impl Pagemaps {
         self.refs_move(cpu, id, (PagemapHold::Lookup, PagemapHold::Task), 1);
     }
 
+    /// The count that a page has while nobody has it: device-dax's, and a driver's where it has none of its own to set.
+    #[must_use]
+    pub(crate) fn base_count(&self, kind: PagemapType) -> i32 {
+        match (kind, self.rules.init_mode) {
+            (PagemapType::FsDax, _) => 0,
+            (PagemapType::Generic, _) => 1,
+            (PagemapType::Private | PagemapType::Coherent, InitMode::Idle) => 0,
+            (PagemapType::Private | PagemapType::Coherent, InitMode::Busy) => 1,
+        }
+    }
+
+    /// Whether the count of a page is that of one on its driver's free list, or on its way there. No step.
+    #[must_use]
+    pub(crate) fn peek_is_free(&self, pfn: Pfn) -> bool {
+        let count = self.memmap.page(pfn).refcount.peek();
+        count.is_idle() || !count.is_busy(self.base_count(PagemapType::Private))
+    }
+
     /// What the count of a free page is told as beyond what its word holds: words count the references that somebody
     /// has, and up to v6.14 a free page of a file had one that nobody has.
     #[must_use]
     pub fn count_of_free(&self, kind: PagemapType) -> i32 {
         match (kind, self.rules.dax_pages) {
             (PagemapType::FsDax, DaxPages::Devmap) => 1,
-            (PagemapType::FsDax, DaxPages::Normal)
+            (PagemapType::FsDax, DaxPages::Normal | DaxPages::EntryRefs)
             | (
                 PagemapType::Generic | PagemapType::Private | PagemapType::Coherent,
-                DaxPages::Devmap | DaxPages::Normal,
+                DaxPages::Devmap | DaxPages::Normal | DaxPages::EntryRefs,
             ) => 0,
         }
     }
@@ -306,6 +324,7 @@ impl Pagemaps {
         RefId(self.maps[id.0].ref_index.read())
     }
 
+    #[doc(alias = "xa_load")]
     fn lookup(&self, pfn: Pfn) -> Option<PagemapId> {
         self.ranges.iter().find_map(|slot| {
             // Acquire: pairs with the release in `pgmap_array_store`; start and pages are in place.

@@ -286,12 +286,13 @@ impl Vm {
         Insert::Done
     }
 
-    /// What an entry of a file says: up to v6.14 that of a DAX page has a mark, and holds nothing.
+    /// What an entry of a file says: up to v6.14, and where the file's own entry holds the page, that of a DAX page has a
+    /// mark, and holds nothing.
     fn dax_leaf(&self, pfn: Pfn, wanted: Access) -> Leaf {
         let leaf = Leaf::new(pfn, wanted);
         match self.pagemaps.rules.dax_pages {
-            DaxPages::Devmap if pfn != Pfn::ZERO_PAGE => leaf.made_devmap(),
-            DaxPages::Devmap | DaxPages::Normal => leaf,
+            DaxPages::Devmap | DaxPages::EntryRefs if pfn != Pfn::ZERO_PAGE => leaf.made_devmap(),
+            DaxPages::Devmap | DaxPages::EntryRefs | DaxPages::Normal => leaf,
         }
     }
 

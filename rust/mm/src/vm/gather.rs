@@ -102,8 +102,10 @@ impl<'a> MmuGather<'a> {
     pub(super) fn end_vma(&mut self) {
         let rules = &self.vm.pagemaps.rules;
         match (rules.dax_pages, rules.pfnmap_flush) {
-            (DaxPages::Devmap, PfnmapFlush::BeforeUnlink) => self.flush_cleared(),
-            (DaxPages::Devmap | DaxPages::Normal, PfnmapFlush::AtEnd)
+            (DaxPages::Devmap | DaxPages::EntryRefs, PfnmapFlush::BeforeUnlink) => {
+                self.flush_cleared();
+            }
+            (DaxPages::Devmap | DaxPages::EntryRefs | DaxPages::Normal, PfnmapFlush::AtEnd)
             | (DaxPages::Normal, PfnmapFlush::BeforeUnlink) => {}
         }
     }

@@ -46,8 +46,8 @@ plain! {
         pub first: u32,
         /// How many; 0 for an empty slot.
         pub pages: u32,
-        /// 1 for pins.
-        pinned: u32,
+        /// Bit 0: it is a pin. Above: inode + 1 of the file that it keeps, 0 if it keeps none.
+        kept: u32,
         /// Times struct pages had been unplugged when it was taken.
         epoch: u32,
         /// Owner and generation of the first frame when it was taken.
@@ -57,20 +57,20 @@ plain! {
 
 impl GupRange {
     /// An empty slot for output arrays.
-    pub const EMPTY: Self = Self { first: 0, pages: 0, pinned: 0, epoch: 0, shadow: 0 };
+    pub const EMPTY: Self = Self { first: 0, pages: 0, kept: 0, epoch: 0, shadow: 0 };
 
     #[inline(always)]
     #[track_caller]
     pub(super) fn new(vm: &Vm, first: Pfn, pages: u32, kind: GupKind) -> Self {
         let stamp = vm.pagemaps.memmap.shadow_capture(first);
-        let pinned = u32::from(kind == GupKind::Pin);
-        Self { first: first.0, pages, pinned, epoch: stamp.epoch, shadow: stamp.word }
+        let kept = u32::from(kind == GupKind::Pin);
+        Self { first: first.0, pages, kept, epoch: stamp.epoch, shadow: stamp.word }
     }
 
     /// Reference or pin.
     #[must_use]
     pub fn kind(&self) -> GupKind {
-        if self.pinned == 1 { GupKind::Pin } else { GupKind::Get }
+        if self.kept & 1 == 1 { GupKind::Pin } else { GupKind::Get }
     }
 
     /// What owns it while it is kept under a number.
@@ -80,6 +80,18 @@ impl GupRange {
             GupKind::Get => Hold::Get,
             GupKind::Pin => Hold::Pin,
         }
+    }
+
+    /// The same, which keeps a file.
+    #[must_use]
+    pub fn keeping(self, inode: u32) -> Self {
+        Self { kept: self.kept & 1 | (inode + 1) << 1, ..self }
+    }
+
+    /// The file that it keeps.
+    #[must_use]
+    pub fn kept_file(&self) -> Option<u32> {
+        (self.kept >> 1).checked_sub(1)
     }
 
     /// First frame.
@@ -202,7 +214,10 @@ impl Vm {
                 let folio = self.pagemaps.memmap.folio(range.first());
                 self.pagemaps.folio_put_unheard(cpu, folio);
             }
-            (BioPut::Silent | BioPut::Wakes, DaxPages::Devmap | DaxPages::Normal) => {
+            (
+                BioPut::Silent | BioPut::Wakes,
+                DaxPages::Devmap | DaxPages::Normal | DaxPages::EntryRefs,
+            ) => {
                 self.gup_put(cpu, range);
             }
         }
@@ -214,7 +229,7 @@ impl Vm {
         let folio = self.pagemaps.memmap.folio(range.first());
         folio.page().refcount.add(range.pages.cast_signed());
         folio.owners_add(cpu, Hold::Task, range.pages.cast_signed());
-        GupRange { pinned: 0, ..*range }
+        GupRange { kept: range.kept & !1, ..*range }
     }
 
     /// A device reads or writes the first page of a range it holds: no page table, no TLB. `store`

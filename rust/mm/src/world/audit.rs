@@ -122,7 +122,7 @@ impl World {
             Pooled::Out(refs) => {
                 found.refs[pfn.as_index()][Found::place(Hold::Driver)] += i32::from(refs);
             }
-            Pooled::Free if memmap.page(pfn).refcount.peek().is_idle() => {}
+            Pooled::Free if self.pagemaps().peek_is_free(pfn) => {}
             Pooled::Free => found.free_in_use = Some(pfn),
         });
         found.unless_seen(seen, &[Hold::Driver]);
@@ -132,7 +132,7 @@ impl World {
         });
         found.unless_seen(seen, &[Hold::Driver]);
         self.devmem.drivers.peek_free(memmap, |pfn| {
-            if !memmap.page(pfn).refcount.peek().is_idle() {
+            if !self.pagemaps().peek_is_free(pfn) {
                 found.free_in_use = Some(pfn);
             }
         });

@@ -14,6 +14,7 @@ use program::rules::DioRef;
 use crate::lock_order;
 use crate::page::Hold;
 use crate::vm::{GupKind, GupRange};
+use crate::world::file_refs::Context;
 use crate::world::{PAGE_SIZE, Return, World};
 
 /// Ranges one I/O can cover.
@@ -98,7 +99,7 @@ impl World {
         let due = match ticks {
             Some(0) => {
                 let (taken, len) = self.gup(cpu, worker, map, page, request, &mut ranges)?;
-                self.end_io(cpu, &ranges[..len], into_memory);
+                self.end_io(cpu, &ranges[..len], into_memory, Context::Task);
                 return Ok(i64::from(taken) * PAGE_SIZE);
             }
             Some(steps) => self.now().saturating_add(steps),
@@ -163,7 +164,8 @@ impl World {
                 self.bio_owns(cpu, &all.ranges[..all.len as usize], Hold::Bio, Hold::Task);
                 all
             };
-            self.end_io(cpu, &segments.ranges[..segments.len as usize], segments.into_memory);
+            let ranges = &segments.ranges[..segments.len as usize];
+            self.end_io(cpu, ranges, segments.into_memory, Context::Completion);
             // Release: pairs with the acquire of the waiting submitter.
             this.done.set_release(1);
             wake_up_all(cpu, &this.done);
@@ -175,14 +177,14 @@ impl World {
     }
 
     /// The device is done: it has moved the data, and lets the pages go.
-    fn end_io(&self, cpu: &Cpu<'_>, ranges: &[GupRange], into_memory: u32) {
+    fn end_io(&self, cpu: &Cpu<'_>, ranges: &[GupRange], into_memory: u32, context: Context) {
         for range in ranges {
             let before = self.dax.vm.dma(cpu, range, None);
             if into_memory == 1 {
                 // The slow device gives back what was last written to it: here, what was there.
                 self.dax.vm.dma(cpu, range, Some(&|_| before));
             }
-            self.dax.vm.bio_put(cpu, range);
+            self.put_bio_range(cpu, range, context);
         }
     }
 }

@@ -30,6 +30,7 @@ mod direct_io;
 mod driver;
 mod execute;
 mod fds;
+mod file_refs;
 mod files;
 mod fracture;
 mod hmm;

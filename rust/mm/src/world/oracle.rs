@@ -11,10 +11,10 @@ use core::fmt::{self, Display};
 
 use prim::{Cpu, WarnRecord};
 use program::Invariant;
+use program::rules::TeardownPages;
 
 use crate::page::{Hold, Pfn, Stamp};
-use crate::pagemap::PagemapId;
-use crate::refcount::Count;
+use crate::pagemap::{PagemapId, PagemapType};
 use crate::warn::{Complaint, Told};
 use crate::world::World;
 use crate::world::holders::HeldBy;
@@ -157,6 +157,17 @@ impl World {
         }
     }
 
+    /// What a page counts while nobody uses it: in a file, what its entry holds; a driver's, what a free one has. No step.
+    fn peek_at_rest(&self, pfn: Pfn) -> i64 {
+        let in_file = self.pagemaps().memmap.page(pfn).peek_place().0 != 0;
+        let count = match (self.devmem.span().contains(pfn), in_file) {
+            (true, _) => self.pagemaps().base_count(PagemapType::Private),
+            (false, true) => self.dax.refs_of_entry(),
+            (false, false) => 0,
+        };
+        count.into()
+    }
+
     /// What does not balance on a machine at rest: no call in progress, no process, nothing in flight.
     /// Empty when all is well.
     #[must_use]
@@ -185,7 +196,12 @@ impl World {
         expect(&"percpu switches pending", pagemaps.percpu.pending_switches() as i64, 0);
         let bulk = |id| i64::from(pagemaps.span(id).pages) + 1;
         if let Some(id) = self.dax.pagemap() {
-            expect(&"references on the pmem pagemap", pagemaps.ledger(id), bulk(id));
+            let held = self.dax.span.iter().map(|pfn| self.peek_at_rest(pfn)).sum::<i64>();
+            let held = match pagemaps.rules.teardown_pages {
+                TeardownPages::Ignore => 0,
+                TeardownPages::WaitIdle => held,
+            };
+            expect(&"references on the pmem pagemap", pagemaps.ledger(id), bulk(id) + held);
         }
         if let Some(id) = self.dev_pagemap() {
             expect(&"references on the driver's pagemap", pagemaps.ledger(id), 1);
@@ -203,11 +219,8 @@ impl World {
         for span in [self.dax.span, self.devmem.span()] {
             for pfn in pagemaps.memmap.used(span) {
                 let page = pagemaps.memmap.page(pfn);
-                expect(
-                    &format_args!("refcount of {pfn}"),
-                    page.refcount.count().into(),
-                    Count::IDLE.into(),
-                );
+                let count = page.refcount.count();
+                expect(&format_args!("refcount of {pfn}"), count.into(), self.peek_at_rest(pfn));
                 expect(&format_args!("mapcount of {pfn}"), page.mapcount.read().into(), 0);
             }
         }

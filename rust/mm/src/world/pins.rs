@@ -92,7 +92,7 @@ impl World {
             return Err(Errno::EINVAL);
         }
         let request = GupRequest { start: Vpn(start), ..request };
-        self.dax.vm.gup(cpu, mm, &request, &self.dax, out)
+        self.gup_kept(cpu, mm, &request, out)
     }
 
     pub(super) fn request(pages: u32, kind: GupKind, access: Access) -> GupRequest {
@@ -202,7 +202,7 @@ impl World {
     fn unpin_number(&self, cpu: &Cpu<'_>, worker: &Worker, number: u32) -> u32 {
         let mut pages = 0;
         while let Some(range) = self.take_pinned(cpu, worker, number) {
-            self.dax.vm.gup_put(cpu, &range);
+            self.put_range(cpu, &range);
             pages += range.pages;
         }
         pages
@@ -358,7 +358,7 @@ impl World {
         if let Ok((_, ranges)) = taken {
             for range in &out[..ranges] {
                 self.dax.vm.dma(cpu, range, None);
-                self.dax.vm.gup_put(cpu, range);
+                self.put_range(cpu, range);
             }
         }
         self.leave(cpu, id);

@@ -102,7 +102,7 @@ impl World {
             match self.gup(cpu, worker, map, page + at, request, &mut out) {
                 Ok(_) if self.push_buffer(cpu, pipe, out[0]) => taken += 1,
                 Ok(_) => {
-                    self.dax.vm.gup_put(cpu, &out[0]);
+                    self.put_range(cpu, &out[0]);
                     failed = Some(Errno::EAGAIN);
                 }
                 Err(errno) => failed = Some(errno),
@@ -143,11 +143,11 @@ impl World {
             let duplicate = {
                 let ring = self.pipes[from].ring.lock(cpu);
                 let buffers = &ring.buffers[..ring.len as usize];
-                buffers.get(at).map(|range| self.dax.vm.gup_dup(cpu, range))
+                buffers.get(at).map(|range| self.dup_range(cpu, range))
             };
             let Some(range) = duplicate else { break };
             if !self.push_buffer(cpu, to, range) {
-                self.dax.vm.gup_put(cpu, &range);
+                self.put_range(cpu, &range);
                 break;
             }
             copied += 1;
@@ -192,7 +192,7 @@ impl World {
             }
             let Some(range) = self.pop_buffer(cpu, pipe) else { break };
             each(self.dax.vm.pagemaps.memmap.contents(range.first()).peek());
-            self.dax.vm.gup_put(cpu, &range);
+            self.put_range(cpu, &range);
             drained += 1;
         }
         self.put_pipe(cpu, pipe, End::Read);
@@ -212,7 +212,7 @@ impl World {
 
     fn empty_pipe(&self, cpu: &Cpu<'_>, pipe: u32) {
         while let Some(range) = self.pop_buffer(cpu, pipe) {
-            self.dax.vm.gup_put(cpu, &range);
+            self.put_range(cpu, &range);
         }
     }
 

@@ -193,12 +193,15 @@ rules! {
     }
 
     /// Eviction of an unlinked or unmounted inode waits for its pages. Missing until v6.15, which
-    /// waits for all of them before the entries go.
-    evict_wait: EvictWait = FinalIdle ["K§5.5, K§14, B13, B44"] {
+    /// waits for all of them before the entries go. The other way, proposed before, is that no eviction comes while a page
+    /// is kept.
+    evict_wait: EvictWait = FinalIdle ["K§5.5, K§14, B13, B44, B52"] {
         FinalIdle: Recorded, "v6.15 and later; recorded on 6.16, 6.18 and 7.2",
             "fs/dax.c, dax_break_layout_final; recordings *_unlink_close_while_ref and umount_while_ref_*";
         None: Recorded, "up to v6.14; recorded on 6.1 and 6.12",
             "recordings *_unlink_close_while_ref and umount_while_ref_*";
+        InodeRef: Thread, "none; proposed in September 2022",
+            "Dave Chinner in the thread on fsdax references at entry insertion and deletion";
     }
 
     /// memunmap_pages sleeps until the last pagemap reference is gone before the struct pages go.
@@ -257,6 +260,44 @@ rules! {
         BeforeSettled: Source, "v5.18 to v6.0", "mm/memremap.c of v5.18; commit 27674ef6c73f";
     }
 
+    /// What count a free page of a driver's memory has. One, as drivers had it from the start and as `INIT_PAGEMAP_BUSY`
+    /// would have kept it: a driver then hands a page out without touching its count, and whoever knows a page by its
+    /// number alone gets a reference on a page that is free. Zero since v6.1.
+    init_mode: InitMode = Idle ["K§3.7, K§12, B04, B06, I09"] {
+        Idle: Source, "v6.1 and later", "mm/memremap.c; commit ef233450898f";
+        Busy: Source, "up to v6.0", "mm/memremap.c of v5.5 and v5.18; posted again in September 2022";
+    }
+
+    /// Where a page of a driver's memory says which pagemap it belongs to. From v6.15 in the word that says of a tail where
+    /// its head is; before, in a word of its own, which nothing overwrites while the struct page is there.
+    pgmap_word: PgmapWord = AliasesHead ["K§2.1, K§3.7 Era C, B09, B10"] {
+        AliasesHead: Source, "v6.15 and later", "include/linux/mm_types.h; the series of v6.15 that moved pgmap into the folio";
+        Own: Source, "up to v6.14", "include/linux/mm_types.h of v5.5: page->pgmap";
+    }
+
+    /// Which pagemap the last put of a driver's page gives its reference back to, once the driver's callback has the page:
+    /// the one it had read before, or the one that the page says now. By then the page may be a tail of somebody's folio.
+    free_reload: FreeReload = Local ["K§3.6, B09, I08"] {
+        Local: Source, "v6.15 to v6.18, and since the mend of April 2026",
+            "mm/memremap.c, free_zone_device_folio: a copy taken before folio_free";
+        AfterFree: Thread, "v6.19 until the mend", "CVE-2026-46277, a use of the folio after folio_free; mends d245f9b4ab80";
+    }
+
+    /// Whether an allocation forgets what the words of its pages said in an earlier life, of another order.
+    page_reset: PageReset = AtAlloc ["K§3.5, B10, I27"] {
+        AtAlloc: Source, "v6.19 and later, where a page may have been part of a larger folio",
+            "commit 12b2285bf3d1; the thread of January 2026 decides against a reset at the free";
+        Never: Thread, "none that was released; candidates of v6.19", "commit 12b2285bf3d1, what it mends";
+    }
+
+    /// What a layout break takes for a page that somebody uses. A reference that is no pin is somebody's as well, and a pin is
+    /// a plain reference for a moment before it is one.
+    busy_test: BusyTest = Refcount ["K§5.5, B41, I18"] {
+        Refcount: Source, "every kernel that breaks layouts", "fs/dax.c, dax_busy_page";
+        MaybePinned: Thread, "none; posted in September 2022",
+            "thread on \"Fix the DAX-gup mistake\", v1 02/13: page_maybe_dma_pinned for DAX against DMA";
+    }
+
     /// What a layout break sleeps for once it found a busy page. From v6.15 it sleeps for refcount 0
     /// although a page counts as busy only while refcount and mapcount differ, so a page that was
     /// faulted in again is never reported idle (recorded on 6.16, 6.18 and 7.2).
@@ -296,11 +337,23 @@ rules! {
 
     /// What an entry of a page table holds of a DAX page, and from where its count starts. From v6.15 entries are
     /// like any other file's: each holds a reference and a mapcount, and a huge one maps one folio. Before, they were
-    /// marked devmap and held nothing, every frame was a page of its own, and a free page had the count one.
+    /// marked devmap and held nothing, every frame was a page of its own, and a free page had the count one. In 2022 it was
+    /// proposed that the entry of the file, which stays while mappings come and go, holds the reference instead.
     dax_pages: DaxPages = Normal ["K§3.7, K§12, K§14"] {
         Normal: Recorded, "v6.15 and later; recorded on 6.16, 6.18 and 7.2",
             "commit 38607c62b34b; every recording of 6.16 and 7.2";
         Devmap: Recorded, "v5.18 to v6.14; recorded on 6.1 and 6.12", "every recording of 6.1 and 6.12";
+        EntryRefs: Thread, "none; posted in September and October 2022",
+            "thread on \"Fix the DAX-gup mistake\": from dax_insert_entry to dax_delete_mapping_entry";
+    }
+
+    /// Whether GUP makes sure of a page's pagemap before it raises the count, where the entry that it came by holds nothing.
+    /// From v6.15 the mapping's own reference does that, so nothing has to be asked. Says something with dax-pages=devmap
+    /// only.
+    gup_pagemap: GupPagemap = Taken ["K§3.7 Era A, K§4.5, B19, I13"] {
+        Taken: Source, "v4.5 to v6.14", "mm/gup.c of v6.6: get_dev_pagemap before try_grab_folio";
+        Unasked: Thread, "none for such entries", "thread of October 2021 on what has to come before the pagemap test can go";
+        PutOnly: Thread, "v4.12-rc", "commit 6dd29b3df975, which reverts 2947ba054a4d";
     }
 
     /// Whether a layout break looks at a file that nobody maps. Up to v6.14 it did not: a punch, an unlink or an

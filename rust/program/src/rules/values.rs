@@ -91,11 +91,12 @@ values! {
     EvictWait {
         FinalIdle "final-idle" "every page of the file is idle before its entries go",
         None "none" "entries and blocks go at once",
+        InodeRef "inode-ref" "nothing: whoever keeps a page keeps the file, and the last of them evicts it",
     }
     /// What unbind does about pages that are still referenced.
     TeardownPages {
         Ignore "ignore" "the struct pages go although somebody holds a reference",
-        WaitIdle "wait-idle" "unbind sleeps until every page has its free count",
+        WaitIdle "wait-idle" "a page in use holds its pagemap, and unbind sleeps until no page does",
     }
     /// Who holds the device, and is told that it goes.
     Holder {
@@ -122,6 +123,31 @@ values! {
         AfterSettled "after-settled" "the page reaches the list with its final count",
         BeforeSettled "before-settled" "the page reaches the list, and its count is stored afterwards",
     }
+    /// What count a free page of a driver's memory has.
+    InitMode {
+        Idle "idle" "zero: no reference can be had, and who allocates the page sets the count",
+        Busy "busy" "one: the put that frees a page sets it back, and who allocates the page finds it",
+    }
+    /// Where a page says which pagemap it belongs to.
+    PgmapWord {
+        AliasesHead "aliases-head" "in the word in which a tail says where its head is",
+        Own "own" "in a word of its own",
+    }
+    /// Which pagemap the put that frees a page gives its reference back to.
+    FreeReload {
+        Local "local" "the one that was read before the driver's callback",
+        AfterFree "after-free" "the one that the page says after it",
+    }
+    /// What an allocation does about the words of an earlier life.
+    PageReset {
+        AtAlloc "at-alloc" "it writes every word of every page it takes",
+        Never "never" "nothing, if what it makes is a single page",
+    }
+    /// What makes a page busy to a layout break.
+    BusyTest {
+        Refcount "refcount" "references beyond those of its mappings and its entry",
+        MaybePinned "maybe-pinned" "pins: a plain reference is none",
+    }
     /// What a layout break sleeps for.
     IdlePred {
         RefZero "ref-zero" "refcount 0, although busy means refcount differs from mapcount",
@@ -146,6 +172,13 @@ values! {
     DaxPages {
         Normal "normal" "a reference and a mapcount; a huge entry maps a folio, and a free page has the count 0",
         Devmap "devmap" "nothing; every frame is a page of its own, and a free page has the count 1",
+        EntryRefs "entry-refs" "nothing; the DAX entry holds a reference on each frame until it is deleted, and a free page has the count 0",
+    }
+    /// What GUP does about the pagemap of a page whose entry holds nothing.
+    GupPagemap {
+        Taken "taken" "it takes a reference on the pagemap before it touches the page, and drops it after",
+        Unasked "unasked" "nothing: it raises the count of whatever struct page the entry leads to",
+        PutOnly "put-only" "it takes none, and drops one all the same",
     }
     /// Which files a layout break looks at.
     LayoutScan {

@@ -1,0 +1,51 @@
+"""docs/threads.md: each verdict is what a search comes to, and each token fails again."""
+
+from __future__ import annotations
+
+import pytest
+
+import threads
+from pgmap import _core
+
+VERDICTS = list(threads.verdicts(threads.PAGE.read_text(encoding="utf-8")))
+
+
+def test_the_page_has_claims_each_with_rules_that_differ() -> None:
+    claims: dict[str, set[str]] = {}
+    for verdict in VERDICTS:
+        assert verdict.claim and "start\n" in verdict.program, verdict
+        claims.setdefault(verdict.claim, set()).add(verdict.ends.partition("/")[0])
+    assert len(claims) >= 8
+    page = threads.PAGE.read_text(encoding="utf-8")
+    assert page.count(threads.HEAD) >= len(claims)
+    # No heading without a verdict.
+    assert {line[4:] for line in page.splitlines() if line.startswith("### ")} == set(claims)
+
+
+@pytest.mark.parametrize(
+    "kept", VERDICTS, ids=lambda kept: f"{kept.line}-{kept.rules.replace(' ', ',')}"
+)
+def test_a_verdict_is_what_a_search_comes_to(kept: threads.Verdict) -> None:
+    now = kept.searched()
+    assert now.ends == kept.ends, f"{kept.claim}: {threads.UPDATE}"
+    if kept.token is not None:
+        assert _core.replay(kept.token)["outcome"] == "reproduced", threads.UPDATE
+
+
+def test_a_row_that_says_otherwise_is_told(
+    tmp_path: object, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from pathlib import Path
+
+    assert isinstance(tmp_path, Path)
+    page = tmp_path / "threads.md"
+    first = VERDICTS[0]
+    page.write_text(
+        f"### {first.claim}\n\n```text\n{first.program}```\n\n{threads.HEAD}\n|---|---|---|\n"
+        f"| `{first.rules}` | I99/0 | - |\n"
+    )
+    monkeypatch.setattr(threads, "PAGE", page)
+    assert threads.main([]) == 1
+    assert f"I99/0 -> {first.ends}" in capsys.readouterr().out
+    assert threads.main(["--write"]) == 0
+    assert threads.main([]) == 0
