@@ -103,8 +103,18 @@ def conformance(**changes: Any) -> Conformance:
 PROCESSOR = "Some Processor (family 1 model 2)"
 
 
+def null_row(
+    ratio: float = 1.0,
+    spread: tuple[float, float] = (0.99, 1.01),
+    floor: str = "itself",
+    sure: tuple[float, float] = (0.995, 1.005),
+) -> dict[str, Any]:
+    """A floor against itself, as the core tells it."""
+    return {"floor": floor, "ratio": ratio, "spread": spread, "sure": sure, "ns": 9.0}
+
+
 def bench_report(*rows: BenchRow, **environment: Any) -> BenchReport:
-    quiet = {"cpu": PROCESSOR, "null_ratio": 1.0, "null_spread": (0.99, 1.01)}
+    quiet = {"cpu": PROCESSOR, "nulls": [null_row()]}
     return {"rows": list(rows), "complete": True, "environment": {**quiet, **environment}}
 
 
@@ -160,6 +170,7 @@ def bench_row(**changes: Any) -> BenchRow:
         "set_on": {PROCESSOR: 1.1},
         "sense": "at most",
         "spread": (1.03, 1.07),
+        "sure": (1.04, 1.06),
         "floor": "CAS + locked decrement",
         "unit": "ns",
         "rounds": 40,

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from fake_core import FakeBench, FakeCore
-from fake_reports import PROCESSOR, bench_report, bench_row
+from fake_reports import PROCESSOR, bench_report, bench_row, null_row
 from pgmap import _plotted
 from pgmap._core_reports import BenchRow
 from pgmap._exit import Exit
@@ -35,12 +35,12 @@ def rounds_of(*stretches: tuple[int, float]) -> list[float]:
     return [ratio * (1 + (at % 5 - 2) / 200) for count, ratio in stretches for at in range(count)]
 
 
-QUIET_NULL = {"cpu": PROCESSOR, "null_ratio": 1.0, "null_spread": (0.995, 1.005)}
+QUIET_NULL = {"cpu": PROCESSOR, "nulls": [null_row(spread=(0.995, 1.005))]}
 
 
 def null_of(ratios: Sequence[float]) -> dict[str, Any]:
     found = spread(ratios)
-    return {"cpu": PROCESSOR, "null_ratio": found["ratio"], "null_spread": found["spread"]}
+    return {"cpu": PROCESSOR, "nulls": [null_row(found["ratio"], found["spread"])]}
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,9 @@ def test_noise_is_told_and_is_no_missed_limit(run: Runner) -> None:
 def test_limits_of_which_none_could_be_judged_are_no_verdict(run: Runner) -> None:
     noisy = bench_row(ratio=1.12, spread=(1.05, 1.6))
     assert run(Bench(), core=core_with(noisy)).exit is Exit.INCONCLUSIVE
-    assert run(Bench(), core=core_with(bench_row(), null_ratio=1.2)).exit is Exit.INCONCLUSIVE
+    assert (
+        run(Bench(), core=core_with(bench_row(), nulls=[null_row(1.2)])).exit is Exit.INCONCLUSIVE
+    )
 
 
 def test_a_missed_limit_beside_noise_is_still_told(run: Runner) -> None:
@@ -169,6 +171,7 @@ def test_a_no_op_is_compared_with_a_builtin_in_rounds() -> None:
     row = nop_row(lambda: None, "some processor", rounds=15)
     assert row["rounds"] == len(row["raw"]) == 15
     assert row["spread"][0] <= row["ratio"] <= row["spread"][1]
+    assert row["sure"][0] <= row["ratio"] <= row["sure"][1]
     assert row["floor"] == "len([])"
     assert row["limit"] is None
     (processor,) = row["set_on"]
@@ -196,14 +199,16 @@ def test_rounds_are_kept_on_request_only(run: Runner) -> None:
 
 
 def test_a_crooked_null_row_and_a_row_left_out_are_cautions(run: Runner) -> None:
-    core = core_with(bench_row(), null_ratio=1.2, left_out=[("pairs", "needs two processors")])
+    core = core_with(
+        bench_row(), nulls=[null_row(1.2)], left_out=[("pairs", "needs two processors")]
+    )
     answer = run(Bench(), "--json", "-", core=core).json
     assert any("differ by 20.0%" in words for words in answer["cautions"])
     assert any("pairs was left out" in words for words in answer["cautions"])
 
 
 def test_schemes_are_compared_and_not_judged(run: Runner) -> None:
-    row = bench_row(limit=None, set_on={}, spread=(0.99, 1.02))
+    row = bench_row(limit=None, set_on={}, sure=(0.99, 1.02))
     ran = run(Bench(), "refcount", core=core_with(row))
     assert ran.exit is Exit.OK
     assert "Not told apart from the floor: try_get+put" in ran.stdout
@@ -215,10 +220,42 @@ def test_schemes_are_compared_and_not_judged(run: Runner) -> None:
 
 def test_two_equal_loops_that_differ_void_a_comparison(run: Runner) -> None:
     row = bench_row(limit=None, set_on={})
-    assert run(Bench(), "refcount", core=core_with(row, null_ratio=1.04)).exit is Exit.INCONCLUSIVE
-    assert run(Bench(), "refcount", core=core_with(row, null_ratio=1.02)).exit is Exit.OK
-    swings = core_with(row, null_spread=(0.9, 1.2))
-    assert run(Bench(), "refcount", core=swings).exit is Exit.INCONCLUSIVE
+    assert (
+        run(Bench(), "refcount", core=core_with(row, nulls=[null_row(1.04)])).exit
+        is Exit.INCONCLUSIVE
+    )
+    assert run(Bench(), "refcount", core=core_with(row, nulls=[null_row(1.02)])).exit is Exit.OK
+    # However far rounds lie apart, enough of them are sure of their median; a few are not.
+    swings = 0.8, 1.3
+    enough = core_with(row, nulls=[null_row(spread=swings)])
+    assert run(Bench(), "refcount", core=enough).exit is Exit.OK
+    few = run(
+        Bench(), "refcount", core=core_with(row, nulls=[null_row(spread=swings, sure=(0.9, 1.1))])
+    )
+    assert few.exit is Exit.INCONCLUSIVE
+    assert "measure for longer" in few.stderr
+
+
+def test_a_floor_that_differs_from_itself_voids_what_is_measured_against_it_and_no_more(
+    run: Runner, tmp_path: Path
+) -> None:
+    sure = bench_row(name="sure", floor="steady", limit=None, set_on={})
+    void = bench_row(name="void", floor="crooked", limit=None, set_on={})
+    nulls = [null_row(floor="steady"), null_row(1.4, floor="crooked")]
+    ran = run(Bench(), "refcount", "--json", "-", core=core_with(sure, void, nulls=nulls))
+    assert ran.exit is Exit.OK
+    assert [row["judgement"] for row in ran.json["rows"]] == ["compared", "noisy"]
+    assert any("differ by 40.0% here (crooked)" in words for words in ran.json["cautions"])
+    # A floor that was not measured against itself is not known to be straight.
+    missing = core_with(sure, nulls=[null_row(floor="another")])
+    assert run(Bench(), "refcount", core=missing).exit is Exit.INCONCLUSIVE
+    both = ({"floor": "steady"}, {"name": "void", "floor": "crooked"})
+    quiet = [null_row(floor="steady"), null_row(floor="crooked")]
+    old = kept_run(tmp_path, *(around(2.0, **row) for row in both), nulls=quiet)
+    now = core_with(*(around(4.0, **row) for row in both), nulls=nulls)
+    compared = run(Bench(), "refcount", "--compare", old, core=now)
+    assert "Compared: 1 rows, 1 apart" in compared.stdout
+    assert "void: not compared" in compared.stdout
 
 
 def test_the_argument_comes_with_what_the_model_check_says(run: Runner) -> None:
@@ -260,8 +297,9 @@ def kept_run(tmp_path: Path, *rows: BenchRow, **environment: Any) -> str:
     return str(path)
 
 
-def around(ratio: float) -> BenchRow:
-    return bench_row(limit=None, set_on={}, ratio=ratio, spread=(ratio * 0.98, ratio * 1.02))
+def around(ratio: float, **changes: Any) -> BenchRow:
+    spread = (ratio * 0.98, ratio * 1.02)
+    return bench_row(limit=None, set_on={}, ratio=ratio, spread=spread, sure=spread, **changes)
 
 
 @pytest.mark.parametrize(
@@ -292,16 +330,18 @@ def test_rows_whose_quartiles_meet_have_not_changed(run: Runner, tmp_path: Path)
     assert ran.exit is Exit.OK
     assert "Compared: 1 rows, 0 apart" in ran.stdout
     # What two equal loops differ by may be nobody's doing.
-    swung = core_with(around(2.2), **{**QUIET_NULL, "null_spread": (0.95, 1.08)})
+    swung = core_with(around(2.2), **{**QUIET_NULL, "nulls": [null_row(spread=(0.95, 1.08))]})
     assert "0 apart" in run(Bench(), "refcount", "--compare", old, core=swung).stdout
 
 
 @pytest.mark.parametrize(
     ("then", "now", "why"),
     [
-        ({"null_ratio": 1.05}, {}, "the old run is void"),
-        ({}, {"null_ratio": 1.05}, "this run is void"),
-        ({"cpu": "another"}, {}, "the old run is of another processor"),
+        ({"nulls": [null_row(1.05)]}, {}, "try_get+put: not compared, its floor differed"),
+        ({}, {"nulls": [null_row(1.05)]}, "try_get+put: not compared, its floor differed"),
+        ({"nulls": []}, {}, "Not compared: the old run has no null rows"),
+        ({}, {"nulls": []}, "Not compared: this run has no null rows"),
+        ({"cpu": "another"}, {}, "Not compared: the old run is of another processor"),
     ],
 )
 def test_void_runs_and_other_machines_are_not_compared(
@@ -311,7 +351,7 @@ def test_void_runs_and_other_machines_are_not_compared(
     core = core_with(around(9.0), **{**QUIET_NULL, **now})
     ran = run(Bench(), "refcount", "--compare", old, "--fail-below", "0.9", core=core)
     assert ran.exit is Exit.INCONCLUSIVE
-    assert f"Not compared: {why}" in ran.stdout
+    assert why in ran.stdout
 
 
 def test_a_run_that_has_no_row_in_common_is_no_comparison(run: Runner, tmp_path: Path) -> None:
@@ -366,12 +406,15 @@ def test_a_picture_has_every_row_and_says_when_it_is_void(
     path = tmp_path / f"picture.{suffix}"
     another = bench_row(name="another", floor="something else", limit=None, set_on={})
     third = bench_row(name="a third", limit=None, set_on={})
-    core = core_with(around(2.0), another, third, **{**QUIET_NULL, "null_ratio": 1.2})
+    nulls = [null_row(), null_row(1.2, floor="something else")]
+    core = core_with(around(2.0), another, third, **{**QUIET_NULL, "nulls": nulls})
     run(Bench(), "refcount", "--plot", str(path), core=core)
     assert path.stat().st_size > 1000
     if suffix == "svg":
         text = path.read_text()
-        assert all(f"<!-- {words}" in text for words in ("try_get+put", "another", "VOID"))
+        assert all(f"<!-- {words}" in text for words in ("try_get+put", "another"))
+        assert "<!-- ratio to: something else (NOISY" in text
+        assert text.count("(NOISY") == 1
         # Rows of one floor share a panel, wherever they stand in the report.
         assert text.count("<!-- ratio to: ") == 2
 
@@ -413,8 +456,8 @@ def test_kills_are_told_in_percentiles_beside_the_clocks_own(run: Runner) -> Non
 
 def test_what_an_unmap_may_cost_is_told_where_a_reference_costs_something(run: Runner) -> None:
     rows = [
-        bench_row(name=f"{name}, one for {many}", limit=None, set_on={}, ratio=ratio, spread=spread)
-        for name, many, ratio, spread in (
+        bench_row(name=f"{name}, one for {many}", limit=None, set_on={}, ratio=ratio, sure=sure)
+        for name, many, ratio, sure in (
             ("atomic add", 1, 4.5, (4.4, 4.6)),
             ("atomic add", 8, 1.5, (1.4, 1.6)),
             ("percpu", 1, 1.01, (0.98, 1.03)),
@@ -424,7 +467,7 @@ def test_what_an_unmap_may_cost_is_told_where_a_reference_costs_something(run: R
     assert "  atomic add: 35.0" in ran.lines
     # One that cannot be told from none has no price.
     assert not any(line.startswith("  percpu") for line in ran.lines)
-    void = run(Bench(), "pgmap", core=core_with(*rows, **{**QUIET_NULL, "null_ratio": 1.1}))
+    void = run(Bench(), "pgmap", core=core_with(*rows, **{**QUIET_NULL, "nulls": [null_row(1.1)]}))
     assert "for each unmap" not in void.stdout
 
 

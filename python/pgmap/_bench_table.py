@@ -16,27 +16,32 @@ def draw(judged: Sequence[tuple[BenchRow, Judgement]], out: Output) -> Iterator[
         return
     width = max(len(row["name"]) for row, _ in judged)
     unset = f"  {out.paint(Judgement.UNSET.value, Ink.DIM)}"
-    yield f"{'':{width}}  {'ratio':>7}  {'p25..p75':>15}  {'limit':>9}  floor"
+    limits = any(row["limit"] is not None or row["set_on"] for row, _ in judged)
+    last = "limit" if limits else "95 % sure"
+    yield f"{'':{width}}  {'ratio':>7}  {'p25..p75':>15}  {last:>13}  floor"
     for row, judgement in judged:
         low, high = row["spread"]
         sign = "<=" if row["sense"] == "at most" else ">="
         limit = "" if row["limit"] is None else f"{sign} {row['limit']:g}"
+        told = limit if limits else "{:.2f}..{:.2f}".format(*row["sure"])
         mark = {
             Judgement.KEPT: "",
             Judgement.MISSED: f"  {out.paint('MISSED', Ink.BAD)}{by_how_much(row)}",
             Judgement.NOISY: f"  {out.paint('noisy', Ink.WARN)}",
             Judgement.UNSET: unset if row["set_on"] else "",
+            Judgement.COMPARED: "",
         }[judgement]
         yield (
             f"{row['name']:{width}}  {row['ratio']:>6.2f}x  {f'{low:.2f}..{high:.2f}':>15}  "
-            f"{limit:>9}  {row['floor']}{mark}"
+            f"{told:>13}  {row['floor']}{mark}"
         )
 
 
 def undecided(judged: Sequence[tuple[BenchRow, Judgement]]) -> Iterator[str]:
     """Yield what this machine cannot tell about its own figures."""
     cpus = os.cpu_count() or 1
-    close = [row["name"] for row, _ in judged if row["spread"][0] <= 1 <= row["spread"][1]]
+    sure = [row for row, judgement in judged if judgement is not Judgement.NOISY]
+    close = [row["name"] for row in sure if row["sure"][0] <= 1 <= row["sure"][1]]
     yield ""
     if cpus < 4:
         yield f"Cannot be told here: how a scheme scales ({cpus} processors, an exponent wants 4)"
@@ -49,9 +54,10 @@ def undecided(judged: Sequence[tuple[BenchRow, Judgement]]) -> Iterator[str]:
 FOR_EACH = ", one for 1"
 
 
-def break_even(rows: Sequence[BenchRow]) -> Iterator[str]:
+def break_even(judged: Sequence[tuple[BenchRow, Judgement]]) -> Iterator[str]:
     """Yield, for each way to count, what an unmap may cost more if GUP need not pay."""
-    paid = [row for row in rows if row["name"].endswith(FOR_EACH) and row["spread"][0] > 1]
+    sure = [row for row, judgement in judged if judgement is not Judgement.NOISY]
+    paid = [row for row in sure if row["name"].endswith(FOR_EACH) and row["sure"][0] > 1]
     if not paid:
         return
     yield ""

@@ -16,7 +16,7 @@ from typing import Any
 from pgmap import _cli
 from pgmap._core_reports import BenchReport, BenchRow
 from pgmap._exit import Exit
-from pgmap._judge import null_is_off, widened
+from pgmap._judge import null_of, widened
 from pgmap._output import Output
 
 
@@ -57,21 +57,25 @@ def compare(
         yield Exit.INCONCLUSIVE
         return
     found = list(changes(old, report["rows"], here))
-    for line in told(found, fail_below):
+    changed = [change for _, change in found if change is not None]
+    for line in told(changed, fail_below):
         out.result(line)
-    if not found:
-        yield Exit.NOTHING_RAN
-    if any(too_slow(change, fail_below) for change in found):
+    for name, change in found:
+        if change is None:
+            out.result(f"{name}: not compared, its floor differed from itself then or now")
+    if not changed:
+        yield Exit.INCONCLUSIVE if found else Exit.NOTHING_RAN
+    if any(too_slow(change, fail_below) for change in changed):
         yield Exit.FOUND
 
 
 def why_not(old: Mapping[str, Any], here: Mapping[str, Any]) -> str | None:
-    """Why two runs cannot be compared: one of them is void, or they are of different processors."""
+    """Why two runs cannot be compared: no null rows in one, or other processors."""
     before = old.get("environment", {})
-    if null_is_off(before):
-        return "the old run is void: its null row is off"
-    if null_is_off(here):
-        return "this run is void: its null row is off"
+    if not before.get("nulls"):
+        return "the old run has no null rows, or those of an older version"
+    if not here.get("nulls"):
+        return "this run has no null rows"
     if before.get("cpu") != here.get("cpu"):
         return f"the old run is of another processor: {before.get('cpu')}"
     return None
@@ -79,24 +83,23 @@ def why_not(old: Mapping[str, Any], here: Mapping[str, Any]) -> str | None:
 
 def changes(
     old: Mapping[str, Any], rows: Sequence[BenchRow], here: Mapping[str, Any]
-) -> Iterator[Change]:
-    """Compare the rows that both runs have."""
+) -> Iterator[tuple[str, Change | None]]:
+    """Compare the rows that both runs have; `None` for one that is void in either."""
     before: dict[str, BenchRow] = {row["name"]: row for row in old["rows"]}
     for row in rows:
         was = before.get(row["name"])
         if was is None or was["floor"] != row["floor"]:
             continue
-        (low, high), (below, above) = (_interval(was, old["environment"]), _interval(row, here))
+        then, now = null_of(was, old["environment"]), null_of(row, here)
+        if then is None or now is None or then.is_off or now.is_off:
+            yield row["name"], None
+            continue
+        low, high = widened(was["spread"], then.spread)
+        below, above = widened(row["spread"], now.spread)
         is_cost = row["sense"] == "at most"
         speed = was["ratio"] / row["ratio"] if is_cost else row["ratio"] / was["ratio"]
         apart = high < below or above < low
-        yield Change(row["name"], was["ratio"], row["ratio"], speed, apart)
-
-
-def _interval(row: BenchRow, found: Mapping[str, Any]) -> tuple[float, float]:
-    low, high = row["spread"]
-    below, above = found.get("null_spread", (1.0, 1.0))
-    return widened((low, high), (below, above))
+        yield row["name"], Change(row["name"], was["ratio"], row["ratio"], speed, apart)
 
 
 def told(found: Sequence[Change], fail_below: float | None) -> Iterator[str]:

@@ -110,6 +110,7 @@ class BenchRow(_Figures):
     set_on: Mapping[str, float]
     sense: Literal["at most", "at least"]
     spread: tuple[float, float]
+    sure: tuple[float, float]
     floor: str
     unit: str
     rounds: int

@@ -14,6 +14,7 @@ from typing import Any
 
 from pgmap import _cli
 from pgmap._core_reports import BenchRow
+from pgmap._judge import Judgement
 
 SUFFIXES = (".svg", ".png")
 #: Inches of a row, of what stands around a panel, and across.
@@ -28,13 +29,16 @@ def check_path(path: str) -> None:
         raise _cli.UsageError("--plot needs matplotlib: pip install 'pgmap[plot]'")
 
 
-def plot(path: str, rows: Sequence[BenchRow], found: Mapping[str, Any], void: bool) -> None:
+def plot(path: str, judged: Sequence[tuple[BenchRow, Judgement]], found: Mapping[str, Any]) -> None:
     """Draw the rows and keep the picture; `OSError` if it cannot be written."""
     from matplotlib.figure import Figure
 
     panels: dict[str, list[BenchRow]] = {}
-    for row in rows:
+    noisy = set[str]()
+    for row, judgement in judged:
         panels.setdefault(row["floor"], []).append(row)
+        if judgement is Judgement.NOISY:
+            noisy.add(row["floor"])
     heights = [AROUND + ROW * len(members) for members in panels.values()]
     figure = Figure(figsize=(WIDTH, sum(heights)), layout="constrained")
     axes = figure.subplots(len(panels), 1, squeeze=False, height_ratios=heights)[:, 0]
@@ -47,8 +51,8 @@ def plot(path: str, rows: Sequence[BenchRow], found: Mapping[str, Any], void: bo
         axis.axvline(1.0, linewidth=1, linestyle=":")
         axis.set_yticks(list(places), [row["name"] for row in members])
         axis.set_xscale("log")
-        axis.set_xlabel(f"ratio to: {floor}")
+        said = " (NOISY: nothing can be read from it)" if floor in noisy else ""
+        axis.set_xlabel(f"ratio to: {floor}{said}")
         axis.grid(visible=True, axis="x", which="both", alpha=0.3)
-    title = f"{found.get('cpu', 'unknown processor')}; medians with quartiles"
-    figure.suptitle(f"VOID, the null row is off: {title}" if void else title)
+    figure.suptitle(f"{found.get('cpu', 'unknown processor')}; medians with quartiles")
     figure.savefig(path)

@@ -13,7 +13,7 @@ import os
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import repeat
 from pathlib import Path
 from typing import Any
@@ -28,14 +28,12 @@ from pgmap._core_reports import BenchProgress, BenchReport, BenchRow
 from pgmap._counted import table
 from pgmap._drive import Records, shown
 from pgmap._exit import Exit, worst
-from pgmap._judge import Judgement, judge, null_is_off
+from pgmap._judge import ITSELF, Judgement, compared, judge, read_null
 from pgmap._objects import BenchObject, CountObject, KillObject, MemoryObject
 from pgmap._output import Output
 from pgmap._plotted import plot
 from pgmap._signals import Signals
 
-#: Two equal loops whose quartiles are further apart void a comparison, whatever their median.
-NULL_SWING = 0.15
 NOP = "World.nop, detached"
 #: Two real calls, whose limit depends on what calls and locked instructions cost here.
 CALLED = "percpu_ref get+put, called"
@@ -55,9 +53,9 @@ class Bench:
         "Rows are ratios with their quartiles. A limit is judged on the processors it was set on.\n"
         "A row is over its limit when its quartiles are, and noisy when the limit lies between\n"
         "them or two equal loops differ: one missed limit makes the exit code 1; limits none of\n"
-        "which could be judged for noise make it 6. The suites refcount, pgmap,\n"
-        "alloc and folio-try-get compare and set no limits; two equal loops that differ by 3 %\n"
-        "void them (6)."
+        "which could be judged for noise make it 6. The suites refcount, pgmap, alloc and\n"
+        "folio-try-get compare and set no limits; a floor that differs from itself by 3 % voids\n"
+        "what is measured against it, and nothing left to tell makes it 6."
     )
     examples: tuple[tuple[str, str], ...] = (
         ("python -m pgmap.bench core", "all rows"),
@@ -117,40 +115,37 @@ class Bench:
         for row in report["rows"]:
             if not args.raw:
                 row.pop("raw", None)
-        for caution in doubts(report):
+        for caution in doubts(report, args.suite):
             out.note(f"caution: {caution}")
             cautions.append(caution)
-        judged = [(row, judge(row, environment(report))) for row in report["rows"]]
-        if args.suite != CORE and is_void(environment(report)):
-            judged = [(row, Judgement.NOISY) for row, _ in judged]
+        judgement_of = judge if args.suite == CORE else compared
+        judged = [(row, judgement_of(row, environment(report))) for row in report["rows"]]
         code = exit_of([judgement for _, judgement in judged], signals)
         for line in draw(judged, out):
             out.result(line)
         if args.suite != CORE:
             for line in undecided(judged):
                 out.result(line)
-        if args.suite == PGMAP and not is_void(environment(report)):
-            for line in break_even(report["rows"]):
+        if args.suite == PGMAP:
+            for line in break_even(judged):
                 out.result(line)
         findings = core.folio_try_get_verdicts() if args.suite == FOLIO_TRY_GET else []
         for line in checked(findings):
             out.result(line)
         if old is not None:
-            compared = compare(old, report, args.fail_below, out)
-            code = worst([code, *compared])
+            code = worst([code, *compare(old, report, args.fail_below, out)])
         if args.plot is not None:
-            found = environment(report)
             try:
-                plot(args.plot, report["rows"], found, args.suite != CORE and is_void(found))
+                plot(args.plot, judged, environment(report))
             except OSError as error:
                 out.note(f"no picture in {args.plot}: {error.strerror}")
         out.result(result_line([judgement for _, judgement in judged], signals))
         rows = [{**row, "judgement": judgement.value} for row, judgement in judged]
-        told: dict[str, Any] = {**report, "rows": rows}
+        answer: dict[str, Any] = {**report, "rows": rows}
         if findings:
-            told["verdicts"] = findings
-        records.close({**out.facts, **told, "exit": int(code)})
-        return _cli.Outcome(code, told)
+            answer["verdicts"] = findings
+        records.close({**out.facts, **answer, "exit": int(code)})
+        return _cli.Outcome(code, answer)
 
 
 def counted(args: argparse.Namespace, out: Output, core: _core_api.Core) -> _cli.Outcome:
@@ -180,14 +175,8 @@ def remembered(args: argparse.Namespace, out: Output, core: _core_api.Core) -> _
         out.result(line)
     code = Exit.OK if footprints else Exit.NOTHING_RAN
     out.result(f"Result: {len(footprints)} schemes")
-    told = {"suite": args.suite, "footprints": footprints, "complete": True}
-    return _cli.Outcome(code, told)
-
-
-def is_void(found: Mapping[str, Any]) -> bool:
-    """Whether two equal loops differed, or swung so far that their median says nothing."""
-    low, high = found.get("null_spread", (1.0, 1.0))
-    return null_is_off(found) or high - low > NULL_SWING
+    answer = {"suite": args.suite, "footprints": footprints, "complete": True}
+    return _cli.Outcome(code, answer)
 
 
 def environment(report: BenchReport) -> dict[str, Any]:
@@ -196,12 +185,12 @@ def environment(report: BenchReport) -> dict[str, Any]:
 
 
 def exit_of(judgements: Sequence[Judgement], signals: Signals) -> Exit:
-    """One limit missed is a finding; limits of which not one could be judged are no verdict."""
+    """One limit missed is a finding; rows of which not one could be judged are no verdict."""
     if not judgements:
         codes = [Exit.NOTHING_RAN]
     elif Judgement.MISSED in judgements:
         codes = [Exit.FOUND]
-    elif Judgement.NOISY in judgements and Judgement.KEPT not in judgements:
+    elif Judgement.NOISY in judgements and not {Judgement.KEPT, Judgement.COMPARED} & {*judgements}:
         codes = [Exit.INCONCLUSIVE]
     else:
         codes = [Exit.OK]
@@ -272,7 +261,9 @@ def nop_row(nop: Callable[[], object], processor: str, rounds: int = NOP_ROUNDS)
         before, first, second, after = floor(), subject(), subject(), floor()
         calls = 2 * NOP_CALLS
         raw.append(((first + second) / calls, (before + after) / calls))
-    low, middle, high = statistics.quantiles((of / over for of, over in raw), method="inclusive")
+    ratios = sorted(of / over for of, over in raw)
+    low, middle, high = statistics.quantiles(ratios, method="inclusive")
+    off = round(0.98 * rounds**0.5)
     return {
         "name": NOP,
         "ratio": middle,
@@ -280,6 +271,7 @@ def nop_row(nop: Callable[[], object], processor: str, rounds: int = NOP_ROUNDS)
         "set_on": NOP_LIMITS,
         "sense": "at most",
         "spread": (low, high),
+        "sure": (ratios[max(0, rounds // 2 - off)], ratios[min(rounds - 1, rounds // 2 + off)]),
         "floor": "len([])",
         "unit": "ns per call",
         "rounds": rounds,
@@ -291,12 +283,16 @@ def nop_row(nop: Callable[[], object], processor: str, rounds: int = NOP_ROUNDS)
     }
 
 
-def doubts(report: BenchReport) -> Iterator[str]:
+def doubts(report: BenchReport, suite: str) -> Iterator[str]:
     """Say what the run itself found that makes its ratios worth less."""
     found = environment(report)
-    null = found.get("null_ratio")
-    if isinstance(null, float) and null_is_off(found):
-        yield f"two equal loops differ by {abs(null - 1):.1%} here; no limit can be judged"
+    for null in found.get("nulls", ()):
+        of = "" if null["floor"] == ITSELF else f" ({null['floor']})"
+        if read_null(null).is_off:
+            off = abs(null["ratio"] - 1)
+            yield f"two equal loops differ by {off:.1%} here{of}; nothing beside them can be judged"
+        elif read_null(null).is_void and suite != CORE:
+            yield f"so few rounds cannot tell two equal loops apart here{of}: measure for longer"
     for name, why in found.get("left_out", ()):
         yield f"{name} was left out: {why}"
     bare = found.get("bare_calls_ratio")

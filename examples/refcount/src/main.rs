@@ -17,7 +17,7 @@ fn main() -> std::io::Result<()> {
     };
     let report = BenchRun::start(config).finish();
     let mut out = std::io::stdout().lock();
-    for found in report.rows.iter().chain(&report.null) {
+    for found in report.rows.iter().chain(&report.nulls) {
         let (name, spread) = (&found.row.name, found.ratio);
         writeln!(out, "{name}: {:.2} ({:.2}..{:.2})", spread.median, spread.low, spread.high)?;
     }

@@ -1,5 +1,6 @@
 //! The benchmark measures what it says it measures. How long anything takes is nobody's business here.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use pgmap_native::bench::{
@@ -43,13 +44,36 @@ fn names_are_unique_and_gains_have_lower_limits() {
 
 #[test]
 fn however_short_the_time_there_are_enough_rounds_and_controls() {
-    let report = run(Suite::Core, &["sound idle"]);
+    let report = run(Suite::Core, &["sound idle", "get+put, called"]);
     assert!(report.complete && report.broken.is_none());
-    assert_eq!(report.rows.len(), 1);
-    let (row, null) = (&report.rows[0], report.null.expect("a null row"));
-    assert_eq!((row.raw.len(), null.raw.len()), (ROUNDS_MIN, ROUNDS_MIN));
+    let [row, called] = &report.rows[..] else { panic!("{:?}", report.rows) };
+    let [null] = &report.nulls[..] else { panic!("{:?}", report.nulls) };
+    assert_eq!([row, called, null].map(|row| row.raw.len()), [ROUNDS_MIN; 3]);
     assert_eq!(report.bare_calls.expect("a row of bare calls").raw.len(), ROUNDS_MIN);
     assert!(row.ratio.low <= row.ratio.median && row.ratio.median <= row.ratio.high);
+}
+
+#[test]
+fn every_floor_is_measured_against_itself_and_judges_its_own_rows_only() {
+    let floors = |suite, only| {
+        let report = run(suite, only);
+        let rows = report.rows.iter().map(|row| row.row.floor.clone());
+        let nulls = report.nulls.iter().map(|null| null.row.floor.clone());
+        let (rows, nulls): (BTreeSet<_>, BTreeSet<_>) = (rows.collect(), nulls.collect());
+        assert_eq!(nulls.len(), report.nulls.len());
+        (rows, nulls)
+    };
+    let measured = [
+        (Suite::Refcount, &["lockref"][..], 2),
+        (Suite::Refcount, &["lockref, 1 thread"], 1),
+        (Suite::RefcountLoads, &["lockref"], 6),
+        (Suite::Pagemap, &["atomic add, one for 8"], 1),
+        (Suite::FolioTryGet, &["guess 1"], 2),
+    ];
+    for (suite, only, count) in measured {
+        let (rows, nulls) = floors(suite, only);
+        assert!(rows == nulls && rows.len() == count, "{suite:?} {only:?}: {rows:?} {nulls:?}");
+    }
 }
 
 #[test]
@@ -59,7 +83,7 @@ fn schemes_have_a_null_row_and_no_limits() {
     }
     let report = run(Suite::FolioTryGet, &["frozen bit, count 17"]);
     assert!(report.complete && report.broken.is_none(), "{:?}", report.broken);
-    assert_eq!((report.rows.len(), report.null.expect("a null row").raw.len()), (1, ROUNDS_MIN));
+    assert_eq!((report.rows.len(), report.nulls[0].raw.len()), (1, ROUNDS_MIN));
     assert!(report.bare_calls.is_none());
 }
 

@@ -270,7 +270,8 @@ struct Row<'a> {
     set_on: &'static [(&'static str, f64)],
     sense: Sense,
     spread: (f64, f64),
-    floor: &'static str,
+    sure: (f64, f64),
+    floor: &'a str,
     unit: &'static str,
     rounds: usize,
     figures: (f64, f64),
@@ -284,18 +285,19 @@ struct Environment<'a> {
     host: &'a Host,
     bound: bool,
     left_out: &'a [(Cow<'static, str>, String)],
-    #[serde(flatten)]
-    null: Option<Null>,
+    nulls: Vec<Null<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     bare_calls_ratio: Option<f64>,
 }
 
 /// A floor against itself.
 #[derive(Serialize)]
-struct Null {
-    null_ratio: f64,
-    null_spread: (f64, f64),
-    locked_pair_ns: f64,
+struct Null<'a> {
+    floor: &'a str,
+    ratio: f64,
+    spread: (f64, f64),
+    sure: (f64, f64),
+    ns: f64,
 }
 
 impl<'a> Told<'a> {
@@ -307,20 +309,24 @@ impl<'a> Told<'a> {
                 host,
                 bound: report.bound,
                 left_out: &report.left_out,
-                null: report.null.as_ref().map(|null| Null {
-                    null_ratio: null.ratio.median,
-                    null_spread: quartiles(null.ratio),
-                    locked_pair_ns: null.figures.0,
-                }),
+                nulls: report.nulls.iter().map(Null::of).collect(),
                 bare_calls_ratio: report.bare_calls.as_ref().map(|calls| calls.ratio.median),
             },
         }
     }
 }
 
+impl<'a> Null<'a> {
+    fn of(found: &'a RowReport) -> Self {
+        let (floor, spread) = (&*found.row.floor, quartiles(found.ratio));
+        let (ratio, sure) = (found.ratio.median, found.ratio.sure);
+        Self { floor, ratio, spread, sure, ns: found.figures.0 }
+    }
+}
+
 impl<'a> Row<'a> {
     fn of(found: &'a RowReport, processor: &str) -> Self {
-        let native::Row { ref name, floor, unit, limit, .. } = found.row;
+        let native::Row { ref name, ref floor, unit, limit, .. } = found.row;
         Self {
             name,
             ratio: found.ratio.median,
@@ -328,6 +334,7 @@ impl<'a> Row<'a> {
             set_on: limit.set_on,
             sense: limit.sense,
             spread: quartiles(found.ratio),
+            sure: found.ratio.sure,
             floor,
             unit,
             rounds: found.raw.len(),

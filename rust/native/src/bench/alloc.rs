@@ -21,14 +21,14 @@ pub(super) fn rows() -> Vec<Row> {
     vec![
         Row {
             name: "alloc_folios, 2 MiB".into(),
-            floor: "one pass reading and writing the page words it needs",
+            floor: "one pass reading and writing the page words it needs".into(),
             unit: "ns per folio",
             limit: Limit::at_most(&[(EPYC, 2.0)]),
             build: || Ok(Box::new(Batches::new(Piece::Huge)?)),
         },
         Row {
             name: "alloc_folios, 1 page".into(),
-            floor: "one CAS on the page's count",
+            floor: "one CAS on the page's count".into(),
             unit: "ns per folio",
             limit: Limit::at_most(&[(EPYC, 4.0)]),
             build: || Ok(Box::new(Batches::new(Piece::Small)?)),

@@ -16,7 +16,7 @@ const ACTIONS: usize = 1024;
 pub(super) fn rows() -> Vec<Row> {
     vec![Row {
         name: "operations with checks".into(),
-        floor: "the same operations without",
+        floor: "the same operations without".into(),
         unit: "ns per operation",
         limit: Limit::at_most(&[(EPYC, 2.0)]),
         build: || {

@@ -21,21 +21,21 @@ pub(super) fn rows() -> Vec<Row> {
     vec![
         Row {
             name: "gup_fast+unpin, 1 page".into(),
-            floor: "CAS + locked add + locked subtract",
+            floor: "CAS + locked add + locked subtract".into(),
             unit: "ns per pair",
             limit: Limit::at_most(&[(EPYC, 3.0)]),
             build: || Ok(Box::new(OnePage::new()?)),
         },
         Row {
             name: "gup_fast+unpin, 2 MiB by PMD".into(),
-            floor: "gup_fast+unpin of 1 page",
+            floor: "gup_fast+unpin of 1 page".into(),
             unit: "ns per pair",
             limit: Limit::at_most(&[(EPYC, 2.0)]),
             build: || Ok(Box::new(HugeRange::new()?)),
         },
         Row {
             name: "gup_fast+unpin, 2 threads".into(),
-            floor: "gain of the same atomics on 2 threads",
+            floor: "gain of the same atomics on 2 threads".into(),
             unit: "gain over 1 thread",
             limit: Limit::at_least(&[(EPYC, 0.92)]),
             build: || Ok(Box::new(TwoThreads::new()?)),

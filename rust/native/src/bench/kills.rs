@@ -5,8 +5,8 @@ use std::sync::Mutex;
 use pgmap_schemes::kinds::{add::Add, closed::Closed};
 use pgmap_schemes::scheme::{Caps, Learns, Put, Scheme};
 
+use crate::bench::contest::Pairs;
 use crate::bench::load::{Load, Objects, lock};
-use crate::bench::refcounts::Pairs;
 use crate::bench::refs::refused;
 use crate::bench::workload::BuildError;
 
@@ -38,6 +38,7 @@ impl<S: Scheme> Pairs for Kill<S> {
 impl Load for Kill<Add> {
     const NAME: &'static str = "killed every 100 pairs";
     const THREADS: usize = 1;
+    const ONE_OBJECT: bool = true;
     type Floor = Closed;
     type Of<S: Scheme> = Kill<S>;
 

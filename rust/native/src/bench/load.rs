@@ -6,7 +6,7 @@ use pgmap_prim::measure::opaque;
 use pgmap_prim::{Arena, Cpu, Lease, Machine, TaskId};
 use pgmap_schemes::scheme::{Caps, Put, Scheme, Speculates};
 
-use crate::bench::refcounts::Pairs;
+use crate::bench::contest::Pairs;
 use crate::bench::refs::refused;
 use crate::bench::workload::BuildError;
 
@@ -61,6 +61,8 @@ pub(super) trait Load: 'static {
     /// What rows are called before the scheme's name.
     const NAME: &'static str;
     const THREADS: usize = THREADS;
+    /// Whether it is about one object, so that it matters where that lies.
+    const ONE_OBJECT: bool;
     /// What it is compared with, under the same load.
     type Floor: Scheme;
     /// The load under a scheme.

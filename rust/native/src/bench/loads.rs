@@ -23,12 +23,13 @@ use pgmap_prim::{AtomicU32, Cpu};
 use pgmap_schemes::kinds::{self, Visit, add::Add, cas::Cas};
 use pgmap_schemes::scheme::{Caps, Group, Learns, Needs, Put, Scheme};
 
+use crate::bench::contest::{Contest, Pairs};
 use crate::bench::draws::{Draws, draws};
 use crate::bench::kills::Kill;
 use crate::bench::load::{Load, Objects, THREADS, lock};
-use crate::bench::refcounts::{Contest, Pairs, row};
+use crate::bench::refcounts::{null, row};
 use crate::bench::stats::Dice;
-use crate::bench::workload::{BuildError, Row};
+use crate::bench::workload::{BuildError, Row, Workload};
 
 fn counts(caps: Caps) -> bool {
     caps.zero != Learns::AtKill && caps.is_shared()
@@ -52,6 +53,7 @@ macro_rules! loads {
 
         impl Load for $name<Add> {
             const NAME: &'static str = $title;
+            const ONE_OBJECT: bool = $objects == 1;
             type Floor = $floor;
             type Of<S: Scheme> = $name<S>;
 
@@ -215,6 +217,19 @@ fn held<S: Scheme>(objects: &Objects<S>, draws: &Draws, cpu: &Cpu<'_>, pairs: u6
     }
 }
 
+/// A load under a scheme, against the same load under its floor.
+fn contest<L: Load, S: Scheme>() -> Result<Box<dyn Workload>, BuildError> {
+    fn boxed<L: Load, S: Scheme>() -> Result<Box<dyn Pairs>, BuildError> {
+        Ok(Box::new(L::of::<S>()?))
+    }
+    let places = if L::ONE_OBJECT { Contest::on_one_object } else { Contest::between };
+    places(&boxed::<L, S>, &boxed::<L, L::Floor>, L::THREADS)
+}
+
+fn floor_of<L: Load>() -> Cow<'static, str> {
+    format!("{}: {}", L::NAME, L::Floor::NAME).into()
+}
+
 /// Rows of a load, group by group.
 fn rows_of<L: Load>() -> Vec<Row> {
     struct Each<L>(Vec<(Group, Row)>, PhantomData<L>);
@@ -226,11 +241,7 @@ fn rows_of<L: Load>() -> Vec<Row> {
             let group = S::CAPS.group();
             let name: Cow<'static, str> =
                 format!("{}: {}: {}", L::NAME, group.name(), S::NAME).into();
-            let build = || {
-                let (subject, floor) = (Box::new(L::of::<S>()?), Box::new(L::of::<L::Floor>()?));
-                Contest::between(subject, floor, L::THREADS)
-            };
-            self.0.push((group, row(name, L::Floor::NAME, build)));
+            self.0.push((group, row(name, floor_of::<L>(), contest::<L, S>)));
         }
     }
     let mut each = Each::<L>(Vec::new(), PhantomData);
@@ -239,18 +250,34 @@ fn rows_of<L: Load>() -> Vec<Row> {
     each.0.into_iter().map(|(_, row)| row).collect()
 }
 
+fn null_of<L: Load>() -> Vec<Row> {
+    vec![null(floor_of::<L>(), contest::<L, L::Floor>)]
+}
+
+/// Calls something for every load, and joins what it says.
+macro_rules! each_load {
+    ($of:ident) => {
+        [
+            $of::<Private<Add>>(),
+            $of::<ZipfFew<Add>>(),
+            $of::<ZipfMany<Add>>(),
+            $of::<Gup<Add>>(),
+            $of::<Handed<Add>>(),
+            $of::<Pause<Add>>(),
+            $of::<Freeze<Add>>(),
+            $of::<Churn<Add>>(),
+            $of::<Kill<Add>>(),
+        ]
+        .concat()
+    };
+}
+
 /// Every load under every scheme that it fits.
 pub(super) fn loads() -> Vec<Row> {
-    [
-        rows_of::<Private<Add>>(),
-        rows_of::<ZipfFew<Add>>(),
-        rows_of::<ZipfMany<Add>>(),
-        rows_of::<Gup<Add>>(),
-        rows_of::<Handed<Add>>(),
-        rows_of::<Pause<Add>>(),
-        rows_of::<Freeze<Add>>(),
-        rows_of::<Churn<Add>>(),
-        rows_of::<Kill<Add>>(),
-    ]
-    .concat()
+    each_load!(rows_of)
+}
+
+/// The floor of each load.
+pub(super) fn controls() -> Vec<Row> {
+    each_load!(null_of)
 }

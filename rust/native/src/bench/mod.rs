@@ -14,7 +14,7 @@
 //! * **The compiler** knows nothing about what it is given ([`pgmap_prim::measure::opaque`]); subject and floor
 //!   are opaque at the same places.
 //! * **Threads** are bound to processors while they measure.
-//! * **A null row**, a floor measured against itself, says how far the quotients can be trusted.
+//! * **Null rows**, floors measured against themselves, say how far the quotients can be trusted.
 //!
 //! | file | holds |
 //! |---|---|
@@ -24,6 +24,7 @@
 //! | `gup` | taking pages by address, on one and on two threads |
 //! | `alloc` | `pgmap_alloc_folios` |
 //! | `pools`, `peers` | the same beside allocators of the usual shapes |
+//! | `contest` | two ways on threads, at many places in memory |
 //! | `refcounts` | reference-count schemes against each other |
 //! | `loads`, `draws`, `kills` | the same under other loads than pairs on one object |
 //! | `memory` | bytes of a count |
@@ -37,6 +38,7 @@
 
 mod alloc;
 mod checks;
+mod contest;
 mod counted;
 mod draws;
 mod gup;

@@ -21,13 +21,15 @@ use pgmap_schemes::kinds::{
 };
 use pgmap_schemes::scheme::Scheme;
 
+use crate::bench::contest::{Contest, Pairs};
 use crate::bench::load::Objects;
-use crate::bench::refcounts::{Contest, Pairs, row};
+use crate::bench::refcounts::{null, row};
 use crate::bench::workload::{BuildError, Row};
 
 /// Pages lie so far apart that no two threads' counts share a line.
 const APART: usize = 64;
 const THREADS: usize = 2;
+const ALONE: &str = "page references alone";
 
 /// Pages of two threads, got and put by turns.
 struct Pages(Objects<Cas>);
@@ -35,6 +37,10 @@ struct Pages(Objects<Cas>);
 impl Pages {
     fn new() -> Result<Self, BuildError> {
         Objects::new(THREADS * APART).map(Self)
+    }
+
+    fn boxed() -> Result<Box<dyn Pairs>, BuildError> {
+        Ok(Box::new(Self::new()?))
     }
 }
 
@@ -74,14 +80,21 @@ impl<S: Scheme, const FOR: u64> Pairs for Held<S, FOR> {
 
 fn one<S: Scheme, const FOR: u64>() -> Row {
     let name: Cow<'static, str> = format!("{}, one for {FOR}", S::NAME).into();
-    row(name, "page references alone", || {
-        let held = Held::<S, FOR> { pages: Pages::new()?, pagemap: Objects::new(1)? };
-        Contest::between(Box::new(held), Box::new(Pages::new()?), THREADS)
+    row(name, ALONE, || {
+        let held = || -> Result<Box<dyn Pairs>, BuildError> {
+            Ok(Box::new(Held::<S, FOR> { pages: Pages::new()?, pagemap: Objects::new(1)? }))
+        };
+        Contest::on_one_object(&held, &Pages::boxed, THREADS)
     })
 }
 
 fn each<S: Scheme>() -> [Row; 4] {
     [one::<S, 1>(), one::<S, 8>(), one::<S, 64>(), one::<S, 512>()]
+}
+
+/// Page references alone against themselves.
+pub(super) fn controls() -> Vec<Row> {
+    vec![null(ALONE, || Contest::on_one_object(&Pages::boxed, &Pages::boxed, THREADS))]
 }
 
 /// Every policy with every way to count that a pagemap's reference was or could be.

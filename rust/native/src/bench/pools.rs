@@ -218,7 +218,7 @@ fn beside<P: Peer>() -> Vec<Row> {
     ];
     let row = |(shape, build): (&str, Build)| Row {
         name: format!("{shape}, beside {}", P::NAME).into(),
-        floor: P::NAME,
+        floor: P::NAME.into(),
         unit: "ns per piece",
         limit: Limit::at_most(&[]),
         build,

@@ -7,8 +7,9 @@
 //! | `folio-try-get` | the four ways to `folio_try_get`, alone with 1 and with 17 references, and on two threads | the same |
 //!
 //! A get is speculative where the scheme has such a thing, because that is what the argument is about. Two threads start
-//! together and keep their load on until both have finished; the figure is their mean. The null row is the
-//! contended floor against itself, in the same rounds: where it is off, nothing here means anything.
+//! together and keep their load on until both have finished; the figure is their mean. The null rows are
+//! the floors against themselves, in the same rounds: where one is off, what is measured against that floor means
+//! nothing.
 
 use std::borrow::Cow;
 use std::marker::PhantomData;
@@ -19,7 +20,7 @@ use std::sync::atomic::{
     fence,
 };
 
-use pgmap_prim::measure::{allowed_processors, opaque};
+use pgmap_prim::measure::opaque;
 use pgmap_prim::{Arena, Lease, Machine, TaskId};
 use pgmap_schemes::kinds::{
     self, Visit, add::Add, cas::Cas, frozen::Frozen, frozen_read::FrozenRead, guess::Guess,
@@ -27,12 +28,12 @@ use pgmap_schemes::kinds::{
 };
 use pgmap_schemes::scheme::{Group, Scheme, Speculates};
 
-use crate::bench::refs::{NULL, refused};
-use crate::bench::together::together;
-use crate::bench::workload::{BuildError, Limit, Row, Side, Workload, per_iteration};
+use crate::bench::contest::{Contest, Make, Pairs};
+use crate::bench::refs::{ITSELF, NULL, refused};
+use crate::bench::workload::{BuildError, Limit, Row, Workload};
 
 /// Room for one object of any scheme.
-const ROOM: usize = 1 << 16;
+const ROOM: usize = 1 << 12;
 /// The most threads of a row.
 const THREADS: usize = 2;
 const UNIT: &str = "ns per pair";
@@ -50,12 +51,6 @@ struct Shape {
 const ALONE: Shape = Shape { threads: 1, held: 1 };
 const ALONE_SEVERAL: Shape = Shape { threads: 1, held: SEVERAL };
 const TOGETHER: Shape = Shape { threads: THREADS, held: 1 };
-
-/// A way to get and put.
-pub(super) trait Pairs: Send + Sync {
-    /// So many pairs, on a thread of this number.
-    fn run(&self, thread: usize, pairs: u64);
-}
 
 /// One object under a scheme.
 struct Counted<S> {
@@ -79,6 +74,10 @@ impl<S: Scheme> Counted<S> {
         }
         Ok(Self { machine, scheme })
     }
+
+    fn boxed(shape: Shape) -> Result<Box<dyn Pairs>, BuildError> {
+        Ok(Box::new(Self::new(shape)?))
+    }
 }
 
 impl<S: Scheme> Pairs for Counted<S> {
@@ -100,7 +99,17 @@ impl<S: Scheme> Pairs for Counted<S> {
 }
 
 /// `std::sync::Arc`, which is measured and not explored: it is not made of `prim`.
-struct Arcs(Arc<u64>);
+struct Arcs(Arc<Line>);
+
+/// What is counted, on a page of its own, so that no two of them lie close to each other.
+#[repr(align(4096))]
+struct Line;
+
+impl Arcs {
+    fn new() -> Self {
+        Self(Arc::new(Line))
+    }
+}
 
 impl Pairs for Arcs {
     #[inline(never)]
@@ -127,58 +136,22 @@ impl Pairs for ByHand {
     }
 }
 
-/// Two ways on as many threads.
-pub(super) struct Contest {
-    subject: Box<dyn Pairs>,
-    floor: Box<dyn Pairs>,
-    threads: usize,
-    processors: Vec<usize>,
+/// Something against a floor.
+fn against<F: Scheme>(subject: Make<'_>, shape: Shape) -> Result<Box<dyn Workload>, BuildError> {
+    Contest::on_one_object(subject, &|| Counted::<F>::boxed(shape), shape.threads)
 }
 
-impl Contest {
-    pub(super) fn between(
-        subject: Box<dyn Pairs>,
-        floor: Box<dyn Pairs>,
-        threads: usize,
-    ) -> Result<Box<dyn Workload>, BuildError> {
-        let processors = allowed_processors();
-        if processors.len() < threads {
-            return Err(BuildError("needs two processors".to_owned()));
-        }
-        Ok(Box::new(Self { subject, floor, threads, processors }))
-    }
-
-    fn against<F: Scheme>(
-        subject: Box<dyn Pairs>,
-        shape: Shape,
-    ) -> Result<Box<dyn Workload>, BuildError> {
-        Self::between(subject, Box::new(Counted::<F>::new(shape)?), shape.threads)
-    }
-
-    fn of<S: Scheme, F: Scheme>(shape: Shape) -> Result<Box<dyn Workload>, BuildError> {
-        Self::against::<F>(Box::new(Counted::<S>::new(shape)?), shape)
-    }
-}
-
-impl Workload for Contest {
-    fn measure(&mut self, side: Side, iterations: u64) -> f64 {
-        let pairs = match side {
-            Side::Subject => &*self.subject,
-            Side::Floor => &*self.floor,
-        };
-        let work = |thread, iterations| pairs.run(thread, iterations);
-        let times = together(self.threads, &self.processors, iterations, work);
-        let total: f64 = times.iter().map(|elapsed| per_iteration(*elapsed, iterations)).sum();
-        total / self.threads as f64
-    }
+/// A scheme against a floor.
+fn contest<S: Scheme, F: Scheme>(shape: Shape) -> Result<Box<dyn Workload>, BuildError> {
+    against::<F>(&|| Counted::<S>::boxed(shape), shape)
 }
 
 pub(super) fn row(
     name: impl Into<Cow<'static, str>>,
-    floor: &'static str,
+    floor: impl Into<Cow<'static, str>>,
     build: fn() -> Result<Box<dyn Workload>, BuildError>,
 ) -> Row {
-    Row { name: name.into(), floor, unit: UNIT, limit: Limit::at_most(&[]), build }
+    Row { name: name.into(), floor: floor.into(), unit: UNIT, limit: Limit::at_most(&[]), build }
 }
 
 /// A shape with the floor that belongs to it.
@@ -220,7 +193,7 @@ struct Rows<T>(Vec<(Group, Row)>, PhantomData<T>);
 impl<T: Setting> Rows<T> {
     fn scheme<S: Scheme>(group: &str) -> Row {
         let name = format!("{group}{}, {}", S::NAME, T::HOW);
-        row(name, T::FLOOR, || Contest::of::<S, T::Floor>(T::SHAPE))
+        row(name, T::FLOOR, || contest::<S, T::Floor>(T::SHAPE))
     }
 
     /// All but what is a floor, those that may be ranked together side by side.
@@ -228,9 +201,8 @@ impl<T: Setting> Rows<T> {
         let mut rows = Self(Vec::new(), PhantomData);
         kinds::each(&mut rows);
         let name = format!("{}: std Arc, {}", Group::ZeroAtPut.name(), T::HOW);
-        let arc = row(name, T::FLOOR, || {
-            Contest::against::<T::Floor>(Box::new(Arcs(Arc::new(0))), T::SHAPE)
-        });
+        let arc =
+            row(name, T::FLOOR, || against::<T::Floor>(&|| Ok(Box::new(Arcs::new())), T::SHAPE));
         rows.0.push((Group::ZeroAtPut, arc));
         rows.0.sort_by_key(|(group, _)| *group);
         rows.0.into_iter().map(|(_, row)| row).collect()
@@ -274,7 +246,7 @@ pub(super) fn folio_try_get() -> Vec<Row> {
 /// A row for a scheme of the caller's own: two threads on one object, against one locked addition each way.
 #[must_use]
 pub fn against_add<S: Scheme>() -> Row {
-    row(S::NAME, "one locked addition each way, 2 threads", || Contest::of::<S, Add>(TOGETHER))
+    row(S::NAME, "one locked addition each way, 2 threads", || contest::<S, Add>(TOGETHER))
 }
 
 /// Runs so many pairs on one thread.
@@ -297,7 +269,7 @@ pub fn counted_pairs() -> Vec<(String, RunPairs)> {
     kinds::each(&mut each);
     let Each(mut pairs) = each;
     pairs.push(("get+put, std Arc".to_owned(), |times| {
-        Arcs(Arc::new(0)).run(0, times.into());
+        Arcs::new().run(0, times.into());
         Ok(())
     }));
     pairs.push(("get+put, atomic add by hand".to_owned(), |times| {
@@ -307,9 +279,29 @@ pub fn counted_pairs() -> Vec<(String, RunPairs)> {
     pairs
 }
 
-/// The contended floor against itself; uncontended where there is one processor.
+/// A floor against itself.
+pub(super) fn null(
+    floor: impl Into<Cow<'static, str>>,
+    build: fn() -> Result<Box<dyn Workload>, BuildError>,
+) -> Row {
+    row(NULL, floor, build)
+}
+
+fn null_of<T: Setting>() -> Row {
+    null(T::FLOOR, || contest::<T::Floor, T::Floor>(T::SHAPE))
+}
+
+/// The floors of every scheme's rows.
 pub(super) fn controls() -> Vec<Row> {
-    vec![row(NULL, "itself", || {
-        Contest::of::<Add, Add>(TOGETHER).or_else(|_| Contest::of::<Add, Add>(ALONE))
-    })]
+    vec![null_of::<Least>(), null_of::<Contended>()]
+}
+
+/// The floors of the argument's rows.
+pub(super) fn controls_of_the_argument() -> Vec<Row> {
+    vec![null_of::<Single>(), null_of::<Contended>()]
+}
+
+/// One thread's locked additions, for rows whose floors have no null row of their own.
+pub(super) fn general_control() -> Vec<Row> {
+    vec![null(ITSELF, || contest::<Add, Add>(ALONE))]
 }

@@ -19,21 +19,21 @@ pub(super) fn rows() -> Vec<Row> {
     vec![
         Row {
             name: "try_get+put".into(),
-            floor: "CAS + locked decrement",
+            floor: "CAS + locked decrement".into(),
             unit: "ns per pair",
             limit: Limit::at_most(&[(EPYC, 1.1)]),
             build: || Ok(Box::new(TryGet::new(Era::V6_15)?)),
         },
         Row {
             name: "try_get+put, sound idle rule".into(),
-            floor: "CAS + locked decrement",
+            floor: "CAS + locked decrement".into(),
             unit: "ns per pair",
             limit: Limit::at_most(&[(EPYC, 1.2)]),
             build: || Ok(Box::new(TryGet::new(Era::V6_15Sound)?)),
         },
         Row {
             name: "percpu_ref get+put, inlined".into(),
-            floor: "plain increment + decrement of a thread's own word",
+            floor: "plain increment + decrement of a thread's own word".into(),
             unit: "ns per pair",
             // On the Xeon 2.0 when it is quiet, 3.2 at worst beside busy neighbours; 7 when the add does not go
             // through a plain register.
@@ -42,7 +42,7 @@ pub(super) fn rows() -> Vec<Row> {
         },
         Row {
             name: "percpu_ref get+put, called".into(),
-            floor: "locked increment + decrement of a shared word",
+            floor: "locked increment + decrement of a shared word".into(),
             unit: "ns per pair",
             // On the EPYC two calls that only add are 0.6 of a locked pair already.
             limit: Limit::at_most(&[(EPYC, 1.25), (XEON, 0.5)]),
@@ -53,6 +53,8 @@ pub(super) fn rows() -> Vec<Row> {
 
 /// A floor against itself: how far from 1 a ratio of equals is, here and now.
 pub(super) const NULL: &str = "null";
+/// The floor of a null row that stands for every floor without one.
+pub(super) const ITSELF: &str = "itself";
 /// A floor of calls, which says whether the limit of the called percpu row can be kept here at all.
 pub(super) const BARE_CALLS: &str = "bare calls";
 
@@ -62,14 +64,14 @@ pub(super) fn controls() -> [Row; 2] {
     [
         Row {
             name: NULL.into(),
-            floor: "itself",
+            floor: ITSELF.into(),
             unit: "ns per pair",
             limit,
             build: || Ok(Box::new(Null::default())),
         },
         Row {
             name: BARE_CALLS.into(),
-            floor: "locked increment + decrement of a shared word",
+            floor: "locked increment + decrement of a shared word".into(),
             unit: "ns per pair",
             limit,
             build: || Ok(Box::new(BareCalls::default())),

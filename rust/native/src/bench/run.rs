@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use pgmap_prim::measure::{allowed_processors, pin_thread};
 use serde::Serialize;
 
-use crate::bench::refs::{BARE_CALLS, NULL, controls};
+use crate::bench::refs::{BARE_CALLS, ITSELF, NULL, controls};
 use crate::bench::stats::{Dice, Spread};
 use crate::bench::workload::{BuildError, Row, Side, Workload};
 use crate::bench::{alloc, checks, gup, loads, policy, pools, refcounts, refs};
@@ -51,11 +51,11 @@ impl Suite {
     fn controls(self) -> Vec<Row> {
         match self {
             Self::Core => controls().to_vec(),
-            Self::Refcount
-            | Self::RefcountLoads
-            | Self::Pagemap
-            | Self::Alloc
-            | Self::FolioTryGet => refcounts::controls(),
+            Self::Refcount => refcounts::controls(),
+            Self::RefcountLoads => loads::controls(),
+            Self::Pagemap => policy::controls(),
+            Self::Alloc => refcounts::general_control(),
+            Self::FolioTryGet => refcounts::controls_of_the_argument(),
         }
     }
 }
@@ -137,8 +137,8 @@ pub struct Report {
     pub rows: Vec<RowReport>,
     /// Rows that cannot be measured here, and why.
     pub left_out: Vec<(Cow<'static, str>, String)>,
-    /// A floor against itself.
-    pub null: Option<RowReport>,
+    /// Floors against themselves.
+    pub nulls: Vec<RowReport>,
     /// Two calls that only add, against a locked pair.
     pub bare_calls: Option<RowReport>,
     /// Whether the measuring thread could be bound to a processor.
@@ -274,9 +274,13 @@ fn measure(config: &Config, shared: &Shared) -> Report {
     let stopped = || shared.stop.load(Relaxed);
     let mut report = Report::default();
     let mut measured = Vec::new();
-    let controls = config.suite.controls();
-    let asked = rows(config.suite).into_iter().chain(config.extra.iter().cloned()).filter(wanted);
-    for row in asked.chain(controls.iter().cloned()) {
+    let mut asked: Vec<Row> =
+        rows(config.suite).into_iter().chain(config.extra.iter().cloned()).filter(wanted).collect();
+    let used = |row: &Row| row.floor == ITSELF || asked.iter().any(|it| it.floor == row.floor);
+    let controls: Vec<Row> = config.suite.controls().into_iter().filter(used).collect();
+    let alone = controls.len();
+    asked.extend(controls);
+    for row in asked {
         if stopped() {
             break;
         }
@@ -292,9 +296,7 @@ fn measure(config: &Config, shared: &Shared) -> Report {
     let mut dice = Dice::new(config.seed);
     let mut rounds = 0;
     // The controls alone are nothing to measure.
-    while measured.len() > controls.len()
-        && (rounds < ROUNDS_MIN || started.elapsed() < config.time)
-    {
+    while measured.len() > alone && (rounds < ROUNDS_MIN || started.elapsed() < config.time) {
         for at in dice.order(measured.len()) {
             if stopped() {
                 break;
@@ -312,7 +314,7 @@ fn measure(config: &Config, shared: &Shared) -> Report {
     for Measured { row, raw, .. } in measured {
         let Some(found) = RowReport::of(row, raw) else { continue };
         match &*found.row.name {
-            NULL => report.null = Some(found),
+            NULL => report.nulls.push(found),
             BARE_CALLS => report.bare_calls = Some(found),
             _ => report.rows.push(found),
         }

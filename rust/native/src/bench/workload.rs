@@ -81,8 +81,8 @@ pub trait Workload: Send {
 pub struct Row {
     /// What is measured.
     pub name: Cow<'static, str>,
-    /// What it is measured against, in words.
-    pub floor: &'static str,
+    /// What it is measured against, in words: rows of the same words have the same floor.
+    pub floor: Cow<'static, str>,
     /// Unit of the figures behind the ratio.
     pub unit: &'static str,
     /// Where the ratio has to be.

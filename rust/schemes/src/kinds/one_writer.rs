@@ -47,7 +47,7 @@ impl OneWriter {
     #[inline(always)]
     fn add(&self, cpu: &Cpu<'_>, count: &Words, n: usize) -> bool {
         let cell = self.rows.at(cpu, self.rows.place(self.words.index_of(count)));
-        cell.set(cell.read().wrapping_add(n));
+        cpu.percpu_add(cell, n);
         // Pairs with the heavy half in a kill.
         light_barrier(cpu);
         // Acquire: pairs with the release of init, whose cells are zero.
