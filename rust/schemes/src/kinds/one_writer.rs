@@ -47,6 +47,7 @@ impl OneWriter {
     #[inline(always)]
     fn add(&self, cpu: &Cpu<'_>, count: &Words, n: usize) -> bool {
         let cell = self.rows.at(cpu, self.rows.place(self.words.index_of(count)));
+        // Through a register of its own: a pair is 3 of its floors then, and 7 otherwise, on a Xeon (see there).
         cpu.percpu_add(cell, n);
         // Pairs with the heavy half in a kill.
         light_barrier(cpu);
