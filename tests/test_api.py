@@ -102,6 +102,7 @@ REQUIRED: dict[str, tuple[Any, ...]] = {
     "split": (0, 1),
     "hmm_todev": (0, 0, 5, 2),
     "hmm_tosys": (0, 0, 5, 0),
+    "hmm_read": (0, 0, 0, 2),
     "memremap_pages": ("generic", 8),
 }
 """By method with a default that is not None: what it needs."""

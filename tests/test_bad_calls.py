@@ -51,6 +51,7 @@ GOOD: dict[str, list[Any]] = {
     "layout": ["huge", "contiguous"],
     "state": ["written", "sparse"],
     "kind": ["anon", "anonhuge"],
+    "memory": ["private", "coherent"],
     "longterm": [False],
     "step": ["w0 nop"],
     "program": [Program.parse("w0 nop")],
@@ -71,7 +72,7 @@ BAD: dict[str, list[Any]] = {
     "value": [*NO_INT, *FAR],
     "file": NAMES,
     **dict.fromkeys(
-        ["mode", "access", "prot", "sharing", "align", "layout", "state", "kind"], WORDS
+        ["mode", "access", "prot", "sharing", "align", "layout", "state", "kind", "memory"], WORDS
     ),
     "longterm": [0, 1, None, "yes", 2.0],
     "step": [

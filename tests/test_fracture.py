@@ -336,6 +336,32 @@ def test_a_page_on_the_device_counts_as_any_and_comes_home_at_a_touch(world: Wor
     refused(errno.ENODEV, lambda: world.hmm_todev(0, 1, 0, 0))
 
 
+def test_a_device_whose_memory_goes_gives_it_back_and_may_get_another_kind(world: World) -> None:
+    world.spawn(0)
+    world.anon(0, 0, PAGES)
+    for page in range(PAGES):
+        world.store(0, 0, page, page + 1)
+    assert world.hmm_todev(0, 0, 0, 0, PAGES) == PAGES
+    assert world.hmm_read(0, 0, 0, 2) == 3
+    world.open(0, 0, "/dev/hmm_dmirror0")
+    refused(errno.EBUSY, lambda: world.hmm_unload(0))
+    world.hmm_release(0, 0)
+    refused(errno.ENODEV, lambda: world.hmm_todev(0, 0, 0, 0))
+    assert holds(world, 0)
+    world.hmm_load(0, "coherent")
+    assert world.hmm_todev(0, 0, 0, 0, PAGES) == PAGES
+    page = world.mapped(0, 0, 3)
+    assert page is not None
+    # A CPU uses it where it is.
+    assert holds(world, 0)
+    assert world.frame(page.pfn).mapcount == 1
+    assert world.hmm_tosys(0, 0, 0, 3) == 1
+    world.close(0, 0)
+    world.hmm_unload(0)
+    assert holds(world, 0)
+    assert world.violations() == ()
+
+
 def test_threads_touch_pin_and_drop_what_a_driver_moves_to_and_fro(world: World) -> None:
     world.spawn(0)
     for worker in (1, 2, 3):

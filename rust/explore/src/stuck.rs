@@ -15,7 +15,7 @@
 use pgmap_mm::dax::PAGE_IDLE;
 use pgmap_mm::lock_order::is_of_changes;
 use pgmap_mm::page::Pfn;
-use pgmap_mm::pagemap::REFERENCES;
+use pgmap_mm::pagemap::{PagemapId, REFERENCES};
 use pgmap_mm::world::{HeldBy, Holder, IN_FLIGHT, World};
 use pgmap_prim::{Cpu, Ends, WaitClass};
 use pgmap_program::Op;
@@ -139,9 +139,10 @@ fn sleeper<'a>(explored: &ExploredWorld, wait: &'a Blocked, waits: &[Blocked]) -
     };
     let (page, needs) = match what {
         For::Page => look(|_, wait| vec![Pfn(u32::try_from(wait.object).unwrap_or(u32::MAX))]),
-        For::Pagemap => look(|world, _| {
+        For::Pagemap => look(|world, wait| {
             let in_use = |pfn: &Pfn| world.observe(*pfn).refcount != 0;
-            world.dax.span.iter().filter(in_use).collect()
+            let id = u32::try_from(wait.object).map_or(PagemapId(u32::MAX), PagemapId);
+            world.dax.vm.pagemaps.span(id).iter().filter(in_use).collect()
         }),
         For::Device => {
             let given_back = waits.iter().filter_map(|other| {

@@ -13,7 +13,7 @@ use serde_json::Value;
 use mutants::sampled;
 
 /// Recordings of each kernel that are equal.
-const KERNELS: [(&str, usize); 4] = [("6.1", 55), ("6.12", 55), ("6.16", 54), ("7.2", 67)];
+const KERNELS: [(&str, usize); 4] = [("6.1", 55), ("6.12", 55), ("6.16", 54), ("7.2", 73)];
 
 fn fixtures(kernel: &str) -> Vec<(String, String)> {
     let traces = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/traces");

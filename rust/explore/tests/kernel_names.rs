@@ -107,7 +107,8 @@ const KERNEL: &[(&str, &str)] = &[
     ),
     (
         "lib/test_hmm.c",
-        "dmirror_devmem_alloc_page dmirror_devmem_fault dmirror_migrate_to_device dmirror_migrate_to_system",
+        "dmirror_allocate_chunk dmirror_device_remove_chunks dmirror_devmem_alloc_page dmirror_devmem_fault \
+         dmirror_migrate_to_device dmirror_migrate_to_system dmirror_read hmm_dmirror_exit",
     ),
     ("lib/xarray.c", "xas_load xa_load"),
     ("mm/filemap.c", "folio_unlock softleaf_entry_wait_on_locked"),
@@ -116,6 +117,7 @@ const KERNEL: &[(&str, &str)] = &[
         "gup_fast gup_fast_folio_allowed follow_page_mask __get_user_pages get_user_pages pin_user_pages \
          pin_user_pages_fast unpin_user_pages unpin_user_page_range_dirty_lock try_grab_folio",
     ),
+    ("mm/hmm.c", "hmm_range_fault"),
     (
         "mm/huge_memory.c",
         "vmf_insert_folio_pmd __split_huge_pmd __split_huge_pmd_locked folio_split folio_split_unmapped __folio_split \
@@ -139,7 +141,8 @@ const KERNEL: &[(&str, &str)] = &[
     ),
     (
         "mm/migrate_device.c",
-        "migrate_vma_setup migrate_vma_collect migrate_vma_unmap migrate_vma_pages migrate_vma_insert_page",
+        "migrate_vma_setup migrate_vma_collect migrate_vma_unmap migrate_vma_pages migrate_vma_insert_page \
+         migrate_device_finalize migrate_device_range",
     ),
     ("mm/page_alloc.c", "free_frozen_pages"),
     ("mm/memremap.c, as proposed", "pgmap_alloc_folios pgmap_folio_get pgmap_request_folios"),

@@ -61,6 +61,21 @@ fn a_page_in_a_devices_memory_comes_home_whoever_else_moves_or_drops_it() {
     );
 }
 
+/// Memory of a device that is taken away is everybody's home by then, whoever touches it, moves there or is about to allocate.
+#[test]
+fn memory_that_goes_is_left_by_everybody() {
+    for (setup, beside) in [
+        ("w0 hmm_todev 0 0 0 1\nw0 fork 1", "w0 r 0 0\nw1 munmap 0\n"),
+        ("w0 hmm_todev 0 0 0 1\nw0 fork 1", "w0 hmm_tosys 0 0 0 1\nw1 w 0 0\n"),
+        ("w0 nop", "w0 dev_alloc 0 1 | w0 dev_put 0\n"),
+        ("w0 nop", "w0 hmm_todev 0 0 0 1\n"),
+        ("w0 nop", "w0 hmm_unload\n"),
+        ("w0 hmm_release 0\nw0 hmm_load coherent\nw0 hmm_todev 0 0 0 1", "w0 get 0 0 | w0 unpin\n"),
+    ] {
+        exhausted(&format!("w0 anon 0 1\nw0 w 0 0\n{setup}\nstart\n{beside}w2 hmm_release 0\n"), 2);
+    }
+}
+
 /// A layout break sleeps on the count of the page it found, and is woken by changes of that count. While it is
 /// on its way, the device may go and come back and the page become a part of a huge one, which has its count
 /// elsewhere: to look there is to wait for what nobody announces here.

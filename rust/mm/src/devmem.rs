@@ -319,6 +319,12 @@ impl DevMem {
         (folio.pfn().0 - self.span.start.0) as usize
     }
 
+    /// Whether the driver has references of its own.
+    #[must_use]
+    pub(crate) fn has_own(&self, cpu: &Cpu<'_>) -> bool {
+        self.pool[0].lock(cpu).refs.iter().any(|refs| *refs != 0)
+    }
+
     /// What the pool says of each frame, without a step; nothing while somebody holds its lock.
     pub(crate) fn peek(&self, mut each: impl FnMut(Pfn, Pooled)) -> Option<()> {
         self.pool[0].peek(|pool| {

@@ -13,10 +13,10 @@ use prim::{Cpu, Lease, TaskId};
 use program::op::{
     Access, Advice, Align, Anon, AnonKind, Close, DevAlloc, DevGet, DevPut, DioRead, DioWrite,
     DmaRead, DmaWrite, Drain, DriverIdx, DrvAlloc, Dupto, FD_NUMBERS, FdNo, FileIdx, FileRef, Fork,
-    Fsync, Ftruncate, Get, HmmTodev, HmmTosys, Layout, Longterm, Madvise, MapNo, Mmap, Mremap,
-    Msync, Munmap, OPERATIONS, Open, OpenMode, PageRange, Pin, Pipe, PipeNo, Pread, Prot, Punch,
-    Pvmread, Pwrite, Returns, Sharing, Split, SplitHugePages, Target, Tee, Touch, TryGet, Unlink,
-    Unpin, UringReg, Vmsplice, WorkerId, Zerorange,
+    Fsync, Ftruncate, Get, HmmRead, HmmTodev, HmmTosys, Layout, Longterm, Madvise, MapNo, Mmap,
+    Mremap, Msync, Munmap, OPERATIONS, Open, OpenMode, PageRange, Pin, Pipe, PipeNo, Pread, Prot,
+    Punch, Pvmread, Pwrite, Returns, Sharing, Split, SplitHugePages, Target, Tee, Touch, TryGet,
+    Unlink, Unpin, UringReg, Vmsplice, WorkerId, Zerorange,
 };
 use program::rules::InitMode;
 use program::{Era, Errno, Geometry, Op, Program};
@@ -94,7 +94,8 @@ fn random_op(dice: &mut Dice) -> Op {
             _ => Op::Nop,
         },
         33 => Op::Dupto(Dupto { fd, number: dice.roll(12) as u8 }),
-        34 => match dice.roll(4) {
+        34 => match dice.roll(5) {
+            4 => Op::HmmRead(HmmRead { device: 0, map, page: dice.roll(16), pages }),
             1 => Op::HmmTodev(HmmTodev { device: 0, map, page: dice.roll(16), pages }),
             2 => Op::HmmTosys(HmmTosys { device: 0, map, page: dice.roll(16), pages }),
             0 => {
@@ -122,7 +123,10 @@ const WAITS: &str = "waits for pages, and nothing interrupts it";
 const NOT_DRAWN: &[(&str, &str)] = &[
     ("baseline", ENVIRONMENTS),
     ("bind", "allocates what the machine is made of, before anything fails"),
+    ("delete_module", WAITS),
     ("end", ENVIRONMENTS),
+    ("hmm_load", "allocates what the machine is made of, before anything fails"),
+    ("hmm_release", WAITS),
     ("mount", "does nothing here"),
     ("retrack", ENVIRONMENTS),
     ("sleep", ENVIRONMENTS),
@@ -215,7 +219,9 @@ fn is_declared(op: &Op, ended: Return) -> bool {
         Ok(value) => match row.returns {
             Returns::Zero => value == 0,
             Returns::Bytes => value >= 0 && value % 4096 == 0,
-            Returns::Pages | Returns::Pinned | Returns::Folios => value > 0,
+            // None may have gone to a device, or come home.
+            Returns::Pages => value >= 0,
+            Returns::Pinned | Returns::Folios => value > 0,
             Returns::Word => true,
             Returns::Driven => value >= 0,
             Returns::FdNumber => (0..i64::from(FD_NUMBERS)).contains(&value),

@@ -9,8 +9,9 @@ use pgmap_mm::warn::Complaint;
 use pgmap_mm::world::Return;
 use prim::Cpu;
 use program::op::{
-    Advice, Anon, AnonKind, Fork, HmmTodev, HmmTosys, Load, Madvise, Mremap, Munmap,
-    SplitHugePages, Store, TryGet, Unpin, WorkerId,
+    Advice, Anon, AnonKind, Close, DevAlloc, DeviceMemory, FdNo, Fork, HmmLoad, HmmRead,
+    HmmRelease, HmmTodev, HmmTosys, Load, Madvise, Mremap, Munmap, Open, OpenMode, SplitHugePages,
+    Store, Target, TryGet, Unpin, WorkerId,
 };
 use program::{Era, Errno};
 
@@ -32,6 +33,19 @@ impl Fixture {
 
     fn store(&self, cpu: &Cpu<'_>, worker: WorkerId, page: u32, value: u64) -> Return {
         self.world.store(cpu, worker, &Store { map: M, page, value })
+    }
+
+    /// What the device reads there.
+    fn device_reads(&self, cpu: &Cpu<'_>, worker: WorkerId, page: u32, pages: u32) -> Return {
+        self.world.hmm_read(cpu, worker, &HmmRead { device: 0, map: M, page, pages })
+    }
+
+    fn release(&self, cpu: &Cpu<'_>) -> Return {
+        self.world.hmm_release(cpu, W0, &HmmRelease { device: 0 })
+    }
+
+    fn plug_in(&self, cpu: &Cpu<'_>, memory: DeviceMemory) -> Return {
+        self.world.hmm_load(cpu, W0, &HmmLoad { memory })
     }
 
     fn fork(&self, cpu: &Cpu<'_>) {
@@ -207,6 +221,109 @@ fn a_page_that_does_not_fit_at_home_any_more_is_a_fault_without_memory() {
         assert_eq!(fixture.load(cpu, W0, 0), Ok(100));
         let complaints: Vec<Complaint> = fixture.complaints();
         assert_eq!((complaints, Era::V6_15Sound.rules().fault_ref), (vec![], FAULT_REF));
+    });
+}
+
+#[test]
+fn the_device_reads_a_page_where_it_is_and_leaves_it_there() {
+    with_anon(AnonKind::Pages, |fixture, cpu| {
+        assert_eq!(fixture.todev(cpu, W0, 1, 2), Ok(2));
+        assert_eq!(
+            (fixture.device_reads(cpu, W0, 1, 3), fixture.device_reads(cpu, W0, 3, 1)),
+            (Ok(101), Ok(103))
+        );
+        assert_eq!((fixture.counts(cpu, 1), fixture.used(cpu)), (Some((1, 1)), (2, PAGES - 2)));
+        // What is not there is faulted in.
+        let dontneed = Madvise { map: M, advice: Advice::DontNeed, page: 4 };
+        assert_eq!(fixture.world.madvise(cpu, W0, &dontneed), Ok(0));
+        assert_eq!(
+            (fixture.device_reads(cpu, W0, 4, 1), fixture.used(cpu)),
+            (Ok(0), (2, PAGES - 2))
+        );
+        assert_eq!(fixture.device_reads(cpu, W0, 7, 2), Err(Errno::EINVAL.into()));
+    });
+    with_anon(AnonKind::Huge, |fixture, cpu| {
+        assert_eq!(fixture.device_reads(cpu, W0, 6, 1), Ok(106))
+    });
+}
+
+#[test]
+fn a_device_whose_memory_goes_gives_everything_back_first() {
+    with_anon(AnonKind::Pages, |fixture, cpu| {
+        assert_eq!(fixture.todev(cpu, W0, 0, 3), Ok(3));
+        fixture.fork(cpu);
+        assert_eq!(fixture.release(cpu), Ok(0));
+        assert_eq!((fixture.world.dev_pagemap(), fixture.used(cpu)), (None, (0, PAGES)));
+        for (worker, page) in [(W0, 0), (W1, 0), (W0, 2), (W1, 2), (W0, 7)] {
+            assert_eq!(fixture.load(cpu, worker, page), Ok(i64::from(page) + 100));
+        }
+        // There is nothing to be had, and nothing to be taken away; what the driver has for itself it keeps.
+        let gone = Err(Errno::ENODEV.into());
+        assert_eq!((fixture.todev(cpu, W0, 0, 1), fixture.release(cpu)), (gone, gone));
+        assert_eq!(fixture.world.dev_alloc(cpu, W0, &DevAlloc { start: 0, pages: 1 }), gone);
+        assert_eq!(fixture.plug_in(cpu, DeviceMemory::Private), Ok(0));
+        assert_eq!(fixture.plug_in(cpu, DeviceMemory::Private), Err(Errno::EBUSY.into()));
+        assert_eq!(fixture.world.dev_alloc(cpu, W0, &DevAlloc { start: 9, pages: 1 }), Ok(1));
+        assert_eq!(fixture.release(cpu), Err(Errno::EBUSY.into()));
+        assert_eq!(fixture.world.dev_put(cpu, W0, &program::op::DevPut { page: 9 }), Ok(0));
+        assert_eq!(fixture.todev(cpu, W0, 0, 2), Ok(2));
+        assert_eq!(fixture.load(cpu, W1, 1), Ok(101));
+    });
+}
+
+#[test]
+fn a_file_of_another_device_is_none_of_the_business_of_memory_that_goes() {
+    with_mapped(PAGES, program::op::Layout::Contiguous, |fixture, cpu, _| {
+        assert_eq!(fixture.get(cpu, W0, 2, 1), Ok(1));
+        assert_eq!((fixture.release(cpu), fixture.complaints()), (Ok(0), vec![]));
+        let word = fixture.world.dma_read(cpu, W0, &program::op::DmaRead { pin: None });
+        assert!(word.is_ok(), "{word:?}");
+        assert_eq!(fixture.world.unpin(cpu, W0, &Unpin { pin: None }), Ok(1));
+        assert_eq!(fixture.complaints(), []);
+        assert_eq!(fixture.plug_in(cpu, DeviceMemory::Private), Ok(0));
+    });
+}
+
+#[test]
+fn a_driver_is_not_unloaded_while_its_device_is_open() {
+    with_anon(AnonKind::Pages, |fixture, cpu| {
+        let open = Open { fd: FdNo(0), target: Target::Mirror, mode: OpenMode::ReadWrite };
+        assert_eq!(fixture.world.open(cpu, W0, &open), Ok(0));
+        fixture.fork(cpu);
+        let close = |worker| fixture.world.close(cpu, worker, &Close { fd: FdNo(0) });
+        let busy = Err(Errno::EBUSY.into());
+        assert_eq!((fixture.todev(cpu, W0, 0, 1), close(W0)), (Ok(1), Ok(0)));
+        assert_eq!(fixture.world.hmm_unload(cpu, W0), busy, "the child has it open");
+        assert_eq!(fixture.on_device(cpu, W0, 0).map(|folio| folio.mapcount()), Some(2));
+        assert_eq!(fixture.world.exit(cpu, W1), Ok(0));
+        assert_eq!(fixture.world.hmm_unload(cpu, W0), Ok(0));
+        assert_eq!((fixture.load(cpu, W0, 0), fixture.used(cpu)), (Ok(100), (0, PAGES)));
+    });
+}
+
+/// What CPUs reach they use where it is.
+#[test]
+fn coherent_memory_is_mapped_like_any_other() {
+    with_anon(AnonKind::Pages, |fixture, cpu| {
+        assert_eq!(fixture.release(cpu), Ok(0));
+        assert_eq!(fixture.plug_in(cpu, DeviceMemory::Coherent), Ok(0));
+        assert_eq!(fixture.todev(cpu, W0, 0, 3), Ok(3));
+        assert_eq!(fixture.todev(cpu, W0, 0, 3), Ok(0), "it is there already");
+        assert_eq!((fixture.load(cpu, W0, 1), fixture.store(cpu, W0, 1, 9)), (Ok(101), Ok(0)));
+        assert_eq!(fixture.used(cpu), (3, PAGES - 3), "and stays there");
+        // A child's write is a copy at home; what is nobody else's then is written in place.
+        fixture.fork(cpu);
+        assert_eq!((fixture.store(cpu, W1, 1, 8), fixture.load(cpu, W0, 1)), (Ok(0), Ok(9)));
+        assert_eq!((fixture.store(cpu, W0, 1, 7), fixture.used(cpu).0), (Ok(0), 3));
+        // Who refers to a page keeps it there; the others come home for both.
+        assert_eq!(fixture.get(cpu, W0, 2, 1), Ok(1));
+        assert_eq!((fixture.tosys(cpu, W0, 0, 3), fixture.used(cpu).0), (Ok(2), 1));
+        assert_eq!((fixture.load(cpu, W1, 0), fixture.load(cpu, W0, 1)), (Ok(100), Ok(7)));
+        assert_eq!(fixture.world.unpin(cpu, W0, &Unpin { pin: None }), Ok(1));
+        assert_eq!((fixture.release(cpu), fixture.used(cpu).0), (Ok(0), 0));
+        assert_eq!((fixture.load(cpu, W0, 2), fixture.load(cpu, W1, 2)), (Ok(102), Ok(102)));
+        assert_eq!(fixture.plug_in(cpu, DeviceMemory::Private), Ok(0));
+        assert_eq!(fixture.complaints(), []);
     });
 }
 

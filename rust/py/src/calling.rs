@@ -6,7 +6,9 @@ use pgmap_mm::vm::GupKind;
 use pgmap_mm::world::{Failure, Party, PinTicket, Return, World as Emulated};
 use pgmap_native::threaded::Patience;
 use pgmap_prim::Cpu;
-use pgmap_program::op::{self, DriverIdx, FileRef, FileState, Layout, Op, SLOW_BLOCK, WorkerId};
+use pgmap_program::op::{
+    self, DriverIdx, FileRef, FileState, Layout, MIRROR, Op, SLOW_BLOCK, WorkerId,
+};
 use pgmap_program::{DriverSpec, Errno, FileSpec, Program as Parsed};
 use pyo3::prelude::*;
 
@@ -180,7 +182,7 @@ impl World {
             matches!(found, Ok(Err(_)))
         };
         let refuse = |failure| raise::failure(py, failure, &format!("file {file} {pages}"));
-        if file == SLOW_BLOCK {
+        if [SLOW_BLOCK, MIRROR].contains(&file) {
             return Err(refuse(Errno::EEXIST.into()));
         }
         let name = self.names.intern(file, is_free).ok_or_else(|| refuse(Errno::ENOSPC.into()))?;

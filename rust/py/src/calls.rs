@@ -224,6 +224,10 @@ methods! {
     split: Split "($self, worker, page, pages=1)";
     hmm_todev: HmmTodev "($self, worker, device, map, page, pages=1)";
     hmm_tosys: HmmTosys "($self, worker, device, map, page, pages=1)";
+    hmm_read: HmmRead "($self, worker, device, map, page, pages=1)";
+    hmm_release: HmmRelease "($self, worker, device)";
+    hmm_load: HmmLoad "($self, worker, memory)";
+    hmm_unload: HmmUnload "($self, worker)";
     drv_alloc: DrvAlloc "($self, worker, driver)";
     drv_put: DrvPut "($self, worker)";
 

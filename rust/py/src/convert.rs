@@ -3,7 +3,9 @@
 
 use pgmap_mm::page::Order;
 use pgmap_mm::pagemap::PagemapType;
-use pgmap_program::op::{FdNo, FileState, Handle, Kind, Layout, MapNo, Role, SLOW_BLOCK, WorkerId};
+use pgmap_program::op::{
+    FdNo, FileState, Handle, Kind, Layout, MIRROR, MapNo, Role, SLOW_BLOCK, WorkerId,
+};
 use pgmap_program::parse::is_file_name;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
@@ -178,7 +180,7 @@ impl<'a, 'py> FromPyObject<'a, 'py> for FileName {
             return Err(wrong_type(value, "file", "a str"));
         };
         let name = text.to_string_lossy().into_owned();
-        if name == SLOW_BLOCK || is_file_name(&name) {
+        if [SLOW_BLOCK, MIRROR].contains(&name.as_str()) || is_file_name(&name) {
             return Ok(Self(name));
         }
         Err(PyValueError::new_err(format!(

@@ -6,9 +6,9 @@ use std::cell::{Cell, RefCell};
 
 use pgmap_program::Errno;
 use pgmap_program::op::{
-    Access, Advice, Align, AnonKind, Argument, DriverIdx, FdNo, FileIdx, FileRef, FsIdx, Kind,
-    Longterm, MapNo, OpenMode, Operation, PageRange, PinNo, PipeNo, Prot, SLOW_BLOCK, Sharing,
-    Target, WorkerId,
+    Access, Advice, Align, AnonKind, Argument, DeviceMemory, DriverIdx, FdNo, FileIdx, FileRef,
+    FsIdx, Kind, Longterm, MIRROR, MapNo, OpenMode, Operation, PageRange, PinNo, PipeNo, Prot,
+    SLOW_BLOCK, Sharing, Target, WorkerId,
 };
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -160,7 +160,7 @@ macro_rules! words {
     )+};
 }
 
-words! { Access Advice Align AnonKind OpenMode Prot Sharing }
+words! { Access Advice Align AnonKind DeviceMemory OpenMode Prot Sharing }
 
 /// Said by its word in the language, and by yes or no here.
 impl Take for Longterm {
@@ -225,6 +225,7 @@ impl Take for Target {
     fn of(given: &Given<'_, '_>, value: &Bound<'_, PyAny>, _: &str, _: Kind) -> PyResult<Self> {
         match value.extract::<FileName>()?.0 {
             name if name == SLOW_BLOCK => Ok(Self::SlowBlock),
+            name if name == MIRROR => Ok(Self::Mirror),
             name => given.file(name).map(Self::File),
         }
     }

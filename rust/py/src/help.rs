@@ -132,7 +132,10 @@ macro_rules! meaning {
         "name of a file"
     };
     (target Openable) => {
-        "name of a file, or '/dev/nullb0', the slow block device"
+        "name of a file, or a device: '/dev/nullb0', the slow block device, or '/dev/hmm_dmirror0'"
+    };
+    (memory OneOf) => {
+        "'private', which no CPU reaches, or 'coherent'"
     };
     (target Other) => {
         "number of the worker whose memory it is"

@@ -11,14 +11,39 @@ use pgmap_mm::dax::InodeId;
 use pgmap_mm::page::Pfn;
 use pgmap_mm::world::{Coverage, World};
 use pgmap_prim::Cpu;
-use pgmap_program::Op;
 use pgmap_program::op::{MapNo, Mmap, Mremap, WorkerId};
 use pgmap_program::recording::{LargeMap, PageState};
+use pgmap_program::{Op, Recording};
+
+/// The orders in which a mirror device's driver may hand out the pages that are watched: its list is last in, first out,
+/// and what came before the recording decides. The highest page first is a fresh chunk. Of anything else there is one.
+pub(super) fn orders(recording: &Recording) -> Vec<Vec<u32>> {
+    let watched = recording.observed.first().filter(|_| recording.mirror.is_some());
+    let fresh: Vec<u32> =
+        watched.into_iter().flat_map(|seen| seen.expect.pages.keys().rev().copied()).collect();
+    if fresh.len() > MOST_ORDERED { vec![fresh] } else { permutations(&fresh) }
+}
+
+/// Every order of the given, that one first.
+fn permutations(all: &[u32]) -> Vec<Vec<u32>> {
+    let Some((first, rest)) = all.split_first() else { return vec![Vec::new()] };
+    let with = |at: usize| {
+        permutations(rest).into_iter().map(move |mut order| {
+            order.insert(at.min(order.len()), *first);
+            order
+        })
+    };
+    (0..all.len()).flat_map(with).collect()
+}
+
+/// Watched pages whose orders are tried: more have too many.
+const MOST_ORDERED: usize = 4;
 
 /// A file, and the frames it had at the start.
 #[derive(Debug)]
 pub(super) struct Tracked {
-    inode: InodeId,
+    /// None: the frames are the driver's own.
+    inode: Option<InodeId>,
     frames: Vec<Option<Pfn>>,
     /// Mappings that were moved: the recorder goes on looking where they were.
     moved: RefCell<BTreeSet<(WorkerId, MapNo)>>,
@@ -28,7 +53,20 @@ impl Tracked {
     /// Looks up the blocks of a file.
     pub(super) fn new(world: &World, inode: InodeId, pages: u32) -> Self {
         let frame = |index| world.dax.extent(inode, index).block();
-        Self { inode, frames: (0..pages).map(frame).collect(), moved: RefCell::default() }
+        let frames = (0..pages).map(frame).collect();
+        Self { inode: Some(inode), frames, moved: RefCell::default() }
+    }
+
+    /// The memory of a mirror device, whose driver here hands out its pages from the first on: which of the module's that
+    /// are says `handed_out`.
+    pub(super) fn mirror(world: &World, handed_out: &[u32]) -> Self {
+        let first = world.devmem.span().start;
+        let pages = handed_out.iter().max().map_or(0, |page| page + 1);
+        let frame = |page| {
+            let at = handed_out.iter().position(|it| *it == page)?;
+            Some(first.add(at as u32))
+        };
+        Self { inode: None, frames: (0..pages).map(frame).collect(), moved: RefCell::default() }
     }
 
     /// A worker is about to do this.
@@ -62,13 +100,17 @@ impl Tracked {
         indices.into_iter().filter_map(state).collect()
     }
 
-    /// The file.
-    pub(super) fn inode(&self) -> InodeId {
+    /// The file, if it is one.
+    pub(super) fn inode(&self) -> Option<InodeId> {
         self.inode
     }
 
     fn state(&self, world: &World, cpu: &Cpu<'_>, index: u32, pfn: Pfn) -> PageState {
-        if world.dax.pagemap().is_none() {
+        let pagemap = match self.inode {
+            Some(_) => world.dax.pagemap(),
+            None => world.dev_pagemap(),
+        };
+        if pagemap.is_none() {
             return PageState { gone: true, ..PageState::default() };
         }
         let page = world.observe(pfn);
@@ -79,13 +121,15 @@ impl Tracked {
             large_map: page.large.map(|large| LargeMap::Counted(signed(large.mapcount))),
             entire_map: page.large.map(|large| signed(large.entire_mapcount)),
             pin: page.large.map(|large| large.pincount.into()),
-            share: Some(page.share.into()),
+            // Only pages of a file are shared; of others the word is what is left of their index.
+            share: self.inode.map(|_| page.share.into()),
             mapping: page.mapping,
             tail_of: page.tail_of.map(|distance| -i64::from(distance)),
             ..PageState::default()
         };
         let mut mapped_by = BTreeSet::new();
-        for coverage in world.coverage(cpu, self.inode, index, pfn) {
+        let coverages = self.inode.map(|inode| world.coverage(cpu, inode, index, pfn));
+        for coverage in coverages.into_iter().flatten() {
             match coverage {
                 Coverage::Mapped(worker, map) | Coverage::Elsewhere(worker, map)
                     if self.moved.borrow().contains(&(worker, map)) => {}
@@ -103,4 +147,18 @@ impl Tracked {
 /// A count as the kernel has it, which may have been taken too often.
 fn signed(count: u32) -> i64 {
     count.cast_signed().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_order_is_tried_once_and_the_given_first() {
+        let all = permutations(&[9, 8, 7, 6]);
+        assert_eq!((all.len(), all[0].as_slice()), (24, [9, 8, 7, 6].as_slice()));
+        let distinct: BTreeSet<_> = all.iter().collect();
+        assert_eq!(distinct.len(), 24);
+        assert_eq!(permutations(&[]), [Vec::<u32>::new()]);
+    }
 }

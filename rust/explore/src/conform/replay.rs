@@ -24,7 +24,9 @@ use pgmap_mm::dax::PAGE_IDLE;
 use pgmap_mm::page::Order;
 use pgmap_mm::world::{Failure, Violation, World};
 use pgmap_prim::{Cpu, NoMemory, OOPS, Stopped, WaitClass};
-use pgmap_program::op::{DioRead, DioWrite, FileIdx, Wait, WorkerId};
+use pgmap_program::op::{
+    DeviceMemory, DioRead, DioWrite, FileIdx, HmmLoad, HmmRelease, Wait, WorkerId,
+};
 use pgmap_program::recording::{Asked, Completion, DevDax};
 use pgmap_program::{Died, Errno, Issue, Op, Recording, Rules, Step};
 use pgmap_sched::failure::Blocked;
@@ -38,11 +40,16 @@ use crate::conform::stage::{Done, Stage, Workers};
 /// Steps of the protocol in a whole replay: far more than any recording needs.
 const LONGEST: u32 = 1 << 28;
 
-/// Replays a recording. The inner error says why this machine cannot even be set up for it.
-pub(super) fn replay(recording: &Recording, rules: Rules) -> Result<Result<Ran, String>, NoMemory> {
+/// Replays a recording; a driver whose pages are watched hands them out in this order. The inner error says why this
+/// machine cannot even be set up for it.
+pub(super) fn replay(
+    recording: &Recording,
+    rules: Rules,
+    handed_out: &[u32],
+) -> Result<Result<Ran, String>, NoMemory> {
     let recording = Rc::new(recording.clone());
     let stage = Rc::new(Stage::new(&recording, rules)?);
-    let tracked = match set_up(&stage, &recording) {
+    let tracked = match set_up(&stage, &recording, handed_out) {
         Ok(tracked) => tracked,
         Err(reason) => return Ok(Err(reason)),
     };
@@ -72,8 +79,15 @@ pub(super) fn replay(recording: &Recording, rules: Rules) -> Result<Result<Ran, 
 }
 
 /// Makes the files and gives their blocks what they carried over from an earlier life.
-fn set_up(stage: &Stage, recording: &Recording) -> Result<Option<Tracked>, String> {
-    let made = stage.on_cpu(|world, cpu| make_files(world, cpu, recording));
+fn set_up(
+    stage: &Stage,
+    recording: &Recording,
+    handed_out: &[u32],
+) -> Result<Option<Tracked>, String> {
+    let made = stage.on_cpu(|world, cpu| match recording.mirror {
+        Some(memory) => plug_in(world, cpu, memory, handed_out).map(Some),
+        None => make_files(world, cpu, recording),
+    });
     let tracked = made.map_err(|stopped| stopped.to_string())??;
     if let (Some(tracked), Some((step, seen))) = (&tracked, recording.steps().next())
         && step.op == Op::Baseline
@@ -87,8 +101,11 @@ fn set_up(stage: &Stage, recording: &Recording) -> Result<Option<Tracked>, Strin
             // What device-dax has mapped once stays so; of a file system's pages none begins in a file, but where somebody
             // held tasks before, the words of a folio that was gone may have been written.
             let carries = recording.dev_dax.is_some() || !recording.forced.is_empty();
-            if page.mapping && carries {
-                stage.world().seed_mapping(pfn, tracked.inode());
+            if page.mapping
+                && carries
+                && let Some(inode) = tracked.inode()
+            {
+                stage.world().seed_mapping(pfn, inode);
             }
         }
     }
@@ -117,6 +134,24 @@ fn make_files(
     let Some(first) = files.first() else { return Ok(None) };
     let inode = world.name_lookup(cpu, FileIdx(0)).map_err(|errno| errno.name().to_owned())?;
     Ok(Some(Tracked::new(world, inode, first.pages)))
+}
+
+/// The driver's own memory becomes of this kind.
+fn plug_in(
+    world: &World,
+    cpu: &Cpu<'_>,
+    memory: DeviceMemory,
+    handed_out: &[u32],
+) -> Result<Tracked, String> {
+    let by = WorkerId(0);
+    let plugged = match memory {
+        DeviceMemory::Private => Ok(0),
+        DeviceMemory::Coherent => world
+            .hmm_release(cpu, by, &HmmRelease { device: 0 })
+            .and_then(|_| world.hmm_load(cpu, by, &HmmLoad { memory })),
+    };
+    plugged.map_err(|failure| format!("the memory of the mirror device: {failure:?}"))?;
+    Ok(Tracked::mirror(world, handed_out))
 }
 
 /// When the slow device was done with what each step gave it: an input. `completed_now` says it where
@@ -279,7 +314,11 @@ impl Conduct {
         let n = self.step().n;
         let touched = self.recording.program().steps.get(issued as usize);
         let ret = match returned {
+            // How many pages went, or what the first one holds, an ioctl of the mirror device writes where it is told.
+            Ok(_) if touched.is_some_and(|step| is_ioctl(&step.op)) => 0,
             Ok(value) => value,
+            // What a shell makes of a command that failed.
+            Err(_) if touched.is_some_and(|step| step.op == Op::HmmUnload) => 1 << 8,
             // Where a mapping was refused there is nothing: a process that touches it dies.
             Err(Failure::Errno(Errno::EINVAL))
                 if touched.is_some_and(|step| matches!(step.op, Op::Touch(_))) =>
@@ -376,6 +415,11 @@ impl Conduct {
     fn fail(&self, why: String) {
         self.now(|now| now.failure = Some(why));
     }
+}
+
+/// Whether an operation is an ioctl of the mirror device.
+fn is_ioctl(op: &Op) -> bool {
+    matches!(op, Op::HmmTodev(_) | Op::HmmTosys(_) | Op::HmmRead(_) | Op::HmmRelease(_))
 }
 
 /// Whether an oops in the midst of it leaves the caller's `mmap_lock` taken. The exit of the dead waits for that, and so

@@ -120,7 +120,11 @@ impl Pagemaps {
         }
         self.complain_of_users(cpu, id);
         last_look();
-        self.memmap.shadow_unplug().add(1);
+        if self.kind(id).holds_bulk() {
+            // What others remember of pages says which epoch they were in. No page that a driver allocates outlives its
+            // pagemap.
+            self.memmap.shadow_unplug().add(1);
+        }
         self.memmap.reset_pages(span);
         self.pgmap_array_delete(cpu, id);
         // Only now: a lookup that found the range may have been using the ref until the grace period

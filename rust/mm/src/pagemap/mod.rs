@@ -263,6 +263,19 @@ impl Pagemaps {
         self.ram.contains(pfn) || self.peek_kind(pfn).is_some_and(PagemapType::holds_per_page)
     }
 
+    /// Whether a page of anonymous memory that is in this frame is mapped by entries that CPUs walk: it is ordinary
+    /// memory, or a device's that they reach. No step.
+    #[must_use]
+    pub(crate) fn peek_is_reached(&self, pfn: Pfn) -> bool {
+        self.ram.contains(pfn) || self.peek_kind(pfn) == Some(PagemapType::Coherent)
+    }
+
+    /// Whether a pagemap covers the first frame of a span, one that is going included.
+    #[must_use]
+    pub(crate) fn is_covered(&self, span: Span) -> bool {
+        self.lookup(span.start).is_some()
+    }
+
     /// The type of the pagemap that a frame is under. No step.
     fn peek_kind(&self, pfn: Pfn) -> Option<PagemapType> {
         self.ranges.iter().find_map(|slot| {

@@ -80,7 +80,7 @@ impl Vm {
 
     /// `wp_page_reuse`: a copy that nobody else has is made writable where it is.
     fn wp_page_reuse(&self, cpu: &Cpu<'_>, fault: &VmFault, table: TableId, page: Leaf) -> bool {
-        if !self.pagemaps.ram.contains(page.pfn()) {
+        if !self.pagemaps.peek_is_reached(page.pfn()) {
             return false;
         }
         let ptl = self.tables.lock(cpu, table);

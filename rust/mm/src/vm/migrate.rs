@@ -158,12 +158,16 @@ impl Vm {
         folio.page().refcount.add(1);
         folio.owners_add(cpu, Hold::Task, 1);
         self.add_rmap_pte(cpu, folio, pfn);
-        let pte = match self.pagemaps.ram.contains(pfn) {
+        word.publish(&ptl, self.entry_of_page(entry));
+        self.entry_owns(cpu, entry.present(), Hold::Task, Hold::Mapping);
+    }
+
+    /// What maps a page of anonymous memory: an entry that is walked if CPUs reach the page.
+    pub(super) fn entry_of_page(&self, entry: Softleaf) -> Pte {
+        match self.pagemaps.peek_is_reached(entry.pfn()) {
             true => Pte::Page(entry.present()),
             false => Pte::DevicePrivate(entry),
-        };
-        word.publish(&ptl, pte);
-        self.entry_owns(cpu, entry.present(), Hold::Task, Hold::Mapping);
+        }
     }
 
     /// `migration_entry_wait`: until the folio is unlocked that a migration entry stands for, if one is still there.

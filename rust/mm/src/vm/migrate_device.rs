@@ -9,8 +9,11 @@
 //!   finalize   migration entries -> entries of the new page, or of the old one; both unlocked and put
 //! ```
 //!
-//! A device's page is mapped by entries that no CPU walks, and which count like any other (K§7.1). Where nothing was
-//! mapped yet, one is put there at once.
+//! A device's page is mapped by entries that no CPU walks, and which count like any other (K§7.1); one of a device whose
+//! memory CPUs reach (MEMORY_DEVICE_COHERENT) by an ordinary entry. Where nothing was mapped yet, one is put there at
+//! once.
+//!
+//! A driver whose memory goes away has everything brought home by frame number (`migrate_device_range`), whoever maps it.
 //!
 //! Departures: one page after the other, where a driver collects up to 64 at once; large folios are split before they
 //! go, as up to v6.18; a list of mappings is locked for each walk.
@@ -21,10 +24,10 @@ use prim::Cpu;
 use program::Errno;
 use program::op::Access;
 
-use crate::page::{Folio, Hold, Order, Pfn};
+use crate::page::{Folio, Hold, Order, Pfn, Span};
 use crate::vm::entry::TableId;
 use crate::vm::mm::Vma;
-use crate::vm::{Leaf, MappingId, MmId, Pmd, Pte, Softleaf, Vm, Vpn};
+use crate::vm::{AddressSpace, Leaf, MappingId, MmId, Pmd, Pte, Softleaf, Vm, Vpn};
 
 /// Where pages go.
 #[derive(Clone, Copy)]
@@ -33,6 +36,15 @@ pub enum Goes<'a> {
     ToDevice(&'a dyn Fn(&Cpu<'_>) -> Option<Pfn>),
     /// To ordinary memory.
     Home,
+}
+
+impl Goes<'_> {
+    fn is_home(&self) -> bool {
+        match self {
+            Self::ToDevice(_) => false,
+            Self::Home => true,
+        }
+    }
 }
 
 impl fmt::Debug for Goes<'_> {
@@ -102,22 +114,56 @@ impl Vm {
             Collected::Nothing => Moved::No,
             Collected::Hole(table) => self.migrate_vma_insert_page(cpu, vma, (table, vpn), goes),
             Collected::Page(folio) => {
+                let expected = 1 + i32::from(fault_page.is_some());
                 // Mapped until now in this mapping, whose list is there as long as the caller has the layout.
                 let list = self.mapping(MappingId(vma.mapping));
-                let expected = 1 + i32::from(fault_page.is_some());
-                let went = self.migrate_vma_unmap(cpu, vma, folio, expected, goes);
-                let target = went.unwrap_or(folio);
-                self.remove_migration_ptes(cpu, &list.map_list(cpu), folio.pfn(), target);
+                let went = self.migrate_collected(cpu, (list, vma.mapping), folio, expected, goes);
                 if fault_page.is_none() {
                     folio.unlock(cpu);
                 }
                 self.pagemaps.folio_put_refs(cpu, folio, 1);
-                if let Ok(new) = went {
-                    new.unlock(cpu);
-                    self.pagemaps.folio_put_refs(cpu, new, 1);
-                }
-                went.map_or_else(|moved| moved, |_| Moved::Yes)
+                went
             }
+        }
+    }
+
+    /// A folio that the caller has locked, with so many references of its own, to the other side; who maps it is in the
+    /// list. It stays the caller's.
+    #[doc(alias = "migrate_device_finalize")]
+    fn migrate_collected(
+        &self,
+        cpu: &Cpu<'_>,
+        (list, space): (&AddressSpace, u32),
+        folio: Folio<'_>,
+        expected: i32,
+        goes: Goes<'_>,
+    ) -> Moved {
+        let went = self.migrate_vma_unmap(cpu, (list, space), folio, expected, goes);
+        let target = went.unwrap_or(folio);
+        self.remove_migration_ptes(cpu, &list.map_list(cpu), folio.pfn(), target);
+        if let Ok(new) = went {
+            new.unlock(cpu);
+            self.pagemaps.folio_put_refs(cpu, new, 1);
+        }
+        went.map_or_else(|moved| moved, |_| Moved::Yes)
+    }
+
+    /// `migrate_device_range`: what anybody has in these frames of a device comes home, by frame number and so from every
+    /// process. One that somebody else has locked or refers to stays, once.
+    pub(crate) fn migrate_device_range(&self, cpu: &Cpu<'_>, span: Span) {
+        for pfn in self.pagemaps.memmap.used(span) {
+            let Some(folio) = self.pagemaps.folio_try_get(cpu, pfn) else { continue };
+            if folio.pfn() == pfn && folio.try_lock(cpu) {
+                // The list of those who mapped it may be another mapping's by now, if nobody does any more: then nothing
+                // in it stands for this page.
+                if let Some(space) = folio.anon_space() {
+                    let list = (self.mapping(MappingId(space)), space);
+                    // What stays is seen by who waits for the memory.
+                    let _ = self.migrate_collected(cpu, list, folio, 1, Goes::Home);
+                }
+                folio.unlock(cpu);
+            }
+            self.pagemaps.folio_put_refs(cpu, folio, 1);
         }
     }
 
@@ -146,9 +192,13 @@ impl Vm {
         let seen = word.load();
         let pfn = match (seen, goes) {
             (Pte::None, Goes::ToDevice(_)) => return Collected::Hole(table),
-            (Pte::Page(page), Goes::ToDevice(_)) => page.pfn(),
+            // Of memory that CPUs reach the entry does not say which side it is on.
+            (Pte::Page(page), _) if self.pagemaps.ram.contains(page.pfn()) != goes.is_home() => {
+                page.pfn()
+            }
             (Pte::DevicePrivate(entry), Goes::Home) => entry.pfn(),
-            (Pte::None | Pte::Page(_), Goes::Home)
+            (Pte::None, Goes::Home)
+            | (Pte::Page(_), _)
             | (Pte::DevicePrivate(_), Goes::ToDevice(_))
             | (Pte::Migration(_), _) => return Collected::Nothing,
         };
@@ -174,14 +224,13 @@ impl Vm {
     fn migrate_vma_unmap(
         &self,
         cpu: &Cpu<'_>,
-        vma: &Vma,
+        (list, space): (&AddressSpace, u32),
         folio: Folio<'_>,
         expected: i32,
         goes: Goes<'_>,
     ) -> Result<Folio<'_>, Moved> {
         if folio.mapcount() > 0 {
-            let list = self.mapping(MappingId(vma.mapping)).map_list(cpu);
-            self.try_to_migrate(cpu, &list, folio);
+            self.try_to_migrate(cpu, &list.map_list(cpu), folio);
         }
         // `migrate_vma_check_page`.
         if folio.mapcount() > 0 || folio.refcount().is_busy(expected) {
@@ -192,7 +241,7 @@ impl Vm {
         memmap.contents(new.pfn()).set(memmap.contents(folio.pfn()).read());
         // `folio_migrate_mapping`: unless somebody came by since, and has the old page.
         let index = folio.index_or_share();
-        let alone = || new.set_anon(vma.mapping, index);
+        let alone = || new.set_anon(space, index);
         if self.pagemaps.while_frozen(cpu, folio, expected, alone) {
             return Ok(new);
         }
@@ -232,7 +281,7 @@ impl Vm {
                     new.owners_add(cpu, Hold::Task, 1);
                     self.add_rmap_pte(cpu, new, new.pfn());
                     let leaf = Leaf::new(new.pfn(), Access::Write);
-                    word.publish(&ptl, Pte::DevicePrivate(Softleaf::of(leaf)));
+                    word.publish(&ptl, self.entry_of_page(Softleaf::of(leaf)));
                     self.entry_owns(cpu, leaf, Hold::Task, Hold::Mapping);
                     Moved::Yes
                 }

@@ -17,8 +17,8 @@ impl World {
     /// # Errors
     /// `ENOMEM`, `ENODEV`, `EINVAL`.
     pub fn dev_claim(&self, cpu: &Cpu<'_>, pages: u32, owner: u64) -> Result<Span, Failure> {
-        let pagemap = self.dev_pagemap().ok_or(Errno::ENODEV)?;
-        let span = self.devmem.alloc(cpu, self.pagemaps(), pagemap, pages)?;
+        let pagemaps = self.pagemaps();
+        let span = self.with_dev_pagemap(cpu, |id| self.devmem.alloc(cpu, pagemaps, id, pages))?;
         for folio in self.pagemaps().folios(span) {
             self.pagemaps().memmap.contents(folio.pfn()).set(owner);
         }
@@ -32,9 +32,9 @@ impl World {
     #[doc(alias = "pgmap_alloc_folios")]
     pub fn dev_alloc(&self, cpu: &Cpu<'_>, _worker: WorkerId, op: &DevAlloc) -> Return {
         let DevAlloc { start, pages } = *op;
-        let pagemap = self.dev_pagemap().ok_or(Errno::ENODEV)?;
         let first = self.devmem.span().start.0.checked_add(start).map(Pfn).ok_or(Errno::EINVAL)?;
-        let span = self.devmem.claim_range(cpu, self.pagemaps(), pagemap, first, pages)?;
+        let claim = |id| self.devmem.claim_range(cpu, self.pagemaps(), id, first, pages);
+        let span = self.with_dev_pagemap(cpu, claim)?;
         Ok(self.pagemaps().folios(span).count() as i64)
     }
 
@@ -62,10 +62,11 @@ impl World {
     pub fn dev_peek(&self, cpu: &Cpu<'_>, page: u32) -> bool {
         let Some(page) = page.checked_rem(self.devmem.span().pages) else { return false };
         let pfn = self.devmem.span().start.add(page);
-        let Some(pagemap) = self.dev_pagemap() else { return false };
-        let folio = self.pagemaps().folio_get(cpu, pagemap, pfn);
+        let pagemaps = self.pagemaps();
+        let folio = self.with_dev_pagemap(cpu, |id| Ok(pagemaps.folio_get(cpu, id, pfn)));
+        let folio = folio.ok().flatten();
         if let Some(folio) = folio {
-            self.pagemaps().folio_put_refs(cpu, folio, 1);
+            pagemaps.folio_put_refs(cpu, folio, 1);
         }
         folio.is_some()
     }
@@ -75,9 +76,9 @@ impl World {
     /// # Errors
     /// `EINVAL` outside the device, `ENXIO` when the page is free, `ENOMEM` when it has too many.
     pub fn dev_get(&self, cpu: &Cpu<'_>, _worker: WorkerId, op: &DevGet) -> Return {
-        let pagemap = self.dev_pagemap().ok_or(Errno::ENODEV)?;
         let pfn = self.dev_page(op.page)?;
-        Ok(self.devmem.get(cpu, self.pagemaps(), pagemap, pfn).map(|()| 0)?)
+        let get = |id| self.devmem.get(cpu, self.pagemaps(), id, pfn);
+        Ok(self.with_dev_pagemap(cpu, get).map(|()| 0)?)
     }
 
     /// Drops one of the driver's references on a page; the last frees its folio.
@@ -107,6 +108,7 @@ impl World {
     /// # Errors
     /// `ENOMEM` when its list is empty or the worker has too many pages, `ENODEV` when there is no such driver.
     pub fn drv_alloc(&self, cpu: &Cpu<'_>, worker: WorkerId, op: &DrvAlloc) -> Return {
+        // Stays as long as a driver of the program has some of it.
         let pagemap = self.dev_pagemap().ok_or(Errno::ENODEV)?;
         if !self.devmem.drivers.is_loaded(op.driver) {
             return Err(Errno::ENODEV.into());

@@ -31,13 +31,15 @@ pub(super) enum Open {
     File(u32),
     /// The slow block device: nothing behind it needs a lifetime.
     SlowBlock,
+    /// The mirror device, whose driver is not unloaded meanwhile.
+    Mirror,
     /// An end of a pipe.
     Pipe(u32, End),
 }
 
 plain! {
     /// A place of the table. 0 is closed; else bits 0 to 2 say what is open (1 a file, 2 the slow block device, 3 and 4
-    /// the ends of a pipe to read from and to write to), bits 3 to 31 where it is kept.
+    /// the ends of a pipe to read from and to write to, 5 the mirror device), bits 3 to 31 where it is kept.
     #[derive(Clone, Copy, Debug)]
     pub(super) struct Slot {
         word: u32,
@@ -55,6 +57,7 @@ impl Slot {
             Open::SlowBlock => (2, 0),
             Open::Pipe(pipe, End::Read) => (3, pipe),
             Open::Pipe(pipe, End::Write) => (4, pipe),
+            Open::Mirror => (5, 0),
         };
         Self { word: index << Self::SHIFT | kind }
     }
@@ -66,6 +69,7 @@ impl Slot {
             2 => Some(Open::SlowBlock),
             3 => Some(Open::Pipe(index, End::Read)),
             4 => Some(Open::Pipe(index, End::Write)),
+            5 => Some(Open::Mirror),
             _ => None,
         }
     }
@@ -136,7 +140,7 @@ impl Fds {
         };
         match self.slots[number.number()?].open()? {
             Open::Pipe(pipe, is) if is == end => Some(pipe),
-            Open::Pipe(..) | Open::File(_) | Open::SlowBlock => None,
+            Open::Pipe(..) | Open::File(_) | Open::SlowBlock | Open::Mirror => None,
         }
     }
 
@@ -205,7 +209,9 @@ mod tests {
     fn a_place_says_what_was_put_there() {
         let top = u32::MAX >> Slot::SHIFT;
         let pipes = [End::Read, End::Write].map(|end| Open::Pipe(top, end));
-        for open in [Open::File(0), Open::File(top), Open::SlowBlock].into_iter().chain(pipes) {
+        for open in
+            [Open::File(0), Open::File(top), Open::SlowBlock, Open::Mirror].into_iter().chain(pipes)
+        {
             assert_eq!(Slot::of(open).open(), Some(open));
         }
         assert_eq!(Slot::CLOSED.open(), None);

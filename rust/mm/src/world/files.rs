@@ -123,6 +123,10 @@ impl World {
         }
         let new = match target {
             Target::SlowBlock => OpenFd::SlowBlock,
+            Target::Mirror => {
+                self.mirror_users().inc();
+                OpenFd::Mirror
+            }
             Target::File(name) => OpenFd::File(self.open_inode(cpu, name, mode)?),
         };
         let opened = { proc.handles.lock(cpu).fds.open(fd, new) };
@@ -352,7 +356,9 @@ impl World {
                         self.open_files[open].users.inc();
                         Ok(open)
                     }
-                    Some(OpenFd::SlowBlock | OpenFd::Pipe(..)) | None => Err(Errno::EBADF),
+                    Some(OpenFd::SlowBlock | OpenFd::Mirror | OpenFd::Pipe(..)) | None => {
+                        Err(Errno::EBADF)
+                    }
                 }
             }
         }
@@ -414,6 +420,7 @@ impl World {
             OpenFd::File(open) => self.open_files[open].users.inc(),
             OpenFd::Pipe(pipe, end) => self.get_pipe(pipe, end),
             OpenFd::SlowBlock => {}
+            OpenFd::Mirror => self.mirror_users().inc(),
         });
     }
 

@@ -44,9 +44,9 @@ impl World {
     #[doc(alias = "folio_split")]
     pub fn split(&self, cpu: &Cpu<'_>, _worker: WorkerId, op: &Split) -> Return {
         let Split { page, pages } = *op;
-        let pagemap = self.dev_pagemap().ok_or(Errno::ENODEV)?;
         let pfn = self.dev_page(page)?;
         let order = Order::of(pages).ok_or(Errno::EINVAL)?;
-        Ok(self.devmem.split(cpu, self.pagemaps(), pagemap, pfn, order)?.into())
+        let split = |id| self.devmem.split(cpu, self.pagemaps(), id, pfn, order);
+        Ok(self.with_dev_pagemap(cpu, split)?.into())
     }
 }

@@ -68,6 +68,7 @@ pub use process::ProcId;
 
 use direct_io::Bio;
 use files::{Directory, OpenFile};
+use hmm::Mirror;
 use pipes::Pipe;
 use process::{Proc, Worker};
 
@@ -117,6 +118,7 @@ pub struct World {
     /// Frames behind the devices, which somebody may plug in.
     spare: Span,
     dev_pagemap: Table<AtomicU32>,
+    mirror: Table<Mirror>,
     directory: Table<SpinLock<Directory>>,
     open_files: Slab<OpenFile>,
     procs: Slab<Proc>,
@@ -184,6 +186,7 @@ impl World {
             geometry: *geometry,
             spare,
             dev_pagemap: arena.table("bound pagemaps", 1)?,
+            mirror: arena.table("mirror device", 1)?,
             directory: arena.table("directory", 1)?,
             // A mapping keeps its file when the descriptor is closed.
             open_files: Slab::new(
@@ -218,9 +221,16 @@ impl World {
         self.dax.bind(cpu)?;
         let span = self.devmem.span();
         if span.pages > 0 {
-            let id = self.dax.vm.pagemaps.memremap_pages(cpu, PagemapType::Private, span)?;
-            self.dev_pagemap[0].set(id.0 + 1);
+            self.plug_in(cpu, PagemapType::Private)?;
         }
+        Ok(())
+    }
+
+    /// Puts the driver's frames under a pagemap of their own.
+    fn plug_in(&self, cpu: &Cpu<'_>, kind: PagemapType) -> Result<(), Errno> {
+        let id = self.pagemaps().memremap_pages(cpu, kind, self.devmem.span())?;
+        // Release: pairs with the acquire in `dev_pagemap`.
+        self.dev_pagemap[0].set_release(id.0 + 1);
         Ok(())
     }
 
@@ -255,7 +265,27 @@ impl World {
     /// The driver's pagemap.
     #[must_use]
     pub fn dev_pagemap(&self) -> Option<PagemapId> {
-        self.dev_pagemap[0].read().checked_sub(1).map(PagemapId)
+        // Acquire: pairs with the release in `plug_in`.
+        self.dev_pagemap[0].read_acquire().checked_sub(1).map(PagemapId)
+    }
+
+    /// Does something with the driver's pagemap, which stays what it is meanwhile: whoever takes it away waits for a
+    /// grace period before its number is somebody else's. Must not sleep.
+    ///
+    /// # Errors
+    /// `ENODEV` when the driver has no memory.
+    fn with_dev_pagemap<R>(
+        &self,
+        cpu: &Cpu<'_>,
+        work: impl FnOnce(PagemapId) -> Result<R, Errno>,
+    ) -> Result<R, Errno> {
+        let _rcu = cpu.rcu_read_lock();
+        work(self.dev_pagemap().ok_or(Errno::ENODEV)?)
+    }
+
+    /// Descriptors of the mirror device.
+    fn mirror_users(&self) -> &AtomicU32 {
+        &self.mirror[0].users
     }
 
     /// Virtual time, in steps.

@@ -40,6 +40,10 @@ impl World {
             Open::File(file) => self.open_files[file].put_and_test(),
             Open::Pipe(pipe, end) => self.pipes[pipe].put_and_test(end),
             Open::SlowBlock => false,
+            Open::Mirror => {
+                self.mirror_users().dec();
+                false
+            }
         };
         if last {
             work.add(open);
@@ -66,7 +70,7 @@ impl World {
         match open {
             Open::File(file) => self.file_release(cpu, file),
             Open::Pipe(pipe, _) => self.pipe_release(cpu, pipe),
-            Open::SlowBlock => {}
+            Open::SlowBlock | Open::Mirror => {}
         }
     }
 }

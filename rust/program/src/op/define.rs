@@ -8,8 +8,8 @@ use super::describe::{Argument, By, Hunted, Operation, Returns, Said};
 // Whatever form a row names.
 use super::forms::*;
 use super::{
-    Access, Advice, Align, AnonKind, DriverIdx, FdNo, FileIdx, FileRef, FsIdx, Longterm, MapNo,
-    OpenMode, PageRange, PinNo, PipeNo, Prot, Sharing, Target, WorkerId,
+    Access, Advice, Align, AnonKind, DeviceMemory, DriverIdx, FdNo, FileIdx, FileRef, FsIdx,
+    Longterm, MapNo, OpenMode, PageRange, PinNo, PipeNo, Prot, Sharing, Target, WorkerId,
 };
 use crate::errno::{Died, Errno};
 

@@ -244,9 +244,10 @@ impl Kind {
                 ("file", "a descriptor, or the name of a file, which is then opened for this step")
             }
             Kind::Name => ("name", "the name of a file"),
-            Kind::Openable => {
-                ("openable", "the name of a file, or /dev/nullb0, the slow block device")
-            }
+            Kind::Openable => (
+                "openable",
+                "the name of a file, or a device: /dev/nullb0, the slow block device, or /dev/hmm_dmirror0",
+            ),
             Kind::Page => ("page", "a page, counted from the start of the mapping, file or device"),
             Kind::Pages => ("pages", "how many pages, from the page named before on"),
             Kind::Size => ("size", "a size in pages"),

@@ -36,7 +36,8 @@ pub use describe::{
 pub use forms::Number;
 pub(crate) use forms::{Names, Use};
 pub use words::{
-    Access, Advice, Align, AnonKind, FileState, Layout, Longterm, OpenMode, Prot, Sharing,
+    Access, Advice, Align, AnonKind, DeviceMemory, FileState, Layout, Longterm, OpenMode, Prot,
+    Sharing,
 };
 
 macro_rules! numbers {
@@ -99,6 +100,8 @@ pub enum Target {
     File(FileIdx),
     /// The slow block device that direct I/O goes to (`/dev/nullb0`).
     SlowBlock,
+    /// The mirror device (`/dev/hmm_dmirror0`), whose driver stays loaded as long as somebody has it open.
+    Mirror,
 }
 
 /// A run of pages, at least one.
@@ -119,6 +122,8 @@ impl From<Get> for Pin {
 
 /// Where `open` finds the recorder's slow block device.
 pub const SLOW_BLOCK: &str = "/dev/nullb0";
+/// Where `open` finds the mirror device.
+pub const MIRROR: &str = "/dev/hmm_dmirror0";
 
 /// Workers are numbered below this.
 pub const WORKERS_MAX: u8 = 64;

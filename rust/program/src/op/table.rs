@@ -45,7 +45,7 @@ macro_rules! operations {
             /// Dies of SIGKILL, which gives everything back as `exit` does.
             worker("kill" as "exit") exit: Kill -> Zero [];
 
-            /// Opens a file, or the slow block device /dev/nullb0, under a number.
+            /// Opens a file, the slow block device /dev/nullb0 or the mirror device /dev/hmm_dmirror0 under a number.
             worker("open") open: Open(Open {
                 fd: FdNo = Makes("FD"),
                 target: Target = Openable("FILE"),
@@ -287,6 +287,29 @@ macro_rules! operations {
                 page: u32 = Page("PAGE"),
                 pages: u32 = Pages("N"),
             }) -> Pages [ENODEV EINVAL];
+
+            /// Has the mirror device read pages of a mapping, which are faulted in where nothing is; what is in the
+            /// driver's own memory it reads there, and leaves there. Returns the data word of the first one.
+            worker("hmm_read") hmm_read: HmmRead(HmmRead {
+                device: u32 = Page("DEV"),
+                map: MapNo = Uses("M"),
+                page: u32 = Page("PAGE"),
+                pages: u32 = Pages("N"),
+            }) -> Word [ENOMEM ENODEV EFAULT EINVAL];
+            /// Takes the driver's own memory away: nothing more is allocated there, what processes have in it comes home,
+            /// and the call sleeps until nobody refers to any of it. EBUSY while the driver has some of it for itself
+            /// (`dev_alloc`, `driver`).
+            worker("hmm_release") hmm_release: HmmRelease(HmmRelease {
+                device: u32 = Page("DEV"),
+            }) -> Zero [ENODEV EBUSY];
+            /// Gives the driver memory of its own again, once it was taken away: `private`, which no CPU reaches and every
+            /// program begins with, or `coherent`, which CPUs reach like ordinary memory.
+            worker("hmm_load") hmm_load: HmmLoad(HmmLoad {
+                memory: DeviceMemory = OneOf("MEMORY"),
+            }) -> Zero [ENOMEM EBUSY];
+            /// Unloads the driver, and takes its memory away as `hmm_release` does. EBUSY while somebody has its device
+            /// /dev/hmm_dmirror0 open.
+            worker("hmm_unload" as "delete_module") hmm_unload: HmmUnload -> Zero [ENODEV EBUSY];
 
             /// Takes a page as the `alloc` of a driver of the program does, primitive by primitive; the worker has it
             /// until `drv_put`.

@@ -87,6 +87,13 @@ words! {
         /// Huge ones, where they fit (MADV_HUGEPAGE).
         Huge "anonhuge",
     }
+    /// What memory of its own a driver has.
+    DeviceMemory {
+        /// MEMORY_DEVICE_PRIVATE: a CPU that touches it has it brought home.
+        Private "private",
+        /// MEMORY_DEVICE_COHERENT.
+        Coherent "coherent",
+    }
     /// Where the kernel may put a mapping.
     Align {
         /// At an address that allows huge mappings.

@@ -25,6 +25,17 @@ enum Life {
 enum FdKind {
     File,
     SlowBlock,
+    Mirror,
+}
+
+impl FdKind {
+    fn told(self) -> &'static str {
+        match self {
+            Self::File => "a file",
+            Self::SlowBlock => "the slow block device",
+            Self::Mirror => "the mirror device",
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -147,6 +158,7 @@ impl Worker {
         for used in uses {
             match used {
                 Use::Target(Target::SlowBlock) => opened = FdKind::SlowBlock,
+                Use::Target(Target::Mirror) => opened = FdKind::Mirror,
                 Use::File(file) => file_is_closed = self.is_closed(*file),
                 Use::Part => part = true,
                 _ => {}
@@ -195,8 +207,9 @@ impl Worker {
             Use::Fd(fd, Role::Uses | Role::Ends) => self.fd(w, fd).map(drop),
             Use::Fd(fd, Role::Device) => match self.fd(w, fd)? {
                 FdKind::SlowBlock => Ok(()),
-                FdKind::File => Err(format!(
-                    "fd {fd} of {w} is a file: direct I/O goes to the slow block device, /dev/nullb0"
+                kind @ (FdKind::File | FdKind::Mirror) => Err(format!(
+                    "fd {fd} of {w} is {}: direct I/O goes to the slow block device, /dev/nullb0",
+                    kind.told()
                 )),
             },
             Use::Map(map, Role::Uses | Role::Ends) => self.map(w, map.0),
@@ -246,10 +259,12 @@ impl Worker {
     fn on_file(&self, w: WorkerId, file: FileRef) -> Result<(), String> {
         match file {
             FileRef::File(_) => Ok(()),
-            FileRef::Fd(fd) if self.fd(w, fd)? == FdKind::SlowBlock => {
-                Err(format!("fd {fd} of {w} is the slow block device, where a file is needed"))
-            }
-            FileRef::Fd(_) => Ok(()),
+            FileRef::Fd(fd) => match self.fd(w, fd)? {
+                FdKind::File => Ok(()),
+                kind @ (FdKind::SlowBlock | FdKind::Mirror) => {
+                    Err(format!("fd {fd} of {w} is {}, where a file is needed", kind.told()))
+                }
+            },
         }
     }
 

@@ -3,7 +3,9 @@
 use super::lacking;
 use super::words::{Complaint, Reading, Word, Words};
 use crate::nearest::hint;
-use crate::op::{By, DriverIdx, FileIdx, FsIdx, Mount, Op, Operation, SLOW_BLOCK, WorkerId};
+use crate::op::{
+    By, DriverIdx, FileIdx, FsIdx, MIRROR, Mount, Op, Operation, SLOW_BLOCK, WorkerId,
+};
 use crate::program::Program;
 
 /// Where a file system is mounted if the program does not say.
@@ -63,7 +65,7 @@ fn other_means(
             "sysfs",
             ["/sys/bus/nd/drivers/nd_pmem/bind" | "/sys/bus/dax/drivers/device_dax/bind", _],
         ) => return Ok(Some(Op::Bind)),
-        ("open", [_, SLOW_BLOCK, _]) => return Ok(None),
+        ("open", [_, SLOW_BLOCK | MIRROR, _]) => return Ok(None),
         // The device of a recording of device-dax is declared as a file.
         ("open", [_, path, mode])
             if path.starts_with('/') && program.file(path).is_some() && !lacking::is_mode(mode) =>

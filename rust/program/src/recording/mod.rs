@@ -14,6 +14,7 @@ use serde::Serialize;
 use thiserror::Error;
 
 use crate::era::Era;
+use crate::op::DeviceMemory;
 use crate::program::{Program, Step};
 use crate::rules::{Holder, Rules};
 
@@ -57,6 +58,8 @@ pub struct Recording {
     pub family: String,
     /// The device is no file system's but device-dax; the program's one file stands for it then.
     pub dev_dax: Option<DevDax>,
+    /// The pages are of a mirror device, whose memory is this.
+    pub mirror: Option<DeviceMemory>,
     /// How tasks were held in the middle of a call, where they were; empty: nobody was.
     pub forced: String,
     /// What the kernel wrote to its log meanwhile.
@@ -170,7 +173,8 @@ impl Recording {
     #[must_use]
     pub fn unsupported_steps(&self) -> Vec<String> {
         let mut why = Vec::new();
-        if self.dev_dax.is_none() && !matches!(self.family.as_str(), "ext4" | "xfs" | "umount") {
+        let a_device = self.dev_dax.is_some() || self.mirror.is_some();
+        if !a_device && !matches!(self.family.as_str(), "ext4" | "xfs" | "umount") {
             why.push(format!("{} recordings: not supported yet", self.family));
         }
         for (step, reason) in self.program.unsupported() {

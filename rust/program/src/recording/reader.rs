@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer};
 use super::asked::Asked;
 use super::observed::{Completion, Expect, LargeMap, Observed, PageState, present};
 use super::{DevDax, Recording, RecordingError, SCHEMA};
-use crate::op::{FileState, Layout, Op, PAGE_MAX, Wait, WorkerId};
+use crate::op::{DeviceMemory, FileState, Layout, MIRROR, Op, PAGE_MAX, Wait, WorkerId};
 use crate::parse::ops;
 use crate::parse::words::Word;
 use crate::program::{FileSpec, Issue, Program, Step};
@@ -31,6 +31,10 @@ pub(super) fn read(text: &str) -> Result<Recording, RecordingError> {
     let mut program = Program::default();
     program.files.extend(file_spec(&raw.file)?);
     let dev_dax = DevDax::of(&raw.family);
+    let mirror = raw.steps.iter().find_map(|step| match step.args.as_slice() {
+        [_, path, _] if step.op == "open" => mirror_memory(path),
+        _ => None,
+    });
     program.files.extend(dev_dax.and_then(|_| device(&raw)));
     let mut observed = Vec::with_capacity(raw.steps.len());
     let steps = std::mem::take(&mut raw.steps);
@@ -54,6 +58,7 @@ pub(super) fn read(text: &str) -> Result<Recording, RecordingError> {
         description,
         family,
         dev_dax,
+        mirror,
         forced,
         kernel_log,
         program,
@@ -230,6 +235,15 @@ fn device(raw: &RawRecording) -> Option<FileSpec> {
     opened.map(|name| FileSpec { name, pages: DEVICE_PAGES, state, layout })
 }
 
+/// What memory a mirror device has, by its name: the module makes two of either kind.
+fn mirror_memory(path: &str) -> Option<DeviceMemory> {
+    match path {
+        "/dev/hmm_dmirror0" | "/dev/hmm_dmirror1" => Some(DeviceMemory::Private),
+        "/dev/hmm_dmirror2" | "/dev/hmm_dmirror3" => Some(DeviceMemory::Coherent),
+        _ => None,
+    }
+}
+
 fn read_step(at: usize, raw: RawStep, program: &mut Program) -> Result<Observed, String> {
     let n = raw.n;
     if usize::try_from(n) != Ok(at) {
@@ -259,6 +273,24 @@ fn read_step(at: usize, raw: RawStep, program: &mut Program) -> Result<Observed,
             let ro = Word { text: "ro", column: 0 };
             (who, ops::parse(name, &[args[0], args[1], ro], who, program).map_err(|c| c.what)?)
         }
+        // Here there is one mirror device, by whatever descriptor it is asked.
+        [_, path, _] if raw.op == "open" && mirror_memory(path).is_some() => {
+            let name = Word { text: "open", column: 0 };
+            let path = Word { text: MIRROR, column: 0 };
+            (who, ops::parse(name, &[args[0], path, args[2]], who, program).map_err(|c| c.what)?)
+        }
+        [_, rest @ ..] if matches!(raw.op.as_str(), "hmm_todev" | "hmm_tosys" | "hmm_read") => {
+            let name = Word { text: &raw.op, column: 0 };
+            let told = |text| Word { text, column: 0 };
+            let args: Vec<_> = std::iter::once("0").chain(rest.iter().copied()).map(told).collect();
+            (who, ops::parse(name, &args, who, program).map_err(|c| c.what)?)
+        }
+        // All of its memory goes, whatever pages are named.
+        [_, _, _, _] if raw.op == "hmm_release" => {
+            let [name, device] = ["hmm_release", "0"].map(|text| Word { text, column: 0 });
+            (who, ops::parse(name, &[device], who, program).map_err(|c| c.what)?)
+        }
+        ["rmmod", "test_hmm"] if raw.op == "sh" => (who, Op::HmmUnload),
         // On which CPU the worker runs: on one of its own, here.
         [_] if raw.op == "pin" => (who, Op::Nop),
         ["sync"] if raw.op == "sh" => (who, Op::Nop),

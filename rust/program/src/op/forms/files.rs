@@ -2,7 +2,7 @@
 
 use super::{At, Form, Names, Text, Use, said};
 use crate::op::describe::Kind;
-use crate::op::{DriverIdx, FdNo, FileIdx, FileRef, FsIdx, SLOW_BLOCK, Target};
+use crate::op::{DriverIdx, FdNo, FileIdx, FileRef, FsIdx, MIRROR, SLOW_BLOCK, Target};
 use crate::parse::ops;
 use crate::parse::words::{Complaint, Reading};
 
@@ -63,6 +63,7 @@ impl Form<Target> for Openable {
         let word = from.words.take(at.usage)?;
         match word.text {
             SLOW_BLOCK => Ok(Target::SlowBlock),
+            MIRROR => Ok(Target::Mirror),
             _ => ops::file(word, from.program).map(Target::File),
         }
     }
@@ -71,6 +72,7 @@ impl Form<Target> for Openable {
         match value {
             Target::File(file) => said(names.file(*file)),
             Target::SlowBlock => said(SLOW_BLOCK),
+            Target::Mirror => said(MIRROR),
         }
     }
 
