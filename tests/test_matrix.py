@@ -10,7 +10,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from pgmap import _core, _matrix, _schema, races
+from pgmap import _core, _matrix, _matrix_plot, _schema, races
 from pgmap._exit import Exit
 from pgmap.errors import PgmapError
 
@@ -88,6 +88,50 @@ def test_a_row_is_whole_or_not_there() -> None:
     assert _matrix.row_of(race, ERAS, 0, nothing, stopped, nothing) is None
 
 
-def test_a_page_is_of_the_matrix(capsys: pytest.CaptureFixture[str]) -> None:
-    assert races.main(["list", "--page"]) == Exit.USAGE
-    assert "--page is for the matrix" in capsys.readouterr().err
+@pytest.mark.parametrize("word", ["--page", "--plot=matrix.svg"])
+def test_a_page_and_a_picture_are_of_the_matrix(
+    capsys: pytest.CaptureFixture[str], word: str
+) -> None:
+    assert races.main(["list", word]) == Exit.USAGE
+    assert f"{word[:6]} is for the matrix" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("suffix", ["svg", "png"])
+def test_a_picture_has_every_race_every_era_and_what_breaks(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, suffix: str
+) -> None:
+    path = tmp_path / f"matrix.{suffix}"
+    code, _ = ran(capsys, "B33", "free-push", "--plot", str(path))
+    assert code == Exit.OK
+    assert path.stat().st_size > 1000
+    if suffix == "svg":
+        text = path.read_text()
+        words = ["idle-pred", "free-push", *ERAS, "L2", "I09"]
+        assert [word for word in words if f"<!-- {word} -->" not in text] == []
+
+
+def test_the_fewer_preemptions_the_darker_and_what_holds_is_empty() -> None:
+    told = _matrix.cell("v6.15", "I18", why=None)
+    shades = [_matrix_plot.shade({**told, "preemptions": bound}) for bound in (0, 1, 2, 9)]
+    assert shades == [*_matrix_plot.SHADES, _matrix_plot.SHADES[-1]]
+    assert _matrix_plot.shade(_matrix.cell("v6.15", _matrix.HOLDS, why=None)) is None
+    for ends in (_matrix.UNCLEAR, _matrix.REFUSED):
+        assert _matrix_plot.shade(_matrix.cell("v6.15", ends, why=None)) == _matrix_plot.UNTOLD
+
+
+def test_a_picture_that_cannot_be_drawn_is_refused_before_anything_is_searched(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert races.main(["matrix", "B33", "--plot", "matrix.pdf"]) == Exit.USAGE
+    assert "ends in .svg or .png" in capsys.readouterr().err
+
+
+def test_a_picture_that_cannot_be_written_loses_no_row(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = str(tmp_path / "nowhere" / "matrix.svg")
+    code = races.main(["matrix", "B33", "--plot", path, "--progress", "none", "--json", "-"])
+    caught = capsys.readouterr()
+    assert code == Exit.OK
+    assert len(json.loads(caught.out)["matrix"]) == 1
+    assert "no picture in" in caught.err

@@ -91,7 +91,9 @@ def test_an_unknown_rule_lists_those_there_are(run: Runner) -> None:
 def test_a_wrong_rule_is_found_and_a_right_one_exhausted(run: Runner, name: str) -> None:
     ran = run(Selftest(), name, "--json", "-", core=core())
     assert ran.exit is Exit.OK
-    [row] = ran.json["rows"]
-    assert row["ok"]
-    assert row["replays"] == 100
-    assert (row["wrong"]["verdict"], row["right"]["verdict"]) == ("found", "exhausted")
+    # One rule may be wrong in several races.
+    assert ran.json["rows"]
+    for row in ran.json["rows"]:
+        assert row["ok"]
+        assert row["replays"] == 100
+        assert (row["wrong"]["verdict"], row["right"]["verdict"]) == ("found", "exhausted")

@@ -13,13 +13,27 @@ VERDICTS = list(threads.verdicts(threads.PAGE.read_text(encoding="utf-8")))
 def test_the_page_has_claims_each_with_rules_that_differ() -> None:
     claims: dict[str, set[str]] = {}
     for verdict in VERDICTS:
-        assert verdict.claim and "start\n" in verdict.program, verdict
+        assert verdict.claim, verdict
+        assert "start\n" in verdict.program, verdict
         claims.setdefault(verdict.claim, set()).add(verdict.ends.partition("/")[0])
     assert len(claims) >= 8
     page = threads.PAGE.read_text(encoding="utf-8")
     assert page.count(threads.HEAD) >= len(claims)
     # No heading without a verdict.
     assert {line[4:] for line in page.splitlines() if line.startswith("### ")} == set(claims)
+
+
+PROPOSALS = {era["name"]: era["base"] for era in _core.facts()["eras"] if not era["kernels"]}
+
+
+@pytest.mark.parametrize("era", sorted(set(PROPOSALS) - {f"{it}-sound" for it in threads.ERAS}))
+def test_a_proposal_has_a_program_that_ends_otherwise_than_under_its_base(era: str) -> None:
+    ends: dict[str, dict[str, str]] = {}
+    for verdict in VERDICTS:
+        ends.setdefault(verdict.claim, {})[verdict.rules] = verdict.ends
+    base = PROPOSALS[era]
+    pairs = [(it[era], it[base]) for it in ends.values() if era in it and base in it]
+    assert any(mine != theirs for mine, theirs in pairs), pairs
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,8 @@ PAGE = Path(__file__).resolve().parent.parent / "docs" / "threads.md"
 HEAD = "| rules | comes to | token |"
 ROW = re.compile(r"^\| `(?P<rules>[^`]+)` \| (?P<ends>[^|]*) \|(?: `(?P<token>[^`]*)`)?[^|]*\|$")
 PREEMPTIONS = 2
+ERAS = [era["name"] for era in _core.facts()["eras"] if era["sound"] != era["name"]]
+"""Those as shipped or proposed, without their sound twins."""
 UPDATE = "python tests/threads.py --write"
 
 

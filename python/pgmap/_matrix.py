@@ -15,6 +15,7 @@ from pgmap._core_explore import ExploreReport
 from pgmap._core_facts import KnownRule
 from pgmap._drive import drive
 from pgmap._exit import Exit, worst
+from pgmap._matrix_plot import plot
 from pgmap._objects import MatrixCell, MatrixRow
 from pgmap._options import ExploreOptions
 from pgmap._output import Output
@@ -85,6 +86,7 @@ def run(
     *,
     progress: str,
     page: bool,
+    picture: str | None = None,
 ) -> _cli.Outcome:
     """Search each under each, and print a row for each race."""
     rows: list[MatrixRow] = []
@@ -99,6 +101,11 @@ def run(
             with shown.aside():
                 out.result((row_of_page if page else row_of_text)(row))
     complete = len(rows) == len(chosen)
+    if picture is not None:
+        try:
+            plot(picture, rows, eras)
+        except OSError as error:
+            out.note(f"no picture in {picture}: {error.strerror}")
     if not page:
         partial = "" if complete else f" Interrupted after {counted(len(rows), 'race')}."
         broken = sum(it["preemptions"] is not None for row in rows for it in row["cells"])

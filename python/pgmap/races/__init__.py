@@ -16,6 +16,7 @@ from pgmap._core_facts import KnownRule, NotOnX86, Race
 from pgmap._exit import Exit
 from pgmap._objects import RacesList, RacesMatrix, RacesRun
 from pgmap._output import Output
+from pgmap._plotted import check_path
 from pgmap._race import add_races, every, find, full, line
 from pgmap._signals import Signals
 from pgmap._weak import sentence
@@ -38,6 +39,7 @@ class Races:
         ("python -m pgmap.races show B33", "one in full"),
         ("python -m pgmap.races run idle-pred zap-put", "two of them, tried"),
         ("python -m pgmap.races matrix zap-put B33", "which eras have these two?"),
+        ("python -m pgmap.races matrix --plot matrix.svg", "all of them, as a picture"),
         ("python -m pgmap.races run mine --races my/races", "one of a folder of your own"),
     )
     objects: tuple[type, ...] = (RacesList, RacesRun, RacesMatrix)
@@ -58,6 +60,9 @@ class Races:
         parser.add_argument(
             "--page", action="store_true", help="matrix: print a page of Markdown instead of lines"
         )
+        parser.add_argument(
+            "--plot", metavar="FILE", help="matrix: a picture, too, .svg or .png (extra: plot)"
+        )
         _trial.add_options(parser)
 
     def run(
@@ -69,6 +74,10 @@ class Races:
         named = [race for name in args.names for race in find(races, name)]
         if args.page and args.action != "matrix":
             raise UsageError("--page is for the matrix: python -m pgmap.races matrix --page")
+        if args.plot is not None:
+            if args.action != "matrix":
+                raise UsageError("--plot is for the matrix: python -m pgmap.races matrix --plot F")
+            check_path(args.plot)
         if args.action in ("run", "matrix"):
             chosen = runnable(named, catalogue["known"], catalogue["not_on_x86"])
             out.facts.update(chosen=[race["name"] for race in chosen])
@@ -83,6 +92,7 @@ class Races:
                 signals,
                 progress=args.progress,
                 page=args.page,
+                picture=args.plot,
             )
         if args.action == "run":
             out.detail(

@@ -133,7 +133,7 @@ const KERNEL: &[(&str, &str)] = &[
     ),
     (
         "mm/memremap.c",
-        "dev_pagemap_percpu_release pgmap_array_delete memremap_pages memunmap_pages free_zone_device_folio",
+        "dev_pagemap_percpu_release pgmap_array_delete memremap_pages memunmap_pages get_dev_pagemap free_zone_device_folio",
     ),
     (
         "mm/migrate.c",

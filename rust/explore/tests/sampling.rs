@@ -273,8 +273,12 @@ fn what_is_far_from_the_first_bounds_is_drawn_before_they_reach_it() {
     let plan = Plan { bound: Some(6), schedules_max: 256, ..Plan::default() };
     let by_bounds = explore(&scenario, &plan, Ends::Any, &mut |_| Control::Go);
     assert!(matches!(by_bounds, Ok(Verdict::NotFound { .. })), "{by_bounds:?}");
-    let found = found(run(&scenario, &both(6, random(Strategy::Portfolio, u64::MAX, 2))));
-    assert!(found.drawn.is_some());
+    // A seed may be unlucky for a turn; one of a few is not.
+    let drawn = |seed| {
+        let sample = RandomSearch { seed, ..random(Strategy::Portfolio, u64::MAX, 2) };
+        found(run(&scenario, &both(6, sample))).drawn.is_some()
+    };
+    assert!((1..=4).any(drawn));
 }
 
 #[test]

@@ -185,6 +185,8 @@ complaints! {
     StaleCompound = 49, I27, Life, "a page allocated with the words of an earlier folio";
     /// The end of an I/O had the last use of a nameless file, and evicts it where nobody may sleep. Object: the inode.
     EvictedInCompletion = 50, I20, Value, "a file is evicted by the end of an I/O, which must not sleep";
+    /// A lookup found a range whose pagemap had exited its reference count. Value: none.
+    LookupAfterExit = 52, I15, Life, "a pagemap looked up after its reference count was given up";
     /// A reference was taken on a struct page that had gone. Value: the count that it came to.
     GrabbedAfterUnplug = 51, I13Weak, EarlierLife, "a reference taken on a struct page that is gone";
 }

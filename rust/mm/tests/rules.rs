@@ -3,7 +3,7 @@
 //! Two rules are tested where their steps can be parted: `gup-pte-recheck` and `gup-pmd-recheck` at the
 //! foot of `vm/gup_fast.rs`, `free-push`, `free-reload`, `init-mode` and `page-reset` in `tests/pagemap.rs`. `entry-wait-key` and `iomap-lock` need an
 //! entry that is locked at the right moment, `request-folio` a mapping that goes at one, `zap-none-pmd` a zap in
-//! the middle of a PMD, `unbind-order` and `fault-liveness` a fault in the middle of an unbind: the explorer's
+//! the middle of a PMD, `percpu-exit` a lookup in the middle of an unbind, `unbind-order` and `fault-liveness` a fault in the middle of an unbind: the explorer's
 //! catalogue has them.
 //! What an earlier kernel did otherwise is in `tests/eras.rs`.
 //! The four orderings have no wrong value on this machine: the models of `pgmap-mm-weak` have them.
@@ -56,6 +56,7 @@ fn every_wrong_value_of_every_rule_has_a_test() {
         ("evict-wait", "none"),
         ("evict-wait", "inode-ref"),
         ("memunmap-wait", "off"),
+        ("percpu-exit", "before-delete"),
         ("teardown-pages", "ignore"),
         ("holder", "none"),
         ("unbind-order", "zap-then-shutdown"),

@@ -139,6 +139,12 @@ impl<T: ZeroInit> Slab<T> {
         self.links.get(index as usize).is_some_and(|link| link.read() == LIVE)
     }
 
+    /// [`Self::is_live`] for a check: no step.
+    #[must_use]
+    pub fn peek_live(&self, index: u32) -> bool {
+        self.links.get(index as usize).is_some_and(|link| link.peek() == LIVE)
+    }
+
     /// Number of live objects.
     #[must_use]
     pub fn live(&self) -> usize {

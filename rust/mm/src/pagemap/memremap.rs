@@ -4,7 +4,7 @@
 //! one: GENERIC, and a driver's with `init-mode=busy`); a pagemap has one range. Deferred percpu switches are run by whoever waits for them.
 
 use prim::{Cpu, Sleep, Strength, WaitClass, Waiting, synchronize_rcu};
-use program::rules::TeardownPages;
+use program::rules::{PercpuExit, TeardownPages};
 use program::{Errno, rules};
 
 use crate::page::{Hold, Order, Span};
@@ -126,10 +126,19 @@ impl Pagemaps {
             self.memmap.shadow_unplug().add(1);
         }
         self.memmap.reset_pages(span);
-        self.pgmap_array_delete(cpu, id);
-        // Only now: a lookup that found the range may have been using the ref until the grace period
-        // inside pgmap_array_delete ended (B02).
-        self.percpu.exit(cpu, self.ref_id(id));
+        match self.rules.percpu_exit {
+            // Only then: a lookup that found the range may have been using the ref until the grace period inside
+            // pgmap_array_delete ended.
+            PercpuExit::AfterDelete => {
+                self.pgmap_array_delete(cpu, id);
+                self.percpu.exit(cpu, self.ref_id(id));
+            }
+            // The mistake up to v5.19 (B02).
+            PercpuExit::BeforeDelete => {
+                self.percpu.exit(cpu, self.ref_id(id));
+                self.pgmap_array_delete(cpu, id);
+            }
+        }
         self.forget(cpu, id);
     }
 

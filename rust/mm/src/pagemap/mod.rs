@@ -35,6 +35,7 @@ use crate::lock_order;
 use crate::page::{Folio, Head, Memmap, Order, Pfn, RAM_PAGES, Ram, Span};
 use crate::percpu_ref::{PercpuRefs, Put, RefId};
 use crate::region;
+use crate::warn::{Complaint, warn_on};
 
 pub use ledger::{PagemapHold, PagemapOwners};
 pub use memremap::REFERENCES;
@@ -198,7 +199,11 @@ impl Pagemaps {
         // be looked at anywhere inside this section.
         let _rcu = cpu.rcu_read_lock();
         let id = self.lookup(pfn)?;
-        if !self.percpu.tryget_live(cpu, self.ref_id(id)) {
+        let count = self.ref_id(id);
+        if !self.percpu.peek_live(count) {
+            warn_on(cpu, Complaint::LookupAfterExit, pfn, 0);
+        }
+        if !self.percpu.tryget_live(cpu, count) {
             return None;
         }
         self.refs_add(cpu, id, PagemapHold::Lookup, 1);
@@ -333,6 +338,7 @@ impl Pagemaps {
     }
 
     #[inline]
+    #[track_caller]
     fn ref_id(&self, id: PagemapId) -> RefId {
         RefId(self.maps[id.0].ref_index.read())
     }

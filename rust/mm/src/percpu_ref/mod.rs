@@ -194,6 +194,12 @@ impl PercpuRefs {
         self.on(cpu, id).put_many(nr)
     }
 
+    /// Whether it has been initialised and not exited. For a check: no step.
+    #[must_use]
+    pub(crate) fn peek_live(&self, id: RefId) -> bool {
+        self.refs.peek_live(id.0)
+    }
+
     /// `percpu_ref_is_dying`.
     #[doc(alias = "percpu_ref_is_dying")]
     #[must_use]

@@ -211,6 +211,13 @@ rules! {
         Off: Thread, "before v5.2 or v5.3", "commit 50f44ee7248a, the final page put race";
     }
 
+    /// When memunmap_pages gives the pagemap's reference count up (percpu_ref_exit): a lookup that finds the range asks
+    /// the count whether the pagemap is alive.
+    percpu_exit: PercpuExit = AfterDelete ["K§3.3, B02, I15"] {
+        AfterDelete: Source, "v6.0 and later", "mm/memremap.c, memunmap_pages; commit 1e57ffb6e3fd";
+        BeforeDelete: Thread, "up to v5.19", "commit 1e57ffb6e3fd, the race of memunmap_pages and get_dev_pagemap";
+    }
+
     /// Whether unbind waits for page references. Since v5.18 no kernel does for file system DAX and
     /// generic pages: struct pages vanish under a pin (recorded on 6.1, 6.12, 6.16 and 7.2).
     teardown_pages: TeardownPages = Ignore ["K§3.3, K§14, B31, I13"] {

@@ -93,6 +93,11 @@ values! {
         None "none" "entries and blocks go at once",
         InodeRef "inode-ref" "nothing: whoever keeps a page keeps the file, and the last of them evicts it",
     }
+    /// When the reference count of a pagemap is given up.
+    PercpuExit {
+        AfterDelete "after-delete" "when no lookup can find the pagemap any more, and none that did is still running",
+        BeforeDelete "before-delete" "when the last reference is gone; the pagemap can still be found",
+    }
     /// What unbind does about pages that are still referenced.
     TeardownPages {
         Ignore "ignore" "the struct pages go although somebody holds a reference",
