@@ -14,7 +14,7 @@ from hypothesis.errors import NoSuchExample
 
 import children
 from pgmap import Found, Inconclusive, Program, World, _contention, _core, explore, strategies
-from pgmap._contention import TAKER, USER
+from pgmap._contention import TAKER, USER, Ground
 from pgmap._core_api import core
 from pgmap._core_facts import KnownRule
 from pgmap._draft import Draft
@@ -158,12 +158,39 @@ def test_steps_of_those_who_meet_are_of_the_words_that_are_asked_for(part: int) 
 
 
 def test_where_there_is_no_file_workers_meet_on_the_drivers_own_memory() -> None:
-    known = {word.name for word in _contention.words(None, own=True)}
+    known = names_on(Ground.DRIVER)
     assert {"alloc", "put", "dev_get"} <= known
     assert not {"touch", "truncate", "exit"} & known
-    assert known.isdisjoint(word.name for word in _contention.words(None, own=False))
+    assert known.isdisjoint(names_on(Ground.FILES))
     drawn = strategies.programs(threads=2)
     assert first(drawn, lambda p: p.files == () and {"dev_put", "dev_alloc"} <= words_of(p))
+
+
+def names_on(ground: Ground) -> set[str]:
+    return {word.name for word in _contention.words(None, ground=ground)}
+
+
+def test_a_walker_meets_a_folio_of_several_pages_that_is_there_already() -> None:
+    drawn = strategies.programs(threads=2, words=("try_get", "split"))
+    there = first(
+        drawn, lambda p: {"try_get", "split"} <= words_of(p) and "dev_alloc 0 2" in p.text
+    )
+    assert not any("dev_alloc" in step for step in behind_start(there))
+
+
+def test_a_process_and_its_child_meet_on_anonymous_memory_that_may_be_on_a_device() -> None:
+    known = names_on(Ground.ANONYMOUS)
+    assert {"touch", "munmap", "fork", "todev", "splithuge", "exit"} <= known
+    assert not {"truncate", "mmap", "punch", "put", "dev_get"} & known
+    assert "todev" not in names_on(Ground.FILES) | names_on(Ground.DRIVER)
+    both = strategies.programs(threads=2, words=("r", "hmm_tosys"), ops=1)
+    lines = ["w0 hmm_todev 0 0 0 1", "w0 fork 1", "start", "w0 r 0 0"]
+    away = first(both, lambda p: all(line in p.text.splitlines() for line in lines))
+    # The child has its parent's mapping, under its parent's number.
+    assert away.text.count("anon 0") == 1
+    taken = strategies.programs(threads=2, words=("split_huge_pages", "munmap"))
+    parts = ["w0 anonhuge 0 4", "w0 split_huge_pages 0 0", "w1 munmap 0"]
+    first(taken, lambda p: all(line in p.text.splitlines() for line in parts))
 
 
 def words_of(program: Program) -> set[str]:

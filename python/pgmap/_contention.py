@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum
 from functools import cache
 from typing import Any
 
@@ -45,6 +46,16 @@ LEAST = {"fd_number": 3, "value": 1}
 """The least that an argument can be, where that is not zero."""
 
 
+class Ground(Enum):
+    """What memory workers meet on."""
+
+    FILES = 0
+    DRIVER = 1
+    """A driver's own memory, whose pages are in no file and in no mapping."""
+    ANONYMOUS = 2
+    """Memory of processes, which a fork shares and a device may have moved to its own."""
+
+
 @dataclass(frozen=True, slots=True)
 class Word:
     """A word of hunts: what a worker says for it, and its weights."""
@@ -59,8 +70,8 @@ class Word:
     """Its weight right behind a word."""
     hunted: bool
     """Whether it is a word of hunts."""
-    own: bool
-    """Whether it is about the driver's own memory, whose pages are in no file."""
+    grounds: frozenset[Ground]
+    """Where anything can come of it."""
 
     def weight(self, part: int, last: str | None) -> int:
         """How likely it is to be the next of a worker, whose last word is told."""
@@ -70,10 +81,10 @@ class Word:
 
 
 @cache
-def words(operations: tuple[str, ...] | None, *, own: bool | None = None) -> tuple[Word, ...]:
+def words(operations: tuple[str, ...] | None, *, ground: Ground | None = None) -> tuple[Word, ...]:
     """What a worker can do that is one of these operations; `None`: anything.
 
-    With `own`, of that what is about the driver's own memory, or what is not, if there is any.
+    With `ground`, of that what something can come of there, if there is any.
 
     The words of hunts stand first, and then what no hunt has a word for.
     """
@@ -83,7 +94,7 @@ def words(operations: tuple[str, ...] | None, *, own: bool | None = None) -> tup
     others = [_other(name) for name in by_word("worker") if name not in known]
     every = (*hunted, *others)
     chosen = tuple(it for it in every if operations is None or it.operation in operations)
-    return tuple(it for it in chosen if own is None or it.own is own) or chosen
+    return tuple(it for it in chosen if ground is None or ground in it.grounds) or chosen
 
 
 def _word(row: HuntedFact) -> Word:
@@ -92,8 +103,8 @@ def _word(row: HuntedFact) -> Word:
     after = weights["behind"]
     behind = None if after is None else (after[0], OF_HUNTS * after[1])
     user, taker, later = (OF_HUNTS * weights[at] for at in ("user", "taker", "later"))
-    own = _is_own(operation)
-    return Word(row["word"], operation, tuple(given), (user, taker), later, behind, True, own)
+    grounds = _grounds(operation)
+    return Word(row["word"], operation, tuple(given), (user, taker), later, behind, True, grounds)
 
 
 def _other(name: str) -> Word:
@@ -101,12 +112,20 @@ def _other(name: str) -> Word:
     arguments = by_word("worker")[name].arguments
     weight = OF_HUNTS if any(argument.kind == "page" for argument in arguments) else 1
     none = (None,) * len(arguments)
-    return Word(name, name, none, (weight, weight), weight, None, False, _is_own(name))
+    return Word(name, name, none, (weight, weight), weight, None, False, _grounds(name))
 
 
-def _is_own(operation: str) -> bool:
-    arguments = by_word("worker")[operation].arguments
-    return bool(arguments) and arguments[0].kind in ("page", "driver")
+def _grounds(operation: str) -> frozenset[Ground]:
+    kinds = [argument.kind for argument in by_word("worker")[operation].arguments]
+    of_device = kinds[:1] in (["page"], ["driver"])
+    if of_device and "mapping" not in kinds:
+        return frozenset({Ground.DRIVER})
+    if of_device:
+        # From a mapping to a device, or back: what is in a file stays.
+        return frozenset({Ground.ANONYMOUS})
+    if "file" in kinds or "name" in kinds:
+        return frozenset({Ground.FILES})
+    return frozenset({Ground.FILES, Ground.ANONYMOUS})
 
 
 def steps(
@@ -147,18 +166,22 @@ def _wishes(word: Word) -> tuple[Wish, ...]:
     """What a word comes to, for a file of any size: the same number of choices for each word."""
     arguments = by_word("worker")[word.operation].arguments
     given = list(zip(arguments, word.given, strict=True))
+    # A file is mapped as a whole, and punched; of a driver's memory the least is the likeliest.
+    many = 1 if word.grounds == {Ground.DRIVER} else MANY
     return tuple(
-        Wish(word.operation, tuple(_choice(argument, text, *pages) for argument, text in given))
+        Wish(word.operation, tuple(_choice(it, text, many, *pages) for it, text in given))
         for pages in PAGES
     )
 
 
-def _choice(argument: Argument, text: str | None, page: int, pages: int | None) -> Choice:
+def _choice(
+    argument: Argument, text: str | None, many: int, page: int, pages: int | None
+) -> Choice:
     match argument.kind:
         case "page" if argument.name == "page":
             return page
         case "pages" if text is not None:
-            return MANY
+            return many if many == MANY else pages or many
         case "pages":
             return pages if argument.optional else pages or 1
         case "ticks":

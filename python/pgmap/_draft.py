@@ -29,6 +29,8 @@ DRIVER = (
     "page_free lock(free) push unlock(free)"
 )
 """The driver of a program that needs one: a right one, as `lib/test_hmm.c` has it."""
+COPIED = ("mapping", "fd", "device", "pipe")
+"""Kinds of handles that a fork copies."""
 NUMBERED_AS = {"device": "fd"}
 """Handles of the slow device are descriptors, of which only some operations can make use."""
 
@@ -44,6 +46,8 @@ class Draft:
     habits: dict[int, Habit] = field(default_factory=dict)
     setup: list[Line] = field(default_factory=list)
     body: list[Line] = field(default_factory=list)
+    folio: int = 1
+    """Pages of a folio of the driver's own memory that a step needs."""
     fixed: bool = False
     """Whether the set-up stays as it is."""
     wished: int = 0
@@ -72,6 +76,9 @@ class Draft:
                 at = (line.worker, NUMBERED_AS.get(line.makes.kind, line.makes.kind))
                 line.makes.number = count.get(at, 0)
                 count[at] = line.makes.number + 1
+            if (child := _child(line)) is not None:
+                # What it has of its parent has numbers, too.
+                count |= {(child, kind): count.get((line.worker, kind), 0) for kind in COPIED}
 
     def reads(self) -> bool:
         """Whether it is a program so far."""
@@ -185,6 +192,8 @@ class Draft:
                 return self._driver(choice)
             case "worker":
                 return self._other(line, choice)
+            case "page" if argument.name == "device":
+                return str(choice if wild else 0)  # there is one
             case "page" | "size":
                 within = self._within(line) + (argument.kind == "size")
                 page = choice if wild else choice % within
@@ -233,10 +242,11 @@ class Draft:
     def _allocate(self, line: Line, page: int) -> None:
         """Allocate the page of the driver's own memory that a step is about, in the set-up."""
         maker = next(op for op in operations() if op.returns == "folios")
-        there = [str(page), "1"]
+        start = page - page % self.folio
+        there = [str(start), str(self.folio)]
         if line.op is maker or self.fixed or any(it.given == there for it in self.setup):
             return
-        self.add(line.worker, Wish(maker.words[0], (page, 1)), before=True)
+        self.add(line.worker, Wish(maker.words[0], (start, self.folio)), before=True)
 
     def _let_go(self, worker: int, line: Line) -> None:
         """End, in the set-up, the mapping of a step, unless one behind ``start`` names it."""
@@ -305,6 +315,10 @@ class Draft:
         """What is there, and what is gone, after a step."""
         if line.worker is None:
             return
+        if (child := _child(line)) is not None:
+            for things in (self.live, self.made):
+                for kind in COPIED:
+                    things[child, kind] = list(things.get((line.worker, kind), ()))
         if line.makes is not None:
             for things in (self.live, self.made):
                 things.setdefault((line.worker, line.makes.kind), []).append(line.makes)
@@ -375,6 +389,14 @@ class Draft:
 
 def _pairs(line: Line) -> Sequence[tuple[Argument, str | Thing | None]]:
     return list(zip(line.op.arguments, line.given, strict=True))
+
+
+def _child(line: Line) -> int | None:
+    """The worker that a step starts with a copy of what its own has."""
+    arguments = line.op.arguments
+    if line.word != "fork" or not arguments or not isinstance(line.given[0], str):
+        return None
+    return int(line.given[0])
 
 
 def _fills(line: Line) -> bool:

@@ -8,7 +8,7 @@ out.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cache, lru_cache
 from typing import Any, TypeAlias
@@ -16,6 +16,7 @@ from typing import Any, TypeAlias
 from hypothesis import strategies as st
 
 from pgmap import _contention, _core
+from pgmap._contention import Ground
 from pgmap._draft import Draft
 from pgmap._operations import HANDLES, Argument, by_word
 from pgmap._search import explore
@@ -40,21 +41,41 @@ SHAPES = (
 FILLER, REST = Shape(8), Shape(4)
 """Files that fill a device, so that a freed block is used again at once."""
 SMALL, HUGE = Shape(1), Shape(4, "written", "huge")
-MET = (
-    (SMALL,),
-    *[(SMALL, FILLER)] * 3,
-    (HUGE,),
-    *[(HUGE, FILLER, REST)] * 3,
-    *[(Shape(1, "unwritten"), FILLER)] * 2,
-    *[()] * 2,
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """Where workers meet."""
+
+    ground: Ground
+    files: tuple[Shape, ...] = ()
+    folio: int = 1
+    """Pages of a folio of the driver's own memory that is there before ``start``."""
+    first: tuple[Wish, ...] = ()
+    """What the first worker does before ``start``; the others are its children if there is any."""
+
+
+ANON, ANONHUGE = Wish("anon", (0, 2)), Wish("anonhuge", (0, 4))
+TOUCH, TO_DEVICE = Wish("w", (0, 0, None)), Wish("hmm_todev", (0, 0, 0, 1))
+SCENES = (
+    Scene(Ground.FILES, (SMALL,)),
+    *[Scene(Ground.FILES, (SMALL, FILLER))] * 3,
+    Scene(Ground.FILES, (HUGE,)),
+    *[Scene(Ground.FILES, (HUGE, FILLER, REST))] * 3,
+    *[Scene(Ground.FILES, (Shape(1, "unwritten"), FILLER))] * 2,
+    Scene(Ground.DRIVER),
+    Scene(Ground.DRIVER, folio=2),
+    Scene(Ground.ANONYMOUS, first=(ANON, TOUCH, TO_DEVICE)),
+    Scene(Ground.ANONYMOUS, first=(ANONHUGE, TOUCH)),
 )
-"""Files on which workers meet; where there is none, they meet on the driver's own memory."""
+"""Files that fill a device, memory of its own, and memory of processes."""
 USES = (
     *[Habit(touch="w")] * 6,
     *[Habit()] * 3,
     Habit(touch="r"),
     Habit(touch="w", page=1),
     Habit(touch="w", align="odd"),
+    Habit(align="odd"),
     Habit(touch="w", lets_go=True),
 )
 """How workers map who are to meet: most of them at the same page, and have it."""
@@ -100,12 +121,12 @@ def programs(
     """Any program that makes sense, under a set-up that is given or one of its own."""
     many = draw(_how_many(threads))
     if invalid == 0 and _contention.words(words) and draw(_MEETS):
-        files, env = list(draw(_FILES_MET)), list[Wish]()
-        known = _contention.words(words, own=not files)
+        scene, env = draw(_SCENES), list[Wish]()
+        known = _contention.words(words, ground=scene.ground)
         workers = [_who_meets(draw, n, ops, known) for n in range(many)]
     else:
-        files, workers, env = draw(_anything(many, ops, words, setup, invalid))
-    return _program(setup, [] if setup is not None else files, workers, env)
+        scene, workers, env = draw(_anything(many, ops, words, setup, invalid))
+    return _program(setup, scene, workers, env)
 
 
 @cache
@@ -115,7 +136,7 @@ def _how_many(threads: int) -> st.SearchStrategy[int]:
 
 _MEETS = st.sampled_from((False, *[True] * 31))
 """Hypothesis makes five more examples of each that is about anything (see `_contention`)."""
-_FILES_MET = st.sampled_from(MET)
+_SCENES = st.sampled_from(SCENES)
 
 
 def _who_meets(draw: st.DrawFn, n: int, ops: int, known: tuple[_contention.Word, ...]) -> Worker:
@@ -139,7 +160,7 @@ def _anything(
     words: tuple[str, ...] | None,
     setup: str | None,
     invalid: float,
-) -> tuple[list[Shape], list[Worker], list[Wish]]:
+) -> tuple[Scene, list[Worker], list[Wish]]:
     """A few words, of any operation, and perhaps one of the environment."""
     files = [draw(st.sampled_from(SHAPES)) for _ in range(draw(st.sampled_from(FILES)))]
     any_of = words_of("worker", words)
@@ -152,7 +173,7 @@ def _anything(
     workers = [(draw(_HABITS), draw(first), draw(body), draw(_ENDS)) for _ in range(many)]
     env = words_of("environment", words).flatmap(lambda word: wish("environment", word, 0))
     seldom = st.just([]) if env.is_empty else st.lists(env, max_size=1)
-    return files, workers, draw(seldom)
+    return Scene(Ground.FILES, tuple(files)), workers, draw(seldom)
 
 
 _ENDS = st.sampled_from(ENDS)
@@ -229,12 +250,12 @@ def _required(argument: Argument) -> st.SearchStrategy[Any]:
 
 
 def _program(
-    setup: str | None, files: list[Shape], workers: list[Worker], env: list[Wish]
+    setup: str | None, scene: Scene, workers: list[Worker], env: list[Wish]
 ) -> _core.Program:
     """The program that was wished for, without wishes that are no program or cannot be run."""
     refused: set[int] = set()
     while True:
-        draft = _drafted(setup, files, workers, env, refused)
+        draft = _drafted(setup, scene, workers, env, refused)
         try:
             program = _core.Program(draft.text())
             _tried(program.text)
@@ -249,16 +270,20 @@ def _program(
 
 def _drafted(
     setup: str | None,
-    files: list[Shape],
+    scene: Scene,
     workers: list[Worker],
     env: list[Wish],
     refused: set[int],
 ) -> Draft:
-    draft = Draft()
+    draft = Draft(folio=scene.folio)
     if setup is not None:
         draft.absorb(setup)
-    draft.declare(files)
+    else:
+        draft.declare(scene.files)
     draft.habits.update({n: habit for n, (habit, *_) in enumerate(workers)})
+    if setup is None and scene.first:
+        forks = [Wish("fork", (str(n),)) for n in range(1, len(workers))]
+        draft.wish(0, [*scene.first, *forks], refused, before=True)
     for number, (_, first, _, _) in enumerate(workers):
         draft.wish(number, first, refused, before=True)
     for number, (_, _, body, end) in enumerate(workers):

@@ -7,6 +7,9 @@
 //! what comes. A second file often fills half of the device, and beside a huge one a third file the rest, so that a freed
 //! block is used again at once. Files are small or huge, written or not.
 //!
+//! Some programs are about anonymous memory instead: pages of it, perhaps in a device's own memory, or a huge page, which
+//! two processes share after a fork.
+//!
 //! The weights (`contention` in the table of operations) say what is likely, and no word is left out that could come.
 
 use std::fmt::Write as _;
@@ -26,6 +29,8 @@ const AT_ONCE: u32 = 3;
 struct Worker {
     mapped: bool,
     open: bool,
+    /// The slow device is.
+    device: bool,
     pipe: bool,
     spliced: bool,
     pins: u32,
@@ -41,6 +46,15 @@ impl Worker {
     }
 }
 
+/// What memory a program is about.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum About {
+    File,
+    HugeFile,
+    /// Anonymous memory, in huge pages or not.
+    Anonymous(&'static str),
+}
+
 struct Draft<'a> {
     words: &'a [Hunted],
     luck: SplitMix64,
@@ -50,8 +64,10 @@ struct Draft<'a> {
     most: usize,
     /// Pages of the file.
     pages: u32,
-    huge: bool,
+    about: About,
     written: bool,
+    /// Whether `start` is behind us.
+    started: bool,
     /// Whether somebody has taken a folio of the driver's own memory.
     allocated: bool,
 }
@@ -67,6 +83,13 @@ pub(crate) fn program(
     let of_seed = SplitMix64::new(seed).next_u64();
     let mut luck = SplitMix64::new(SplitMix64::new(of_seed.wrapping_add(nth)).next_u64());
     let (huge, written) = (luck.below(4) == 0, luck.below(4) != 0);
+    let anonymous = luck.below(5) == 0 && words.iter().any(|it| it.word == "fork");
+    let about = match (anonymous, huge) {
+        (true, true) => About::Anonymous("anonhuge"),
+        (true, false) => About::Anonymous("anon"),
+        (false, true) => About::HugeFile,
+        (false, false) => About::File,
+    };
     let pages = if huge { pmd_pages } else { 1 };
     let mut draft = Draft {
         words,
@@ -76,13 +99,22 @@ pub(crate) fn program(
         ops: 0,
         most,
         pages,
-        huge,
+        about,
         written,
+        started: false,
         allocated: false,
     };
-    draft.files();
-    draft.set_up();
+    match about {
+        About::File | About::HugeFile => {
+            draft.files();
+            draft.set_up();
+        }
+        About::Anonymous(kind) => draft.shared_by_a_fork(kind),
+    }
+    // What happened before says nothing about what comes at once.
+    draft.workers.iter_mut().for_each(|worker| worker.last = None);
     draft.text.push_str("start\n");
+    draft.started = true;
     let before = draft.ops;
     for who in 0..WORKERS {
         let others = draft.ops;
@@ -102,8 +134,9 @@ impl Draft<'_> {
     }
 
     fn files(&mut self) {
+        let huge = self.about == About::HugeFile;
         let state = if self.written { "written" } else { "unwritten" };
-        let layout = if self.huge { " huge" } else { "" };
+        let layout = if huge { " huge" } else { "" };
         // Writing to a string does not fail.
         let _ = writeln!(self.text, "file f {} {state}{layout}", self.pages);
         if self.chance(4) {
@@ -113,13 +146,16 @@ impl Draft<'_> {
         let _ = writeln!(self.text, "file g {half}");
         // A huge file has no room but where it was, unless its blocks come back as small ones.
         let rest = half - self.pages;
-        if self.huge && rest > 0 && !self.chance(4) {
+        if huge && rest > 0 && !self.chance(4) {
             let _ = writeln!(self.text, "file h {rest}");
         }
     }
 
     fn set_up(&mut self) {
         for who in 0..WORKERS {
+            if self.chance(8) {
+                self.say(who, "device");
+            }
             if self.chance(6) {
                 // The order decides which has the lower number.
                 let both = if self.chance(2) { ["pipe", "open"] } else { ["open", "pipe"] };
@@ -153,13 +189,26 @@ impl Draft<'_> {
                 self.say(who, "munmap");
             }
         }
-        // What happened before says nothing about what comes at once.
-        self.workers.iter_mut().for_each(|worker| worker.last = None);
+    }
+
+    /// Memory that two processes map: the second worker is the first one's child.
+    fn shared_by_a_fork(&mut self, kind: &'static str) {
+        self.say(0, kind);
+        if !self.chance(8) {
+            self.say(0, "touch");
+        }
+        if self.chance(2) {
+            self.say(0, "todev");
+        }
+        if self.chance(6) {
+            self.say(0, "get");
+        }
+        self.say(0, "fork");
     }
 
     /// One operation of a worker at the same time as others.
     fn step(&mut self, who: usize) {
-        let weights: Vec<u32> = self.words.iter().map(|word| self.weight(who, word.word)).collect();
+        let weights: Vec<u32> = self.words.iter().map(|word| self.weight(who, word)).collect();
         let all: u32 = weights.iter().sum();
         if all == 0 {
             return;
@@ -176,41 +225,44 @@ impl Draft<'_> {
     }
 
     /// How likely a word is to be a worker's next, if anything can come of it.
-    fn weight(&self, who: usize, word: &str) -> u32 {
-        let me = &self.workers[who];
-        let possible = match word {
-            "mmap" => !me.mapped,
-            "touch" | "read" | "reference" | "get" | "munmap" | "mremap" | "offline" => me.mapped,
-            "dma" | "drop" => me.pins > 0,
-            "pipe" => !me.pipe,
-            "open" => !me.open,
-            "vmsplice" => me.mapped && me.pipe,
-            "put" | "walk" | "split" => self.allocated,
-            _ => true,
-        };
-        if !possible {
+    fn weight(&self, who: usize, word: &Hunted) -> u32 {
+        if !self.is_possible(who, word) {
             return 0;
         }
+        let (me, word) = (&self.workers[who], word.word);
         let part = if who == 0 { Part::User } else { Part::Taker };
         // Who leaves with references in a pipe of its own gives them back in the end.
         let like = if word == "exit" && me.spliced { "drop" } else { word };
         op::weight(like, part, me.last, self.written)
     }
 
+    /// Whether anything can come of a word: its worker has what it needs, and not yet what it makes.
+    fn is_possible(&self, who: usize, word: &Hunted) -> bool {
+        let Worker { mapped, open, device, pipe, pins, gone, .. } = self.workers[who];
+        let anonymous = matches!(self.about, About::Anonymous(_));
+        let has = [(Handle::Mapping, mapped), (Handle::Fd, open), (Handle::Pipe, pipe)];
+        let possible = match word.word {
+            "mmap" => !mapped && !anonymous,
+            "anon" | "anonhuge" => !mapped && anonymous,
+            // The child is there before it does anything, or there is none.
+            "fork" => anonymous && who == 0 && !self.workers[1].mapped && !self.started,
+            "open" => !open && !anonymous,
+            "device" => !device,
+            "dio" => device && mapped,
+            "pipe" => !pipe,
+            "drop" | "dma" => pins > 0,
+            "put" | "walk" | "split" => self.allocated,
+            "truncate" | "extend" | "write" | "punch" | "unlink" => !anonymous,
+            "todev" | "tosys" | "splithuge" => mapped && anonymous,
+            _ => has.iter().all(|(handle, has)| *has || !word.needs(*handle)),
+        };
+        possible && !gone
+    }
+
     /// Writes a worker's operation down, if it is a word of the hunt and anything can come of it.
     fn say(&mut self, who: usize, word: &'static str) {
         let Some(known) = self.words.iter().find(|known| known.word == word) else { return };
-        let Worker { mapped, open, pipe, pins, gone, .. } = self.workers[who];
-        let possible = match word {
-            "mmap" => !mapped,
-            "open" => !open,
-            "pipe" => !pipe,
-            "drop" | "dma" => pins > 0,
-            _ => [(Handle::Mapping, mapped), (Handle::Fd, open), (Handle::Pipe, pipe)]
-                .iter()
-                .all(|(handle, has)| *has || !known.needs(*handle)),
-        };
-        if gone || !possible || self.ops == self.most {
+        if !self.is_possible(who, known) || self.ops == self.most {
             return;
         }
         let text = self.form(who, known);
@@ -219,7 +271,10 @@ impl Draft<'_> {
         let worker = &mut self.workers[who];
         worker.last = Some(word);
         match word {
-            "mmap" => worker.mapped = true,
+            "mmap" | "anon" | "anonhuge" => worker.mapped = true,
+            "device" => worker.device = true,
+            // The child has what its parent has, but for references of its own.
+            "fork" => self.workers[1] = Worker { pins: 0, ..*worker },
             "munmap" => worker.mapped = false,
             "open" => worker.open = true,
             "pipe" => worker.pipe = true,
@@ -236,7 +291,7 @@ impl Draft<'_> {
     fn form(&mut self, who: usize, word: &Hunted) -> String {
         let (pages, page) = (self.pages, self.luck.below(self.pages.min(2)));
         match word.word {
-            "mmap" if who > 0 && self.huge && self.chance(3) => {
+            "mmap" if who > 0 && self.about == About::HugeFile && self.chance(3) => {
                 format!("mmap 0 f 0 {pages} rw shared odd")
             }
             // Through the descriptor, if there is one, so that the mapping is no open file of its own.
@@ -248,6 +303,8 @@ impl Draft<'_> {
                 let both = pages > 1 && self.chance(3);
                 if both { format!("{verb} 0 0 2") } else { format!("{verb} 0 {page}") }
             }
+            "anon" | "anonhuge" => format!("{} 0 {pages}", word.word),
+            "splithuge" => format!("split_huge_pages 0 {page}"),
             "extend" => format!("ftruncate f {pages}"),
             "punch" => format!("punch f 0 {pages}"),
             // The driver's own memory: a folio of one page or two, and either page of it.

@@ -166,7 +166,8 @@ fn every_word_is_an_operation() {
     assert_eq!(
         all.iter().map(|it| it.word).collect::<Vec<_>>().join(" "),
         "mmap touch read reference get dma drop munmap truncate extend punch write unlink unbind exit \
-         offline alloc put pipe open vmsplice mremap walk split"
+         offline alloc put pipe open vmsplice mremap walk split anon anonhuge fork splithuge todev \
+         tosys device dio"
     );
     for it in all {
         // Most can be said only by who has mapped and pinned something, and one by who has a pipe.

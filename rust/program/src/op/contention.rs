@@ -77,6 +77,12 @@ const ROWS: &[Row] = &[
     // The driver's own memory: who walks frame numbers meets who takes folios apart.
     row("walk", users(1)),
     row("split", takers(1)),
+    // Anonymous memory: who touches it meets who moves it or takes a huge page of it apart.
+    row("splithuge", anybody(3)),
+    row("tosys", takers(1)),
+    row("todev", takers(1)),
+    // What the slow device still reads.
+    row("dio", users(1)),
     // The device goes, and all pages with it.
     row("unbind", takers(1)),
 ];

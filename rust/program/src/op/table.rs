@@ -39,7 +39,7 @@ macro_rules! operations {
             /// pipes, none of its pins.
             worker("fork") fork: Fork(Fork {
                 child: WorkerId = Worker("W"),
-            }) -> Zero [ENOMEM EEXIST EINVAL];
+            }) -> Zero [ENOMEM EEXIST EINVAL] hunt 27 "fork" = "fork 1";
             /// Leaves: pins go first, then memory, then files and pipes.
             worker("exit") exit: Exit -> Zero [] hunt 15 "exit" = "exit";
             /// Dies of SIGKILL, which gives everything back as `exit` does.
@@ -50,7 +50,7 @@ macro_rules! operations {
                 fd: FdNo = Makes("FD"),
                 target: Target = Openable("FILE"),
                 mode: OpenMode = OneOf("MODE"),
-            }) -> Zero [ENOENT EMFILE] hunt 20 "open" = "open 0 f rw";
+            }) -> Zero [ENOENT EMFILE] hunt 20 "open" = "open 0 f rw" hunt 31 "device" = "open 1 /dev/nullb0 rw";
             /// Closes a descriptor; the last use of an unlinked file waits for its pages.
             worker("close") close: Close(Close {
                 fd: FdNo = Ends("FD"),
@@ -118,7 +118,7 @@ macro_rules! operations {
                 kind: AnonKind = Spoken(""),
                 map: MapNo = Makes("M"),
                 pages: u32 = Pages("N"),
-            }) -> Zero [ENOMEM EBUSY EINVAL];
+            }) -> Zero [ENOMEM EBUSY EINVAL] hunt 25 "anon" = "anon 0 1" hunt 26 "anonhuge" = "anonhuge 0 1";
             /// Unmaps all of a mapping, or some pages of it.
             worker("munmap") munmap: Munmap(Munmap {
                 map: MapNo = Ends("M"),
@@ -163,7 +163,7 @@ macro_rules! operations {
             worker("split_huge_pages") split_huge_pages: SplitHugePages(SplitHugePages {
                 map: MapNo = Uses("M"),
                 page: u32 = Page("PAGE"),
-            }) -> Pages [EAGAIN EFAULT EINVAL];
+            }) -> Pages [EAGAIN EFAULT EINVAL] hunt 28 "splithuge" = "split_huge_pages 0 0";
 
             /// Makes a pipe under a number.
             worker("pipe") pipe: Pipe(Pipe {
@@ -209,7 +209,7 @@ macro_rules! operations {
                 page: u32 = Page("PAGE"),
                 pages: u32 = Pages("N"),
                 ticks: Option<u32> = Ticks("[TICKS]"),
-            }) -> Bytes [EBADF ENOMEM EFAULT EINVAL];
+            }) -> Bytes [EBADF ENOMEM EFAULT EINVAL] hunt 32 "dio" = "dio_write 1 0 0 1 0";
             /// Reads from the slow device into memory, pinned as by `dio_write`.
             worker("dio_read") dio_read: DioRead(DioRead {
                 device: FdNo = Device("FD"),
@@ -278,7 +278,7 @@ macro_rules! operations {
                 map: MapNo = Uses("M"),
                 page: u32 = Page("PAGE"),
                 pages: u32 = Pages("N"),
-            }) -> Pages [ENODEV EINVAL];
+            }) -> Pages [ENODEV EINVAL] hunt 29 "todev" = "hmm_todev 0 0 0 1";
             /// Moves pages of anonymous memory home from the driver's own, as the first touch of a CPU does. Returns how
             /// many went.
             worker("hmm_tosys") hmm_tosys: HmmTosys(HmmTosys {
@@ -286,7 +286,7 @@ macro_rules! operations {
                 map: MapNo = Uses("M"),
                 page: u32 = Page("PAGE"),
                 pages: u32 = Pages("N"),
-            }) -> Pages [ENODEV EINVAL];
+            }) -> Pages [ENODEV EINVAL] hunt 30 "tosys" = "hmm_tosys 0 0 0 1";
 
             /// Has the mirror device read pages of a mapping, which are faulted in where nothing is; what is in the
             /// driver's own memory it reads there, and leaves there. Returns the data word of the first one.
