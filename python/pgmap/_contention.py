@@ -40,6 +40,8 @@ PAGES = ((0, None), (0, None), (0, 2), (0, 2), (1, None))
 """Which page, and how many from there on, where a word need not say so; many a file has one."""
 OF_HUNTS = 4
 """How much likelier a word is that hunts have, or that names a page, than another one."""
+ANONYMOUS_ONLY = frozenset({"anon", "anonhuge", "split_huge_pages"})
+"""Operations that nothing comes of elsewhere, though their arguments do not tell."""
 LENGTHS = (1, 1, 1, 2, 2, 3, 3)
 """How many operations a worker has, where it may have that many."""
 LEAST = {"fd_number": 3, "value": 1}
@@ -120,8 +122,8 @@ def _grounds(operation: str) -> frozenset[Ground]:
     of_device = kinds[:1] in (["page"], ["driver"])
     if of_device and "mapping" not in kinds:
         return frozenset({Ground.DRIVER})
-    if of_device:
-        # From a mapping to a device, or back: what is in a file stays.
+    if of_device or operation in ANONYMOUS_ONLY:
+        # Of a device and a mapping: from one to the other, and what is in a file stays.
         return frozenset({Ground.ANONYMOUS})
     if "file" in kinds or "name" in kinds:
         return frozenset({Ground.FILES})
