@@ -189,6 +189,8 @@ complaints! {
     LookupAfterExit = 52, I15, Life, "a pagemap looked up after its reference count was given up";
     /// A reference was taken on a struct page that had gone. Value: the count that it came to.
     GrabbedAfterUnplug = 51, I13Weak, EarlierLife, "a reference taken on a struct page that is gone";
+    /// A page of anonymous memory held what nobody stored there. Object: which page of its mapping. Value: what it held.
+    NotKept = 53, I28, Value, "anonymous memory does not hold what was stored there";
 }
 
 impl Complaint {

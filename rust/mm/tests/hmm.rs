@@ -327,5 +327,18 @@ fn coherent_memory_is_mapped_like_any_other() {
     });
 }
 
+#[test]
+fn what_a_page_keeps_is_right_wherever_it_is_moved() {
+    with_anon(AnonKind::Pages, |fixture, cpu| {
+        let keeps = |page| fixture.world.load_kept(cpu, W0, &Load { map: M, page });
+        assert_eq!(fixture.world.store_kept(cpu, W0, M, 2), Ok(102));
+        assert_eq!(fixture.todev(cpu, W0, 2, 1), Ok(1));
+        let dontneed = Madvise { map: M, advice: Advice::DontNeed, page: 4 };
+        assert_eq!(fixture.world.madvise(cpu, W0, &dontneed), Ok(0));
+        assert_eq!((keeps(2), keeps(4), fixture.complaints()), (Ok(3), Ok(0), vec![]));
+        assert_eq!((keeps(3), fixture.take_complaints()), (Ok(103), vec![Complaint::NotKept]));
+    });
+}
+
 /// What every kernel since v6.1 does.
 const FAULT_REF: program::rules::FaultRef = program::rules::FaultRef::UnderLock;

@@ -9,6 +9,7 @@ use program::op::{Load, MapNo, PageRange, Pread, Pwrite, WorkerId};
 
 use crate::page::Stamp;
 use crate::vm::CpuAccess;
+use crate::warn::{Complaint, warn_on};
 use crate::world::{PAGE_SIZE, Return, World};
 
 impl World {
@@ -28,6 +29,33 @@ impl World {
     pub fn store_mark(&self, cpu: &Cpu<'_>, worker: WorkerId, map: MapNo, page: u32) -> Return {
         let slot = self.addressed(cpu, worker, map)?;
         self.access(cpu, worker, slot, page, CpuAccess::StoreMark).map(u64::cast_signed)
+    }
+
+    /// Stores what a page of anonymous memory keeps wherever it is moved: its number in a mapping that begins at a PMD.
+    ///
+    /// # Errors
+    /// As [`World::store`].
+    pub fn store_kept(&self, cpu: &Cpu<'_>, worker: WorkerId, map: MapNo, page: u32) -> Return {
+        let slot = self.addressed(cpu, worker, map)?;
+        let value = Self::kept(page);
+        self.access(cpu, worker, slot, page, CpuAccess::Store(value)).map(u64::cast_signed)
+    }
+
+    /// Loads, and complains of what is neither that nor zero (I28).
+    ///
+    /// # Errors
+    /// As [`World::load`].
+    pub fn load_kept(&self, cpu: &Cpu<'_>, worker: WorkerId, op: &Load) -> Return {
+        let slot = self.addressed(cpu, worker, op.map)?;
+        let held = self.access(cpu, worker, slot, op.page, CpuAccess::Load)?;
+        if held != 0 && held != Self::kept(op.page) {
+            warn_on(cpu, Complaint::NotKept, op.page, held.cast_signed());
+        }
+        Ok(held.cast_signed())
+    }
+
+    fn kept(page: u32) -> u64 {
+        u64::from(page) + 1
     }
 
     /// A device writes the mark of the life it took its reference in, through the most recent pin.

@@ -15,7 +15,7 @@ use pgmap_program::op::{FileIdx, FileState, Layout};
 use crate::threaded::{Patience, ThreadedWorld};
 
 macro_rules! kinds {
-    ($($(#[$doc:meta])* $kind:ident $name:literal $call:literal $default:literal $gup:literal $files:literal;)+) => {
+    ($($(#[$doc:meta])* $kind:ident $name:literal $call:literal $default:literal $gup:literal $files:literal $fracture:literal;)+) => {
         /// Kinds of action.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum ActionKind { $($(#[$doc])* $kind,)+ }
@@ -42,71 +42,98 @@ macro_rules! kinds {
             Mix { name: "default", weights: &[$($default),+] },
             Mix { name: "gup", weights: &[$($gup),+] },
             Mix { name: "files", weights: &[$($files),+] },
+            Mix { name: "fracture", weights: &[$($fracture),+] },
         ];
     };
 }
 
-// Name, system call, weights of: default, gup (references against unmap and truncate), files (holes, names, contents).
+// Name, system call, weights of: default, gup (references against unmap and truncate), files (holes, names, contents),
+// fracture (anonymous memory in huge pages and small, taken apart and moved to a device and home). There no file is
+// mapped: a mapping may be another one's by the time that a thread touches it, and the two sorts keep different marks.
 kinds! {
     /// Load through the TLB.
-    Read "read" "read" 1600 1200 1600;
+    Read "read" "read" 1600 1200 1600 0;
     /// Store through the TLB.
-    Write "write" "write" 1800 1200 1600;
+    Write "write" "write" 1800 1200 1600 0;
     /// Pin one page.
-    Pin "pin" "pin" 1000 2000 400;
+    Pin "pin" "pin" 1000 2000 400 0;
     /// Pin several.
-    PinRange "pin_range" "pin" 600 1200 100;
+    PinRange "pin_range" "pin" 600 1200 100 0;
     /// Take a plain reference.
-    Get "get" "get" 400 600 100;
+    Get "get" "get" 400 600 100 0;
     /// Read another thread's memory page by page: many pins, each gone at once.
-    Copy "copy" "process_vm_readv" 1600 2000 50;
+    Copy "copy" "process_vm_readv" 1600 2000 50 0;
     /// Give the most recent one back.
-    Unpin "unpin" "unpin" 1600 2800 400;
+    Unpin "unpin" "unpin" 1600 2800 400 1600;
     /// A device writes through a pin.
-    DmaWrite "dma_write" "dma_write" 300 400 100;
+    DmaWrite "dma_write" "dma_write" 300 400 100 0;
     /// A device reads.
-    DmaRead "dma_read" "dma_read" 200 200 100;
+    DmaRead "dma_read" "dma_read" 200 200 100 100;
     /// Direct I/O, complete before it returns.
-    Dio "dio" "dio_read" 150 200 50;
+    Dio "dio" "dio_read" 150 200 50 0;
     /// Map a file.
-    Mmap "mmap" "mmap" 300 400 300;
+    Mmap "mmap" "mmap" 300 400 300 0;
     /// Unmap all of a mapping.
-    Munmap "munmap" "munmap" 150 200 100;
+    Munmap "munmap" "munmap" 150 200 100 0;
     /// Unmap a part.
-    MunmapPart "munmap_part" "munmap" 40 40 40;
+    MunmapPart "munmap_part" "munmap" 40 40 40 0;
     /// Move all of a mapping to other addresses.
-    Mremap "mremap" "mremap" 100 120 60;
+    Mremap "mremap" "mremap" 100 120 60 0;
     /// Drop one entry, keep the mapping.
-    Dontneed "dontneed" "madvise" 200 400 150;
+    Dontneed "dontneed" "madvise" 200 400 150 0;
     /// Change a file's size.
-    Truncate "truncate" "ftruncate" 60 80 120;
+    Truncate "truncate" "ftruncate" 60 80 120 40;
     /// Punch a hole.
-    Punch "punch" "punch" 200 250 200;
+    Punch "punch" "punch" 200 250 200 60;
     /// Make pages read as zeroes.
-    ZeroRange "zero_range" "zerorange" 5 5 30;
+    ZeroRange "zero_range" "zerorange" 5 5 30 5;
     /// Write without a mapping.
-    Pwrite "pwrite" "pwrite" 200 40 800;
+    Pwrite "pwrite" "pwrite" 200 40 800 120;
     /// Read without a mapping.
-    Pread "pread" "pread" 60 30 400;
+    Pread "pread" "pread" 60 30 400 60;
     /// Remove a name, and close it: the last user evicts.
-    Unlink "unlink" "unlink" 15 12 60;
+    Unlink "unlink" "unlink" 15 12 60 4;
     /// Make a new file of that name, and open it.
-    Create "create" "open" 40 30 150;
+    Create "create" "open" 40 30 150 20;
     /// References kept in a pipe.
-    Vmsplice "vmsplice" "vmsplice" 150 300 50;
+    Vmsplice "vmsplice" "vmsplice" 150 300 50 0;
     /// And dropped.
-    Drain "drain" "drain" 150 300 50;
+    Drain "drain" "drain" 150 300 50 150;
     /// Driver memory: allocate a run.
-    DevAlloc "dev_alloc" "dev_alloc" 700 300 0;
+    DevAlloc "dev_alloc" "dev_alloc" 700 300 0 30;
     /// Give it back.
-    DevFree "dev_free" "dev_put" 700 300 0;
+    DevFree "dev_free" "dev_put" 700 300 0 40;
     /// Speculative references by frame number, as compaction takes them.
-    DevPeek "dev_peek" "dev_get" 1100 200 0;
+    DevPeek "dev_peek" "dev_get" 1100 200 0 200;
     /// Touch the same pages of a huge entry through mappings of both sizes, so that an entry is waited for at
     /// another index than the one it sits at.
-    Straddle "straddle" "mmap" 40 40 40;
+    Straddle "straddle" "mmap" 40 40 40 0;
     /// Unbind the filesystem's device and bind it again.
-    Rebind "rebind" "unbind" 2 1 1;
+    Rebind "rebind" "unbind" 2 1 1 0;
+    /// Map anonymous memory, in huge pages or in small ones.
+    Anon "anon" "anon" 0 0 0 400;
+    /// Load from it.
+    AnonRead "anon_read" "read" 0 0 0 1200;
+    /// Store to it.
+    AnonWrite "anon_write" "write" 0 0 0 1600;
+    /// Take references on some of it.
+    AnonGet "anon_get" "get" 0 0 0 500;
+    /// Keep references on some of it in a pipe.
+    AnonVmsplice "anon_vmsplice" "vmsplice" 0 0 0 100;
+    /// Drop a page of it.
+    AnonDontneed "anon_dontneed" "madvise" 0 0 0 150;
+    /// Unmap all or a part of it.
+    AnonMunmap "anon_munmap" "munmap" 0 0 0 200;
+    /// Move it to other addresses.
+    AnonMremap "anon_mremap" "mremap" 0 0 0 150;
+    /// Take a huge page apart.
+    SplitHuge "split_huge" "split_huge_pages" 0 0 0 400;
+    /// Move some of it to the driver's memory.
+    ToDevice "to_device" "hmm_todev" 0 0 0 700;
+    /// And home.
+    ToSystem "to_system" "hmm_tosys" 0 0 0 400;
+    /// The device reads it where it is.
+    DeviceRead "device_read" "hmm_read" 0 0 0 300;
 }
 
 /// How often which kind is drawn.
@@ -157,6 +184,8 @@ pub(super) const FILES: u8 = 4;
 pub(super) const HUGE: u8 = 2;
 /// Mappings a process juggles.
 pub(super) const MAPS: u8 = 4;
+/// The number of the first of its mappings of anonymous memory; there are two.
+pub(super) const ANON: u8 = 32;
 
 /// Pages of file `which`: two PMDs, one PMD, and two files too small for any. Together they fill two
 /// thirds of the device, so that a freed block is soon somebody else's.

@@ -21,6 +21,7 @@
 //! | `report` | what a run has to say |
 
 mod actions;
+mod anon;
 mod gate;
 mod pace;
 mod party;

@@ -47,9 +47,9 @@ fn maps_all(map: MapNo, file: FileRef, pages: u32, align: Align) -> Mmap {
 /// A thread and what it holds.
 #[derive(Debug)]
 pub(super) struct Worker<'a> {
-    threaded: &'a ThreadedWorld,
-    id: WorkerId,
-    pins: usize,
+    pub(super) threaded: &'a ThreadedWorld,
+    pub(super) id: WorkerId,
+    pub(super) pins: usize,
     runs: Vec<(Span, u64)>,
     allocations: u64,
 }
@@ -130,12 +130,16 @@ impl<'a> Worker<'a> {
         Ok(())
     }
 
-    fn enter<R>(&self, kind: ActionKind, call: impl FnOnce(&Cpu<'_>) -> R) -> Result<R, Stopped> {
+    pub(super) fn enter<R>(
+        &self,
+        kind: ActionKind,
+        call: impl FnOnce(&Cpu<'_>) -> R,
+    ) -> Result<R, Stopped> {
         let task = Party::task(self.id, call_number(kind.call()));
         self.threaded.enter(task, Patience::default(), call)
     }
 
-    fn pipe(&self) -> PipeNo {
+    pub(super) fn pipe(&self) -> PipeNo {
         PipeNo(self.id.0)
     }
 
@@ -162,8 +166,10 @@ impl<'a> Worker<'a> {
         if Self::may_wait_for_references(kind) {
             self.let_go()?;
         }
-        if matches!(kind, ActionKind::Pin | ActionKind::PinRange | ActionKind::Get)
-            && self.pins >= PINS
+        if matches!(
+            kind,
+            ActionKind::Pin | ActionKind::PinRange | ActionKind::Get | ActionKind::AnonGet
+        ) && self.pins >= PINS
         {
             self.let_go()?;
         }
@@ -257,17 +263,29 @@ impl<'a> Worker<'a> {
             ActionKind::Rebind => {
                 self.did(kind, |cpu| world.unbind(cpu, id).and_then(|_| world.bind(cpu, id)))
             }
+            ActionKind::Anon => self.anon_map(action),
+            ActionKind::AnonRead => self.anon_read(action),
+            ActionKind::AnonWrite => self.anon_write(action),
+            ActionKind::AnonGet => self.anon_get(action),
+            ActionKind::AnonVmsplice => self.anon_vmsplice(action),
+            ActionKind::AnonDontneed => self.anon_dontneed(action),
+            ActionKind::AnonMunmap => self.anon_munmap(action),
+            ActionKind::AnonMremap => self.anon_mremap(action),
+            ActionKind::SplitHuge => self.split_huge(action),
+            ActionKind::ToDevice => self.anon_todev(action),
+            ActionKind::ToSystem => self.anon_tosys(action),
+            ActionKind::DeviceRead => self.device_read(action),
         }
     }
 
     /// Performs an operation as a program does, and says whether it did anything.
-    fn calls(&self, kind: ActionKind, op: impl Into<Op>) -> Result<bool, Stopped> {
+    pub(super) fn calls(&self, kind: ActionKind, op: impl Into<Op>) -> Result<bool, Stopped> {
         let op = op.into();
         self.did(kind, |cpu| self.threaded.world().execute(cpu, self.id, &op))
     }
 
     /// Performs a call and says whether it did anything.
-    fn did<T, E>(
+    pub(super) fn did<T, E>(
         &self,
         kind: ActionKind,
         call: impl FnOnce(&Cpu<'_>) -> Result<T, E>,
