@@ -122,7 +122,8 @@ const KERNEL: &[(&str, &str)] = &[
         "mm/huge_memory.c",
         "vmf_insert_folio_pmd __split_huge_pmd __split_huge_pmd_locked folio_split folio_split_unmapped __folio_split \
          __split_unmapped_folio __split_folio_to_order unmap_folio split_huge_pages_pid copy_huge_pmd \
-         do_huge_pmd_anonymous_page do_huge_pmd_wp_page",
+         do_huge_pmd_anonymous_page do_huge_pmd_wp_page do_huge_pmd_device_private zap_huge_pmd \
+         set_pmd_migration_entry remove_migration_pmd",
     ),
     ("mm/internal.h", "prep_compound_tail folio_set_order"),
     ("mm/memory-failure.c", "soft_offline_page soft_offline_in_use_page mf_dax_kill_procs"),
@@ -137,12 +138,12 @@ const KERNEL: &[(&str, &str)] = &[
     ),
     (
         "mm/migrate.c",
-        "remove_migration_ptes remove_migration_pte migration_entry_wait folio_migrate_mapping",
+        "remove_migration_ptes remove_migration_pte migration_entry_wait pmd_migration_entry_wait folio_migrate_mapping",
     ),
     (
         "mm/migrate_device.c",
         "migrate_vma_setup migrate_vma_collect migrate_vma_unmap migrate_vma_pages migrate_vma_insert_page \
-         migrate_device_finalize migrate_device_range",
+         migrate_vma_collect_huge_pmd migrate_vma_check_page migrate_device_finalize migrate_device_range",
     ),
     ("mm/page_alloc.c", "free_frozen_pages"),
     ("mm/memremap.c, as proposed", "pgmap_alloc_folios pgmap_folio_get pgmap_request_folios"),

@@ -5,7 +5,11 @@ use pgmap_program::{Era, Program};
 use pgmap_sched::{Control, Plan};
 
 fn exhausted(program: &str, bound: u32) {
-    let scenario = Scenario::new(Program::parse(program).expect("a program"), Era::V6_15Sound);
+    exhausted_in(Era::V6_15Sound, program, bound);
+}
+
+fn exhausted_in(era: Era, program: &str, bound: u32) {
+    let scenario = Scenario::new(Program::parse(program).expect("a program"), era);
     let plan = Plan { bound: Some(bound), ..Plan::default() };
     let verdict = explore(&scenario, &plan, Ends::Any, &mut |_| Control::Go).expect("a scenario");
     assert!(matches!(verdict, Verdict::Exhausted { .. }), "{program}{verdict:#?}");
@@ -73,6 +77,33 @@ fn memory_that_goes_is_left_by_everybody() {
         ("w0 hmm_release 0\nw0 hmm_load coherent\nw0 hmm_todev 0 0 0 1", "w0 get 0 0 | w0 unpin\n"),
     ] {
         exhausted(&format!("w0 anon 0 1\nw0 w 0 0\n{setup}\nstart\n{beside}w2 hmm_release 0\n"), 2);
+    }
+}
+
+/// A huge page that is in a device's memory as a whole: whoever touches it, refers to it, unmaps, moves, splits it or takes
+/// it home, from whichever process, finds the same pages.
+#[test]
+fn a_huge_page_in_a_devices_memory_is_the_same_for_everybody() {
+    for beside in [
+        "w0 get 0 1 | w0 unpin\nw1 munmap 0 2 1\nw2 split_huge_pages 0 0\n",
+        "w0 r 0 1\nw1 munmap 0\nw2 hmm_tosys 0 0 0 4\n",
+        "w0 r 0 1\nw1 w 0 2\n",
+        "w0 mremap 0 | w0 r 0 1\nw1 split_huge_pages 0 0\n",
+        "w0 hmm_tosys 0 0 0 2\nw1 mremap 0\n",
+        "w0 hmm_tosys 0 0 0 4 | w0 hmm_todev 0 0 0 4\nw1 get 0 3 | w1 unpin\n",
+        "w0 exit\nw1 r 0 0\nw2 hmm_release 0\n",
+        "w0 try_get 1 | w0 unpin\nw1 split_huge_pages 0 0\nw2 munmap 0 1 1\n",
+    ] {
+        let program = format!(
+            "w0 anonhuge 0 4\nw0 w 0 0\nw0 hmm_todev 0 0 0 4\nw0 fork 1\nw0 fork 2\nstart\n{beside}"
+        );
+        exhausted_in(Era::V7_2Sound, &program, 2);
+    }
+    // On its way there.
+    for beside in ["w1 get 0 1 | w1 unpin\n", "w1 munmap 0 1 1\n", "w1 split_huge_pages 0 0\n"] {
+        let program =
+            format!("w0 anonhuge 0 4\nw0 w 0 0\nw0 fork 1\nstart\nw0 hmm_todev 0 0 0 4\n{beside}");
+        exhausted_in(Era::V7_2Sound, &program, 2);
     }
 }
 

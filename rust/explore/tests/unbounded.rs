@@ -14,6 +14,8 @@ const LARGE: &[&str] = &[
     "fault-liveness",
     "iomap-lock",
     "fault-ref",
+    "migrate-check",
+    "walk-pmd",
     "split-freeze.mapped",
 ];
 

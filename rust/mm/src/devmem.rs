@@ -61,6 +61,15 @@ impl FreePool {
         }
     }
 
+    /// A free run for one folio, at or after the hint, then anywhere.
+    fn find_aligned(&self, order: Order, total: u32) -> Option<u32> {
+        let pages = order.pages();
+        let last = total.checked_sub(pages)?;
+        let fits = |start: &u32| (*start..*start + pages).all(|page| !self.is_out(page));
+        let from = |first: u32| (first.next_multiple_of(pages)..=last).step_by(pages as usize);
+        from(self.hint.min(last)).find(fits).or_else(|| from(0).find(fits))
+    }
+
     /// A free run of `pages` at or after the hint, then anywhere.
     fn find(&self, pages: u32, total: u32) -> Option<u32> {
         let last = total.checked_sub(pages)?;
@@ -143,17 +152,24 @@ impl DevMem {
         self.allocate(cpu, pagemaps, id, start, pages)
     }
 
-    /// `dmirror_devmem_alloc_page`: a page for what a process has, its reference the caller's.
+    /// `dmirror_devmem_alloc_page`: a folio for what a process has, its reference the caller's.
     #[doc(alias = "dmirror_devmem_alloc_page")]
     #[must_use]
-    pub fn alloc_page(&self, cpu: &Cpu<'_>, pagemaps: &Pagemaps, id: PagemapId) -> Option<Pfn> {
+    pub fn alloc_folio(
+        &self,
+        cpu: &Cpu<'_>,
+        pagemaps: &Pagemaps,
+        id: PagemapId,
+        order: Order,
+    ) -> Option<Pfn> {
         let start = {
             let mut pool = self.pool[0].lock(cpu);
-            let start = pool.find(1, self.span.pages)?;
-            pool.mark(start, 1, true);
+            // Frames of a device begin on the boundary of a PMD.
+            let start = pool.find_aligned(order, self.span.pages)?;
+            pool.mark(start, order.pages(), true);
             start
         };
-        self.make_folios(cpu, pagemaps, id, start, 1).ok().map(|span| span.start)
+        self.make_folios(cpu, pagemaps, id, start, order.pages()).ok().map(|span| span.start)
     }
 
     /// Frames the pool has just marked become folios, whose references the driver counts.

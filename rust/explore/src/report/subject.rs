@@ -78,6 +78,8 @@ pub(super) fn value(thing: Thing, value: u64) -> String {
             Pmd::None => "none".to_owned(),
             Pmd::Table(table) => format!("table {}", table.0),
             Pmd::Leaf(leaf) => leaf.pfn().to_string(),
+            Pmd::Migration(entry) => format!("migration of {}", entry.pfn()),
+            Pmd::DevicePrivate(entry) => format!("private {}", entry.pfn()),
             Pmd::Invalid => "invalid".to_owned(),
         },
         Thing::Life { .. } => {
@@ -118,6 +120,7 @@ pub(super) fn points_to(thing: Thing, value: u64, focus: &Focus) -> bool {
         Thing::Pmd => match Pmd::from_bits(value) {
             Pmd::None | Pmd::Table(_) | Pmd::Invalid => None,
             Pmd::Leaf(leaf) => Some(leaf.pfn()),
+            Pmd::Migration(entry) | Pmd::DevicePrivate(entry) => Some(entry.pfn()),
         },
         _ => None,
     };

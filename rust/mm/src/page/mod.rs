@@ -27,7 +27,7 @@ pub use folio::Folio;
 pub use ledger::{Hold, Owners};
 pub use memmap::Memmap;
 pub use pfn::{Order, Pfn, Span};
-pub(crate) use ram::RAM_PAGES;
+
 pub use ram::Ram;
 pub use shadow::{Oracle, Owner, Stamp};
 pub use words::{FolioFlags, Head, Page};

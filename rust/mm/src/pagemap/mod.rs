@@ -32,7 +32,7 @@ use program::rules::{Barrier, DaxPages, InitMode};
 use program::{Geometry, Rules};
 
 use crate::lock_order;
-use crate::page::{Folio, Head, Memmap, Order, Pfn, RAM_PAGES, Ram, Span};
+use crate::page::{Folio, Head, Memmap, Order, Pfn, Ram, Span};
 use crate::percpu_ref::{PercpuRefs, Put, RefId};
 use crate::region;
 use crate::warn::{Complaint, warn_on};
@@ -173,8 +173,7 @@ impl Pagemaps {
         frames: u32,
         driver: Box<dyn DevPagemapOps>,
     ) -> Result<Self, NoMemory> {
-        // A process may have copied each page that it can map of one file, or nearly.
-        let ram = Span { start: Pfn(frames), pages: RAM_PAGES.min(geometry.file_pages_max) };
+        let ram = Span { start: Pfn(frames), pages: Ram::pages_of(geometry) };
         let regions = (frames >> geometry.pmd_order) as usize + 1;
         let put_how = Strength::relaxed_if(|| rules.percpu_put == Barrier::Relaxed);
         Ok(Self {

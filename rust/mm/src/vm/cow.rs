@@ -189,7 +189,12 @@ impl Vm {
     ) -> Result<(), ()> {
         let table = loop {
             match part.word.load() {
-                Pmd::Leaf(leaf) if self.pagemaps.ram.contains(leaf.pfn()) => {
+                Pmd::Leaf(leaf) if self.pagemaps.peek_is_reached(leaf.pfn()) => {
+                    if self.copy_huge_pmd(cpu, (parent, child), part.start)? {
+                        return Ok(());
+                    }
+                }
+                Pmd::Migration(_) | Pmd::DevicePrivate(_) => {
                     if self.copy_huge_pmd(cpu, (parent, child), part.start)? {
                         return Ok(());
                     }

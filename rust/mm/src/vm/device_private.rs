@@ -35,7 +35,6 @@ impl Vm {
         entry: Softleaf,
     ) -> Fault {
         let memmap = &self.pagemaps.memmap;
-        let folio = memmap.folio_at(entry.pfn());
         let ptl = self.tables.lock(cpu, table);
         match self.tables.pte(table, fault.vpn).load() {
             Pte::DevicePrivate(now) if now == entry => {}
@@ -44,6 +43,8 @@ impl Vm {
             }
         }
         let life = memmap.shadow_capture(entry.pfn());
+        // Mapped, and so it stays what it is as long as the lock is held.
+        let folio = memmap.folio(entry.pfn());
         match self.pagemaps.rules.fault_ref {
             FaultRef::UnderLock if !folio.try_lock(cpu) => {
                 drop(ptl);
@@ -54,6 +55,13 @@ impl Vm {
                 folio.page().refcount.add(1);
                 folio.owners_add(cpu, Hold::Task, 1);
                 drop(ptl);
+                if folio.is_large() {
+                    // A page of it goes alone (`migrate_vma_split_folio`). If it cannot be taken apart now, then later.
+                    let _ = self.folio_split(cpu, folio, (fault.mm, fault.vpn));
+                    folio.unlock(cpu);
+                    self.pagemaps.folio_put_refs(cpu, folio, 1);
+                    return Fault::Done;
+                }
                 let fault = self.migrate_to_ram(cpu, fault, (entry, life), FaultRef::UnderLock);
                 folio.unlock(cpu);
                 self.pagemaps.folio_put_refs(cpu, folio, 1);
@@ -64,6 +72,49 @@ impl Vm {
                 self.migrate_to_ram(cpu, fault, (entry, life), FaultRef::None)
             }
         }
+    }
+
+    /// `do_huge_pmd_device_private`: a whole folio is brought home, or taken apart where there is no room for it. Departure:
+    /// one that somebody has locked is waited for, where the kernel looks again at once.
+    #[doc(alias = "do_huge_pmd_device_private")]
+    pub(super) fn huge_device_private_fault(
+        &self,
+        cpu: &Cpu<'_>,
+        fault: &VmFault,
+        entry: Softleaf,
+    ) -> Fault {
+        let folio = self.pagemaps.memmap.folio_at(entry.pfn());
+        {
+            let lock = self.mm(fault.mm).pmd_lock.lock(cpu);
+            match self.tables.pmd(fault.mm, fault.vpn).load() {
+                Pmd::DevicePrivate(now) if now == entry => {}
+                Pmd::None
+                | Pmd::Table(_)
+                | Pmd::Leaf(_)
+                | Pmd::Migration(_)
+                | Pmd::DevicePrivate(_)
+                | Pmd::Invalid => return Fault::Done,
+            }
+            if !folio.try_lock(cpu) {
+                drop(lock);
+                folio.wait_on_locked(cpu);
+                return Fault::Done;
+            }
+            folio.page().refcount.add(1);
+            folio.owners_add(cpu, Hold::Task, 1);
+        }
+        let start = self.tables.start_of_pmd(fault.vpn);
+        let all = (start, self.tables.pmd_order.pages());
+        match self.migrate_huge(cpu, fault.mm, all, Goes::Home, Some(folio)) {
+            None | Some(Moved::Yes) => {}
+            Some(Moved::No) => cpu_relax(),
+            Some(Moved::NoMemory) => {
+                let _ = self.folio_split(cpu, folio, (fault.mm, fault.vpn));
+            }
+        }
+        folio.unlock(cpu);
+        self.pagemaps.folio_put_refs(cpu, folio, 1);
+        Fault::Done
     }
 
     /// `hmm_range_fault`, and what a device then reads: what a page of a process holds, wherever it is. What is not there
@@ -98,8 +149,11 @@ impl Vm {
         let held = |pfn| self.pagemaps.memmap.contents(pfn).read();
         let pmd_lock = self.mm(mm).pmd_lock.lock(cpu);
         let table = match self.tables.pmd(mm, vpn).load() {
-            Pmd::None | Pmd::Invalid => return None,
+            Pmd::None | Pmd::Migration(_) | Pmd::Invalid => return None,
             Pmd::Leaf(leaf) => return Some(held(self.tables.page_of_leaf(leaf, vpn).pfn())),
+            Pmd::DevicePrivate(entry) => {
+                return Some(held(self.tables.page_of_entry(entry, vpn).pfn()));
+            }
             Pmd::Table(table) => table,
         };
         drop(pmd_lock);

@@ -7,7 +7,8 @@
 //!  +--------------------------+-----+-----+-----+-----+-----+-----+-----+-----+-----+-----+-----+
 //! ```
 //!
-//! Zero is "none". `huge`, `table` and `invalid` occur in PMDs only. `devmap` is the mark of a DAX page up to v6.14, whose
+//! Zero is "none". `huge`, `table` and `invalid` occur in PMDs only; `huge` without `present` is an entry of a whole PMD that
+//! no CPU walks. `devmap` is the mark of a DAX page up to v6.14, whose
 //! entry holds neither a reference nor a mapcount (`dax-pages`).
 //!
 //! | kind | hardware walks it | mapcount | reference | a CPU that touches it |
@@ -89,6 +90,10 @@ pub enum Pmd {
     Table(TableId),
     /// `pmd_leaf`.
     Leaf(Leaf),
+    /// `pmd_is_migration_entry`: stands for a whole folio that is being moved.
+    Migration(Softleaf),
+    /// `pmd_is_device_private_entry`: maps a whole folio of memory that no CPU reaches.
+    DevicePrivate(Softleaf),
     /// A leaf that is being split (`pmd_mkinvalid`). Which it was only the splitter asks, who has read it.
     Invalid,
 }
@@ -196,6 +201,12 @@ impl Softleaf {
         Leaf::new(self.pfn(), permission)
     }
 
+    /// Of an entry of a whole PMD, what stands for the page so many above its first.
+    #[must_use]
+    pub(super) fn page(self, pages: u32) -> Self {
+        Self(self.0 + (u64::from(pages) << SHIFT))
+    }
+
     /// The same for another frame.
     #[must_use]
     pub(super) fn of_frame(self, pfn: Pfn) -> Self {
@@ -261,12 +272,27 @@ impl Pte {
 }
 
 impl Pmd {
+    /// What the entry holds a reference and a mapcount of, as a leaf; of a file's, too.
+    pub(super) fn held(self) -> Option<Leaf> {
+        match self {
+            Self::None | Self::Table(_) | Self::Migration(_) | Self::Invalid => None,
+            Self::Leaf(leaf) => Some(leaf),
+            Self::DevicePrivate(entry) => Some(entry.present()),
+        }
+    }
+
     /// What the bits of a PMD say.
     #[inline(always)]
     #[must_use]
     pub fn from_bits(bits: u64) -> Self {
         if bits & HUGE != 0 {
-            Self::Leaf(Leaf(bits & !HUGE))
+            if bits & PRESENT != 0 {
+                Self::Leaf(Leaf(bits & !HUGE))
+            } else if bits & MIGRATION != 0 {
+                Self::Migration(Softleaf(bits & !(HUGE | MIGRATION)))
+            } else {
+                Self::DevicePrivate(Softleaf(bits & !(HUGE | DEVICE_PRIVATE)))
+            }
         } else if bits & TABLE != 0 {
             Self::Table(TableId((bits >> SHIFT) as u32))
         } else if bits & INVALID != 0 {
@@ -283,6 +309,8 @@ impl Pmd {
             Self::None => 0,
             Self::Table(id) => (u64::from(id.0) << SHIFT) | TABLE,
             Self::Leaf(leaf) => leaf.0 | HUGE,
+            Self::Migration(entry) => entry.0 | MIGRATION | HUGE,
+            Self::DevicePrivate(entry) => entry.0 | DEVICE_PRIVATE | HUGE,
             Self::Invalid => INVALID,
         }
     }
@@ -305,7 +333,12 @@ mod tests {
 
     const fn kinds_of_pmd(any: Pmd) -> usize {
         match any {
-            Pmd::None | Pmd::Table(_) | Pmd::Leaf(_) | Pmd::Invalid => 4,
+            Pmd::None
+            | Pmd::Table(_)
+            | Pmd::Leaf(_)
+            | Pmd::Migration(_)
+            | Pmd::DevicePrivate(_)
+            | Pmd::Invalid => 6,
         }
     }
 
@@ -313,8 +346,14 @@ mod tests {
     const AN_ENTRY: Softleaf = Softleaf(512 << SHIFT);
     const PTES: [Pte; kinds_of_pte(Pte::None)] =
         [Pte::None, Pte::Page(A_LEAF), Pte::Migration(AN_ENTRY), Pte::DevicePrivate(AN_ENTRY)];
-    const PMDS: [Pmd; kinds_of_pmd(Pmd::None)] =
-        [Pmd::None, Pmd::Table(TableId(7)), Pmd::Leaf(A_LEAF), Pmd::Invalid];
+    const PMDS: [Pmd; kinds_of_pmd(Pmd::None)] = [
+        Pmd::None,
+        Pmd::Table(TableId(7)),
+        Pmd::Leaf(A_LEAF),
+        Pmd::Migration(AN_ENTRY),
+        Pmd::DevicePrivate(AN_ENTRY),
+        Pmd::Invalid,
+    ];
 
     fn leaves() -> impl Iterator<Item = Leaf> {
         let normal = PFNS
@@ -344,6 +383,13 @@ mod tests {
             let entry = Softleaf::of(leaf);
             [Pte::Migration(entry), Pte::DevicePrivate(entry)]
         });
+        let huge = leaves().flat_map(|leaf| {
+            let entry = Softleaf::of(leaf);
+            [Pmd::Migration(entry), Pmd::DevicePrivate(entry)]
+        });
+        for pmd in huge {
+            assert_eq!(Pmd::from_bits(pmd.bits()), pmd);
+        }
         for pte in leaves().map(Pte::Page).chain(instead).chain(PTES) {
             assert_eq!(Pte::from_bits(pte.bits()), pte);
         }
@@ -371,6 +417,8 @@ mod tests {
         assert_ne!(Pmd::Table(TableId(0)).bits(), 0);
         assert_ne!(Pte::Migration(Softleaf(0)).bits(), 0);
         assert_ne!(Pte::DevicePrivate(Softleaf(0)).bits(), 0);
+        assert_ne!(Pmd::Migration(Softleaf(0)).bits(), 0);
+        assert_ne!(Pmd::DevicePrivate(Softleaf(0)).bits(), 0);
     }
 
     #[test]
@@ -388,6 +436,7 @@ mod tests {
         for permission in PERMISSIONS {
             let leaf = Leaf::new(Pfn(512), permission);
             assert_eq!(leaf.page(511), Leaf::new(Pfn(1023), permission));
+            assert_eq!(Softleaf::of(leaf).page(511), Softleaf::of(leaf.page(511)));
         }
     }
 }

@@ -146,6 +146,13 @@ impl Vm {
                 }
                 self.split_huge_pmd(cpu, mm, vpn);
             }
+            Pmd::Migration(_) => {
+                self.pmd_migration_entry_wait(cpu, mm, vpn);
+                return Fault::Done;
+            }
+            Pmd::DevicePrivate(entry) => {
+                return self.huge_device_private_fault(cpu, &fault, entry);
+            }
             Pmd::Invalid => {
                 self.wait_for_pmd(cpu, mm);
                 return Fault::Done;
@@ -186,7 +193,9 @@ impl Vm {
         match word.load() {
             Pmd::None => {}
             Pmd::Table(table) => return Ok(Some(table)),
-            Pmd::Leaf(_) | Pmd::Invalid => return Ok(None),
+            Pmd::Leaf(_) | Pmd::Migration(_) | Pmd::DevicePrivate(_) | Pmd::Invalid => {
+                return Ok(None);
+            }
         }
         let new = self.tables.alloc(cpu).map_err(|_| ())?;
         let lock = self.mm(mm).pmd_lock.lock(cpu);
@@ -196,7 +205,7 @@ impl Vm {
                 return Ok(Some(new));
             }
             Pmd::Table(table) => Some(table),
-            Pmd::Leaf(_) | Pmd::Invalid => None,
+            Pmd::Leaf(_) | Pmd::Migration(_) | Pmd::DevicePrivate(_) | Pmd::Invalid => None,
         };
         drop(lock);
         self.tables.free_unused(cpu, new);
@@ -249,7 +258,9 @@ impl Vm {
     pub fn has_page_table(&self, fault: &VmFault) -> bool {
         match self.tables.pmd(fault.mm, fault.vpn).load() {
             Pmd::Table(_) => true,
-            Pmd::None | Pmd::Leaf(_) | Pmd::Invalid => false,
+            Pmd::None | Pmd::Leaf(_) | Pmd::Migration(_) | Pmd::DevicePrivate(_) | Pmd::Invalid => {
+                false
+            }
         }
     }
 
@@ -261,7 +272,10 @@ impl Vm {
         let new = self.dax_leaf(head, fault.wanted);
         match word.load() {
             Pmd::None => {}
-            Pmd::Table(_) | Pmd::Invalid => return Insert::Raced,
+            // Of a file nothing else is mapped by a whole PMD.
+            Pmd::Table(_) | Pmd::Migration(_) | Pmd::DevicePrivate(_) | Pmd::Invalid => {
+                return Insert::Raced;
+            }
             // Also if it is to be made writable, unlike a PTE: `insert_pmd` says -EEXIST, which is not told on.
             Pmd::Leaf(leaf) if leaf.pfn() != head => return Insert::Raced,
             Pmd::Leaf(leaf) => {

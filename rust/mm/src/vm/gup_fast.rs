@@ -90,7 +90,9 @@ impl Vm {
                 let pages = if leaf.is_devmap() { 1 } else { wanted.min(left) };
                 (None, self.tables.page_of_leaf(leaf, vpn), pages)
             }
-            Pmd::None | Pmd::Leaf(_) | Pmd::Invalid => return None,
+            Pmd::None | Pmd::Leaf(_) | Pmd::Migration(_) | Pmd::DevicePrivate(_) | Pmd::Invalid => {
+                return None;
+            }
         };
         let (first, devmap) = (page.pfn(), page.is_devmap());
         let before = self.pagemaps.memmap.shadow_capture(first);

@@ -121,13 +121,26 @@ impl Vm {
                         let pages = self.tables.end_of_pmd(vpn).0 - vpn.0;
                         self.try_grab_page(cpu, page, pages, request.kind).map(Some)
                     }
-                    Pmd::None | Pmd::Table(_) | Pmd::Leaf(_) | Pmd::Invalid => Ok(None),
+                    Pmd::None
+                    | Pmd::Table(_)
+                    | Pmd::Leaf(_)
+                    | Pmd::Migration(_)
+                    | Pmd::DevicePrivate(_)
+                    | Pmd::Invalid => Ok(None),
                 };
             }
             // pte_offset_map_lock reads it for itself.
-            Pmd::None | Pmd::Table(_) | Pmd::Invalid => match word.load() {
+            Pmd::None
+            | Pmd::Table(_)
+            | Pmd::Migration(_)
+            | Pmd::DevicePrivate(_)
+            | Pmd::Invalid => match word.load() {
                 Pmd::Table(table) => table,
-                Pmd::None | Pmd::Leaf(_) | Pmd::Invalid => return Ok(None),
+                Pmd::None
+                | Pmd::Leaf(_)
+                | Pmd::Migration(_)
+                | Pmd::DevicePrivate(_)
+                | Pmd::Invalid => return Ok(None),
             },
         };
         let _ptl = self.tables.lock(cpu, table);

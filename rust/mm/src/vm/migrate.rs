@@ -10,7 +10,7 @@
 //! ```
 //!
 //! Under the list's lock nobody joins or leaves those who map the folio, so the second walk meets every entry that the
-//! first one made, unless it was zapped since. Entries that move from one mapping to another meanwhile, by mremap or by
+//! first one made, unless it was zapped, or split, since. Entries that move from one mapping to another meanwhile, by mremap or by
 //! fork, go to one further down the list.
 //!
 //! Departure: each entry is flushed by itself, where the kernel flushes once behind the walk.
@@ -24,15 +24,30 @@ use crate::vm::rmap::MapList;
 use crate::vm::word::{PtLocked, PteWord};
 use crate::vm::{FileRange, MmId, Pmd, Pte, Softleaf, Vm, Vpn};
 
+/// What becomes of an entry of a whole PMD.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum HugeEntries {
+    /// A table of migration entries: the folio is to be taken apart.
+    Split,
+    /// A migration entry like it: the folio goes as it is.
+    Whole,
+}
+
 impl Vm {
     /// `try_to_migrate`: every entry that maps a page of a folio becomes a migration entry. The caller has the folio
     /// locked, and a reference.
-    pub(super) fn try_to_migrate(&self, cpu: &Cpu<'_>, list: &MapList, folio: Folio<'_>) {
+    pub(super) fn try_to_migrate(
+        &self,
+        cpu: &Cpu<'_>,
+        list: &MapList,
+        folio: Folio<'_>,
+        huge: HugeEntries,
+    ) {
         let index = folio.index_or_share();
         let all = FileRange::of(index, folio.order().pages());
         for (mm, vpn, mapped) in list.places_of(all) {
             let first = folio.pfn().add(mapped.first() - index);
-            self.try_to_migrate_one(cpu, folio, (mm, vpn), (first, mapped.len()));
+            self.try_to_migrate_one(cpu, (folio, huge), (mm, vpn), (first, mapped.len()));
         }
     }
 
@@ -40,12 +55,13 @@ impl Vm {
     fn try_to_migrate_one(
         &self,
         cpu: &Cpu<'_>,
-        folio: Folio<'_>,
+        (folio, huge): (Folio<'_>, HugeEntries),
         (mm, start): (MmId, Vpn),
         (first, pages): (Pfn, u32),
     ) {
         for part in self.tables.walk_range(mm, start, start.add(pages)) {
-            let Some(table) = self.table_of(cpu, folio, (mm, part.start)) else { continue };
+            let at = (mm, part.start);
+            let Some(table) = self.table_of(cpu, (folio, huge), at) else { continue };
             for vpn in (part.start.0..part.end.0).map(Vpn) {
                 let pfn = first.add(vpn.0 - start.0);
                 self.set_migration_pte(cpu, folio, (mm, vpn), (table, pfn));
@@ -53,24 +69,38 @@ impl Vm {
         }
     }
 
-    /// The table of an address, after a leaf that maps the folio there was split into migration entries
-    /// (`TTU_SPLIT_HUGE_PMD`); nothing where there is no table.
-    fn table_of(&self, cpu: &Cpu<'_>, folio: Folio<'_>, (mm, vpn): (MmId, Vpn)) -> Option<TableId> {
+    /// The table of an address, after an entry of a whole PMD that maps the folio there has made room for a migration
+    /// entry, or a table of them (`TTU_SPLIT_HUGE_PMD`); nothing where there was no table.
+    fn table_of(
+        &self,
+        cpu: &Cpu<'_>,
+        (folio, huge): (Folio<'_>, HugeEntries),
+        (mm, vpn): (MmId, Vpn),
+    ) -> Option<TableId> {
         let word = self.tables.pmd(mm, vpn);
         match word.load() {
             Pmd::None => return None,
             Pmd::Table(table) => return Some(table),
-            Pmd::Leaf(_) | Pmd::Invalid => {}
+            Pmd::Leaf(_) | Pmd::Migration(_) | Pmd::DevicePrivate(_) | Pmd::Invalid => {}
         }
         let lock = self.mm(mm).pmd_lock.lock(cpu);
-        match word.load() {
-            Pmd::Leaf(leaf) if leaf.pfn() == folio.pfn() => {
-                self.split_anon_pmd(cpu, &lock, (mm, vpn), leaf, SplitInto::Migration);
-                None
+        let (leaf, whole) = match word.load() {
+            Pmd::Leaf(leaf) if leaf.pfn() == folio.pfn() => (leaf, Pte::Page(leaf)),
+            Pmd::DevicePrivate(entry) if entry.pfn() == folio.pfn() => {
+                (entry.present(), Pte::DevicePrivate(entry))
             }
-            Pmd::None | Pmd::Leaf(_) | Pmd::Invalid => None,
-            Pmd::Table(table) => Some(table),
+            Pmd::None | Pmd::Leaf(_) | Pmd::Migration(_) | Pmd::DevicePrivate(_) | Pmd::Invalid => {
+                return None;
+            }
+            Pmd::Table(table) => return Some(table),
+        };
+        match huge {
+            HugeEntries::Split => {
+                self.split_anon_pmd(cpu, &lock, (mm, vpn), whole, SplitInto::Migration);
+            }
+            HugeEntries::Whole => self.set_pmd_migration_entry(cpu, &lock, (mm, vpn), leaf),
         }
+        None
     }
 
     /// One entry, if it maps this page.
@@ -145,9 +175,17 @@ impl Vm {
         (mm, vpn): (MmId, Vpn),
         (source, pfn): (Pfn, Pfn),
     ) {
-        let table = match self.tables.pmd(mm, vpn).load() {
-            Pmd::None | Pmd::Leaf(_) | Pmd::Invalid => return,
-            Pmd::Table(table) => table,
+        let table = loop {
+            match self.tables.pmd(mm, vpn).load() {
+                Pmd::None | Pmd::Leaf(_) | Pmd::DevicePrivate(_) => return,
+                // If somebody is quicker to split it, there is a table of them.
+                Pmd::Migration(entry) if self.tables.page_of_entry(entry, vpn).pfn() == source => {
+                    self.remove_migration_pmd(cpu, (mm, vpn), entry.pfn(), folio);
+                }
+                Pmd::Migration(_) => return,
+                Pmd::Invalid => self.wait_for_pmd(cpu, mm),
+                Pmd::Table(table) => break table,
+            }
         };
         let ptl = self.tables.lock(cpu, table);
         let word = self.tables.pte(table, vpn);

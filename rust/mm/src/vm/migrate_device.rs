@@ -15,25 +15,30 @@
 //!
 //! A driver whose memory goes away has everything brought home by frame number (`migrate_device_range`), whoever maps it.
 //!
-//! Departures: one page after the other, where a driver collects up to 64 at once; large folios are split before they
-//! go, as up to v6.18; a list of mappings is locked for each walk.
+//! A folio that one PMD maps goes as a whole, if all of it is to go and there is room for it; else it is taken apart first,
+//! and its pages go one by one. Up to v6.18 that was always so (`device-folios`).
+//!
+//! Departures: one folio after the other, where a driver collects up to 64 at once; a list of mappings is locked for each
+//! walk; where nothing is mapped yet, single pages are put.
 
 use core::fmt;
 
 use prim::Cpu;
 use program::Errno;
 use program::op::Access;
+use program::rules::{DeviceFolios, MigrateCheck};
 
 use crate::page::{Folio, Hold, Order, Pfn, Span};
 use crate::vm::entry::TableId;
+use crate::vm::migrate::HugeEntries;
 use crate::vm::mm::Vma;
 use crate::vm::{AddressSpace, Leaf, MappingId, MmId, Pmd, Pte, Softleaf, Vm, Vpn};
 
 /// Where pages go.
 #[derive(Clone, Copy)]
 pub enum Goes<'a> {
-    /// To a device, which has a page for one if it can: allocated, with one reference, which is the caller's.
-    ToDevice(&'a dyn Fn(&Cpu<'_>) -> Option<Pfn>),
+    /// To a device, which has a folio of an order if it can: allocated, with one reference, which is the caller's.
+    ToDevice(&'a dyn Fn(&Cpu<'_>, Order) -> Option<Pfn>),
     /// To ordinary memory.
     Home,
 }
@@ -71,6 +76,8 @@ pub(super) enum Moved {
 /// What is to go.
 enum Collected<'m> {
     Nothing,
+    /// A part of a large folio on the device, which is to be taken apart first.
+    Large,
     /// Nothing is mapped there yet.
     Hole(TableId),
     /// Locked, with a reference, and not mapped there any more.
@@ -95,8 +102,88 @@ impl Vm {
         if vma.end() - start.0 < pages {
             return Err(Errno::EINVAL);
         }
-        let all = (0..pages).map(|at| self.migrate_page(cpu, mm, &vma, start.add(at), goes, None));
-        Ok(all.filter(|moved| *moved == Moved::Yes).count() as u32)
+        let (mut at, mut went) = (0, 0);
+        while at < pages {
+            let vpn = start.add(at);
+            let (moved, covered) = match self.migrate_huge(cpu, mm, (vpn, pages - at), goes, None) {
+                // There may be room for some of its pages.
+                None | Some(Moved::NoMemory) => {
+                    (self.migrate_page(cpu, mm, &vma, vpn, goes, None), 1)
+                }
+                Some(moved) => (moved, self.tables.pmd_order.pages()),
+            };
+            went += if moved == Moved::Yes { covered } else { 0 };
+            at += covered;
+        }
+        Ok(went)
+    }
+
+    /// A folio that one PMD maps, as a whole; nothing if it is none, all of it is not to go, or such a folio never goes as
+    /// one. Of `fault_page` the caller has the lock, and a reference besides.
+    #[doc(alias = "migrate_vma_collect_huge_pmd")]
+    pub(super) fn migrate_huge(
+        &self,
+        cpu: &Cpu<'_>,
+        mm: MmId,
+        (vpn, pages): (Vpn, u32),
+        goes: Goes<'_>,
+        fault_page: Option<Folio<'_>>,
+    ) -> Option<Moved> {
+        let whole = vpn == self.tables.start_of_pmd(vpn) && pages >= self.tables.pmd_order.pages();
+        match self.pagemaps.rules.device_folios {
+            DeviceFolios::Huge if whole => {}
+            DeviceFolios::Pages | DeviceFolios::Huge => return None,
+        }
+        let folio = {
+            let lock = self.mm(mm).pmd_lock.lock(cpu);
+            let leaf = match (self.tables.pmd(mm, vpn).load(), goes) {
+                (Pmd::Leaf(leaf), _)
+                    if self.pagemaps.ram.contains(leaf.pfn()) != goes.is_home() =>
+                {
+                    leaf
+                }
+                (Pmd::DevicePrivate(entry), Goes::Home) => entry.present(),
+                (Pmd::None | Pmd::Table(_) | Pmd::Leaf(_), _)
+                | (Pmd::DevicePrivate(_), Goes::ToDevice(_))
+                | (Pmd::Migration(_) | Pmd::Invalid, _) => return None,
+            };
+            let folio = self.pagemaps.memmap.folio(leaf.pfn());
+            folio.page().refcount.add(1);
+            folio.owners_add(cpu, Hold::Task, 1);
+            if fault_page != Some(folio) && !folio.try_lock(cpu) {
+                drop(lock);
+                self.pagemaps.folio_put_refs(cpu, folio, 1);
+                return Some(Moved::No);
+            }
+            self.set_pmd_migration_entry(cpu, &lock, (mm, vpn), leaf);
+            folio
+        };
+        let moved = self.migrate_to_end(cpu, folio, goes, fault_page);
+        Some(moved)
+    }
+
+    /// What has been collected goes, or stays; the reference for it is put, and the lock given back if it was taken.
+    fn migrate_to_end(
+        &self,
+        cpu: &Cpu<'_>,
+        folio: Folio<'_>,
+        goes: Goes<'_>,
+        fault_page: Option<Folio<'_>>,
+    ) -> Moved {
+        let expected = 1 + i32::from(fault_page.is_some());
+        // Mapped until now, in an anonymous mapping: its list is there as long as the caller has the layout.
+        let moved = match folio.anon_space() {
+            Some(space) => {
+                let list = self.mapping(MappingId(space));
+                self.migrate_collected(cpu, (list, space), folio, expected, goes)
+            }
+            None => Moved::No,
+        };
+        if fault_page.is_none() {
+            folio.unlock(cpu);
+        }
+        self.pagemaps.folio_put_refs(cpu, folio, 1);
+        moved
     }
 
     /// One page. Of `fault_page` the caller has the lock, and a reference besides.
@@ -110,20 +197,14 @@ impl Vm {
         goes: Goes<'_>,
         fault_page: Option<Folio<'_>>,
     ) -> Moved {
-        match self.migrate_vma_collect(cpu, (mm, vpn), goes, fault_page) {
-            Collected::Nothing => Moved::No,
+        let mut collected = self.migrate_vma_collect(cpu, (mm, vpn), goes, fault_page);
+        if matches!(collected, Collected::Large) && self.split_if_large(cpu, mm, vpn).is_ok() {
+            collected = self.migrate_vma_collect(cpu, (mm, vpn), goes, fault_page);
+        }
+        match collected {
+            Collected::Nothing | Collected::Large => Moved::No,
             Collected::Hole(table) => self.migrate_vma_insert_page(cpu, vma, (table, vpn), goes),
-            Collected::Page(folio) => {
-                let expected = 1 + i32::from(fault_page.is_some());
-                // Mapped until now in this mapping, whose list is there as long as the caller has the layout.
-                let list = self.mapping(MappingId(vma.mapping));
-                let went = self.migrate_collected(cpu, (list, vma.mapping), folio, expected, goes);
-                if fault_page.is_none() {
-                    folio.unlock(cpu);
-                }
-                self.pagemaps.folio_put_refs(cpu, folio, 1);
-                went
-            }
+            Collected::Page(folio) => self.migrate_to_end(cpu, folio, goes, fault_page),
         }
     }
 
@@ -185,7 +266,13 @@ impl Vm {
                 Ok(Some(table)) => table,
                 Ok(None) | Err(()) => return Collected::Nothing,
             },
-            (Pmd::None | Pmd::Leaf(_) | Pmd::Invalid, _) => return Collected::Nothing,
+            (Pmd::DevicePrivate(_), Goes::Home) => return Collected::Large,
+            (
+                Pmd::None | Pmd::Leaf(_) | Pmd::Migration(_) | Pmd::DevicePrivate(_) | Pmd::Invalid,
+                _,
+            ) => {
+                return Collected::Nothing;
+            }
         };
         let ptl = self.tables.lock(cpu, table);
         let word = self.tables.pte(table, vpn);
@@ -204,7 +291,7 @@ impl Vm {
         };
         let folio = self.pagemaps.memmap.folio(pfn);
         if folio.is_large() {
-            return Collected::Nothing;
+            return if goes.is_home() { Collected::Large } else { Collected::Nothing };
         }
         folio.page().refcount.add(1);
         folio.owners_add(cpu, Hold::Task, 1);
@@ -230,15 +317,17 @@ impl Vm {
         goes: Goes<'_>,
     ) -> Result<Folio<'_>, Moved> {
         if folio.mapcount() > 0 {
-            self.try_to_migrate(cpu, &list.map_list(cpu), folio);
+            self.try_to_migrate(cpu, &list.map_list(cpu), folio, HugeEntries::Whole);
         }
-        // `migrate_vma_check_page`.
-        if folio.mapcount() > 0 || folio.refcount().is_busy(expected) {
+        if !self.migrate_vma_check_page(folio, expected) {
             return Err(Moved::No);
         }
         let memmap = &self.pagemaps.memmap;
-        let new = self.page_over_there(cpu, goes).ok_or(Moved::NoMemory)?;
-        memmap.contents(new.pfn()).set(memmap.contents(folio.pfn()).read());
+        let new = self.folio_over_there(cpu, goes, folio.order()).ok_or(Moved::NoMemory)?;
+        for at in 0..folio.order().pages() {
+            let held = memmap.contents(folio.pfn().add(at)).read();
+            memmap.contents(new.pfn().add(at)).set(held);
+        }
         // `folio_migrate_mapping`: unless somebody came by since, and has the old page.
         let index = folio.index_or_share();
         let alone = || new.set_anon(space, index);
@@ -250,12 +339,22 @@ impl Vm {
         Err(Moved::No)
     }
 
-    /// A page that nobody knows yet, locked.
-    fn page_over_there(&self, cpu: &Cpu<'_>, goes: Goes<'_>) -> Option<Folio<'_>> {
+    /// Whether nobody maps a folio, and nobody has it besides. May be wrong at once: the freeze is not.
+    fn migrate_vma_check_page(&self, folio: Folio<'_>, expected: i32) -> bool {
+        let slack = match self.pagemaps.rules.migrate_check {
+            MigrateCheck::DeviceSlack => i32::from(!self.pagemaps.ram.contains(folio.pfn())),
+            MigrateCheck::Exact => 0,
+        };
+        let count = folio.refcount();
+        folio.mapcount() == 0 && (expected..=expected + slack).any(|known| !count.is_busy(known))
+    }
+
+    /// A folio that nobody knows yet, locked.
+    fn folio_over_there(&self, cpu: &Cpu<'_>, goes: Goes<'_>, order: Order) -> Option<Folio<'_>> {
         let memmap = &self.pagemaps.memmap;
         let new = match goes {
-            Goes::ToDevice(alloc) => memmap.folio_at(alloc(cpu)?),
-            Goes::Home => self.pagemaps.ram.alloc(cpu, memmap, Order::PAGE)?,
+            Goes::ToDevice(alloc) => memmap.folio_at(alloc(cpu, order)?),
+            Goes::Home => self.pagemaps.ram.alloc(cpu, memmap, order)?,
         };
         new.lock_new(cpu);
         Some(new)
@@ -269,7 +368,8 @@ impl Vm {
         (table, vpn): (TableId, Vpn),
         goes: Goes<'_>,
     ) -> Moved {
-        let Some(new) = self.page_over_there(cpu, goes) else { return Moved::NoMemory };
+        let new = self.folio_over_there(cpu, goes, Order::PAGE);
+        let Some(new) = new else { return Moved::NoMemory };
         self.pagemaps.memmap.contents(new.pfn()).set(0);
         let moved = {
             let ptl = self.tables.lock(cpu, table);

@@ -108,12 +108,15 @@ impl Vm {
             loop {
                 match pmd {
                     Pmd::None => {}
-                    Pmd::Leaf(_) if whole => {
+                    Pmd::Leaf(_) | Pmd::Migration(_) | Pmd::DevicePrivate(_) if whole => {
                         let _locks = rmap_locks();
-                        self.move_huge_pmd(cpu, mm, extent);
+                        if !self.move_huge_pmd(cpu, mm, extent) {
+                            pmd = self.tables.pmd(mm, from).load();
+                            continue;
+                        }
                     }
                     // Of a file nothing is left, and faults rebuild it where it is wanted; else there is a table now.
-                    Pmd::Leaf(_) | Pmd::Invalid => {
+                    Pmd::Leaf(_) | Pmd::Migration(_) | Pmd::DevicePrivate(_) | Pmd::Invalid => {
                         self.split_huge_pmd(cpu, mm, from);
                         pmd = self.tables.pmd(mm, from).load();
                         continue;
@@ -136,17 +139,33 @@ impl Vm {
         Ok(())
     }
 
-    /// `move_huge_pmd`.
-    fn move_huge_pmd(&self, cpu: &Cpu<'_>, mm: MmId, extent: Extent) {
+    /// `move_huge_pmd`. Says whether nothing is left to be moved: it is not one entry any more if somebody who came by
+    /// rmap has split it.
+    fn move_huge_pmd(&self, cpu: &Cpu<'_>, mm: MmId, extent: Extent) -> bool {
         let lock = self.mm(mm).pmd_lock.lock(cpu);
-        // None: a truncate was faster.
-        let Some(leaf) = self.clear_leaf(cpu, &lock, mm, extent.from, Hold::Task) else { return };
+        let word = self.tables.pmd(mm, extent.from);
+        let moved = word.load();
+        let leaf = match moved {
+            // A truncate was faster.
+            Pmd::None => return true,
+            Pmd::Table(_) | Pmd::Invalid => return false,
+            // Nothing of it is anybody's.
+            Pmd::Migration(_) => None,
+            Pmd::Leaf(leaf) => {
+                self.speculate(mm, extent.from, leaf);
+                Some(leaf)
+            }
+            Pmd::DevicePrivate(entry) => Some(entry.present()),
+        };
+        word.clear(&lock, self.pagemaps.rules.zap_clear);
+        leaf.inspect(|leaf| self.entry_owns(cpu, *leaf, Hold::Mapping, Hold::Task));
         if let Some(table) = self.tables.withdraw(&lock, mm, extent.from) {
             self.tables.deposit(&lock, mm, extent.to, table);
         }
-        self.tables.pmd(mm, extent.to).publish(&lock, Pmd::Leaf(leaf));
-        self.entry_owns(cpu, leaf, Hold::Task, Hold::Mapping);
+        self.tables.pmd(mm, extent.to).publish(&lock, moved);
+        leaf.inspect(|leaf| self.entry_owns(cpu, *leaf, Hold::Task, Hold::Mapping));
         self.flush_tlb_page(cpu, mm, extent.from);
+        true
     }
 
     /// `move_normal_pmd`: a whole page table. Says whether it could; it cannot where another table is already.
@@ -169,8 +188,18 @@ impl Vm {
                 self.flush_tlb_page(cpu, mm, extent.from);
                 true
             }
-            (Pmd::None | Pmd::Leaf(_) | Pmd::Invalid, _)
-            | (Pmd::Table(_), Pmd::Table(_) | Pmd::Leaf(_) | Pmd::Invalid) => false,
+            (
+                Pmd::None | Pmd::Leaf(_) | Pmd::Migration(_) | Pmd::DevicePrivate(_) | Pmd::Invalid,
+                _,
+            )
+            | (
+                Pmd::Table(_),
+                Pmd::Table(_)
+                | Pmd::Leaf(_)
+                | Pmd::Migration(_)
+                | Pmd::DevicePrivate(_)
+                | Pmd::Invalid,
+            ) => false,
         }
     }
 

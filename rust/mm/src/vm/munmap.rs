@@ -142,7 +142,11 @@ impl Vm {
                 continue;
             }
             match pmd.word.load() {
-                Pmd::None | Pmd::Leaf(_) | Pmd::Invalid => {}
+                Pmd::None
+                | Pmd::Leaf(_)
+                | Pmd::Migration(_)
+                | Pmd::DevicePrivate(_)
+                | Pmd::Invalid => {}
                 Pmd::Table(table) => {
                     pmd.word.unlink(&self.mm(mm).pmd_lock.lock(gather.cpu));
                     gather.remove_table(table, first);

@@ -19,12 +19,14 @@
 
 use prim::Cpu;
 use program::Errno;
-use program::rules::SplitUnmap;
+use program::rules::{SplitUnmap, WalkPmd};
 
 use crate::page::{Folio, Hold, Order, Pfn};
 use crate::tally;
+use crate::vm::migrate::HugeEntries;
 use crate::vm::rmap::MapList;
 use crate::vm::{MappingId, MmId, Pmd, Vm, Vpn};
+use crate::warn::{Complaint, warn_on};
 
 impl Vm {
     /// `split_huge_pages` of one address: the folio that is mapped there becomes single pages. Returns how many.
@@ -60,10 +62,14 @@ impl Vm {
     /// `folio_walk_start`, and a reference: what an entry maps, under its lock.
     #[doc(alias = "folio_walk_start")]
     fn folio_walk_get(&self, cpu: &Cpu<'_>, mm: MmId, vpn: Vpn) -> Option<Folio<'_>> {
-        let pmd_lock = self.mm(mm).pmd_lock.lock(cpu);
+        let pmd_lock = match self.pagemaps.rules.walk_pmd {
+            WalkPmd::Locked => Some(self.mm(mm).pmd_lock.lock(cpu)),
+            WalkPmd::Stale => None,
+        };
         let table = match self.tables.pmd(mm, vpn).load() {
-            Pmd::None | Pmd::Invalid => return None,
+            Pmd::None | Pmd::Migration(_) | Pmd::Invalid => return None,
             Pmd::Leaf(leaf) => return self.folio_get_mapped(cpu, leaf.normal_page()?),
+            Pmd::DevicePrivate(entry) => return self.folio_get_mapped(cpu, entry.pfn()),
             Pmd::Table(table) => table,
         };
         drop(pmd_lock);
@@ -74,6 +80,11 @@ impl Vm {
     /// `folio_get` of what an entry maps, whose lock the caller has.
     fn folio_get_mapped(&self, cpu: &Cpu<'_>, pfn: Pfn) -> Option<Folio<'_>> {
         let folio = self.pagemaps.memmap.folio(pfn);
+        let count = folio.page().refcount.peek();
+        if !count.is_held() {
+            warn_on(cpu, Complaint::MappedWithoutRef, folio.pfn(), count.into());
+            return None;
+        }
         folio.page().refcount.add(1);
         folio.owners_add(cpu, Hold::Task, 1);
         Some(folio)
@@ -81,7 +92,7 @@ impl Vm {
 
     /// `__folio_split`: the caller has the folio locked, and a reference, and both of its first page afterwards.
     #[doc(alias = "__folio_split")]
-    fn folio_split(
+    pub(super) fn folio_split(
         &self,
         cpu: &Cpu<'_>,
         folio: Folio<'_>,
@@ -116,7 +127,7 @@ impl Vm {
     ) -> i32 {
         match self.pagemaps.rules.split_unmap {
             SplitUnmap::MigrationEntries => {
-                self.try_to_migrate(cpu, list, folio);
+                self.try_to_migrate(cpu, list, folio, HugeEntries::Split);
                 0
             }
             SplitUnmap::StillMapped => {

@@ -132,9 +132,10 @@ impl PageTables {
     pub(super) fn peek_present(&self, mut each: impl FnMut(Leaf)) {
         for pmd in self.pmds.iter() {
             match pmd.peek() {
-                Pmd::None | Pmd::Invalid => {}
+                Pmd::None | Pmd::Migration(_) | Pmd::Invalid => {}
                 Pmd::Table(table) => self.peek_ptes(table, &mut each),
                 Pmd::Leaf(leaf) => each(leaf),
+                Pmd::DevicePrivate(entry) => each(entry.present()),
             }
         }
     }
@@ -150,14 +151,14 @@ impl PageTables {
 
     /// The frames that migration entries of all tables stand for. For an audit: no step.
     pub(super) fn peek_migrating(&self, mut each: impl FnMut(Pfn)) {
-        let tables = self.pmds.iter().filter_map(|pmd| match pmd.peek() {
-            Pmd::None | Pmd::Leaf(_) | Pmd::Invalid => None,
-            Pmd::Table(table) => Some(table),
-        });
-        for pte in tables.flat_map(|table| self.ptes_of(table)) {
-            match pte.peek() {
-                Pte::None | Pte::Page(_) | Pte::DevicePrivate(_) => {}
-                Pte::Migration(entry) => each(entry.pfn()),
+        for pmd in self.pmds.iter() {
+            match pmd.peek() {
+                Pmd::None | Pmd::Leaf(_) | Pmd::DevicePrivate(_) | Pmd::Invalid => {}
+                Pmd::Migration(entry) => each(entry.pfn()),
+                Pmd::Table(table) => self.ptes_of(table).for_each(|pte| match pte.peek() {
+                    Pte::None | Pte::Page(_) | Pte::DevicePrivate(_) => {}
+                    Pte::Migration(entry) => each(entry.pfn()),
+                }),
             }
         }
     }

@@ -61,7 +61,9 @@ impl Vm {
         let table = match self.tables.pmd(gather.mm, vpn).load() {
             Pmd::None => return Ok(false),
             Pmd::Table(table) => table,
-            Pmd::Leaf(_) | Pmd::Invalid => return Err(Errno::EINVAL),
+            Pmd::Leaf(_) | Pmd::Migration(_) | Pmd::DevicePrivate(_) | Pmd::Invalid => {
+                return Err(Errno::EINVAL);
+            }
         };
         let ptl = self.tables.lock(cpu, table);
         let word = self.tables.pte(table, vpn);

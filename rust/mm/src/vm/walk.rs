@@ -3,7 +3,7 @@
 //! Nobody else knows how addresses fall into PMDs. What a walker does with an entry, and under which lock,
 //! is its own affair.
 
-use crate::vm::entry::{Leaf, Pmd, Pte, Vpn};
+use crate::vm::entry::{Leaf, Pmd, Pte, Softleaf, Vpn};
 use crate::vm::tables::PageTables;
 use crate::vm::word::PmdWord;
 use crate::vm::{MmId, Vm};
@@ -57,6 +57,12 @@ impl PageTables {
     pub(super) fn page_of_leaf(&self, leaf: Leaf, vpn: Vpn) -> Leaf {
         leaf.page(vpn.0 - self.start_of_pmd(vpn).0)
     }
+
+    /// What an entry of a PMD that is not walked stands for at one address.
+    #[inline]
+    pub(super) fn page_of_entry(&self, entry: Softleaf, vpn: Vpn) -> Softleaf {
+        entry.page(vpn.0 - self.start_of_pmd(vpn).0)
+    }
 }
 
 impl Vm {
@@ -69,6 +75,8 @@ impl Vm {
             Pmd::None | Pmd::Invalid => Pte::None,
             Pmd::Table(table) => self.tables.pte(table, vpn).load_lockless().0,
             Pmd::Leaf(leaf) => Pte::Page(self.tables.page_of_leaf(leaf, vpn)),
+            Pmd::Migration(entry) => Pte::Migration(self.tables.page_of_entry(entry, vpn)),
+            Pmd::DevicePrivate(entry) => Pte::DevicePrivate(self.tables.page_of_entry(entry, vpn)),
         }
     }
 }

@@ -5,7 +5,7 @@
 //!   present --clear--> none                the unmapper's half of K§4.1
 //!   present --clear--> none --publish--> migration --publish--> present
 //!   none --publish--> table --unlink--> none
-//!   leaf --invalidate--> invalid --publish--> table
+//!   leaf --invalidate--> invalid --publish--> table, or a migration entry of the whole
 //! ```
 //!
 //! A word changes under the lock of its table, which each change asks to see; it is read once without any

@@ -49,7 +49,10 @@ impl Vm {
             Pmd::Leaf(_) if self.tables.is_whole(pmd) => {
                 return self.zap_huge_pmd(gather, pmd.start);
             }
-            Pmd::Leaf(_) | Pmd::Invalid => {
+            Pmd::Migration(_) | Pmd::DevicePrivate(_) if self.tables.is_whole(pmd) => {
+                return self.zap_nonpresent_pmd(gather, pmd.start);
+            }
+            Pmd::Leaf(_) | Pmd::Migration(_) | Pmd::DevicePrivate(_) | Pmd::Invalid => {
                 self.split_huge_pmd(gather.cpu, gather.mm, pmd.start);
                 return Again::Yes;
             }
@@ -146,13 +149,35 @@ impl Vm {
         let Some(head) = leaf.normal_page() else { return Again::No };
         let folio = self.pagemaps.memmap.folio(head);
         Self::remove_rmap_pmd(gather.cpu, folio);
-        if self.pagemaps.ram.contains(head) {
+        if self.pagemaps.peek_is_reached(head) {
             self.zap_deposited_table(gather.cpu, &lock, gather.mm, vpn);
         }
         let batch = gather.remove_folio(folio);
         drop(lock);
         if batch == Batch::Full {
             gather.flush();
+        }
+        Again::No
+    }
+
+    /// A PMD that no CPU walks, and so no TLB has: what it holds is put at once, under its lock (`zap_huge_pmd`).
+    #[doc(alias = "zap_huge_pmd")]
+    fn zap_nonpresent_pmd(&self, gather: &MmuGather<'_>, vpn: Vpn) -> Again {
+        let (cpu, mm) = (gather.cpu, gather.mm);
+        let lock = self.mm(mm).pmd_lock.lock(cpu);
+        let word = self.tables.pmd(mm, vpn);
+        let mapped = match word.load() {
+            Pmd::None | Pmd::Table(_) | Pmd::Leaf(_) | Pmd::Invalid => return Again::Yes,
+            Pmd::Migration(_) => None,
+            Pmd::DevicePrivate(entry) => Some(entry),
+        };
+        word.clear(&lock, self.pagemaps.rules.zap_clear);
+        mapped.inspect(|entry| self.entry_owns(cpu, entry.present(), Hold::Mapping, Hold::Task));
+        self.zap_deposited_table(cpu, &lock, mm, vpn);
+        if let Some(entry) = mapped {
+            let folio = self.pagemaps.memmap.folio(entry.pfn());
+            Self::remove_rmap_pmd(cpu, folio);
+            self.pagemaps.folio_put_refs(cpu, folio, 1);
         }
         Again::No
     }
@@ -168,7 +193,11 @@ impl Vm {
         to: Hold,
     ) -> Option<Leaf> {
         let leaf = match self.tables.pmd(mm, vpn).load() {
-            Pmd::None | Pmd::Table(_) | Pmd::Invalid => return None,
+            Pmd::None
+            | Pmd::Table(_)
+            | Pmd::Migration(_)
+            | Pmd::DevicePrivate(_)
+            | Pmd::Invalid => return None,
             Pmd::Leaf(leaf) => leaf,
         };
         self.clear_this_leaf(cpu, lock, (mm, vpn), leaf, to);

@@ -65,8 +65,10 @@ impl World {
         let HmmTodev { device, map, page, pages } = *op;
         let _plugged = self.mirror[0].plugged.read(cpu);
         self.dev_pagemap().ok_or(Errno::ENODEV)?;
-        let page_of = |id| self.devmem.alloc_page(cpu, self.pagemaps(), id).ok_or(Errno::ENOMEM);
-        let alloc = |cpu: &Cpu<'_>| self.with_dev_pagemap(cpu, page_of).ok();
+        let alloc = |cpu: &Cpu<'_>, order| {
+            let folio = |id| self.devmem.alloc_folio(cpu, self.pagemaps(), id, order);
+            self.with_dev_pagemap(cpu, |id| folio(id).ok_or(Errno::ENOMEM)).ok()
+        };
         let command = Command { device, map, page, pages };
         self.hmm_migrate(cpu, worker, command, Goes::ToDevice(&alloc))
     }

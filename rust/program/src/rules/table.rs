@@ -424,12 +424,35 @@ rules! {
         Off: Derived, "none", "nothing else ties the reference to the page that was asked for";
     }
 
+    /// Whether a folio that one PMD maps goes to a device's memory, and comes home, as a whole. It is taken apart first
+    /// where all of it is not to go, or there is no room for all of it.
+    device_folios: DeviceFolios = Pages ["K§3.7 Era E, K§7.2, K§8.1, K§8.2"] {
+        Pages: Source, "up to v6.18", "mm/migrate_device.c, migrate_vma_collect_pmd: a huge page is split";
+        Huge: Source, "v6.19 and later",
+            "commit d245f9b4ab80; mm/migrate_device.c, migrate_vma_collect_huge_pmd";
+    }
+
     /// What a fault on device-private memory holds while the driver brings the page home. Whoever else maps the page may
     /// fault, too, and then it is freed, and somebody else's, before the driver looks at it.
     fault_ref: FaultRef = UnderLock ["K§8.1, B03, I29"] {
         UnderLock: Source, "v6.1 and later, the lock since v6.15 or so",
             "commit 16ce101db85d (CVE-2022-3523); mm/memory.c, do_swap_page";
         None: Source, "up to v6.0", "commit 16ce101db85d, the race that it mends";
+    }
+
+    /// What who moves a page makes of one reference too many when it asks whether anybody else has the page. Device pages
+    /// had one more once, and the question still allows for it; the freeze that follows does not.
+    migrate_check: MigrateCheck = DeviceSlack ["K§8.2, B36"] {
+        DeviceSlack: Source, "every kernel since v6.1", "mm/migrate_device.c, migrate_vma_check_page";
+        Exact: Derived, "none", "what the freeze asks for";
+    }
+
+    /// Whether a page walk that wants a reference on what it finds looks at a PMD again under its lock. Without, the folio
+    /// may have been moved or split meanwhile, and be free: the mapping's reference, on which the walk relies, has gone.
+    walk_pmd: WalkPmd = Locked ["K§7.2, B27, B29, I02"] {
+        Locked: Source, "every kernel, where mended", "mm/pagewalk.c, folio_walk_start: the PMD is read again under its lock";
+        Stale: Thread, "page walks mended by 33f4751e9960 (v4.7), 99fa8a48203d (v5.13) and CVE-2026-31456",
+            "the fixes: a PMD was tested without its lock, and was another one when it was used";
     }
 
     /// What a split of a mapped folio does about its mappings before it freezes the count. Whoever unmaps the folio drops

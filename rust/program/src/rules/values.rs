@@ -220,6 +220,21 @@ values! {
         UnderLock "under-lock" "the lock of the folio and a reference, both taken while the entry cannot change",
         None "none" "nothing: the page may be another one's by then",
     }
+    /// How a folio that one PMD maps goes to a device's memory.
+    DeviceFolios {
+        Pages "pages" "page by page, taken apart before",
+        Huge "huge" "as a whole, if all of it goes",
+    }
+    /// Whether who is about to move a page lets one reference pass that it does not know of.
+    MigrateCheck {
+        DeviceSlack "device-slack" "one, of a device's page; the freeze that follows lets none pass",
+        Exact "exact" "none",
+    }
+    /// How a page walk takes a reference on what a PMD maps.
+    WalkPmd {
+        Locked "locked" "under the lock of the PMD, which it has read there",
+        Stale "stale" "as it has read the PMD before, without the lock",
+    }
     /// What is done about the mappings of a folio that is to be split.
     SplitUnmap {
         MigrationEntries "migration-entries" "migration entries take their place: nothing maps it, and what faults waits",
