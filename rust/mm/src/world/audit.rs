@@ -101,6 +101,8 @@ impl World {
                 let held = pins.held.iter().take(self.geometry.pins_max.into());
                 held.filter(|slot| slot.number != 0)
                     .for_each(|slot| found.range(slot.range.hold(), &slot.range));
+                let buffer = pins.buffer.pinned().iter();
+                buffer.for_each(|range| found.range(range.hold(), range));
             });
             found.unless_seen(seen, &[Hold::Get, Hold::Pin]);
         }

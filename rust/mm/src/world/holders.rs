@@ -15,7 +15,6 @@ use crate::page::{Hold, Pfn};
 use crate::world::World;
 use crate::world::fds::{End, Open};
 use crate::world::party::Party;
-use crate::world::process::REGISTERED;
 
 /// What keeps a reference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,12 +104,12 @@ impl World {
             for pinned in
                 pins.held.iter().filter(|slot| slot.number != 0 && same(slot.range.first()))
             {
-                let by = match pinned.number {
-                    REGISTERED => HeldBy::Registered { worker },
-                    number => HeldBy::Pin { worker, number: number - 1 },
-                };
+                let by = HeldBy::Pin { worker, number: pinned.number - 1 };
                 all.push(Holder { by, pages: pinned.range.pages });
             }
+            let held = pins.buffer.pinned().iter().filter(|range| same(range.first()));
+            let by = HeldBy::Registered { worker };
+            all.extend(held.map(|range| Holder { by, pages: range.pages }));
         }
         for pipe in self.pipes.iter_live() {
             let ring = { *self.pipes[pipe].ring.lock(cpu) };
@@ -152,7 +151,7 @@ impl World {
         let Ok(place) = self.worker(worker) else { return PinNumbers::default() };
         let pins = place.pins.lock(cpu);
         let numbers = pins.held.iter().map(|slot| slot.number);
-        let held = numbers.filter(|number| ![0, REGISTERED].contains(number)).map(|n| n - 1);
+        let held = numbers.filter(|number| *number != 0).map(|number| number - 1);
         PinNumbers { held: held.collect(), next: pins.next }
     }
 

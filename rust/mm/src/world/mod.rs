@@ -13,7 +13,7 @@
 //! | `files` | open files and the directory; calls on files |
 //! | `task_work` | what the last use of a file or pipe leaves to the return of the call |
 //! | `memory` | mmap, munmap, touching memory |
-//! | `pins`, `pipes`, `direct_io` | references that outlive a call: pins, pipes, I/O in flight |
+//! | `pins`, `uring`, `pipes`, `direct_io` | references that outlive a call: pins, buffers, pipes, I/O in flight |
 //! | `checked` | the same accesses by users who know what a page may hold |
 //! | `driver`, `fracture` | driver memory; its folios taken by frame number and apart |
 //! | `hmm` | pages of processes in the driver's memory |
@@ -45,6 +45,7 @@ mod pins;
 mod pipes;
 mod process;
 mod task_work;
+mod uring;
 
 use alloc::boxed::Box;
 

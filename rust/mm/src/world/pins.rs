@@ -1,24 +1,21 @@
-//! References by number: pins, registered buffers, and reads through somebody else's memory.
+//! References by number: pins, and reads through somebody else's memory.
 //!
-//! They are what truncate, eviction and unbind wait for. A worker's pins are given back when it exits;
-//! pipes and I/O in flight, which may outlive their maker, are next door.
+//! They are what truncate, eviction and unbind wait for. A worker's pins are given back when it exits, and so is its
+//! registered buffer; pipes and I/O in flight, which may outlive their maker, are next door, too.
 
 use prim::Cpu;
 use program::Errno;
 use program::op::{
-    Access, DmaRead, DmaWrite, Get, Longterm, MapNo, Pin, PinNo, Pvmread, Unpin, UringReg, WorkerId,
+    Access, DmaRead, DmaWrite, Get, Longterm, MapNo, Pin, PinNo, Pvmread, Unpin, WorkerId,
 };
-use program::rules::UringFiles;
 
 use crate::page::{Hold, Stamp};
 use crate::vm::{GupKind, GupRange, GupRequest, MmId, Vpn};
-use crate::world::process::{MapSlot, Pinned, Pins, REGISTERED, Worker};
+use crate::world::process::{MapSlot, PAGES, Pinned, Pins, Worker};
 use crate::world::{PAGE_SIZE, Return, World};
 
 /// Ranges one call can take.
 const BATCH: usize = 32;
-/// Pages one call can ask for.
-const PAGES: u32 = 1024;
 /// Numbers a worker's pins can have: what [`PinNo`] can name.
 const NUMBERS: u32 = u16::MAX as u32 + 1;
 
@@ -149,25 +146,11 @@ impl World {
     ) -> Return {
         let Pin { map, page, pages, longterm, access } = *op;
         let request = GupRequest { longterm, ..Self::request(pages, kind, access) };
-        let (taken, _) = self.pin_as(cpu, worker, map, page, request, ticket)?;
-        Ok(taken.into())
-    }
-
-    /// Pages and ranges taken.
-    fn pin_as(
-        &self,
-        cpu: &Cpu<'_>,
-        worker: WorkerId,
-        map: MapNo,
-        page: u32,
-        request: GupRequest,
-        ticket: PinTicket,
-    ) -> Result<(u32, usize), Errno> {
         let mut out = [GupRange::EMPTY; BATCH];
         let out = &mut out[..ticket.room.min(BATCH)];
-        let (pages, ranges) = self.gup(cpu, worker, map, page, request, out)?;
+        let (taken, ranges) = self.gup(cpu, worker, map, page, request, out)?;
         self.keep_numbered(cpu, worker, ticket, &out[..ranges])?;
-        Ok((pages, ranges))
+        Ok(taken.into())
     }
 
     /// What a call took is the worker's from now on, under this number.
@@ -224,8 +207,7 @@ impl World {
         pin: Option<PinNo>,
     ) -> Result<u32, Errno> {
         let pins = self.worker(worker)?.pins.lock(cpu);
-        let numbers =
-            pins.held.iter().map(|slot| slot.number).filter(|n| *n != 0 && *n != REGISTERED);
+        let numbers = pins.held.iter().map(|slot| slot.number).filter(|n| *n != 0);
         match pin {
             None => numbers.min_by_key(|number| pins.age(*number)).ok_or(Errno::EINVAL),
             Some(pin) => {
@@ -285,60 +267,22 @@ impl World {
     /// Gives back everything a worker holds; part of its exit.
     pub(super) fn release_pins(&self, cpu: &Cpu<'_>, worker: &Worker) {
         loop {
-            let number = {
+            let (registered, number) = {
                 let pins = worker.pins.lock(cpu);
-                pins.held.iter().map(|slot| slot.number).max().unwrap_or(0)
+                let last = pins.held.iter().map(|slot| slot.number).max().unwrap_or(0);
+                (pins.buffer.is_registered(), last)
             };
-            if number == 0 {
-                break;
+            match (registered, number) {
+                (true, _) => {
+                    self.release_buffer(cpu, worker);
+                }
+                (false, 0) => break,
+                (false, number) => {
+                    self.unpin_number(cpu, worker, number);
+                }
             }
-            self.unpin_number(cpu, worker, number);
         }
         worker.pins.lock(cpu).next = 0;
-    }
-
-    /// `IORING_REGISTER_BUFFERS`: a long-term pin. Returns 0.
-    ///
-    /// # Errors
-    /// `EOPNOTSUPP` on a DAX file, as every kernel since long-term pins were refused there; `EFAULT` when not all of it
-    /// can be pinned; `ENOMEM` when the worker holds too many, or would.
-    #[doc(alias = "io_sqe_buffers_register")]
-    pub fn uring_register(&self, cpu: &Cpu<'_>, worker: WorkerId, op: &UringReg) -> Return {
-        let UringReg { map, page, pages } = *op;
-        let request = Self::request(pages, GupKind::Pin, Access::Write);
-        let request = GupRequest { longterm: Longterm::Long, ..request };
-        let room = self.worker(worker)?.pins.lock(cpu).room(self.geometry.pins_max);
-        if room == 0 {
-            return Err(Errno::ENOMEM.into());
-        }
-        let ticket = PinTicket { number: REGISTERED, room };
-        let (taken, ranges) = self.pin_as(cpu, worker, map, page, request, ticket)?;
-        if taken < pages {
-            // `io_pin_pages`: a buffer is registered whole, or not at all.
-            self.unpin_number(cpu, self.worker(worker)?, REGISTERED);
-            let full = ranges == room.min(BATCH);
-            return Err(if full { Errno::ENOMEM } else { Errno::EFAULT }.into());
-        }
-        match self.rules().uring_files {
-            UringFiles::Pinned => Ok(0),
-            UringFiles::Refused => {
-                // Every mapping here is of a file, which is looked at once its pages are pinned (`io_pin_pages`).
-                self.unpin_number(cpu, self.worker(worker)?, REGISTERED);
-                Err(Errno::EOPNOTSUPP.into())
-            }
-        }
-    }
-
-    /// `IORING_UNREGISTER_BUFFERS`.
-    ///
-    /// # Errors
-    /// `ENXIO` when nothing is registered.
-    #[doc(alias = "io_sqe_buffers_unregister")]
-    pub fn uring_unregister(&self, cpu: &Cpu<'_>, worker: WorkerId) -> Return {
-        match self.unpin_number(cpu, self.worker(worker)?, REGISTERED) {
-            0 => Err(Errno::ENXIO.into()),
-            _ => Ok(0),
-        }
     }
 
     /// `process_vm_readv`: pins that are gone when the call returns. Returns bytes.

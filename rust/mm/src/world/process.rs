@@ -14,6 +14,8 @@ use crate::world::fds::{Fds, HANDLES};
 use crate::world::task_work::TaskWork;
 use crate::world::{Return, World};
 
+/// Pages one call can ask references on.
+pub(super) const PAGES: u32 = 1024;
 /// Ranges one worker can hold pinned at once.
 pub(super) const PINS: usize = program::geometry::PINS_MAX as usize;
 
@@ -92,14 +94,21 @@ plain! {
     /// One range held by a numbered pin.
     #[derive(Clone, Copy, Debug)]
     pub(crate) struct Pinned {
-        /// Number + 1; 0 is unused. [`REGISTERED`] for a registered buffer.
+        /// Number + 1; 0 is unused.
         pub(super) number: u32,
         pub(super) range: GupRange,
     }
 }
 
-/// The number of an io_uring buffer among the pins.
-pub(super) const REGISTERED: u32 = u32::MAX;
+plain! {
+    /// The registered buffer of a worker: see `uring`.
+    #[derive(Clone, Copy, Debug)]
+    pub(crate) struct Buffer {
+        pub(super) ranges: [GupRange; PAGES as usize],
+        /// How many of them there are; 0 when nothing is registered.
+        pub(super) len: u32,
+    }
+}
 
 plain! {
     /// The pins of a worker.
@@ -108,6 +117,7 @@ plain! {
         pub(super) held: [Pinned; PINS],
         /// The number given out last, from 1.
         pub(super) next: u32,
+        pub(super) buffer: Buffer,
     }
 }
 
@@ -213,7 +223,8 @@ impl World {
         self.start(cpu, child, proc)
     }
 
-    /// `exit`, and what SIGKILL leads to: pins, then memory, then descriptors, then what those were the last use of.
+    /// `exit`, and what SIGKILL leads to: the registered buffer and pins, then memory, then descriptors, then what those
+    /// were the last use of.
     ///
     /// # Errors
     /// `ESRCH` when the worker does not run.

@@ -194,12 +194,12 @@ macro_rules! operations {
                 page: u32 = Page("PAGE"),
                 pages: u32 = Pages("N"),
             }) -> Bytes [ENOMEM EFAULT EINVAL];
-            /// Registers an io_uring buffer: a long-term pin, which files on such memory refuse.
+            /// Registers the worker's io_uring buffer: a long-term pin, which files on such memory refuse.
             worker("uring_reg" as "io_uring_register") uring_register: UringReg(UringReg {
                 map: MapNo = Uses("M"),
                 page: u32 = Page("PAGE"),
                 pages: u32 = Pages("N"),
-            }) -> Zero [ENOMEM EFAULT EINVAL EOPNOTSUPP];
+            }) -> Zero [ENOMEM EFAULT EBUSY EINVAL EOPNOTSUPP];
             /// Takes the registered buffer back.
             worker("uring_unreg" as "io_uring_register") uring_unregister: UringUnreg -> Zero [ENXIO];
             /// Writes memory to the slow device: pinned until time passes, or for TICKS of virtual time.
