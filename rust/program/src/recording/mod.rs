@@ -148,12 +148,11 @@ impl Recording {
         Era::of_kernel(&self.kernel)
     }
 
-    /// The rules of an era as they are for its file system: ext4 holds no device, and is not told when one goes; nor was XFS,
-    /// before kernels had a word for it (`MF_MEM_PRE_REMOVE`).
+    /// The rules of an era as they are for its file system: ext4 holds no device, and is not told when one goes.
     #[must_use]
     pub fn rules(&self, era: Era) -> Rules {
         let mut rules = era.rules();
-        if self.family == "ext4" || era == Era::V6_1 {
+        if self.family == "ext4" {
             rules.holder = Holder::None;
         }
         rules

@@ -228,10 +228,13 @@ rules! {
     }
 
     /// Who holds the device under the file system (`dax_holder_operations`). XFS is told that the device goes,
-    /// unmaps its files and shuts itself down; ext4 is not, and its mappings outlive the struct pages.
+    /// unmaps its files and shuts itself down; ext4 is not, nor was XFS up to v6.7 (MF_MEM_PRE_REMOVE), and their
+    /// mappings outlive the struct pages.
     holder: Holder = Xfs ["K§5.6, K§14, K§16, B50, B55"] {
-        Xfs: Recorded, "XFS on every kernel; recorded on 6.16", "recording xfs_unbind_mounted_ref";
-        None: Recorded, "ext4 on every kernel; recorded on 6.16", "recording ext4_unbind_mounted_ref";
+        Xfs: Recorded, "XFS in v6.8 and later; recorded on 6.12, 6.16 and 7.2",
+            "recordings xfs_unbind_mounted_ref";
+        None: Recorded, "ext4 on every kernel, XFS up to v6.7; recorded on 6.1, 6.12, 6.16 and 7.2",
+            "recordings ext4_unbind_mounted_ref, and xfs_unbind_mounted_ref of 6.1";
     }
 
     /// The order in which the holder unmaps its pages and shuts down. A read fault that comes in between succeeds, and
