@@ -23,7 +23,7 @@ from ran import Ran, Runner
 TRACES = Path(__file__).parent / "fixtures" / "traces"
 FOLDER = TRACES / "6.16"
 # The era of each kernel, and how many recordings of it are equal.
-KERNELS = {"6.1": ("v6.1", 55), "6.12": ("v6.12", 55), "6.16": ("v6.15", 54), "7.2": ("v7.2", 73)}
+KERNELS = {"6.1": ("v6.1", 58), "6.12": ("v6.12", 58), "6.16": ("v6.15", 58), "7.2": ("v7.2", 79)}
 RECORDINGS = sorted(FOLDER.glob("*.json"))
 NAMES = [path.stem for path in RECORDINGS]
 

@@ -111,8 +111,8 @@ def test_one_number_may_be_several_races(run: Runner) -> None:
 
 def test_what_no_program_shows_says_what_does(run: Runner) -> None:
     assert "not on x86; shown by loom" in run(Races(), "show", "gup-grab", core=core()).stdout
-    assert "not shown: the stale count" in run(Races(), "show", "B48", core=core()).stdout
-    for name, told in [("gup-grab", "Not on x86"), ("share-reset", "no program shows")]:
+    assert "not shown: file systems of programs" in run(Races(), "show", "B51", core=core()).stdout
+    for name, told in [("gup-grab", "Not on x86"), ("failed-range", "no program shows")]:
         ran = run(Races(), "run", name, core=core())
         assert ran.exit is Exit.USAGE
         assert told in ran.stderr

@@ -290,6 +290,7 @@ class World:
     def zero_range(
         self, worker: SupportsIndex, file: _File, page: SupportsIndex, pages: SupportsIndex = 1
     ) -> None: ...
+    def reflink(self, worker: SupportsIndex, file: _File, source: _File) -> None: ...
     # memory
     def mmap(
         self,

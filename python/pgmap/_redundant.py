@@ -113,7 +113,9 @@ _REASONS: tuple[tuple[str, tuple[str, ...]], ...] = (
         "waits for GUP-fast before a complaint is made of a count that is one where a "
         "page is free, as in v6.1 and v6.12 only",
         (
-            "let_go_of_folio:sync_irq@dax_disassociate_entry",
+            "put_folio:sync_irq@dax_associate_entry",
+            "put_folio:sync_irq@dax_disassociate_entry",
+            "take_block:sync_irq@xfs_reflink_allocate_cow",
             "take_block:sync_irq@give_block",
             "take_block:sync_irq@iomap_begin",
             "take_block:sync_irq@xfs_alloc_file_space",

@@ -28,24 +28,36 @@ const KERNEL: &[(&str, &str)] = &[
          get_next_unlocked_entry wait_entry_unlocked put_unlocked_entry dax_associate_entry dax_disassociate_entry \
          dax_layout_busy_page dax_break_layout dax_break_layout_final wait_page_idle dax_delete_mapping_range \
          dax_folio_reset_order dax_fault_cow_page dax_fault_iter dax_iomap_direct_access __dax_invalidate_entry \
-         dax_iomap_iter dax_invalidate_mapping_entry_sync dax_busy_page",
+         dax_iomap_iter dax_invalidate_mapping_entry_sync dax_busy_page dax_folio_make_shared dax_folio_put \
+         __dax_clear_dirty_range",
     ),
     ("fs/file_table.c", "fput __fput"),
     ("fs/inode.c", "iput"),
+    ("fs/ioctl.c", "ioctl_file_clone"),
     ("fs/open.c", "do_truncate filp_close"),
     ("fs/pipe.c", "pipe_release"),
     ("fs/xfs/libxfs/xfs_bmap.c", "xfs_bunmapi_range"),
     ("fs/xfs/xfs_bmap_util.c", "xfs_alloc_file_space"),
-    ("fs/xfs/xfs_file.c", "xfs_file_dax_read xfs_file_dax_write xfs_file_fallocate"),
+    (
+        "fs/xfs/xfs_file.c",
+        "xfs_file_dax_read xfs_file_dax_write xfs_file_fallocate xfs_file_remap_range",
+    ),
+    ("fs/xfs/xfs_inode.c", "xfs_mmaplock_two_inodes_and_break_dax_layout"),
+    ("fs/xfs/xfs_iomap.c", "xfs_dax_write_iomap_end"),
     ("fs/xfs/xfs_mount.h", "xfs_is_shutdown"),
-    ("fs/xfs/xfs_notify_failure.c", "xfs_dax_notify_failure"),
+    ("fs/xfs/xfs_notify_failure.c", "xfs_dax_notify_failure xfs_dax_failure_fn"),
+    (
+        "fs/xfs/xfs_reflink.c",
+        "xfs_reflink_remap_blocks xfs_reflink_allocate_cow xfs_reflink_end_cow xfs_reflink_cancel_cow_range \
+         xfs_reflink_trim_around_shared",
+    ),
     ("include/asm-generic/access_ok.h", "access_ok"),
     ("include/asm-generic/bug.h", "WARN_ON"),
     ("include/asm-generic/memory_model.h", "pfn_to_page page_to_pfn"),
     ("include/linux/completion.h", "reinit_completion"),
     (
         "include/linux/fs.h",
-        "i_size_read filemap_invalidate_lock i_mmap_lock_read i_mmap_lock_write vma_is_fsdax",
+        "i_size_read filemap_invalidate_lock sb_start_pagefault i_mmap_lock_read i_mmap_lock_write vma_is_fsdax",
     ),
     ("include/linux/gfp.h", "folio_alloc"),
     ("include/linux/iomap.h", "iomap_begin"),

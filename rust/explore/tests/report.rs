@@ -342,7 +342,7 @@ fn stumbled_on(scenario: &Scenario) -> Option<Found> {
 fn whatever_is_found_in_programs_drawn_at_random_can_be_pasted() {
     let mut numbers = Numbers::new(7);
     let mut reports = 0;
-    for _ in 0..4_000 {
+    for _ in 0..5_000 {
         let Some(scenario) = drawn(&mut numbers) else { continue };
         let Some(found) = stumbled_on(&scenario) else { continue };
         let report = report(&scenario, &found, &mut || Control::Go).expect("a report");

@@ -236,7 +236,7 @@ fn what_the_bounds_do_not_reach_in_the_whole_shrinks_by_drawing() {
 fn large(wrong: &[&str]) -> Scenario {
     let much = |who: &str, map: u8| {
         format!("w{who} w {map} 1 | w{who} r {map} 0 | w{who} pread g 0 1 | w{who} r {map} 1 | ")
-            .repeat(3)
+            .repeat(5)
             + &format!("w{who} r {map} 0\n")
     };
     let text = format!(

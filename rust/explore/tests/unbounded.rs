@@ -13,6 +13,7 @@ const LARGE: &[&str] = &[
     "write-invalidate",
     "fault-liveness",
     "iomap-lock",
+    "share-update",
     "fault-ref",
     "migrate-check",
     "walk-pmd",
@@ -20,7 +21,8 @@ const LARGE: &[&str] = &[
 ];
 
 /// These fail late in the order in which classes are tried; bounds find them at once.
-const LATE: &[&str] = &["gup-pmd-recheck", "mremap-pmd", "fault-liveness", "fault-ref"];
+const LATE: &[&str] =
+    &["gup-pmd-recheck", "mremap-pmd", "fault-liveness", "share-update", "fault-ref"];
 
 /// Where every store may wait, and without a bound for nothing, there are more still.
 fn known() -> impl Iterator<Item = &'static Known> {

@@ -56,6 +56,8 @@ lock_order! {
     PAGE_TABLE_LOCK "page table lock";
     /// The xarray's lock.
     I_PAGES "i_pages";
+    /// What pages say of several files: the kernel has no such lock.
+    SHARED_PAGES "shared pages";
     /// `zone->lock`: which pages of ordinary memory are in use.
     ZONE_LOCK "zone lock";
     /// The file system's allocator.

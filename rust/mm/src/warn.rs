@@ -191,6 +191,8 @@ complaints! {
     GrabbedAfterUnplug = 51, I13Weak, EarlierLife, "a reference taken on a struct page that is gone";
     /// A page of anonymous memory held what nobody stored there. Object: which page of its mapping. Value: what it held.
     NotKept = 53, I28, Value, "anonymous memory does not hold what was stored there";
+    /// A page's share word is not the number of entries that have it. Value: the word.
+    ShareMiscounted = 54, I17, Life, "a shared page does not count the entries that have it";
 }
 
 impl Complaint {

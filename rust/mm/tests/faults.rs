@@ -127,6 +127,10 @@ const NOT_DRAWN: &[(&str, &str)] = &[
     ("end", ENVIRONMENTS),
     ("hmm_load", "allocates what the machine is made of, before anything fails"),
     ("hmm_release", WAITS),
+    (
+        "ioctl",
+        "a copy of a shared block takes the old page from its file whoever refers to it, which kernels warn of",
+    ),
     ("mount", "does nothing here"),
     ("retrack", ENVIRONMENTS),
     ("sleep", ENVIRONMENTS),

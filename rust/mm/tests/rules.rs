@@ -5,7 +5,8 @@
 //! entry that is locked at the right moment, `request-folio` a mapping that goes at one, `zap-none-pmd` a zap in
 //! the middle of a PMD, `percpu-exit` a lookup in the middle of an unbind, `unbind-order` and `fault-liveness` a fault in the middle of an unbind: the explorer's
 //! catalogue has them.
-//! What an earlier kernel did otherwise is in `tests/eras.rs`.
+//! What an earlier kernel did otherwise is in `tests/eras.rs`; what pages of shared blocks count in `tests/reflink.rs`,
+//! `failed-range` in `tests/unbind.rs`.
 //! The four orderings have no wrong value on this machine: the models of `pgmap-mm-weak` have them.
 //! `zap-clear` is in `tests/soft_offline.rs`, where one CPU after the other it does no harm; with store buffers
 //! the catalogue has that one, too.
@@ -60,6 +61,7 @@ fn every_wrong_value_of_every_rule_has_a_test() {
         ("teardown-pages", "ignore"),
         ("holder", "none"),
         ("unbind-order", "zap-then-shutdown"),
+        ("failed-range", "wraps"),
         ("fault-liveness", "translation"),
         ("request-folio", "by-inspection"),
         ("free-push", "before-settled"),
@@ -83,6 +85,9 @@ fn every_wrong_value_of_every_rule_has_a_test() {
         ("pfnmap-flush", "at-end"),
         ("bio-put", "silent"),
         ("uring-files", "refused"),
+        ("share-count", "marked"),
+        ("share-count", "on-write"),
+        ("share-update", "plain"),
         ("share-reset", "kept-at-order-0"),
         ("head-recheck", "off"),
         ("device-folios", "huge"),

@@ -190,6 +190,7 @@ methods! {
     ftruncate: Ftruncate "($self, worker, file, pages)";
     punch: Punch "($self, worker, file, page, pages=1)";
     zero_range: Zerorange "($self, worker, file, page, pages=1)";
+    reflink: Reflink "($self, worker, file, source)";
 
     mmap: Mmap "($self, worker, map, file, offset, pages, prot='rw', sharing='shared', align='natural')";
     anon: Anon "($self, worker, map, pages, kind='anon')";

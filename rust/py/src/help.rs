@@ -128,6 +128,9 @@ macro_rules! meaning {
     (file File) => {
         "name of a file, or number of a descriptor of the worker's process"
     };
+    (source File) => {
+        "the file whose blocks they are: its name, or number of a descriptor of the worker's process"
+    };
     (file Named) => {
         "name of a file"
     };

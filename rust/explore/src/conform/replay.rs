@@ -126,6 +126,7 @@ fn make_files(
         let inode = world.make_dev_dax(cpu, order).map_err(|errno| errno.name().to_owned())?;
         return Ok(Some(Tracked::new(world, inode, device.pages)));
     }
+    world.dax.set_allocation_groups(recording.allocation_groups());
     for (file, number) in files.iter().zip(0..) {
         world
             .create_file(cpu, FileIdx(number), file.pages, Some(file.state), file.layout)

@@ -107,7 +107,7 @@ pub(crate) fn asked(variable: &str, programs: u64) -> (u64, SplitMix64) {
     let number = |name, otherwise| {
         std::env::var(name).map_or(otherwise, |text| text.parse().expect("a number"))
     };
-    (number(variable, programs), SplitMix64::new(number("PGMAP_RANDOM_SEED", 1)))
+    (number(variable, programs), SplitMix64::new(number("PGMAP_RANDOM_SEED", 2)))
 }
 
 /// The figures of a long run.

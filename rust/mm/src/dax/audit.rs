@@ -1,7 +1,8 @@
-//! Entries against folios (K§10 I17), for a file whose blocks no other file shares.
+//! Entries against folios (K§10 I17).
 //!
 //! ```text
 //!   entry (file, index) -> pfn, order   <=>   folio at pfn: mapping = file, index, order
+//!   entries of several files -> pfn     <=>   folio at pfn: no file, share = how many
 //! ```
 //!
 //! Exact in the middle of other calls, since both sides are changed by whoever holds the entry:
@@ -14,13 +15,17 @@
 //! locked, a folio may have its file already and its index not yet, as in the kernel.) Entries of the zero page
 //! and placeholders have no folio: a folio that names their index is one without an entry. An unbind may let
 //! entries go and leave the folios to the end of the struct pages (B50), so folios are asked only while the device
-//! is alive. Not looked at: the index word of a page in no file, which up to v6.18 is stale by design
-//! (B48), and misread only where files share blocks.
+//! is alive. Pages of files that share blocks are asked only while no entry of any of these is locked, for a fault of one
+//! changes what the page says of the others, and the share word only of a page that an entry has: of any other page up to
+//! v6.18 it is a stale index, by design (B48).
 //!
 //! Explored only; nothing here takes a step.
 
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
 use prim::{Cpu, Ghost};
-use program::rules::DaxPages;
+use program::rules::{DaxPages, ShareCount};
 
 use crate::dax::entry::{DaxEntry, DaxSlot, Kind, Size};
 use crate::dax::{Dax, InodeId};
@@ -44,7 +49,10 @@ impl Dax {
             if self.device[0].is_dead() {
                 return;
             }
-            let wrong = self.entry_without_folio().or_else(|| self.folio_without_entry());
+            let wrong = self
+                .entry_without_folio()
+                .or_else(|| self.folio_without_entry())
+                .or_else(|| self.miscounted_share());
             if let Some((complaint, pfn, index)) = wrong {
                 warn_on(cpu, complaint, pfn, index.into());
             }
@@ -71,7 +79,10 @@ impl Dax {
         };
         let claim = |at| Some(Claim { inode, index: index + at, order });
         let disagrees = (0..).zip(self.frames_of(head, entry));
-        let mut wrong = disagrees.filter(|(at, pfn)| self.claim_of(*pfn) != claim(*at));
+        let shared =
+            |pfn| self.is_cloned(inode) && (self.peek_shared(pfn) || self.clones().is_none());
+        let mut wrong =
+            disagrees.filter(|(at, pfn)| self.claim_of(*pfn) != claim(*at) && !shared(*pfn));
         wrong.next().map(|(at, pfn)| (Complaint::EntryDisagrees, pfn, index + at))
     }
 
@@ -93,10 +104,49 @@ impl Dax {
         })
     }
 
-    /// What the folio headed at a frame says; nothing for a tail, or a page in no file.
+    /// The entries of all files that share blocks; none while one of them is locked.
+    fn clones(&self) -> Option<Vec<DaxEntry>> {
+        let mut all = Vec::new();
+        let inodes = (0..self.inodes.capacity() as u32).map(InodeId);
+        for inode in inodes.filter(|inode| self.is_cloned(*inode)) {
+            let end = self.inode(inode).i_pages.peek(|i_pages| i_pages.end)?;
+            all.extend((0..end).map(|index| self.peek_entry(inode, index)));
+        }
+        (!all.iter().any(|entry| entry.is_locked())).then_some(all)
+    }
+
+    /// The first page that several files' entries have and whose share word is not their number.
+    fn miscounted_share(&self) -> Option<(Complaint, Pfn, u32)> {
+        let mut counts = BTreeMap::<u32, u32>::new();
+        for entry in self.clones()? {
+            match entry.kind() {
+                Kind::None | Kind::Empty | Kind::Zero => {}
+                Kind::Folio(head) => self
+                    .frames_of(head, entry)
+                    .filter(|pfn| self.peek_shared(*pfn))
+                    .for_each(|pfn| *counts.entry(pfn.0).or_default() += 1),
+            }
+        }
+        counts.into_iter().find_map(|(pfn, entries)| {
+            let (_, share) = self.vm.pagemaps.memmap.page(Pfn(pfn)).peek_place();
+            (share != entries).then_some((Complaint::ShareMiscounted, Pfn(pfn), share))
+        })
+    }
+
+    /// Whether the folio headed at a frame says that several files have it.
+    fn peek_shared(&self, pfn: Pfn) -> bool {
+        let page = self.vm.pagemaps.memmap.page(pfn);
+        let (mapping, share) = page.peek_place();
+        match self.vm.pagemaps.rules.share_count {
+            ShareCount::Counted => mapping == 0 && share > 0,
+            ShareCount::Marked | ShareCount::OnWrite => page.peek_marked_shared(),
+        }
+    }
+
+    /// What the folio headed at a frame says; nothing for a tail, or a page in no file, or in several.
     fn claim_of(&self, pfn: Pfn) -> Option<Claim> {
         let page = self.vm.pagemaps.memmap.page(pfn);
-        if page.peek_head(pfn) != pfn {
+        if page.peek_head(pfn) != pfn || page.peek_marked_shared() {
             return None;
         }
         let (mapping, index) = page.peek_place();

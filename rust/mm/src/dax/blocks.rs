@@ -5,7 +5,9 @@
 //! than three quarters of the device are free the search goes back to what was freed last, as if the
 //! journal had been flushed for it; in a stress run quick reuse is what shows a premature free.
 
-use prim::{Arena, AtomicU64, Cpu, Guarded, LockClass, NoMemory, SpinLock, Table, plain};
+use prim::{
+    Arena, AtomicU32, AtomicU64, Cpu, Guarded, LockClass, NoMemory, SpinLock, Table, plain,
+};
 
 use crate::lock_order;
 
@@ -28,6 +30,8 @@ pub struct Blocks {
     /// A set bit is a used block. Written under `cursor`.
     bits: Table<AtomicU64>,
     cursor: Table<SpinLock<Cursor>>,
+    /// Files that have a block beside the first. Written under `cursor`.
+    sharers: Table<AtomicU32>,
     total: u32,
 }
 
@@ -40,6 +44,7 @@ impl Blocks {
         Ok(Self {
             bits: arena.table("block bits", total as usize / 64 + 1)?,
             cursor: arena.table("block cursor", 1)?,
+            sharers: arena.table("block sharers", total as usize)?,
             total,
         })
     }
@@ -69,6 +74,29 @@ impl Blocks {
                 cursor.next = block;
             }
         }
+    }
+
+    /// One more file has a block (`xfs_refcount_increase_extent`).
+    pub(super) fn share(&self, cpu: &Cpu<'_>, block: u32) {
+        let _cursor = self.cursor[0].lock(cpu);
+        let sharers = &self.sharers[block as usize];
+        sharers.set(sharers.read() + 1);
+    }
+
+    /// One file less has a block (`xfs_refcount_decrease_extent`); false, and nothing has changed, if there was only one.
+    pub(super) fn unshare(&self, cpu: &Cpu<'_>, block: u32) -> bool {
+        let _cursor = self.cursor[0].lock(cpu);
+        let sharers = &self.sharers[block as usize];
+        let others = sharers.read();
+        if others > 0 {
+            sharers.set(others - 1);
+        }
+        others > 0
+    }
+
+    /// Whether several files have a block. Only who has it can share it with more; fewer it may be at once.
+    pub(super) fn is_shared(&self, block: u32) -> bool {
+        self.sharers[block as usize].read() > 0
     }
 
     /// Blocks in use.

@@ -3,27 +3,40 @@
 //! Readers ask "alive?" inside an SRCU section; whoever kills the device clears the flag and waits for
 //! the sections. Unbind runs in this order:
 //!
-//! 1. tell the holder: XFS waits for whoever has a DAX entry locked, unmaps every file, and shuts itself down, after
-//!    which no fault of it is served; ext4 is no holder and is not told (`holder`, `unbind-order`);
+//! 1. tell the holder: XFS freezes itself, so that who writes waits, waits for whoever has a DAX entry locked, unmaps
+//!    every page, writes it back and takes its entry away, and shuts itself down, after which no fault of it is served;
+//!    ext4 is no holder and is not told (`holder`, `unbind-order`, `failed-range`);
 //! 2. kill the device: no address of it is given out any more (`fault-liveness` says what a fault does with one);
 //! 3. `memunmap_pages`: kill the pagemap, wait for its references, let the files forget their pages, remove.
 //!
 //! Up to v7.3 step 3 waits for no page (B31): a reference on an fsdax page does not hold the pagemap.
 //! With `teardown-pages=wait-idle` each folio in use holds one, so it does. Where entries hold their pages they are deleted
 //! between steps 2 and 3, each when its page is idle. Departures: files survive
-//! with their blocks, as after a remount, while the struct pages they had are gone; and XFS freezes itself in step 1, so
-//! that a write fault waits there instead of meeting what a read fault meets.
+//! with their blocks, as after a remount, while the struct pages they had are gone; XFS unmaps all pages of an extent
+//! before it takes their entries away; and who writes finds out that the file system is frozen where it finds out that it
+//! is shut down, in `iomap_begin`, lets go of what it has, waits, and starts over, where the kernel waits before it begins.
 
 use core::mem::offset_of;
 use core::ops::Range;
 
-use prim::{AtomicU32, Cpu, Guarded, LockClass, RwSem, Srcu, SrcuGuard, plain, zeroed};
+use prim::{
+    AtomicU32, Cpu, Guarded, LockClass, RwSem, Sleep, Srcu, SrcuGuard, WaitClass, Waiting, plain,
+    wait_event, wake_up_all, zeroed,
+};
 use program::Errno;
-use program::rules::{DaxPages, FaultLiveness, Holder, TeardownPages, UnbindOrder};
+use program::op::Access;
+use program::rules::{DaxPages, FailedRange, FaultLiveness, Holder, TeardownPages, UnbindOrder};
 
-use crate::dax::Dax;
+use crate::dax::i_pages::Taken;
+use crate::dax::{Dax, InodeId};
 use crate::lock_order;
 use crate::pagemap::PagemapId;
+
+/// The wait for the end of a freeze.
+const THAW: WaitClass = WaitClass::event("file system to be thawed");
+
+/// What [`DaxDevice::shutdown`] says of a file system that has shut itself down.
+const SHUT_DOWN: u32 = u32::MAX;
 
 plain! {
     /// Serialises bind and unbind.
@@ -50,8 +63,11 @@ zeroed! {
         pub(super) dev_dax: AtomicU32,
         /// `align` of that: the order of its folios.
         pub(super) align: AtomicU32,
-        /// 1 when the file system has shut itself down (`xfs_is_shutdown`).
+        /// Whether the file system has shut itself down (`xfs_is_shutdown`): [`SHUT_DOWN`]; 0 while it answers; and
+        /// who has it frozen, as [`Cpu::owner_word`] has it, where only reads are answered (`sb_writers`).
         shutdown: AtomicU32,
+        /// Allocation groups beside the last one; written before the machine is shared.
+        more_groups: AtomicU32,
     }
 }
 
@@ -111,17 +127,40 @@ impl Dax {
         Ok((pagemap, kept))
     }
 
-    /// Whether the file system answers (`xfs_is_shutdown`).
+    /// Whether the file system answers (`xfs_is_shutdown`), and lets who writes go on.
     ///
     /// # Errors
-    /// `EIO` when it has shut itself down.
+    /// `EIO` when it has shut itself down; `EAGAIN` for a write while it is frozen: [`Self::wait_for_thaw`] without a lock
+    /// that others need, and start over.
     #[doc(alias = "xfs_is_shutdown")]
-    pub(super) fn not_shut_down(&self) -> Result<(), Errno> {
+    pub(super) fn answers(&self, wanted: Access) -> Result<(), Errno> {
         // Acquire: pairs with the release of the shutdown.
-        match self.device[0].shutdown.read_acquire() {
-            0 => Ok(()),
-            _ => Err(Errno::EIO),
+        match (self.device[0].shutdown.read_acquire(), wanted) {
+            (SHUT_DOWN, _) => Err(Errno::EIO),
+            (0, _) | (_, Access::Read) => Ok(()),
+            (_, Access::Write) => Err(Errno::EAGAIN),
         }
+    }
+
+    /// `sb_start_pagefault` of a frozen file system: sleeps until it is thawed, to find it shut down.
+    #[doc(alias = "sb_start_pagefault")]
+    pub(super) fn wait_for_thaw(&self, cpu: &Cpu<'_>) {
+        let shutdown = &self.device[0].shutdown;
+        let owner = shutdown.read();
+        let waiting = Waiting { class: &THAW, object: 0, owner };
+        let thawed = || matches!(shutdown.read_acquire(), 0 | SHUT_DOWN);
+        // Uninterruptible, as percpu_down_read is.
+        let _ = wait_event(cpu, shutdown, Sleep::Uninterruptible, waiting, thawed);
+    }
+
+    /// Whether the file system is frozen, and who has frozen it keeps it (`s_active`).
+    pub(super) fn is_frozen(&self) -> bool {
+        !matches!(self.device[0].shutdown.read(), 0 | SHUT_DOWN)
+    }
+
+    /// `mkfs.xfs -d agcount`: how many allocation groups the device has. Before the machine is shared.
+    pub fn set_allocation_groups(&self, groups: u32) {
+        self.device[0].more_groups.set(groups.saturating_sub(1));
     }
 
     /// The device's pagemap, while it is bound.
@@ -191,25 +230,54 @@ impl Dax {
     fn notify_failure(&self, cpu: &Cpu<'_>) {
         // Release: pairs with the acquire of a fault, which asks with its entry locked. Who still finds the file system
         // up is waited for there.
-        let shut_down = || self.device[0].shutdown.set_release(1);
+        let shut_down = || self.device[0].shutdown.set_release(SHUT_DOWN);
         match self.vm.pagemaps.rules.unbind_order {
             UnbindOrder::ZapThenShutdown => {
-                self.unmap_files(cpu);
+                self.device[0].shutdown.set(cpu.owner_word());
+                self.live_inodes().for_each(|id| self.fail_range(cpu, id));
                 shut_down();
+                wake_up_all(cpu, &self.device[0].shutdown);
             }
             UnbindOrder::ShutdownThenZap => {
                 shut_down();
-                self.unmap_files(cpu);
+                for id in self.live_inodes() {
+                    self.scan_entries(cpu, id, self.whole_file(), |_| None::<()>);
+                    self.vm.unmap_mapping_pages(cpu, id.mapping(), self.whole_file());
+                }
             }
         }
     }
 
-    /// `mf_dax_kill_procs` for every page of every file: whoever has its entry locked is through, and nobody maps it.
-    #[doc(alias = "mf_dax_kill_procs")]
-    fn unmap_files(&self, cpu: &Cpu<'_>) {
-        for id in self.live_inodes() {
-            self.scan_entries(cpu, id, self.whole_file(), |_| None::<()>);
-            self.vm.unmap_mapping_pages(cpu, id.mapping(), self.whole_file());
+    /// What a file has in the range that fails: whoever has an entry locked is through, and nobody maps its page. Then the
+    /// entry goes, written back or not; but before that comes the end of the range (B51).
+    #[doc(alias = "xfs_dax_failure_fn")]
+    fn fail_range(&self, cpu: &Cpu<'_>, id: InodeId) {
+        let wraps = match self.vm.pagemaps.rules.failed_range {
+            FailedRange::Wraps => self.is_before_the_last_group(id),
+            FailedRange::Exact => false,
+        };
+        if !wraps {
+            let entries = match self.vm.pagemaps.rules.dax_pages {
+                DaxPages::Normal | DaxPages::Devmap => Taken::Away,
+                // They hold their pages, and go when these are idle.
+                DaxPages::EntryRefs => Taken::Unmapped,
+            };
+            self.take_entries(cpu, id, entries);
+            return;
         }
+        self.take_entries(cpu, id, Taken::Unmapped);
+        loop {
+            // No entry so far out, and the next index.
+            let _ = self.entry_at(id, self.file_pages - 1);
+            cpu.cond_resched();
+        }
+    }
+
+    /// Whether a file has a block in an allocation group that is not the last one.
+    fn is_before_the_last_group(&self, id: InodeId) -> bool {
+        let more = self.device[0].more_groups.peek();
+        let last = self.span.pages / (more + 1) * more;
+        let blocks = (0..self.inode(id).size()).filter_map(|index| self.extent(id, index).block());
+        more > 0 && blocks.map(|pfn| self.block_of(pfn)).any(|block| block < last)
     }
 }

@@ -113,6 +113,11 @@ impl DaxEntry {
         Self(self.0 | DIRTY)
     }
 
+    /// `xas_clear_mark` of that.
+    fn cleaned(self) -> Self {
+        Self(self.0 & !DIRTY)
+    }
+
     /// Whether somebody may have written through it (`PAGECACHE_TAG_DIRTY`): an invalidation leaves it alone.
     pub(super) fn is_dirty(self) -> bool {
         self.0 & DIRTY != 0
@@ -158,6 +163,13 @@ impl DaxSlot {
     #[track_caller]
     pub(super) fn unlock(&self, entry: DaxEntry) {
         self.word.set_release(entry.unlocked().0);
+    }
+
+    /// What an entry that nobody has locked says, written back.
+    #[track_caller]
+    pub(super) fn clean(&self, entry: DaxEntry) {
+        debug_assert!(!entry.is_locked(), "who has it locked writes what it says");
+        self.word.set(entry.cleaned().0);
     }
 
     /// The entry goes, after its folio was let go.

@@ -48,6 +48,10 @@ impl Dax {
     /// # Errors
     /// `EBUSY` while a file is open or mapped.
     pub fn umount(&self, cpu: &Cpu<'_>) -> Result<(), Errno> {
+        if self.is_frozen() {
+            // Only its name goes: who has frozen the file system keeps it.
+            return Ok(());
+        }
         if self.live_inodes().any(|id| self.inode(id).users() > 0) {
             return Err(Errno::EBUSY);
         }
@@ -60,6 +64,9 @@ impl Dax {
         cpu.count(tally::EVICTED);
         self.break_layout_final(cpu, id);
         self.free_blocks(cpu, id, self.whole_file());
+        if self.is_cloned(id) {
+            self.inode(id).cloned.set(0);
+        }
         self.inodes.free(cpu, id.0);
     }
 

@@ -17,7 +17,7 @@ use program::rules::IomapLock;
 
 use crate::dax::idle::By;
 use crate::dax::{Dax, ExtentsLocked, InodeId};
-use crate::page::{Oracle, Owner, Pfn};
+use crate::page::{Oracle, Owner, Pfn, Stamp};
 use crate::vm::FileRange;
 use crate::warn::{Complaint, warn_on};
 
@@ -54,11 +54,29 @@ impl Extent {
     }
 }
 
+/// Who else has the block of an extent (`IOMAP_F_SHARED`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sharers {
+    /// No file that matters: there may be none, or the extent has no contents.
+    Nobody,
+    /// Other files.
+    Files,
+    /// Nobody yet: it is a copy for a write, and takes its place in the file at `iomap_end`.
+    Copied,
+}
+
+/// What `iomap_begin` says of a page.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Mapped {
+    pub(super) extent: Extent,
+    pub(super) sharers: Sharers,
+}
+
 /// The extent lock, kept by mistake until `iomap_end`.
 pub(super) type Iomap<'a> = prim::WriteGuard<'a, ExtentsLocked>;
 
 impl Dax {
-    fn extent_word(&self, inode: InodeId, index: u32) -> &AtomicU32 {
+    pub(super) fn extent_word(&self, inode: InodeId, index: u32) -> &AtomicU32 {
         &self.extents[self.row(inode) + index as usize]
     }
 
@@ -80,26 +98,31 @@ impl Dax {
     /// `iomap_begin` for one page: what is there, after making room for a write.
     ///
     /// # Errors
-    /// `ENOSPC`.
+    /// `ENOSPC`; as [`Self::answers`].
     pub(super) fn iomap_begin(
         &self,
         cpu: &Cpu<'_>,
         inode: InodeId,
         index: u32,
         wanted: Access,
-    ) -> Result<Extent, Errno> {
+    ) -> Result<Mapped, Errno> {
         if wanted == Access::Read {
-            self.not_shut_down()?;
+            self.answers(wanted)?;
             let _lock = self.inode(inode).extents_lock.read(cpu);
-            return Ok(self.extent(inode, index));
+            let extent = self.extent(inode, index);
+            return Ok(Mapped { extent, sharers: self.sharers(inode, extent) });
         }
-        self.iomap_begin_write(cpu, inode, FileRange::page(index)).map(|(extent, _)| extent)
+        if let Some(copy) = self.allocate_copy(cpu, inode, index)? {
+            return Ok(Mapped { extent: Extent::Written(copy), sharers: Sharers::Copied });
+        }
+        let (extent, _) = self.iomap_begin_write(cpu, inode, FileRange::page(index))?;
+        Ok(Mapped { extent, sharers: Sharers::Nobody })
     }
 
     /// `iomap_begin` for writing pages: what the last one has then, and what is held until `iomap_end`.
     ///
     /// # Errors
-    /// `ENOSPC`.
+    /// `ENOSPC`; as [`Self::answers`].
     #[doc(alias = "iomap_begin")]
     pub(super) fn iomap_begin_write<'a>(
         &'a self,
@@ -107,7 +130,7 @@ impl Dax {
         inode: InodeId,
         range: FileRange,
     ) -> Result<(Extent, Option<Iomap<'a>>), Errno> {
-        self.not_shut_down()?;
+        self.answers(Access::Write)?;
         let lock = self.inode(inode).extents_lock.write(cpu);
         let mut extent = Extent::Hole;
         for index in range.pages() {
@@ -126,10 +149,10 @@ impl Dax {
     }
 
     /// `iomap_begin` for a PMD: the first frame, if the whole range lies in one aligned piece of blocks
-    /// that need no zero page.
+    /// that need no zero page, and all or none of which other files have; none of those that would have to be copied.
     ///
     /// # Errors
-    /// `EIO` when the file system is shut down.
+    /// As [`Self::answers`].
     #[doc(alias = "iomap_begin")]
     pub(super) fn iomap_begin_huge(
         &self,
@@ -137,8 +160,8 @@ impl Dax {
         inode: InodeId,
         head: u32,
         wanted: Access,
-    ) -> Result<Option<Pfn>, Errno> {
-        self.not_shut_down()?;
+    ) -> Result<Option<(Pfn, Sharers)>, Errno> {
+        self.answers(wanted)?;
         let _lock = self.inode(inode).extents_lock.write(cpu);
         let first = self.extent(inode, head).block();
         let Some(first) = first.filter(|first| first.is_aligned(self.pmd_order())) else {
@@ -152,12 +175,20 @@ impl Dax {
         if !(0..self.pmd_order().pages()).all(|at| in_place(&at)) {
             return Ok(None);
         }
+        let sharers = self.sharers(inode, self.extent(inode, head));
+        let alike = |at: u32| self.sharers(inode, self.extent(inode, head + at)) == sharers;
+        if self.is_cloned(inode)
+            && (wanted == Access::Write && sharers == Sharers::Files
+                || !(0..self.pmd_order().pages()).all(alike))
+        {
+            return Ok(None);
+        }
         for at in 0..self.pmd_order().pages() {
             if let Extent::Unwritten(pfn) = self.extent(inode, head + at) {
                 self.write_extent(inode, head + at, pfn);
             }
         }
-        Ok(Some(first))
+        Ok(Some((first, sharers)))
     }
 
     /// Gives `count` blocks from file page `index` on, which are holes, in one piece starting at a multiple of `align`.
@@ -188,21 +219,43 @@ impl Dax {
     #[doc(alias = "xfs_bunmapi_range")]
     pub(super) fn free_blocks(&self, cpu: &Cpu<'_>, inode: InodeId, range: FileRange) {
         let _lock = self.inode(inode).extents_lock.write(cpu);
+        self.unmap_extents(cpu, inode, range);
+    }
+
+    /// [`Self::free_blocks`] by who has the extent lock. A block that other files have stays theirs.
+    #[doc(alias = "xfs_bunmapi_range")]
+    pub(super) fn unmap_extents(&self, cpu: &Cpu<'_>, inode: InodeId, range: FileRange) {
         for index in range.pages() {
             let Some(pfn) = self.extent(inode, index).block() else { continue };
+            if self.is_cloned(inode) && self.blocks.unshare(cpu, self.block_of(pfn)) {
+                self.forget_extent(inode, index);
+                continue;
+            }
             self.check_no_user(cpu, pfn, Complaint::BlockFreedBusy);
             self.check_unreachable(cpu, pfn);
             self.vm.pagemaps.memmap.shadow_assign(cpu, pfn, Owner::NOBODY);
             self.extent_word(inode, index).set(0);
-            self.blocks.free(cpu, pfn.0 - self.span.start.0);
+            self.blocks.free(cpu, self.block_of(pfn));
         }
     }
 
-    /// Turns the blocks of these pages back into unwritten ones (FALLOC_FL_ZERO_RANGE).
+    fn forget_extent(&self, inode: InodeId, index: u32) {
+        self.extent_word(inode, index).set(0);
+    }
+
+    /// The block that a frame is.
+    pub(super) fn block_of(&self, pfn: Pfn) -> u32 {
+        pfn.0 - self.span.start.0
+    }
+
+    /// Turns the blocks of these pages back into unwritten ones (FALLOC_FL_ZERO_RANGE); what other files have they keep.
     pub(super) fn unwrite_blocks(&self, cpu: &Cpu<'_>, inode: InodeId, range: FileRange) {
         let _lock = self.inode(inode).extents_lock.write(cpu);
         for index in range.pages() {
-            if let Extent::Written(pfn) = self.extent(inode, index) {
+            let extent = self.extent(inode, index);
+            if self.sharers(inode, extent) == Sharers::Files {
+                self.unmap_extents(cpu, inode, FileRange::page(index));
+            } else if let Extent::Written(pfn) = extent {
                 self.vm.pagemaps.memmap.contents(pfn).set(0);
                 self.extent_word(inode, index).or(UNWRITTEN);
             }
@@ -211,12 +264,29 @@ impl Dax {
 
     /// A block starts a life in a file: zeroed, and nobody's before.
     #[track_caller]
-    fn take_block(&self, cpu: &Cpu<'_>, inode: InodeId, block: u32) -> Pfn {
+    pub(super) fn take_block(&self, cpu: &Cpu<'_>, inode: InodeId, block: u32) -> Pfn {
         let pfn = self.span.start.add(block);
         self.check_no_user(cpu, pfn, Complaint::BlockAllocatedBusy);
         self.vm.pagemaps.memmap.contents(pfn).set(0);
         self.vm.pagemaps.memmap.shadow_assign(cpu, pfn, Owner::file(inode.0));
         pfn
+    }
+
+    /// A block that nobody used after all goes back.
+    pub(super) fn give_up_block(&self, cpu: &Cpu<'_>, block: u32) {
+        self.vm.pagemaps.memmap.shadow_assign(cpu, self.span.start.add(block), Owner::NOBODY);
+        self.blocks.free(cpu, block);
+    }
+
+    /// A page holds what one of this life held: a mark is of the life of its page.
+    pub(super) fn copy_contents(&self, held: u64, life: Stamp, new: Pfn) {
+        let memmap = &self.vm.pagemaps.memmap;
+        let marked = held == life.as_contents();
+        memmap.contents(new).set(if marked {
+            memmap.shadow_capture(new).as_contents()
+        } else {
+            held
+        });
     }
 
     /// A block that its caller took from the allocator starts a life at a hole of a file.
@@ -228,8 +298,8 @@ impl Dax {
     }
 
     #[track_caller]
-    fn write_extent(&self, inode: InodeId, index: u32, pfn: Pfn) -> Extent {
-        self.extent_word(inode, index).set(pfn.0 - self.span.start.0 + 1);
+    pub(super) fn write_extent(&self, inode: InodeId, index: u32, pfn: Pfn) -> Extent {
+        self.extent_word(inode, index).set(self.block_of(pfn) + 1);
         Extent::Written(pfn)
     }
 

@@ -3,26 +3,42 @@
 //! 1. `invalidate_lock` shared: nobody takes blocks away while we map one.
 //! 2. Beyond the end of the file: SIGBUS.
 //! 3. Grab the entry. From here to the unlock, this task owns the 0 -> 1 of the folio behind it.
-//! 4. Ask the file system for the block, unless it is shut down; ask the device whether it is alive.
+//! 4. Ask the file system for the block, unless it is shut down, or frozen and the fault one to write, which lets go of all
+//!    that it has then, waits, and is taken again; ask the device whether it is alive.
 //! 5. Make the entry say so, and the pages a folio.
 //! 6. Take a reference, the legal 0 -> 1; map, which takes the mapping's own reference under the
 //!    page-table lock and would refuse a count of zero; drop the first.
 //!
 //! Net: mapped n times means refcount = mapcount = n plus what GUP holds; an entry alone holds nothing.
 //! The device's SRCU section covers only the translation of the block (`fault-liveness`).
+//!
+//! A block that other files have, too, is unmapped before its entry is made anew, whether it was the file's before or not;
+//! a write gets a copy of it, which is the file's when it is mapped (`reflink`).
 
 use prim::Cpu;
+use program::Errno;
 use program::op::Access;
 use program::rules::DaxPages;
 
-use crate::dax::entry::{DaxEntry, Kind};
-use crate::dax::extents::Extent;
+use crate::dax::associate::Shares;
+use crate::dax::entry::{DaxEntry, Kind, Size};
+use crate::dax::extents::{Extent, Mapped, Sharers};
 use crate::dax::i_pages::Grabbed;
 use crate::dax::{Dax, InodeId};
 use crate::page::{Order, Pfn};
 use crate::pagemap::PagemapId;
 use crate::vm::{Fault, FaultHandler, FileRange, Insert, Vm, VmFault, Vma};
 use crate::warn::{Complaint, warn_on};
+
+/// What a fault is to map.
+struct Block {
+    pfn: Pfn,
+    /// Where in the file its entry is to be.
+    index: u32,
+    order: Order,
+    wanted: Access,
+    shares: Shares,
+}
 
 impl FaultHandler for Dax {
     fn is_fsdax(&self, vma: &Vma) -> bool {
@@ -43,7 +59,7 @@ impl FaultHandler for Dax {
         // A hole is asked about as by a read: nothing of the file changes.
         let outcome = match self.iomap_begin(cpu, inode, fault.pgoff, Access::Read) {
             Err(_) => Fault::Sigbus,
-            Ok(extent) => match self.direct_access(cpu) {
+            Ok(Mapped { extent, .. }) => match self.direct_access(cpu) {
                 Err(_) => Fault::Sigbus,
                 Ok(_alive) => {
                     let memmap = &self.vm.pagemaps.memmap;
@@ -73,7 +89,7 @@ impl FaultHandler for Dax {
         if first < fault.vma.start || first + pages > fault.vma.end() {
             return Fault::Fallback;
         }
-        let _faults = self.inode(inode).invalidate_lock.read(cpu);
+        let faults = self.inode(inode).invalidate_lock.read(cpu);
         if head + pages > self.inode(inode).size() {
             return Fault::Fallback;
         }
@@ -86,16 +102,27 @@ impl FaultHandler for Dax {
             self.unlock_entry(cpu, grabbed);
             return Fault::Done;
         }
+        let mut frozen = false;
         let outcome = match self.iomap_begin_huge(cpu, inode, head, fault.wanted) {
+            Err(Errno::EAGAIN) => {
+                frozen = true;
+                Fault::Done
+            }
             Err(_) => Fault::Sigbus,
             Ok(None) => Fault::Fallback,
-            Ok(Some(pfn)) => {
-                let entry = (self.pmd_order(), fault.wanted);
+            Ok(Some((pfn, sharers))) => {
+                let (order, wanted) = (self.pmd_order(), fault.wanted);
+                let shares = self.shares(sharers, wanted);
+                let block = Block { pfn, index: head, order, wanted, shares };
                 let insert = |vm: &Vm| vm.insert_huge(cpu, fault, pfn);
-                self.map_block(cpu, &mut grabbed, pfn, entry, insert)
+                self.map_block(cpu, &mut grabbed, &block, insert)
             }
         };
         self.unlock_entry(cpu, grabbed);
+        drop(faults);
+        if frozen {
+            self.wait_for_thaw(cpu);
+        }
         outcome
     }
 
@@ -105,7 +132,7 @@ impl FaultHandler for Dax {
         if let Some(align) = self.dev_dax_of(inode) {
             return self.dev_dax_pte_fault(cpu, fault, align);
         }
-        let _faults = self.inode(inode).invalidate_lock.read(cpu);
+        let faults = self.inode(inode).invalidate_lock.read(cpu);
         if fault.pgoff >= self.inode(inode).size() {
             return Fault::Sigbus;
         }
@@ -113,16 +140,31 @@ impl FaultHandler for Dax {
             Ok(grabbed) => grabbed,
             Err(fault) => return fault,
         };
+        let mut frozen = false;
         let outcome = match self.iomap_begin(cpu, inode, fault.pgoff, fault.wanted) {
-            Err(_) => Fault::Sigbus,
-            Ok(Extent::Written(pfn)) => {
-                let entry = (Order::PAGE, fault.wanted);
-                let insert = |vm: &Vm| vm.insert_page(cpu, fault, pfn);
-                self.map_block(cpu, &mut grabbed, pfn, entry, insert)
+            Err(Errno::EAGAIN) => {
+                frozen = true;
+                Fault::Done
             }
-            Ok(Extent::Hole | Extent::Unwritten(_)) => self.load_hole(cpu, fault, &mut grabbed),
+            Err(_) => Fault::Sigbus,
+            Ok(Mapped { extent: Extent::Written(pfn), sharers }) => {
+                let (index, order, wanted) = (fault.pgoff, Order::PAGE, fault.wanted);
+                let shares = self.shares(sharers, wanted);
+                let block = Block { pfn, index, order, wanted, shares };
+                let insert = |vm: &Vm| vm.insert_page(cpu, fault, pfn);
+                let outcome = self.map_block(cpu, &mut grabbed, &block, insert);
+                self.iomap_end(cpu, (inode, index), sharers, outcome);
+                outcome
+            }
+            Ok(Mapped { extent: Extent::Hole | Extent::Unwritten(_), .. }) => {
+                self.load_hole(cpu, fault, &mut grabbed)
+            }
         };
         self.unlock_entry(cpu, grabbed);
+        drop(faults);
+        if frozen {
+            self.wait_for_thaw(cpu);
+        }
         outcome
     }
 }
@@ -140,21 +182,38 @@ impl Dax {
         Self::outcome(self.vm.insert_page(cpu, fault, Pfn::ZERO_PAGE))
     }
 
+    /// What was begun for a write that needs a copy ends: the copy is in the file, or nobody's.
+    #[doc(alias = "xfs_dax_write_iomap_end")]
+    fn iomap_end(
+        &self,
+        cpu: &Cpu<'_>,
+        (inode, index): (InodeId, u32),
+        sharers: Sharers,
+        outcome: Fault,
+    ) {
+        match (sharers, outcome) {
+            (Sharers::Nobody | Sharers::Files, _) => {}
+            (Sharers::Copied, Fault::Done) => self.end_copy(cpu, inode, index),
+            (Sharers::Copied, Fault::Fallback | Fault::Oom | Fault::Sigbus | Fault::Sigsegv) => {
+                self.cancel_copy(cpu, inode, index)
+            }
+        }
+    }
+
     /// Steps 4 to 6 for a block (`dax_fault_iter`).
     #[doc(alias = "dax_fault_iter")]
     fn map_block(
         &self,
         cpu: &Cpu<'_>,
         grabbed: &mut Grabbed,
-        pfn: Pfn,
-        (order, wanted): (Order, Access),
+        block: &Block,
         insert: impl FnOnce(&Vm) -> Insert,
     ) -> Fault {
         let Ok((pagemap, _kept)) = self.direct_access(cpu) else { return Fault::Sigbus };
-        if !self.insert_real_entry(cpu, grabbed, (pfn, pagemap), order, wanted) {
+        if !self.insert_real_entry(cpu, grabbed, block, pagemap) {
             return Fault::Sigbus;
         }
-        self.map_owned(cpu, grabbed, (pfn, pagemap), insert)
+        self.map_owned(cpu, grabbed, (block.pfn, pagemap), insert)
     }
 
     /// Whether a fault still has struct pages to work on. Where the kernel would not come back, it is told, and the
@@ -168,33 +227,46 @@ impl Dax {
         there
     }
 
-    /// `dax_insert_entry` for a block. An entry that already has a folio is kept, whatever its order;
-    /// the zero page, if that is what others still see, is unmapped first. False: the struct pages are gone, or about to.
+    /// `dax_insert_entry` for a block. An entry that already has a folio is kept, whatever its order; the zero page, or a
+    /// page that other files may have, if that is what others still see, is unmapped first. False: the struct pages are
+    /// gone, or about to.
     #[doc(alias = "dax_insert_entry")]
     fn insert_real_entry(
         &self,
         cpu: &Cpu<'_>,
         grabbed: &mut Grabbed,
-        (pfn, pagemap): (Pfn, PagemapId),
-        order: Order,
-        wanted: Access,
+        &Block { pfn, index, order, wanted, shares }: &Block,
+        pagemap: PagemapId,
     ) -> bool {
         if !self.struct_pages_are_there(cpu, pfn, pagemap) {
             return false;
         }
-        let (inode, index) = (grabbed.inode, grabbed.index);
+        let inode = grabbed.inode;
+        let unmap = |grabbed: &Grabbed| {
+            let pages = self.order_of(grabbed.entry.size()).pages();
+            let mapped = FileRange::of(grabbed.index, pages);
+            self.vm.unmap_mapping_pages(cpu, inode.mapping(), mapped);
+        };
         let made = || {
-            let associated = self.dax_associate_entry(cpu, (inode, index), (pfn, pagemap), order);
+            let of = (pfn, pagemap);
+            let associated = self.dax_associate_entry(cpu, (inode, index), of, (order, shares));
             associated.then(|| DaxEntry::page(pfn, order))
         };
-        let entry = match grabbed.entry.kind() {
-            Kind::None | Kind::Empty => made(),
-            Kind::Zero => {
-                let mapped = FileRange::of(index, order.pages());
-                self.vm.unmap_mapping_pages(cpu, inode.mapping(), mapped);
+        let entry = match (grabbed.entry.kind(), shares) {
+            (Kind::None | Kind::Empty, Shares::Alone) => made(),
+            (Kind::None | Kind::Empty, Shares::WithOthers) | (Kind::Zero, _) => {
+                unmap(grabbed);
                 made()
             }
-            Kind::Folio(_) => Some(grabbed.entry),
+            (Kind::Folio(_), Shares::Alone) => Some(grabbed.entry),
+            (Kind::Folio(_), Shares::WithOthers) => {
+                unmap(grabbed);
+                self.dax_disassociate_entry(cpu, inode, grabbed.entry);
+                if order == Order::PAGE && grabbed.entry.size() == Size::Pmd {
+                    self.downgrade_entry(cpu, grabbed, index);
+                }
+                made()
+            }
         };
         let Some(mut entry) = entry else { return false };
         if wanted == Access::Write {

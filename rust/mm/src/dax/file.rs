@@ -8,9 +8,9 @@
 use prim::{Cpu, Sleep};
 use program::Errno;
 use program::op::{Access, PageRange};
-use program::rules::{BlockFree, Switch};
+use program::rules::{BlockFree, Switch, WriteInvalidate};
 
-use crate::dax::extents::Extent;
+use crate::dax::extents::{Extent, Mapped, Sharers};
 use crate::dax::layout::Faults;
 use crate::dax::{Dax, InodeId};
 use crate::page::Stamp;
@@ -163,7 +163,7 @@ impl Dax {
         let _io = inode.i_rwsem.read(cpu);
         let range = FileRange::of(page, pages).overlap(FileRange::of(0, inode.size()));
         for index in range.pages() {
-            let extent = self.iomap_begin(cpu, id, index, Access::Read)?;
+            let Mapped { extent, .. } = self.iomap_begin(cpu, id, index, Access::Read)?;
             // What has no contents is zero, whether the device answers or not.
             let _alive = match extent {
                 Extent::Written(_) => Some(self.dax_read_lock(cpu)?),
@@ -213,7 +213,7 @@ impl Dax {
     /// already and what is not go one after the other, each in one piece, as extents do.
     ///
     /// # Errors
-    /// `ENOSPC`; `EINVAL` for no page, and beyond the largest file.
+    /// `ENOSPC`; `EIO` when the file system is shut down; `EINVAL` for no page, and beyond the largest file.
     #[doc(alias = "xfs_file_dax_write")]
     pub fn write_pages(
         &self,
@@ -223,17 +223,81 @@ impl Dax {
         value: impl Fn(u32, Stamp) -> u64,
     ) -> Result<(), Errno> {
         let range = self.in_a_file(pages)?;
+        loop {
+            match self.write_range(cpu, id, range, &value) {
+                // It is frozen. What was written already is written again.
+                Err(Errno::EAGAIN) => self.wait_for_thaw(cpu),
+                done => return done,
+            }
+        }
+    }
+
+    #[doc(alias = "xfs_file_dax_write")]
+    fn write_range(
+        &self,
+        cpu: &Cpu<'_>,
+        id: InodeId,
+        range: FileRange,
+        value: &impl Fn(u32, Stamp) -> u64,
+    ) -> Result<(), Errno> {
         let _io = self.inode(id).i_rwsem.write(cpu);
         let is_new = |index| self.extent(id, index).written().is_none();
         let mut rest = range;
         while !rest.is_empty() {
+            if self.write_copy(cpu, id, rest.first(), value)? {
+                rest = FileRange::up_to(rest.first() + 1, rest.end());
+                continue;
+            }
             let first = is_new(rest.first());
-            let differs = |index: &u32| is_new(*index) != first;
+            let differs = |index: &u32| {
+                is_new(*index) != first
+                    || self.is_cloned(id)
+                        && self.sharers(id, self.extent(id, *index)) == Sharers::Files
+            };
             let end = rest.pages().skip(1).find(differs).unwrap_or(rest.end());
-            self.write_extent_pages(cpu, id, FileRange::up_to(rest.first(), end), first, &value)?;
+            self.write_extent_pages(cpu, id, FileRange::up_to(rest.first(), end), first, value)?;
             rest = FileRange::up_to(end, rest.end());
         }
         Ok(())
+    }
+
+    /// A page whose block other files have is written to a copy, which takes its place when it is. False where none is
+    /// needed.
+    #[doc(alias = "dax_iomap_iter")]
+    fn write_copy(
+        &self,
+        cpu: &Cpu<'_>,
+        id: InodeId,
+        index: u32,
+        value: &impl Fn(u32, Stamp) -> u64,
+    ) -> Result<bool, Errno> {
+        let Some(copy) = self.allocate_copy(cpu, id, index)? else { return Ok(false) };
+        // Whoever maps the page is to see what is written.
+        let page = FileRange::page(index);
+        let _faults = match self.vm.pagemaps.rules.write_invalidate {
+            WriteInvalidate::DeleteThenUnmap => {
+                // That somebody wrote through a mapping does not keep the entry.
+                self.clear_dirty(cpu, id, page);
+                self.invalidate_inode_pages(cpu, id, page);
+                None
+            }
+            WriteInvalidate::ZeroOnly => {
+                let faults = self.shut_out_faults(cpu, id);
+                self.vm.unmap_mapping_pages(cpu, id.mapping(), page);
+                self.delete_entries(cpu, id, page);
+                Some(faults)
+            }
+        };
+        let memmap = &self.vm.pagemaps.memmap;
+        match self.dax_read_lock(cpu) {
+            Ok(_alive) => memmap.contents(copy).set(value(index, memmap.shadow_capture(copy))),
+            Err(dead) => {
+                self.cancel_copy(cpu, id, index);
+                return Err(dead);
+            }
+        }
+        self.end_copy(cpu, id, index);
+        Ok(true)
     }
 
     /// First all of an extent has blocks, then nobody sees anything else there, and only then come the data.

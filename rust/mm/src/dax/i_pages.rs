@@ -34,6 +34,15 @@ enum Mapped {
     Stale,
 }
 
+/// What becomes of entries whose pages fail.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Taken {
+    /// Nobody maps their pages.
+    Unmapped,
+    /// They go.
+    Away,
+}
+
 /// An entry this task has locked.
 #[derive(Clone, Copy, Debug)]
 #[must_use = "a locked entry stops every fault on its range until it is unlocked"]
@@ -201,6 +210,21 @@ impl Dax {
         self.slot(grabbed.inode, grabbed.index).store_locked(grabbed.entry);
     }
 
+    /// A grabbed huge entry makes room for one of a page in it, which is grabbed instead. Its folio was let go.
+    #[doc(alias = "dax_insert_entry")]
+    pub(super) fn downgrade_entry(&self, cpu: &Cpu<'_>, grabbed: &mut Grabbed, index: u32) {
+        let huge = self.slot(grabbed.inode, grabbed.index);
+        let entry = DaxEntry::empty(Order::PAGE, cpu.id());
+        {
+            let mut lock = self.inode(grabbed.inode).i_pages.lock(cpu);
+            huge.forget();
+            lock.nrpages -= self.pmd_order().pages() - 1;
+            self.slot(grabbed.inode, index).store_locked(entry);
+        }
+        wake_up_all(cpu, huge);
+        *grabbed = Grabbed { index, entry, ..*grabbed };
+    }
+
     /// `dax_unlock_entry`.
     #[doc(alias = "dax_unlock_entry")]
     pub(super) fn unlock_entry(&self, cpu: &Cpu<'_>, grabbed: Grabbed) {
@@ -280,7 +304,7 @@ impl Dax {
         if entry == DaxEntry::NONE {
             return;
         }
-        self.dax_disassociate_entry(cpu, entry);
+        self.dax_disassociate_entry(cpu, inode, entry);
         let slot = self.slot(inode, at);
         slot.remove();
         lock.nrpages -= self.order_of(entry.size()).pages();
@@ -328,6 +352,61 @@ impl Dax {
         if unmaps { Mapped::Stale } else { Mapped::Nowhere }
     }
 
+    /// `mf_dax_kill_procs` over a file: each entry is locked, and who maps its page unmapped; then it is unlocked, or goes.
+    /// Nobody is told that a page of it is referenced: its struct page goes, and whoever takes that away tells.
+    #[doc(alias = "mf_dax_kill_procs")]
+    pub(super) fn take_entries(&self, cpu: &Cpu<'_>, inode: InodeId, taken: Taken) {
+        let had = { self.inode(inode).i_pages.lock(cpu).end };
+        for index in FileRange::of(0, had).pages() {
+            if self.entry_at(inode, index).1 == DaxEntry::NONE {
+                continue;
+            }
+            let (lock, at, entry) = self.get_unlocked_entry(cpu, inode, index);
+            if entry == DaxEntry::NONE {
+                self.put_unlocked_entry(cpu, inode, at, entry);
+                continue;
+            }
+            let grabbed = Grabbed { inode, index: at, entry: entry.locked(cpu.id()) };
+            self.slot(inode, at).store_locked(grabbed.entry);
+            drop(lock);
+            let pages = FileRange::of(at, self.order_of(entry.size()).pages());
+            self.vm.unmap_mapping_pages(cpu, inode.mapping(), pages);
+            match taken {
+                Taken::Unmapped => self.unlock_entry(cpu, grabbed),
+                Taken::Away => self.remove_grabbed_entry(cpu, grabbed),
+            }
+        }
+    }
+
+    /// `invalidate_inode_pages2_range` of an entry that is locked.
+    #[doc(alias = "invalidate_inode_pages2_range")]
+    fn remove_grabbed_entry(&self, cpu: &Cpu<'_>, grabbed: Grabbed) {
+        let slot = self.slot(grabbed.inode, grabbed.index);
+        {
+            let mut lock = self.inode(grabbed.inode).i_pages.lock(cpu);
+            self.forget_folio(cpu, grabbed.inode, grabbed.entry);
+            slot.remove();
+            lock.nrpages -= self.order_of(grabbed.entry.size()).pages();
+        }
+        lock_map_release(cpu, in_lock_order(grabbed.inode));
+        wake_up_all(cpu, slot);
+    }
+
+    /// `__dax_clear_dirty_range`: what was written through mappings of these pages is written back.
+    #[doc(alias = "__dax_clear_dirty_range")]
+    pub(super) fn clear_dirty(&self, cpu: &Cpu<'_>, inode: InodeId, range: FileRange) {
+        let had = { self.inode(inode).i_pages.lock(cpu).end };
+        for index in range.overlap(FileRange::of(0, had)).pages() {
+            if !self.entry_at(inode, index).1.is_dirty() {
+                continue;
+            }
+            let (lock, at, entry) = self.get_unlocked_entry(cpu, inode, index);
+            self.slot(inode, at).clean(entry);
+            self.put_unlocked_entry(cpu, inode, at, entry);
+            drop(lock);
+        }
+    }
+
     /// The struct pages of a file go, and every entry that nobody has locked. Where unbind waits for pages to be idle it
     /// lets go of its folio first, otherwise the struct pages are gone already as far as anybody cares (B50). Who has an
     /// entry locked finds out for itself.
@@ -345,7 +424,7 @@ impl Dax {
                 continue;
             }
             if folios {
-                self.dax_disassociate_entry(cpu, entry);
+                self.dax_disassociate_entry(cpu, inode, entry);
             }
             slot.forget();
             lock.nrpages -= self.order_of(entry.size()).pages();

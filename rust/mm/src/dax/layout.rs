@@ -62,16 +62,22 @@ impl Dax {
             }
             woken?;
         }
+        self.layout_is_broken(cpu, inode);
+        Ok(())
+    }
+
+    /// Every page of the file was found idle.
+    #[track_caller]
+    pub(super) fn layout_is_broken(&self, cpu: &Cpu<'_>, inode: InodeId) {
         match self.vm.pagemaps.rules.layout_entries {
             LayoutEntries::Removed => self.delete_entries(cpu, inode, self.whole_file()),
             LayoutEntries::Kept => {}
         }
-        Ok(())
     }
 
     /// `dax_layout_busy_page`: unmaps the file, then looks for a page with a reference too many.
     #[doc(alias = "dax_layout_busy_page")]
-    fn layout_busy_page(&self, cpu: &Cpu<'_>, inode: InodeId) -> Option<Pfn> {
+    pub(super) fn layout_busy_page(&self, cpu: &Cpu<'_>, inode: InodeId) -> Option<Pfn> {
         match self.vm.pagemaps.rules.layout_scan {
             LayoutScan::WhileMapped if !self.vm.mapping(inode.mapping()).is_mapped(cpu) => {
                 return None;

@@ -11,6 +11,8 @@
 //! lock serialises 0 -> 1; `invalidate_lock`, held exclusively, keeps new mappings out while truncate
 //! waits for the count to come down. Only then may the block go back to the allocator (I18).
 //!
+//! A file that was cloned shares its blocks with others (`reflink`), and gets a copy of one before it writes there.
+//!
 //! ext4 and XFS agree on all of this in the recordings, so there is one filesystem here; both break
 //! the layout of the **whole** file for any truncate or punch (K§14). Departures: extents are a dense
 //! array, holes are never mapped by the huge zero page, contents are one word per page.
@@ -28,6 +30,7 @@ mod file;
 mod i_pages;
 mod idle;
 mod layout;
+mod reflink;
 mod soft_offline;
 
 use prim::{
@@ -41,6 +44,7 @@ use crate::page::{Order, Span};
 use crate::region;
 use crate::vm::{FileRange, MappingId, Vm};
 
+use associate::SharesLocked;
 pub use blocks::Blocks;
 use device::DaxDevice;
 pub use device::SRCU_BYTES;
@@ -112,6 +116,8 @@ zeroed! {
         /// `i_count`: names, open files, mappings through them, and callers in the middle of something.
         /// Whoever brings it to 0 evicts the inode, and nobody else.
         count: AtomicU32,
+        /// 1 when it was part of a clone. Written under all of the locks below.
+        cloned: AtomicU32,
         i_rwsem: RwSem<IoLocked>,
         invalidate_lock: RwSem<FaultsLocked>,
         extents_lock: RwSem<ExtentsLocked>,
@@ -150,9 +156,13 @@ pub struct Dax {
     entries: Table<DaxSlot>,
     /// `extents[inode * file_pages + index]`, see `extents`.
     extents: Table<AtomicU32>,
+    /// `copies[inode * file_pages + index]`, see `reflink`.
+    copies: Table<AtomicU32>,
     file_pages: u32,
     /// Who decides which block a file gets.
     pub blocks: Blocks,
+    /// See `associate`.
+    shares_lock: Table<SpinLock<SharesLocked>>,
     device: Table<DaxDevice>,
     /// The device's frames; block 0 is the first.
     pub span: Span,
@@ -171,8 +181,10 @@ impl Dax {
             inodes: Slab::new(arena, files, region::INODE)?,
             entries: arena.table(region::DAX_ENTRY, slots)?,
             extents: arena.table("extent", slots)?,
+            copies: arena.table("extent copy", slots)?,
             file_pages: geometry.file_pages_max,
             blocks: Blocks::new(arena, span.pages)?,
+            shares_lock: arena.table("shared pages", 1)?,
             device: arena.table(region::DAX_DEVICE, 1)?,
             span,
         })

@@ -20,6 +20,7 @@ use prim::{Cpu, Sleep};
 use program::Errno;
 
 use crate::dax::entry::{DaxEntry, Size};
+use crate::dax::extents::{Extent, Sharers};
 use crate::dax::{Dax, InodeId};
 use crate::page::{Owner, Pfn};
 use crate::vm::{FileRange, MmId, Vpn};
@@ -28,7 +29,7 @@ impl Dax {
     /// Moves the page of the file that is mapped at an address to another block.
     ///
     /// # Errors
-    /// `EBUSY` while anything but mappings holds the page, `ENOENT` for a hole, `EINVAL` for a part of a huge page or
+    /// `EBUSY` while anything but mappings holds the page, or other files have its block, `ENOENT` for a hole, `EINVAL` for a part of a huge page or
     /// anonymous memory,
     /// `ENOSPC`, `EFAULT` outside any mapping.
     #[doc(alias = "soft_offline_page")]
@@ -62,6 +63,9 @@ impl Dax {
         if self.scan_entries(cpu, id, FileRange::page(index), is_huge).is_some() {
             return Err(Errno::EINVAL);
         }
+        if self.sharers(id, Extent::Written(old)) == Sharers::Files {
+            return Err(Errno::EBUSY);
+        }
         let block = self.blocks.alloc(cpu, 1, 1).ok_or(Errno::ENOSPC)?;
         self.vm
             .unmap_unreferenced(cpu, id.mapping(), index, old)
@@ -74,13 +78,7 @@ impl Dax {
         self.delete_entries(cpu, id, FileRange::page(index));
         let held = memmap.contents(old).read();
         let new = self.replace_block(cpu, id, index, block);
-        // A mark is of the life of its page.
-        let marked = held == life.as_contents();
-        memmap.contents(new).set(if marked {
-            memmap.shadow_capture(new).as_contents()
-        } else {
-            held
-        });
+        self.copy_contents(held, life, new);
         Ok(())
     }
 

@@ -5,7 +5,7 @@
 
 use prim::AtomicU32;
 
-use crate::page::words::ANON;
+use crate::page::words::{ANON, DAX_SHARED};
 use crate::page::{Memmap, Order, Page, Pfn, Span};
 use crate::refcount::Count;
 
@@ -159,6 +159,19 @@ impl<'m> Folio<'m> {
     #[track_caller]
     pub fn set_mapping(self, mapping: Option<u32>) {
         self.page().mapping.set(mapping.map_or(0, |id| id + 1));
+    }
+
+    /// Whether `mapping` says no file, but that several have the page (`PAGE_MAPPING_DAX_SHARED`).
+    #[must_use]
+    #[track_caller]
+    pub fn is_marked_shared(self) -> bool {
+        self.page().mapping.read() == DAX_SHARED
+    }
+
+    /// `folio->mapping = PAGE_MAPPING_DAX_SHARED`.
+    #[track_caller]
+    pub fn mark_shared(self) {
+        self.page().mapping.set(DAX_SHARED);
     }
 
     /// `folio->mapping` of a page that is in no file: where who maps it is listed, and which page of that it is.

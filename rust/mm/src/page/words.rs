@@ -32,7 +32,8 @@ zeroed! {
         pub flags: AtomicU32,
         /// See [`Head`].
         pub(super) compound_head: AtomicU32,
-        /// `mapping`: address space + 1, 0 for none; [`ANON`] when it is in no file. On a first tail: large mapcount.
+        /// `mapping`: address space + 1, 0 for none; [`ANON`] when it is in no file, [`DAX_SHARED`]. On a first tail: large
+        /// mapcount.
         pub(super) mapping: AtomicU32,
         /// `index`, or `share` when `mapping` is 0. On a first tail: entire mapcount.
         pub(super) index: AtomicU32,
@@ -45,6 +46,9 @@ zeroed! {
 
 /// `FOLIO_MAPPING_ANON`, the bit of `mapping` that says that the folio is in no file.
 pub(super) const ANON: u32 = 1 << 31;
+
+/// `PAGE_MAPPING_DAX_SHARED`: up to v6.14, what `mapping` says of a page that several files have.
+pub(super) const DAX_SHARED: u32 = 1 << 30;
 
 /// What `flags` of a head say, read once.
 ///
@@ -170,6 +174,11 @@ impl Page {
     /// `mapping` and `index` of a head as they are in memory, for the ledger: no step.
     pub(crate) fn peek_place(&self) -> (u32, u32) {
         (self.mapping.peek(), self.index.peek())
+    }
+
+    /// Whether `mapping` of a head says that several files have the page, for the ledger: no step.
+    pub(crate) fn peek_marked_shared(&self) -> bool {
+        self.mapping.peek() == DAX_SHARED
     }
 
     /// [`Self::head_pfn`] for the ledger: no step.

@@ -100,7 +100,8 @@ impl Pagemaps {
     /// `teardown-pages=wait-idle` the folio takes a pagemap reference for as long as it is in use, and
     /// is refused once the pagemap is dying.
     ///
-    /// The caller owns the 0 -> 1 transition: it holds the folio's DAX entry lock.
+    /// The caller owns the 0 -> 1 transition: it holds the folio's DAX entry lock. Of files that share the block each has
+    /// an entry, and then the count says who was first.
     #[doc(alias = "folio_ref_inc")]
     #[must_use]
     pub fn folio_get_owned(&self, cpu: &Cpu<'_>, id: PagemapId, folio: Folio<'_>) -> bool {
@@ -118,9 +119,13 @@ impl Pagemaps {
             }
             self.refs_add(cpu, id, PagemapHold::Task, 1);
         }
-        count.inc_from_idle();
+        let first = !count.inc_from_idle().is_busy(1);
         folio.owners_add(cpu, Hold::Task, 1);
-        self.page_in_use(cpu, folio);
+        if first {
+            self.page_in_use(cpu, folio);
+        } else if self.rules.teardown_pages == TeardownPages::WaitIdle {
+            self.put_refs(cpu, id, 1);
+        }
         true
     }
 

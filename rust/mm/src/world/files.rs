@@ -7,7 +7,7 @@ use prim::{AtomicU32, Cpu, Guarded, LockClass, plain, zeroed};
 use program::Errno;
 use program::op::{
     Close, Dupto, FdNo, FileIdx, FileRef, FileState, Fsync, Ftruncate, Layout, Open, OpenMode,
-    PageRange, Pread, Punch, Pwrite, Target, Unlink, WorkerId, Zerorange,
+    PageRange, Pread, Punch, Pwrite, Reflink, Target, Unlink, WorkerId, Zerorange,
 };
 
 use crate::dax::{Birth, InodeId};
@@ -210,6 +210,20 @@ impl World {
                 .zero_range(cpu, inode, PageRange { page: op.page, pages: op.pages })
                 .map(|()| 0)
         })
+    }
+
+    /// `ioctl(FICLONE)`: a file gets the blocks of another one.
+    ///
+    /// # Errors
+    /// `EBADF` (also when opened for reading), `ENOENT`, `EINVAL` for one file, `EINTR`.
+    #[doc(alias = "ioctl_file_clone")]
+    pub fn reflink(&self, cpu: &Cpu<'_>, worker: WorkerId, op: &Reflink) -> Return {
+        let source = self.get_file(cpu, worker, op.source)?;
+        let cloned = self.with_writable_inode(cpu, worker, op.file, Errno::EBADF, |to| {
+            self.dax.reflink(cpu, to, self.inode_of(source)).map(|()| 0)
+        });
+        self.put_file(cpu, source);
+        cloned
     }
 
     /// Runs `call` on the inode of a descriptor or name, which stays alive meanwhile.

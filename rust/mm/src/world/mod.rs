@@ -139,6 +139,7 @@ impl World {
         let tables = Vm::tables_of(geometry);
         frames * FRAME_BYTES
             + files * 16
+            + geometry.pages as usize * 4
             + (tables << geometry.pmd_order) * 8
             + tables * 64
             + (64 << 20)

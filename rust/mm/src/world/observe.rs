@@ -77,7 +77,7 @@ impl World {
             entire_mapcount: folio.entire_mapcount().read(),
             pincount: folio.pincount().read(),
         });
-        let mapping = folio.mapping().is_some();
+        let mapping = folio.mapping().is_some() && !folio.is_marked_shared();
         let share = if mapping { 0 } else { folio.index_or_share() };
         let order = Some(folio.order().0);
         PageSnapshot { refcount, mapcount, order, tail_of: None, large, mapping, share }

@@ -101,6 +101,13 @@ macro_rules! operations {
                 pages: u32 = Pages("N"),
             }) -> Zero [ENOENT EINTR EBADF EINVAL EMFILE];
 
+            /// Gives a file the blocks of another one, which both have from then on (FICLONE); whoever writes to one of them
+            /// gets a copy of it first. Waits until no page of either is referenced.
+            worker("reflink" as "ioctl") reflink: Reflink(Reflink {
+                file: FileRef = File("FD"),
+                source: FileRef = File("FD"),
+            }) -> Zero [ENOENT EINTR EBADF EINVAL EMFILE];
+
             /// Maps pages of a file under a number; `odd` shifts it by a page, so that no huge page fits.
             worker("mmap") mmap: Mmap(Mmap {
                 map: MapNo = Makes("M"),

@@ -24,7 +24,7 @@ const FAMILIES: &[Family] = &[
     Family { names: &["userfaultfd*", "uffd_*"], what: "userfaultfd" },
     Family { names: &["ksm*", "swap*", "numa_*", "khugepaged*"], what: "reclaim and merging" },
     Family { names: &["collapse*", "insert_range", "fallocate"], what: "shifting a file's range" },
-    Family { names: &["reflink*", "dedupe*", "clone_range", "copy_range"], what: "shared blocks" },
+    Family { names: &["dedupe*", "clone_range", "copy_range"], what: "shared blocks" },
     Family { names: &["rename", "link", "symlink", "mkdir", "rmdir"], what: "directories" },
     Family { names: &["splice", "sendfile", "copy_file_range"], what: "copies inside the kernel" },
     Family { names: &["pvmwrite", "ptrace_*"], what: "writes to another process" },

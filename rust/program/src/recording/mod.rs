@@ -158,6 +158,13 @@ impl Recording {
         rules
     }
 
+    /// Allocation groups of its file system, which no recording says: those of who held tasks have one, the others two
+    /// (K§16).
+    #[must_use]
+    pub fn allocation_groups(&self) -> u32 {
+        if self.forced.is_empty() { 2 } else { 1 }
+    }
+
     /// Why this recording cannot be replayed under its kernel's era yet; empty if it can.
     #[must_use]
     pub fn unsupported(&self) -> Vec<String> {

@@ -245,6 +245,15 @@ rules! {
         ShutdownThenZap: Derived, "none", "a mend proposed by pgmap";
     }
 
+    /// Where XFS's walk over the pages of a device that goes ends. Since allocation groups were rewritten the end of the
+    /// range, plus one, is zero in every group but the last, and the number of pages what is left below it: the walk goes
+    /// over indices without an entry for ever. Says something with holder=xfs and more than one group only.
+    failed_range: FailedRange = Wraps ["K§14, K§16, B51"] {
+        Wraps: Recorded, "v6.15 or before and later; recorded on 6.16 and 7.2",
+            "fs/xfs/xfs_notify_failure.c; recordings xfs_unbind_mounted_ref, which have two groups";
+        Exact: Recorded, "up to v6.14 or before; recorded on 6.12", "recording xfs_unbind_mounted_ref";
+    }
+
     /// How long a fault holds off the end of the device (the SRCU section of dax_read_lock). Over the translation alone,
     /// as in the kernel, an unbind may finish before the page is mapped: the fault then works on struct pages that are
     /// gone. With holder=xfs the unbind waits for the fault's DAX entry, and so for the fault.
@@ -410,6 +419,25 @@ rules! {
     uring_files: UringFiles = Pinned ["K§4, K§14"] {
         Pinned: Recorded, "recorded on 6.12, 6.16 and 7.2", "recordings devdax4k_uring_longterm";
         Refused: Recorded, "recorded on 6.1", "recordings devdax4k_uring_longterm";
+    }
+
+    /// Which DAX entries count in the share word of a page whose block several files have (FICLONE). v6.1 counted copies
+    /// that a write made, which nobody shares yet, and let whoever reads a shared block overwrite whose page it is.
+    share_count: ShareCount = Counted ["K§5.3, K§14, I17"] {
+        Counted: Recorded, "v6.15 and later; recorded on 6.16 and 7.2",
+            "fs/dax.c, dax_folio_make_shared; recordings xfs_reflink_share";
+        Marked: Recorded, "v6.2 or so to v6.14; recorded on 6.12",
+            "fs/dax.c, PAGE_MAPPING_DAX_SHARED; recording xfs_reflink_share";
+        OnWrite: Recorded, "v6.0 and 6.1.y; recorded on 6.1.176",
+            "fs/dax.c, PAGE_MAPPING_DAX_COW; recording xfs_reflink_share";
+    }
+
+    /// How the share word of a page is changed. A plain word under the i_pages lock of one file: two files that share the
+    /// block have two such locks, and an update is lost. The first entry that goes then takes the folio apart under the
+    /// other.
+    share_update: ShareUpdate = Plain ["K§5.3, B32, I17"] {
+        Plain: Source, "every kernel that shares blocks on DAX", "fs/dax.c, dax_associate_entry and dax_folio_put";
+        Locked: Derived, "none", "a mend proposed by pgmap; an atomic word is not enough, for the mapping goes with it";
     }
 
     /// What becomes of the index/share word when the last entry of an order-0 page goes. Up to v6.18

@@ -113,6 +113,11 @@ values! {
         ZapThenShutdown "zap-then-shutdown" "pages are unmapped, then the file system is shut down: in between a read faults again",
         ShutdownThenZap "shutdown-then-zap" "the file system is shut down, then pages are unmapped: no fault comes after that",
     }
+    /// Where the holder's walk over what fails ends.
+    FailedRange {
+        Wraps "wraps" "never, where the file's group is not the device's last: the end of the range is computed to zero",
+        Exact "exact" "behind the last page that fails",
+    }
     /// How long a fault keeps the device from going.
     FaultLiveness {
         Translation "translation" "while it asks the device where the page is",
@@ -162,6 +167,17 @@ values! {
     EntryWaitKey {
         Rounded "rounded" "at the entry's first index, where the unlocker wakes",
         Unrounded "unrounded" "at the index it came for, where nobody wakes",
+    }
+    /// Which entries of shared blocks a page's share word counts.
+    ShareCount {
+        Counted "counted" "from the second file on that has the page; the first one keeps it as its own",
+        Marked "marked" "every entry of a shared block, and the page's mapping says so instead of a file",
+        OnWrite "on-write" "only those that a write made; a read takes the page for its own file, whoever has it",
+    }
+    /// What keeps two files apart that change the share word of one page.
+    ShareUpdate {
+        Plain "plain" "nothing: each has an entry of its own locked, and reads and writes the word",
+        Locked "locked" "a lock of the device, for files that were cloned",
     }
     /// How long a write keeps the file system's lock over extents.
     IomapLock {
