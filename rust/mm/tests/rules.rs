@@ -94,6 +94,7 @@ fn every_wrong_value_of_every_rule_has_a_test() {
         ("fault-ref", "none"),
         ("migrate-check", "exact"),
         ("walk-pmd", "stale"),
+        ("split-get", "missing"),
         ("split-unmap", "still-mapped"),
         ("split-freeze", "ignored"),
         ("split-unfreeze", "head-first"),

@@ -57,7 +57,7 @@ impl Vm {
                 drop(ptl);
                 if folio.is_large() {
                     // A page of it goes alone (`migrate_vma_split_folio`). If it cannot be taken apart now, then later.
-                    let _ = self.folio_split(cpu, folio, (fault.mm, fault.vpn));
+                    let _ = self.folio_split(cpu, folio, (fault.mm, fault.vpn), 1);
                     folio.unlock(cpu);
                     self.pagemaps.folio_put_refs(cpu, folio, 1);
                     return Fault::Done;
@@ -109,7 +109,7 @@ impl Vm {
             None | Some(Moved::Yes) => {}
             Some(Moved::No) => cpu_relax(),
             Some(Moved::NoMemory) => {
-                let _ = self.folio_split(cpu, folio, (fault.mm, fault.vpn));
+                let _ = self.folio_split(cpu, folio, (fault.mm, fault.vpn), 1);
             }
         }
         folio.unlock(cpu);

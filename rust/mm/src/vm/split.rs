@@ -19,7 +19,7 @@
 
 use prim::Cpu;
 use program::Errno;
-use program::rules::{SplitUnmap, WalkPmd};
+use program::rules::{SplitGet, SplitUnmap, WalkPmd};
 
 use crate::page::{Folio, Hold, Order, Pfn};
 use crate::tally;
@@ -46,16 +46,26 @@ impl Vm {
     /// As [`Self::split_huge_page`], of an anonymous mapping whose layout the caller has locked.
     pub(super) fn split_if_large(&self, cpu: &Cpu<'_>, mm: MmId, vpn: Vpn) -> Result<u32, Errno> {
         let folio = self.folio_walk_get(cpu, mm, vpn).ok_or(Errno::EINVAL)?;
+        let mut own = 1;
         let split = match folio.is_large() {
             false => Err(Errno::EINVAL),
             true if !folio.try_lock(cpu) => Err(Errno::EAGAIN),
             true => {
-                let split = self.folio_split(cpu, folio, (mm, vpn));
+                match self.pagemaps.rules.split_get {
+                    SplitGet::Taken => {}
+                    SplitGet::Missing => {
+                        self.pagemaps.folio_put_refs(cpu, folio, own);
+                        own = 0;
+                    }
+                }
+                let split = self.folio_split(cpu, folio, (mm, vpn), own);
                 folio.unlock(cpu);
                 split
             }
         };
-        self.pagemaps.folio_put_refs(cpu, folio, 1);
+        if own > 0 {
+            self.pagemaps.folio_put_refs(cpu, folio, own);
+        }
         split
     }
 
@@ -90,18 +100,20 @@ impl Vm {
         Some(folio)
     }
 
-    /// `__folio_split`: the caller has the folio locked, and a reference, and both of its first page afterwards.
+    /// `__folio_split`: the caller has the folio locked, and so many references, one, of its own; and both of its first page
+    /// afterwards.
     #[doc(alias = "__folio_split")]
     pub(super) fn folio_split(
         &self,
         cpu: &Cpu<'_>,
         folio: Folio<'_>,
         asked: (MmId, Vpn),
+        own: i32,
     ) -> Result<u32, Errno> {
         // Mapped, and so the mapping and its list are there, as long as the caller has the layout.
         let space = folio.anon_space().ok_or(Errno::EINVAL)?;
         let list = self.mapping(MappingId(space)).i_mmap_lock_write(cpu);
-        if folio.refcount().is_busy(folio.mapcount() + 1) {
+        if folio.refcount().is_busy(folio.mapcount() + own) {
             cpu.count(tally::SPLIT_REFUSED);
             return Err(Errno::EAGAIN);
         }

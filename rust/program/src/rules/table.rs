@@ -486,6 +486,15 @@ rules! {
             "the fixes: a PMD was tested without its lock, and was another one when it was used";
     }
 
+    /// Whether who splits a mapped folio takes a reference first. The entries that make room for migration entries put
+    /// theirs, and with the last of them the folio is freed under whoever splits it.
+    split_get: SplitGet = Taken ["K§7.2, K§7.4, B12, I26"] {
+        Taken: Source, "every kernel that splits folios",
+            "mm/migrate_device.c, migrate_vma_split_unmapped_folio: folio_get in front of the split of the PMD";
+        Missing: Thread, "none merged",
+            "the note of March 2026 on split_huge_pmd_address with freeze, which consumes a reference";
+    }
+
     /// What a split of a mapped folio does about its mappings before it freezes the count. Whoever unmaps the folio drops
     /// a mapcount and a reference without asking, so nothing may map it while its words change.
     split_unmap: SplitUnmap = MigrationEntries ["K§3.7 Era E, K§7.3, B11, I05"] {

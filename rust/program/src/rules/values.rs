@@ -251,6 +251,11 @@ values! {
         Locked "locked" "under the lock of the PMD, which it has read there",
         Stale "stale" "as it has read the PMD before, without the lock",
     }
+    /// What who splits a mapped folio holds of it besides its mappings.
+    SplitGet {
+        Taken "taken" "a reference of its own",
+        Missing "missing" "none: the last mapping that makes room for a migration entry puts the last reference",
+    }
     /// What is done about the mappings of a folio that is to be split.
     SplitUnmap {
         MigrationEntries "migration-entries" "migration entries take their place: nothing maps it, and what faults waits",
