@@ -7,8 +7,8 @@ use common::*;
 use pgmap_mm::dax::InodeId;
 use pgmap_mm::warn::Complaint;
 use program::op::{
-    Align, Close, DioWrite, FdNo, Get, Layout, Load, MapNo, Munmap, Open, OpenMode, PageRange,
-    Target, Unlink, Unpin,
+    Align, Anon, AnonKind, Close, DioWrite, FdNo, Get, HmmRelease, HmmTodev, Layout, Load, MapNo,
+    Munmap, Open, OpenMode, PageRange, Target, Unlink, Unpin,
 };
 use program::rules::EvictWait;
 use program::{Era, Errno, Rules};
@@ -311,6 +311,29 @@ fn without_its_pagemap_asked_a_struct_page_that_is_gone_is_referenced() {
         let all = fixture.take_complaints();
         assert!(all.starts_with(told) && all.is_empty() == told.is_empty(), "{all:?}");
     }
+}
+
+#[test]
+fn a_driver_that_brings_nothing_home_waits_for_who_has_its_pages() {
+    let fixture = Fixture::new(&COSY, with(&["release-evict=off"]));
+    let world = &fixture.world;
+    {
+        let cpu = fixture.cpu(1);
+        world.spawn(&cpu, W0).expect("a process");
+        let anon = Anon { map: MapNo(0), pages: 1, kind: AnonKind::Pages };
+        world.anon(&cpu, W0, &anon).expect("a mapping");
+        assert_eq!(fixture.write(&cpu, W0, 0), Ok(0));
+        let all = HmmTodev { device: 0, map: MapNo(0), page: 0, pages: 1 };
+        assert_eq!(world.hmm_todev(&cpu, W0, &all), Ok(1));
+    }
+    std::thread::scope(|threads| {
+        let release =
+            threads.spawn(|| world.hmm_release(&fixture.cpu(2), W0, &HmmRelease { device: 0 }));
+        fixture.until_waits_for(2, "pagemap references");
+        assert_eq!(fixture.read(&fixture.cpu(1), W0, 0), Ok(0), "it comes for its page");
+        assert_eq!(release.join().expect("no panic"), Ok(0));
+    });
+    leave(&fixture);
 }
 
 #[test]

@@ -12,7 +12,9 @@ use pgmap_mm::pagemap::{DevPagemapOps, PagemapId, PagemapType, Pagemaps};
 use pgmap_mm::warn::Complaint;
 use prim::{Arena, Cpu, Machine};
 use program::op::{DevAlloc, DevGet, DevPut};
-use program::rules::{FreePush, FreeReload, InitMode, PageReset, PgmapWord, Switch, TeardownPages};
+use program::rules::{
+    AllocPagemap, FreePush, FreeReload, InitMode, PageReset, PgmapWord, Switch, TeardownPages,
+};
 use program::{Era, Errno, Geometry, Rules};
 
 /// What a driver does with a page that came back.
@@ -453,6 +455,29 @@ fn without_the_wait_the_pagemap_goes_under_its_references() {
     all.maps.alloc_folios(&cpu, id, Pfn(70), 1).expect("a free page");
     all.maps.memunmap_pages(&cpu, id, || {});
     assert_eq!(all.complaints(), [Complaint::ReleasedEarly]);
+}
+
+#[test]
+fn an_allocated_page_keeps_its_pagemap_or_up_to_v6_0_does_not() {
+    for (alloc_pagemap, out) in [(AllocPagemap::PerPage, 3), (AllocPagemap::Nothing, 1)] {
+        let rules = Rules { alloc_pagemap, ..Era::V6_15Sound.rules() };
+        let all = Maps::with(rules, Box::new(|_, _, _| {}));
+        let cpu = all.cpu(0);
+        let id = all.remap(&cpu, PagemapType::Private);
+        all.maps.alloc_folios(&cpu, id, Pfn(64), 2).expect("free pages");
+        assert_eq!(all.maps.ledger(id), out, "{alloc_pagemap:?}");
+        match alloc_pagemap {
+            AllocPagemap::PerPage => {
+                all.maps.folio_put_refs(&cpu, all.folio(64), 1);
+                all.maps.memunmap_pages(&cpu, id, || {});
+                assert_eq!(all.complaints(), []);
+            }
+            AllocPagemap::Nothing => {
+                all.maps.memunmap_pages(&cpu, id, || {});
+                assert_eq!(all.complaints(), [Complaint::UnplugBusy]);
+            }
+        }
+    }
 }
 
 #[test]

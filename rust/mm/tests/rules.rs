@@ -65,6 +65,8 @@ fn every_wrong_value_of_every_rule_has_a_test() {
         ("fault-liveness", "translation"),
         ("request-folio", "by-inspection"),
         ("free-push", "before-settled"),
+        ("alloc-pagemap", "nothing"),
+        ("release-evict", "off"),
         ("init-mode", "busy"),
         ("pgmap-word", "own"),
         ("free-reload", "after-free"),

@@ -53,8 +53,9 @@ impl Pagemaps {
         if length == 0 || start < all.start || end > all.end().0 {
             return Err(Errno::EINVAL);
         }
-        let per_page = self.kind(id).holds_per_page();
-        let init_mode = if per_page { self.rules.init_mode } else { InitMode::Idle };
+        let kind = self.kind(id);
+        let init_mode = if kind.holds_per_page() { self.rules.init_mode } else { InitMode::Idle };
+        let per_page = self.refs_of_allocated(kind) > 0;
         let held = self.percpu.on(cpu, self.ref_id(id));
         if !held.tryget_live() {
             cpu.count(tally::ALLOC_REFUSED);
@@ -89,7 +90,7 @@ impl Pagemaps {
         }
         self.unclaim(cpu, regions);
         if busy || !per_page {
-            // Bulk-held types need no reference per page; a refused claim holds none.
+            // Bulk-held types need no reference per page, nor did any up to v6.0 (B05); a refused claim holds none.
             self.put_refs(cpu, id, 1);
         }
         if busy {

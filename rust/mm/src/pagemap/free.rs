@@ -247,7 +247,8 @@ impl Pagemaps {
                 // Nothing but the end of its pagemap takes such a page to zero.
                 TeardownPages::WaitIdle => self.put_bulk(cpu, id),
             },
-            PagemapType::Private | PagemapType::Coherent => {
+            kind @ (PagemapType::Private | PagemapType::Coherent) => {
+                let refs = pages * self.refs_of_allocated(kind);
                 let span = Span { start: folio.pfn(), pages };
                 folio.set_mapping(None);
                 match self.rules.free_push {
@@ -265,7 +266,9 @@ impl Pagemaps {
                     FreeReload::Local => id,
                     FreeReload::AfterFree => self.pagemap_after_free(cpu, id, folio.pfn()),
                 };
-                self.put_refs(cpu, id, pages);
+                if refs > 0 {
+                    self.put_refs(cpu, id, refs);
+                }
             }
         }
     }

@@ -186,7 +186,9 @@ impl Pagemaps {
         match PagemapType::from_word(self.maps[id.0].kind.peek()) {
             PagemapType::FsDax => (self.rules.teardown_pages == TeardownPages::WaitIdle).into(),
             PagemapType::Generic => 0,
-            PagemapType::Private | PagemapType::Coherent => order.pages(),
+            kind @ (PagemapType::Private | PagemapType::Coherent) => {
+                order.pages() * self.refs_of_allocated(kind)
+            }
         }
     }
 

@@ -28,7 +28,7 @@ use prim::{
     Arena, AtomicU32, Completion, Cpu, Ghost, Guarded, LockClass, NoMemory, Slab, SpinLock,
     Strength, Table, plain, zeroed,
 };
-use program::rules::{Barrier, DaxPages, InitMode};
+use program::rules::{AllocPagemap, Barrier, DaxPages, InitMode};
 use program::{Geometry, Rules};
 
 use crate::lock_order;
@@ -218,6 +218,16 @@ impl Pagemaps {
     /// What a lookup took is kept, as the caller's.
     pub(super) fn lookup_kept(&self, cpu: &Cpu<'_>, id: PagemapId) {
         self.refs_move(cpu, id, (PagemapHold::Lookup, PagemapHold::Task), 1);
+    }
+
+    /// References that each page of a folio holds on its pagemap while it is allocated.
+    #[must_use]
+    pub(crate) fn refs_of_allocated(&self, kind: PagemapType) -> u32 {
+        match (kind, self.rules.alloc_pagemap) {
+            (PagemapType::Private | PagemapType::Coherent, AllocPagemap::PerPage) => 1,
+            (PagemapType::Private | PagemapType::Coherent, AllocPagemap::Nothing)
+            | (PagemapType::FsDax | PagemapType::Generic, _) => 0,
+        }
     }
 
     /// The count that a page has while nobody has it: device-dax's, and a driver's where it has none of its own to set.

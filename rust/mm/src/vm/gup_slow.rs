@@ -41,15 +41,47 @@ impl Vm {
         taken: &mut Taken,
         out: &mut [GupRange],
     ) -> Result<(), Errno> {
-        cpu.count(tally::GUP_SLOW);
         let layout = self.mm(mm).layout.read(cpu);
+        self.gup_slow_under(cpu, (mm, &layout), request, handler, taken, out)
+    }
+
+    /// All of it under a hold of `mmap_lock` that the caller has (`get_user_pages_locked`): for who has looked at the VMA,
+    /// and wants pages of that one.
+    ///
+    /// # Errors
+    /// As [`Self::gup`].
+    #[doc(alias = "__get_user_pages")]
+    pub(crate) fn gup_under(
+        &self,
+        cpu: &Cpu<'_>,
+        (mm, layout): (MmId, &Layout),
+        request: &GupRequest,
+        handler: &dyn FaultHandler,
+        out: &mut [GupRange],
+    ) -> Result<(u32, usize), Errno> {
+        let mut taken = Taken::default();
+        self.gup_slow_under(cpu, (mm, layout), request, handler, &mut taken, out)?;
+        Ok((taken.pages, taken.ranges))
+    }
+
+    #[doc(alias = "__get_user_pages")]
+    fn gup_slow_under(
+        &self,
+        cpu: &Cpu<'_>,
+        (mm, layout): (MmId, &Layout),
+        request: &GupRequest,
+        handler: &dyn FaultHandler,
+        taken: &mut Taken,
+        out: &mut [GupRange],
+    ) -> Result<(), Errno> {
+        cpu.count(tally::GUP_SLOW);
         while taken.pages < request.pages && taken.ranges < out.len() {
             let left = GupRequest {
                 start: request.start.add(taken.pages),
                 pages: request.pages - taken.pages,
                 ..*request
             };
-            match self.gup_entry(cpu, mm, &layout, &left, handler) {
+            match self.gup_entry(cpu, mm, layout, &left, handler) {
                 Ok(range) => {
                     out[taken.ranges] = range;
                     taken.ranges += 1;

@@ -7,14 +7,15 @@
 //! not sleep (B52).
 //!
 //! ```text
-//!   look the VMA up under mmap_lock, take a use of its inode      the mapping has one as long
-//!   get_user_pages                                                none of its pages leaves the file meanwhile
-//!   a use for each range that was taken, the first one goes
+//!   mmap_lock: the VMA stays, and with it a use of its inode
+//!     get_user_pages, without a lock-free walk
+//!     a use of the inode for each range that was taken
 //!   ...
 //!   put the range, then its use: the last one of a nameless file evicts
 //! ```
 //!
-//! Departure: under this rule one call takes pages of one mapping only.
+//! There is no lock-free GUP under this rule: who walks without a lock has a page before the inode, and the file may go,
+//! and the address be another file's, between the two. Departure: one call takes pages of one mapping only.
 
 use prim::Cpu;
 use program::Errno;
@@ -42,39 +43,35 @@ impl World {
         request: &GupRequest,
         out: &mut [GupRange],
     ) -> Result<(u32, usize), Errno> {
-        let (vm, dax) = (&self.dax.vm, &self.dax);
-        let (id, request) = match self.rules().evict_wait {
-            EvictWait::None | EvictWait::FinalIdle => return vm.gup(cpu, mm, request, dax, out),
-            EvictWait::InodeRef => match self.keep_file(cpu, mm, request) {
-                Some(kept) => kept,
-                None => return vm.gup(cpu, mm, request, dax, out),
-            },
-        };
-        let taken = vm.gup(cpu, mm, &request, dax, out);
-        if let Ok((_, ranges)) = taken {
-            for range in &mut out[..ranges] {
-                dax.igrab(id);
-                *range = range.keeping(id.0);
+        match self.rules().evict_wait {
+            EvictWait::None | EvictWait::FinalIdle => {
+                self.dax.vm.gup(cpu, mm, request, &self.dax, out)
             }
+            EvictWait::InodeRef => self.gup_keeping(cpu, mm, request, out),
         }
-        dax.iput(cpu, id);
-        taken
     }
 
-    /// A use of the file that is mapped where a request begins, and what of the request is in that mapping.
-    fn keep_file(
+    fn gup_keeping(
         &self,
         cpu: &Cpu<'_>,
         mm: MmId,
         request: &GupRequest,
-    ) -> Option<(InodeId, GupRequest)> {
+        out: &mut [GupRange],
+    ) -> Result<(u32, usize), Errno> {
         let layout = self.dax.vm.mm_layout(cpu, mm);
-        let vma = layout.find(request.start).filter(|vma| !vma.is_anonymous())?;
-        // The mapping keeps its file as long as the layout is locked.
-        let id = InodeId(vma.mapping);
-        self.dax.igrab(id);
+        let vma = layout.find(request.start).ok_or(Errno::EFAULT)?;
         let pages = request.pages.min(vma.end() - request.start.0);
-        Some((id, GupRequest { pages, ..*request }))
+        let request = GupRequest { pages, ..*request };
+        let taken = self.dax.vm.gup_under(cpu, (mm, &layout), &request, &self.dax, out)?;
+        if !vma.is_anonymous() {
+            // The mapping keeps its file as long as the layout is locked.
+            let id = InodeId(vma.mapping);
+            for range in &mut out[..taken.1] {
+                self.dax.igrab(id);
+                *range = range.keeping(id.0);
+            }
+        }
+        Ok(taken)
     }
 
     /// A range is given back, and what it keeps.

@@ -17,6 +17,8 @@ use program::op::{
     DeviceMemory, HmmLoad, HmmRead, HmmRelease, HmmTodev, HmmTosys, MapNo, WorkerId,
 };
 
+use program::rules::Switch;
+
 use crate::lock_order;
 use crate::pagemap::PagemapType;
 use crate::vm::{Goes, MmId, Vpn};
@@ -141,6 +143,7 @@ impl World {
         Ok(0)
     }
 
+    #[track_caller]
     fn remove_device_memory(&self, cpu: &Cpu<'_>) -> Result<(), Errno> {
         if self.devmem.drivers.pages() > 0 {
             return Err(Errno::EBUSY);
@@ -159,7 +162,11 @@ impl World {
             pagemaps.kill(cpu, id);
             id
         };
-        self.dax.vm.migrate_device_range(cpu, pagemaps.span(id));
+        match self.rules().release_evict {
+            Switch::On => self.dax.vm.migrate_device_range(cpu, pagemaps.span(id)),
+            // They come for it, or unmap it, or are waited for as long.
+            Switch::Off => {}
+        }
         pagemaps.memunmap_pages(cpu, id, || {});
         Ok(())
     }

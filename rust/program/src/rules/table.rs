@@ -279,6 +279,20 @@ rules! {
         BeforeSettled: Source, "v5.18 to v6.0", "mm/memremap.c of v5.18; commit 27674ef6c73f";
     }
 
+    /// What a page of a driver's memory holds of its pagemap while it is allocated. From v5.18 to v6.0 nothing did, so the
+    /// driver's memory could be taken away while processes had pages in it.
+    alloc_pagemap: AllocPagemap = PerPage ["K§3.5, K§3.7 Era A, B05, I13"] {
+        PerPage: Source, "up to v5.17, whose pages each hold one, and v6.1 and later", "mm/memremap.c; commit 0dc45ca1ce18";
+        Nothing: Source, "v5.18 to v6.0", "mm/memremap.c of v5.18; commit 0dc45ca1ce18, what it mends";
+    }
+
+    /// Whether a driver that gives its memory up brings home what processes have there, before it waits for the rest. Those
+    /// that do not sleep until the processes have unmapped it, or come for it.
+    release_evict: Switch = On ["K§3.7 Era A"] {
+        On: Source, "v6.1 and later", "commits e778406b40db and 249881232e14: migrate_device_range, and nouveau's use of it";
+        Off: Source, "up to v6.0", "commit 249881232e14, what it adds";
+    }
+
     /// What count a free page of a driver's memory has. One, as drivers had it from the start and as `INIT_PAGEMAP_BUSY`
     /// would have kept it: a driver then hands a page out without touching its count, and whoever knows a page by its
     /// number alone gets a reference on a page that is free. Zero since v6.1.

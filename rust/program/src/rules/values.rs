@@ -133,6 +133,11 @@ values! {
         AfterSettled "after-settled" "the page reaches the list with its final count",
         BeforeSettled "before-settled" "the page reaches the list, and its count is stored afterwards",
     }
+    /// What an allocated page of a driver's memory holds of its pagemap.
+    AllocPagemap {
+        PerPage "per-page" "a reference, from the step that allocates it to the one that frees it",
+        Nothing "nothing" "nothing: the pagemap may go while the page is in use",
+    }
     /// What count a free page of a driver's memory has.
     InitMode {
         Idle "idle" "zero: no reference can be had, and who allocates the page sets the count",
