@@ -350,11 +350,11 @@ def test_a_device_whose_memory_goes_gives_it_back_and_may_get_another_kind(world
     assert holds(world, 0)
     world.hmm_load(0, "coherent")
     assert world.hmm_todev(0, 0, 0, 0, PAGES) == PAGES
-    page = world.mapped(0, 0, 3)
-    assert page is not None
+    there = world.mapped(0, 0, 3)
+    assert there is not None
     # A CPU uses it where it is.
     assert holds(world, 0)
-    assert world.frame(page.pfn).mapcount == 1
+    assert world.frame(there.pfn).mapcount == 1
     assert world.hmm_tosys(0, 0, 0, 3) == 1
     world.close(0, 0)
     world.hmm_unload(0)

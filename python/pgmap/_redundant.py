@@ -153,7 +153,6 @@ _REASONS: tuple[tuple[str, tuple[str, ...]], ...] = (
         "without it the set-up of every program that takes it fails: that is the break",
         (
             "publish:set_release-word@do_huge_pmd_anonymous_page",
-            "set-dev_pagemap@bind_all",
             "set-word@load",
         ),
     ),

@@ -60,7 +60,7 @@ fn the_sound_era_is_silent_under_each_memory_with_every_program_of_the_catalogue
 
 #[test]
 fn what_is_found_in_one_order_is_found_with_store_buffers_for_no_more() {
-    for known in &CATALOGUE.known {
+    for known in CATALOGUE.known.iter().filter(|known| known.race.kind.fails()) {
         let found = find(&Scenario { memory: Memory::Tso, ..known.wrong() });
         assert!(found.preemptions <= Some(known.preemptions), "{}", known.race.name);
     }

@@ -2,7 +2,7 @@
 
 use pgmap_explore::catalogue::{CATALOGUE, Known};
 use pgmap_explore::{Ends, Verdict, explore};
-use pgmap_program::Memory;
+use pgmap_program::{Invariant, Memory};
 use pgmap_sched::{Control, Plan};
 
 /// Programs with more classes than anyone waits for.
@@ -13,6 +13,7 @@ const LARGE: &[&str] = &[
     "write-invalidate",
     "fault-liveness",
     "iomap-lock",
+    "gup-pagemap.put-only",
     "share-update",
     "fault-ref",
     "migrate-check",
@@ -23,6 +24,9 @@ const LARGE: &[&str] = &[
 /// These fail late in the order in which classes are tried; bounds find them at once.
 const LATE: &[&str] =
     &["gup-pmd-recheck", "mremap-pmd", "fault-liveness", "share-update", "fault-ref"];
+
+/// A class that is tried early breaks something else than the one with the fewest preemptions does.
+const OTHERWISE: &[(&str, Invariant)] = &[("alloc-pagemap", Invariant::I12)];
 
 /// Where every store may wait, and without a bound for nothing, there are more still.
 fn known() -> impl Iterator<Item = &'static Known> {
@@ -35,13 +39,15 @@ fn plan() -> Plan {
 
 #[test]
 fn each_wrong_rule_is_found_without_a_bound() {
-    let late = known().filter(|known| {
+    let late = known().filter(|known| known.race.kind.fails()).filter(|known| {
         let verdict =
             explore(&known.wrong(), &plan(), Ends::Any, &mut |_| Control::Go).expect("a scenario");
         match verdict {
             Verdict::Found { found, .. } => {
                 let broken = Some(found.finding.invariant);
-                assert_eq!(broken, known.race.invariant, "{}", known.race.name);
+                let otherwise = OTHERWISE.iter().find(|(name, _)| *name == known.race.name);
+                let expected = otherwise.map(|(_, it)| *it).or(known.race.invariant);
+                assert_eq!(broken, expected, "{}", known.race.name);
                 false
             }
             _ => true,
