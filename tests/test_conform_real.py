@@ -134,7 +134,7 @@ def test_a_kernel_that_no_era_describes_takes_the_newest_before_it_and_that_is_s
     run: Runner, tmp_path: Path
 ) -> None:
     path = tmp_path / "later.json"
-    for kernel, era in (("7.9.1", "v7.2"), ("6.19.2", "v6.15")):
+    for kernel, era in (("7.9.1", "v7.2"), ("7.1.2", "v6.19")):
         path.write_text(json.dumps(load("xfs_pte_lifecycle") | {"kernel": kernel}))
         ran = compare(run, str(path), "--json", "-")
         assert ran.exit is Exit.OK

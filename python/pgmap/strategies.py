@@ -177,7 +177,10 @@ def eras() -> st.SearchStrategy[str]:
 
 
 def rules(*, most: int = 1) -> st.SearchStrategy[dict[str, str]]:
-    """Rules that differ from those of the base era, at most so many, as `explore` takes them."""
+    """Rules that differ from those of the base era, at most so many, as `explore` takes them.
+
+    A few are impossible under some era, or together: then `explore` raises `RuleError`.
+    """
     wrong = [
         (rule["name"], value["name"])
         for rule in _core.facts()["rules"]

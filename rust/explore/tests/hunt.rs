@@ -170,10 +170,11 @@ fn every_word_is_an_operation() {
          tosys device dio"
     );
     for it in all {
-        // Most can be said only by who has mapped and pinned something, and one by who has a pipe.
+        // Most can be said only by who has mapped and pinned something, two by who has a pipe or the slow device.
         let before = match it.word {
             "mmap" | "anon" | "anonhuge" => "",
             "vmsplice" => "w0 mmap 0 f 0 1 rw shared\nw0 pipe 0\n",
+            "dio" => "w0 mmap 0 f 0 1 rw shared\nw0 open 1 /dev/nullb0 rw\n",
             _ => "w0 mmap 0 f 0 1 rw shared\nw0 pin 0 0\n",
         };
         let program =
