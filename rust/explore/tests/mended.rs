@@ -140,3 +140,18 @@ fn ordinary_memory_outlasts_an_unbind() {
         1,
     );
 }
+
+/// Where each entry holds its pages, a page that two files have is held twice, and idle with that count.
+#[test]
+fn a_block_of_two_files_counts_for_both_in_every_sound_era() {
+    let set_up = "file f 1 written\nfile g 1\nw0 mmap 0 f 0 1 r shared\nw1 mmap 0 g 0 1 r shared\n\
+                  w0 reflink g f\n";
+    for era in Era::ALL.into_iter().filter(|era| era.sound() == *era) {
+        exhausted_in(era, &format!("{set_up}start\nw0 r 0 0\nw1 r 0 0\n"), 1);
+        exhausted_in(
+            era,
+            &format!("{set_up}w0 r 0 0\nw1 r 0 0\nstart\nw0 ftruncate f 0\nw1 munmap 0\n"),
+            1,
+        );
+    }
+}

@@ -26,7 +26,8 @@ const LATE: &[&str] =
     &["gup-pmd-recheck", "mremap-pmd", "fault-liveness", "share-update", "fault-ref"];
 
 /// A class that is tried early breaks something else than the one with the fewest preemptions does.
-const OTHERWISE: &[(&str, Invariant)] = &[("alloc-pagemap", Invariant::I12)];
+const OTHERWISE: &[(&str, Invariant)] =
+    &[("gup-pagemap", Invariant::I12), ("alloc-pagemap", Invariant::I12)];
 
 /// Where every store may wait, and without a bound for nothing, there are more still.
 fn known() -> impl Iterator<Item = &'static Known> {

@@ -128,7 +128,7 @@ impl Dax {
 
     /// `dax_folio_is_shared`.
     #[track_caller]
-    fn is_shared(&self, folio: Folio<'_>) -> bool {
+    pub(super) fn is_shared(&self, folio: Folio<'_>) -> bool {
         match self.vm.pagemaps.rules.share_count {
             ShareCount::Counted => folio.mapping().is_none() && folio.index_or_share() > 0,
             ShareCount::Marked | ShareCount::OnWrite => folio.is_marked_shared(),

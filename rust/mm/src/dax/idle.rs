@@ -9,7 +9,7 @@
 //! reference that is still there then has an owner. The kernel does not look again; its warning there may be a false one.
 
 use prim::{Cpu, sync_irq};
-use program::rules::DaxPages;
+use program::rules::{DaxPages, ShareCount};
 
 use crate::dax::Dax;
 use crate::page::{Folio, Pfn};
@@ -40,9 +40,34 @@ impl Dax {
         }
     }
 
-    /// What holds each frame of a file for as long as its entry is there.
+    /// What the entries that have a folio hold: one's, or those of as many as its share word says.
+    #[track_caller]
+    pub(super) fn refs_of_entries(&self, folio: Folio<'_>) -> i32 {
+        match self.refs_of_entry() {
+            0 => 0,
+            refs if self.is_shared(folio) => refs * folio.index_or_share().cast_signed(),
+            refs => refs,
+        }
+    }
+
+    /// The same of a frame, without a step.
     #[must_use]
-    pub(crate) fn refs_of_entry(&self) -> i32 {
+    pub(crate) fn peek_refs_of_entries(&self, pfn: Pfn) -> i32 {
+        let page = self.vm.pagemaps.memmap.page(pfn);
+        let (mapping, share) = page.peek_place();
+        let counted = self.vm.pagemaps.rules.share_count == ShareCount::Counted;
+        let entries = match mapping {
+            0 if counted => share,
+            0 => 0,
+            _ if page.peek_marked_shared() => share,
+            _ => 1,
+        };
+        self.refs_of_entry() * entries.cast_signed()
+    }
+
+    /// What holds each frame of a file for as long as an entry of it is there.
+    #[must_use]
+    pub(super) fn refs_of_entry(&self) -> i32 {
         match self.vm.pagemaps.rules.dax_pages {
             DaxPages::Normal | DaxPages::Devmap => 0,
             DaxPages::EntryRefs => 1,

@@ -105,7 +105,9 @@ impl Dax {
     #[doc(alias = "dax_busy_page")]
     fn is_busy(&self, folio: Folio<'_>) -> bool {
         match self.vm.pagemaps.rules.busy_test {
-            BusyTest::Refcount => folio.refcount().is_busy(folio.mapcount() + self.refs_of_entry()),
+            BusyTest::Refcount => {
+                folio.refcount().is_busy(folio.mapcount() + self.refs_of_entries(folio))
+            }
             BusyTest::MaybePinned => folio.maybe_dma_pinned(),
         }
     }
@@ -129,8 +131,8 @@ impl Dax {
             refs => match pagemaps.rules.idle_pred {
                 IdlePred::RefZero => false,
                 IdlePred::RefEqualsMap => {
-                    let mapped = pagemaps.memmap.folio(page).mapcount();
-                    !refs.is_busy(mapped + self.refs_of_entry())
+                    let folio = pagemaps.memmap.folio(page);
+                    !refs.is_busy(folio.mapcount() + self.refs_of_entries(folio))
                 }
             },
         };

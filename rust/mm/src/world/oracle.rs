@@ -157,13 +157,11 @@ impl World {
         }
     }
 
-    /// What a page counts while nobody uses it: in a file, what its entry holds; a driver's, what a free one has. No step.
+    /// What a page counts while nobody uses it: in files, what their entries hold; a driver's, what a free one has. No step.
     fn peek_at_rest(&self, pfn: Pfn) -> i64 {
-        let in_file = self.pagemaps().memmap.page(pfn).peek_place().0 != 0;
-        let count = match (self.devmem.span().contains(pfn), in_file) {
-            (true, _) => self.pagemaps().base_count(PagemapType::Private),
-            (false, true) => self.dax.refs_of_entry(),
-            (false, false) => 0,
+        let count = match self.devmem.span().contains(pfn) {
+            true => self.pagemaps().base_count(PagemapType::Private),
+            false => self.dax.peek_refs_of_entries(pfn),
         };
         count.into()
     }
@@ -196,10 +194,11 @@ impl World {
         expect(&"percpu switches pending", pagemaps.percpu.pending_switches() as i64, 0);
         let bulk = |id| i64::from(pagemaps.span(id).pages) + 1;
         if let Some(id) = self.dax.pagemap() {
-            let held = self.dax.span.iter().map(|pfn| self.peek_at_rest(pfn)).sum::<i64>();
+            // A folio in use holds its pagemap once, whoever uses it.
+            let used = || self.dax.span.iter().filter(|pfn| self.peek_at_rest(*pfn) > 0).count();
             let held = match pagemaps.rules.teardown_pages {
                 TeardownPages::Ignore => 0,
-                TeardownPages::WaitIdle => held,
+                TeardownPages::WaitIdle => used() as i64,
             };
             expect(&"references on the pmem pagemap", pagemaps.ledger(id), bulk(id) + held);
         }
