@@ -23,7 +23,7 @@ const LARGE: &[&str] = &[
 
 /// These fail late in the order in which classes are tried; bounds find them at once.
 const LATE: &[&str] =
-    &["gup-pmd-recheck", "mremap-pmd", "fault-liveness", "share-update", "fault-ref"];
+    &["gup-pmd-recheck", "mremap-pmd", "fault-liveness", "share-update", "fault-ref", "walk-pmd"];
 
 /// A class that is tried early breaks something else than the one with the fewest preemptions does.
 const OTHERWISE: &[(&str, Invariant)] =
