@@ -251,6 +251,8 @@ impl Draft<'_> {
             "dio" => device && mapped,
             "pipe" => !pipe,
             "drop" | "dma" => pins > 0,
+            // Who walks frames would keep a page from coming home, which is asked for again for ever.
+            "alloc" => !anonymous,
             "put" | "walk" | "split" => self.allocated,
             "truncate" | "extend" | "write" | "punch" | "unlink" => !anonymous,
             "todev" | "tosys" | "splithuge" => mapped && anonymous,
