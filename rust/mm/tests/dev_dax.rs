@@ -131,6 +131,28 @@ fn a_buffer_of_many_small_pages_outlives_its_mapping_and_not_its_worker() {
     assert_eq!(fixture.take_complaints(), []);
 }
 
+/// Whatever has pages keeps their file, where that is the rule: a buffer for as long as it is registered, one that was
+/// refused not at all.
+#[test]
+fn a_buffer_keeps_its_file_no_longer_than_its_pages() {
+    let (fixture, inode) = mapped(rules("evict-wait=inode-ref"), Order::PAGE);
+    let (cpu, users) = (&fixture.cpu(1), || fixture.world.dax.inode(inode).users());
+    let register = |page, pages| {
+        let buffer = UringReg { map: MapNo(0), page, pages };
+        fixture.world.uring_register(cpu, W0, &buffer)
+    };
+    let before = users();
+    assert_eq!(register(15, 2), Err(Errno::EFAULT.into()));
+    assert_eq!(users(), before, "what was pinned for nothing is given back");
+    assert_eq!(register(0, 2), Ok(0));
+    assert_eq!(users(), before + 2, "single pages are a range each");
+    assert_eq!(fixture.world.uring_unregister(cpu, W0), Ok(0));
+    assert_eq!(users(), before);
+    assert_eq!(register(0, 2), Ok(0));
+    fixture.exit_all(cpu);
+    assert_eq!(users(), 0);
+}
+
 #[test]
 fn what_would_cut_a_folio_or_copy_it_is_refused() {
     let refused = Err(Errno::EINVAL.into());

@@ -52,7 +52,7 @@ impl World {
             // Every mapping here is of a file, which is looked at once its pages are pinned (`io_pin_pages`).
             UringFiles::Refused => Errno::EOPNOTSUPP,
         };
-        pinned.iter().for_each(|range| self.dax.vm.gup_put(cpu, range));
+        pinned.iter().for_each(|range| self.put_range(cpu, range));
         Err(refusal.into())
     }
 
@@ -90,7 +90,7 @@ impl World {
             released.pinned().iter().for_each(hand_over);
             released
         };
-        released.pinned().iter().for_each(|range| self.dax.vm.gup_put(cpu, range));
+        released.pinned().iter().for_each(|range| self.put_range(cpu, range));
         released.pinned().len()
     }
 }
