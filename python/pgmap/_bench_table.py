@@ -37,11 +37,15 @@ def draw(judged: Sequence[tuple[BenchRow, Judgement]], out: Output) -> Iterator[
         )
 
 
+def told_of(judged: Sequence[tuple[BenchRow, Judgement]]) -> list[BenchRow]:
+    """Rows from which something can be read."""
+    return [row for row, judgement in judged if judgement is not Judgement.NOISY]
+
+
 def undecided(judged: Sequence[tuple[BenchRow, Judgement]]) -> Iterator[str]:
     """Yield what this machine cannot tell about its own figures."""
     cpus = os.cpu_count() or 1
-    sure = [row for row, judgement in judged if judgement is not Judgement.NOISY]
-    close = [row["name"] for row in sure if row["sure"][0] <= 1 <= row["sure"][1]]
+    close = [row["name"] for row in told_of(judged) if row["sure"][0] <= 1 <= row["sure"][1]]
     yield ""
     if cpus < 4:
         yield f"Cannot be told here: how a scheme scales ({cpus} processors, an exponent wants 4)"
@@ -56,8 +60,7 @@ FOR_EACH = ", one for 1"
 
 def break_even(judged: Sequence[tuple[BenchRow, Judgement]]) -> Iterator[str]:
     """Yield, for each way to count, what an unmap may cost more if GUP need not pay."""
-    sure = [row for row, judgement in judged if judgement is not Judgement.NOISY]
-    paid = [row for row in sure if row["name"].endswith(FOR_EACH) and row["sure"][0] > 1]
+    paid = [row for row in told_of(judged) if row["name"].endswith(FOR_EACH) and row["sure"][0] > 1]
     if not paid:
         return
     yield ""

@@ -210,9 +210,15 @@ impl Dax {
             folio.owners_move(cpu, Hold::Entry, Hold::Task, refs);
             self.vm.pagemaps.folio_put_refs(cpu, folio, refs);
         }
-        if !(self.is_cloned(inode) && self.is_shared(folio) && self.share_put(folio)) {
+        if !self.is_left_to_others(inode, folio) {
             self.let_go_of_folio(cpu, folio, pagemap);
         }
+    }
+
+    /// One entry less of a file has a folio; whether entries of other files have it still.
+    #[track_caller]
+    fn is_left_to_others(&self, inode: InodeId, folio: Folio<'_>) -> bool {
+        self.is_cloned(inode) && self.is_shared(folio) && self.share_put(folio)
     }
 
     /// The same of an entry whose struct pages are about to go: that they are busy is told then.
@@ -222,7 +228,7 @@ impl Dax {
         let _shares = self.lock_shares(cpu, inode);
         for pfn in self.frames_of(head, entry) {
             let folio = self.vm.pagemaps.memmap.folio(pfn);
-            if !(self.is_cloned(inode) && self.is_shared(folio) && self.share_put(folio)) {
+            if !self.is_left_to_others(inode, folio) {
                 self.reset_folio(folio, pagemap);
             }
         }

@@ -134,7 +134,7 @@ impl Dax {
     }
 
     /// Whether the folio headed at a frame says that several files have it.
-    fn peek_shared(&self, pfn: Pfn) -> bool {
+    pub(super) fn peek_shared(&self, pfn: Pfn) -> bool {
         let page = self.vm.pagemaps.memmap.page(pfn);
         let (mapping, share) = page.peek_place();
         match self.vm.pagemaps.rules.share_count {

@@ -9,7 +9,7 @@
 //! reference that is still there then has an owner. The kernel does not look again; its warning there may be a false one.
 
 use prim::{Cpu, sync_irq};
-use program::rules::{DaxPages, ShareCount};
+use program::rules::DaxPages;
 
 use crate::dax::Dax;
 use crate::page::{Folio, Pfn};
@@ -53,16 +53,10 @@ impl Dax {
     /// The same of a frame, without a step.
     #[must_use]
     pub(crate) fn peek_refs_of_entries(&self, pfn: Pfn) -> i32 {
-        let page = self.vm.pagemaps.memmap.page(pfn);
-        let (mapping, share) = page.peek_place();
-        let counted = self.vm.pagemaps.rules.share_count == ShareCount::Counted;
-        let entries = match mapping {
-            0 if counted => share,
-            0 => 0,
-            _ if page.peek_marked_shared() => share,
-            _ => 1,
-        };
-        self.refs_of_entry() * entries.cast_signed()
+        let (mapping, share) = self.vm.pagemaps.memmap.page(pfn).peek_place();
+        let entries =
+            if self.peek_shared(pfn) { share.cast_signed() } else { (mapping != 0).into() };
+        self.refs_of_entry() * entries
     }
 
     /// What holds each frame of a file for as long as an entry of it is there.

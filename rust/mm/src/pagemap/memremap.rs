@@ -1,7 +1,8 @@
 //! `memremap_pages` and `memunmap_pages` (K§3.2, K§3.3): the order of steps is the protocol.
 //!
 //! Departures: struct pages are not initialised here, since zero means free (except where an idle page has the count
-//! one: GENERIC, and a driver's with `init-mode=busy`); a pagemap has one range. Deferred percpu switches are run by whoever waits for them.
+//! one: GENERIC, and a driver's with `init-mode=busy`); a pagemap has one range. Deferred percpu switches are run by
+//! whoever waits for them.
 
 use prim::{Cpu, Sleep, Strength, WaitClass, Waiting, synchronize_rcu};
 use program::rules::{PercpuExit, TeardownPages};
