@@ -55,6 +55,21 @@ def test_a_step_that_nothing_misses_is_told_as_one(capsys: pytest.CaptureFixture
     assert row["schedules"] > 0
 
 
+def test_steps_that_were_not_tried_are_named(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    _, told = ran(capsys, BARRIER, *QUICK)
+    names = [fact["name"] for fact in _core.protocol_steps()["steps"]]
+    assert told["untried"] == [name for name in names if name != BARRIER]
+    kept = str(tmp_path / "rows.jsonl")
+    assert ablate.main([BARRIER, *QUICK, "--page", "--resume", kept]) == Exit.OK
+    page = capsys.readouterr().out
+    untried = page.split("## Steps that were not tried")[1].split("## ")[0]
+    assert f"{len(names) - 1} of {len(names)}" in untried
+    assert f"`{MISSED}`" in untried
+    assert f"`{BARRIER}`" not in untried
+
+
 def test_rows_that_are_kept_are_not_searched_again(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

@@ -21,7 +21,7 @@ from pgmap import _core_api
 from pgmap._ablation_programs import PROGRAMS
 from pgmap._cli import UsageError
 from pgmap._core_explore import ExploreReport, FoundReport, HuntReport
-from pgmap._core_facts import StepFact
+from pgmap._core_facts import ProtocolSteps, StepFact
 from pgmap._drive import drive
 from pgmap._objects import AblatedStep
 from pgmap._options import ExploreOptions, HuntOptions
@@ -205,6 +205,12 @@ def searched(row: AblatedStep) -> str:
     told = f"{counted(row['programs'], 'program')}, {counted(row['schedules'], 'schedule')}"
     cut = f", {row['too_long']:,} of them cut at {LONGEST:,} points" if row["too_long"] else ""
     return told + cut
+
+
+def untried_of(rows: Sequence[AblatedStep], protocol: ProtocolSteps) -> list[str]:
+    """The steps that have no row, by name: nothing is hidden."""
+    tried = {row["step"] for row in rows}
+    return [fact["name"] for fact in protocol["steps"] if fact["name"] not in tried]
 
 
 class Kept:

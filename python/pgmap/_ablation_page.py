@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from pgmap._ablation import Effort, searched
+from pgmap._ablation import Effort, searched, untried_of
 from pgmap._core_facts import ProtocolSteps
 from pgmap._objects import AblatedStep
 from pgmap._redundant import REDUNDANT
@@ -46,6 +46,10 @@ def page(rows: Sequence[AblatedStep], protocol: ProtocolSteps, effort: Effort) -
             f"| `{row['step']}` | {row['kind']} | {row['invariant']} | {bound} | {row['title']} "
             f"| {row['source']} |"
         )
+    untried = untried_of(rows, protocol)
+    if untried:
+        yield f"\n## Steps that were not tried\n\n{len(untried)} of {len(protocol['steps'])}:\n"
+        yield ", ".join(f"`{name}`" for name in untried)
     yield "\n## Steps that nothing misses\n"
     yield "| step | kind | searched | why |"
     yield "|---|---|---|---|"

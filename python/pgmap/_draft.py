@@ -14,7 +14,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from pgmap import _core
-from pgmap._operations import ENDS, HANDLES, Argument, by_word, operations
+from pgmap._operations import ENDS, HANDLES, STARTS, THREAD, Argument, by_word, operations
 from pgmap._wishes import IDLE, LEAVE, Choice, Habit, Line, Shape, Thing, Wish, plain
 from pgmap.errors import ProgramError
 
@@ -71,14 +71,19 @@ class Draft:
     def _number(self) -> None:
         """Number what is made, in the order of the text."""
         count: dict[tuple[int | None, str], int] = {}
+        process: dict[int | None, int | None] = {}
         for line in (*self.setup, *self.body):
+            whose = process.get(line.worker, line.worker)
             if line.makes is not None:
-                at = (line.worker, NUMBERED_AS.get(line.makes.kind, line.makes.kind))
+                kind = NUMBERED_AS.get(line.makes.kind, line.makes.kind)
+                at = (whose if kind in COPIED else line.worker, kind)
                 line.makes.number = count.get(at, 0)
                 count[at] = line.makes.number + 1
             if (child := _child(line)) is not None:
                 # What it has of its parent has numbers, too.
-                count |= {(child, kind): count.get((line.worker, kind), 0) for kind in COPIED}
+                count |= {(child, kind): count.get((whose, kind), 0) for kind in COPIED}
+                if line.word == THREAD:
+                    process[child] = whose
 
     def reads(self) -> bool:
         """Whether it is a program so far."""
@@ -135,6 +140,9 @@ class Draft:
 
         Whether it makes a program is not looked at: a reader of the text says which line does not.
         """
+        before = before or wish.word == THREAD
+        if wish.word == THREAD and self.fixed:
+            return None
         known = by_word("environment" if worker is None else "worker")
         op, into = known[wish.word], self.setup if before else self.body
         already = list(self.setup)
@@ -318,7 +326,9 @@ class Draft:
         if (child := _child(line)) is not None:
             for things in (self.live, self.made):
                 for kind in COPIED:
-                    things[child, kind] = list(things.get((line.worker, kind), ()))
+                    has = things.setdefault((line.worker, kind), [])
+                    # What one thread makes all have.
+                    things[child, kind] = has if line.word == THREAD else list(has)
         if line.makes is not None:
             for things in (self.live, self.made):
                 things.setdefault((line.worker, line.makes.kind), []).append(line.makes)
@@ -392,9 +402,9 @@ def _pairs(line: Line) -> Sequence[tuple[Argument, str | Thing | None]]:
 
 
 def _child(line: Line) -> int | None:
-    """The worker that a step starts with a copy of what its own has."""
+    """The worker that a step starts with what its own has: a copy of it, or the same."""
     arguments = line.op.arguments
-    if line.word != "fork" or not arguments or not isinstance(line.given[0], str):
+    if line.word not in STARTS or not arguments or not isinstance(line.given[0], str):
         return None
     return int(line.given[0])
 

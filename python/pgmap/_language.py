@@ -37,9 +37,10 @@ A program is a text: files and drivers, then steps, line by line. `#` begins a c
 - **Drivers** are declared there, too: a name, how many pages, and what their functions `alloc` and
   `page_free` do, primitive by primitive (below). Each has its own pages, all on its free list at
   first. A worker takes one by `drv_alloc` and puts it by `drv_put`.
-- **Workers** are `w0` to `w63`. One that no `spawn` or `fork` starts is started by its first step,
-  in a process of its own. Descriptors, mappings and pipes are numbered by the program, from 0 to 63
-  in each process; pins are numbered by their worker's `pin` and `get` steps, from 0.
+- **Workers** are `w0` to `w63`. One that no `spawn`, `fork` or `thread` starts is started by its
+  first step, in a process of its own. Descriptors, mappings and pipes are numbered by the program,
+  from 0 to 63 in each process, for all its threads; pins are numbered by their worker's `pin` and
+  `get` steps, from 0.
 - **Set-up** is what stands before `start`. It runs in order, and a step of it that fails is an
   error of the program. Behind `start` each worker does its own steps in order, and workers run at
   the same time. Without `start` there is no set-up.

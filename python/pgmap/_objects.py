@@ -133,6 +133,8 @@ class AblateObject(TypedDict):
     steps: int
     calls: int
     rows: list[AblatedStep]
+    untried: list[str]
+    """Steps that have no row, by name."""
     complete: bool
 
 

@@ -13,6 +13,9 @@ from pgmap import _core
 SPOKEN = "spoken"
 """The kind of an argument that the word of the operation itself is."""
 MAKES, ENDS = "makes", "ends"
+THREAD = "thread"
+STARTS = ("fork", THREAD)
+"""What another worker begins by."""
 HANDLES = ("mapping", "fd", "pipe", "pin")
 """Kinds of arguments that name what an earlier step has made."""
 

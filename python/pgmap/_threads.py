@@ -11,7 +11,7 @@ import threading
 from collections.abc import Mapping, Sequence
 
 from pgmap import _core
-from pgmap._operations import by_word, read, written
+from pgmap._operations import STARTS, by_word, read, written
 from pgmap._options import ExploreOptions, Rules
 from pgmap._outcomes import NOT_BEGUN
 from pgmap.build import Builder, text_of
@@ -39,7 +39,7 @@ class Walk:
             for step in self.steps:
                 self.results.append(came_to(self.world, step))
                 _, word, given = read(step)
-                if word == "fork" and self.results[-1].isdecimal():
+                if word in STARTS and self.results[-1].isdecimal():
                     self.crew.begin(int(given[0] or 0))
         except WorldClosed:  # it was asleep when the others had joined
             pass
@@ -67,9 +67,9 @@ class Crew:
         self.walks = {who: Walk(world, who, steps, self) for who, steps in bodies.items()}
 
     def start(self) -> None:
-        """All begin, but those that others fork."""
+        """All begin, but those that others start."""
         forks = (read(step) for walk in self.walks.values() for step in walk.steps)
-        forked = {int(given[0] or 0) for _, word, given in forks if word == "fork"}
+        forked = {int(given[0] or 0) for _, word, given in forks if word in STARTS}
         here = sorted(set(self.walks) - forked)
         for worker in here:
             came_to(self.world, f"w{worker} spawn")

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import pgmap
 from pgmap import _ablation_page, _cli, _core_api
-from pgmap._ablation import Ablation, Effort, Kept, searched, sources
+from pgmap._ablation import Ablation, Effort, Kept, searched, sources, untried_of
 from pgmap._args import THREADS_MAX, count, duration
 from pgmap._cli import UsageError
 from pgmap._core_facts import ProtocolSteps, StepFact
@@ -209,6 +209,7 @@ def finish(
         "steps": len(protocol["steps"]),
         "calls": protocol["calls"],
         "rows": list(rows),
+        "untried": untried_of(rows, protocol),
         "complete": complete,
     }
     return _cli.Outcome(worst(codes), payload)

@@ -47,7 +47,7 @@ from hypothesis import currently_in_test_context, note
 from hypothesis.stateful import RuleBasedStateMachine, invariant
 
 from pgmap import Program, World
-from pgmap._operations import by_word, read, written
+from pgmap._operations import STARTS, by_word, read, written
 from pgmap.driver import Driver
 from pgmap.errors import ProgramError
 from pgmap.stateful._calls import Call, in_turn, outcome
@@ -245,7 +245,7 @@ class RaceMachine(RuleBasedStateMachine):
         if refused:
             numbers += [None] * (by_word("worker")[word].makes == "pin")
             return
-        begun = worker if word == "spawn" else int(given[0] or 0) if word == "fork" else None
+        begun = worker if word == "spawn" else int(given[0] or 0) if word in STARTS else None
         again = begun is not None and any(read(done)[0] == begun for done in self.history)
         self.history.append(_renumbered(step, numbers))
         # A program cannot bring back who has left, nor open what is open.

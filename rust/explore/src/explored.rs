@@ -13,7 +13,7 @@ use pgmap_prim::{
     Arena, Cpu, Entered, Lease, Machine, NoMemory, Snapshot, Stopped, TaskId, catch_abandon,
     store_buffer,
 };
-use pgmap_program::op::{DevPut, DriverIdx, Fork, Unpin, WorkerId};
+use pgmap_program::op::{DevPut, DriverIdx, Thread, Unpin, WorkerId};
 use pgmap_program::{Memory, Op, Outcome, Step, TlbRefill};
 use pgmap_sched::{Control, Defect, Identity, Model, Object, Task};
 
@@ -425,10 +425,8 @@ impl Setting<'_> {
     fn workers(&self) -> Result<(), ScenarioError> {
         let program = &self.scenario.program;
         for worker in program.workers() {
-            let starts = |step: &Step| match step.op {
-                Op::Fork(Fork { child }) => child == worker,
-                Op::Spawn => step.who == Some(worker),
-                _ => false,
+            let starts = |step: &Step| {
+                step.op.child() == Some(worker) || step.op == Op::Spawn && step.who == Some(worker)
             };
             if !program.steps.iter().any(starts) {
                 self.execute(Some(worker), &Op::Spawn, 0, format!("{worker} spawn"))?;
@@ -451,8 +449,12 @@ impl Setting<'_> {
     ) -> Result<Outcome, ScenarioError> {
         let worker = who.unwrap_or(WorkerId(0));
         let done = catch_abandon(|| {
-            // On the CPU of its task to be, so that the set-up fills that CPU's TLB.
-            let cpu = self.roles.iter().position(|role| role.worker == who).unwrap_or(0);
+            // On the CPU of its task to be, so that the set-up fills that CPU's TLB; a thread begins on its own.
+            let runs = match op {
+                Op::Thread(Thread { child }) => Some(*child),
+                _ => who,
+            };
+            let cpu = self.roles.iter().position(|role| role.worker == runs).unwrap_or(0);
             let cpu = lease(self.machine, cpu, Party::task(worker, op.call_number()));
             self.world.execute(&cpu, worker, op)
         });

@@ -8,7 +8,8 @@
 //! block is used again at once. Files are small or huge, written or not.
 //!
 //! Some programs are about anonymous memory instead: pages of it, perhaps in a device's own memory, or a huge page, which
-//! two processes share after a fork.
+//! two processes share after a fork. And in some the two workers are threads of one process: what one of them maps, moves
+//! or unmaps the other one touches.
 //!
 //! The weights (`contention` in the table of operations) say what is likely, and no word is left out that could come.
 
@@ -68,6 +69,8 @@ struct Draft<'a> {
     written: bool,
     /// Whether `start` is behind us.
     started: bool,
+    /// Whether the second worker is a thread of the first one's process.
+    threads: bool,
     /// Whether somebody has taken a folio of the driver's own memory.
     allocated: bool,
 }
@@ -102,14 +105,19 @@ pub(crate) fn program(
         about,
         written,
         started: false,
+        threads: false,
         allocated: false,
     };
+    let threads = words.iter().any(|it| it.word == "thread") && draft.chance(4);
     match about {
         About::File | About::HugeFile => {
             draft.files();
+            if threads {
+                draft.say(0, "thread");
+            }
             draft.set_up();
         }
-        About::Anonymous(kind) => draft.shared_by_a_fork(kind),
+        About::Anonymous(kind) => draft.shared(kind, if threads { "thread" } else { "fork" }),
     }
     // What happened before says nothing about what comes at once.
     draft.workers.iter_mut().for_each(|worker| worker.last = None);
@@ -191,8 +199,8 @@ impl Draft<'_> {
         }
     }
 
-    /// Memory that two processes map: the second worker is the first one's child.
-    fn shared_by_a_fork(&mut self, kind: &'static str) {
+    /// Memory that two workers map: the second one is the first one's child, or a thread of its process.
+    fn shared(&mut self, kind: &'static str, by: &'static str) {
         self.say(0, kind);
         if !self.chance(8) {
             self.say(0, "touch");
@@ -203,7 +211,7 @@ impl Draft<'_> {
         if self.chance(6) {
             self.say(0, "get");
         }
-        self.say(0, "fork");
+        self.say(0, by);
     }
 
     /// One operation of a worker at the same time as others.
@@ -238,7 +246,17 @@ impl Draft<'_> {
 
     /// Whether anything can come of a word: its worker has what it needs, and not yet what it makes.
     fn is_possible(&self, who: usize, word: &Hunted) -> bool {
-        let Worker { mapped, open, device, pipe, pins, gone, .. } = self.workers[who];
+        let Worker { mut mapped, mut open, mut device, mut pipe, pins, gone, .. } =
+            self.workers[who];
+        // The numbers are those of both; what one of them has given up the other may still name.
+        let other = self.workers[1 - who];
+        let makes = ["mmap", "anon", "anonhuge", "open", "device", "pipe"].contains(&word.word);
+        if self.threads && makes {
+            mapped |= other.mapped;
+            open |= other.open;
+            device |= other.device;
+            pipe |= other.pipe;
+        }
         let anonymous = matches!(self.about, About::Anonymous(_));
         let has = [(Handle::Mapping, mapped), (Handle::Fd, open), (Handle::Pipe, pipe)];
         let possible = match word.word {
@@ -246,6 +264,8 @@ impl Draft<'_> {
             "anon" | "anonhuge" => !mapped && anonymous,
             // The child is there before it does anything, or there is none.
             "fork" => anonymous && who == 0 && !self.workers[1].mapped && !self.started,
+            // Threads begin before anything happens at once, in a process that has what both of them have.
+            "thread" => who == 0 && !self.workers[1].mapped && !self.started && !self.threads,
             "open" => !open && !anonymous,
             "device" => !device,
             "dio" => device && mapped,
@@ -276,7 +296,7 @@ impl Draft<'_> {
             "mmap" | "anon" | "anonhuge" => worker.mapped = true,
             "device" => worker.device = true,
             // The child has what its parent has, but for references of its own.
-            "fork" => self.workers[1] = Worker { pins: 0, ..*worker },
+            "fork" | "thread" => self.workers[1] = Worker { pins: 0, ..*worker },
             "munmap" => worker.mapped = false,
             "open" => worker.open = true,
             "pipe" => worker.pipe = true,
@@ -286,6 +306,15 @@ impl Draft<'_> {
             "exit" => worker.gone = true,
             "alloc" => self.allocated = true,
             _ => {}
+        }
+        self.threads |= word == "thread";
+        if self.threads && word != "munmap" {
+            let Worker { mapped, open, device, pipe, .. } = self.workers[who];
+            let other = &mut self.workers[1 - who];
+            other.mapped |= mapped;
+            other.open |= open;
+            other.device |= device;
+            other.pipe |= pipe;
         }
     }
 

@@ -60,8 +60,8 @@ pub(crate) struct Need {
     pub(crate) by: Option<HeldBy>,
     /// Who lets it go: in the call it is in (none), or with a step it has still to run.
     pub(crate) given_back: Vec<(Task, Option<u32>)>,
-    /// The worker that holds it between its calls, if one does.
-    pub(crate) kept_by: Option<WorkerId>,
+    /// Who holds it between its calls, if anybody does: a worker, or the threads of a process.
+    pub(crate) kept_by: Vec<WorkerId>,
 }
 
 /// A blocked task.
@@ -124,7 +124,7 @@ pub(crate) fn is_asked_for(explored: &ExploredWorld, all: &[Sleeper<'_>]) -> boo
         })
     };
     let stuck = all.iter().filter(|one| !one.free);
-    stuck.flat_map(|one| &one.needs).filter_map(|need| need.kept_by).any(asks)
+    stuck.flat_map(|one| &one.needs).flat_map(|need| &need.kept_by).copied().any(asks)
 }
 
 fn sleeper<'a>(explored: &ExploredWorld, wait: &'a Blocked, waits: &[Blocked]) -> Sleeper<'a> {
@@ -150,7 +150,7 @@ fn sleeper<'a>(explored: &ExploredWorld, wait: &'a Blocked, waits: &[Blocked]) -
                 Some((other.task, Some(step)))
             });
             let given_back = given_back.collect();
-            (None, vec![Need { by: None, given_back, kept_by: None }])
+            (None, vec![Need { by: None, given_back, kept_by: Vec::new() }])
         }
         For::Sections | For::Changes | For::Owner => {
             let blocked = |task: &Task| waits.iter().any(|wait| wait.task == *task);
@@ -161,8 +161,11 @@ fn sleeper<'a>(explored: &ExploredWorld, wait: &'a Blocked, waits: &[Blocked]) -
                 None => Vec::new(),
             };
             let given_back: Vec<_> = holds.into_iter().map(|task| (task, None)).collect();
-            let need =
-                (!given_back.is_empty()).then_some(Need { by: None, given_back, kept_by: None });
+            let need = (!given_back.is_empty()).then_some(Need {
+                by: None,
+                given_back,
+                kept_by: Vec::new(),
+            });
             (None, need.into_iter().collect())
         }
     };
@@ -181,16 +184,19 @@ fn needs(
 ) -> Vec<Need> {
     let holders = world.holders(cpu, pfn).into_iter().chain(world.calls_holding(pfn));
     let need = |holder: Holder| {
-        let given_back = |wait: &Blocked| gives_back(explored, world, cpu, wait.task, holder.by);
+        let given_back =
+            |wait: &Blocked| gives_back(explored, world, cpu, (wait.task, waits), holder.by);
         let given_back: Vec<_> = waits.iter().filter_map(given_back).collect();
         let kept_by = match holder.by {
-            HeldBy::Pin { worker, .. } | HeldBy::Registered { worker } => Some(worker),
+            HeldBy::Pin { worker, .. } | HeldBy::Registered { worker } => vec![worker],
             HeldBy::Pipe { pipe, .. } => {
-                world.running().find(|worker| world.has_pipe(cpu, *worker, pipe))
+                let first = world.running().find(|worker| world.has_pipe(cpu, *worker, pipe));
+                first.map_or_else(Vec::new, |first| threads(world, first))
             }
-            HeldBy::InFlight { .. } | HeldBy::Call(_) => None,
+            HeldBy::InFlight { .. } | HeldBy::Call(_) => Vec::new(),
             HeldBy::Mappings(_) if what == For::Pagemap => {
-                given_back.first().and_then(|(task, _)| explored.role(*task).worker)
+                let first = given_back.first().and_then(|(task, _)| explored.role(*task).worker);
+                first.into_iter().collect()
             }
             HeldBy::Mappings(_) => return None,
         };
@@ -199,12 +205,18 @@ fn needs(
     holders.filter_map(need).collect()
 }
 
+/// The workers that run in a worker's process, itself among them.
+fn threads(world: &World, worker: WorkerId) -> Vec<WorkerId> {
+    let process = world.proc_of(worker);
+    world.running().filter(|other| world.proc_of(*other) == process).collect()
+}
+
 /// Whether a blocked task gives this back, and with which step; none is the call it is in.
 fn gives_back(
     explored: &ExploredWorld,
     world: &World,
     cpu: &Cpu<'_>,
-    task: Task,
+    (task, waits): (Task, &[Blocked]),
     held: HeldBy,
 ) -> Option<(Task, Option<u32>)> {
     let worker = explored.role(task).worker;
@@ -219,7 +231,7 @@ fn gives_back(
             unpins(explored, world, cpu, task, theirs, number)
         }
         HeldBy::Pipe { pipe, before } => {
-            drains(explored, world, cpu, task, worker?, (pipe, before))
+            drains(explored, world, cpu, (task, waits), worker?, (pipe, before))
         }
         HeldBy::Mappings(_) => {
             step(explored, task, |op| leaves(op) || matches!(op, Op::Munmap(_) | Op::Madvise(_)))
@@ -270,7 +282,7 @@ fn drains(
     explored: &ExploredWorld,
     world: &World,
     cpu: &Cpu<'_>,
-    task: Task,
+    (task, waits): (Task, &[Blocked]),
     worker: WorkerId,
     (pipe, before): (u32, u32),
 ) -> Option<u32> {
@@ -281,7 +293,17 @@ fn drains(
     // Who leaves has no descriptors any more, and drops in the end what nobody else has.
     let drops_now = now.is_some_and(|(_, op)| leaves(op))
         && !world.running().any(|worker| world.has_pipe(cpu, worker, pipe));
-    let alone = drops_now || world.has_pipe(cpu, worker, pipe) && !world.pipe_is_shared(pipe);
+    let is_mine = world.has_pipe(cpu, worker, pipe) && !world.pipe_is_shared(pipe);
+    // The descriptors of a process go with its last thread.
+    let is_last = || {
+        let goes = |other: &WorkerId| {
+            let task = waits.iter().map(|wait| wait.task);
+            let mut tasks = task.filter(|task| explored.role(*task).worker == Some(*other));
+            tasks.any(|task| step(explored, task, leaves).is_some())
+        };
+        threads(world, worker).iter().filter(|other| **other != worker).all(goes)
+    };
+    let alone = drops_now || is_mine && is_last();
     let mut drained = 0_u32;
     for (step, op) in now.into_iter().chain(rest) {
         match op {

@@ -100,6 +100,7 @@ const KERNEL: &[(&str, &str)] = &[
     ("io_uring/rsrc.c", "io_sqe_buffers_register io_sqe_buffers_unregister"),
     ("kernel/exit.c", "exit_mm exit_files"),
     ("kernel/fork.c", "mm_alloc get_task_mm"),
+    ("arch/x86/mm/tlb.c", "switch_mm"),
     (
         "kernel/locking/rwsem.c",
         "down_read down_read_trylock down_write down_write_trylock downgrade_write rwsem_mark_wake",

@@ -15,8 +15,8 @@ use program::op::{
     DmaRead, DmaWrite, Drain, DriverIdx, DrvAlloc, Dupto, FD_NUMBERS, FdNo, FileIdx, FileRef, Fork,
     Fsync, Ftruncate, Get, HmmRead, HmmTodev, HmmTosys, Layout, Longterm, Madvise, MapNo, Mmap,
     Mremap, Msync, Munmap, OPERATIONS, Open, OpenMode, PageRange, Pin, Pipe, PipeNo, Pread, Prot,
-    Punch, Pvmread, Pwrite, Returns, Sharing, Split, SplitHugePages, Target, Tee, Touch, TryGet,
-    Unlink, Unpin, UringReg, Vmsplice, WorkerId, Zerorange,
+    Punch, Pvmread, Pwrite, Returns, Sharing, Split, SplitHugePages, Target, Tee, Thread, Touch,
+    TryGet, Unlink, Unpin, UringReg, Vmsplice, WorkerId, Zerorange,
 };
 use program::rules::InitMode;
 use program::{Era, Errno, Geometry, Op, Program};
@@ -39,7 +39,10 @@ fn random_op(dice: &mut Dice) -> Op {
     let access = if dice.roll(2) == 0 { Access::Read } else { Access::Write };
     match dice.roll(36) {
         0 => Op::Spawn,
-        1 => Op::Fork(Fork { child: WorkerId(dice.roll(WORKERS) as u8) }),
+        1 => match WorkerId(dice.roll(WORKERS) as u8) {
+            child if dice.roll(3) == 0 => Op::Thread(Thread { child }),
+            child => Op::Fork(Fork { child }),
+        },
         2 => Op::Exit,
         3 | 4 => {
             let target = if dice.roll(4) == 0 { Target::SlowBlock } else { Target::File(name) };
@@ -291,7 +294,7 @@ fn a_single_failure_at_any_point_of_a_session_leaves_nothing_behind() {
 fn own(op: Op, worker: WorkerId) -> Op {
     let base = 16 * u32::from(worker.0);
     match op {
-        Op::Fork(_) => Op::Spawn,
+        Op::Fork(_) | Op::Thread(_) => Op::Spawn,
         Op::Pvmread(Pvmread { map, page, pages, .. }) => {
             Op::Pvmread(Pvmread { target: worker, map, page, pages })
         }

@@ -88,20 +88,14 @@ impl Program {
         self.files.len() + self.drivers.len()
     }
 
-    /// Every worker that does a step or is forked, in ascending order. Those without a `spawn` or
-    /// `fork` step of their own are started by their first step.
+    /// Every worker that does a step or is started by another one's, in ascending order. Those that no step starts
+    /// are started by their first one.
     #[must_use]
     pub fn workers(&self) -> Vec<WorkerId> {
         let mut all: Vec<WorkerId> = self
             .steps
             .iter()
-            .flat_map(|step| {
-                let child = match step.op {
-                    Op::Fork(fork) => Some(fork.child),
-                    _ => None,
-                };
-                step.who.into_iter().chain(child)
-            })
+            .flat_map(|step| step.who.into_iter().chain(step.op.child()))
             .collect();
         all.sort_unstable();
         all.dedup();

@@ -83,6 +83,15 @@ fn an_empty_program_is_a_program() {
 }
 
 #[test]
+fn threads_have_one_set_of_handles_and_each_its_pins() {
+    let text = "file f 4 written\nw0 thread 1\nw1 open 0 f rw\nw0 mmap 0 0 0 4 rw shared\nw1 pin 0 0\nw0 fork 2\n\
+                start\nw2 munmap 0\nw0 munmap 0\nw1 w 0 0\nw1 unpin\nw1 close 0\nw0 pread 0 0 1\n";
+    let program = Program::parse(text).unwrap_or_else(|wrong| panic!("{wrong}"));
+    assert_eq!(program.to_string(), text);
+    assert_eq!(program.workers(), [0, 1, 2].map(WorkerId));
+}
+
+#[test]
 fn a_forked_child_inherits_handles_but_no_pins() {
     let made =
         "file f 4\nw0 open 0 f rw\nw0 pipe 0\nw0 mmap 0 0 0 4 rw shared\nw0 pin 0 0\nw0 fork 1\n";
@@ -311,6 +320,19 @@ const BAD: &[(&str, u32, &str)] = &[
     ("w0 fork 0", 1, "w0 is running already"),
     ("w1 nop\nw0 fork 1", 2, "w1 is running already"),
     ("w0 fork x", 1, "\"x\" is no worker"),
+    ("w0 thread 0", 1, "w0 is running already"),
+    ("w1 nop\nw0 thread 1", 2, "w1 is running already"),
+    ("start\nw0 thread 1", 2, "threads begin before"),
+    (
+        "file f 1\nw0 thread 1\nw0 mmap 0 f 0 1 rw shared\nw1 pin 0 0\nw0 unpin",
+        5,
+        "w0 holds no pin here",
+    ),
+    (
+        "file f 1\nw0 thread 1\nw0 mmap 0 f 0 1 rw shared\nw1 mmap 0 f 0 1 rw shared",
+        4,
+        "w1 has mapping 0 already",
+    ),
     ("w0 exit\nw0 nop", 2, "w0 left on line 1"),
     ("w0 kill\nw0 kill", 2, "w0 left on line 1"),
     ("w0 nop\nend\nw0 nop", 3, "every worker was killed on line 2"),

@@ -125,7 +125,6 @@ fn what_a_recorder_asks_for_is_no_operation() {
     assert_eq!(asked("sp", &["add", "0", "kill_dax+0x2f", "w1", "1", "sleep"]), hold);
     assert_eq!(asked("sp", &["go", "0"]), Asked::Release { hold: 0 });
     assert_eq!(asked("held", &["0", "10"]), Asked::Held { hold: 0 });
-    assert_eq!(asked("thread", &["3"]), Asked::Thread { worker: WorkerId(3) });
     let fill = Asked::Fill { fd: FdNo(2), value: 0xbb, page: 0, pages: 512 };
     assert_eq!(asked("fill", &["2", "0xbb", "0", "512"]), fill);
     for (op, args) in [
@@ -133,7 +132,6 @@ fn what_a_recorder_asks_for_is_no_operation() {
         ("sp", vec!["stop", "0"]),
         ("held", vec!["it"]),
         ("fill", vec!["0", "256", "0", "1"]),
-        ("thread", vec!["w64"]),
         ("hog", vec![]),
     ] {
         assert!(step(op, &args).is_err(), "{op} {args:?}");

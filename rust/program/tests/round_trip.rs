@@ -196,6 +196,7 @@ fn is_reference_to_nothing(what: &str) -> bool {
         "already",
         " left on line ",
         "is not running",
+        "threads begin before",
         "slow block device",
         "nothing follows end",
         "has done nothing yet",
@@ -205,7 +206,7 @@ fn is_reference_to_nothing(what: &str) -> bool {
 }
 
 /// Operations that nothing can follow before they are done.
-const AT_ONCE: &[&str] = &["nop", "spawn", "fork", "exit", "kill"];
+const AT_ONCE: &[&str] = &["nop", "spawn", "fork", "thread", "exit", "kill"];
 
 /// The reading of what a program prints.
 fn read_back(p: &Program) -> Result<Program, pgmap_program::ParseError> {

@@ -89,12 +89,8 @@ impl World {
         self.entry.threaded(py)?;
         let task = Party::task(worker, op.call_number());
         let _worker = self.entry.take(py, worker, task)?;
-        let _child = match op {
-            Op::Fork(op::Fork { child }) if *child != worker => {
-                Some(self.entry.take(py, *child, task)?)
-            }
-            _ => None,
-        };
+        let child = op.child().filter(|child| *child != worker);
+        let _child = child.map(|child| self.entry.take(py, child, task)).transpose()?;
         self.entry.execute(py, task, call)
     }
 

@@ -180,6 +180,7 @@ macro_rules! methods {
 methods! {
     spawn: Spawn "($self, worker)";
     fork: Fork "($self, worker, child)";
+    clone: Thread "($self, worker, child)";
     exit: Exit "($self, worker)";
     kill: Kill "($self, worker)";
 

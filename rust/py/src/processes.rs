@@ -1,6 +1,5 @@
-//! `pgmap.World`: processes, as far as they are no operations of the language, and who of them waits.
+//! `pgmap.World`: who of its workers waits.
 
-use pgmap_program::op;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
@@ -10,15 +9,6 @@ use crate::world::World;
 
 #[pymethods]
 impl World {
-    // -- processes --
-
-    /// Starts another worker as a thread of this one's process.
-    fn clone(&self, py: Python<'_>, worker: Worker, child: Worker) -> PyResult<()> {
-        let (of, child) = (worker.0, child.0);
-        let op = op::Fork { child };
-        self.call(py, of, &op.into(), |world, _| world.clone_thread(of, child)).map(drop)
-    }
-
     /// Sends a worker inside a call a signal: an interruptible sleep ends with `Interrupted`. Returns
     /// whether the worker was inside a call.
     fn interrupt(&self, py: Python<'_>, worker: Worker) -> PyResult<bool> {

@@ -68,7 +68,8 @@ impl Stage {
     /// # Errors
     /// [`NoMemory`] when address space for it cannot be reserved.
     pub(super) fn new(recording: &Rc<Recording>, rules: Rules) -> Result<Self, NoMemory> {
-        let members: Vec<_> = workers(recording).map(|it| (it, RefCell::default())).collect();
+        let workers = recording.program().workers().into_iter();
+        let members: Vec<_> = workers.map(|it| (it, RefCell::default())).collect();
         // Every worker has a CPU of its own, and who looks at the world has one too.
         let cpus = Geometry::REAL.cpus.max(members.len() as u16 + 1);
         // A file may be asked to take whatever is left of the device.
@@ -195,7 +196,6 @@ impl Stage {
         let returned = match *asked {
             // The conductor's affair.
             Asked::Hold { .. } | Asked::Held { .. } | Asked::Release { .. } => Ok(0),
-            Asked::Thread { worker: other } => self.world.clone_thread(worker, other),
             Asked::Fill { fd, value, page, pages } => {
                 let op = Pwrite { file: FileRef::Fd(fd), page, pages };
                 self.world.pwrite_each(cpu, worker, &op, |_| value.into())
@@ -214,18 +214,6 @@ impl Stage {
         };
         (returned, byte)
     }
-}
-
-/// Everybody who does something, and who is started in the midst.
-fn workers(recording: &Recording) -> impl Iterator<Item = WorkerId> {
-    let started = recording.observed.iter().filter_map(|seen| match seen.asked {
-        Some(Asked::Thread { worker }) => Some(worker),
-        _ => None,
-    });
-    let mut all: Vec<WorkerId> = recording.program().workers().into_iter().chain(started).collect();
-    all.sort_unstable();
-    all.dedup();
-    all.into_iter()
 }
 
 /// The workers as tasks of the scheduler.

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pgmap_program::op::{self, Fork, PinNo, WorkerId};
+use pgmap_program::op::{self, PinNo, WorkerId};
 use pgmap_program::{Issue, Op, Program, Step};
 
 /// What a number in a program counts, which is also how small it can get.
@@ -113,10 +113,9 @@ fn named(program: &Program) -> BTreeSet<u32> {
     program.expectations.iter().flat_map(|it| it.condition.steps()).collect()
 }
 
-/// The steps of a worker, and those that fork it.
+/// The steps of a worker, and those that start it.
 pub(super) fn of_worker(program: &Program, worker: WorkerId) -> Vec<usize> {
-    let mine =
-        |step: &Step| step.who == Some(worker) || step.op == Op::Fork(Fork { child: worker });
+    let mine = |step: &Step| step.who == Some(worker) || step.op.child() == Some(worker);
     (0..).zip(&program.steps).filter(|(_, step)| mine(step)).map(|(n, _)| n).collect()
 }
 
@@ -281,13 +280,12 @@ fn without(program: &Program, gone: &mut BTreeSet<usize>) -> (Program, Vec<usize
             mine.left += usize::from(new.is_some());
             mine.new.push(new);
         }
-        match step.op {
-            // A new process has no pins.
-            Op::Spawn => *mine = Pins::default(),
-            Op::Fork(Fork { child }) => {
-                pins.insert(child, Pins::default());
-            }
-            _ => {}
+        // Who begins has no pins.
+        if step.op == Op::Spawn {
+            *mine = Pins::default();
+        }
+        if let Some(child) = step.op.child() {
+            pins.insert(child, Pins::default());
         }
         if !gone.contains(&n) {
             rest.steps.push(step);

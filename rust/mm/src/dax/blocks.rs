@@ -105,6 +105,14 @@ impl Blocks {
         self.cursor[0].lock(cpu).used
     }
 
+    /// On a machine at rest: how many files should have each block.
+    pub(super) fn at_rest(&self) -> impl Iterator<Item = u32> + '_ {
+        (0..self.total).map(|block| match self.is_used(block) {
+            true => 1 + self.sharers[block as usize].read(),
+            false => 0,
+        })
+    }
+
     fn is_used(&self, block: u32) -> bool {
         self.bits[block as usize / 64].read() & (1 << (block % 64)) != 0
     }

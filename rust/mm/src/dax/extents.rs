@@ -10,6 +10,8 @@
 //! Read and written under the inode's extent lock. Allocation and free are where a page changes hands,
 //! so both start a new life in the shadow, and both look whether the page is really idle (I18).
 
+use alloc::vec;
+
 use prim::{AtomicU32, Cpu};
 use program::Errno;
 use program::op::Access;
@@ -270,6 +272,21 @@ impl Dax {
         self.vm.pagemaps.memmap.contents(pfn).set(0);
         self.vm.pagemaps.memmap.shadow_assign(cpu, pfn, Owner::file(inode.0));
         pfn
+    }
+
+    /// On a machine at rest: blocks that are in use and that no file has, or that files have and nobody gave them.
+    pub(crate) fn misplaced_blocks(&self) -> usize {
+        let mut had = vec![0; self.span.pages as usize];
+        for inode in self.live_inodes() {
+            let row = self.row(inode);
+            for at in row..row + self.file_pages as usize {
+                let block = self.extents[at].read() & !UNWRITTEN;
+                for block in [block, self.copies[at].read()].into_iter().filter(|it| *it > 0) {
+                    had[block as usize - 1] += 1;
+                }
+            }
+        }
+        self.blocks.at_rest().zip(had).filter(|(should, has)| should != has).count()
     }
 
     /// A block that nobody used after all goes back.

@@ -229,6 +229,20 @@ impl Folio<'_> {
         self.account(cpu, |_, _| {});
     }
 
+    /// Complains if a large folio that has no reference any more counts mappings of all of it, or mapped pages.
+    #[inline(always)]
+    pub fn check_unmapped(self, cpu: &Cpu<'_>) {
+        explored(|| {
+            if self.page().peek_order() == Order::PAGE {
+                return;
+            }
+            let counts = [self.entire_mapcount().peek(), self.nr_pages_mapped().peek()];
+            if let Some(left) = counts.into_iter().find(|count| *count != 0) {
+                warn_on(cpu, Complaint::MapcountWrong, self.pfn(), left.cast_signed().into());
+            }
+        });
+    }
+
     #[inline(always)]
     fn account(self, cpu: &Cpu<'_>, change: impl FnOnce(&mut Owners, u32)) {
         explored(|| {

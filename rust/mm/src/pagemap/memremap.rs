@@ -9,7 +9,7 @@ use program::rules::{PercpuExit, TeardownPages};
 use program::{Errno, rules};
 
 use crate::page::{Hold, Order, Span};
-use crate::pagemap::{PagemapHold, PagemapId, PagemapType, Pagemaps};
+use crate::pagemap::{PagemapHold, PagemapId, PagemapType, Pagemaps, RangeSlot};
 use crate::percpu_ref::{Confirm, Init, Put, Switched};
 use crate::refcount::Dropped;
 use crate::tally;
@@ -218,6 +218,29 @@ impl Pagemaps {
             };
             warn_on(cpu, complaint, pfn, count.into());
         }
+    }
+
+    /// On a machine at rest, what there is for its pagemaps, by what it is, and how many of it there should be: each has
+    /// a ref, which has counters, and a range by which its frames are looked up.
+    pub(crate) fn at_rest(&self) -> [(&'static str, usize, usize); 4] {
+        let live = self.maps.live();
+        let made = self.maps.iter_live().filter(|index| self.maps[*index].kind.read() != 0);
+        let ranged = |slot: &&RangeSlot| slot.pagemap.read() != 0 || slot.pages.read() != 0;
+        let named = self.maps.iter_live().filter(|index| {
+            let span = self.span(PagemapId(*index));
+            self.ranges.iter().any(|slot| {
+                (slot.pagemap.read(), slot.start.read(), slot.pages.read())
+                    == (index + 1, span.start.0, span.pages)
+            })
+        });
+        let (refs, counters, had) = self.percpu.at_rest();
+        let ranges = self.ranges.iter().filter(ranged).count();
+        [
+            ("pagemaps", live, made.count()),
+            ("percpu refs", refs, live),
+            ("counters of percpu refs", counters, had),
+            ("ranges of pagemaps", ranges, named.count()),
+        ]
     }
 
     fn pgmap_array_store(&self, cpu: &Cpu<'_>, id: PagemapId, span: Span) -> Result<(), Errno> {

@@ -158,6 +158,14 @@ impl PercpuRefs {
         Ok(RefId(index))
     }
 
+    /// On a machine at rest: refs that are out, counters that are, and counters that refs have.
+    #[must_use]
+    pub fn at_rest(&self) -> (usize, usize, usize) {
+        let has = |index: &u32| self.counter(&self.refs[*index]).is_some();
+        let had = self.refs.iter_live().filter(has).count();
+        (self.refs.live(), self.counters.live(), had)
+    }
+
     /// The ref as one CPU sees it, for as long as that CPU is leased.
     #[inline(always)]
     #[must_use]

@@ -177,8 +177,8 @@ zeroed! {
         pub(super) tlb_generations: [AtomicU32; TLB_GROUPS],
         /// Gathers running on this mm (`tlb_flush_pending`).
         pub(super) gathers: AtomicU32,
-        /// `mm_cpumask`: CPUs that run the process, a bit each, which are here those that made a mapping. Only explored machines
-        /// need to know. Written under `layout`.
+        /// `mm_cpumask`: CPUs that run the process, a bit each, which are here those that made a mapping or began as a
+        /// thread. Only explored machines need to know. Written under `layout`, or before workers run at the same time.
         pub(super) cpumask: Ghost<u64>,
         pub(super) pmd_lock: SpinLock<PtLocked>,
         /// `mmap_lock`.
@@ -232,8 +232,14 @@ impl Vm {
         }
         let vma = self.link_vma(cpu, mm, vma)?;
         layout.push(vma);
-        self.mm(mm).cpumask.with(|mask| *mask |= 1 << (cpu.id().0 % 64));
+        self.runs_on(cpu, mm);
         Ok(Vpn(start))
+    }
+
+    /// `switch_mm`: this CPU runs the process.
+    #[doc(alias = "switch_mm")]
+    pub(crate) fn runs_on(&self, cpu: &Cpu<'_>, mm: MmId) {
+        self.mm(mm).cpumask.with(|mask| *mask |= 1 << (cpu.id().0 % 64));
     }
 
     /// Copies the VMAs of `parent` into the fresh `child` (`dup_mmap`). Shared file mappings copy no

@@ -36,6 +36,11 @@ impl Directory {
             *slot = inode.0 + 1;
         }
     }
+
+    /// Whether an inode has a name.
+    pub(super) fn has(&self, inode: InodeId) -> bool {
+        self.inodes.contains(&(inode.0 + 1))
+    }
 }
 
 impl Guarded for Directory {

@@ -83,6 +83,11 @@ impl World {
         PageSnapshot { refcount, mapcount, order, tail_of: None, large, mapping, share }
     }
 
+    /// Whether a file has a name.
+    pub(super) fn is_named(&self, cpu: &Cpu<'_>, inode: InodeId) -> bool {
+        self.directory[0].lock(cpu).has(inode)
+    }
+
     /// The directory's one name stands for the device itself, as device-dax with folios of this order.
     ///
     /// # Errors

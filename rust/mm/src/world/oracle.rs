@@ -191,6 +191,9 @@ impl World {
         for (number, free, wanted) in self.devmem.drivers.at_rest(&pagemaps.memmap) {
             expect(&format_args!("pages on the free list of driver {number}"), free, wanted);
         }
+        for (what, found, wanted) in pagemaps.at_rest() {
+            expect(&what, found as i64, wanted as i64);
+        }
         expect(&"percpu switches pending", pagemaps.percpu.pending_switches() as i64, 0);
         let bulk = |id| i64::from(pagemaps.span(id).pages) + 1;
         if let Some(id) = self.dax.pagemap() {
@@ -211,7 +214,11 @@ impl World {
             1,
         );
         let mut entries = 0;
+        expect(&"blocks out of place", self.dax.misplaced_blocks() as i64, 0);
         for inode in self.dax.live_inodes() {
+            let names = i64::from(self.is_named(cpu, inode));
+            expect(&"a file without a name", 1 - names, 0);
+            expect(&"names of a file", self.dax.inode(inode).nlink().into(), names);
             expect(&"users of a file", self.dax.inode(inode).users().into(), 0);
             entries += i64::from(self.dax.nrpages(cpu, inode));
         }

@@ -6,7 +6,7 @@
 
 use prim::{AtomicU32, Cpu, Guarded, LockClass, SpinLock, plain, zeroed};
 use program::Errno;
-use program::op::{Fork, WorkerId};
+use program::op::{Fork, Thread, WorkerId};
 
 use crate::lock_order;
 use crate::vm::{GupRange, MmId};
@@ -189,6 +189,16 @@ impl World {
             return Err(Errno::ESRCH.into());
         }
         Ok(0)
+    }
+
+    /// [`Self::clone_thread`], on the CPU that the thread will run on.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn thread(&self, cpu: &Cpu<'_>, of: WorkerId, op: &Thread) -> Return {
+        let returned = self.clone_thread(of, op.child)?;
+        self.dax.vm.runs_on(cpu, self.mm_of(op.child)?);
+        Ok(returned)
     }
 
     /// `fork`: the child has copies of all mappings and shares all open files and pipes; no pins.

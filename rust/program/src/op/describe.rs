@@ -3,7 +3,9 @@
 use serde::Serialize;
 
 use crate::errno::{Died, Errno};
-use crate::op::{FD_NUMBERS, HANDLES_MAX, OPERATIONS, Op, PAGE_MAX, WORKERS_MAX};
+use crate::op::{
+    FD_NUMBERS, Fork, HANDLES_MAX, OPERATIONS, Op, PAGE_MAX, Thread, WORKERS_MAX, WorkerId,
+};
 use crate::parse::words::{Complaint, Reading};
 
 /// What a row's `-> Returns` is in words, for what is written when something is built.
@@ -400,6 +402,15 @@ impl Op {
     #[must_use]
     pub fn call_number(&self) -> u8 {
         call_number(self.call())
+    }
+
+    /// The worker that it starts beside its own: a child, or a thread.
+    #[must_use]
+    pub fn child(&self) -> Option<WorkerId> {
+        match self {
+            Op::Fork(Fork { child }) | Op::Thread(Thread { child }) => Some(*child),
+            _ => None,
+        }
     }
 
     /// Whether it takes a reference that gets the next of its worker's numbers for pins.

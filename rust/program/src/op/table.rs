@@ -40,6 +40,11 @@ macro_rules! operations {
             worker("fork") fork: Fork(Fork {
                 child: WorkerId = Worker("W"),
             }) -> Zero [ENOMEM EEXIST EINVAL] hunt 27 "fork" = "fork 1";
+            /// Starts another worker as a thread of this one's process, before `start`: mappings, open files and pipes are
+            /// those of both, by the same numbers, and stay until the last thread has left; pins are each one's own.
+            worker("thread") thread: Thread(Thread {
+                child: WorkerId = Worker("W"),
+            }) -> Zero [EEXIST EINVAL] hunt 33 "thread" = "thread 1";
             /// Leaves: pins go first, then memory, then files and pipes.
             worker("exit") exit: Exit -> Zero [] hunt 15 "exit" = "exit";
             /// Dies of SIGKILL, which gives everything back as `exit` does.

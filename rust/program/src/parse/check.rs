@@ -3,7 +3,7 @@
 //! A handle has three lives: never made (an error here), made, and given up (left to the kernel:
 //! EBADF, SIGSEGV, …). Making one that is made already would lose the first, so that is an error too.
 //! The order followed is that of the text; each worker's own steps keep it in every engine, and a
-//! child's steps come after the fork that makes it.
+//! child's steps come after the fork that makes it. Threads of one process have one set of handles.
 //!
 //! What a step uses, makes and ends is what its arguments say; here are the handles, and the operations that
 //! start and end workers.
@@ -11,7 +11,8 @@
 use std::collections::BTreeMap;
 
 use crate::op::{
-    FdNo, FileRef, Fork, MapNo, Op, PinNo, PipeNo, Role, Target, Use, WORKERS_MAX, Wait, WorkerId,
+    FdNo, FileRef, Fork, MapNo, Op, PinNo, PipeNo, Role, Target, Thread, Use, WORKERS_MAX, Wait,
+    WorkerId,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,15 +39,22 @@ impl FdKind {
     }
 }
 
-#[derive(Debug, Default)]
-struct Worker {
-    /// Line on which it left.
-    left: Option<u32>,
+/// What the threads of a process have in common.
+#[derive(Clone, Debug, Default)]
+struct Process {
     /// Did something that this model lacks. Which handles it has then is not known.
     strayed: bool,
     fds: BTreeMap<u8, (Life, FdKind)>,
     maps: BTreeMap<u8, Life>,
     pipes: BTreeMap<u8, Life>,
+}
+
+#[derive(Debug)]
+struct Worker {
+    /// Line on which it left.
+    left: Option<u32>,
+    /// Place of its process.
+    process: usize,
     pins: Vec<Life>,
 }
 
@@ -54,6 +62,7 @@ struct Worker {
 #[derive(Debug, Default)]
 pub(crate) struct Handles {
     workers: BTreeMap<WorkerId, Worker>,
+    processes: Vec<Process>,
     ended: Option<u32>,
     started: Option<u32>,
 }
@@ -77,14 +86,14 @@ impl Handles {
             (None, _) => {}
             (Some(w), Op::Spawn) => return self.spawn(w),
             (Some(w), Op::Fork(Fork { child })) => return self.fork(w, *child),
+            (Some(w), Op::Thread(Thread { child })) => return self.thread(w, *child),
             (Some(w), op) => {
                 self.running(w)?;
                 let uses = op.uses();
                 self.theirs(&uses)?;
-                let worker = self.running(w)?;
-                return worker
-                    .step(w, op, &uses, line)
-                    .or_else(|wrong| if worker.strayed { Ok(()) } else { Err(wrong) });
+                let (worker, process) = self.running(w)?;
+                return step(worker, process, w, op, &uses, line)
+                    .or_else(|wrong| if process.strayed { Ok(()) } else { Err(wrong) });
             }
         }
         Ok(())
@@ -92,14 +101,31 @@ impl Handles {
 
     /// A pin that was not made has a number all the same.
     pub(crate) fn lose_pin(&mut self, w: WorkerId) {
-        self.workers.entry(w).or_default().pins.push(Life::GivenUp);
+        worker_of(&mut self.workers, &mut self.processes, w).pins.push(Life::GivenUp);
     }
 
-    fn running(&mut self, w: WorkerId) -> Result<&mut Worker, String> {
-        let worker = self.workers.entry(w).or_default();
+    /// A worker begins in a process of its own.
+    fn begin(&mut self, w: WorkerId, process: Process) {
+        let at = self.processes.len();
+        self.processes.push(process);
+        self.workers.insert(w, Worker::of(at));
+    }
+
+    fn running(&mut self, w: WorkerId) -> Result<(&mut Worker, &mut Process), String> {
+        let Self { workers, processes, .. } = self;
+        let worker = worker_of(workers, processes, w);
+        let process = &mut processes[worker.process];
         match worker.left {
             Some(line) => Err(format!("{w} left on line {line}")),
-            None => Ok(worker),
+            None => Ok((worker, process)),
+        }
+    }
+
+    /// Whether a worker of this number can begin.
+    fn is_free(&self, w: WorkerId) -> Result<(), String> {
+        match self.workers.get(&w) {
+            Some(known) if known.left.is_none() => Err(format!("{w} is running already")),
+            _ => Ok(()),
         }
     }
 
@@ -112,6 +138,7 @@ impl Handles {
         let Some(other) = other else { return Ok(()) };
         let owner = self.workers.get(&other).filter(|owner| owner.left.is_none());
         let owner = owner.ok_or_else(|| format!("{other} is not running"))?;
+        let owner = &self.processes[owner.process];
         uses.iter().filter(|_| !owner.strayed).try_for_each(|used| match used {
             Use::Map(map, Role::Theirs) => owner.map(other, map.0),
             Use::Pipe(pipe, Role::Theirs) => owner.pipe(other, pipe.0),
@@ -121,86 +148,119 @@ impl Handles {
     }
 
     fn spawn(&mut self, w: WorkerId) -> Result<(), String> {
-        match self.workers.get(&w) {
-            Some(known) if known.left.is_none() => Err(format!("{w} is running already")),
-            _ => {
-                self.workers.insert(w, Worker::default());
-                Ok(())
-            }
-        }
+        self.is_free(w)?;
+        self.begin(w, Process::default());
+        Ok(())
     }
 
     /// The child inherits descriptors, mappings and pipes. Pins stay with their worker.
     fn fork(&mut self, parent: WorkerId, child: WorkerId) -> Result<(), String> {
+        let (_, from) = self.parent(parent, child)?;
+        let inherited = from.clone();
+        self.begin(child, inherited);
+        Ok(())
+    }
+
+    /// A thread has what its process has, then and later.
+    fn thread(&mut self, of: WorkerId, child: WorkerId) -> Result<(), String> {
+        if let Some(start) = self.started {
+            return Err(format!("the workers were started on line {start}: threads begin before"));
+        }
+        let process = self.parent(of, child)?.0.process;
+        self.workers.insert(child, Worker::of(process));
+        Ok(())
+    }
+
+    /// Who starts another worker.
+    fn parent(
+        &mut self,
+        parent: WorkerId,
+        child: WorkerId,
+    ) -> Result<(&mut Worker, &mut Process), String> {
         debug_assert!(child.0 < WORKERS_MAX, "the words were checked");
-        if parent == child || self.workers.get(&child).is_some_and(|c| c.left.is_none()) {
+        if parent == child {
             return Err(format!("{child} is running already"));
         }
-        let from = self.running(parent)?;
-        let inherited = Worker {
-            left: None,
-            strayed: from.strayed,
-            fds: from.fds.clone(),
-            maps: from.maps.clone(),
-            pipes: from.pipes.clone(),
-            pins: Vec::new(),
-        };
-        self.workers.insert(child, inherited);
-        Ok(())
+        self.is_free(child)?;
+        self.running(parent)
     }
 }
 
-impl Worker {
-    /// Looks whether what a step names is there, then makes and ends what it does.
-    fn step(&mut self, w: WorkerId, op: &Op, uses: &[Use], line: u32) -> Result<(), String> {
-        uses.iter().try_for_each(|used| self.look_up(w, *used))?;
-        let (mut opened, mut file_is_closed, mut part) = (FdKind::File, false, false);
-        for used in uses {
-            match used {
-                Use::Target(Target::SlowBlock) => opened = FdKind::SlowBlock,
-                Use::Target(Target::Mirror) => opened = FdKind::Mirror,
-                Use::File(file) => file_is_closed = self.is_closed(*file),
-                Use::Part => part = true,
-                _ => {}
-            }
-        }
-        for used in uses {
-            match *used {
-                Use::Fd(fd, Role::Makes) => self.open(w, fd, opened)?,
-                Use::Map(map, Role::Makes) => self.map_new(w, map, file_is_closed)?,
-                Use::Pipe(pipe, Role::Makes) => self.pipe_new(w, pipe)?,
-                // Of what only a part goes the rest stays.
-                _ if part => {}
-                Use::Fd(fd, Role::Ends) => {
-                    self.fds.entry(fd.0).and_modify(|(life, _)| *life = Life::GivenUp);
-                }
-                Use::Map(map, Role::Ends) => {
-                    self.maps.insert(map.0, Life::GivenUp);
-                }
-                Use::Pipe(pipe, Role::Ends) => {
-                    self.pipes.insert(pipe.0, Life::GivenUp);
-                }
-                Use::Pin(pin, Role::Ends) => {
-                    let at = self.pin(w, pin)?;
-                    self.pins[at] = Life::GivenUp;
-                }
-                _ => {}
-            }
-        }
-        if op.takes_pin() {
-            if self.pins.len() > usize::from(u16::MAX) {
-                return Err(format!("{w} has no numbers left for another pin"));
-            }
-            self.pins.push(Life::Made);
-        }
-        match op {
-            Op::Exit | Op::Kill => self.left = Some(line),
-            Op::Unsupported { .. } => self.strayed = true,
+/// A worker; one that no step has started begins here.
+fn worker_of<'a>(
+    workers: &'a mut BTreeMap<WorkerId, Worker>,
+    processes: &mut Vec<Process>,
+    w: WorkerId,
+) -> &'a mut Worker {
+    let next = processes.len();
+    let worker = workers.entry(w).or_insert_with(|| Worker::of(next));
+    if worker.process == next {
+        processes.push(Process::default());
+    }
+    worker
+}
+
+/// Looks whether what a step names is there, then makes and ends what it does.
+fn step(
+    worker: &mut Worker,
+    process: &mut Process,
+    w: WorkerId,
+    op: &Op,
+    uses: &[Use],
+    line: u32,
+) -> Result<(), String> {
+    uses.iter().try_for_each(|used| match *used {
+        Use::Pin(pin, Role::Uses | Role::Ends) => worker.pin(w, pin).map(drop),
+        used => process.look_up(w, used),
+    })?;
+    let (mut opened, mut file_is_closed, mut part) = (FdKind::File, false, false);
+    for used in uses {
+        match used {
+            Use::Target(Target::SlowBlock) => opened = FdKind::SlowBlock,
+            Use::Target(Target::Mirror) => opened = FdKind::Mirror,
+            Use::File(file) => file_is_closed = process.is_closed(*file),
+            Use::Part => part = true,
             _ => {}
         }
-        Ok(())
     }
+    for used in uses {
+        match *used {
+            Use::Fd(fd, Role::Makes) => process.open(w, fd, opened)?,
+            Use::Map(map, Role::Makes) => process.map_new(w, map, file_is_closed)?,
+            Use::Pipe(pipe, Role::Makes) => process.pipe_new(w, pipe)?,
+            // Of what only a part goes the rest stays.
+            _ if part => {}
+            Use::Fd(fd, Role::Ends) => {
+                process.fds.entry(fd.0).and_modify(|(life, _)| *life = Life::GivenUp);
+            }
+            Use::Map(map, Role::Ends) => {
+                process.maps.insert(map.0, Life::GivenUp);
+            }
+            Use::Pipe(pipe, Role::Ends) => {
+                process.pipes.insert(pipe.0, Life::GivenUp);
+            }
+            Use::Pin(pin, Role::Ends) => {
+                let at = worker.pin(w, pin)?;
+                worker.pins[at] = Life::GivenUp;
+            }
+            _ => {}
+        }
+    }
+    if op.takes_pin() {
+        if worker.pins.len() > usize::from(u16::MAX) {
+            return Err(format!("{w} has no numbers left for another pin"));
+        }
+        worker.pins.push(Life::Made);
+    }
+    match op {
+        Op::Exit | Op::Kill => worker.left = Some(line),
+        Op::Unsupported { .. } => process.strayed = true,
+        _ => {}
+    }
+    Ok(())
+}
 
+impl Process {
     /// Whether what an argument names is there.
     fn look_up(&self, w: WorkerId, used: Use) -> Result<(), String> {
         match used {
@@ -214,7 +274,6 @@ impl Worker {
             },
             Use::Map(map, Role::Uses | Role::Ends) => self.map(w, map.0),
             Use::Pipe(pipe, Role::Uses | Role::Ends) => self.pipe(w, pipe.0),
-            Use::Pin(pin, Role::Uses | Role::Ends) => self.pin(w, pin).map(drop),
             Use::File(file) => self.on_file(w, file),
             Use::Fd(..) | Use::Map(..) | Use::Pipe(..) | Use::Pin(..) => Ok(()),
             Use::Nothing | Use::Worker(_) | Use::Target(_) | Use::Part => Ok(()),
@@ -274,6 +333,13 @@ impl Worker {
 
     fn pipe(&self, w: WorkerId, pipe: u8) -> Result<(), String> {
         known(&self.pipes, pipe, w, "pipe", "pipe")
+    }
+}
+
+impl Worker {
+    /// One that begins in the process at this place.
+    fn of(process: usize) -> Self {
+        Self { left: None, process, pins: Vec::new() }
     }
 
     /// The pin meant: the one named, or the most recent one that is still held.

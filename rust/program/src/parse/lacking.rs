@@ -40,7 +40,6 @@ const FAMILIES: &[Family] = &[
         names: &["peek", "poke", "fpeek", "drainpeek", "fill", "hog", "where"],
         what: "the bytes of pages and the blocks of files, by their numbers",
     },
-    Family { names: &["thread"], what: "threads of one process" },
     Family { names: &["sysfs"], what: "writes to sysfs" },
     Family { names: &["sh"], what: "shell commands other than mount" },
 ];

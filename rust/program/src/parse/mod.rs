@@ -386,5 +386,7 @@ fn check_name(name: Word<'_>, what: &str) -> Result<(), Complaint> {
 }
 
 fn can_be_async(who: Option<WorkerId>, op: &Op) -> bool {
-    who.is_some() && !matches!(op, Op::Nop | Op::Spawn | Op::Fork(_) | Op::Exit | Op::Kill)
+    let at_once =
+        matches!(op, Op::Nop | Op::Spawn | Op::Fork(_) | Op::Thread(_) | Op::Exit | Op::Kill);
+    who.is_some() && !at_once
 }

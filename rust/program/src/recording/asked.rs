@@ -28,11 +28,6 @@ pub enum Asked {
         /// Its number.
         hold: u8,
     },
-    /// Another worker begins, as a thread of this one's process (`thread`).
-    Thread {
-        /// Who begins.
-        worker: WorkerId,
-    },
     /// Writes pages of a byte to a file (`fill`).
     Fill {
         /// The file.
@@ -85,7 +80,6 @@ impl Asked {
             },
             ("sp", ["go" | "del", hold]) => Self::Release { hold: number(hold)? },
             ("held", [hold] | [hold, _]) => Self::Held { hold: number(hold)? },
-            ("thread", [worker]) => Self::Thread { worker: of_worker(worker)? },
             ("fill", [fd, value, page, pages]) => Self::Fill {
                 fd: FdNo(number(fd)?),
                 value: number(value)?,
@@ -98,7 +92,7 @@ impl Asked {
             ("hog", [fd, _]) => Self::Hog { fd: FdNo(number(fd)?) },
             ("fpeek", [fd, page]) => Self::FilePeek { fd: FdNo(number(fd)?), page: number(page)? },
             ("drainpeek", [pipe]) => Self::DrainPeek { pipe: PipeNo(number(pipe)?) },
-            ("sp" | "held" | "thread" | "fill" | "hog" | "fpeek" | "drainpeek", _) => {
+            ("sp" | "held" | "fill" | "hog" | "fpeek" | "drainpeek", _) => {
                 return Err(format!("{name} {}: not as a recorder says it", args.join(" ")));
             }
             _ => return Ok(None),
