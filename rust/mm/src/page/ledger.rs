@@ -229,18 +229,14 @@ impl Folio<'_> {
         self.account(cpu, |_, _| {});
     }
 
-    /// Complains if a large folio that has no reference any more counts mappings of all of it, or mapped pages.
-    #[inline(always)]
-    pub fn check_unmapped(self, cpu: &Cpu<'_>) {
-        explored(|| {
-            if self.page().peek_order() == Order::PAGE {
-                return;
-            }
-            let counts = [self.entire_mapcount().peek(), self.nr_pages_mapped().peek()];
-            if let Some(left) = counts.into_iter().find(|count| *count != 0) {
-                warn_on(cpu, Complaint::MapcountWrong, self.pfn(), left.cast_signed().into());
-            }
-        });
+    /// What a large folio without a reference still counts of itself as mapped: all of it, or pages.
+    fn left_mapped(self, words: Words) -> Option<(Complaint, i64)> {
+        if !words.refcount.is_idle() || self.page().peek_order() == Order::PAGE {
+            return None;
+        }
+        let counts = [self.entire_mapcount().peek(), self.nr_pages_mapped().peek()];
+        let left = counts.into_iter().find(|count| *count != 0)?;
+        Some((Complaint::MapcountWrong, left.cast_signed().into()))
     }
 
     #[inline(always)]
@@ -249,7 +245,8 @@ impl Folio<'_> {
             let mut wrong = None;
             self.memmap().ledger.rows[self.pfn().as_index()].with(|owners| {
                 change(owners, cpu.task().0);
-                wrong = owners.judge(self.peek());
+                let words = self.peek();
+                wrong = owners.judge(words).or_else(|| self.left_mapped(words));
             });
             if let Some((complaint, value)) = wrong {
                 warn_on(cpu, complaint, self.pfn(), value);

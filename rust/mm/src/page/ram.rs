@@ -115,7 +115,6 @@ impl Ram {
     pub fn free(&self, cpu: &Cpu<'_>, memmap: &Memmap, folio: Folio<'_>) {
         let order = folio.order();
         let span = Span { start: folio.pfn(), pages: order.pages() };
-        folio.check_unmapped(cpu);
         if order > Order::PAGE {
             memmap.reset_order(folio, Head::Untouched);
         } else {

@@ -228,7 +228,6 @@ impl Pagemaps {
     #[cold]
     fn free_zone_device_folio(&self, cpu: &Cpu<'_>, folio: Folio<'_>) {
         let pages = folio.order().pages();
-        folio.check_unmapped(cpu);
         let Some(id) = self.of_page(folio.pfn()) else {
             warn_on(cpu, Complaint::NoPagemap, folio.pfn(), 0);
             return;

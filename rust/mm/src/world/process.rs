@@ -195,7 +195,7 @@ impl World {
     ///
     /// # Errors
     /// As there.
-    pub fn thread(&self, cpu: &Cpu<'_>, of: WorkerId, op: &Thread) -> Return {
+    pub fn clone_vm(&self, cpu: &Cpu<'_>, of: WorkerId, op: &Thread) -> Return {
         let returned = self.clone_thread(of, op.child)?;
         self.dax.vm.runs_on(cpu, self.mm_of(op.child)?);
         Ok(returned)

@@ -42,7 +42,7 @@ macro_rules! operations {
             }) -> Zero [ENOMEM EEXIST EINVAL] hunt 27 "fork" = "fork 1";
             /// Starts another worker as a thread of this one's process, before `start`: mappings, open files and pipes are
             /// those of both, by the same numbers, and stay until the last thread has left; pins are each one's own.
-            worker("thread") thread: Thread(Thread {
+            worker("thread") clone_vm: Thread(Thread {
                 child: WorkerId = Worker("W"),
             }) -> Zero [EEXIST EINVAL] hunt 33 "thread" = "thread 1";
             /// Leaves: pins go first, then memory, then files and pipes.
