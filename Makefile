@@ -55,6 +55,7 @@ thorough: build ## what takes long to show: an hour of searches, and stress besi
 	$(PY) -m pgmap.explore --hunt all --era v6.15 --for 10m
 	PYTHONPATH=tests $(PY) -m thorough.drawn_races
 	PYTHONPATH=tests $(PY) -m thorough.hunted_races
+	PYTHONPATH=tests $(PY) -m thorough.stressed_races
 	PGMAP_MACHINE_EXAMPLES=1000 $(PY) -m pytest tests/test_race_machine.py
 	PYTHONPATH=tests $(PY) -m thorough.loaded_stress
 	PYTHONPATH=tests $(PY) -m thorough.loaded_stress --runs 2 --wait 'for DAX entry' -- \

@@ -39,7 +39,7 @@ from pgmap._core_explore import (
     Revealed,
     RunReport,
 )
-from pgmap._core_facts import Catalogue, Facts, ProtocolSteps
+from pgmap._core_facts import Catalogue, Facts, KnownRule, ProtocolSteps
 from pgmap._core_reports import (
     BenchProgress,
     BenchReport,
@@ -198,6 +198,7 @@ class FakeCore:
     reproduction: FakeReproduce = field(default_factory=lambda: FakeReproduce(reproduce_report()))
     again: Replayed = field(default_factory=replayed)
     once: RunReport = field(default_factory=lambda: run_report())
+    races: list[KnownRule] = field(default_factory=lambda: CATALOGUE["known"])
     raises: BaseException | None = None
     asked: list[Any] = field(default_factory=list)
 
@@ -289,4 +290,4 @@ class FakeCore:
     def catalogue(self, races: str | None = None) -> Catalogue:
         if self.raises is not None and races is not None:
             raise self.raises
-        return CATALOGUE
+        return {**CATALOGUE, "known": self.races}

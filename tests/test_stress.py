@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from fake_core import FakeCore, FakeReproduce, FakeStress
+from fake_facts import known_race
 from fake_reports import TOKEN, found, hang, reproduce_report, stress_report, violation
 from pgmap._core_explore import ReproduceProgress
 from pgmap._drive import drive
@@ -22,6 +23,8 @@ from pgmap._stress_config import DEFAULT_SECONDS
 from pgmap._stressed import Announcer
 from pgmap.stress import Stress
 from ran import Runner
+
+SPLITS = "w0 anonhuge 0 4\nstart\nw0 split_huge_pages 0 0\n"
 
 
 def core_with(**changes: Any) -> FakeCore:
@@ -337,3 +340,32 @@ def test_a_signal_stops_the_run_itself() -> None:
     with showing("none", Output(None)) as progress:
         report = drive(endless, signals, progress, describe=lambda _: ())
     assert (endless.stops, report["complete"]) == (1, False)
+
+
+def test_a_race_has_its_rules_and_the_mix_of_its_operations(run: Runner) -> None:
+    core = FakeCore()
+    run(Stress(), "--race", "B13", core=core)
+    (asked,) = core.asked
+    assert (asked["era"], asked["breaks"]) == ("v6.15-sound", (("evict-wait", "none"),))
+    assert asked["mix"] == "default"
+    core.races = [known_race("split-get", "missing", "I26", "no reference", program=SPLITS)]
+    run(Stress(), "--race", "split-get", core=core)
+    run(Stress(), "--race", "split-get", "--mix", "gup", core=core)
+    assert [it["mix"] for it in core.asked[1:]] == ["fracture", "gup"]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--race", "B99"], "no race that a program shows is called 'B99'"),
+        (["--race", "gup-grab"], "no race that a program shows is called 'gup-grab'"),
+        (["--race", "B13", "--break", "zap-put=before-flush"], "--race has rules of its own"),
+        (["--race", "B13", "--era", "v6.12"], "--race has rules of its own"),
+    ],
+)
+def test_a_race_is_one_that_threads_can_run_and_has_its_own_rules(
+    run: Runner, words: list[str], told: str
+) -> None:
+    ran = run(Stress(), *words)
+    assert ran.exit is Exit.USAGE
+    assert told in ran.stderr

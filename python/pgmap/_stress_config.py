@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pgmap._args import fresh_seed, show_seed
 
 DEFAULT_MIX = "default"
+FRACTURE_MIX = "fracture"
+"""Of anonymous memory."""
 DEFAULT_SECONDS = 10.0
 
 

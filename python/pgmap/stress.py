@@ -13,16 +13,19 @@ from dataclasses import asdict
 
 from pgmap import _cli, _core_api
 from pgmap._args import THREADS_MAX, add_known, add_rules, count, duration, show_seed
+from pgmap._cli import UsageError
 from pgmap._core_explore import ReproduceReport
 from pgmap._core_reports import StressProgress, StressReport
 from pgmap._drive import Records, drive
 from pgmap._exit import Exit
 from pgmap._objects import StressObject
+from pgmap._options import SearchOptions
 from pgmap._output import Output
 from pgmap._progress import showing
+from pgmap._race import is_called
 from pgmap._reproduce import reproduce, tell_unmet
 from pgmap._signals import Signals
-from pgmap._stress_config import DEFAULT_MIX, Config
+from pgmap._stress_config import DEFAULT_MIX, FRACTURE_MIX, Config
 from pgmap._stressed import Announcer, describe, header, summarise, verdict
 from pgmap._weak import tell_silence
 
@@ -60,13 +63,19 @@ class Stress:
         add_rules(world)
         add_known(world)
         world.add_argument(
+            "--race",
+            metavar="NAME",
+            help="the wrong rules of a race of the catalogue (python -m pgmap.races list), and the "
+            "mix that has its operations",
+        )
+        world.add_argument(
             "--threads", type=count(1, THREADS_MAX), default=4, metavar="N", help="default 4"
         )
         world.add_argument(
             "--mix",
             default=DEFAULT_MIX,
             metavar="NAME",
-            help="which operations, how often: default, gup or files",
+            help="which operations, how often: default, gup, files or fracture",
         )
         world.add_argument(
             "--pages", type=count(1, 1 << 28), metavar="N", help="pages of the emulated device"
@@ -103,6 +112,8 @@ class Stress:
         self, args: argparse.Namespace, out: Output, core: _core_api.Core, signals: Signals
     ) -> _cli.Outcome:
         """Start, watch, report."""
+        if args.race is not None:
+            args = of_race(args, core)
         config = Config.of(args)
         out.facts.update(
             config={**asdict(config), "seed": show_seed(config.seed)}, build=dict(core.build_info())
@@ -142,6 +153,30 @@ class Stress:
         told = {**report, "reproduced": explain(args, config, report, out, core, signals)}
         records.close({**out.facts, **told, "exit": int(code)})
         return _cli.Outcome(code, told)
+
+
+def of_race(args: argparse.Namespace, core: _core_api.Core) -> argparse.Namespace:
+    """What is asked for, with a race's wrong rules, and every known race a finding."""
+    if args.breaks or args.era != SearchOptions.era:
+        raise UsageError("--race has rules of its own: leave --era and --break out")
+    known = [race for race in core.catalogue()["known"] if is_called(race, args.race)]
+    if not known:
+        raise UsageError(
+            f"no race that a program shows is called {args.race!r}; python -m pgmap.races list "
+            "names them"
+        )
+    if len(known) > 1:
+        names = ", ".join(race["name"] for race in known)
+        raise UsageError(f"{args.race} is more than one race: name one of {names}")
+    (entry,) = known
+    private = " anon" in entry["program"] and args.mix == DEFAULT_MIX
+    changed = {
+        "era": entry["era"],
+        "breaks": list(entry["wrong"]),
+        "known": True,
+        "mix": FRACTURE_MIX if private else args.mix,
+    }
+    return argparse.Namespace(**{**vars(args), **changed})
 
 
 def explain(
