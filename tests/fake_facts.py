@@ -38,6 +38,7 @@ def known_race(
         "needs": "sc",
         "tlb": "on-access",
         "grace_period": False,
+        "sizes": {},
         "program": PROGRAM,
     }
     base.update(changes)  # type: ignore[typeddict-item]

@@ -34,6 +34,7 @@ class KnownRule(Race):
     needs: Literal["sc", "tso"]
     tlb: Literal["on-access", "speculative"]
     grace_period: bool
+    sizes: dict[str, int]
     program: str
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from pgmap import _between, _cli, _core_api, _glossary, _hunt, _language
 from pgmap._announce import Announcer
@@ -221,14 +222,15 @@ class Explore:
         strategy = said.strategy
         if "preemptions" in args and not said.has_bounds:
             raise UsageError(f"--strategy {strategy} draws schedules: --preemptions bounds nothing")
-        source, program, needs, speculative = find_program(args, core)
+        source, program, needs = find_program(args, core)
         options = replace(
             said,
-            memory=said.memory if "memory" in args else needs,
-            speculative_tlb=said.speculative_tlb or speculative,
+            memory=said.memory if "memory" in args else needs.memory,
+            speculative_tlb=said.speculative_tlb or needs.speculative_tlb,
+            geometry={**needs.sizes, **(said.geometry or {})},
         )
-        if needs not in (options.memory, ExploreOptions.memory):
-            out.note(f"{source} needs --memory {needs}")
+        if needs.memory not in (options.memory, ExploreOptions.memory):
+            out.note(f"{source} needs --memory {needs.memory}")
         asked = options.config(program=program)
         seed = show_seed(options.seed)
         out.facts.update(config={**asked, "seed": seed}, source=source)
@@ -304,22 +306,30 @@ def preemptions(text: str) -> int | None:
         raise argparse.ArgumentTypeError(f"{error}, nor 'all'") from None
 
 
-def find_program(args: argparse.Namespace, core: _core_api.Core) -> tuple[str, str, str, bool]:
-    """Return where the program comes from, its text, and which memory and TLBs it needs."""
+class Needs(NamedTuple):
+    """What a program shows nothing without."""
+
+    memory: str = ExploreOptions.memory
+    speculative_tlb: bool = False
+    sizes: Mapping[str, int] = {}
+
+
+def find_program(args: argparse.Namespace, core: _core_api.Core) -> tuple[str, str, Needs]:
+    """Return where the program comes from, its text, and what it needs."""
     if args.program is not None:
-        return args.program, read(args.program), ExploreOptions.memory, False
+        return args.program, read(args.program), Needs()
     if not args.breaks:
         raise UsageError(TEACH)
     core.check_rules(args.era, args.breaks)
     catalogue = core.catalogue()
     entry = known_for(args.breaks, catalogue["known"])
     if entry is not None:
-        ahead = entry["tlb"] == "speculative"
-        return f"the one known for {wrong(entry)}", entry["program"], entry["needs"], ahead
+        needs = Needs(entry["needs"], entry["tlb"] == "speculative", entry["sizes"])
+        return f"the one known for {wrong(entry)}", entry["program"], needs
     silent = not_on_x86(core, args.breaks)
     if len(silent) == 1:
         name = f"one that executes {wrong(silent[0])}"
-        return name, silent[0]["program"], ExploreOptions.memory, False
+        return name, silent[0]["program"], Needs()
     if silent:
         raise UsageError(OF_ITS_OWN)
     for missing in catalogue["not_shown"]:

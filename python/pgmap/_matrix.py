@@ -47,6 +47,7 @@ def search(
         strategy="bounds",
         memory=race["needs"],
         speculative_tlb=race["tlb"] == "speculative",
+        geometry=race["sizes"],
         known=True,
         shrink=False,
     )

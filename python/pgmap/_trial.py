@@ -149,6 +149,7 @@ class Trial:
             strategy="bounds",
             memory=memory or self.entry["needs"],
             speculative_tlb=self.entry["tlb"] == "speculative",
+            geometry=self.entry["sizes"],
             known=True,
         )
         return drive(

@@ -12,11 +12,14 @@
 
 mod file;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::sync::LazyLock;
 
-use pgmap_program::{Era, Invariant, Memory, Program, RULES, Rules, TlbRefill};
+use pgmap_program::{
+    Era, Geometry, GeometryError, Invariant, Memory, Program, RULES, Rules, TlbRefill,
+};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -139,6 +142,8 @@ pub struct Known {
     pub tlb: TlbRefill,
     /// A schedule that fails waits for a grace period.
     pub grace_period: bool,
+    /// Sizes of its machine that are not as the program needs them, by name.
+    pub sizes: BTreeMap<String, u64>,
     pub program: String,
     /// The program, parsed.
     #[serde(skip)]
@@ -146,11 +151,19 @@ pub struct Known {
 }
 
 impl Known {
+    /// A machine of its sizes.
+    fn sized(&self, mut geometry: Geometry) -> Result<Geometry, GeometryError> {
+        self.sizes.iter().try_for_each(|(name, value)| geometry.set(name, *value))?;
+        Ok(geometry)
+    }
+
     /// The program under the right rules and the memory it needs: what must be exhausted.
     #[must_use]
     pub fn right(&self) -> Scenario {
         let scenario = Scenario::new(self.parsed.clone(), self.race.era);
-        Scenario { rules: self.race.right_rules(), memory: self.needs, tlb: self.tlb, ..scenario }
+        let geometry = self.sized(scenario.geometry).unwrap_or(scenario.geometry);
+        let rules = self.race.right_rules();
+        Scenario { rules, memory: self.needs, tlb: self.tlb, geometry, ..scenario }
     }
 
     /// The same under the wrong rules: what fails.

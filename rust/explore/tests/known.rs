@@ -9,7 +9,7 @@ use pgmap_explore::{
     Ends, Found, RandomSearch, Scenario, Search, Seen, Unfinished, Verdict, attribute, explore,
     replay, search,
 };
-use pgmap_program::{Era, Invariant};
+use pgmap_program::{Era, Geometry, Invariant};
 use pgmap_sched::{Control, Limit, Plan, Strategy};
 
 use failing::{LOST, find, lost, scenario};
@@ -145,7 +145,9 @@ fn provoked(known: &Known) -> Scenario {
         _ => format!("{}w9 unbind\n", known.program),
     };
     let wrong = known.race.assignment();
-    Scenario { memory: known.needs, ..scenario(&text, Era::V6_15, &[&wrong]) }
+    let scenario = scenario(&text, Era::V6_15, &[&wrong]);
+    let geometry = Geometry { pin_bias: known.wrong().geometry.pin_bias, ..scenario.geometry };
+    Scenario { memory: known.needs, geometry, ..scenario }
 }
 
 fn told(found: &Found) -> String {

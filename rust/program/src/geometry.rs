@@ -14,7 +14,8 @@ pub struct Geometry {
     pub pmd_order: u8,
     /// Pages an mmu_gather holds before it must flush.
     pub gather_batch: u16,
-    /// What one pin adds to the refcount of a small folio (`GUP_PIN_COUNTING_BIAS`).
+    /// What one pin adds to the refcount of a small folio (`GUP_PIN_COUNTING_BIAS`). The larger, the fewer pins a count has
+    /// room for.
     pub pin_bias: u32,
     /// CPU slots: how many threads can be inside the machine at once.
     pub cpus: u16,
@@ -135,7 +136,7 @@ impl Geometry {
         let handles = HANDLES_MAX.into();
         between("pmd_order", self.pmd_order.into(), 1, 9)?;
         between("gather_batch", self.gather_batch.into(), 1, 4096)?;
-        between("pin_bias", self.pin_bias.into(), 2, 1 << 20)?;
+        between("pin_bias", self.pin_bias.into(), 2, 1 << 29)?;
         between("cpus", self.cpus.into(), 1, CPUS_MAX.into())?;
         between("pages", self.pages.into(), 1, PAGES_MAX.into())?;
         between("dev_pages", self.dev_pages.into(), 0, PAGES_MAX.into())?;

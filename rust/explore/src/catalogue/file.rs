@@ -9,14 +9,16 @@
 //! | `wrong`, `right` | lists of `RULE=VALUE` over the era's rules; left out, the era is that side |
 //! | `invariant` | what breaks; none of what does not fail |
 //! | `bound` | fewest preemptions of a failing schedule; of what does not fail, the bound searched |
-//! | `needs` | `memory` (`sc`, `tso`), `speculative-tlb`, `grace-period` (true) |
+//! | `needs` | `memory` (`sc`, `tso`), `speculative-tlb`, `grace-period` (true), `sizes` of the machine, by name |
 //! | `program` | what shows it |
 //! | `walks`, `models` | instead of a program: whose program walks there, and the tests of `pgmap-mm-weak` that show it |
 //! | `unshown` | instead of a program: why there is none |
 //! | `sources` | commits, threads, recordings, places in the source |
 //! | `[[variants]]` | the same race by another mistake: `name`, and what of the above differs |
 
-use pgmap_program::{Era, Invariant, Memory, Program, TlbRefill};
+use std::collections::BTreeMap;
+
+use pgmap_program::{Era, Geometry, Invariant, Memory, Program, TlbRefill};
 use serde::Deserialize;
 
 use super::{Assignment, Kind, Known, NotShown, Race, RaceError};
@@ -58,6 +60,7 @@ struct Needs {
     memory: Option<String>,
     speculative_tlb: bool,
     grace_period: bool,
+    sizes: BTreeMap<String, u64>,
 }
 
 /// The entries of a file: itself, and its variants.
@@ -245,9 +248,11 @@ fn known(race: Race, program: &str, text: &Text) -> Result<Known, String> {
         needs: memory,
         tlb,
         grace_period: needs.grace_period,
+        sizes: needs.sizes,
         program: program.to_owned(),
         parsed,
     };
+    known.sized(Geometry::SMALL).map_err(|wrong| format!("needs: sizes: {wrong}"))?;
     known.right().validate().map_err(|wrong| format!("program: {wrong}"))?;
     Ok(known)
 }
