@@ -426,6 +426,7 @@ class World:
     def split(
         self, worker: SupportsIndex, page: SupportsIndex, pages: SupportsIndex = 1
     ) -> int: ...
+    def fold(self, worker: SupportsIndex, page: SupportsIndex) -> None: ...
     def hmm_todev(
         self,
         worker: SupportsIndex,
@@ -459,6 +460,13 @@ class World:
     def pgmap_alloc_folios(
         self, pgmap: Pagemap, start: SupportsIndex, length: SupportsIndex
     ) -> tuple[Folio, ...]: ...
+    def p2p_mmap(
+        self,
+        worker: SupportsIndex,
+        map: SupportsIndex,
+        pages: SupportsIndex,
+        room: SupportsIndex,
+    ) -> None: ...
     # programs
     def drv_alloc(self, worker: SupportsIndex, driver: str | Driver) -> int: ...
     def drv_put(self, worker: SupportsIndex) -> None: ...

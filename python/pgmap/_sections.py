@@ -55,6 +55,7 @@ SECTIONS = {
     "8.1": "faults on device-private memory",
     "8.2": "migrate_vma",
     "8.3": "the free list of a driver",
+    "8.4": "memory of PCI devices, P2PDMA",
     "9": "known races, by number",
     "10": "invariants, by number",
     "12": "schemes of counting",

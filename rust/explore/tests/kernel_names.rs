@@ -31,6 +31,7 @@ const KERNEL: &[(&str, &str)] = &[
          dax_iomap_iter dax_invalidate_mapping_entry_sync dax_busy_page dax_folio_make_shared dax_folio_put \
          __dax_clear_dirty_range",
     ),
+    ("drivers/pci/p2pdma.c", "p2pmem_alloc_mmap"),
     ("fs/file_table.c", "fput __fput"),
     ("fs/inode.c", "iput"),
     ("fs/ioctl.c", "ioctl_file_clone"),
@@ -128,7 +129,7 @@ const KERNEL: &[(&str, &str)] = &[
     (
         "mm/gup.c",
         "gup_fast gup_fast_folio_allowed follow_page_mask __get_user_pages get_user_pages pin_user_pages \
-         pin_user_pages_fast unpin_user_pages unpin_user_page_range_dirty_lock try_grab_folio",
+         pin_user_pages_fast unpin_user_pages unpin_user_page_range_dirty_lock try_get_folio try_grab_folio",
     ),
     ("mm/hmm.c", "hmm_range_fault"),
     (
@@ -138,12 +139,15 @@ const KERNEL: &[(&str, &str)] = &[
          do_huge_pmd_anonymous_page do_huge_pmd_wp_page do_huge_pmd_device_private zap_huge_pmd \
          set_pmd_migration_entry remove_migration_pmd",
     ),
+    ("mm/hugetlb_vmemmap.c", "hugetlb_vmemmap_optimize_folio hugetlb_vmemmap_restore_folio"),
+    ("mm/khugepaged.c", "madvise_collapse collapse_huge_page __collapse_huge_page_isolate"),
     ("mm/internal.h", "prep_compound_tail folio_set_order"),
     ("mm/memory-failure.c", "soft_offline_page soft_offline_in_use_page mf_dax_kill_procs"),
     (
         "mm/memory.c",
         "handle_mm_fault vmf_insert_page_mkwrite zap_page_range_single zap_pmd_range zap_pte_range zap_present_ptes \
-         zap_nonpresent_ptes do_swap_page vm_normal_page do_cow_fault wp_page_copy copy_pmd_range copy_present_ptes",
+         zap_nonpresent_ptes do_swap_page vm_normal_page do_cow_fault wp_page_copy copy_pmd_range copy_present_ptes \
+         vm_insert_page",
     ),
     (
         "mm/memremap.c",
@@ -159,7 +163,10 @@ const KERNEL: &[(&str, &str)] = &[
          migrate_vma_collect_huge_pmd migrate_vma_check_page migrate_device_finalize migrate_device_range",
     ),
     ("mm/page_alloc.c", "free_frozen_pages"),
-    ("mm/memremap.c, as proposed", "pgmap_alloc_folios pgmap_folio_get pgmap_request_folios"),
+    (
+        "mm/memremap.c, as proposed",
+        "pgmap_alloc_folios pgmap_folio_get pgmap_request_folios pgmap_release_folios",
+    ),
     (
         "mm/mmu_gather.c",
         "tlb_gather_mmu tlb_finish_mmu tlb_flush_mmu tlb_flush_mmu_tlbonly tlb_end_vma tlb_remove_table \

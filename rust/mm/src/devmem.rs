@@ -273,6 +273,7 @@ impl DevMem {
         order: Order,
     ) -> Result<u32, Errno> {
         let folio = self.take(cpu, pagemaps, pfn).ok_or(Errno::ENXIO)?;
+        pagemaps.vmemmap_restore(folio);
         match pagemaps.folio_split_unmapped(cpu, id, folio, order) {
             Ok(span) => {
                 for part in pagemaps.memmap.heads(span, order) {
@@ -288,6 +289,17 @@ impl DevMem {
                 Err(errno)
             }
         }
+    }
+
+    /// Folds the struct pages of the folio around an allocated frame.
+    ///
+    /// # Errors
+    /// `ENXIO` when the driver has no reference there, `EINVAL` when it is not as large as a PMD.
+    pub fn fold(&self, cpu: &Cpu<'_>, pagemaps: &Pagemaps, pfn: Pfn) -> Result<(), Errno> {
+        let folio = self.take(cpu, pagemaps, pfn).ok_or(Errno::ENXIO)?;
+        let folded = pagemaps.vmemmap_fold(cpu, folio);
+        self.keep(cpu, pagemaps, folio)?;
+        folded
     }
 
     /// A reference becomes the driver's, which counts it in its table; one that the table has no room for is put.

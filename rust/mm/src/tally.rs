@@ -32,6 +32,8 @@ tallies! {
     TRY_GET_REFUSED = 6, "try_get_refused";
     /// A split found that somebody else had a reference.
     SPLIT_REFUSED = 18, "split_refused";
+    /// A collapse into a huge page found that somebody else had a reference on one of the pages.
+    COLLAPSE_REFUSED = 19, "collapse_refused";
     /// A TLB shoot-down had to wait for a CPU in the middle of an access.
     FLUSH_WAITED = 7, "flush_waited";
     /// A DAX entry was found locked and waited for.

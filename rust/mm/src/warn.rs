@@ -193,6 +193,13 @@ complaints! {
     NotKept = 53, I28, Value, "anonymous memory does not hold what was stored there";
     /// A page's share word is not the number of entries that have it. Value: the word.
     ShareMiscounted = 54, I17, Life, "a shared page does not count the entries that have it";
+    /// A page was allocated although its pagemap is being taken away. Value: none.
+    AllocatedDying = 55, I11, Life, "a page allocated while its pagemap is dying";
+    /// A walker by frame number wrote to the struct page of a tail that only the folio's head may have been asked about:
+    /// all such tails share one page by now. Value: none.
+    SharedTailWritten = 56, I06, Life, "a shared tail written by a walker";
+    /// A get took a count past its largest number. Value: what it came to.
+    RefWrapped = 57, I01, Life, "refcount wrapped";
 }
 
 impl Complaint {

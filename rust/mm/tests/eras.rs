@@ -7,8 +7,8 @@ use common::*;
 use pgmap_mm::dax::InodeId;
 use pgmap_mm::warn::Complaint;
 use program::op::{
-    Align, Anon, AnonKind, Close, DioWrite, FdNo, Get, HmmRelease, HmmTodev, Layout, Load, MapNo,
-    Munmap, Open, OpenMode, PageRange, Target, Unlink, Unpin,
+    Align, Anon, AnonKind, Close, DioWrite, FdNo, Get, HmmRelease, HmmTodev, Layout, Load,
+    Longterm, MapNo, Munmap, Open, OpenMode, PageRange, Pin, Target, Unlink, Unpin,
 };
 use program::rules::EvictWait;
 use program::{Era, Errno, Rules};
@@ -382,4 +382,32 @@ fn what_is_read_through_an_entry_that_holds_nothing_is_the_page() {
     assert_eq!(fixture.read(&cpu, W0, 9), Ok(0));
     drop(cpu);
     leave(&fixture);
+}
+
+#[test]
+fn a_page_behind_a_special_entry_is_taken_by_nobody_and_read_by_everybody() {
+    let special = with(&["dax-pages=devmap", "gup-pagemap=special"]);
+    let (fixture, _) = touched(special, Align::Odd);
+    let cpu = fixture.cpu(1);
+    assert_eq!(fixture.pin(&cpu, W0, 1, 1), Err(Errno::EFAULT.into()));
+    assert_eq!(fixture.get(&cpu, W0, 1, 1), Err(Errno::EFAULT.into()));
+    assert_eq!(fixture.write(&cpu, W0, 1), Ok(0));
+    drop(cpu);
+    leave(&fixture);
+}
+
+#[test]
+fn who_holds_the_device_or_its_pagemap_forbids_pins_for_long() {
+    let long = |assignments: &[&str]| {
+        let (fixture, _) = touched(with(assignments), Align::Odd);
+        let pin = Pin { longterm: Longterm::Long, ..PIN };
+        let pinned = fixture.world.pin(&fixture.cpu(1), W0, &pin);
+        leave(&fixture);
+        pinned
+    };
+    let forbidden = || Err(Errno::EOPNOTSUPP.into());
+    assert_eq!(long(&[]), forbidden());
+    assert_eq!(long(&["holder=none"]), forbidden());
+    assert_eq!(long(&["longterm-policy=holder"]), forbidden());
+    assert_eq!(long(&["longterm-policy=holder", "holder=none"]), Ok(1));
 }

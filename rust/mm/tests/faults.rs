@@ -12,11 +12,11 @@ use pgmap_mm::world::{Failure, Return};
 use prim::{Cpu, Lease, TaskId};
 use program::op::{
     Access, Advice, Align, Anon, AnonKind, Close, DevAlloc, DevGet, DevPut, DioRead, DioWrite,
-    DmaRead, DmaWrite, Drain, DriverIdx, DrvAlloc, Dupto, FD_NUMBERS, FdNo, FileIdx, FileRef, Fork,
-    Fsync, Ftruncate, Get, HmmRead, HmmTodev, HmmTosys, Layout, Longterm, Madvise, MapNo, Mmap,
-    Mremap, Msync, Munmap, OPERATIONS, Open, OpenMode, PageRange, Pin, Pipe, PipeNo, Pread, Prot,
-    Punch, Pvmread, Pwrite, Returns, Sharing, Split, SplitHugePages, Target, Tee, Thread, Touch,
-    TryGet, Unlink, Unpin, UringReg, Vmsplice, WorkerId, Zerorange,
+    DmaRead, DmaWrite, Drain, DriverIdx, DrvAlloc, Dupto, FD_NUMBERS, FdNo, FileIdx, FileRef, Fold,
+    Fork, Fsync, Ftruncate, Get, HmmRead, HmmTodev, HmmTosys, Layout, Longterm, Madvise, MapNo,
+    Mmap, Mremap, Msync, Munmap, OPERATIONS, Open, OpenMode, P2pMmap, PageRange, Pin, Pipe, PipeNo,
+    Pread, Prot, Punch, Pvmread, Pwrite, Returns, Sharing, Split, SplitHugePages, Target, Tee,
+    Thread, Touch, TryGet, Unlink, Unpin, UringReg, Vmsplice, WorkerId, Zerorange,
 };
 use program::rules::{InitMode, LayoutScan};
 use program::{Era, Errno, Geometry, Op, Program, Rules};
@@ -64,7 +64,8 @@ fn random_op(dice: &mut Dice) -> Op {
         15 => Op::Munmap(Munmap { map, range: Some(PageRange { page: dice.roll(8), pages }) }),
         16 | 17 => Op::Touch(Touch { map, access, page: dice.roll(16), pages }),
         18 => {
-            let advice = [Advice::DontNeed, Advice::SoftOffline][dice.roll(2) as usize];
+            let all = [Advice::DontNeed, Advice::Collapse, Advice::SoftOffline];
+            let advice = all[dice.roll(3) as usize];
             Op::Madvise(Madvise { map, advice, page: dice.roll(16) })
         }
         19 => Op::Pipe(Pipe { pipe }),
@@ -97,7 +98,8 @@ fn random_op(dice: &mut Dice) -> Op {
             _ => Op::Nop,
         },
         33 => Op::Dupto(Dupto { fd, number: dice.roll(12) as u8 }),
-        34 => match dice.roll(5) {
+        34 => match dice.roll(6) {
+            5 => Op::P2pMmap(P2pMmap { map, pages, room: dice.roll(4) }),
             4 => Op::HmmRead(HmmRead { device: 0, map, page: dice.roll(16), pages }),
             1 => Op::HmmTodev(HmmTodev { device: 0, map, page: dice.roll(16), pages }),
             2 => Op::HmmTosys(HmmTosys { device: 0, map, page: dice.roll(16), pages }),
@@ -107,7 +109,8 @@ fn random_op(dice: &mut Dice) -> Op {
             }
             _ => Op::SplitHugePages(SplitHugePages { map, page: dice.roll(16) }),
         },
-        _ => match dice.roll(8) {
+        _ => match dice.roll(9) {
+            8 => Op::Fold(Fold { page: dice.roll(64) }),
             5 => Op::TryGet(TryGet { page: dice.roll(64) }),
             6 => Op::Split(Split { page: dice.roll(64), pages: 1 << dice.roll(3) }),
             3 => Op::DrvAlloc(DrvAlloc { driver: DriverIdx(0) }),

@@ -9,7 +9,7 @@ use pgmap_mm::page::{Folio, Order};
 use pgmap_mm::warn::Complaint;
 use pgmap_mm::world::Return;
 use prim::Cpu;
-use program::op::{DevAlloc, DevPut, Split, TryGet, Unpin};
+use program::op::{DevAlloc, DevPut, Fold, Split, TryGet, Unpin};
 use program::rules::{SplitAgain, SplitFreeze, SplitUnfreeze, Switch};
 use program::{Era, Errno, Rules};
 
@@ -32,6 +32,10 @@ impl Fixture {
 
     fn split(&self, cpu: &Cpu<'_>, page: u32, pages: u32) -> Return {
         self.world.split(cpu, W0, &Split { page, pages })
+    }
+
+    fn fold(&self, cpu: &Cpu<'_>, page: u32) -> Return {
+        self.world.fold(cpu, W0, &Fold { page })
     }
 
     /// The folio around a page of the driver's own memory.
@@ -235,5 +239,33 @@ fn a_reference_on_driver_memory_outlives_the_unbind_of_another_device() {
         assert_eq!(fixture.unpin(cpu), Ok(1));
         fixture.world.bind(cpu, W0).expect("unbound");
         assert_eq!(fixture.put(cpu, 0), Ok(0));
+    });
+}
+
+#[test]
+fn tails_that_share_their_struct_pages_give_references_by_their_head() {
+    with_driver(sound(), |fixture, cpu| {
+        assert_eq!(fixture.fold(cpu, 0), Err(Errno::ENXIO.into()), "nobody has it");
+        assert_eq!(fixture.alloc(cpu, 0, 4), Ok(1));
+        assert_eq!(fixture.fold(cpu, 0), Err(Errno::EINVAL.into()), "half as large as a PMD");
+        assert_eq!(fixture.put(cpu, 0), Ok(0));
+        assert_eq!((fixture.alloc(cpu, 0, 8), fixture.fold(cpu, 5)), (Ok(1), Ok(0)));
+        assert_eq!(fixture.try_get(cpu, 6), Ok(1));
+        assert_eq!(fixture.folios(0..8), [(0, 3, 2)]);
+        assert_eq!((fixture.unpin(cpu), fixture.put(cpu, 0)), (Ok(1), Ok(0)));
+    });
+}
+
+#[test]
+fn parts_and_later_lives_of_a_folio_have_struct_pages_of_their_own() {
+    with_driver(sound(), |fixture, cpu| {
+        assert_eq!((fixture.alloc(cpu, 0, 8), fixture.fold(cpu, 0)), (Ok(1), Ok(0)));
+        assert_eq!(fixture.split(cpu, 0, 1), Ok(8));
+        assert_eq!((fixture.try_get(cpu, 6), fixture.unpin(cpu)), (Ok(1), Ok(1)));
+        assert!((0..8).all(|page| fixture.put(cpu, page).is_ok()));
+        assert_eq!((fixture.alloc(cpu, 0, 8), fixture.fold(cpu, 0)), (Ok(1), Ok(0)));
+        assert_eq!((fixture.put(cpu, 0), fixture.alloc(cpu, 6, 1)), (Ok(0), Ok(1)));
+        assert_eq!((fixture.try_get(cpu, 6), fixture.unpin(cpu)), (Ok(1), Ok(1)));
+        assert_eq!(fixture.put(cpu, 6), Ok(0));
     });
 }

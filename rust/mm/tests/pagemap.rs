@@ -13,7 +13,8 @@ use pgmap_mm::warn::Complaint;
 use prim::{Arena, Cpu, Machine};
 use program::op::{DevAlloc, DevGet, DevPut};
 use program::rules::{
-    AllocPagemap, FreePush, FreeReload, InitMode, PageReset, PgmapWord, Switch, TeardownPages,
+    AllocDying, AllocPagemap, FreePush, FreeReload, InitMode, PageReset, PgmapWord, Switch,
+    TeardownPages,
 };
 use program::{Era, Errno, Geometry, Rules};
 
@@ -477,6 +478,31 @@ fn an_allocated_page_keeps_its_pagemap_or_up_to_v6_0_does_not() {
                 assert_eq!(all.complaints(), [Complaint::UnplugBusy]);
             }
         }
+    }
+}
+
+#[test]
+fn a_dying_pagemap_gives_no_page_where_the_answer_is_heard() {
+    // What the allocation comes to, the references that are out then, and what is said; with another page out, or none.
+    let asked = |alloc_dying, other: bool| {
+        let rules = Rules { alloc_dying, ..Era::V6_15Sound.rules() };
+        let all = Maps::with(rules, Box::new(|_, _, _| {}));
+        let cpu = all.cpu(0);
+        let id = all.remap(&cpu, PagemapType::Private);
+        if other {
+            all.maps.alloc_folios(&cpu, id, Pfn(65), 1).expect("a free page");
+        }
+        all.maps.kill(&cpu, id);
+        all.maps.run_deferred(&cpu);
+        let got = all.maps.alloc_folios(&cpu, id, Pfn(64), 1).map(drop);
+        (got, all.maps.ledger(id), all.complaints())
+    };
+    let told = || vec![Complaint::AllocatedDying];
+    for other in [false, true] {
+        let out = i64::from(other);
+        assert_eq!(asked(AllocDying::Refused, other), (Err(Errno::ENODEV), out, vec![]));
+        assert_eq!(asked(AllocDying::Warned, other), (Ok(()), out, told()));
+        assert_eq!(asked(AllocDying::AnyLeft, other), (Ok(()), 2 * out, told()));
     }
 }
 

@@ -1,9 +1,11 @@
 //! Every rule, both ways: what the right value prevents, and what the wrong one lets happen.
 //!
 //! Two rules are tested where their steps can be parted: `gup-pte-recheck` and `gup-pmd-recheck` at the
-//! foot of `vm/gup_fast.rs`, `free-push`, `free-reload`, `init-mode` and `page-reset` in `tests/pagemap.rs`. `entry-wait-key` and `iomap-lock` need an
-//! entry that is locked at the right moment, `request-folio` a mapping that goes at one, `zap-none-pmd` a zap in
-//! the middle of a PMD, `percpu-exit` a lookup in the middle of an unbind, `unbind-order` and `fault-liveness` a fault in the middle of an unbind: the explorer's
+//! foot of `vm/gup_fast.rs`, `free-push`, `free-reload`, `init-mode`, `page-reset` and `alloc-dying` in `tests/pagemap.rs`,
+//! `ref-limit` in `tests/gup.rs`. `entry-wait-key` and `iomap-lock` need an
+//! entry that is locked at the right moment, `request-folio` a mapping that goes at one, `release-folio` a put between a
+//! put and a look, `zap-none-pmd` a zap in the middle of a PMD, `collapse-sync` and `fold-wait` a walker between a look and
+//! a write, `release-stop` an allocation in the middle of a teardown, `percpu-exit` a lookup in the middle of an unbind, `unbind-order` and `fault-liveness` a fault in the middle of an unbind: the explorer's
 //! catalogue has them.
 //! What an earlier kernel did otherwise is in `tests/eras.rs`; what pages of shared blocks count in `tests/reflink.rs`,
 //! `failed-range` in `tests/unbind.rs`.
@@ -47,6 +49,7 @@ fn every_wrong_value_of_every_rule_has_a_test() {
     let tested = [
         ("gup-pte-recheck", "off"),
         ("gup-pmd-recheck", "off"),
+        ("collapse-sync", "off"),
         ("zap-put", "before-flush"),
         ("zap-clear", "load-store"),
         ("zap-none-pmd", "skip"),
@@ -64,8 +67,14 @@ fn every_wrong_value_of_every_rule_has_a_test() {
         ("failed-range", "wraps"),
         ("fault-liveness", "translation"),
         ("request-folio", "by-inspection"),
+        ("release-folio", "by-inspection"),
         ("free-push", "before-settled"),
         ("alloc-pagemap", "nothing"),
+        ("alloc-dying", "warned"),
+        ("alloc-dying", "any-left"),
+        ("release-stop", "after-kill"),
+        ("p2p-error", "ref-left"),
+        ("p2p-error", "count-left"),
         ("release-evict", "off"),
         ("init-mode", "busy"),
         ("pgmap-word", "own"),
@@ -81,6 +90,8 @@ fn every_wrong_value_of_every_rule_has_a_test() {
         ("dax-pages", "entry-refs"),
         ("gup-pagemap", "unasked"),
         ("gup-pagemap", "put-only"),
+        ("gup-pagemap", "special"),
+        ("longterm-policy", "holder"),
         ("layout-scan", "while-mapped"),
         ("layout-entries", "kept"),
         ("dio-ref", "get"),
@@ -92,6 +103,8 @@ fn every_wrong_value_of_every_rule_has_a_test() {
         ("share-update", "plain"),
         ("share-reset", "kept-at-order-0"),
         ("head-recheck", "off"),
+        ("ref-limit", "wraps"),
+        ("fold-wait", "off"),
         ("device-folios", "huge"),
         ("fault-ref", "none"),
         ("migrate-check", "exact"),

@@ -128,10 +128,16 @@ struct Impossible {
     why: &'static str,
 }
 
-const IMPOSSIBLE: &[Impossible] = &[Impossible {
-    pair: [("request-folio", "by-inspection"), ("dax-pages", "devmap")],
-    why: "a free page has the count one there, so a count that reads one does not say who was first",
-}];
+const IMPOSSIBLE: &[Impossible] = &[
+    Impossible {
+        pair: [("request-folio", "by-inspection"), ("dax-pages", "devmap")],
+        why: "a free page has the count one there, so a count that reads one does not say who was first",
+    },
+    Impossible {
+        pair: [("release-folio", "by-inspection"), ("dax-pages", "devmap")],
+        why: "a free page has the count one there, so a count that reads zero says nothing of who was last",
+    },
+];
 
 fn list<'a>(words: impl Iterator<Item = &'a str>) -> String {
     words.collect::<Vec<_>>().join(", ")

@@ -224,12 +224,14 @@ methods! {
     dev_put: DevPut "($self, worker, page)";
     try_get: TryGet "($self, worker, page)";
     split: Split "($self, worker, page, pages=1)";
+    fold: Fold "($self, worker, page)";
     hmm_todev: HmmTodev "($self, worker, device, map, page, pages=1)";
     hmm_tosys: HmmTosys "($self, worker, device, map, page, pages=1)";
     hmm_read: HmmRead "($self, worker, device, map, page, pages=1)";
     hmm_release: HmmRelease "($self, worker, device)";
     hmm_load: HmmLoad "($self, worker, memory)";
     hmm_unload: HmmUnload "($self, worker)";
+    p2p_mmap: P2pMmap "($self, worker, map, pages, room)";
     drv_alloc: DrvAlloc "($self, worker, driver)";
     drv_put: DrvPut "($self, worker)";
 

@@ -83,6 +83,9 @@ macro_rules! meaning {
     (pages Size) => {
         "new size, in pages"
     };
+    (room Size) => {
+        "how many of its pages can be mapped"
+    };
     (range Part) => {
         "first page of a part, with `pages` how many; None: all of the mapping"
     };

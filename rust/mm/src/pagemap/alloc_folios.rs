@@ -24,13 +24,21 @@ use core::ops::RangeInclusive;
 
 use prim::{Cpu, Strength, bit_spin_lock, bit_spin_unlock};
 use program::Errno;
-use program::rules::{InitMode, PageReset, Publication};
+use program::rules::{AllocDying, InitMode, PageReset, Publication};
 
 use crate::lock_order::ALLOCATION_CLAIM;
 use crate::page::{Folio, Hold, Order, Owner, Pfn, Span};
 use crate::pagemap::{PagemapHold, PagemapId, Pagemaps};
 use crate::tally;
 use crate::warn::{Complaint, warn_on};
+
+/// What an allocation holds of the pagemap while it makes its folios.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Owned {
+    Reference,
+    /// The mistake of kernels that warn and go on.
+    Nothing,
+}
 
 impl Pagemaps {
     /// Allocates `length` pages from frame `start` on; `folios` of the same span lists what was made.
@@ -57,11 +65,13 @@ impl Pagemaps {
         let init_mode = if kind.holds_per_page() { self.rules.init_mode } else { InitMode::Idle };
         let per_page = self.refs_of_allocated(kind) > 0;
         let held = self.percpu.on(cpu, self.ref_id(id));
-        if !held.tryget_live() {
-            cpu.count(tally::ALLOC_REFUSED);
-            return Err(Errno::ENODEV);
-        }
-        self.refs_add(cpu, id, PagemapHold::Task, 1);
+        let owned = match held.tryget_live() {
+            true => {
+                self.refs_add(cpu, id, PagemapHold::Task, 1);
+                Owned::Reference
+            }
+            false => self.alloc_dying(cpu, id, start)?,
+        };
         let regions = self.regions(span);
         self.claim(cpu, regions);
         let busy = match init_mode {
@@ -69,7 +79,7 @@ impl Pagemaps {
             InitMode::Busy => span.iter().any(|pfn| self.is_taken(cpu, pfn)),
         };
         if !busy {
-            if per_page && length > 1 {
+            if per_page && length > 1 && owned == Owned::Reference {
                 held.get_many(length as usize - 1);
                 self.refs_add(cpu, id, PagemapHold::Task, length - 1);
             }
@@ -89,7 +99,7 @@ impl Pagemaps {
             }
         }
         self.unclaim(cpu, regions);
-        if busy || !per_page {
+        if (busy || !per_page) && owned == Owned::Reference {
             // Bulk-held types need no reference per page, nor did any up to v6.0 (B05); a refused claim holds none.
             self.put_refs(cpu, id, 1);
         }
@@ -98,6 +108,28 @@ impl Pagemaps {
             return Err(Errno::EBUSY);
         }
         Ok(span)
+    }
+
+    /// The same where the pagemap is being taken away (`alloc-dying`; B34, B58).
+    ///
+    /// # Errors
+    /// `ENODEV`, where allocations ask whether they may.
+    #[cold]
+    fn alloc_dying(&self, cpu: &Cpu<'_>, id: PagemapId, start: Pfn) -> Result<Owned, Errno> {
+        let owned = match self.rules.alloc_dying {
+            AllocDying::Refused => {
+                cpu.count(tally::ALLOC_REFUSED);
+                return Err(Errno::ENODEV);
+            }
+            AllocDying::Warned => Owned::Nothing,
+            AllocDying::AnyLeft if self.percpu.tryget_many(cpu, self.ref_id(id), 1) => {
+                self.refs_add(cpu, id, PagemapHold::Task, 1);
+                Owned::Reference
+            }
+            AllocDying::AnyLeft => Owned::Nothing,
+        };
+        warn_on(cpu, Complaint::AllocatedDying, start, 0);
+        Ok(owned)
     }
 
     /// A fresh folio of these pages, or with `page-reset=never` of a single one as its last life left it.

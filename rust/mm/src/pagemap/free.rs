@@ -6,8 +6,8 @@
 
 use prim::{Cpu, Strength, wake_up_var};
 use program::rules::{
-    Barrier, DaxPages, FreePush, FreeReload, GupPagemap, IdlePred, InitMode, PgmapWord,
-    RequestFolio, Switch, TeardownPages,
+    Barrier, DaxPages, FreePush, FreeReload, GupPagemap, IdlePred, InitMode, P2pError, PgmapWord,
+    RefLimit, ReleaseFolio, RequestFolio, Switch, TeardownPages,
 };
 
 use crate::page::{Folio, Head, Hold, Pfn, Span};
@@ -23,19 +23,29 @@ impl Pagemaps {
     #[inline(always)]
     #[must_use]
     pub fn try_get_folio(&self, cpu: &Cpu<'_>, pfn: Pfn, refs: i32) -> Option<Folio<'_>> {
+        self.try_get_folio_noting(cpu, pfn, refs, |_| ())
+    }
+
+    /// The same; `wrote` is told of each count that it has tried to write, in the step that did.
+    #[doc(alias = "try_get_folio")]
+    #[inline(always)]
+    fn try_get_folio_noting(
+        &self,
+        cpu: &Cpu<'_>,
+        pfn: Pfn,
+        refs: i32,
+        wrote: impl Fn(Pfn),
+    ) -> Option<Folio<'_>> {
         let how = Strength::relaxed_if(|| self.rules.gup_grab == Barrier::Relaxed);
         loop {
             let folio = self.memmap.folio(pfn);
-            match folio.page().refcount.try_add_with(how, refs) {
+            match folio.page().refcount.try_add_noting(how, refs, || wrote(folio.pfn())) {
                 Ok(()) => folio.owners_add(cpu, Hold::Task, refs),
                 Err(Refused::Zero) => {
                     cpu.count(tally::TRY_GET_REFUSED);
                     return None;
                 }
-                Err(Refused::Saturated(count)) => {
-                    warn_on(cpu, Complaint::RefSaturated, folio.pfn(), count.into());
-                    return None;
-                }
+                Err(Refused::Saturated(count)) => self.get_saturated(cpu, folio, refs, count)?,
             }
             // The look comes first: what no rule leaves out costs no look at the rule.
             if self.memmap.folio(pfn) == folio || self.rules.head_recheck == Switch::Off {
@@ -46,6 +56,46 @@ impl Pagemaps {
         }
     }
 
+    /// What a get comes to that finds a count nearly full, or below zero. Nothing where it is refused, as it is since v5.1;
+    /// before, gets went on until the count was zero again, with all their references out (`ref-limit`; B28).
+    #[cold]
+    fn get_saturated(&self, cpu: &Cpu<'_>, folio: Folio<'_>, refs: i32, count: i32) -> Option<()> {
+        match self.rules.ref_limit {
+            RefLimit::Refused => {
+                cpu.count(tally::TRY_GET_REFUSED);
+                if count < 0 {
+                    warn_on(cpu, Complaint::RefSaturated, folio.pfn(), count.into());
+                }
+                None
+            }
+            RefLimit::Wraps => {
+                if count < 0 {
+                    warn_on(cpu, Complaint::RefWrapped, folio.pfn(), count.into());
+                }
+                folio.page().refcount.add(refs);
+                folio.owners_add(cpu, Hold::Task, refs);
+                Some(())
+            }
+        }
+    }
+
+    /// The same where the count has been raised already: whether the reference must be given back.
+    #[cold]
+    fn is_past_limit(&self, cpu: &Cpu<'_>, folio: Folio<'_>, now: Count) -> bool {
+        match self.rules.ref_limit {
+            RefLimit::Refused => {
+                cpu.count(tally::TRY_GET_REFUSED);
+                true
+            }
+            RefLimit::Wraps => {
+                if now.is_underflown() {
+                    warn_on(cpu, Complaint::RefWrapped, folio.pfn(), now.into());
+                }
+                false
+            }
+        }
+    }
+
     /// `folio_try_get` by who has a frame number and nothing else: nobody asked whether the page is allocated, or of
     /// which order. Nothing when its folio is free or frozen.
     ///
@@ -53,7 +103,10 @@ impl Pagemaps {
     /// the reference the order holds still, and says whether the page is in it.
     #[must_use]
     pub fn folio_try_get(&self, cpu: &Cpu<'_>, pfn: Pfn) -> Option<Folio<'_>> {
-        let folio = self.try_get_folio(cpu, pfn, 1)?;
+        // From the look at the count to the write: whoever makes struct pages read-only waits for that (B24).
+        let _rcu = cpu.rcu_read_lock();
+        let wrote = |pfn| self.check_writable(cpu, pfn);
+        let folio = self.try_get_folio_noting(cpu, pfn, 1, wrote)?;
         if self.rules.head_recheck == Switch::On && !folio.span().contains(pfn) {
             self.folio_put_refs(cpu, folio, 1);
             return None;
@@ -80,9 +133,10 @@ impl Pagemaps {
             // Busy is "refcount differs from mapcount", so any put may end a wait for idle (B33). The
             // sub above is a full barrier, pairing with the waiter's, so one load decides.
             Dropped::Live if self.rules.idle_pred == IdlePred::RefEqualsMap => {
-                wake_up_var(cpu, count)
+                wake_up_var(cpu, count);
+                self.look_for_zero(cpu, folio);
             }
-            Dropped::Live => {}
+            Dropped::Live => self.look_for_zero(cpu, folio),
             Dropped::Zero if self.ram.contains(folio.pfn()) => {
                 self.ram.free(cpu, &self.memmap, folio);
             }
@@ -143,10 +197,17 @@ impl Pagemaps {
             GupPagemap::Taken => self.get_dev_pagemap(cpu, pfn)?,
             GupPagemap::Unasked => return self.folio_get_unasked(cpu, pfn),
             GupPagemap::PutOnly => self.of_page(pfn)?,
+            GupPagemap::Special => return None,
         };
         let folio = self.memmap.folio(pfn);
-        let first = !folio.page().refcount.inc_from_idle().is_busy(1);
+        let now = folio.page().refcount.inc_from_idle();
         folio.owners_add(cpu, Hold::Task, 1);
+        if (now.is_full() || now.is_underflown()) && self.is_past_limit(cpu, folio, now) {
+            self.folio_put_refs(cpu, folio, 1);
+            self.put_dev_pagemap(cpu, id);
+            return None;
+        }
+        let first = !now.is_busy(1);
         // In use it keeps the pagemap, where pages do.
         let keeps = first && self.rules.teardown_pages == TeardownPages::WaitIdle;
         if keeps {
@@ -224,6 +285,28 @@ impl Pagemaps {
         live
     }
 
+    /// `pgmap_release_folios` as it was posted: whoever reads zero after a put takes it for the end that it made (B07).
+    #[doc(alias = "pgmap_release_folios")]
+    #[cold]
+    fn release_by_inspection(&self, cpu: &Cpu<'_>, id: PagemapId, folio: Folio<'_>) {
+        if folio.refcount().is_idle() {
+            self.put_refs(cpu, id, 1);
+        }
+    }
+
+    /// What that does after a put that was not the last one.
+    #[inline(always)]
+    #[track_caller]
+    fn look_for_zero(&self, cpu: &Cpu<'_>, folio: Folio<'_>) {
+        if self.rules.release_folio == ReleaseFolio::ByInspection
+            && self.rules.teardown_pages == TeardownPages::WaitIdle
+            && let Some(id) = self.of_page(folio.pfn())
+            && self.kind(id) == PagemapType::FsDax
+        {
+            self.release_by_inspection(cpu, id, folio);
+        }
+    }
+
     /// `free_zone_device_folio`: the 1 -> 0 transition just happened here.
     #[cold]
     fn free_zone_device_folio(&self, cpu: &Cpu<'_>, folio: Folio<'_>) {
@@ -235,8 +318,14 @@ impl Pagemaps {
         match self.kind(id) {
             PagemapType::FsDax => {
                 wake_up_var(cpu, &folio.page().refcount);
-                if self.rules.teardown_pages == TeardownPages::WaitIdle {
-                    self.put_refs(cpu, id, 1);
+                match (self.rules.teardown_pages, self.rules.release_folio) {
+                    (TeardownPages::Ignore, _) => {}
+                    (TeardownPages::WaitIdle, ReleaseFolio::OnTransition) => {
+                        self.put_refs(cpu, id, 1);
+                    }
+                    (TeardownPages::WaitIdle, ReleaseFolio::ByInspection) => {
+                        self.release_by_inspection(cpu, id, folio);
+                    }
                 }
             }
             PagemapType::Generic => match self.rules.teardown_pages {
@@ -251,6 +340,7 @@ impl Pagemaps {
                 let refs = pages * self.refs_of_allocated(kind);
                 let span = Span { start: folio.pfn(), pages };
                 folio.set_mapping(None);
+                self.vmemmap_restore(folio);
                 match self.rules.free_push {
                     FreePush::AfterSettled => {
                         self.settle(cpu, span);
@@ -269,6 +359,27 @@ impl Pagemaps {
                 if refs > 0 {
                     self.put_refs(cpu, id, refs);
                 }
+            }
+        }
+    }
+
+    /// The error path of `p2pmem_alloc_mmap`: a page that was taken and not mapped goes back to its driver, and what it was
+    /// given with it, unless one of the two is forgotten (`p2p-error`; B16, B17).
+    #[doc(alias = "p2pmem_alloc_mmap")]
+    pub fn p2p_undo(&self, cpu: &Cpu<'_>, folio: Folio<'_>) {
+        let Some(id) = self.of_page(folio.pfn()) else { return };
+        match self.rules.p2p_error {
+            P2pError::Undone => self.folio_put_refs(cpu, folio, 1),
+            P2pError::RefLeft => {
+                folio.page().refcount.set(Count::IDLE.get());
+                folio.owners_sub(cpu, Hold::Task, 1);
+                self.page_idle(cpu, folio);
+                self.driver.folio_free(cpu, self, id, folio);
+            }
+            P2pError::CountLeft => {
+                self.driver.folio_free(cpu, self, id, folio);
+                self.page_idle(cpu, folio);
+                self.put_refs(cpu, id, self.refs_of_allocated(self.kind(id)));
             }
         }
     }

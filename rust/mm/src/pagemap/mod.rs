@@ -20,6 +20,7 @@ mod free;
 mod ledger;
 mod memremap;
 mod split;
+mod vmemmap;
 
 use alloc::boxed::Box;
 use core::fmt;
@@ -28,7 +29,7 @@ use prim::{
     Arena, AtomicU32, Completion, Cpu, Ghost, Guarded, LockClass, NoMemory, Slab, SpinLock,
     Strength, Table, plain, zeroed,
 };
-use program::rules::{AllocPagemap, Barrier, DaxPages, InitMode};
+use program::rules::{AllocPagemap, Barrier, DaxPages, Holder, InitMode, LongtermPolicy};
 use program::{Geometry, Rules};
 
 use crate::lock_order;
@@ -158,6 +159,8 @@ pub struct Pagemaps {
     ranges_lock: Table<SpinLock<RangesLocked>>,
     /// One claim word per PMD-sized region, see `alloc_folios`.
     claims: Table<AtomicU32>,
+    /// One word per such region, see `vmemmap`: not 0 while tails share their struct pages.
+    folded: Table<AtomicU32>,
     driver: Box<dyn DevPagemapOps>,
 }
 
@@ -186,6 +189,7 @@ impl Pagemaps {
             ranges: arena.table("pagemap range", PAGEMAPS)?,
             ranges_lock: arena.table("pagemap ranges lock", 1)?,
             claims: arena.table("claims", regions)?,
+            folded: arena.table("folded struct pages", regions)?,
             driver,
         })
     }
@@ -267,7 +271,20 @@ impl Pagemaps {
     #[doc(alias = "folio_is_longterm_pinnable")]
     #[must_use]
     pub fn is_longterm_pinnable(&self, pfn: Pfn) -> bool {
-        self.peek_kind(pfn) == Some(PagemapType::Generic)
+        match self.peek_kind(pfn) {
+            Some(PagemapType::Generic) => true,
+            Some(PagemapType::FsDax) => !self.forbids_longterm(),
+            Some(PagemapType::Private | PagemapType::Coherent) | None => false,
+        }
+    }
+
+    /// Whether pages of files may not be pinned for long.
+    #[must_use]
+    pub(crate) fn forbids_longterm(&self) -> bool {
+        match (self.rules.longterm_policy, self.rules.holder) {
+            (LongtermPolicy::Pagemap, _) | (LongtermPolicy::Holder, Holder::Xfs) => true,
+            (LongtermPolicy::Holder, Holder::None) => false,
+        }
     }
 
     /// Whether a frame's struct page is there whatever becomes of the file system's device: of ordinary memory, or of a

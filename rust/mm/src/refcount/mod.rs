@@ -5,7 +5,7 @@
 //! ```text
 //!   0                 free or frozen: try_add refuses, only the owner of the page may leave zero
 //!   1 ..= LIMIT       that many references are out
-//!   above LIMIT       nearly full: try_add refuses and complains (K§9 B28)
+//!   above LIMIT       nearly full: try_add refuses (K§9 B28)
 //!   below 0           underflow: parked at SATURATED, every later operation complains
 //! ```
 //!
@@ -156,13 +156,27 @@ impl PageRef {
     #[doc(alias = "folio_ref_try_add")]
     #[inline(always)]
     pub fn try_add_with(&self, how: Strength, refs: i32) -> Result<(), Refused> {
+        self.try_add_noting(how, refs, || ())
+    }
+
+    /// The same; `wrote` is ghost work in the step of each compare-and-exchange, for a failing one writes, too.
+    #[doc(alias = "folio_ref_try_add")]
+    #[inline(always)]
+    pub fn try_add_noting(
+        &self,
+        how: Strength,
+        refs: i32,
+        wrote: impl Fn(),
+    ) -> Result<(), Refused> {
         let mut seen = self.count.read();
         loop {
             // One unsigned compare covers zero, negative and nearly full.
             if (seen.wrapping_sub(1)).cast_unsigned() >= LIMIT.cast_unsigned() {
                 return Err(if seen == 0 { Refused::Zero } else { Refused::Saturated(seen) });
             }
-            match self.count.cmpxchg_with(how, seen, seen.wrapping_add(refs)) {
+            let swapped = self.count.cmpxchg_with(how, seen, seen.wrapping_add(refs));
+            wrote();
+            match swapped {
                 Ok(_) => return Ok(()),
                 Err(now) => seen = now,
             }

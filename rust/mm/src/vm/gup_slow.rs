@@ -8,6 +8,7 @@
 use prim::Cpu;
 use program::Errno;
 use program::op::{Access, Longterm};
+use program::rules::RefLimit;
 
 use crate::page::{Hold, Pfn};
 use crate::tally;
@@ -103,7 +104,7 @@ impl Vm {
         request: &GupRequest,
         handler: &dyn FaultHandler,
     ) -> Result<GupRange, Errno> {
-        Self::check_vma_flags(layout, request, handler)?;
+        self.check_vma_flags(layout, request, handler)?;
         loop {
             cpu.cond_resched();
             if let Some(followed) = self.follow_page(cpu, mm, request)? {
@@ -119,6 +120,7 @@ impl Vm {
 
     /// `check_vma_flags`, with the VMA looked up.
     fn check_vma_flags(
+        &self,
         layout: &Layout,
         request: &GupRequest,
         handler: &dyn FaultHandler,
@@ -126,7 +128,11 @@ impl Vm {
         let vma = layout.find(request.start).ok_or(Errno::EFAULT)?;
         match (request.access, request.longterm) {
             (Access::Write, _) if vma.writable == 0 => Err(Errno::EFAULT),
-            (_, Longterm::Long) if !vma.is_anonymous() && handler.is_fsdax(&vma) => {
+            (_, Longterm::Long)
+                if !vma.is_anonymous()
+                    && handler.is_fsdax(&vma)
+                    && self.pagemaps.forbids_longterm() =>
+            {
                 Err(Errno::EOPNOTSUPP)
             }
             (_, Longterm::Long | Longterm::Short) => Ok(()),
@@ -231,11 +237,17 @@ impl Vm {
     ) -> Result<(), Errno> {
         let folio = self.pagemaps.memmap.folio(pfn);
         let count = folio.refcount();
-        if !count.is_held() || count.is_full() {
-            let complaint =
-                if count.is_full() { Complaint::RefSaturated } else { Complaint::MappedWithoutRef };
-            warn_on(cpu, complaint, folio.pfn(), count.into());
-            return Err(Errno::ENOMEM);
+        match self.pagemaps.rules.ref_limit {
+            RefLimit::Refused if count.is_full() => {
+                cpu.count(tally::TRY_GET_REFUSED);
+                return Err(Errno::ENOMEM);
+            }
+            RefLimit::Wraps if count.is_underflown() => {}
+            RefLimit::Refused | RefLimit::Wraps if count.is_held() => {}
+            RefLimit::Refused | RefLimit::Wraps => {
+                warn_on(cpu, Complaint::MappedWithoutRef, folio.pfn(), count.into());
+                return Err(Errno::ENOMEM);
+            }
         }
         match kind {
             GupKind::Pin if pfn == Pfn::ZERO_PAGE => {}

@@ -35,6 +35,7 @@
 //!
 //! What a fault needs from a filesystem it asks through [`FaultHandler`].
 
+mod collapse;
 mod cow;
 mod device_private;
 mod entry;
@@ -47,6 +48,7 @@ mod gup_devmap;
 mod gup_fast;
 mod gup_slow;
 mod huge;
+mod insert_page;
 mod migrate;
 mod migrate_device;
 mod mm;

@@ -205,7 +205,13 @@ impl Vm {
 
     /// The references of all entries of a table, just taken off its PMD or just put under another, change hands. For the
     /// ledger, and so without a step, and on explored machines only.
-    fn table_owns(&self, cpu: &Cpu<'_>, mm: MmId, table: TableId, (from, to): (Hold, Hold)) {
+    pub(super) fn table_owns(
+        &self,
+        cpu: &Cpu<'_>,
+        mm: MmId,
+        table: TableId,
+        (from, to): (Hold, Hold),
+    ) {
         self.mm(mm).cpumask.with(|_| {
             self.tables.peek_ptes(table, |page| self.entry_owns(cpu, page, from, to));
         });

@@ -1,8 +1,8 @@
-//! A driver's folios under fire: taken by frame number by who asked nobody, and taken apart.
+//! A driver's folios under fire: taken by frame number by who asked nobody, taken apart, their struct pages folded.
 
 use prim::Cpu;
 use program::Errno;
-use program::op::{Split, TryGet, WorkerId};
+use program::op::{Fold, Split, TryGet, WorkerId};
 
 use crate::page::Order;
 use crate::world::{PinTicket, Return, World};
@@ -48,5 +48,17 @@ impl World {
         let order = Order::of(pages).ok_or(Errno::EINVAL)?;
         let split = |id| self.devmem.split(cpu, self.pagemaps(), id, pfn, order);
         Ok(self.with_dev_pagemap(cpu, split)?.into())
+    }
+
+    /// Has the tails of the huge folio around a page of the driver's own memory share their struct pages, which nobody may
+    /// write from then on.
+    ///
+    /// # Errors
+    /// `EINVAL` outside the device or when the folio is not as large as a PMD, `ENXIO` when the driver has no reference
+    /// there.
+    #[doc(alias = "hugetlb_vmemmap_optimize_folio")]
+    pub fn fold(&self, cpu: &Cpu<'_>, _worker: WorkerId, op: &Fold) -> Return {
+        let pfn = self.dev_page(op.page)?;
+        Ok(self.devmem.fold(cpu, self.pagemaps(), pfn).map(|()| 0)?)
     }
 }

@@ -17,7 +17,7 @@ use program::op::{
     DeviceMemory, HmmLoad, HmmRead, HmmRelease, HmmTodev, HmmTosys, MapNo, WorkerId,
 };
 
-use program::rules::Switch;
+use program::rules::{ReleaseStop, Switch};
 
 use crate::lock_order;
 use crate::pagemap::PagemapType;
@@ -152,14 +152,27 @@ impl World {
         let id = {
             let _plugged = self.mirror[0].plugged.write(cpu);
             let id = self.dev_pagemap().ok_or(Errno::ENODEV)?;
-            self.dev_pagemap[0].set(0);
-            // Whoever found it before has allocated what it wants by then, and the driver counts it.
-            synchronize_rcu(cpu);
-            if self.devmem.has_own(cpu) {
-                self.dev_pagemap[0].set_release(id.0 + 1);
-                return Err(Errno::EBUSY);
+            match self.rules().release_stop {
+                ReleaseStop::BeforeKill => {
+                    self.dev_pagemap[0].set(0);
+                    // Whoever found it before has allocated what it wants by then, and the driver counts it.
+                    synchronize_rcu(cpu);
+                    if self.devmem.has_own(cpu) {
+                        self.dev_pagemap[0].set_release(id.0 + 1);
+                        return Err(Errno::EBUSY);
+                    }
+                    pagemaps.kill(cpu, id);
+                }
+                // The mistake that allocations of a dying pagemap wait for (B34, B58).
+                ReleaseStop::AfterKill => {
+                    if self.devmem.has_own(cpu) {
+                        return Err(Errno::EBUSY);
+                    }
+                    pagemaps.kill(cpu, id);
+                    self.dev_pagemap[0].set(0);
+                    synchronize_rcu(cpu);
+                }
             }
-            pagemaps.kill(cpu, id);
             id
         };
         match self.rules().release_evict {

@@ -235,8 +235,8 @@ impl World {
         self.access(cpu, worker, slot, op.page, CpuAccess::Store(op.value)).map(|_| 0)
     }
 
-    /// `madvise` of one page: MADV_DONTNEED takes its entries and leaves the mapping, MADV_SOFT_OFFLINE moves it
-    /// to another block.
+    /// `madvise` of one page: MADV_DONTNEED takes its entries and leaves the mapping, MADV_COLLAPSE makes a huge page of
+    /// the single ones around it, MADV_SOFT_OFFLINE moves it to another block.
     ///
     /// # Errors
     /// `EINVAL` for a number not mapped or a page outside it; otherwise as the file system says.
@@ -248,6 +248,7 @@ impl World {
         let (mm, vpn) = (self.mm_of(worker)?, Vpn(slot.start + op.page));
         match op.advice {
             Advice::DontNeed => self.dax.vm.zap_page_range(cpu, mm, vpn, 1),
+            Advice::Collapse => self.dax.vm.collapse(cpu, mm, vpn)?,
             Advice::SoftOffline => self.dax.soft_offline(cpu, mm, vpn)?,
         }
         Ok(0)

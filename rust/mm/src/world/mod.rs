@@ -40,6 +40,7 @@ mod memory;
 mod observe;
 mod oracle;
 mod owners;
+mod p2p;
 mod party;
 mod pins;
 mod pipes;

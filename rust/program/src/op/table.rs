@@ -162,13 +162,15 @@ macro_rules! operations {
             worker("msync") msync: Msync(Msync {
                 map: MapNo = Uses("M"),
             }) -> Zero [EINVAL];
-            /// Advises the kernel of one page: 4 (`dontneed`) drops its entries, 101 (`soft_offline`) moves it to
-            /// another block.
+            /// Advises the kernel of one page: 4 (`dontneed`) drops its entries, 25 (`collapse`) makes the single pages of
+            /// anonymous memory around it a huge one, EAGAIN while anybody shares or refers to one of them, 101
+            /// (`soft_offline`) moves it to another block.
             worker("madvise") madvise: Madvise(Madvise {
                 map: MapNo = Uses("M"),
                 advice: Advice = OneOf("ADVICE"),
                 page: u32 = Page("PAGE"),
-            }) -> Zero [ENOENT EFAULT EBUSY EINVAL ENOSPC] hunt 16 "offline" = "madvise 0 soft_offline 0";
+            }) -> Zero [ENOENT EAGAIN ENOMEM EFAULT EBUSY EINVAL ENOSPC]
+                hunt 16 "offline" = "madvise 0 soft_offline 0" hunt 34 "collapse" = "madvise 0 collapse 0";
 
             /// Splits the huge page of anonymous memory around a page of a mapping into single pages, in every process that
             /// maps it. EAGAIN, and it is whole still, while anybody has a reference or moves it.
@@ -283,6 +285,12 @@ macro_rules! operations {
                 pages: u32 = PagesOrOne("[N]"),
             }) -> Folios [ENXIO EAGAIN ENODEV EINVAL] hunt 24 "split" = "split 0 1";
 
+            /// Has the tails of the huge folio around a page of the driver's own memory share their struct pages, which
+            /// nobody may write from then on, until the folio is freed or split.
+            worker("fold" as "hugetlb_vmemmap_optimize") fold: Fold(Fold {
+                page: u32 = Page("PAGE"),
+            }) -> Zero [ENXIO EINVAL] hunt 33 "fold" = "fold 0";
+
             /// Moves pages of anonymous memory into the driver's own, which no CPU reaches: it is the mirror device 0. Returns
             /// how many went; one that anybody else refers to stays.
             worker("hmm_todev") hmm_todev: HmmTodev(HmmTodev {
@@ -322,6 +330,15 @@ macro_rules! operations {
             /// Unloads the driver, and takes its memory away as `hmm_release` does. EBUSY while somebody has its device
             /// /dev/hmm_dmirror0 open.
             worker("hmm_unload" as "delete_module") hmm_unload: HmmUnload -> Zero [ENODEV EBUSY];
+
+            /// Maps pages of the driver's own memory at once, as the file of a P2PDMA provider does, which has to be memory
+            /// that CPUs reach (`hmm_load coherent`); page tables have room for so many of them, and if those are not all, what
+            /// was done is undone.
+            worker("p2p_mmap" as "mmap") p2p_mmap: P2pMmap(P2pMmap {
+                map: MapNo = Makes("M"),
+                pages: u32 = Pages("N"),
+                room: u32 = Size("ROOM"),
+            }) -> Zero [ENOMEM EBUSY ENODEV EINVAL EOPNOTSUPP];
 
             /// Takes a page as the `alloc` of a driver of the program does, primitive by primitive; the worker has it
             /// until `drv_put`.

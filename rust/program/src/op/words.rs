@@ -116,6 +116,8 @@ words! {
     Advice {
         /// MADV_DONTNEED.
         DontNeed "4" | "dontneed",
+        /// MADV_COLLAPSE.
+        Collapse "25" | "collapse",
         /// MADV_SOFT_OFFLINE.
         SoftOffline "101" | "soft_offline",
     }

@@ -135,6 +135,14 @@ rules! {
             "commit 70cbc3cc78a9, the race against THP collapse (September 2022)";
     }
 
+    /// Whether a collapse into a huge page waits for lock-free walkers, once it has taken the table out of the PMD
+    /// (tlb_remove_table_sync_one). Where a flush interrupts every CPU it has waited already; elsewhere a walker may stand in the
+    /// table, and only its second look at the PMD tells it.
+    collapse_sync: Switch = On ["K§4.3, B18, I24"] {
+        On: Source, "v6.1 and later", "mm/khugepaged.c, collapse_huge_page; commit 2ba99c5e0881";
+        Off: Source, "up to v6.0", "commit 2ba99c5e0881, what it adds";
+    }
+
     /// Whether zap flushes TLBs before it drops the references of the mappings it removed.
     zap_put: ZapPut = AfterFlush ["K§6.1, K§6.2, I22"] {
         AfterFlush: Source, "every kernel whose architecture gathers pages",
@@ -272,6 +280,15 @@ rules! {
         ByInspection: Thread, "none; proposed, never merged", "thread on pgmap_request_folios, October 2022";
     }
 
+    /// The other half of that proposal (pgmap_release_folios): the count is dropped, and who reads zero in it afterwards
+    /// gives the pagemap reference back. Two that put one after the other may both read it, and whoever takes the page anew
+    /// in between hides it from both. Says something with teardown-pages=wait-idle only.
+    release_folio: ReleaseFolio = OnTransition ["K§3.7 Era B, B07, I12"] {
+        OnTransition: Thread, "none for DAX pages; what the review asked for",
+            "thread on pgmap_request_folio, October 2022";
+        ByInspection: Thread, "none; proposed, never merged", "thread on pgmap_request_folios, October 2022: pgmap_release_folios";
+    }
+
     /// Whether the count of a freed driver page is final before an allocator can find the page.
     /// Wrong from 27674ef6c73f (v5.18) to ef233450898f (v6.1).
     free_push: FreePush = AfterSettled ["K§3.6, B04, I07, I09"] {
@@ -284,6 +301,30 @@ rules! {
     alloc_pagemap: AllocPagemap = PerPage ["K§3.5, K§3.7 Era A, B05, I13"] {
         PerPage: Source, "up to v5.17, whose pages each hold one, and v6.1 and later", "mm/memremap.c; commit 0dc45ca1ce18";
         Nothing: Source, "v5.18 to v6.0", "mm/memremap.c of v5.18; commit 0dc45ca1ce18, what it mends";
+    }
+
+    /// What an allocation of a driver's page comes to while its pagemap is being taken away. The call that was proposed
+    /// refuses, and the model's drivers allocate by it in every era. `zone_device_page_init` warns and goes on: the page
+    /// has its count and nothing of the pagemap, and the put that frees it gives back what was never taken.
+    alloc_dying: AllocDying = Refused ["K§3.5, K§15, B34, B58, I11"] {
+        Refused: Thread, "none; what pgmap_alloc_folios was to do", "Jason Gunthorpe, September 2022: pgmap_alloc_folios";
+        Warned: Source, "v6.1 to v6.18", "mm/memremap.c, zone_device_page_init: WARN_ON_ONCE(!percpu_ref_tryget_live)";
+        AnyLeft: Source, "v6.19 and later", "mm/memremap.c, zone_device_page_init: WARN_ON_ONCE(!percpu_ref_tryget_many)";
+    }
+
+    /// When a driver that gives its memory up stops allocating in it. Nothing but that keeps what `alloc-dying` says from
+    /// being seen.
+    release_stop: ReleaseStop = BeforeKill ["K§3.5, B34, B58"] {
+        BeforeKill: Source, "lib/test_hmm.c", "dmirror_device_remove_chunks: chunks are marked as going, then memunmap_pages";
+        AfterKill: Derived, "unverified", "nothing in memremap_pages asks whether the driver has stopped";
+    }
+
+    /// What the mmap of a P2PDMA provider's file takes back of a page that it could not map, once that has its count and a
+    /// reference on the pagemap.
+    p2p_error: P2pError = Undone ["K§8.4, B16, B17, I09, L1"] {
+        Undone: Source, "since February 2026", "drivers/pci/p2pdma.c, p2pmem_alloc_mmap; commit 6220694c52a5, merge 26cc2bd5aa82";
+        RefLeft: Source, "up to December 2025", "commit 6220694c52a5, what it mends (introduced by 7e9c7ef83d78)";
+        CountLeft: Source, "up to February 2026", "merge 26cc2bd5aa82, what it mends";
     }
 
     /// Whether a driver that gives its memory up brings home what processes have there, before it waits for the rest. Those
@@ -387,6 +428,18 @@ rules! {
         Taken: Source, "v4.5 to v6.14", "mm/gup.c of v6.6: get_dev_pagemap before try_grab_folio";
         Unasked: Thread, "none for such entries", "thread of October 2021 on what has to come before the pagemap test can go";
         PutOnly: Thread, "v4.12-rc", "commit 6dd29b3df975, which reverts 2947ba054a4d";
+        Special: Source, "architectures without a devmap bit, up to v6.14 (s390, whose pages GUP does not take)",
+            "FS_DAX_LIMITED; Dan Williams, 18 October 2021: the special bit for architectures that have no devmap";
+    }
+
+    /// Who says whether a page may be pinned for long: the type of its pagemap, or who holds the device. The holder is the
+    /// file system that would have to wait for the pin; one that has not said that it holds the device (`holder=none`)
+    /// forbids nothing, and waits as long as anybody pleases.
+    longterm_policy: LongtermPolicy = Pagemap ["K§3.7, K§4, K§5.6"] {
+        Pagemap: Recorded, "every kernel; recorded on 6.1, 6.12, 6.16 and 7.2",
+            "recordings *_uring_longterm; include/linux/mm.h, folio_is_longterm_pinnable";
+        Holder: Thread, "none; proposed in October 2021",
+            "Dan Williams, 18 October 2021: the pgmap itself does not know, but the holder could specify this policy";
     }
 
     /// Whether a layout break looks at a file that nobody maps. Up to v6.14 it did not: a punch, an unlink or an
@@ -467,6 +520,20 @@ rules! {
     head_recheck: Switch = On ["K§2.2, K§4.3, K§7.3"] {
         On: Source, "every kernel", "mm/gup.c, try_get_folio: the head is read again under the reference";
         Off: Derived, "none", "nothing else ties the reference to the page that was asked for";
+    }
+
+    /// What a get by lock-free GUP does about a count that is close to its largest number. Before v5.1 it went on, and
+    /// the count came to zero again with every reference still out (CVE-2019-11487).
+    ref_limit: RefLimit = Refused ["K§2.2, B28, I01"] {
+        Refused: Source, "v5.1 and later", "include/linux/mm.h, try_get_page; commit 8fde12ca79af";
+        Wraps: Source, "up to v5.0", "CVE-2019-11487, what it mends";
+    }
+
+    /// Whether who makes the struct pages of tails read-only waits first for those who walk by frame number: they read a
+    /// count, and write it a moment later.
+    fold_wait: Switch = On ["K§2.2, B24, I06"] {
+        On: Source, "v6.11 and later", "mm/hugetlb_vmemmap.c; commit bd225530a4c7";
+        Off: Source, "before v6.11", "commit bd225530a4c7, the race with speculative walkers";
     }
 
     /// Whether a folio that one PMD maps goes to a device's memory, and comes home, as a whole. It is taken apart first

@@ -128,6 +128,28 @@ values! {
         OnTransition "on-transition" "by the step that takes its count from zero to one",
         ByInspection "by-inspection" "by a look at the count after raising it: one means first",
     }
+    /// How the put that lets a page go knows that it must give its pagemap reference back.
+    ReleaseFolio {
+        OnTransition "on-transition" "by the step that takes its count from one to zero",
+        ByInspection "by-inspection" "by a look at the count after dropping it: zero means last",
+    }
+    /// What an allocation does when its pagemap is dying.
+    AllocDying {
+        Refused "refused" "it fails, and takes nothing",
+        Warned "warned" "it warns, and hands the page out without a reference on the pagemap",
+        AnyLeft "any-left" "it takes a reference as long as anybody has one, and goes on without when nobody has",
+    }
+    /// What becomes of a page of a P2PDMA provider that could not be mapped.
+    P2pError {
+        Undone "undone" "it is put: its count and its pagemap reference are gone before it is free",
+        RefLeft "ref-left" "its count is taken back, and its reference on the pagemap is not",
+        CountLeft "count-left" "its reference on the pagemap is given back, and it is free with the count one",
+    }
+    /// When a driver that gives its memory up stops allocating.
+    ReleaseStop {
+        BeforeKill "before-kill" "before the pagemap is killed",
+        AfterKill "after-kill" "after that",
+    }
     /// When a freed page is pushed on the driver's free list.
     FreePush {
         AfterSettled "after-settled" "the page reaches the list with its final count",
@@ -205,6 +227,12 @@ values! {
         Taken "taken" "it takes a reference on the pagemap before it touches the page, and drops it after",
         Unasked "unasked" "nothing: it raises the count of whatever struct page the entry leads to",
         PutOnly "put-only" "it takes none, and drops one all the same",
+        Special "special" "it takes no page: the entry is marked special, as one that has no struct page",
+    }
+    /// Who forbids pins for long.
+    LongtermPolicy {
+        Pagemap "pagemap" "the pagemap of the page: of a file system, all of them",
+        Holder "holder" "who holds the device, if anybody does",
     }
     /// Which files a layout break looks at.
     LayoutScan {
@@ -235,6 +263,11 @@ values! {
     UringFiles {
         Pinned "pinned" "it asks for a long-term pin, which the file system may refuse",
         Refused "refused" "it refuses files itself",
+    }
+    /// What a get does about a count that is nearly full.
+    RefLimit {
+        Refused "refused" "it takes nothing",
+        Wraps "wraps" "it adds its reference: the count goes below zero, and comes to zero from there",
     }
     /// What a fault on device-private memory holds when it calls the driver.
     FaultRef {
