@@ -411,3 +411,19 @@ fn who_holds_the_device_or_its_pagemap_forbids_pins_for_long() {
     assert_eq!(long(&["longterm-policy=holder"]), forbidden());
     assert_eq!(long(&["longterm-policy=holder", "holder=none"]), Ok(1));
 }
+
+#[test]
+fn a_put_that_wakes_nobody_gives_ordinary_memory_back_whole() {
+    let fixture = Fixture::new(&COSY, Era::V6_1.rules());
+    let cpu = fixture.cpu(1);
+    fixture.world.spawn(&cpu, W0).expect("a process");
+    let anon = Anon { kind: AnonKind::Huge, map: M, pages: 8 };
+    assert_eq!(fixture.world.anon(&cpu, W0, &anon), Ok(0));
+    let (device, mode) = (FdNo(0), OpenMode::ReadWrite);
+    let open = Open { fd: device, target: Target::SlowBlock, mode };
+    assert_eq!(fixture.world.open(&cpu, W0, &open), Ok(0));
+    // Two pages of one folio, by one call: two references.
+    let io = DioWrite { device, map: M, page: 2, pages: 2, ticks: Some(0) };
+    assert_eq!(fixture.world.dio_write(&cpu, W0, &io), Ok(2 * 4096));
+    fixture.leave(cpu);
+}

@@ -209,7 +209,9 @@ impl Vm {
     pub fn bio_put(&self, cpu: &Cpu<'_>, range: &GupRange) {
         let rules = &self.pagemaps.rules;
         match (rules.bio_put, rules.dax_pages) {
-            (BioPut::Silent, DaxPages::Devmap) if range.kind() == GupKind::Get => {
+            (BioPut::Silent, DaxPages::Devmap)
+                if range.kind() == GupKind::Get && !self.pagemaps.ram.contains(range.first()) =>
+            {
                 self.check_stamp(cpu, Complaint::StalePin, range.first(), range.stamp());
                 let folio = self.pagemaps.memmap.folio(range.first());
                 self.pagemaps.folio_put_unheard(cpu, folio);
