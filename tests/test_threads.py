@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 import threads
 from pgmap import _core
 
+RULES = _core.facts()["rules"]
 VERDICTS = list(threads.verdicts(threads.PAGE.read_text(encoding="utf-8")))
 
 
@@ -21,6 +24,25 @@ def test_the_page_has_claims_each_with_rules_that_differ() -> None:
     assert page.count(threads.HEAD) >= len(claims)
     # No heading without a verdict.
     assert {line[4:] for line in page.splitlines() if line.startswith("### ")} == set(claims)
+
+
+def test_what_is_named_stands_for_rules_and_claims_that_there_are() -> None:
+    page = threads.PAGE.read_text(encoding="utf-8")
+    table = page.partition("## What stands for what the threads name\n")[2].partition("\n## ")[0]
+    rows = [re.split(r"(?<!\\)\|", line)[1:4] for line in table.splitlines() if line[:2] == "| "]
+    claims = {verdict.claim.strip('"') for verdict in VERDICTS}
+    races = {race["number"] for race in _core.catalogue()["known"]}
+    rules = {rule["name"]: {value["name"] for value in rule["values"]} for rule in RULES}
+    assert len(rows) > 15
+    for named, here, ends in rows[1:]:
+        quoted = re.findall(r'"([^"]+)"', ends)
+        numbers = re.findall(r"\bB\d\d\b", ends)
+        assert quoted or numbers or "the same program" in ends or "its rows" in ends, named
+        for told in quoted:
+            assert any(claim.startswith(told) for claim in claims), told
+        assert set(numbers) <= races, named
+        for rule, value in re.findall(r"`([a-z-]+)=([a-z0-9-]+)`", here):
+            assert value in rules[rule], named
 
 
 PROPOSALS = {era["name"]: era["base"] for era in _core.facts()["eras"] if not era["kernels"]}
