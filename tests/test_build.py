@@ -105,7 +105,7 @@ def built(op_word: str) -> str:
     own["pin"] = a.pin(own["mapping"])
     theirs, device = b.mmap(f), a.open("/dev/nullb0")
     values = {**own, "file": f, "openable": f, "name": f, "worker": b, "size": 0, "value": 1}
-    values |= {"fd_number": 200, "driver": d}
+    values |= {"reference": 0, "fd_number": 200, "driver": d}
     op = by_word("worker")[op_word]
     given = {"theirs": theirs, "device": device}
     arguments = [a for a in op.arguments if a is not op.made]

@@ -13,6 +13,7 @@ from pgmap._outcomes import Outcomes, outcomes
 from pgmap._search import explore, replay
 from pgmap.driver import Driver
 from pgmap.errors import PgmapError
+from pgmap.refs import PercpuRef
 from pgmap.results import (
     Extent,
     Holder,
@@ -49,6 +50,7 @@ __all__ = [
     "Outcomes",
     "PageState",
     "Pagemap",
+    "PercpuRef",
     "PgmapError",
     "Pinned",
     "Program",

@@ -95,8 +95,16 @@ def words(operations: tuple[str, ...] | None, *, ground: Ground | None = None) -
     known = {word.operation for word in hunted}
     others = [_other(name) for name in by_word("worker") if name not in known]
     every = (*hunted, *others)
-    chosen = tuple(it for it in every if operations is None or it.operation in operations)
+    if operations is None:
+        chosen = tuple(it for it in every if not _is_a_protocol(it.operation))
+    else:
+        chosen = tuple(it for it in every if it.operation in operations)
     return tuple(it for it in chosen if ground is None or ground in it.grounds) or chosen
+
+
+def _is_a_protocol(operation: str) -> bool:
+    """Whether it is a step of a protocol of the program's own, which drawn steps would break."""
+    return any(argument.kind == "reference" for argument in by_word("worker")[operation].arguments)
 
 
 def _word(row: HuntedFact) -> Word:

@@ -16,10 +16,10 @@ use pgmap_mm::dax::PAGE_IDLE;
 use pgmap_mm::lock_order::is_of_changes;
 use pgmap_mm::page::Pfn;
 use pgmap_mm::pagemap::{PagemapId, REFERENCES};
-use pgmap_mm::world::{HeldBy, Holder, IN_FLIGHT, World};
+use pgmap_mm::world::{HeldBy, Holder, IN_FLIGHT, RELEASED, World};
 use pgmap_prim::{Cpu, Ends, WaitClass};
 use pgmap_program::Op;
-use pgmap_program::op::{Drain, PipeNo, Unpin, WorkerId};
+use pgmap_program::op::{Drain, PipeNo, RefKill, RefPut, Unpin, WorkerId};
 use pgmap_sched::{Blocked, Task};
 
 use crate::explored::{ExploredWorld, Standing};
@@ -31,6 +31,8 @@ enum For {
     Page,
     /// A pagemap without references, by unbind.
     Pagemap,
+    /// A ref of the program's own without references.
+    Reference,
     /// The device, by direct I/O.
     Device,
     /// The end of sections that others are in; nobody notes who they are.
@@ -46,6 +48,7 @@ impl For {
         match (class, class.ends) {
             (PAGE_IDLE, _) => Self::Page,
             (REFERENCES, _) => Self::Pagemap,
+            (RELEASED, _) => Self::Reference,
             (IN_FLIGHT, _) => Self::Device,
             (_, Ends::WithSections) => Self::Sections,
             (_, Ends::WithLock { .. }) if is_of_changes(class) => Self::Changes,
@@ -80,7 +83,7 @@ impl Sleeper<'_> {
     pub(crate) fn is_for_pages(&self) -> bool {
         match self.what {
             For::Page | For::Pagemap => true,
-            For::Device | For::Sections | For::Changes | For::Owner => false,
+            For::Reference | For::Device | For::Sections | For::Changes | For::Owner => false,
         }
     }
 
@@ -144,6 +147,22 @@ fn sleeper<'a>(explored: &ExploredWorld, wait: &'a Blocked, waits: &[Blocked]) -
             let id = u32::try_from(wait.object).map_or(PagemapId(u32::MAX), PagemapId);
             world.dax.vm.pagemaps.span(id).iter().filter(in_use).collect()
         }),
+        For::Reference => {
+            let number = u8::try_from(wait.object).unwrap_or(u8::MAX);
+            let is_held = explored.look(|world, _| world.ref_is_held(number)).unwrap_or_default();
+            let puts = |op: &Op| match op {
+                Op::RefPut(RefPut { reference }) | Op::RefKill(RefKill { reference }) => {
+                    *reference == number
+                }
+                _ => false,
+            };
+            let given_back = waits.iter().filter_map(|other| {
+                let step = step(explored, other.task, puts)?;
+                Some((other.task, Some(step)))
+            });
+            let need = Need { by: None, given_back: given_back.collect(), kept_by: Vec::new() };
+            (None, is_held.then_some(need).into_iter().collect())
+        }
         For::Device => {
             let given_back = waits.iter().filter_map(|other| {
                 let step = step(explored, other.task, |op| matches!(op, Op::Sleep))?;

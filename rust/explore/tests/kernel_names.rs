@@ -194,6 +194,10 @@ const KERNEL: &[(&str, &str)] = &[
 const OUR_OWN: &[(&str, &str)] = &[
     ("cpu_access", "a load or store of the process itself: no function of the kernel's"),
     ("touch", "loads or stores of the process itself: no function of the kernel's"),
+    (
+        "munmap",
+        "what the mmap of a device's file undoes is a munmap here, where the kernel never shows the mapping",
+    ),
     ("flush_tlb", "each architecture has its own name for it, x86-64 flush_tlb_mm_range"),
 ];
 

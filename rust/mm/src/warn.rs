@@ -198,6 +198,10 @@ complaints! {
     /// A walker by frame number wrote to the struct page of a tail that only the folio's head may have been asked about:
     /// all such tails share one page by now. Value: none.
     SharedTailWritten = 56, I06, Life, "a shared tail written by a walker";
+    /// A reference was taken unasked after the last one had gone. Object: the ref's number.
+    RefReleased = 58, I14, Value, "a reference taken on what has been released";
+    /// More references were put than were taken. Object: the ref's number.
+    RefNotHeld = 59, I14, Value, "a reference put that nobody had";
     /// A get took a count past its largest number. Value: what it came to.
     RefWrapped = 57, I01, Life, "refcount wrapped";
 }

@@ -123,6 +123,7 @@ fn random_op(dice: &mut Dice) -> Op {
 }
 
 const ENVIRONMENTS: &str = "nothing that a worker does";
+const OWN: &str = "a protocol of the program's own, which random calls break";
 const WAITS: &str = "waits for pages, and nothing interrupts it";
 
 /// What `random_op` leaves out, and why.
@@ -138,6 +139,12 @@ const NOT_DRAWN: &[(&str, &str)] = &[
         "a copy of a shared block takes the old page from its file whoever refers to it, which kernels warn of",
     ),
     ("mount", "does nothing here"),
+    ("percpu_ref_get", OWN),
+    ("percpu_ref_kill", OWN),
+    ("percpu_ref_put", OWN),
+    ("percpu_ref_resurrect", OWN),
+    ("percpu_ref_tryget", OWN),
+    ("percpu_ref_tryget_live", OWN),
     ("retrack", ENVIRONMENTS),
     ("sleep", ENVIRONMENTS),
     ("start", ENVIRONMENTS),
@@ -145,6 +152,7 @@ const NOT_DRAWN: &[(&str, &str)] = &[
     ("unbind", WAITS),
     ("unlink", WAITS),
     ("wait", ENVIRONMENTS),
+    ("wait_for_completion", OWN),
 ];
 
 #[test]

@@ -137,6 +137,7 @@ impl Draw {
             Kind::Value if self.chance(3) => "1".to_owned(),
             Kind::Value => (self.0.next_u64() >> self.below(64)).to_string(),
             Kind::FdNumber => self.below(FD_NUMBERS.into()).to_string(),
+            Kind::Reference => self.below(REFS.into()).to_string(),
             Kind::Ticks => self.below(1 << 32).to_string(),
             Kind::Driver => self.pick(&["d", "mine"]).to_owned(),
             Kind::MountPoint => "/mnt/dax".to_owned(),

@@ -233,6 +233,13 @@ methods! {
     hmm_unload: HmmUnload "($self, worker)";
     p2p_mmap: P2pMmap "($self, worker, map, pages, room)";
     drv_alloc: DrvAlloc "($self, worker, driver)";
+    ref_get: RefGet "($self, worker, reference)";
+    ref_tryget: RefTryget "($self, worker, reference)";
+    ref_tryget_live: RefTrygetLive "($self, worker, reference)";
+    ref_put: RefPut "($self, worker, reference)";
+    ref_kill: RefKill "($self, worker, reference)";
+    ref_wait: RefWait "($self, worker, reference)";
+    ref_resurrect: RefResurrect "($self, worker, reference)";
     drv_put: DrvPut "($self, worker)";
 
     umount: Umount "($self)";

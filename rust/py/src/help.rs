@@ -83,6 +83,9 @@ macro_rules! meaning {
     (pages Size) => {
         "new size, in pages"
     };
+    (reference Reference) => {
+        "number of a reference of the program's own, 0 to 3"
+    };
     (room Size) => {
         "how many of its pages can be mapped"
     };

@@ -84,6 +84,14 @@ impl PercpuRefs {
         users
     }
 
+    /// All references that are out, its own included; nothing natively.
+    #[must_use]
+    pub fn out(&self, id: RefId) -> Option<i64> {
+        let mut refs = None;
+        self.refs[id.0].out.with(|out| refs = Some(out.refs));
+        refs
+    }
+
     /// Complains unless the words of a ref add up to what is out. Explored only, and no step.
     #[inline(always)]
     pub fn check(&self, cpu: &Cpu<'_>, id: RefId) {

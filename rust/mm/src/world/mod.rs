@@ -45,18 +45,21 @@ mod party;
 mod pins;
 mod pipes;
 mod process;
+mod refs;
 mod task_work;
 mod uring;
 
 use alloc::boxed::Box;
 
 use prim::{Arena, AtomicU32, Cpu, NoMemory, Slab, SpinLock, Table};
+use program::op::REFS;
 use program::{Died, Errno, Geometry, Rules};
 
 use crate::dax::Dax;
 use crate::devmem::{DevMem, POOL_PAGES};
 use crate::page::{Memmap, Pfn, Span};
 use crate::pagemap::{PagemapId, PagemapType, Pagemaps};
+use crate::percpu_ref::PercpuRefs;
 use crate::region;
 use crate::vm::Vm;
 
@@ -67,12 +70,14 @@ pub use oracle::{Side, Violation};
 pub use party::Party;
 pub use pins::PinTicket;
 pub use process::ProcId;
+pub use refs::RELEASED;
 
 use direct_io::Bio;
 use files::{Directory, OpenFile};
 use hmm::Mirror;
 use pipes::Pipe;
 use process::{Proc, Worker};
+use refs::Counted;
 
 /// Why a system call did not return a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,6 +134,9 @@ pub struct World {
     bios: Slab<Bio>,
     /// Virtual time, in steps.
     clock: Table<AtomicU32>,
+    /// References that a program has for itself, and what counts them.
+    refs: Table<Counted>,
+    counts: PercpuRefs,
 }
 
 impl World {
@@ -209,6 +217,8 @@ impl World {
             )?,
             bios: Slab::new(arena, geometry.cpus.into(), region::BIO)?,
             clock: arena.table("clock", 1)?,
+            refs: arena.table("references", usize::from(REFS))?,
+            counts: PercpuRefs::new(arena, geometry.cpus.into(), REFS.into())?,
         };
         world.bind_all(cpu).map_err(|_| NoMemory)?;
         Ok(world)
@@ -226,7 +236,7 @@ impl World {
         if span.pages > 0 {
             self.plug_in(cpu, PagemapType::Private)?;
         }
-        Ok(())
+        self.make_refs(cpu)
     }
 
     /// Puts the driver's frames under a pagemap of their own.

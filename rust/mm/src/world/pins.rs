@@ -136,6 +136,7 @@ impl World {
     ///
     /// # Errors
     /// As [`Self::pin`].
+    #[doc(alias = "pin_user_pages")]
     pub fn pin_numbered(
         &self,
         cpu: &Cpu<'_>,

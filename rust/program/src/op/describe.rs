@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::errno::{Died, Errno};
 use crate::op::{
-    FD_NUMBERS, Fork, HANDLES_MAX, OPERATIONS, Op, PAGE_MAX, Thread, WORKERS_MAX, WorkerId,
+    FD_NUMBERS, Fork, HANDLES_MAX, OPERATIONS, Op, PAGE_MAX, REFS, Thread, WORKERS_MAX, WorkerId,
 };
 use crate::parse::words::{Complaint, Reading};
 
@@ -157,6 +157,8 @@ pub enum Kind {
     Size,
     /// A descriptor's number in the kernel.
     FdNumber,
+    /// A reference of the program's own, by its number.
+    Reference,
     /// A page and how many from there on.
     Part,
     /// A data word, decimal or 0x hexadecimal.
@@ -254,6 +256,7 @@ impl Kind {
             Kind::Pages => ("pages", "how many pages, from the page named before on"),
             Kind::Size => ("size", "a size in pages"),
             Kind::FdNumber => ("fd_number", "the number that the kernel has for a descriptor"),
+            Kind::Reference => ("reference", "a reference of the program's own: 0 to 3"),
             Kind::Part => ("part", "a page and how many from there on; without it, all of it"),
             Kind::Value => ("value", "a data word of 64 bits, decimal or 0x hexadecimal"),
             Kind::Ticks => {
@@ -298,6 +301,7 @@ impl Kind {
             Kind::Pages => Some((1, PAGE_MAX as u64)),
             Kind::Size => Some((0, PAGE_MAX as u64)),
             Kind::FdNumber => Some((0, FD_NUMBERS as u64 - 1)),
+            Kind::Reference => Some((0, REFS as u64 - 1)),
             Kind::Value => Some((0, u64::MAX)),
             Kind::Ticks => Some((0, u32::MAX as u64)),
             _ => None,

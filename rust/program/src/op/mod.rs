@@ -131,5 +131,7 @@ pub const WORKERS_MAX: u8 = 64;
 pub const HANDLES_MAX: u8 = 64;
 /// The kernel numbers the descriptors of a process below this.
 pub const FD_NUMBERS: u16 = 256;
+/// References of a program's own are numbered below this.
+pub const REFS: u8 = 4;
 /// Page numbers and counts stay at or below this.
 pub const PAGE_MAX: u32 = 1 << 28;

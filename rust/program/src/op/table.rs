@@ -349,6 +349,36 @@ macro_rules! operations {
             /// calls the driver's `page_free`.
             worker("drv_put") drv_put: DrvPut -> Zero [ENXIO];
 
+            /// Takes a reference of the program's own, without being asked whether there is one to be had: whoever does so has
+            /// one already. A program has four such refs (`percpu_ref`), alive from the start by the reference of their owner.
+            worker("ref_get" as "percpu_ref_get") ref_get: RefGet(RefGet {
+                reference: u8 = Reference("R"),
+            }) -> Zero [];
+            /// Takes a reference as long as anybody has one.
+            worker("ref_tryget" as "percpu_ref_tryget") ref_tryget: RefTryget(RefTryget {
+                reference: u8 = Reference("R"),
+            }) -> Zero [ENODEV];
+            /// Takes a reference until the ref is killed.
+            worker("ref_tryget_live" as "percpu_ref_tryget_live") ref_tryget_live: RefTrygetLive(RefTrygetLive {
+                reference: u8 = Reference("R"),
+            }) -> Zero [ENODEV];
+            /// Gives one back; the last one releases the ref, once that was killed.
+            worker("ref_put" as "percpu_ref_put") ref_put: RefPut(RefPut {
+                reference: u8 = Reference("R"),
+            }) -> Zero [];
+            /// Kills the ref: its owner's reference goes, and from here on the others are counted.
+            worker("ref_kill" as "percpu_ref_kill") ref_kill: RefKill(RefKill {
+                reference: u8 = Reference("R"),
+            }) -> Zero [];
+            /// Sleeps until the ref has been released.
+            worker("ref_wait" as "wait_for_completion") ref_wait: RefWait(RefWait {
+                reference: u8 = Reference("R"),
+            }) -> Zero [];
+            /// Brings a killed ref back to life, whoever has references still.
+            worker("ref_resurrect" as "percpu_ref_resurrect") ref_resurrect: RefResurrect(RefResurrect {
+                reference: u8 = Reference("R"),
+            }) -> Zero [];
+
             /// Unmounts the file system: waits for every page of every file.
             worker("umount") umount: Umount(Umount {
                 fs: FsIdx = MountPoint("[PATH]"),

@@ -2,7 +2,7 @@
 
 use super::{At, Form, Names, Number, Text, Use, said, some};
 use crate::op::describe::Kind;
-use crate::op::{FD_NUMBERS, PAGE_MAX, PageRange};
+use crate::op::{FD_NUMBERS, PAGE_MAX, PageRange, REFS};
 use crate::parse::words::{Complaint, Reading, Word};
 
 forms! {
@@ -16,6 +16,8 @@ forms! {
     Size,
     /// A descriptor's number in the kernel.
     FdNumber,
+    /// A reference of the program's own.
+    Reference,
     /// Some pages of what is named; none for all of them.
     Part,
     /// A data word.
@@ -101,6 +103,19 @@ impl Form<u8> for FdNumber {
 
     fn read(&self, at: At, from: &mut Reading<'_, '_>) -> Result<u8, Complaint> {
         let number = from.words.take(at.usage)?.number(at.usage, 0, u32::from(FD_NUMBERS) - 1)?;
+        Ok(u8::try_from(number).unwrap_or(u8::MAX))
+    }
+
+    fn text(&self, _: At, value: &u8, _: Names<'_>) -> Text {
+        said(value)
+    }
+}
+
+impl Form<u8> for Reference {
+    const KIND: Kind = Kind::Reference;
+
+    fn read(&self, at: At, from: &mut Reading<'_, '_>) -> Result<u8, Complaint> {
+        let number = from.words.take(at.usage)?.number(at.usage, 0, u32::from(REFS) - 1)?;
         Ok(u8::try_from(number).unwrap_or(u8::MAX))
     }
 
