@@ -304,6 +304,10 @@ impl Model for &ExploredWorld {
         self.drainers
     }
 
+    fn puts_off(&self) -> bool {
+        self.drainers > 0
+    }
+
     fn identity(&self) -> Identity {
         pgmap_prim::identity
     }

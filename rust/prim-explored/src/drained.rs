@@ -15,6 +15,7 @@ pub(crate) fn locked(verb: Verb, address: usize, site: Site) {
     if in_task() {
         drain(site);
         point(verb, Effect::Write, object::word(address), site);
+        store_buffer::settles();
     }
 }
 
@@ -45,6 +46,7 @@ pub(crate) fn point_when(cpu: &Cpu<'_>, then: Step, until: &Until<'_>) {
         let (class, object, looks) = (wait_class::number(until.class), until.object, until.looks);
         let wait = Wait { class, object, owner, looks };
         step::wait(then, wait, until.ready);
+        store_buffer::settles();
     } else if !(until.ready)() {
         cpu.hang(until.class, until.object, (until.owner)());
     }

@@ -72,6 +72,7 @@ pub fn by_hardware() -> ByHardware {
     let task = task.filter(|me| HARDWARE.with(|hardware| hardware.busy.get() & me == 0));
     if let Some(me) = task {
         HARDWARE.with(|hardware| hardware.busy.set(hardware.busy.get() | me));
+        sched::goes_past(true);
     }
     ByHardware { task }
 }
@@ -81,6 +82,7 @@ impl Drop for ByHardware {
     fn drop(&mut self) {
         if let Some(me) = self.task {
             HARDWARE.with(|hardware| hardware.busy.set(hardware.busy.get() & !me));
+            sched::goes_past(false);
         }
     }
 }

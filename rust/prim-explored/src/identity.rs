@@ -48,6 +48,7 @@ fn object(hash: u64, object: Object) -> u64 {
         | Subject::Slot(_)
         | Subject::Signal(_)
         | Subject::Buffer(_)
+        | Subject::InFlight(_)
         | Subject::Faults
         | Subject::Outside(_) => return number(hash, object.0),
     };

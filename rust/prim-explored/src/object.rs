@@ -25,6 +25,7 @@ const SIGNAL: u64 = 4;
 const FAULTS: u64 = 5;
 const RANGE: u64 = 6;
 const BUFFER: u64 = 7;
+const IN_FLIGHT: u64 = 8;
 
 /// An [`Object`] taken apart, for reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +44,8 @@ pub enum Subject {
     Signal(u64),
     /// The store buffer of this task.
     Buffer(u64),
+    /// The same, where somebody waits until it is empty.
+    InFlight(u64),
     /// The plan of allocation failures.
     Faults,
     /// Something that is not in the arena, in the order of first touch.
@@ -64,6 +67,7 @@ impl Subject {
             SIGNAL => Self::Signal(number),
             FAULTS => Self::Faults,
             BUFFER => Self::Buffer(number),
+            IN_FLIGHT => Self::InFlight(number),
             _ => Self::Word(number),
         }
     }
@@ -90,6 +94,10 @@ pub(crate) fn range_at(offset: usize) -> Object {
 
 pub(crate) const fn buffer(task: usize) -> Object {
     Object(BUFFER << TAG | task as u64)
+}
+
+pub(crate) const fn in_flight(task: usize) -> Object {
+    Object(IN_FLIGHT << TAG | task as u64)
 }
 
 pub(crate) fn queue(address: usize) -> Object {

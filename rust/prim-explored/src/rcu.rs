@@ -71,6 +71,7 @@ fn wait(cpu: &Cpu<'_>, op: &'static str, verb: Verb, whom: &Waiters, site: Site)
     if step::in_task() {
         store_buffer::drain_own(site);
         step::point(verb, Effect::Write, whom.object, site);
+        store_buffer::settles();
     }
     // On the task's own stack: an abandoned task must own nothing else.
     let (mut found, mut inside) = ([NOBODY; MOST], 0);

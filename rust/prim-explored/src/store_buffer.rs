@@ -38,7 +38,7 @@ use core::cell::{Cell, RefCell};
 use core::panic::Location;
 use std::collections::VecDeque;
 
-use pgmap_sched::{self as sched, Effect, Looks, MOST_TASKS, Step, Task, Verb};
+use pgmap_sched::{self as sched, Effect, Looks, MOST_TASKS, Object, Step, Task, Verb};
 
 use crate::{
     WaitClass, hardware, in_use, object,
@@ -73,6 +73,15 @@ impl Store {
         match self.what {
             What::Word { bytes, .. } | What::Zeros { bytes } => bytes,
         }
+    }
+
+    /// What a task's store touches, and what whoever waits for it does.
+    fn touches(&self, task: usize, touch: &mut dyn FnMut(Object)) {
+        touch(self.step().object);
+        (self.offset..self.offset + self.bytes())
+            .step_by(4)
+            .for_each(|at| touch(object::offset(at)));
+        touch(object::in_flight(task));
     }
 
     /// What its drainer will do.
@@ -231,13 +240,14 @@ fn offer(verb: Verb, site: Site, address: usize, what: What) -> bool {
     if full {
         empty(me, site);
     }
+    let store = Store { verb, site, offset, what };
     if !pending(me) {
         find_empty(me, site);
-        if sched::choose_paid(2) == 0 {
+        if !sched::put_off(&|touch| store.touches(me, touch)) {
             return false;
         }
     }
-    push(me, Store { verb, site, offset, what });
+    push(me, store);
     true
 }
 
@@ -298,6 +308,14 @@ fn empty(me: usize, site: Site) {
     let class = WaitClass::event("store buffer");
     step::wait_for(step, class, Looks::AtItsObject, &|| !pending(me));
     BUFFERS.with(|buffers| buffers[me].known.set(buffers[me].drained.get()));
+}
+
+/// The calling task has taken a step that locked instructions take, or waiters: before such its buffer is empty.
+#[inline]
+pub(crate) fn settles() {
+    if is_on() && !hardware::is_busy() {
+        sched::settles();
+    }
 }
 
 /// Whether a store of the calling task waits.
@@ -400,6 +418,7 @@ impl InFlight {
         let task = usize::from(task.0);
         // That nothing waits is something seen, too.
         step::touch(object::buffer(task), Effect::Read);
+        step::touch(object::in_flight(task), Effect::Read);
         if pending(task) {
             self.0[task] = BUFFERS.with(|buffers| buffers[task].pushed.get());
         }

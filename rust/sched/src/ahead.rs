@@ -31,118 +31,72 @@
 //!
 //! In doubt there are too many accesses in a set, and a task is tried in vain.
 //!
+//! # Steps that are put off
+//! A task may put a step `s` off, at the price of a preemption; a daemon takes it later, and at the latest before
+//! the task's next step that *settles* ([`settles`](crate::settles)): a store that waits in a buffer until a locked
+//! instruction. First the search lets the task take the step itself. Then it knows what others may do before the
+//! task next settles, and if none of that conflicts with `s`, nobody can tell when `s` happened. So it is not put off.
+//!
+//! * *Nobody comes upon it.* Let an execution put `s` off, and let `c` be the first step of somebody else that conflicts
+//!   with `s` before it is taken. Up to `c` the same execution with `s` taken at once does the same, and costs no more:
+//!   the price of putting off is saved, and only one change of tasks can be dearer, where the task has to wait for `s`
+//!   before it settles, and for others that still wait it would have paid. So `c` has been noted.
+//! * *What the task itself does in between* comes after `s` for it either way, and shows to nobody before `s` does; but for
+//!   what [goes past](crate::goes_past), which counts as somebody else's.
+//! * *The execution has a twin that costs no more*: `s` at once, and the daemon's part left out. Steps that were put off behind
+//!   `s` for nothing pay in its stead, and only the first of them has to.
+//!
+//! Who waits until such steps have been taken says that it looks for them, with an object of its own; else a wait for
+//! `s` could be used to change tasks for nothing.
+//!
 //! What a model owes the search without a bound (`dpor`) it owes this one: what decides a block's course, or is
 //! changed by it, is touched.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use crate::accesses::Accesses;
+use crate::step::{MOST_TASKS, Task};
 
-use crate::hash::{Folding, mix64};
-use crate::step::{MOST_TASKS, Object, Task};
-
-const WORDS: usize = 8;
-
-/// A set of accesses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Accesses {
-    touched: [u64; WORDS],
-    written: [u64; WORDS],
+/// Which sets are noted of a state: what others may do before each task's next step, and where tasks put steps off
+/// also before it settles. The sets are numbered in this order.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Notes {
+    tasks: usize,
+    put_off: bool,
 }
 
-impl core::hash::Hash for Accesses {
-    fn hash<H: core::hash::Hasher>(&self, state: &mut H) {
-        self.touched.iter().chain(&self.written).for_each(|&word| state.write_u64(word));
-    }
-}
+/// Most of them.
+pub(crate) const MOST_NOTES: usize = 2 * MOST_TASKS;
 
-impl Accesses {
-    pub(crate) const NONE: Self = Self { touched: [0; WORDS], written: [0; WORDS] };
-    /// Anything.
-    pub(crate) const ALL: Self = Self { touched: [u64::MAX; WORDS], written: [u64::MAX; WORDS] };
-
-    /// Adds an access to the object of this number.
-    #[inline]
-    pub(crate) fn add(&mut self, number: usize, write: bool) {
-        let (word, bit) = (number / 64 % WORDS, 1 << (number % 64));
-        self.touched[word] |= bit;
-        if write {
-            self.written[word] |= bit;
-        }
+impl Notes {
+    /// Of a model of so many tasks, which may put steps off or not.
+    pub(crate) fn new(tasks: usize, put_off: bool) -> Self {
+        Notes { tasks, put_off }
     }
 
-    pub(crate) fn join(&mut self, other: &Self) {
-        for (mine, theirs) in self.touched.iter_mut().zip(&other.touched) {
-            *mine |= theirs;
-        }
-        for (mine, theirs) in self.written.iter_mut().zip(&other.written) {
-            *mine |= theirs;
-        }
+    /// How many there are.
+    pub(crate) fn count(self) -> usize {
+        if self.put_off { 2 * self.tasks } else { self.tasks }
     }
 
-    /// Whether some object is touched by both and written by one.
-    fn conflicts(&self, other: &Self) -> bool {
-        let one = self.touched.iter().zip(&other.written);
-        let other = self.written.iter().zip(&other.touched);
-        one.chain(other).any(|(mine, theirs)| mine & theirs != 0)
-    }
-}
-
-/// Objects as they are numbered in sets of accesses. Threads that read each other's sets number them alike.
-pub(crate) struct Numbers {
-    all: HashMap<u64, u32, Folding>,
-    /// Those asked for last, at their places.
-    recent: Vec<(u64, u32)>,
-    common: Option<Arc<CommonNumbers>>,
-}
-
-/// The numbers that several threads have given out: the first who meets an object gives it one.
-#[derive(Debug, Default)]
-pub(crate) struct CommonNumbers(Mutex<HashMap<u64, u32, Folding>>);
-
-/// A power of two.
-const RECENT: usize = 1 << 10;
-
-impl Numbers {
-    pub(crate) fn new(common: Option<Arc<CommonNumbers>>) -> Self {
-        // Nothing has this number.
-        Numbers { all: HashMap::default(), recent: vec![(0, u32::MAX); RECENT], common }
+    fn until_step(self, task: Task) -> usize {
+        task.0.into()
     }
 
-    #[inline]
-    pub(crate) fn of(&mut self, object: Object) -> usize {
-        let place = mix64(object.0, 0) as usize % RECENT;
-        let (known, number) = self.recent[place];
-        if known == object.0 && number != u32::MAX {
-            return number as usize;
-        }
-        self.look_up(object, place)
+    fn until_settled(self, task: Task) -> Option<usize> {
+        self.put_off.then(|| self.tasks + usize::from(task.0))
     }
 
-    #[cold]
-    fn look_up(&mut self, object: Object, place: usize) -> usize {
-        let next = self.all.len() as u32;
-        let common = self.common.as_deref();
-        let new = || common.map_or(next, |common| common.of(object));
-        let number = *self.all.entry(object.0).or_insert_with(new);
-        self.recent[place] = (object.0, number);
-        number as usize
-    }
-}
-
-impl CommonNumbers {
-    fn of(&self, object: Object) -> u32 {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let next = all.len() as u32;
-        *all.entry(object.0).or_insert(next)
+    /// Whether a set is about what others do than this task.
+    fn is_of_others_than(self, task: Task, nth: usize) -> bool {
+        nth % self.tasks != usize::from(task.0)
     }
 }
 
 /// What is noted at the decisions of the path, the last one on top.
 #[derive(Default)]
 pub(crate) struct Ahead {
-    tasks: usize,
+    notes: Notes,
     levels: Vec<Level>,
-    /// For each level and task what others may do before the next step of that task.
+    /// For each level its notes.
     others: Vec<Accesses>,
     #[cfg(test)]
     pub(crate) faults: crate::faults::Tree,
@@ -155,17 +109,49 @@ struct Level {
     block: Accesses,
     /// What others may do after that and before the next step of the chosen task.
     after: Accesses,
+    /// And before it settles, if it has not.
+    unsettled: Accesses,
+    /// The block settles, before anything in it could have gone another way.
+    settles: bool,
+    /// Something in it can.
+    varies: bool,
+    /// Something in it went past what the task has put off.
+    passes: bool,
+}
+
+impl Level {
+    fn of(chosen: Task) -> Self {
+        Level {
+            chosen,
+            block: Accesses::NONE,
+            after: Accesses::NONE,
+            unsettled: Accesses::NONE,
+            settles: false,
+            varies: false,
+            passes: false,
+        }
+    }
 }
 
 impl Ahead {
-    pub(crate) fn new(tasks: usize) -> Self {
-        Ahead { tasks, ..Ahead::default() }
+    pub(crate) fn new(notes: Notes) -> Self {
+        Ahead { notes, ..Ahead::default() }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn notes(&self) -> Notes {
+        self.notes
+    }
+
+    /// Where the notes of the last level begin.
+    fn from(&self) -> usize {
+        self.others.len().saturating_sub(self.notes.count())
     }
 
     /// A new decision.
     pub(crate) fn enter(&mut self, chosen: Task) {
-        self.levels.push(Level { chosen, block: Accesses::NONE, after: Accesses::NONE });
-        self.others.resize(self.levels.len() * self.tasks, Accesses::NONE);
+        self.levels.push(Level::of(chosen));
+        self.others.resize(self.levels.len() * self.notes.count(), Accesses::NONE);
     }
 
     /// At the last decision this task waits for something that lies here.
@@ -174,9 +160,9 @@ impl Ahead {
         if self.faults.forgets_waits {
             return;
         }
-        let from = self.others.len().saturating_sub(self.tasks);
-        for (of, others) in (0..).zip(&mut self.others[from..]) {
-            if of != task.0 {
+        let (from, notes) = (self.from(), self.notes);
+        for (nth, others) in self.others[from..].iter_mut().enumerate() {
+            if notes.is_of_others_than(task, nth) {
                 others.join(accesses);
             }
         }
@@ -200,20 +186,71 @@ impl Ahead {
     /// Another branch of the last decision begins.
     pub(crate) fn turn_to(&mut self, chosen: Task) {
         if let Some(level) = self.levels.last_mut() {
-            *level = Level { chosen, block: Accesses::NONE, after: Accesses::NONE };
+            *level = Level::of(chosen);
         }
     }
 
     /// The branch is done: it was more than others may do before their next step.
     pub(crate) fn end_branch(&mut self) {
-        let from = self.others.len().saturating_sub(self.tasks);
-        if let Some(level) = self.levels.last() {
-            for (of, others) in (0..).zip(&mut self.others[from..]) {
-                if of != level.chosen.0 {
+        #[cfg(test)]
+        let forgets = self.faults.forgets_what_is_unsettled;
+        #[cfg(not(test))]
+        let forgets = false;
+        let (from, notes) = (self.from(), self.notes);
+        let Some(level) = self.levels.last() else { return };
+        for (nth, others) in self.others[from..].iter_mut().enumerate() {
+            if notes.is_of_others_than(level.chosen, nth) {
+                others.join(&level.block);
+            } else if Some(nth) == notes.until_settled(level.chosen) {
+                if !level.settles && !forgets {
+                    others.join(&level.unsettled);
+                }
+                if level.passes {
                     others.join(&level.block);
                 }
             }
         }
+    }
+
+    /// The chosen task has settled: nothing that it has put off is still to be taken.
+    pub(crate) fn settles(&mut self) {
+        if let Some(level) = self.levels.last_mut() {
+            level.settles |= !level.varies;
+        }
+    }
+
+    /// The chosen task does something that goes past what it has put off: as somebody else's it is noted.
+    pub(crate) fn passes(&mut self) {
+        #[cfg(test)]
+        if self.faults.forgets_what_goes_past {
+            return;
+        }
+        if let Some(level) = self.levels.last_mut() {
+            level.passes = true;
+        }
+    }
+
+    /// What the chosen task does in this block from here on may vary.
+    pub(crate) fn varies(&mut self) {
+        if let Some(level) = self.levels.last_mut() {
+            level.varies = true;
+        }
+    }
+
+    /// Whether somebody else may notice if the task that was chosen last puts this off instead of doing it.
+    pub(crate) fn notices(&self, put_off: &Accesses) -> bool {
+        #[cfg(test)]
+        if self.faults.puts_nothing_off {
+            return false;
+        }
+        #[cfg(test)]
+        if self.faults.puts_all_off {
+            return true;
+        }
+        self.levels.last().is_none_or(|level| {
+            let passes = level.passes && put_off.conflicts(&level.block);
+            passes || put_off.conflicts(&level.unsettled)
+        })
     }
 
     /// Whether the chosen task need not be left before its step: what follows commutes with that. Then others may do
@@ -226,41 +263,46 @@ impl Ahead {
         }
         #[cfg(test)]
         if self.faults.reads_commute {
-            let writes = level.block.written.iter().zip(&level.after.written);
-            return writes.into_iter().all(|(mine, theirs)| mine & theirs == 0);
+            return !level.block.overwrites(&level.after);
         }
         if level.block.conflicts(&level.after) {
             return false;
         }
-        let from = self.others.len() - self.tasks;
-        self.others[from + usize::from(level.chosen.0)].join(&level.after);
+        let (from, notes, after) = (self.from(), self.notes, level.after);
+        let settled = notes.until_settled(level.chosen);
+        for nth in [Some(notes.until_step(level.chosen)), settled].into_iter().flatten() {
+            self.others[from + nth].join(&after);
+        }
         true
     }
 
-    /// The execution comes to a state of which this is known, by task, and ends or is cut there.
-    pub(crate) fn arrive(&mut self, known: &dyn Fn(Task) -> Accesses) {
+    /// The execution comes to a state of which this is known, by number, and ends or is cut there.
+    pub(crate) fn arrive(&mut self, known: &dyn Fn(usize) -> Accesses) {
         #[cfg(test)]
         if self.faults.forgets_what_is_ahead {
             return;
         }
-        let from = self.others.len().saturating_sub(self.tasks);
+        let (from, notes) = (self.from(), self.notes);
         let Some(level) = self.levels.last_mut() else { return };
-        for (of, others) in (0..).zip(&mut self.others[from..]) {
-            if of != level.chosen.0 {
-                others.join(&known(Task(of)));
+        for (nth, others) in self.others[from..].iter_mut().enumerate() {
+            if notes.is_of_others_than(level.chosen, nth) {
+                others.join(&known(nth));
             }
         }
-        level.after.join(&known(level.chosen));
+        level.after.join(&known(notes.until_step(level.chosen)));
+        if let Some(settled) = notes.until_settled(level.chosen) {
+            level.unsettled.join(&known(settled));
+        }
     }
 
     /// The last decision is done.
     pub(crate) fn leave(&mut self) {
-        let from = self.others.len().saturating_sub(self.tasks);
-        let mut known = [Accesses::NONE; MOST_TASKS];
-        known[..self.tasks].copy_from_slice(&self.others[from..]);
+        let from = self.from();
+        let mut known = [Accesses::NONE; MOST_NOTES];
+        known[..self.others.len() - from].copy_from_slice(&self.others[from..]);
         self.others.truncate(from);
         let _ = self.levels.pop();
-        self.arrive(&|task| known[usize::from(task.0)]);
+        self.arrive(&|nth| known[nth]);
     }
 
     /// For each decision of the path whether it is certain already, whatever is still to come, that the chosen
@@ -274,7 +316,7 @@ impl Ahead {
             let mut after = level.after;
             after.join(&below[chosen]);
             certain[nth] = level.block.conflicts(&after);
-            let others = &self.others[nth * self.tasks..][..self.tasks];
+            let others = &self.others[nth * self.notes.count()..][..self.notes.tasks];
             for (of, (below, others)) in below.iter_mut().zip(others).enumerate() {
                 if of == chosen {
                     *below = *others;
@@ -287,8 +329,8 @@ impl Ahead {
         certain
     }
 
-    /// What is noted of the last decision, by task.
+    /// What is noted of the last decision, by number.
     pub(crate) fn noted(&self) -> &[Accesses] {
-        &self.others[self.others.len().saturating_sub(self.tasks)..]
+        &self.others[self.from()..]
     }
 }

@@ -11,7 +11,7 @@
 
 use std::collections::HashMap;
 
-use crate::ahead::Accesses;
+use crate::accesses::Accesses;
 use crate::hash::Folding;
 
 const FIRST_CAPACITY: usize = 1 << 10;

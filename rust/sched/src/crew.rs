@@ -29,7 +29,8 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use crate::ahead::{CommonNumbers, Numbers};
+use crate::accesses::{CommonNumbers, Numbers};
+use crate::ahead::Notes;
 use crate::control::Control;
 use crate::known::{Common, Known};
 use crate::node::Node;
@@ -65,6 +66,7 @@ struct Board {
 pub(crate) struct Sweep {
     pub(crate) budget: u32,
     pub(crate) steps_max: u32,
+    pub(crate) notes: Notes,
     common: Arc<Common>,
     numbers: Arc<CommonNumbers>,
     ended: Recall,
@@ -114,11 +116,12 @@ impl Loan {
 }
 
 impl Sweep {
-    pub(crate) fn new(budget: u32, steps_max: u32, cache_bytes: usize, tasks: usize) -> Self {
+    pub(crate) fn new(budget: u32, steps_max: u32, cache_bytes: usize, notes: Notes) -> Self {
         Sweep {
             budget,
             steps_max,
-            common: Arc::new(Common::new(cache_bytes, tasks)),
+            notes,
+            common: Arc::new(Common::new(cache_bytes, notes)),
             numbers: Arc::default(),
             ended: Recall::default(),
             #[cfg(test)]

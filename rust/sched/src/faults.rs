@@ -26,6 +26,14 @@ pub(crate) struct Tree {
     pub(crate) publishes_early: bool,
     /// Each thread numbers objects as it comes upon them.
     pub(crate) numbers_alone: bool,
+    /// What others do after a task's next step, and before it settles, counts for nothing.
+    pub(crate) forgets_what_is_unsettled: bool,
+    /// What goes past what a task has put off is taken for its own.
+    pub(crate) forgets_what_goes_past: bool,
+    /// A step is put off though nobody can tell.
+    pub(crate) puts_all_off: bool,
+    /// Nothing is put off.
+    pub(crate) puts_nothing_off: bool,
     /// No preemption is left out.
     pub(crate) leaves_nothing_out: bool,
 }

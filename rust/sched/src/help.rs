@@ -37,7 +37,7 @@ impl Explorer {
         judge: &mut dyn FnMut(&Failure) -> Judgement,
     ) {
         self.engine.with(|engine| engine.steps_max = work.sweep.steps_max);
-        let tree = Tree::borrowed(&work.sweep, &work.loan, model.tasks());
+        let tree = Tree::borrowed(&work.sweep, &work.loan);
         let tree = Rc::new(RefCell::new(tree));
         #[cfg(test)]
         tree.borrow_mut().set_faults(work.sweep.faults);

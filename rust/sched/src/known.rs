@@ -8,10 +8,10 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use crate::ahead::Accesses;
+use crate::accesses::Accesses;
+use crate::ahead::{MOST_NOTES, Notes};
 use crate::cache::{Sets, Table, Taken, Visit};
 use crate::engine::guide::States;
-use crate::step::{MOST_TASKS, Task};
 
 /// A power of two, so large that two threads seldom want the same part.
 const PARTS: usize = 64;
@@ -28,13 +28,13 @@ pub(crate) struct Common {
     sets: RwLock<Sets>,
     kept: AtomicU64,
     refused: AtomicU64,
-    tasks: usize,
+    notes: Notes,
 }
 
 impl Known {
     /// For a search that is alone.
-    pub(crate) fn mine(bytes: usize, tasks: usize) -> Self {
-        let (table, sets) = (Table::new(bytes, tasks), Sets::new(bytes));
+    pub(crate) fn mine(bytes: usize, notes: Notes) -> Self {
+        let (table, sets) = (Table::new(bytes, notes.count()), Sets::new(bytes));
         Known::Mine { table, sets, states: States::default() }
     }
 
@@ -48,22 +48,21 @@ impl Known {
         }
     }
 
-    /// Whether all that can be reached from a state has been; `arrive` hears what others may do before each task's
-    /// next step.
+    /// Whether all that can be reached from a state has been; `arrive` hears its notes.
     pub(crate) fn look(
         &self,
         visit: Visit,
-        arrive: impl FnOnce(&dyn Fn(Task) -> Accesses),
+        arrive: impl FnOnce(&dyn Fn(usize) -> Accesses),
     ) -> bool {
         match self {
             Known::Mine { table, sets, .. } => {
                 let Some(numbers) = table.known(visit) else { return false };
-                arrive(&|task| *sets.get(numbers[usize::from(task.0)]));
+                arrive(&|nth| *sets.get(numbers[nth]));
             }
             Known::Ours(common) => {
                 let Some(numbers) = common.known(visit) else { return false };
                 let sets = common.sets.read().unwrap_or_else(PoisonError::into_inner);
-                arrive(&|task| *sets.get(numbers[usize::from(task.0)]));
+                arrive(&|nth| *sets.get(numbers[nth]));
             }
         }
         true
@@ -97,14 +96,14 @@ impl Known {
 }
 
 impl Common {
-    pub(crate) fn new(bytes: usize, tasks: usize) -> Self {
-        let part = || Mutex::new(Table::new(bytes / PARTS, tasks));
+    pub(crate) fn new(bytes: usize, notes: Notes) -> Self {
+        let part = || Mutex::new(Table::new(bytes / PARTS, notes.count()));
         Common {
             parts: (0..PARTS).map(|_| part()).collect(),
             sets: RwLock::new(Sets::new(bytes)),
             kept: AtomicU64::new(0),
             refused: AtomicU64::new(0),
-            tasks,
+            notes,
         }
     }
 
@@ -113,16 +112,16 @@ impl Common {
         &self.parts[(visit.state >> 32) as usize % PARTS]
     }
 
-    fn known(&self, visit: Visit) -> Option<[u32; MOST_TASKS]> {
+    fn known(&self, visit: Visit) -> Option<[u32; MOST_NOTES]> {
         let part = self.part(visit).lock().unwrap_or_else(PoisonError::into_inner);
         let known = part.known(visit)?;
-        let mut numbers = [0; MOST_TASKS];
-        numbers[..self.tasks].copy_from_slice(known);
+        let mut numbers = [0; MOST_NOTES];
+        numbers[..self.notes.count()].copy_from_slice(known);
         Some(numbers)
     }
 
     fn complete(&self, visit: Visit, ahead: &[Accesses]) {
-        let mut numbers = [0; MOST_TASKS];
+        let mut numbers = [0; MOST_NOTES];
         for (number, set) in numbers.iter_mut().zip(ahead) {
             let known = self.sets.read().unwrap_or_else(PoisonError::into_inner).known(set);
             *number = known.unwrap_or_else(|| {

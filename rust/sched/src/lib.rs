@@ -30,6 +30,7 @@
 //! | `storm` | retries that get nowhere: a state that comes back |
 //! | `clock`, [`control`], `splitmix` | when the caller is asked whether to go on, and what it says; luck that can be repeated |
 
+mod accesses;
 mod ahead;
 mod cache;
 mod calm;
@@ -94,13 +95,14 @@ pub use model::{Identity, Model};
 pub use plan::{Doubt, Judgement, Limit, Outcome, Plan, Progress, Stats};
 pub use replay::{Ended, Redone, Replayed, Trace};
 pub use runtime::{
-    choose, choose_paid, current, fail, foretell, intern, note, point, point_when, record, relax,
-    repeats, running, settle, touch, touch_all, touches_count, value,
+    choose, choose_paid, current, fail, foretell, goes_past, intern, note, point, point_when,
+    put_off, record, relax, repeats, running, settle, settles, touch, touch_all, touches_count,
+    value,
 };
 pub use sample::{SampleStats, Sampled, Sampling};
 pub use schedule::{Departure, Payment, Schedule};
 pub use script::{Divergence, Sight};
 pub use splitmix::SplitMix64;
-pub use step::{Effect, Looks, MOST_TASKS, Object, Step, Task, Verb, Wait, WaitClass};
+pub use step::{Effect, Looks, MOST_TASKS, Object, Step, Task, Touches, Verb, Wait, WaitClass};
 pub use strategy::{BadStrategy, Profile, Strategy};
 pub use wire::BadSchedule;

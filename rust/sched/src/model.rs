@@ -27,6 +27,11 @@ pub trait Model {
         0
     }
 
+    /// Whether tasks put steps off ([`put_off`](crate::put_off)).
+    fn puts_off(&self) -> bool {
+        false
+    }
+
     /// What steps are for the rolling hash of a schedule. Asked for each event of an execution that is written down
     /// or follows a schedule, and of no other.
     fn identity(&self) -> Identity {

@@ -21,7 +21,7 @@ use crate::entered::{Entered, entered};
 use crate::failure::Defect;
 use crate::place::Turn;
 use crate::sleep::Sleep;
-use crate::step::{Effect, Object, Step, Task, Wait};
+use crate::step::{Effect, Object, Step, Task, Touches, Wait};
 
 /// The bit that tells interned objects from the caller's own.
 const INTERNED: u64 = 1 << 63;
@@ -210,6 +210,33 @@ pub fn choose_paid(n: u32) -> u32 {
         Some(Ok(value)) => value,
         Some(Err(me)) => coroutine::leave(me),
     }
+}
+
+/// Whether the step that the task is about to take is put off, at the price of a preemption: a daemon takes it later, and
+/// before the task [`settles`]. `touches` names the objects that the step touches, and one of its own for it that whoever
+/// waits for such steps touches. As [`choose_paid`] otherwise; of a model that says that it
+/// [puts steps off](crate::Model::puts_off) searches leave out what nobody would notice.
+#[inline]
+#[must_use]
+pub fn put_off(touches: Touches<'_>) -> bool {
+    match with(|engine| engine.put_off(touches)) {
+        None => false,
+        Some(Ok(value)) => value,
+        Some(Err(me)) => coroutine::leave(me),
+    }
+}
+
+/// What the task does from here on (or no longer) goes past what it has [put off](put_off): the others see it first.
+#[inline]
+pub fn goes_past(does: bool) {
+    let _ = with(|engine| engine.goes_past(does));
+}
+
+/// The step that the task has just taken is one before which all is taken that it has [put off](put_off). That
+/// it was a point of its own is the caller's promise.
+#[inline]
+pub fn settles() {
+    let _ = with(Engine::settles);
 }
 
 /// A task that waits in [`point_when`] will take this step when it goes on, not the one that it announced.

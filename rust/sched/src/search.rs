@@ -13,6 +13,7 @@ use std::cell::RefCell;
 use std::collections::HashSet;
 use std::rc::Rc;
 
+use crate::ahead::Notes;
 use crate::clock::Clock;
 use crate::control::Control;
 use crate::crew::{Crew, Sweep};
@@ -154,9 +155,10 @@ impl Explorer {
             }
             return cut;
         }
-        let (budget, tasks) = (stats.bound.unwrap_or(u32::MAX), model.tasks());
+        let budget = stats.bound.unwrap_or(u32::MAX);
+        let notes = Notes::new(model.tasks(), model.puts_off());
         let Some(crew) = &way.crew else {
-            let mut tree = Tree::new(budget, plan.cache_bytes, tasks);
+            let mut tree = Tree::new(budget, plan.cache_bytes, notes);
             if let Some(steps) = &way.among {
                 tree.stay_among(Rc::clone(steps));
             }
@@ -165,10 +167,10 @@ impl Explorer {
             tree.borrow_mut().set_faults(self.faults.tree);
             return self.go_through(model, &tree, left, stats, clock, judge, progress);
         };
-        let sweep = Sweep::new(budget, plan.steps_max, plan.cache_bytes, tasks);
+        let sweep = Sweep::new(budget, plan.steps_max, plan.cache_bytes, notes);
         #[cfg(test)]
         let sweep = sweep.with_faults(self.faults.tree);
-        let tree = Rc::new(RefCell::new(Tree::lending(&sweep, crew, tasks)));
+        let tree = Rc::new(RefCell::new(Tree::lending(&sweep, crew)));
         #[cfg(test)]
         tree.borrow_mut().set_faults(self.faults.tree);
         crew.begin(sweep);

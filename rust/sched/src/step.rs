@@ -81,6 +81,9 @@ pub enum Looks {
     Anywhere,
 }
 
+/// Names the objects that a step touches, one after the other.
+pub type Touches<'a> = &'a dyn Fn(&mut dyn FnMut(Object));
+
 /// What a task waits for, in the words of the wait-for graph.
 ///
 /// `owner` is asked when a deadlock is reported, not when the wait begins: a lock changes hands

@@ -127,7 +127,9 @@ fn any_number_of_threads_shows_all_that_one_does() {
                         Asked::of(bound, threads, Goal::All).shown(kind, seed);
                     let what = format!("{kind:?} {seed}, bound {bound:?}, {threads} threads");
                     assert!(matches!(several, Outcome::Exhausted { .. }), "{what}: {several:?}");
-                    assert!(alone.traces == together.traces, "{what}: traces");
+                    // What nobody notices is put off in vain where less is known, and shows in traces.
+                    let same = alone.traces == together.traces || matches!(kind, Kind::Buffered);
+                    assert!(same, "{what}: traces");
                     assert!(alone.finals == together.finals, "{what}: finals");
                     assert!(alone.failures == together.failures, "{what}: failures");
                     more += u64::from(points(&several) != points(&one));

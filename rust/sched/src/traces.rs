@@ -9,7 +9,7 @@ use crate::explorer::Explorer;
 use crate::faults::Tree as Faults;
 use crate::model::Model;
 use crate::plan::{Judgement, Outcome, Plan, Stats};
-use crate::toy::buffered::buffered_toy;
+use crate::toy::buffered::{Buffered, Op, buffered_toy};
 use crate::toy::random::random_toy;
 use crate::toy::wide::wide_toy;
 use crate::toy::{Toy, brute, cached};
@@ -72,13 +72,15 @@ fn within_a_bound_no_trace_no_final_state_and_no_failure_is_lost() {
         for seed in 0..programs {
             for bound in BOUNDS {
                 let whole = explore(kind, seed, &brute(bound), Faults::default());
-                let some = explore(kind, seed, &cached(bound), Faults::default());
+                // Who puts off what nobody notices has a trace of it.
+                let puts_all_off = Faults { puts_all_off: true, ..Faults::default() };
+                let some = explore(kind, seed, &cached(bound), puts_all_off);
                 let what = format!("{kind:?} {seed}, bound {bound:?}");
                 assert!(whole.traces == some.traces, "{what}: traces");
                 assert!(whole.finals == some.finals, "{what}: finals");
                 assert!(whole.failures == some.failures, "{what}: failures");
                 assert_eq!(some.last.refused, 0);
-                let cache_alone = Faults { leaves_nothing_out: true, ..Faults::default() };
+                let cache_alone = Faults { leaves_nothing_out: true, ..puts_all_off };
                 let cache_alone = explore(kind, seed, &cached(bound), cache_alone).last;
                 all += whole.last.schedules;
                 known += cache_alone.schedules + cache_alone.pruned;
@@ -90,6 +92,58 @@ fn within_a_bound_no_trace_no_final_state_and_no_failure_is_lost() {
         assert!(left < known && left < all, "{kind:?}: {left}, {known} of {all}");
         assert!(failures > 0 || matches!(kind, Kind::Buffered), "{kind:?}");
     }
+}
+
+#[test]
+fn what_is_not_put_off_because_nobody_notices_shows_no_other_values() {
+    let (mut all, mut left) = (0, 0);
+    for seed in 0..1_500 {
+        for bound in BOUNDS {
+            let whole = explore(Kind::Buffered, seed, &brute(bound), Faults::default());
+            let some = explore(Kind::Buffered, seed, &cached(bound), Faults::default());
+            assert!(whole.finals == some.finals, "{seed}, bound {bound:?}: finals");
+            let puts_all_off = Faults { puts_all_off: true, ..Faults::default() };
+            let more = explore(Kind::Buffered, seed, &cached(bound), puts_all_off).last;
+            all += more.schedules + more.pruned;
+            left += some.last.schedules + some.last.pruned;
+        }
+    }
+    assert!(left < all, "{left} of {all}");
+}
+
+/// What tasks with store buffers come to within a bound of one.
+fn finals(programs: &[&[Op]], faults: Faults) -> BTreeSet<Vec<u64>> {
+    let toy = Buffered::of(programs.iter().map(|&ops| ops.to_vec()).collect());
+    run(toy, |toy| toy.finals.take(), &cached(Some(1)), faults).finals
+}
+
+fn loses_something(programs: &[&[Op]], faults: Faults) {
+    let (all, some) = (finals(programs, Faults::default()), finals(programs, faults));
+    assert!(some.is_subset(&all) && some.len() < all.len(), "{some:?} of {all:?}");
+}
+
+#[test]
+fn a_store_that_somebody_looks_for_meanwhile_is_put_off() {
+    let programs: [&[Op]; 2] = [&[Op::Load(2), Op::Store(0, 1), Op::Load(1)], &[Op::Load(0)]];
+    let store_buffer: [&[Op]; 2] =
+        [&[Op::Load(2), Op::Store(0, 1), Op::Load(1)], &[Op::Store(1, 1), Op::Load(0)]];
+    let nothing = Faults { puts_nothing_off: true, ..Faults::default() };
+    loses_something(&store_buffer, nothing);
+    assert_eq!(finals(&programs, nothing), finals(&programs, Faults::default()));
+}
+
+#[test]
+fn what_others_do_before_a_task_settles_counts() {
+    // Who is told by hardware that a store is done finds that it is not.
+    let told: [&[Op]; 2] =
+        [&[Op::Load(2), Op::Store(0, 1), Op::Past(1, 1)], &[Op::Load(1), Op::Follow(0)]];
+    loses_something(&told, Faults { forgets_what_is_unsettled: true, ..Faults::default() });
+}
+
+#[test]
+fn what_goes_past_a_store_is_overwritten_by_it() {
+    let passed: [&[Op]; 2] = [&[Op::Load(2), Op::Store(0, 1), Op::Past(0, 2)], &[Op::Load(2)]];
+    loses_something(&passed, Faults { forgets_what_goes_past: true, ..Faults::default() });
 }
 
 /// Of how many programs a fault loses traces or failures.

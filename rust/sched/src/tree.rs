@@ -27,7 +27,10 @@ mod lend;
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
-use crate::ahead::{Accesses, Ahead, Numbers};
+use crate::accesses::{Accesses, Numbers};
+#[cfg(test)]
+use crate::ahead::MOST_NOTES;
+use crate::ahead::{Ahead, Notes};
 use crate::cache::Visit;
 use crate::engine::Engine;
 use crate::engine::guide::{Decision, Exhaustive, States};
@@ -35,14 +38,31 @@ use crate::engine::guide::{End, Guide};
 use crate::failure::Failure;
 use crate::hash::{Folding, mix};
 use crate::known::Known;
-use crate::node::{Branch, Node};
+use crate::node::{Branch, Node, Price};
 use crate::place::tasks_of;
 use crate::plan::Stats;
 use crate::schedule::Stand;
-#[cfg(test)]
-use crate::step::MOST_TASKS;
-use crate::step::{Effect, Looks, Object, Step, Task};
+use crate::step::{Effect, Looks, Object, Step, Task, Touches};
 use crate::tree::lend::Lent;
+
+/// What is chosen.
+enum About<'a> {
+    Anything,
+    /// Something that costs.
+    Cost,
+    /// Whether to do this, at once, or to pay and put it off.
+    PuttingOff(Touches<'a>),
+}
+
+impl About<'_> {
+    fn price(&self) -> Price {
+        match self {
+            About::Anything => Price::Nothing,
+            About::Cost => Price::ToDo,
+            About::PuttingOff(_) => Price::ToPutOff,
+        }
+    }
+}
 
 /// A depth-first search within a bound.
 pub(crate) struct Tree {
@@ -52,6 +72,8 @@ pub(crate) struct Tree {
     cache: Known,
     ahead: Ahead,
     numbers: Numbers,
+    /// What the choices of the path are about that put something off.
+    put_off: Vec<Accesses>,
     /// Objects that are looked at together, by their number.
     looks: HashMap<u64, Accesses, Folding>,
     /// What may be spent on preemptions, and on choices that cost.
@@ -69,24 +91,25 @@ pub(crate) struct Tree {
 }
 
 impl Tree {
-    /// Of a model of so many tasks.
-    pub(crate) fn new(budget: u32, cache_bytes: usize, tasks: usize) -> Self {
-        let (cache, numbers) = (Known::mine(cache_bytes, tasks), Numbers::new(None));
-        Self::over(budget, cache, numbers, Lent::default(), tasks)
+    /// Of a model of which this is noted.
+    pub(crate) fn new(budget: u32, cache_bytes: usize, notes: Notes) -> Self {
+        let (cache, numbers) = (Known::mine(cache_bytes, notes), Numbers::new(None));
+        Self::over(budget, cache, numbers, Lent::default(), notes)
     }
 
-    fn over(budget: u32, cache: Known, numbers: Numbers, lent: Lent, tasks: usize) -> Self {
+    fn over(budget: u32, cache: Known, numbers: Numbers, lent: Lent, notes: Notes) -> Self {
         Tree {
             nodes: Vec::new(),
             cursor: 0,
             cache,
-            ahead: Ahead::new(tasks),
+            ahead: Ahead::new(notes),
             numbers,
             budget,
             again: false,
             among: None,
             lent,
             repeated: 0,
+            put_off: Vec::new(),
             looks: HashMap::default(),
             #[cfg(test)]
             faults: crate::faults::Tree::default(),
@@ -157,11 +180,12 @@ impl Tree {
     }
 
     /// The result of a choice: its node's, or 0 with a new node.
-    fn branch(&mut self, engine: &mut Engine, n: u32, paid: bool) -> u32 {
+    fn branch(&mut self, engine: &mut Engine, n: u32, about: About<'_>) -> u32 {
         let events = engine.history.events();
+        let price = about.price();
         match self.upcoming(engine) {
-            Some(Node { at, branch: Branch::Choice { chosen, of, paid: costs }, .. })
-                if (at, of, costs) == (events, n, paid) =>
+            Some(Node { at, branch: Branch::Choice { chosen, of, price: costs }, .. })
+                if (at, of, costs) == (events, n, price) =>
             {
                 self.pass(engine);
                 chosen
@@ -171,7 +195,13 @@ impl Tree {
                 0
             }
             None => {
-                self.push(engine, Branch::Choice { chosen: 0, of: n, paid });
+                if let About::PuttingOff(touches) = about {
+                    let (mut accesses, numbers) = (Accesses::NONE, &mut self.numbers);
+                    touches(&mut |object| accesses.add(numbers.of(object), true));
+                    self.put_off.push(accesses);
+                }
+                self.push(engine, Branch::Choice { chosen: 0, of: n, price });
+                self.ahead.varies();
                 0
             }
         }
@@ -224,11 +254,18 @@ impl Tree {
                         self.ahead.leave();
                     }
                 }
-                Branch::Choice { chosen, of, .. } if *chosen + 1 < *of => {
-                    *chosen += 1;
-                    return true;
+                Branch::Choice { chosen, of, price } => {
+                    let put_off = self.put_off.last().filter(|_| *price == Price::ToPutOff);
+                    let known = !off && self.among.is_none();
+                    let noticed = |it| !known || self.ahead.notices(it);
+                    if *chosen + 1 < *of && put_off.is_none_or(noticed) {
+                        *chosen += 1;
+                        return true;
+                    }
+                    if *price == Price::ToPutOff {
+                        let _ = self.put_off.pop();
+                    }
                 }
-                Branch::Choice { .. } => {}
             }
             let _ = self.nodes.pop();
             self.lent.popped(self.nodes.len());
@@ -277,7 +314,7 @@ impl Guide for Tree {
         }
         #[cfg(test)]
         if self.faults.publishes_early {
-            self.cache.complete(visit, &[Accesses::ALL; MOST_TASKS][..engine.tasks]);
+            self.cache.complete(visit, &[Accesses::ALL; MOST_NOTES][..self.ahead.notes().count()]);
         }
         let paid = !at.free;
         let branch = Branch::Task { chosen: default, untried: others, tried: 0, paid, visit };
@@ -291,11 +328,23 @@ impl Guide for Tree {
     }
 
     fn choose(&mut self, engine: &mut Engine, n: u32) -> u32 {
-        self.branch(engine, n, false)
+        self.branch(engine, n, About::Anything)
     }
 
     fn choose_paid(&mut self, engine: &mut Engine, n: u32) -> u32 {
-        if engine.preemptions >= self.budget { 0 } else { self.branch(engine, n, true) }
+        if engine.preemptions >= self.budget { 0 } else { self.branch(engine, n, About::Cost) }
+    }
+
+    fn put_off(&mut self, engine: &mut Engine, touches: Touches<'_>) -> bool {
+        engine.preemptions < self.budget && self.branch(engine, 2, About::PuttingOff(touches)) != 0
+    }
+
+    fn goes_past(&mut self) {
+        self.ahead.passes();
+    }
+
+    fn settles(&mut self) {
+        self.ahead.settles();
     }
 
     fn calm_until(&self, engine: &Engine) -> u32 {
@@ -394,7 +443,7 @@ impl Exhaustive for Tree {
                 Branch::Task { untried, tried, paid, .. } => {
                     (u32::from(tried), u32::from(tried) + untried.count_ones(), paid)
                 }
-                Branch::Choice { chosen, of, paid } => (chosen, of - 1, paid),
+                Branch::Choice { chosen, of, price } => (chosen, of - 1, price != Price::Nothing),
             };
             let ahead = f64::from(longest.saturating_sub(node.at).max(1));
             let left = f64::from(node.left);

@@ -80,6 +80,10 @@ impl Model for Explored {
         self.program.tasks() + self.daemons()
     }
 
+    fn puts_off(&self) -> bool {
+        self.daemons() > 0
+    }
+
     fn daemons(&self) -> usize {
         match self.memory {
             Memory::Sequential => 0,

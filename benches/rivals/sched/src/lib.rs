@@ -28,7 +28,7 @@ pub use control::Control;
 pub use failure::{Blocked, Defect, Failure, Recurrence};
 pub use model::{Identity, Model};
 pub use runtime::{
-    choose_paid, current, fail, foretell, intern, note, point, point_when, record, relax, repeats,
-    running, settle, touch, touch_all, touches_count, value,
+    choose_paid, current, fail, foretell, goes_past, intern, note, point, point_when, put_off,
+    record, relax, repeats, running, settle, settles, touch, touch_all, touches_count, value,
 };
 pub use step::{Effect, Looks, MOST_TASKS, Object, Step, Task, Verb, Wait, WaitClass};

@@ -101,6 +101,21 @@ pub fn choose_paid(_: u32) -> u32 {
     0
 }
 
+/// As [`choose_paid`].
+#[inline]
+#[must_use]
+pub fn put_off(_: Touches<'_>) -> bool {
+    false
+}
+
+/// Nothing was put off.
+#[inline]
+pub fn goes_past(_: bool) {}
+
+/// As above.
+#[inline]
+pub fn settles() {}
+
 /// What a waiting task will do, for a history.
 #[inline]
 pub fn foretell(_: Task, _: Step) {}

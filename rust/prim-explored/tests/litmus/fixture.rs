@@ -100,6 +100,10 @@ impl Model for Litmus<'_> {
         self.stage.daemons()
     }
 
+    fn puts_off(&self) -> bool {
+        self.stage.daemons() > 0
+    }
+
     fn reset(&mut self) {
         self.stage.reset();
         self.shared.outside = AtomicU32::new(0);

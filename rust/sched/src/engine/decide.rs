@@ -16,7 +16,7 @@ use crate::engine::guide::{Decision, End, Guide};
 use crate::failure::{Blocked, Failure};
 use crate::place::{Place, State, tasks_of};
 use crate::sleep::Sleep;
-use crate::step::{Effect, Object, Step, Task, WaitClass};
+use crate::step::{Effect, Object, Step, Task, Touches, WaitClass};
 
 impl Engine {
     /// Lets one task go on, or ends the execution.
@@ -82,6 +82,18 @@ impl Engine {
         self.guided(|guide, engine| guide.choose_paid(engine, n))
     }
 
+    /// Whether the current task puts off a step that touches these.
+    pub(crate) fn pick_put_off(&mut self, touches: Touches<'_>) -> bool {
+        self.guided(|guide, engine| guide.put_off(engine, touches))
+    }
+
+    /// Nothing is left of what the current task has put off.
+    pub(crate) fn settles(&mut self) {
+        if self.records_accesses() {
+            self.guided(|guide, _| guide.settles());
+        }
+    }
+
     /// Whether who goes round in circles is one that waits.
     pub(crate) fn sets_aside(&mut self) -> bool {
         self.guided(|guide, _| guide.sets_aside())
@@ -97,6 +109,22 @@ impl Engine {
     pub(crate) fn touch(&mut self, object: Object, effect: Effect) {
         if self.records_accesses() {
             self.guided(|guide, _| guide.touched(object, effect));
+            self.notes_what_goes_past();
+        }
+    }
+
+    /// What the current task does from here on, or no longer does, goes past what it has put off.
+    pub(crate) fn goes_past(&mut self, does: bool) {
+        // The step in flight is from before.
+        self.commit();
+        let me = self.current().bit();
+        self.past = if does { self.past | me } else { self.past & !me };
+    }
+
+    #[inline]
+    fn notes_what_goes_past(&mut self) {
+        if self.past != 0 && self.past & self.current().bit() != 0 {
+            self.guided(|guide, _| guide.goes_past());
         }
     }
 
@@ -104,6 +132,7 @@ impl Engine {
     pub(crate) fn touch_all(&mut self, number: u32, objects: &[Object]) {
         if self.records_accesses() {
             self.guided(|guide, _| guide.looked_at(number, objects));
+            self.notes_what_goes_past();
         }
     }
 

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use crate::engine::Engine;
 use crate::failure::Failure;
 use crate::plan::Stats;
-use crate::step::{Effect, Object, Task};
+use crate::step::{Effect, Object, Task, Touches};
 use crate::storm::STREAK;
 
 /// What is known of the current task when a decision falls.
@@ -32,6 +32,17 @@ pub(crate) trait Guide {
 
     /// The same of a choice of which all results but 0 are paid for.
     fn choose_paid(&mut self, engine: &mut Engine, n: u32) -> u32;
+
+    /// Whether a task pays and puts off what touches these objects.
+    fn put_off(&mut self, engine: &mut Engine, _touches: Touches<'_>) -> bool {
+        self.choose_paid(engine, 2) != 0
+    }
+
+    /// While the engine records: the task that goes on does something past what it has put off.
+    fn goes_past(&mut self) {}
+
+    /// While the engine records: nothing that the task which goes on has put off is still to be taken.
+    fn settles(&mut self) {}
 
     /// A task takes a step that is one with the end of its busy-wait: there is no decision.
     fn goes_on(&mut self, _engine: &Engine, _task: Task) {}

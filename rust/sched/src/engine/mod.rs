@@ -83,6 +83,8 @@ pub(crate) struct Engine {
     watched: bool,
     /// The guide does.
     records_accesses: bool,
+    /// Tasks that go past what they have put off, as a mask.
+    pub(crate) past: u16,
 
     flight: Flight,
     interned: HashMap<usize, u64, Folding>,
@@ -116,6 +118,7 @@ impl Engine {
             journal: Journal::default(),
             watched: false,
             records_accesses: false,
+            past: 0,
             flight: Flight::None,
             interned: HashMap::default(),
             asked_by: [0; MOST_TASKS],
@@ -154,6 +157,7 @@ impl Engine {
         self.rounds_of = None;
         self.guide = guide;
         self.records_accesses = false;
+        self.past = 0;
         self.journal.begin(keep, identity);
         self.flight = Flight::None;
         if !self.interned.is_empty() {

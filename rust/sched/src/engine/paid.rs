@@ -12,7 +12,7 @@
 use crate::engine::guide::End;
 use crate::engine::{CHOSEN, Engine};
 use crate::log::Kind;
-use crate::step::Task;
+use crate::step::{Task, Touches};
 
 impl Engine {
     /// Who asks now, and how often it has before.
@@ -27,6 +27,15 @@ impl Engine {
         if n <= 1 {
             return Ok(0);
         }
+        self.pay(n, |engine| engine.pick_paid(n))
+    }
+
+    /// Whether the current task pays and puts off a step that touches these objects.
+    pub(crate) fn put_off(&mut self, touches: Touches<'_>) -> Result<bool, Task> {
+        self.pay(2, |engine| engine.pick_put_off(touches).into()).map(|value| value != 0)
+    }
+
+    fn pay(&mut self, n: u32, pick: impl FnOnce(&mut Self) -> u32) -> Result<u32, Task> {
         self.commit();
         let me = self.current();
         if self.end.is_some() {
@@ -36,7 +45,7 @@ impl Engine {
             self.close(End::TooLong);
             return Err(me);
         }
-        let value = self.pick_paid(n);
+        let value = pick(self);
         self.asked += 1;
         let mine = &mut self.asked_by[usize::from(me.0)];
         *mine += 1;

@@ -110,17 +110,18 @@ impl Lender {
 }
 
 impl Tree {
-    /// For a search of so many tasks in which a crew helps.
-    pub(crate) fn lending(sweep: &Sweep, crew: &Crew, tasks: usize) -> Self {
+    /// For a search in which a crew helps.
+    pub(crate) fn lending(sweep: &Sweep, crew: &Crew) -> Self {
         let (cache, numbers) = sweep.known();
-        Self::over(sweep.budget, cache, numbers, Lent::lender(crew.clone()), tasks)
+        Self::over(sweep.budget, cache, numbers, Lent::lender(crew.clone()), sweep.notes)
     }
 
     /// A part of somebody else's.
-    pub(crate) fn borrowed(sweep: &Sweep, loan: &Loan, tasks: usize) -> Self {
+    pub(crate) fn borrowed(sweep: &Sweep, loan: &Loan) -> Self {
         let (cache, numbers) = sweep.known();
         let path = loan.path();
-        let mut tree = Self::over(sweep.budget, cache, numbers, Lent::borrower(path.len()), tasks);
+        let lent = Lent::borrower(path.len());
+        let mut tree = Self::over(sweep.budget, cache, numbers, lent, sweep.notes);
         tree.nodes.extend_from_slice(path);
         tree
     }

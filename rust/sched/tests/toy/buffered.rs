@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use std::panic::Location;
 
 use pgmap_sched::{
-    Defect, Effect, Looks, Model, Object, Step, Task, Verb, Wait, WaitClass, choose_paid, current,
-    foretell, point_when, record,
+    Defect, Effect, Looks, Model, Object, Step, Task, Verb, Wait, WaitClass, current, foretell,
+    goes_past, point_when, put_off, record, settles,
 };
 
 use super::random::Random;
@@ -39,10 +39,14 @@ impl Buffer {
 
 /// One operation of a random program.
 #[derive(Clone, Copy, Debug)]
-enum Op {
+pub enum Op {
     Load(usize),
+    /// A load, if the operation before found something.
+    Follow(usize),
     Store(usize, u64),
     Add(usize),
+    /// A store that goes past the buffer, as hardware's do.
+    Past(usize, u64),
     Fence,
 }
 
@@ -67,27 +71,34 @@ pub fn buffered_toy(seed: u64) -> Buffered {
     };
     let mut op = || {
         let at = random.below(3) as usize;
-        match random.below(10) {
-            0..4 => Op::Load(at),
-            4..8 => Op::Store(at, random.below(3)),
-            8 => Op::Add(at),
+        match random.below(12) {
+            0..3 => Op::Load(at),
+            3..5 => Op::Follow(at),
+            5..9 => Op::Store(at, random.below(3)),
+            9 => Op::Add(at),
+            10 => Op::Past(at, random.below(3)),
             _ => Op::Fence,
         }
     };
     let programs: Vec<Vec<Op>> = lengths.iter().map(|&n| (0..n).map(|_| op()).collect()).collect();
-    let buffers = programs.iter().map(|_| Buffer::default()).collect();
-    Buffered { memory: Memory::default(), programs, buffers, finals: Default::default() }
+    Buffered::of(programs)
 }
 
 impl Buffered {
+    /// One task for each of these.
+    pub fn of(programs: Vec<Vec<Op>>) -> Self {
+        let buffers = programs.iter().map(|_| Buffer::default()).collect();
+        Buffered { memory: Memory::default(), programs, buffers, finals: Default::default() }
+    }
+
     #[track_caller]
-    fn of(&self, task: usize) -> Step {
+    fn buffer(&self, task: usize) -> Step {
         // Beyond all words.
         step(BUFFER, 100 + task, Effect::Read)
     }
 
     fn object(&self, task: usize) -> Object {
-        self.of(task).object
+        self.buffer(task).object
     }
 
     fn drainer(&self, task: usize) -> Task {
@@ -99,7 +110,7 @@ impl Buffered {
         let buffer = &self.buffers[me];
         if buffer.waits() {
             let wait = Wait::unowned(WaitClass::named("buffer"), me as u64, Looks::AtItsObject);
-            point_when(self.of(me), wait, &|| !buffer.waits());
+            point_when(self.buffer(me), wait, &|| !buffer.waits());
             buffer.known.set(buffer.from.get());
         } else {
             self.find_empty(me);
@@ -111,7 +122,7 @@ impl Buffered {
     fn find_empty(&self, me: usize) {
         let buffer = &self.buffers[me];
         if buffer.known.replace(buffer.from.get()) != buffer.from.get() {
-            record(self.of(me));
+            record(self.buffer(me));
         }
     }
 
@@ -119,11 +130,12 @@ impl Buffered {
         let buffer = &self.buffers[me];
         if !buffer.waits() {
             self.find_empty(me);
-            if choose_paid(2) == 0 {
+            let word = step(WRITE, at, Effect::Write).object;
+            if !put_off(&|touch| touch(word)) {
                 return self.memory.store(at, value);
             }
         }
-        record(Step { effect: Effect::Write, ..self.of(me) });
+        record(Step { effect: Effect::Write, ..self.buffer(me) });
         let first = !buffer.waits();
         buffer.stores[buffer.until.get()].set((at, value));
         buffer.until.set(buffer.until.get() + 1);
@@ -133,20 +145,30 @@ impl Buffered {
     }
 
     fn task(&self, me: usize) {
-        let mut seen = 1u64;
+        let (mut seen, mut last) = (1u64, 0);
+        let load = |at| {
+            let found = self.memory.load(at);
+            self.buffers[me].newest(at).unwrap_or(found)
+        };
         for &op in &self.programs[me] {
             let got = match op {
-                Op::Load(at) => {
-                    let found = self.memory.load(at);
-                    self.buffers[me].newest(at).unwrap_or(found)
-                }
+                Op::Follow(_) if last == 0 => 0,
+                Op::Load(at) | Op::Follow(at) => load(at),
                 Op::Store(at, value) => {
                     self.store(me, at, value);
                     0
                 }
                 Op::Add(at) => {
                     self.empty(me);
-                    self.memory.add(at, 1)
+                    let before = self.memory.add(at, 1);
+                    settles();
+                    before
+                }
+                Op::Past(at, value) => {
+                    goes_past(true);
+                    self.memory.store(at, value);
+                    goes_past(false);
+                    0
                 }
                 Op::Fence => {
                     self.empty(me);
@@ -154,6 +176,7 @@ impl Buffered {
                 }
             };
             seen = seen.wrapping_mul(31).wrapping_add(got);
+            last = got;
         }
         self.memory.result(seen);
     }
@@ -164,7 +187,7 @@ impl Buffered {
             let next = buffer.stores[buffer.from.get()].get();
             let announced = match buffer.waits() {
                 true => step(WRITE, next.0, Effect::Write),
-                false => Step { verb: DRAIN, effect: Effect::Write, ..self.of(owner) },
+                false => Step { verb: DRAIN, effect: Effect::Write, ..self.buffer(owner) },
             };
             let wait = Wait::unowned(
                 WaitClass::named("store"),
@@ -179,7 +202,7 @@ impl Buffered {
                 verb: DRAIN,
                 effect: Effect::Write,
                 site: Location::caller(),
-                ..self.of(owner)
+                ..self.buffer(owner)
             });
         }
     }
@@ -192,6 +215,10 @@ impl Model for Buffered {
 
     fn daemons(&self) -> usize {
         self.programs.len()
+    }
+
+    fn puts_off(&self) -> bool {
+        true
     }
 
     fn reset(&mut self) {
