@@ -155,3 +155,21 @@ fn a_block_of_two_files_counts_for_both_in_every_sound_era() {
         );
     }
 }
+
+/// A write gives one of two files a copy, and the page that it had is the other one's, whoever has a reference on it: no
+/// fault, and no reason to wait. Who frees the block waits.
+#[test]
+fn a_page_that_two_files_have_may_be_busy_when_one_of_them_gets_a_copy() {
+    let set_up = "file f 1 written\nfile g 1\nw0 mmap 0 f 0 1 rw shared\nw0 reflink g f\n";
+    let alone = [
+        "w0 pin 0 0\nstart\nw0 w 0 0\n",
+        "w0 r 0 0\nstart\nw0 exit\nw1 pwrite f 0 1\n",
+        "w0 pin 0 0\nw1 mmap 0 g 0 1 r shared\nstart\nw0 w 0 0\nw1 r 0 0\n",
+        "w0 pin 0 0\nstart\nw0 unpin\nw1 pwrite f 0 1\nw1 ftruncate g 0\n",
+    ];
+    for era in Era::ALL.into_iter().filter(|era| era.sound() == *era) {
+        for program in alone {
+            exhausted_in(era, &format!("{set_up}{program}"), 1);
+        }
+    }
+}

@@ -101,6 +101,7 @@ fn every_wrong_value_of_every_rule_has_a_test() {
         ("share-count", "marked"),
         ("share-count", "on-write"),
         ("share-update", "plain"),
+        ("shared-free", "at-once"),
         ("share-reset", "kept-at-order-0"),
         ("head-recheck", "off"),
         ("ref-limit", "wraps"),

@@ -56,11 +56,10 @@ impl Dax {
         let _shares = self.lock_shares(cpu, inode);
         for at in 0..order.pages() {
             let page = memmap.folio_at(head.add(at));
-            // Of a file that was never cloned no page is another's.
-            if self.is_cloned(inode) && self.has_entries(page) {
-                continue;
+            // Whoever has the page of a clone may have it through another file.
+            if !self.is_cloned(inode) {
+                self.check_idle(cpu, page, Complaint::BlockAllocatedBusy, By::Reference);
             }
-            self.check_idle(cpu, page, Complaint::BlockAllocatedBusy, By::Reference);
         }
         // A folio of the whole, or up to v6.14 a page for each frame.
         let (folio, folios) = match self.vm.pagemaps.rules.dax_pages {
@@ -118,12 +117,6 @@ impl Dax {
             ShareUpdate::Locked if self.is_cloned(inode) => Some(self.shares_lock[0].lock(cpu)),
             ShareUpdate::Locked | ShareUpdate::Plain => None,
         }
-    }
-
-    /// Whether an entry has the page, as its words say; a share word that an earlier life left says so, too (B48).
-    #[track_caller]
-    fn has_entries(&self, folio: Folio<'_>) -> bool {
-        folio.mapping().is_some() || self.is_shared(folio)
     }
 
     /// `dax_folio_is_shared`.
@@ -211,7 +204,7 @@ impl Dax {
             self.vm.pagemaps.folio_put_refs(cpu, folio, refs);
         }
         if !self.is_left_to_others(inode, folio) {
-            self.let_go_of_folio(cpu, folio, pagemap);
+            self.let_go_of_folio(cpu, inode, folio, pagemap);
         }
     }
 
@@ -244,8 +237,11 @@ impl Dax {
     }
 
     #[track_caller]
-    fn let_go_of_folio(&self, cpu: &Cpu<'_>, folio: Folio<'_>, pagemap: PagemapId) {
-        self.check_idle(cpu, folio, Complaint::BusyReset, By::Reference);
+    fn let_go_of_folio(&self, cpu: &Cpu<'_>, inode: InodeId, folio: Folio<'_>, pagemap: PagemapId) {
+        // A write takes the page of a clone from the file while its block is another one's, too: see `SharedFree`.
+        if !self.is_cloned(inode) {
+            self.check_idle(cpu, folio, Complaint::BusyReset, By::Reference);
+        }
         self.reset_folio(folio, pagemap);
     }
 

@@ -229,9 +229,12 @@ impl Dax {
     pub(super) fn unmap_extents(&self, cpu: &Cpu<'_>, inode: InodeId, range: FileRange) {
         for index in range.pages() {
             let Some(pfn) = self.extent(inode, index).block() else { continue };
-            if self.is_cloned(inode) && self.blocks.unshare(cpu, self.block_of(pfn)) {
-                self.forget_extent(inode, index);
-                continue;
+            if self.is_cloned(inode) {
+                if self.blocks.unshare(cpu, self.block_of(pfn)) {
+                    self.forget_extent(inode, index);
+                    continue;
+                }
+                self.wait_for_users_of_others(cpu, pfn);
             }
             self.check_no_user(cpu, pfn, Complaint::BlockFreedBusy);
             self.check_unreachable(cpu, pfn);

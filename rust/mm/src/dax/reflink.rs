@@ -12,13 +12,16 @@
 //! A block knows how many files have it beside the first, and is asked only by files that were part of a clone. That a file
 //! was, changes with all of its locks held, so for whoever has one of them, or its DAX entry, it is no step to look.
 //!
+//! A write waits for nobody who has the old page: a reference through the file's mapping is then on a page of another
+//! file, which may have no entry for it. What keeps the block from being freed under it is `shared-free`, in no kernel.
+//!
 //! A page does not know that its block is shared until a second file's fault comes to it: see `associate`. Departure: a
 //! write to a part of a huge page of shared blocks takes the huge entry apart first.
 
 use prim::{Cpu, Interrupted, Sleep};
 use program::Errno;
 use program::op::Access;
-use program::rules::ShareCount;
+use program::rules::{ShareCount, SharedFree};
 
 use crate::dax::associate::Shares;
 use crate::dax::extents::{Extent, Sharers};
@@ -165,6 +168,18 @@ impl Dax {
         self.unmap_extents(cpu, inode, FileRange::page(index));
         self.write_extent(inode, index, self.span.start.add(block));
         slot.set(0);
+    }
+
+    /// The last file that had a block gives it up. Nobody comes to the page through this file any more; who came through
+    /// another one, before that got a copy, may have it still.
+    pub(super) fn wait_for_users_of_others(&self, cpu: &Cpu<'_>, pfn: Pfn) {
+        match self.vm.pagemaps.rules.shared_free {
+            SharedFree::AtOnce => {}
+            // It is not interrupted.
+            SharedFree::WhenIdle => {
+                let _ = self.wait_page_idle(cpu, pfn, Sleep::Uninterruptible);
+            }
+        }
     }
 
     /// `iomap_end` of a write that failed: the copy is nobody's.

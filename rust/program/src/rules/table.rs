@@ -507,6 +507,14 @@ rules! {
         Locked: Derived, "none", "a mend proposed by pgmap; an atomic word is not enough, for the mapping goes with it";
     }
 
+    /// When a block that files shared goes back. A reference on a page outlives its file's entry where a write gives the file
+    /// a copy: nothing waits there. The block is another file's by then, which has no entry for it and finds nothing busy.
+    shared_free: SharedFree = AtOnce ["K§5.3, K§5.5, I18"] {
+        AtOnce: Source, "every kernel that shares blocks on DAX",
+            "fs/dax.c, dax_layout_busy_page: entries of one file; fs/xfs/xfs_reflink.c: no layout is broken for a copy";
+        WhenIdle: Derived, "none", "a mend proposed by pgmap: who gives up the last share waits for the page, as a truncate does";
+    }
+
     /// What becomes of the index/share word when the last entry of an order-0 page goes. Up to v6.18
     /// the index stays and is later read as a share count; cleared in v7.2.
     share_reset: ShareReset = KeptAtOrder0 ["K§5.3, K§14, B48, I17"] {

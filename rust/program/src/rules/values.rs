@@ -206,6 +206,11 @@ values! {
         Plain "plain" "nothing: each has an entry of its own locked, and reads and writes the word",
         Locked "locked" "a lock of the device, for files that were cloned",
     }
+    /// When a block that files shared goes back once the last of them has given it up.
+    SharedFree {
+        AtOnce "at-once" "at once: a layout break has looked at the pages of its own file's entries, and who has another file's page goes unseen",
+        WhenIdle "when-idle" "when nobody refers to its page any more",
+    }
     /// How long a write keeps the file system's lock over extents.
     IomapLock {
         Begin "begin" "it is dropped when iomap_begin returns",
