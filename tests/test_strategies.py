@@ -72,7 +72,8 @@ def test_a_program_can_be_explored_and_prints_as_it_is_written(program: Program)
 @SOUND
 @given(strategies.programs(threads=2, ops=2))
 def test_sound_rules_survive_what_is_drawn(program: Program) -> None:
-    assert len(program.workers) <= 2 + sum("fork" in step.text for step in program.steps)
+    more = sum("fork" in step.text or "thread" in step.text for step in program.steps)
+    assert len(program.workers) <= 2 + more
     strategies.check(program)
 
 

@@ -28,7 +28,7 @@ from hypothesis import strategies as st
 from pgmap import _core
 from pgmap._core_facts import HuntedFact
 from pgmap._operations import HANDLES, Argument, by_word, read
-from pgmap._wishes import Choice, Wish
+from pgmap._wishes import NAMES, Choice, Wish
 
 USER, TAKER = 0, 1
 """What a worker begins with: using what it has, or taking it away."""
@@ -36,6 +36,8 @@ WHOLE = -1
 """A size: all of a file, however large it is."""
 MANY = 1 << 16
 """As many pages as there are."""
+OF_DRIVER = ((0, None), (0, 2), (0, 2), (1, None), (1, None))
+"""The same of a driver's own memory, where who frees is followed by who takes another size."""
 PAGES = ((0, None), (0, None), (0, 2), (0, 2), (1, None))
 """Which page, and how many from there on, where a word need not say so; many a file has one."""
 OF_HUNTS = 4
@@ -177,10 +179,10 @@ def _wishes(word: Word) -> tuple[Wish, ...]:
     arguments = by_word("worker")[word.operation].arguments
     given = list(zip(arguments, word.given, strict=True))
     # A file is mapped as a whole, and punched; of a driver's memory the least is the likeliest.
-    many = 1 if word.grounds == {Ground.DRIVER} else MANY
+    many, parts = (1, OF_DRIVER) if word.grounds == {Ground.DRIVER} else (MANY, PAGES)
     return tuple(
         Wish(word.operation, tuple(_choice(it, text, many, *pages) for it, text in given))
-        for pages in PAGES
+        for pages in parts
     )
 
 
@@ -201,7 +203,7 @@ def _choice(
         case "words":
             return text if text is not None or argument.optional else argument.words[0]
         case "file" | "name" | "openable":
-            return 0
+            return NAMES.index(text) if text in NAMES else 0
         case kind if text is None and (argument.optional or kind == "mount_point"):
             return None
         case kind if text is None or kind in HANDLES:

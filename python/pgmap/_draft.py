@@ -15,10 +15,9 @@ from dataclasses import dataclass, field
 
 from pgmap import _core
 from pgmap._operations import ENDS, HANDLES, STARTS, THREAD, Argument, by_word, operations
-from pgmap._wishes import IDLE, LEAVE, Choice, Habit, Line, Shape, Thing, Wish, plain
+from pgmap._wishes import IDLE, LEAVE, NAMES, Choice, Habit, Line, Shape, Thing, Wish, plain
 from pgmap.errors import ProgramError
 
-NAMES = "fgh"
 DISK_PAGES = 16
 """Room for files on the machine that is made for a program."""
 SLOW_DEVICE = "/dev/nullb0"

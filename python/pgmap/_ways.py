@@ -52,9 +52,14 @@ class Scene:
     folio: int = 1
     """Pages of a folio of the driver's own memory that is there before ``start``."""
     first: tuple[Wish, ...] = ()
-    """What the first worker does before ``start``; the others are its children if there is any."""
+    """What the first worker does before ``start``."""
+    children: bool = False
+    """Whether the others are children of the first one, from after that on."""
+    apart: bool = False
+    """Whether each worker maps a file of its own."""
 
 
+SHARE = Wish("reflink", (1, 0))
 ANON, ANONHUGE = Wish("anon", (0, 2)), Wish("anonhuge", (0, 4))
 TOUCH, TO_DEVICE = Wish("w", (0, 0, None)), Wish("hmm_todev", (0, 0, 0, 1))
 SCENES = (
@@ -63,12 +68,13 @@ SCENES = (
     Scene(Ground.FILES, (HUGE,)),
     *[Scene(Ground.FILES, (HUGE, FILLER, REST))] * 3,
     *[Scene(Ground.FILES, (Shape(1, "unwritten"), FILLER))] * 2,
+    Scene(Ground.FILES, (SMALL, SMALL), first=(SHARE,), apart=True),
     Scene(Ground.DRIVER),
     Scene(Ground.DRIVER, folio=2),
-    Scene(Ground.ANONYMOUS, first=(ANON, TOUCH, TO_DEVICE)),
-    Scene(Ground.ANONYMOUS, first=(ANONHUGE, TOUCH)),
+    Scene(Ground.ANONYMOUS, first=(ANON, TOUCH, TO_DEVICE), children=True),
+    Scene(Ground.ANONYMOUS, first=(ANONHUGE, TOUCH), children=True),
 )
-"""Files that fill a device, memory of its own, and memory of processes."""
+"""Files that fill a device or share a block, memory of its own, and memory of processes."""
 USES = (
     *[Habit(touch="w")] * 6,
     *[Habit()] * 3,
@@ -280,9 +286,13 @@ def _drafted(
         draft.absorb(setup)
     else:
         draft.declare(scene.files)
-    draft.habits.update({n: habit for n, (habit, *_) in enumerate(workers)})
-    if setup is None and scene.first:
-        forks = [Wish("fork", (str(n),)) for n in range(1, len(workers))]
+    habits = {n: habit for n, (habit, *_) in enumerate(workers)}
+    if scene.apart:
+        habits = {n: replace(it, file=n % len(scene.files)) for n, it in habits.items()}
+    draft.habits.update(habits)
+    if setup is None:
+        children = range(1, len(workers)) if scene.children else ()
+        forks = [Wish("fork", (str(n),)) for n in children]
         draft.wish(0, [*scene.first, *forks], refused, before=True)
     for number, (_, first, _, _) in enumerate(workers):
         draft.wish(number, first, refused, before=True)

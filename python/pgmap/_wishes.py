@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from pgmap._operations import Argument, Operation, written
 
+NAMES = ("f", "g", "h")
+"""What files are called, in the order in which they are declared."""
+
 
 @dataclass(frozen=True, slots=True)
 class Shape:

@@ -43,7 +43,7 @@ except ModuleNotFoundError as _error:
 __all__ = ["check", "eras", "on_threads", "operations", "programs", "rules", "worlds"]
 
 THREADS, OPS = 3, 3
-SCHEDULES, POINTS = 64, 40
+SCHEDULES, POINTS = 64, 10
 """Executions that show what two or three who meet can do with one preemption, and by how many times
 as many there are with each more: at so many points a worker can be preempted."""
 REMEMBERED = 4096
@@ -120,7 +120,7 @@ def check(
 
     A deadlock that the program asks for, whatever the rules, is none: drawn programs ask for some.
     At most `schedules` executions with at most `preemptions` preemptions are run; `None` are 64 for
-    one preemption, a few milliseconds, and forty times as many for each more. What is found is not
+    one preemption, a few milliseconds, and ten times as many for each more. What is found is not
     shrunk, for Hypothesis shrinks the program. The other arguments are those of `pgmap.explore`.
     """
     verdict = _searched(

@@ -7,9 +7,10 @@
 //! what comes. A second file often fills half of the device, and beside a huge one a third file the rest, so that a freed
 //! block is used again at once. Files are small or huge, written or not.
 //!
-//! Some programs are about anonymous memory instead: pages of it, perhaps in a device's own memory, or a huge page, which
-//! two processes share after a fork. And in some the two workers are threads of one process: what one of them maps, moves
-//! or unmaps the other one touches.
+//! Some programs are about something else: two files that have a block in common; a driver's memory, of which folios come
+//! and go; or anonymous memory, pages of it, perhaps in a device's own memory, or a huge page, which two processes share
+//! after a fork. And in some the two workers are threads of one process: what one of them maps, moves or unmaps the other
+//! one touches.
 //!
 //! The weights (`contention` in the table of operations) say what is likely, and no word is left out that could come.
 
@@ -52,6 +53,10 @@ impl Worker {
 enum About {
     File,
     HugeFile,
+    /// A file, and another one with the same block.
+    SharedFile,
+    /// A driver's own memory, in no file and in no mapping.
+    Driver,
     /// Anonymous memory, in huge pages or not.
     Anonymous(&'static str),
 }
@@ -86,14 +91,19 @@ pub(crate) fn program(
     let of_seed = SplitMix64::new(seed).next_u64();
     let mut luck = SplitMix64::new(SplitMix64::new(of_seed.wrapping_add(nth)).next_u64());
     let (huge, written) = (luck.below(4) == 0, luck.below(4) != 0);
-    let anonymous = luck.below(5) == 0 && words.iter().any(|it| it.word == "fork");
-    let about = match (anonymous, huge) {
-        (true, true) => About::Anonymous("anonhuge"),
-        (true, false) => About::Anonymous("anon"),
-        (false, true) => About::HugeFile,
-        (false, false) => About::File,
+    let has = |word| words.iter().any(|it| it.word == word);
+    let about = match luck.below(10) {
+        0 if has("alloc") => About::Driver,
+        1 if has("reflink") => About::SharedFile,
+        2 | 3 if has("fork") && huge => About::Anonymous("anonhuge"),
+        2 | 3 if has("fork") => About::Anonymous("anon"),
+        _ if huge => About::HugeFile,
+        _ => About::File,
     };
-    let pages = if huge { pmd_pages } else { 1 };
+    let pages = match about {
+        About::HugeFile | About::Anonymous("anonhuge") => pmd_pages,
+        _ => 1,
+    };
     let mut draft = Draft {
         words,
         luck,
@@ -117,6 +127,8 @@ pub(crate) fn program(
             }
             draft.set_up();
         }
+        About::SharedFile => draft.shared_by_files(),
+        About::Driver => draft.say(0, "alloc"),
         About::Anonymous(kind) => draft.shared(kind, if threads { "thread" } else { "fork" }),
     }
     // What happened before says nothing about what comes at once.
@@ -199,6 +211,20 @@ impl Draft<'_> {
         }
     }
 
+    /// Files that have one block, each of them mapped by one worker.
+    fn shared_by_files(&mut self) {
+        // Writing to a string does not fail.
+        let _ = writeln!(self.text, "file f 1\nfile g 1");
+        (0..WORKERS).for_each(|who| self.say(who, "mmap"));
+        self.say(0, "reflink");
+        for who in 0..WORKERS {
+            if self.chance(2) {
+                let word = if self.chance(2) { "read" } else { "touch" };
+                self.say(who, word);
+            }
+        }
+    }
+
     /// Memory that two workers map: the second one is the first one's child, or a thread of its process.
     fn shared(&mut self, kind: &'static str, by: &'static str) {
         self.say(0, kind);
@@ -258,23 +284,26 @@ impl Draft<'_> {
             pipe |= other.pipe;
         }
         let anonymous = matches!(self.about, About::Anonymous(_));
+        let files = matches!(self.about, About::File | About::HugeFile | About::SharedFile);
         let has = [(Handle::Mapping, mapped), (Handle::Fd, open), (Handle::Pipe, pipe)];
         let possible = match word.word {
-            "mmap" => !mapped && !anonymous,
+            "mmap" => !mapped && files,
             "anon" | "anonhuge" => !mapped && anonymous,
             // The child is there before it does anything, or there is none.
             "fork" => anonymous && who == 0 && !self.workers[1].mapped && !self.started,
             // Threads begin before anything happens at once, in a process that has what both of them have.
             "thread" => who == 0 && !self.workers[1].mapped && !self.started && !self.threads,
-            "open" => !open && !anonymous,
-            "device" => !device,
+            "open" => !open && files,
+            "reflink" => self.about == About::SharedFile,
+            "device" => !device && self.about != About::Driver,
             "dio" => device && mapped,
-            "pipe" => !pipe,
+            "pipe" => !pipe && self.about != About::Driver,
             "drop" | "dma" => pins > 0,
             // Who walks frames would keep a page from coming home, which is asked for again for ever.
             "alloc" => !anonymous,
             "put" | "walk" | "split" => self.allocated,
-            "truncate" | "extend" | "write" | "punch" | "unlink" => !anonymous,
+            "truncate" | "extend" | "write" | "punch" | "unlink" => files,
+            "release" => anonymous,
             "todev" | "tosys" | "splithuge" => mapped && anonymous,
             _ => has.iter().all(|(handle, has)| *has || !word.needs(*handle)),
         };
@@ -327,6 +356,7 @@ impl Draft<'_> {
             }
             // Through the descriptor, if there is one, so that the mapping is no open file of its own.
             "mmap" if self.workers[who].open => format!("mmap 0 0 0 {pages} rw shared"),
+            "mmap" if who > 0 && self.about == About::SharedFile => "mmap 0 g 0 1 rw shared".into(),
             "mmap" => format!("mmap 0 f 0 {pages} rw shared"),
             "vmsplice" => format!("vmsplice 0 0 {page} 1"),
             "touch" | "read" | "reference" | "get" => {
@@ -339,7 +369,7 @@ impl Draft<'_> {
             "extend" => format!("ftruncate f {pages}"),
             "punch" => format!("punch f 0 {pages}"),
             // The driver's own memory: a folio of one page or two, and either page of it.
-            "alloc" => format!("dev_alloc 0 {}", 1 + self.luck.below(2)),
+            "alloc" => format!("dev_alloc {}", ["0 1", "1 1", "0 2"][self.luck.below(3) as usize]),
             "put" => format!("dev_put {}", self.luck.below(2)),
             "walk" => format!("try_get {}", self.luck.below(2)),
             _ => word.text.to_owned(),

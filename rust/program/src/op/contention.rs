@@ -74,13 +74,17 @@ const ROWS: &[Row] = &[
     Row { unwritten: takers(2), ..row("write", anybody(1)) },
     row("punch", takers(1)),
     row("unlink", takers(1)),
-    // The driver's own memory: who walks frame numbers meets who takes folios apart.
+    // The driver's own memory: who walks frame numbers, or frees, meets who takes folios apart or builds them.
+    row("put", users(1)),
+    row("alloc", takers(1)),
     row("walk", users(1)),
     row("split", takers(1)),
     // Anonymous memory: who touches it meets who moves it or takes a huge page of it apart.
     row("splithuge", anybody(3)),
     row("tosys", takers(1)),
     row("todev", takers(1)),
+    // The device's driver closes.
+    row("release", takers(1)),
     // What the slow device still reads.
     row("dio", users(1)),
     // The device goes, and all pages with it.

@@ -107,11 +107,11 @@ macro_rules! operations {
             }) -> Zero [ENOENT EINTR EBADF EINVAL EMFILE];
 
             /// Gives a file the blocks of another one, which both have from then on (FICLONE); whoever writes to one of them
-            /// gets a copy of it first. Waits until no page of either is referenced.
+            /// gets a copy of it first. Waits until no page of either is referenced. Who gets a copy waits for nobody.
             worker("reflink" as "ioctl") reflink: Reflink(Reflink {
                 file: FileRef = File("FD"),
                 source: FileRef = File("FD"),
-            }) -> Zero [ENOENT EINTR EBADF EINVAL EMFILE];
+            }) -> Zero [ENOENT EINTR EBADF EINVAL EMFILE] hunt 35 "reflink" = "reflink g f";
 
             /// Maps pages of a file under a number; `odd` shifts it by a page, so that no huge page fits.
             worker("mmap") mmap: Mmap(Mmap {
@@ -321,7 +321,7 @@ macro_rules! operations {
             /// (`dev_alloc`, `driver`).
             worker("hmm_release") hmm_release: HmmRelease(HmmRelease {
                 device: u32 = Page("DEV"),
-            }) -> Zero [ENODEV EBUSY];
+            }) -> Zero [ENODEV EBUSY] hunt 34 "release" = "hmm_release 0";
             /// Gives the driver memory of its own again, once it was taken away: `private`, which no CPU reaches and every
             /// program begins with, or `coherent`, which CPUs reach like ordinary memory.
             worker("hmm_load") hmm_load: HmmLoad(HmmLoad {
