@@ -4,7 +4,7 @@ use core::panic::Location;
 
 use crate::execution::{EXECUTION, Execution, Host};
 use crate::failure::Defect;
-use crate::step::{Effect, Object, Step, Task, Wait};
+use crate::step::{Effect, Object, Step, Task, Touches, Wait};
 use crate::{looms, shuttles};
 
 /// The bit that tells an address from the caller's own numbers.
