@@ -11,7 +11,10 @@ import pytest
 
 import pgmap
 from pgmap import _core, _redundant, _schema, ablate
+from pgmap._ablation import Source, sources
+from pgmap._ablation_memory import MEMORY
 from pgmap._ablation_programs import PROGRAMS
+from pgmap._ablation_threads import THREADS
 from pgmap._exit import Exit
 
 MISSED = "wake_up_one-slot@dax_unlock_entry"
@@ -115,9 +118,20 @@ def test_an_unknown_step_is_told_with_the_nearest() -> None:
         pgmap.explore(TWO, without=MISSED)
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
-def test_nothing_breaks_a_program_while_all_steps_are_there(name: str) -> None:
-    verdict = pgmap.explore(PROGRAMS[name], preemptions=1, schedules=300, strategy="bounds")
+WRITTEN = [it for it in sources(_core) if it.name in PROGRAMS | THREADS | MEMORY]
+
+
+@pytest.mark.parametrize("source", WRITTEN, ids=lambda source: source.name)
+def test_nothing_breaks_a_program_while_all_steps_are_there(source: Source) -> None:
+    verdict = pgmap.explore(
+        source.program,
+        rules=dict(source.rules),
+        memory=source.memory,
+        speculative_tlb=source.speculative_tlb,
+        preemptions=1,
+        schedules=300,
+        strategy="bounds",
+    )
     assert not isinstance(verdict, pgmap.Found), verdict
 
 

@@ -18,7 +18,9 @@ from pathlib import Path
 from typing import Any, cast
 
 from pgmap import _core_api
-from pgmap._ablation_programs import PROGRAMS
+from pgmap._ablation_memory import MEMORY
+from pgmap._ablation_programs import PROGRAMS, RULES
+from pgmap._ablation_threads import THREADS
 from pgmap._cli import UsageError
 from pgmap._core_explore import ExploreReport, FoundReport, HuntReport
 from pgmap._core_facts import ProtocolSteps, StepFact
@@ -32,6 +34,8 @@ from pgmap.errors import PgmapError
 
 MEETING = 300
 """Executions of a program that show which steps it meets."""
+IN_FULL = 12
+"""So many programs of a step get all executions that were asked for; more of them share as many."""
 LONGEST = 5_000
 """Points of one execution: without a wait a loop may go round for ever. What is cut is counted."""
 
@@ -44,6 +48,8 @@ class Source:
     program: str
     memory: str = ExploreOptions.memory
     speculative_tlb: bool = False
+    rules: tuple[tuple[str, str], ...] = ()
+    """What differs from the era's: another file system."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +74,7 @@ class Effort:
             "schedules": self.schedules,
             "hunt": self.hunt,
             "longest": LONGEST,
+            "in_full": IN_FULL,
         }
 
 
@@ -77,9 +84,13 @@ def sources(core: _core_api.Core) -> list[Source]:
         Source(entry["name"], entry["program"], entry["needs"], entry["tlb"] == "speculative")
         for entry in core.catalogue()["known"]
     ]
-    found += [Source(name, text) for name, text in PROGRAMS.items()]
+    found += [
+        Source(name, text, rules=tuple(RULES.get(name, {}).items()))
+        for name, text in (PROGRAMS | THREADS | MEMORY).items()
+    ]
     # One program may show several mistakes.
-    return list({(it.program, it.memory, it.speculative_tlb): it for it in found}.values())
+    unlike = {(it.program, it.memory, it.speculative_tlb, it.rules): it for it in found}
+    return list(unlike.values())
 
 
 @dataclass
@@ -111,6 +122,7 @@ class Ablation:
                 "era": self.effort.era,
                 "memory": source.memory,
                 "speculative_tlb": source.speculative_tlb,
+                "rules": dict(source.rules),
                 "strategy": "bounds",
                 "shrink": False,
                 "max_steps": LONGEST,
@@ -142,17 +154,19 @@ class Ablation:
             for source in programs:
                 if self.signals.stopped_by is not None:
                     return None
-                if self.searched(row, source, bound):
+                if self.searched(row, source, bound, self.share(len(programs))):
                     return row
         if self.effort.hunt > 0 and row["outcome"] == "nothing":
             self.hunt(row)
         return None if self.signals.stopped_by is not None else row
 
-    def searched(self, row: AblatedStep, source: Source, bound: int) -> bool:
+    def share(self, programs: int) -> int:
+        """How many executions each of so many programs gets at a bound."""
+        return max(1, min(self.effort.schedules, self.effort.schedules * IN_FULL // programs))
+
+    def searched(self, row: AblatedStep, source: Source, bound: int, schedules: int) -> bool:
         """Whether a program breaks with so many preemptions."""
-        asked = self.options(
-            source, preemptions=bound, schedules=self.effort.schedules, without=[row["step"]]
-        )
+        asked = self.options(source, preemptions=bound, schedules=schedules, without=[row["step"]])
         about = f"{row['step']}: {source.name}, bound {bound}"
         try:
             run = self.core.explore_start(asked.config(program=source.program))

@@ -267,3 +267,10 @@ w1 pwrite f 0 1
     "pins in another's memory": _TWO + "start\nw0 pin 0 0 w | w0 unpin\nw1 w 0 0 | w1 munmap 0\n",
     "killed": _MAPPED + "w0 pin 0 0\nstart\nw0 kill\nw1 ftruncate f 0\n",
 }
+
+_EXT4 = {"holder": "none"}
+RULES: dict[str, dict[str, str]] = {
+    "ext4: unbound while faulting": _EXT4,
+    "ext4: unbound while read": _EXT4,
+}
+"""Where a program's file system is another one: ext4 tells nobody that the device goes."""

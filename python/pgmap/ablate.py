@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import pgmap
 from pgmap import _ablation_page, _cli, _core_api
-from pgmap._ablation import Ablation, Effort, Kept, searched, sources, untried_of
+from pgmap._ablation import IN_FULL, Ablation, Effort, Kept, searched, sources, untried_of
 from pgmap._args import THREADS_MAX, count, duration
 from pgmap._cli import UsageError
 from pgmap._core_facts import ProtocolSteps, StepFact
@@ -77,7 +77,8 @@ class Ablate:
             type=_cli.positive,
             default=SCHEDULES,
             metavar="N",
-            help=f"executions of each program at each bound (default {SCHEDULES:,})",
+            help=f"executions of each program at each bound (default {SCHEDULES:,}); "
+            f"more than {IN_FULL} programs of a step share what {IN_FULL} would get",
         )
         parser.add_argument(
             "--hunt",
