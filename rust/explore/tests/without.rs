@@ -60,6 +60,16 @@ const LEFT_BEHIND: &[(&str, &str, Invariant)] = &[
         "file f 1 written\nfile g 1 written\nstart\nw0 ftruncate f 0\nw1 ftruncate g 0\n",
         Invariant::I03,
     ),
+    (
+        "lock-directory@unlink",
+        "file f 1 written\nstart\nw0 unlink f\nw1 unlink f\n",
+        Invariant::I03,
+    ),
+    (
+        "inc-users@get_file",
+        "file f 1 written\nw0 open 0 f rw\nw0 thread 1\nstart\nw0 close 0\nw1 pread 0 0 1\n",
+        Invariant::I03,
+    ),
     ("free-refs@percpu_ref_exit", UNBOUND, Invariant::I03),
     ("free-maps@forget", UNBOUND, Invariant::I03),
     ("set-pages@pgmap_array_delete", UNBOUND, Invariant::I03),

@@ -159,7 +159,7 @@ fn claims_that_meet_in_their_last_region_are_granted_to_one() {
 fn threads_that_fault_into_one_table_leave_one_table() {
     Race::new(|world, cpu| {
         process(world, cpu, 2, Layout::Contiguous, Align::Natural);
-        world.clone_thread(W0, W1).expect("a thread");
+        world.clone_thread(cpu, W0, W1).expect("a thread");
     })
     .call(|world, cpu| {
         let _ = world.load(cpu, W0, &Load { map: M, page: 0 });
@@ -196,8 +196,8 @@ fn a_thread_that_comes_too_late_for_its_process_does_not_run() {
     let race = Race::new(|world, cpu| process(world, cpu, 1, Layout::Contiguous, Align::Natural));
     let holds = race.holds();
     race.call(|world, cpu| assert_eq!(world.exit(cpu, W0), Ok(0)))
-        .call(move |world, _| {
-            let cloned = world.clone_thread(W0, W1);
+        .call(move |world, cpu| {
+            let cloned = world.clone_thread(cpu, W0, W1);
             holds(cloned.is_ok() == world.proc_of(W1).is_ok());
         })
         .assert_exhausted();
@@ -207,7 +207,7 @@ fn a_thread_that_comes_too_late_for_its_process_does_not_run() {
 fn a_child_can_unmap_what_a_thread_of_its_parent_was_unmapping() {
     let race = Race::new(|world, cpu| {
         process(world, cpu, 1, Layout::Contiguous, Align::Natural);
-        world.clone_thread(W0, W1).expect("a thread");
+        world.clone_thread(cpu, W0, W1).expect("a thread");
     });
     let holds = race.holds();
     race.call(|world, cpu| {
@@ -225,7 +225,7 @@ fn a_child_can_unmap_what_a_thread_of_its_parent_was_unmapping() {
 fn a_child_of_a_fork_has_only_files_that_were_open_when_it_got_them() {
     Race::new(|world, cpu| {
         process(world, cpu, 1, Layout::Contiguous, Align::Natural);
-        world.clone_thread(W0, W1).expect("a thread");
+        world.clone_thread(cpu, W0, W1).expect("a thread");
         world
             .munmap(cpu, W0, &Munmap { map: M, range: None })
             .expect("the mapping goes, and its use of the file");

@@ -4,7 +4,7 @@
 //! it into a violation of the invariant named here (K§10). One row a complaint: its code, the invariant, what is
 //! told of it, and what happened in a few words.
 
-use prim::{Cpu, Warn};
+use prim::{Cpu, Ghost, Slab, Warn, ZeroInit};
 use program::Invariant;
 
 /// What a complaint is about, and what is told of it beside its value.
@@ -204,6 +204,8 @@ complaints! {
     RefNotHeld = 59, I14, Value, "a reference put that nobody had";
     /// A get took a count past its largest number. Value: what it came to.
     RefWrapped = 57, I01, Life, "refcount wrapped";
+    /// A file, a pipe, a process or an address space is used, or given back, that is free. Object: its number.
+    NobodyHasIt = 60, I03, Value, "something is used or given back that nobody has any more";
 }
 
 impl Complaint {
@@ -212,6 +214,17 @@ impl Complaint {
     pub fn is_an_oops(self) -> bool {
         matches!(self, Self::FaultAfterUnplug | Self::UnmapAfterUnplug | Self::FileAfterUnplug)
     }
+}
+
+/// Complains where what is used or given back is free. When explored only: the object could be somebody else's by now.
+#[inline(always)]
+#[track_caller]
+pub fn must_live<T: ZeroInit>(cpu: &Cpu<'_>, of: &Slab<T>, index: u32) {
+    Ghost::<()>::new().with(|()| {
+        if !of.peek_live(index) {
+            warn_on(cpu, Complaint::NobodyHasIt, index, 0);
+        }
+    });
 }
 
 /// `WARN_ON(1)`: the machine records it and goes on.

@@ -163,7 +163,7 @@ fn let_go_while_in_flight(rules: Rules) -> (Fixture, usize) {
     let device = FdNo(1);
     let open = Open { fd: device, target: Target::SlowBlock, mode: OpenMode::ReadWrite };
     assert_eq!(fixture.world.open(&fixture.cpu(1), W0, &open), Ok(0));
-    fixture.world.clone_thread(W0, W1).expect("a thread");
+    fixture.world.clone_thread(&fixture.cpu(1), W0, W1).expect("a thread");
     let write = DioWrite { device, map: MapNo(0), page: 1, pages: 1, ticks: None };
     let left = std::thread::scope(|threads| {
         let world = &fixture.world;

@@ -265,7 +265,7 @@ fn pins_that_would_overflow_the_count_are_refused_long_before() {
         let worker = program::op::WorkerId(worker);
         match worker.0 {
             0 => fixture.start(&cpu, W0, F, 1, Align::Odd),
-            _ => fixture.world.clone_thread(W0, worker).map(drop).expect("a thread"),
+            _ => fixture.world.clone_thread(&cpu, W0, worker).map(drop).expect("a thread"),
         }
         for _ in 0..64 {
             refused += u32::from(fixture.pin(&cpu, worker, 0, 1) == Err(Errno::ENOMEM.into()));
@@ -333,8 +333,8 @@ fn references_against(take_away: impl Fn(&Fixture, &Cpu<'_>) + Sync, era: Era) {
             let cpu = fixture.cpu(0);
             fixture.file(&cpu, F, 16, layout);
             fixture.start(&cpu, W0, F, 16, align);
-            world.clone_thread(W0, W1).expect("a thread");
-            world.clone_thread(W0, W2).expect("a thread");
+            world.clone_thread(&cpu, W0, W1).expect("a thread");
+            world.clone_thread(&cpu, W0, W2).expect("a thread");
         }
         let (done, start) = (AtomicBool::new(false), Barrier::new(3));
         std::thread::scope(|threads| {

@@ -115,7 +115,7 @@ fn a_mapping_moves_beside_truncates_pins_and_faults() {
             let inode = fixture.file(&cpu, F, 16, layout);
             let align = if layout == Layout::Huge { Align::Natural } else { Align::Odd };
             fixture.start(&cpu, W0, F, 16, align);
-            world.clone_thread(W0, W1).expect("a thread");
+            world.clone_thread(&cpu, W0, W1).expect("a thread");
             inode
         };
         std::thread::scope(|threads| {

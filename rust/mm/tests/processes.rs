@@ -54,7 +54,7 @@ fn a_fork_races_with_a_close_and_both_sides_own_what_they_got() {
             let cpu = fixture.cpu(1);
             fixture.file(&cpu, F, 4, Layout::Contiguous);
             fixture.start(&cpu, W0, F, 4, Align::Odd);
-            world.clone_thread(W0, W1).expect("a thread");
+            world.clone_thread(&cpu, W0, W1).expect("a thread");
             world.unlink(&cpu, W0, &Unlink { file: F }).expect("unlink");
         }
         let start = Barrier::new(2);
@@ -179,7 +179,7 @@ fn nonsense_is_refused_with_an_errno_and_never_with_a_panic() {
         }
         assert_eq!(world.spawn(cpu, nobody), errno(Errno::EINVAL));
         assert_eq!(world.fork(cpu, W0, &Fork { child: nobody }), errno(Errno::EINVAL));
-        assert_eq!(world.clone_thread(W0, nobody), errno(Errno::EINVAL));
+        assert_eq!(world.clone_thread(cpu, W0, nobody), errno(Errno::EINVAL));
 
         let range = |page, pages| PageRange { page, pages };
         let value = |page: u32| u64::from(page);

@@ -134,7 +134,7 @@ fn pinned(rules: Rules) -> (Fixture, InodeId) {
         let cpu = fixture.cpu(1);
         let inode = fixture.file(&cpu, F, 8, Layout::Contiguous);
         fixture.start(&cpu, W0, F, 8, Align::Odd);
-        fixture.world.clone_thread(W0, W1).expect("a thread");
+        fixture.world.clone_thread(&cpu, W0, W1).expect("a thread");
         assert_eq!(fixture.write(&cpu, W0, 3), Ok(0));
         assert_eq!(fixture.pin(&cpu, W0, 3, 1), Ok(1));
         inode

@@ -201,7 +201,7 @@ fn pmd_and_pte_faults_of_one_range_collide_on_threads_without_harm() {
         fixture.file(&cpu, F, 16, Layout::Huge);
         fixture.start(&cpu, W0, F, 16, Align::Natural);
         fixture.start(&cpu, W1, F, 16, Align::Odd);
-        world.clone_thread(W0, W2).expect("a thread");
+        world.clone_thread(&cpu, W0, W2).expect("a thread");
     }
     std::thread::scope(|threads| {
         for (task, worker) in [(1, W0), (2, W1), (3, W2)] {
@@ -246,7 +246,7 @@ fn a_second_thread_sees_the_unmap_of_the_first_through_its_own_tlb() {
     let (first, second) = (fixture.cpu(1), fixture.cpu(2));
     fixture.file(&first, F, 4, Layout::Contiguous);
     fixture.start(&first, W0, F, 4, Align::Odd);
-    world.clone_thread(W0, W1).expect("a thread");
+    world.clone_thread(&first, W0, W1).expect("a thread");
     assert_eq!(world.store(&first, W0, &Store { map: M, page: 0, value: 5 }), Ok(0));
     for _ in 0..3 {
         assert_eq!(world.load(&second, W1, &Load { map: M, page: 0 }), Ok(5));

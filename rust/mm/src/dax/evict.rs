@@ -12,16 +12,18 @@ use program::rules::{EvictWait, LayoutEntries};
 
 use crate::dax::{Dax, InodeId};
 use crate::tally;
-use crate::warn::{Complaint, warn_on};
+use crate::warn::{Complaint, must_live, warn_on};
 
 impl Dax {
     /// `igrab`: one more user of a file that has one, or a name.
-    pub fn igrab(&self, id: InodeId) {
+    pub fn igrab(&self, cpu: &Cpu<'_>, id: InodeId) {
+        must_live(cpu, &self.inodes, id.0);
         self.inode(id).count.inc();
     }
 
     /// `iput`. Evicts when this was the last user of a file without a name.
     pub fn iput(&self, cpu: &Cpu<'_>, id: InodeId) {
+        must_live(cpu, &self.inodes, id.0);
         if self.inode(id).count.dec_and_test() {
             self.evict(cpu, id);
         }

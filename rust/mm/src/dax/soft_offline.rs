@@ -42,7 +42,7 @@ impl Dax {
             }
             // The mapping keeps its file as long as the layout is locked.
             let id = InodeId(vma.mapping);
-            self.igrab(id);
+            self.igrab(cpu, id);
             (id, vma.pgoff_of(vpn))
         };
         let moved = self.move_page(cpu, id, index);

@@ -19,6 +19,7 @@ use program::Errno;
 use crate::vm::gather::MmuGather;
 use crate::vm::mm::Layout;
 use crate::vm::{FileUse, MappingId, MmId, Pmd, Vm, Vma, Vpn};
+use crate::warn::must_live;
 
 impl Vm {
     /// `munmap` of every mapped page in `[start, start + pages)`.
@@ -72,6 +73,7 @@ impl Vm {
     pub(crate) fn exit_mmap(&self, cpu: &Cpu<'_>, mm: MmId, file: &mut dyn FnMut(FileUse)) {
         // Nothing is split, so nothing can fail.
         let _ = self.munmap(cpu, mm, Vpn(0), self.tables.address_space(), file);
+        must_live(cpu, &self.mms, mm.0);
         self.mms.free(cpu, mm.0);
     }
 

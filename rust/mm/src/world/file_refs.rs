@@ -67,7 +67,7 @@ impl World {
             // The mapping keeps its file as long as the layout is locked.
             let id = InodeId(vma.mapping);
             for range in &mut out[..taken.1] {
-                self.dax.igrab(id);
+                self.dax.igrab(cpu, id);
                 *range = range.keeping(id.0);
             }
         }
@@ -93,7 +93,7 @@ impl World {
     #[track_caller]
     pub(super) fn dup_range(&self, cpu: &Cpu<'_>, range: &GupRange) -> GupRange {
         if let Some(id) = range.kept_file() {
-            self.dax.igrab(InodeId(id));
+            self.dax.igrab(cpu, InodeId(id));
         }
         self.dax.vm.gup_dup(cpu, range)
     }

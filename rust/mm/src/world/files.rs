@@ -14,6 +14,7 @@ use crate::dax::{Birth, InodeId};
 use crate::lock_order;
 use crate::page::Stamp;
 use crate::vm::FileUse;
+use crate::warn::must_live;
 use crate::world::fds::{Fds, Open as OpenFd};
 use crate::world::task_work::TaskWork;
 use crate::world::{PAGE_SIZE, Return, World};
@@ -372,6 +373,7 @@ impl World {
                 let handles = self.proc(worker)?.handles.lock(cpu);
                 match handles.fds.file(fd) {
                     Some(OpenFd::File(open)) => {
+                        must_live(cpu, &self.open_files, open);
                         self.open_files[open].users.inc();
                         Ok(open)
                     }
@@ -408,10 +410,13 @@ impl World {
     }
 
     /// A VMA was split or went.
-    pub(super) fn file_event(&self, event: FileUse, work: &mut TaskWork) {
+    pub(super) fn file_event(&self, cpu: &Cpu<'_>, event: FileUse, work: &mut TaskWork) {
         match event {
-            FileUse::Get(open) => self.open_files[open].users.inc(),
-            FileUse::Put(open) => self.fput(OpenFd::File(open), work),
+            FileUse::Get(open) => {
+                must_live(cpu, &self.open_files, open);
+                self.open_files[open].users.inc();
+            }
+            FileUse::Put(open) => self.fput(cpu, OpenFd::File(open), work),
         }
     }
 
@@ -429,15 +434,18 @@ impl World {
     /// `filp_close`, and the return of the call that closes it.
     fn filp_close(&self, cpu: &Cpu<'_>, open: Option<OpenFd>) {
         let mut work = TaskWork::none();
-        open.into_iter().for_each(|open| self.fput(open, &mut work));
+        open.into_iter().for_each(|open| self.fput(cpu, open, &mut work));
         self.task_work_run(cpu, &work);
     }
 
     /// The child of a fork has open what its parent has.
-    pub(super) fn share_fds(&self, fds: &Fds) {
+    pub(super) fn share_fds(&self, cpu: &Cpu<'_>, fds: &Fds) {
         fds.all().for_each(|open| match open {
-            OpenFd::File(open) => self.open_files[open].users.inc(),
-            OpenFd::Pipe(pipe, end) => self.get_pipe(pipe, end),
+            OpenFd::File(open) => {
+                must_live(cpu, &self.open_files, open);
+                self.open_files[open].users.inc();
+            }
+            OpenFd::Pipe(pipe, end) => self.get_pipe(cpu, pipe, end),
             OpenFd::SlowBlock => {}
             OpenFd::Mirror => self.mirror_users().inc(),
         });
@@ -448,7 +456,7 @@ impl World {
         let grabbed = {
             let directory = self.directory[0].lock(cpu);
             let inode = directory.inodes.get(name.index()).and_then(|inode| inode.checked_sub(1));
-            inode.map(InodeId).inspect(|inode| self.dax.igrab(*inode))
+            inode.map(InodeId).inspect(|inode| self.dax.igrab(cpu, *inode))
         };
         let Some(inode) = grabbed else {
             self.open_files.free(cpu, open);

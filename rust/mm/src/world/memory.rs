@@ -145,7 +145,7 @@ impl World {
         let mut work = TaskWork::none();
         let vm = &self.dax.vm;
         let unmapped =
-            vm.munmap(cpu, mm, start, pages, &mut |event| self.file_event(event, &mut work));
+            vm.munmap(cpu, mm, start, pages, &mut |event| self.file_event(cpu, event, &mut work));
         if whole {
             let mut handles = proc.handles.lock(cpu);
             match unmapped {
@@ -172,7 +172,7 @@ impl World {
             *slot
         };
         let mut work = TaskWork::none();
-        let mut event = |event| self.file_event(event, &mut work);
+        let mut event = |event| self.file_event(cpu, event, &mut work);
         let moved = self.dax.vm.mremap(cpu, mm, Vpn(slot.start), slot.pages, &mut event);
         let start = moved.map_or(slot.start, |vpn| vpn.0);
         proc.handles.lock(cpu).maps[op.map.index()] = MapSlot { start, busy: 0, ..slot };
@@ -182,7 +182,7 @@ impl World {
 
     /// `exit_mm` of the last user: everything in it is unmapped and put.
     pub(super) fn exit_mm(&self, cpu: &Cpu<'_>, mm: MmId, work: &mut TaskWork) {
-        self.dax.vm.exit_mmap(cpu, mm, &mut |event| self.file_event(event, work));
+        self.dax.vm.exit_mmap(cpu, mm, &mut |event| self.file_event(cpu, event, work));
     }
 
     /// Touches pages one after the other; a write stores the number of the file's page.

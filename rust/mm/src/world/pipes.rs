@@ -10,6 +10,7 @@ use program::op::{self, Access, Drain, PipeNo, Tee, Vmsplice, WorkerId};
 use crate::lock_order;
 use crate::page::Hold;
 use crate::vm::{GupKind, GupRange};
+use crate::warn::must_live;
 use crate::world::fds::{End, Open};
 use crate::world::{PAGE_SIZE, Return, World};
 
@@ -257,16 +258,18 @@ impl World {
     ) -> Result<u32, Errno> {
         let handles = self.proc(worker)?.handles.lock(cpu);
         let pipe = handles.fds.pipe(name, end).ok_or(Errno::EBADF)?;
-        self.get_pipe(pipe, end);
+        self.get_pipe(cpu, pipe, end);
         Ok(pipe)
     }
 
-    pub(super) fn get_pipe(&self, pipe: u32, end: End) {
+    pub(super) fn get_pipe(&self, cpu: &Cpu<'_>, pipe: u32, end: End) {
+        must_live(cpu, &self.pipes, pipe);
         self.pipes[pipe].users(end).inc();
     }
 
     /// `fput` at the end of a call.
     fn put_pipe(&self, cpu: &Cpu<'_>, pipe: u32, end: End) {
+        must_live(cpu, &self.pipes, pipe);
         if self.pipes[pipe].put_and_test(end) {
             self.pipe_release(cpu, pipe);
         }

@@ -10,6 +10,7 @@ use program::op::{Fork, Thread, WorkerId};
 
 use crate::lock_order;
 use crate::vm::{GupRange, MmId};
+use crate::warn::must_live;
 use crate::world::fds::{Fds, HANDLES};
 use crate::world::task_work::TaskWork;
 use crate::world::{Return, World};
@@ -178,17 +179,15 @@ impl World {
     ///
     /// # Errors
     /// As [`Self::spawn`]; `ESRCH` when `of` does not run.
-    pub fn clone_thread(&self, of: WorkerId, worker: WorkerId) -> Return {
+    pub fn clone_thread(&self, cpu: &Cpu<'_>, of: WorkerId, worker: WorkerId) -> Return {
         self.check_startable(worker)?;
         let proc = self.proc_of(of)?;
-        let place = &self.worker(worker)?.proc;
-        place.cmpxchg(0, proc.0 + 1).map_err(|_| Errno::EEXIST)?;
-        // Not from zero: `of` may be on its way out, and the process with it.
+        // Counted before it can be seen, or it could leave uncounted. Not from zero: `of` may be on its way out, and the
+        // process with it.
         if !self.procs[proc.0].workers.add_unless(1, 0) {
-            place.set(0);
             return Err(Errno::ESRCH.into());
         }
-        Ok(0)
+        self.start(cpu, worker, proc)
     }
 
     /// [`Self::clone_thread`], on the CPU that the thread will run on.
@@ -196,7 +195,7 @@ impl World {
     /// # Errors
     /// As there.
     pub fn clone_vm(&self, cpu: &Cpu<'_>, of: WorkerId, op: &Thread) -> Return {
-        let returned = self.clone_thread(of, op.child)?;
+        let returned = self.clone_thread(cpu, of, op.child)?;
         self.dax.vm.runs_on(cpu, self.mm_of(op.child)?);
         Ok(returned)
     }
@@ -214,7 +213,7 @@ impl World {
         let handles = {
             // Shared under the lock, or another thread could close the last use of one meanwhile.
             let handles = from.handles.lock(cpu);
-            self.share_fds(&handles.fds);
+            self.share_fds(cpu, &handles.fds);
             *handles
         };
         *to.handles.lock(cpu) = handles.of_child();
@@ -223,7 +222,7 @@ impl World {
         let copied = self
             .dax
             .vm
-            .fork_mm(cpu, source, target, &mut |event| self.file_event(event, &mut work));
+            .fork_mm(cpu, source, target, &mut |event| self.file_event(cpu, event, &mut work));
         if let Err(errno) = copied {
             self.exit_files(cpu, to, &mut work);
             self.task_work_run(cpu, &work);
@@ -274,6 +273,7 @@ impl World {
 
     /// A worker less in a process; the last one ends it.
     pub(super) fn leave(&self, cpu: &Cpu<'_>, id: ProcId) {
+        must_live(cpu, &self.procs, id.0);
         let proc = &self.procs[id.0];
         if proc.workers.dec_and_test() {
             let mut work = TaskWork::none();
@@ -327,6 +327,6 @@ impl World {
     fn exit_files(&self, cpu: &Cpu<'_>, proc: &Proc, work: &mut TaskWork) {
         // Nobody else uses the numbers of a process without workers: one step takes them all.
         let Handles { fds, .. } = core::mem::replace(&mut *proc.handles.lock(cpu), Handles::NONE);
-        fds.all().for_each(|open| self.fput(open, work));
+        fds.all().for_each(|open| self.fput(cpu, open, work));
     }
 }

@@ -9,6 +9,7 @@ use prim::Cpu;
 use program::rules::ExitFput;
 
 use crate::vm::VMAS;
+use crate::warn::must_live;
 use crate::world::World;
 use crate::world::fds::{HANDLES, Open, Slot};
 
@@ -35,10 +36,16 @@ impl TaskWork {
 
 impl World {
     /// `fput`: a use less. What was the last one's is queued.
-    pub(super) fn fput(&self, open: Open, work: &mut TaskWork) {
+    pub(super) fn fput(&self, cpu: &Cpu<'_>, open: Open, work: &mut TaskWork) {
         let last = match open {
-            Open::File(file) => self.open_files[file].put_and_test(),
-            Open::Pipe(pipe, end) => self.pipes[pipe].put_and_test(end),
+            Open::File(file) => {
+                must_live(cpu, &self.open_files, file);
+                self.open_files[file].put_and_test()
+            }
+            Open::Pipe(pipe, end) => {
+                must_live(cpu, &self.pipes, pipe);
+                self.pipes[pipe].put_and_test(end)
+            }
             Open::SlowBlock => false,
             Open::Mirror => {
                 self.mirror_users().dec();

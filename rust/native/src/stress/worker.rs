@@ -78,7 +78,7 @@ impl<'a> Worker<'a> {
         worker
             .enter(ActionKind::Create, |cpu| -> Return {
                 if let Some(of) = of {
-                    world.clone_thread(of, id)?;
+                    world.clone_thread(cpu, of, id)?;
                 } else {
                     world.spawn(cpu, id)?;
                     let (fd, mode) = (FdNo(SLOW_BLOCK), OpenMode::ReadWriteDirect);
