@@ -12,6 +12,7 @@ import pytest
 import pgmap
 from pgmap import _core, _redundant, _schema, ablate
 from pgmap._ablation import Source, sources
+from pgmap._ablation_files import FILES
 from pgmap._ablation_memory import MEMORY
 from pgmap._ablation_programs import PROGRAMS
 from pgmap._ablation_threads import THREADS
@@ -118,7 +119,7 @@ def test_an_unknown_step_is_told_with_the_nearest() -> None:
         pgmap.explore(TWO, without=MISSED)
 
 
-WRITTEN = [it for it in sources(_core) if it.name in PROGRAMS | THREADS | MEMORY]
+WRITTEN = [it for it in sources(_core) if it.name in PROGRAMS | THREADS | MEMORY | FILES]
 
 
 @pytest.mark.parametrize("source", WRITTEN, ids=lambda source: source.name)

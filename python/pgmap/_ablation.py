@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from pgmap import _core_api
+from pgmap._ablation_files import FILES
 from pgmap._ablation_memory import MEMORY
 from pgmap._ablation_programs import PROGRAMS, RULES
 from pgmap._ablation_threads import THREADS
@@ -86,7 +87,7 @@ def sources(core: _core_api.Core) -> list[Source]:
     ]
     found += [
         Source(name, text, rules=tuple(RULES.get(name, {}).items()))
-        for name, text in (PROGRAMS | THREADS | MEMORY).items()
+        for name, text in (PROGRAMS | THREADS | MEMORY | FILES).items()
     ]
     # One program may show several mistakes.
     unlike = {(it.program, it.memory, it.speculative_tlb, it.rules): it for it in found}

@@ -45,6 +45,10 @@ w1 ftruncate f 0
 sleep
 """,
     "a driver of its own": _DRIVER + "w0 drv_alloc d\nstart\nw0 drv_put\nw1 drv_alloc d\n",
+    "a driver that counts": _DRIVER.replace("pop", "pop add(n,1) load(n)")
+    + "start\nw0 drv_alloc d\nw1 drv_alloc d\nexpect w0.1 = 1 or w1.1 = 1\n",
+    "a driver that marks": _DRIVER.replace("pop", "pop store(n,5) load(n)")
+    + "start\nw0 drv_alloc d\nw1 drv_alloc d\nexpect w0.1 = 5 and w1.1 = 5\n",
     "two that allocate": _DRIVER
     + "start\nw0 drv_alloc d | w0 drv_put\nw1 drv_alloc d | w1 drv_put\n",
     "a device's pages": """

@@ -1,7 +1,7 @@
 """Programs for `pgmap.ablate` in which threads of one process meet.
 
-What an mm has, its VMAs, its page tables, the translations that its CPUs remember, and what is numbered, only they
-have in common: locks of it are missed by nobody else.
+What an mm has, its VMAs, its page tables, the translations that its CPUs remember, and what is
+numbered, only they have in common: locks of it are missed by nobody else.
 """
 
 from __future__ import annotations
