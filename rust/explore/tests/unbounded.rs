@@ -12,9 +12,13 @@ const LARGE: &[&str] = &[
     "mremap-pmd",
     "write-invalidate",
     "fault-liveness",
+    "alloc-dying",
+    "alloc-dying.any-left",
+    "p2p-error",
     "iomap-lock",
     "gup-pagemap.put-only",
     "share-update",
+    "ref-limit",
     "fault-ref",
     "migrate-check",
     "walk-pmd",
@@ -22,8 +26,16 @@ const LARGE: &[&str] = &[
 ];
 
 /// These fail late in the order in which classes are tried; bounds find them at once.
-const LATE: &[&str] =
-    &["gup-pmd-recheck", "mremap-pmd", "fault-liveness", "share-update", "fault-ref", "walk-pmd"];
+const LATE: &[&str] = &[
+    "gup-pmd-recheck",
+    "mremap-pmd",
+    "fault-liveness",
+    "alloc-dying",
+    "alloc-dying.stop",
+    "share-update",
+    "fault-ref",
+    "walk-pmd",
+];
 
 /// A class that is tried early breaks something else than the one with the fewest preemptions does.
 const OTHERWISE: &[(&str, Invariant)] =
