@@ -112,7 +112,7 @@ def built(op_word: str) -> str:
     args = [
         None if it.optional else given.get(it.role or "", values.get(it.kind)) for it in arguments
     ]
-    if op_word == "fork":
+    if op_word in ("fork", "thread"):
         args = [p.worker(5)]
     getattr(p.worker(6) if op_word == "spawn" else a, op_word)(*args)
     return p.text

@@ -96,6 +96,14 @@ _REASONS: tuple[tuple[str, tuple[str, ...]], ...] = (
         ),
     ),
     (
+        "what a pread finds is told to nobody: a check is lacking",
+        ("down_read-i_rwsem@xfs_file_dax_read",),
+    ),
+    (
+        "a page is one word here: a write and a zeroing of it leave one or the other, in any order",
+        ("down_write-i_rwsem#2@xfs_file_fallocate",),
+    ),
+    (
         "looks at a machine at rest",
         (
             "down_read-mmap_lock@find_vma",

@@ -24,7 +24,7 @@ const RIGHT: &[(&str, &str)] = &[
         "",
     ),
     // A thread is counted before it can leave.
-    ("w1 exit\n", ""),
+    ("w1 exit\nexpect w0.2 = ok\n", ""),
     // A mapping that one makes the other one has by its number; or it is too early for that.
     (
         "start\nw0 mmap 1 f 0 1 rw shared\nw1 w 1 0\nexpect w1.1 = ok or w1.1 = EINVAL\nsometimes w1.1 = ok\n",

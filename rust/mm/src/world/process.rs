@@ -195,8 +195,9 @@ impl World {
     /// # Errors
     /// As there.
     pub fn clone_vm(&self, cpu: &Cpu<'_>, of: WorkerId, op: &Thread) -> Return {
+        let mm = self.mm_of(of)?;
         let returned = self.clone_thread(cpu, of, op.child)?;
-        self.dax.vm.runs_on(cpu, self.mm_of(op.child)?);
+        self.dax.vm.runs_on(cpu, mm);
         Ok(returned)
     }
 
