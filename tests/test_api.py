@@ -103,6 +103,7 @@ REQUIRED: dict[str, tuple[Any, ...]] = {
     "hmm_todev": (0, 0, 5, 2),
     "hmm_tosys": (0, 0, 5, 0),
     "hmm_read": (0, 0, 0, 2),
+    "exclusive": (0, 0, 5, 0),
     "memremap_pages": ("generic", 8),
 }
 """By method with a default that is not None: what it needs."""

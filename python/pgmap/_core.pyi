@@ -358,6 +358,8 @@ class World:
     def dma_write(
         self, worker: SupportsIndex, value: SupportsIndex, pin: SupportsIndex | None = None
     ) -> None: ...
+    def move_pages(self, worker: SupportsIndex, map: SupportsIndex, page: SupportsIndex) -> int: ...
+    def shrink(self, worker: SupportsIndex) -> int: ...
     def pipe(self, worker: SupportsIndex, pipe: SupportsIndex) -> None: ...
     def vmsplice(
         self,
@@ -444,6 +446,22 @@ class World:
         pages: SupportsIndex = 1,
     ) -> int: ...
     def hmm_read(
+        self,
+        worker: SupportsIndex,
+        device: SupportsIndex,
+        map: SupportsIndex,
+        page: SupportsIndex,
+        pages: SupportsIndex = 1,
+    ) -> int: ...
+    def hmm_write(
+        self,
+        worker: SupportsIndex,
+        device: SupportsIndex,
+        map: SupportsIndex,
+        page: SupportsIndex,
+        value: SupportsIndex,
+    ) -> None: ...
+    def exclusive(
         self,
         worker: SupportsIndex,
         device: SupportsIndex,

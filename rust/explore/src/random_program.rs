@@ -301,10 +301,13 @@ impl Draft<'_> {
             "drop" | "dma" => pins > 0,
             // Who walks frames would keep a page from coming home, which is asked for again for ever.
             "alloc" => !anonymous,
+            "shrink" => anonymous,
             "put" | "walk" | "split" => self.allocated,
             "truncate" | "extend" | "write" | "punch" | "unlink" => files,
             "release" => anonymous,
-            "todev" | "tosys" | "splithuge" => mapped && anonymous,
+            "todev" | "tosys" | "splithuge" | "exclusive" | "movepages" | "devread" => {
+                mapped && anonymous
+            }
             _ => has.iter().all(|(handle, has)| *has || !word.needs(*handle)),
         };
         possible && !gone

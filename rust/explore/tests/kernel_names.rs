@@ -60,6 +60,7 @@ const KERNEL: &[(&str, &str)] = &[
         "include/linux/fs.h",
         "i_size_read filemap_invalidate_lock sb_start_pagefault i_mmap_lock_read i_mmap_lock_write vma_is_fsdax",
     ),
+    ("drivers/gpu/drm/nouveau/nouveau_svm.c", "nouveau_atomic_range_fault"),
     ("include/linux/gfp.h", "folio_alloc"),
     ("include/linux/iomap.h", "iomap_begin"),
     ("include/linux/leafops.h", "softleaf_to_pfn"),
@@ -71,7 +72,7 @@ const KERNEL: &[(&str, &str)] = &[
     ),
     ("include/linux/mmap_lock.h", "mmap_read_lock"),
     ("include/linux/page-flags.h", "page_folio folio_test_large"),
-    ("include/linux/pagemap.h", "folio_trylock __folio_set_locked"),
+    ("include/linux/pagemap.h", "folio_trylock folio_lock __folio_set_locked"),
     (
         "include/linux/page_ref.h",
         "page_ref_count folio_ref_count set_page_count folio_ref_add folio_ref_inc folio_ref_try_add \
@@ -122,22 +123,25 @@ const KERNEL: &[(&str, &str)] = &[
     (
         "lib/test_hmm.c",
         "dmirror_allocate_chunk dmirror_device_remove_chunks dmirror_devmem_alloc_page dmirror_devmem_fault \
-         dmirror_migrate_to_device dmirror_migrate_to_system dmirror_read hmm_dmirror_exit",
+         dmirror_migrate_to_device dmirror_migrate_to_system dmirror_read dmirror_write dmirror_do_read \
+         dmirror_range_fault dmirror_exclusive hmm_dmirror_exit",
     ),
     ("lib/xarray.c", "xas_load xa_load"),
     ("mm/filemap.c", "folio_unlock softleaf_entry_wait_on_locked"),
     (
         "mm/gup.c",
         "gup_fast gup_fast_folio_allowed follow_page_mask __get_user_pages get_user_pages pin_user_pages \
-         pin_user_pages_fast unpin_user_pages unpin_user_page_range_dirty_lock try_get_folio try_grab_folio",
+         pin_user_pages_fast migrate_longterm_unpinnable_folios unpin_user_pages unpin_user_page_range_dirty_lock \
+         try_get_folio try_grab_folio",
     ),
-    ("mm/hmm.c", "hmm_range_fault"),
+    ("mm/hmm.c", "hmm_range_fault hmm_vma_walk_pmd"),
     (
         "mm/huge_memory.c",
         "vmf_insert_folio_pmd __split_huge_pmd __split_huge_pmd_locked folio_split folio_split_unmapped __folio_split \
          __split_unmapped_folio __split_folio_to_order unmap_folio split_huge_pages_pid copy_huge_pmd \
          do_huge_pmd_anonymous_page do_huge_pmd_wp_page do_huge_pmd_device_private zap_huge_pmd \
-         set_pmd_migration_entry remove_migration_pmd",
+         set_pmd_migration_entry remove_migration_pmd deferred_split_folio deferred_split_scan \
+         folio_unqueue_deferred_split",
     ),
     ("mm/hugetlb_vmemmap.c", "hugetlb_vmemmap_optimize_folio hugetlb_vmemmap_restore_folio"),
     ("mm/khugepaged.c", "madvise_collapse collapse_huge_page __collapse_huge_page_isolate"),
@@ -147,7 +151,7 @@ const KERNEL: &[(&str, &str)] = &[
         "mm/memory.c",
         "handle_mm_fault vmf_insert_page_mkwrite zap_page_range_single zap_pmd_range zap_pte_range zap_present_ptes \
          zap_nonpresent_ptes do_swap_page vm_normal_page do_cow_fault wp_page_copy copy_pmd_range copy_present_ptes \
-         vm_insert_page",
+         vm_insert_page remove_device_exclusive_entry try_restore_exclusive_pte",
     ),
     (
         "mm/memremap.c",
@@ -155,7 +159,7 @@ const KERNEL: &[(&str, &str)] = &[
     ),
     (
         "mm/migrate.c",
-        "remove_migration_ptes remove_migration_pte migration_entry_wait pmd_migration_entry_wait folio_migrate_mapping",
+        "remove_migration_ptes remove_migration_pte migration_entry_wait pmd_migration_entry_wait folio_migrate_mapping do_pages_move",
     ),
     (
         "mm/migrate_device.c",
@@ -174,13 +178,21 @@ const KERNEL: &[(&str, &str)] = &[
          __tlb_remove_table_free",
     ),
     ("mm/page_alloc.c", "prep_compound_page"),
+    (
+        "mm/mmu_notifier.c",
+        "mmu_interval_notifier_insert mmu_interval_read_begin mmu_interval_read_retry mmu_notifier_invalidate_range_start \
+         mmu_notifier_invalidate_range_end __mmu_notifier_release",
+    ),
     ("mm/mremap.c", "move_vma move_page_tables move_huge_pmd move_normal_pmd move_ptes"),
     ("mm/pagewalk.c", "walk_pmd_range folio_walk_start"),
     (
         "mm/pgtable-generic.c",
         "pmdp_invalidate pgtable_trans_huge_deposit pgtable_trans_huge_withdraw",
     ),
-    ("mm/rmap.c", "try_to_migrate try_to_migrate_one unlink_anon_vmas __folio_set_anon"),
+    (
+        "mm/rmap.c",
+        "try_to_migrate try_to_migrate_one unlink_anon_vmas __folio_set_anon make_device_exclusive",
+    ),
     ("mm/slub.c", "kmem_cache_alloc kmem_cache_free"),
     ("mm/truncate.c", "invalidate_inode_pages2_range"),
     ("mm/util.c", "folio_anon_vma"),

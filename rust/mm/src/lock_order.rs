@@ -52,12 +52,16 @@ lock_order! {
     FOLIO_LOCK "folio lock";
     /// `mapping->i_mmap_rwsem`: who maps the file. Of anonymous memory, `anon_vma->rwsem`.
     I_MMAP_RWSEM "i_mmap_rwsem";
+    /// `dmirror->mutex`: what a device knows of the entries of a process.
+    MIRROR_LOCK "mirror lock";
     /// `ptl`: the entries of one table.
     PAGE_TABLE_LOCK "page table lock";
     /// The xarray's lock.
     I_PAGES "i_pages";
     /// What pages say of several files: the kernel has no such lock.
     SHARED_PAGES "shared pages";
+    /// `split_queue_lock`: huge pages that are to be taken apart.
+    SPLIT_QUEUE_LOCK "split queue lock";
     /// `zone->lock`: which pages of ordinary memory are in use.
     ZONE_LOCK "zone lock";
     /// The file system's allocator.

@@ -54,4 +54,6 @@ tallies! {
     EVICTED = 15, "evicted";
     /// A flush was forced because another gather ran on the same mm.
     NESTED_FLUSH = 16, "nested_flush";
+    /// A device was told of a change while it asked what an entry says, and asked again.
+    MIRROR_RETRY = 20, "mirror_retry";
 }

@@ -57,7 +57,9 @@ impl Fixture {
     fn mapped(&self, cpu: &Cpu<'_>, worker: WorkerId, page: u32) -> Folio<'_> {
         match self.world.entry_of(cpu, worker, M, page).expect("a mapping") {
             Pte::Page(page) => self.world.dax.vm.pagemaps.memmap.folio(page.pfn()),
-            Pte::None | Pte::Migration(_) | Pte::DevicePrivate(_) => panic!("no page is mapped"),
+            Pte::None | Pte::Migration(_) | Pte::DevicePrivate(_) | Pte::Exclusive(_) => {
+                panic!("no page is mapped")
+            }
         }
     }
 

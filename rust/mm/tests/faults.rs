@@ -12,9 +12,9 @@ use pgmap_mm::world::{Failure, Return};
 use prim::{Cpu, Lease, TaskId};
 use program::op::{
     Access, Advice, Align, Anon, AnonKind, Close, DevAlloc, DevGet, DevPut, DioRead, DioWrite,
-    DmaRead, DmaWrite, Drain, DriverIdx, DrvAlloc, Dupto, FD_NUMBERS, FdNo, FileIdx, FileRef, Fold,
-    Fork, Fsync, Ftruncate, Get, HmmRead, HmmTodev, HmmTosys, Layout, Longterm, Madvise, MapNo,
-    Mmap, Mremap, Msync, Munmap, OPERATIONS, Open, OpenMode, P2pMmap, PageRange, Pin, Pipe, PipeNo,
+    DmaRead, DmaWrite, Drain, DriverIdx, DrvAlloc, Dupto, Exclusive, FD_NUMBERS, FdNo, FileIdx, FileRef, Fold,
+    Fork, Fsync, Ftruncate, Get, HmmRead, HmmTodev, HmmTosys, HmmWrite, Layout, Longterm, Madvise, MapNo,
+    Mmap, MovePages, Mremap, Msync, Munmap, OPERATIONS, Open, OpenMode, P2pMmap, PageRange, Pin, Pipe, PipeNo,
     Pread, Prot, Punch, Pvmread, Pwrite, Returns, Sharing, Split, SplitHugePages, Target, Tee,
     Thread, Touch, TryGet, Unlink, Unpin, UringReg, Vmsplice, WorkerId, Zerorange,
 };
@@ -98,8 +98,12 @@ fn random_op(dice: &mut Dice) -> Op {
             _ => Op::Nop,
         },
         33 => Op::Dupto(Dupto { fd, number: dice.roll(12) as u8 }),
-        34 => match dice.roll(6) {
-            5 => Op::P2pMmap(P2pMmap { map, pages, room: dice.roll(4) }),
+        34 => match dice.roll(10) {
+            9 => Op::P2pMmap(P2pMmap { map, pages, room: dice.roll(4) }),
+            7 => Op::MovePages(MovePages { map, page: dice.roll(16) }),
+            8 => Op::Shrink,
+            5 => Op::Exclusive(Exclusive { device: 0, map, page: dice.roll(16), pages }),
+            6 => Op::HmmWrite(HmmWrite { device: 0, map, page: dice.roll(16), value: 3 }),
             4 => Op::HmmRead(HmmRead { device: 0, map, page: dice.roll(16), pages }),
             1 => Op::HmmTodev(HmmTodev { device: 0, map, page: dice.roll(16), pages }),
             2 => Op::HmmTosys(HmmTosys { device: 0, map, page: dice.roll(16), pages }),

@@ -56,7 +56,7 @@ impl Fixture {
     fn on_device(&self, cpu: &Cpu<'_>, worker: WorkerId, page: u32) -> Option<Folio<'_>> {
         match self.world.entry_of(cpu, worker, M, page).expect("a mapping") {
             Pte::DevicePrivate(entry) => Some(self.world.dax.vm.pagemaps.memmap.folio(entry.pfn())),
-            Pte::None | Pte::Page(_) | Pte::Migration(_) => None,
+            Pte::None | Pte::Page(_) | Pte::Migration(_) | Pte::Exclusive(_) => None,
         }
     }
 

@@ -9,8 +9,9 @@ use pgmap_mm::vm::Pte;
 use pgmap_mm::world::Return;
 use prim::Cpu;
 use program::op::{
-    Anon, AnonKind, DevAlloc, DevPut, Fork, HmmRead, HmmRelease, HmmTodev, HmmTosys, Load, MapNo,
-    Mremap, Munmap, PageRange, SplitHugePages, Store, TryGet, Unpin, WorkerId,
+    Advice, Anon, AnonKind, DevAlloc, DevPut, Exclusive, Fork, HmmRead, HmmRelease, HmmTodev,
+    HmmTosys, HmmWrite, Load, Madvise, MapNo, MovePages, Mremap, Munmap, PageRange, SplitHugePages,
+    Store, TryGet, Unpin, WorkerId,
 };
 use program::rules::DeviceFolios;
 use program::{Era, Errno, Geometry, Rules};
@@ -54,7 +55,7 @@ impl Fixture {
     fn on_device(&self, cpu: &Cpu<'_>, worker: WorkerId, page: u32) -> Option<Folio<'_>> {
         match self.world.entry_of(cpu, worker, M, page).expect("a mapping") {
             Pte::DevicePrivate(entry) => Some(self.world.dax.vm.pagemaps.memmap.folio(entry.pfn())),
-            Pte::None | Pte::Page(_) | Pte::Migration(_) => None,
+            Pte::None | Pte::Page(_) | Pte::Migration(_) | Pte::Exclusive(_) => None,
         }
     }
 
@@ -263,5 +264,77 @@ fn memory_that_goes_gives_huge_pages_back_as_they_are() {
         };
         assert_eq!((folio.order(), folio.mapcount()), (Order(9), 2));
         fixture.assert_holds(cpu, W0, 0..HUGE);
+    });
+}
+
+#[test]
+fn a_device_has_some_pages_of_it_for_itself_until_a_cpu_touches_them() {
+    with_huge_page(|fixture, cpu| {
+        let exclusive = |page, pages| {
+            fixture.world.exclusive(cpu, W0, &Exclusive { device: 0, map: M, page, pages })
+        };
+        let write = |device, page, value| {
+            fixture.world.hmm_write(cpu, W0, &HmmWrite { device, map: M, page, value })
+        };
+        let is_exclusive = |page| match fixture.world.entry_of(cpu, W0, M, page).expect("a mapping")
+        {
+            Pte::Exclusive(_) => true,
+            Pte::None | Pte::Page(_) | Pte::Migration(_) | Pte::DevicePrivate(_) => false,
+        };
+        assert_eq!(exclusive(100, 70), Ok(70));
+        // The device writes there without a fault; the folio is as large as it was, and every page is mapped once.
+        assert_eq!(write(0, 169, 7), Ok(0));
+        assert!(is_exclusive(169) && !is_exclusive(170));
+        let pfn = fixture.world.dax.vm.pagemaps.ram.first();
+        let folio = fixture.world.dax.vm.pagemaps.memmap.folio(pfn);
+        let counts = (folio.order().0, folio.refcount().get(), folio.mapcount());
+        assert_eq!(counts, (9, HUGE.cast_signed(), HUGE.cast_signed()));
+        // Another device has to ask, which ends it, and so does a CPU.
+        assert_eq!(write(1, 169, 8), Ok(0));
+        assert!(!is_exclusive(169) && is_exclusive(168));
+        assert_eq!((fixture.load(cpu, W0, 169), fixture.load(cpu, W0, 168)), (Ok(8), Ok(1168)));
+        assert!(!is_exclusive(168));
+        // A fork ends the rest; and the folio is split around what is exclusive as around any page.
+        fixture.fork(cpu);
+        assert!((0..HUGE).all(|page| !is_exclusive(page)));
+        fixture.assert_holds(cpu, W1, 0..169);
+        assert_eq!(exclusive(3, 1), Ok(1));
+        assert_eq!(write(0, 3, 9), Ok(0));
+        assert_eq!(fixture.split(cpu), Ok(i64::from(HUGE)));
+        assert_eq!((fixture.load(cpu, W0, 3), fixture.load(cpu, W1, 3)), (Ok(9), Ok(1003)));
+        // What is on the device is no memory that it could have for itself, but comes home for it.
+        assert_eq!(fixture.todev(cpu, 5, 1), Ok(1));
+        assert_eq!((exclusive(5, 1), exclusive(4, 2)), (Ok(1), Ok(2)));
+        assert!(is_exclusive(5));
+    });
+}
+
+#[test]
+fn what_is_mapped_in_parts_moves_as_a_whole_and_is_split_when_memory_is_short() {
+    with_huge_page(|fixture, cpu| {
+        let moves = |page| fixture.world.move_pages(cpu, W0, &MovePages { map: M, page });
+        let shrink = || fixture.world.shrink(cpu, W0);
+        let dontneed = Madvise { map: M, advice: Advice::DontNeed, page: 9 };
+        let entry = || fixture.world.entry_of(cpu, W0, M, 0).expect("a mapping");
+        // Whole, it is not to be split; it moves by its PMD.
+        let (first, split) = (entry(), shrink());
+        assert_eq!((split, moves(17)), (Ok(0), Ok(i64::from(HUGE))));
+        assert_ne!(entry(), first);
+        fixture.assert_holds(cpu, W0, 0..HUGE);
+        // In parts it is; and moves as well, page by page, which takes it off the list.
+        assert_eq!(fixture.world.madvise(cpu, W0, &dontneed), Ok(0));
+        assert_eq!((moves(17), fixture.used(cpu)), (Ok(i64::from(HUGE)), (0, HUGE)));
+        fixture.assert_holds(cpu, W0, 10..HUGE);
+        assert_eq!(fixture.load(cpu, W0, 9), Ok(0));
+        // A reference keeps it whole, and on the list.
+        assert_eq!(fixture.munmap(cpu, W0, 20, 2), Ok(0));
+        assert_eq!(fixture.pin(cpu, W0, 30, 1), Ok(1));
+        assert_eq!(shrink(), Ok(0));
+        assert_eq!(fixture.world.unpin(cpu, W0, &Unpin { pin: None }), Ok(1));
+        assert_eq!((shrink(), shrink()), (Ok(i64::from(HUGE)), Ok(0)));
+        // What nobody maps any more has gone with the last reference: page 9 has a new one.
+        assert_eq!(fixture.used(cpu), (0, HUGE - 2));
+        fixture.assert_holds(cpu, W0, 22..HUGE);
+        assert_eq!(moves(30), Ok(1));
     });
 }

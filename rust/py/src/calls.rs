@@ -204,6 +204,9 @@ methods! {
     madvise: Madvise "($self, worker, map, page)";
     split_huge_pages: SplitHugePages "($self, worker, map, page)";
 
+    move_pages: MovePages "($self, worker, map, page)";
+    shrink: Shrink "($self, worker)";
+
     pipe: Pipe "($self, worker, pipe)";
     vmsplice: Vmsplice "($self, worker, pipe, map, page, pages=1)";
     tee: Tee "($self, worker, source, target, pages=1)";
@@ -228,6 +231,8 @@ methods! {
     hmm_todev: HmmTodev "($self, worker, device, map, page, pages=1)";
     hmm_tosys: HmmTosys "($self, worker, device, map, page, pages=1)";
     hmm_read: HmmRead "($self, worker, device, map, page, pages=1)";
+    hmm_write: HmmWrite "($self, worker, device, map, page, value)";
+    exclusive: Exclusive "($self, worker, device, map, page, pages=1)";
     hmm_release: HmmRelease "($self, worker, device)";
     hmm_load: HmmLoad "($self, worker, memory)";
     hmm_unload: HmmUnload "($self, worker)";

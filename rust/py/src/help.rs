@@ -108,7 +108,7 @@ macro_rules! meaning {
         "number of a descriptor of the worker's process"
     };
     (device Page) => {
-        "number of the mirror device: 0, there is one"
+        "number of the mirror device: 0, or 1, which has no memory of its own"
     };
     (device Device) => {
         "number of a descriptor of /dev/nullb0, the slow block device"

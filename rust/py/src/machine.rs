@@ -117,7 +117,9 @@ impl World {
         match found.map_err(missing)? {
             Pte::None | Pte::Migration(_) => Ok(None),
             Pte::Page(leaf) => self.state_of(py, leaf.pfn()).map(Some),
-            Pte::DevicePrivate(entry) => self.state_of(py, entry.pfn()).map(Some),
+            Pte::DevicePrivate(entry) | Pte::Exclusive(entry) => {
+                self.state_of(py, entry.pfn()).map(Some)
+            }
         }
     }
 

@@ -73,6 +73,7 @@ pub(super) fn value(thing: Thing, value: u64) -> String {
             Pte::Page(page) => page.pfn().to_string(),
             Pte::Migration(entry) => format!("migration of {}", entry.pfn()),
             Pte::DevicePrivate(entry) => format!("private {}", entry.pfn()),
+            Pte::Exclusive(entry) => format!("exclusive {}", entry.pfn()),
         },
         Thing::Pmd => match Pmd::from_bits(value) {
             Pmd::None => "none".to_owned(),
@@ -115,7 +116,9 @@ pub(super) fn points_to(thing: Thing, value: u64, focus: &Focus) -> bool {
         Thing::Pte => match Pte::from_bits(value) {
             Pte::None => None,
             Pte::Page(page) => Some(page.pfn()),
-            Pte::Migration(entry) | Pte::DevicePrivate(entry) => Some(entry.pfn()),
+            Pte::Migration(entry) | Pte::DevicePrivate(entry) | Pte::Exclusive(entry) => {
+                Some(entry.pfn())
+            }
         },
         Thing::Pmd => match Pmd::from_bits(value) {
             Pmd::None | Pmd::Table(_) | Pmd::Invalid => None,

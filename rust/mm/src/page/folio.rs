@@ -128,6 +128,12 @@ impl<'m> Folio<'m> {
         &self.first_tail().extra
     }
 
+    /// `_deferred_list`: 1 while it is on a list. Only on a folio of four pages or more.
+    #[must_use]
+    pub fn deferred_list(self) -> &'m AtomicU32 {
+        &self.memmap.page(self.pfn().add(2)).private
+    }
+
     /// References that one pin of `pages` pages adds to the count (K§2.3).
     #[inline(always)]
     #[must_use]

@@ -11,6 +11,8 @@
 //! | `private` | driver's word | **pincount** | the driver / GUP |
 //! | `extra` | unused | **pages mapped by PTE** | rmap |
 //!
+//! The third page of an ordinary folio says in `private` whether it is on a list of those to be split (`_deferred_list`).
+//!
 //! Two aliases are the kernel's own and the ground of real bugs: `pgmap` shares storage with a tail's
 //! `compound_head` (B10), and `share` with `index` (B48). Departure: mapcounts are stored as the
 //! number of mappings, not minus one, so that zero means free.

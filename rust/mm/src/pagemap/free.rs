@@ -138,6 +138,7 @@ impl Pagemaps {
             }
             Dropped::Live => self.look_for_zero(cpu, folio),
             Dropped::Zero if self.ram.contains(folio.pfn()) => {
+                self.deferred.unqueue(cpu, folio);
                 self.ram.free(cpu, &self.memmap, folio);
             }
             Dropped::Zero => {

@@ -16,6 +16,7 @@
 //! [`Pagemaps::alloc_folios`]. What it needs from above it asks through [`DevPagemapOps`].
 
 mod alloc_folios;
+mod deferred_split;
 mod free;
 mod ledger;
 mod memremap;
@@ -38,6 +39,7 @@ use crate::percpu_ref::{PercpuRefs, Put, RefId};
 use crate::region;
 use crate::warn::{Complaint, warn_on};
 
+pub use deferred_split::DeferredSplit;
 pub use ledger::{PagemapHold, PagemapOwners};
 pub use memremap::REFERENCES;
 
@@ -148,6 +150,8 @@ pub struct Pagemaps {
     pub memmap: Memmap,
     /// Ordinary memory, behind the frames of the devices.
     pub ram: Ram,
+    /// Huge pages of it that are to be taken apart.
+    pub deferred: DeferredSplit,
     /// The refs.
     pub percpu: PercpuRefs,
     /// The rules of this machine.
@@ -182,6 +186,7 @@ impl Pagemaps {
         Ok(Self {
             memmap: Memmap::new(arena, ram.end().0, geometry.pin_bias)?,
             ram: Ram::new(arena, ram)?,
+            deferred: DeferredSplit::new(arena)?,
             percpu: PercpuRefs::new(arena, geometry.cpus.into(), PAGEMAPS)?.putting(put_how),
             rules,
             pmd_order: Order(geometry.pmd_order),

@@ -22,7 +22,7 @@
 
 use prim::{Cpu, Strength};
 use program::Errno;
-use program::rules::{Publication, SplitFreeze, SplitUnfreeze};
+use program::rules::{MigrateUnqueue, Publication, SplitFreeze, SplitUnfreeze};
 
 use crate::page::{Folio, Head, Hold, Order, Span};
 use crate::pagemap::{PagemapHold, PagemapId, Pagemaps};
@@ -84,6 +84,7 @@ impl Pagemaps {
                 SplitFreeze::Ignored => {}
             }
         }
+        self.unqueue(cpu, folio);
         // What its pages hold of the pagemap is in the freezer's hands until each part is in use again.
         self.page_idle(cpu, folio);
         let others = self.memmap.heads(whole, order).filter(|part| *part != folio);
@@ -117,15 +118,34 @@ impl Pagemaps {
         expected: i32,
         work: impl FnOnce(),
     ) -> bool {
+        match self.rules.migrate_unqueue {
+            MigrateUnqueue::Frozen => {}
+            MigrateUnqueue::Checked => {
+                let alone = !folio.refcount().is_busy(expected);
+                if alone {
+                    self.unqueue(cpu, folio);
+                    work();
+                }
+                return alone;
+            }
+        }
         if !folio.page().refcount.freeze(expected) {
             return false;
         }
         folio.owners_sub(cpu, Hold::Task, expected);
         self.page_idle(cpu, folio);
+        self.unqueue(cpu, folio);
         work();
         self.unfreeze(cpu, folio, expected);
         self.page_in_use(cpu, folio);
         true
+    }
+
+    /// Nobody is to split it any more, if it is ordinary memory.
+    fn unqueue(&self, cpu: &Cpu<'_>, folio: Folio<'_>) {
+        if self.ram.contains(folio.pfn()) {
+            self.deferred.unqueue(cpu, folio);
+        }
     }
 
     /// The caller's reference, and those of the mappings that there are not.

@@ -11,7 +11,7 @@
 use prim::Cpu;
 use program::op::Access;
 
-use crate::page::{Hold, Order, Pfn};
+use crate::page::{Folio, Hold, Order, Pfn};
 use crate::vm::entry::TableId;
 use crate::vm::fault::{Fault, FaultHandler, VmFault};
 use crate::vm::mm::Vma;
@@ -43,7 +43,7 @@ impl Vm {
         match seen {
             Pte::Page(page) if self.wp_page_reuse(cpu, fault, table, page) => return Fault::Done,
             // Since the caller looked.
-            Pte::Migration(_) | Pte::DevicePrivate(_) => return Fault::Done,
+            Pte::Migration(_) | Pte::DevicePrivate(_) | Pte::Exclusive(_) => return Fault::Done,
             Pte::None | Pte::Page(_) => {}
         }
         let Some(folio) = self.pagemaps.ram.alloc(cpu, memmap, Order::PAGE) else {
@@ -61,7 +61,9 @@ impl Vm {
                 memmap.contents(copy).set(memmap.contents(page.pfn()).read());
                 Fault::Done
             }
-            Pte::Page(_) | Pte::Migration(_) | Pte::DevicePrivate(_) => Fault::Fallback,
+            Pte::Page(_) | Pte::Migration(_) | Pte::DevicePrivate(_) | Pte::Exclusive(_) => {
+                Fault::Fallback
+            }
         };
         if copied == Fault::Done {
             self.replace(cpu, fault, table, seen, copy);
@@ -91,7 +93,11 @@ impl Vm {
                 word.publish(&ptl, Pte::Page(page.made_writable()));
                 true
             }
-            Pte::None | Pte::Page(_) | Pte::Migration(_) | Pte::DevicePrivate(_) => false,
+            Pte::None
+            | Pte::Page(_)
+            | Pte::Migration(_)
+            | Pte::DevicePrivate(_)
+            | Pte::Exclusive(_) => false,
         }
     }
 
@@ -107,7 +113,11 @@ impl Vm {
                 }
                 true
             }
-            Pte::None | Pte::Page(_) | Pte::Migration(_) | Pte::DevicePrivate(_) => false,
+            Pte::None
+            | Pte::Page(_)
+            | Pte::Migration(_)
+            | Pte::DevicePrivate(_)
+            | Pte::Exclusive(_) => false,
         }
     }
 
@@ -116,6 +126,8 @@ impl Vm {
     #[doc(alias = "wp_page_copy")]
     fn replace(&self, cpu: &Cpu<'_>, fault: &VmFault, table: TableId, seen: Pte, copy: Pfn) {
         let memmap = &self.pagemaps.memmap;
+        let here = (fault.vpn, fault.vpn.add(1));
+        let _forgotten = self.invalidate_range(cpu, fault.mm, here, None);
         let old = {
             let ptl = self.tables.lock(cpu, table);
             let word = self.tables.pte(table, fault.vpn);
@@ -123,7 +135,7 @@ impl Vm {
                 return;
             }
             match seen {
-                Pte::None | Pte::Migration(_) | Pte::DevicePrivate(_) => {}
+                Pte::None | Pte::Migration(_) | Pte::DevicePrivate(_) | Pte::Exclusive(_) => {}
                 Pte::Page(page) => {
                     self.speculate(fault.mm, fault.vpn, page);
                     word.clear(&ptl, self.pagemaps.rules.zap_clear);
@@ -164,12 +176,13 @@ impl Vm {
         let is_copy = |vpn| match self.walk(parent, vpn) {
             Pte::None => false,
             Pte::Page(page) => self.pagemaps.ram.contains(page.pfn()),
-            Pte::Migration(_) | Pte::DevicePrivate(_) => true,
+            Pte::Migration(_) | Pte::DevicePrivate(_) | Pte::Exclusive(_) => true,
         };
         let copied = vma.is_anonymous() || vma.private == 1 && addresses().any(is_copy);
         if !copied {
             return Ok(());
         }
+        let _forgotten = self.invalidate_range(cpu, parent, (Vpn(vma.start), Vpn(vma.end())), None);
         for part in self.tables.walk_range(parent, Vpn(vma.start), Vpn(vma.end())) {
             self.copy_pmd_range(cpu, (parent, child), &part)?;
         }
@@ -215,6 +228,20 @@ impl Vm {
 
     #[doc(alias = "copy_present_ptes")]
     fn copy_pte(&self, cpu: &Cpu<'_>, (table, target): (TableId, TableId), vpn: Vpn) {
+        while let Some(locked) = self.copy_pte_unless_locked(cpu, (table, target), vpn) {
+            cpu.cond_resched();
+            locked.wait_on_locked(cpu);
+        }
+    }
+
+    /// The folio that has to be unlocked first, if one has.
+    #[track_caller]
+    fn copy_pte_unless_locked(
+        &self,
+        cpu: &Cpu<'_>,
+        (table, target): (TableId, TableId),
+        vpn: Vpn,
+    ) -> Option<Folio<'_>> {
         // Both at once, the child's first, for nobody else is in the child yet: a migration entry must not have become a
         // page again between the look and the copy, since whoever does that comes by here only once.
         let ptl = self.tables.lock(cpu, target);
@@ -223,7 +250,11 @@ impl Vm {
         let copy = self.tables.pte(target, vpn);
         let seen = word.load();
         let shared = match seen {
-            Pte::None => return,
+            Pte::None => return None,
+            Pte::Exclusive(entry) if !self.restore_exclusive(cpu, &source, word, entry) => {
+                return Some(self.pagemaps.memmap.folio(entry.pfn()));
+            }
+            Pte::Exclusive(entry) => Pte::Page(entry.present().made_readonly()),
             Pte::Page(page) => Pte::Page(page.made_readonly()),
             Pte::Migration(entry) => Pte::Migration(entry.made_readonly()),
             Pte::DevicePrivate(entry) => Pte::DevicePrivate(entry.made_readonly()),
@@ -239,5 +270,6 @@ impl Vm {
         if let Some(pfn) = shared.normal_page() {
             self.pagemaps.memmap.owners_move(cpu, (pfn, 1), false, Hold::Task, Hold::Mapping);
         }
+        None
     }
 }

@@ -6,22 +6,17 @@
 //! else's. So the folio is locked and referenced under the lock of the table: who comes second waits until the first is
 //! through, and looks again. Up to v6.0 neither was done (`fault-ref`, B03, CVE-2022-3523).
 //!
-//! The device itself reads where the page is (`hmm_range_fault`). Departure: it keeps no translations that a notifier would
-//! have to take away, and reads under the lock of the entry.
-//!
 //! Departure: the driver's callback is here, since all that it does is to call `migrate_vma` for the page; a page that
 //! somebody else has a reference on stays, and is faulted on again, as there.
 
 use prim::{Cpu, cpu_relax};
-use program::Errno;
-use program::op::Access;
 use program::rules::FaultRef;
 
 use crate::page::{Hold, Stamp};
 use crate::vm::entry::TableId;
-use crate::vm::fault::{Fault, FaultHandler, VmFault};
+use crate::vm::fault::{Fault, VmFault};
 use crate::vm::migrate_device::{Goes, Moved};
-use crate::vm::{MmId, Pmd, Pte, Softleaf, Vm, Vpn};
+use crate::vm::{Pmd, Pte, Softleaf, Vm};
 use crate::warn::Complaint;
 
 impl Vm {
@@ -38,7 +33,11 @@ impl Vm {
         let ptl = self.tables.lock(cpu, table);
         match self.tables.pte(table, fault.vpn).load() {
             Pte::DevicePrivate(now) if now == entry => {}
-            Pte::None | Pte::Page(_) | Pte::Migration(_) | Pte::DevicePrivate(_) => {
+            Pte::None
+            | Pte::Page(_)
+            | Pte::Migration(_)
+            | Pte::DevicePrivate(_)
+            | Pte::Exclusive(_) => {
                 return Fault::Done;
             }
         }
@@ -57,7 +56,7 @@ impl Vm {
                 drop(ptl);
                 if folio.is_large() {
                     // A page of it goes alone (`migrate_vma_split_folio`). If it cannot be taken apart now, then later.
-                    let _ = self.folio_split(cpu, folio, (fault.mm, fault.vpn), 1);
+                    let _ = self.folio_split(cpu, folio, Some((fault.mm, fault.vpn)), 1);
                     folio.unlock(cpu);
                     self.pagemaps.folio_put_refs(cpu, folio, 1);
                     return Fault::Done;
@@ -109,60 +108,12 @@ impl Vm {
             None | Some(Moved::Yes) => {}
             Some(Moved::No) => cpu_relax(),
             Some(Moved::NoMemory) => {
-                let _ = self.folio_split(cpu, folio, (fault.mm, fault.vpn), 1);
+                let _ = self.folio_split(cpu, folio, Some((fault.mm, fault.vpn)), 1);
             }
         }
         folio.unlock(cpu);
         self.pagemaps.folio_put_refs(cpu, folio, 1);
         Fault::Done
-    }
-
-    /// `hmm_range_fault`, and what a device then reads: what a page of a process holds, wherever it is. What is not there
-    /// is faulted in.
-    ///
-    /// # Errors
-    /// `EFAULT` where nothing can be read, `ENOMEM` without memory for it.
-    #[doc(alias = "hmm_range_fault")]
-    pub(crate) fn hmm_read_page(
-        &self,
-        cpu: &Cpu<'_>,
-        mm: MmId,
-        vpn: Vpn,
-        handler: &dyn FaultHandler,
-    ) -> Result<u64, Errno> {
-        let layout = self.mm(mm).layout.read(cpu);
-        loop {
-            cpu.cond_resched();
-            if let Some(held) = self.read_mapped(cpu, mm, vpn) {
-                return Ok(held);
-            }
-            match self.handle_mm_fault(cpu, mm, &layout, vpn, Access::Read, handler) {
-                Fault::Done => {}
-                Fault::Oom => return Err(Errno::ENOMEM),
-                Fault::Sigbus | Fault::Sigsegv | Fault::Fallback => return Err(Errno::EFAULT),
-            }
-        }
-    }
-
-    /// What the page holds that an entry maps, read under its lock.
-    fn read_mapped(&self, cpu: &Cpu<'_>, mm: MmId, vpn: Vpn) -> Option<u64> {
-        let held = |pfn| self.pagemaps.memmap.contents(pfn).read();
-        let pmd_lock = self.mm(mm).pmd_lock.lock(cpu);
-        let table = match self.tables.pmd(mm, vpn).load() {
-            Pmd::None | Pmd::Migration(_) | Pmd::Invalid => return None,
-            Pmd::Leaf(leaf) => return Some(held(self.tables.page_of_leaf(leaf, vpn).pfn())),
-            Pmd::DevicePrivate(entry) => {
-                return Some(held(self.tables.page_of_entry(entry, vpn).pfn()));
-            }
-            Pmd::Table(table) => table,
-        };
-        drop(pmd_lock);
-        let _ptl = self.tables.lock(cpu, table);
-        match self.tables.pte(table, vpn).load() {
-            Pte::None | Pte::Migration(_) => None,
-            Pte::Page(page) => Some(held(page.pfn())),
-            Pte::DevicePrivate(entry) => Some(held(entry.pfn())),
-        }
     }
 
     /// The driver's: `vmf->page` is handed to it, and must be the page of the entry still (I29).

@@ -3,7 +3,7 @@
 //! ```text
 //!   63                      12 11 10  9     8     7     6     5     4     3     2     1     0
 //!  +--------------------------+-----+-----+-----+-----+-----+-----+-----+-----+-----+-----+-----+
-//!  | pfn, or page table       |     |priv.|inval|migr.|devm.|table| huge|dirty|young|write|pres.|
+//!  | pfn, or page table       |excl.|priv.|inval|migr.|devm.|table| huge|dirty|young|write|pres.|
 //!  +--------------------------+-----+-----+-----+-----+-----+-----+-----+-----+-----+-----+-----+
 //! ```
 //!
@@ -15,6 +15,7 @@
 //! |---|---|---|---|---|
 //! | page, leaf | yes | one | one | goes on |
 //! | device-private | no | one | one | has the page brought back (`migrate_to_ram`) |
+//! | device-exclusive | no | one | one | takes the page back from the device |
 //! | migration | no | none | none | waits until the folio is unlocked |
 //! | invalid | no | as the leaf it was | as the leaf it was | waits for the lock of the PMD |
 //!
@@ -41,6 +42,7 @@ const DEVMAP: u64 = 1 << 6;
 const MIGRATION: u64 = 1 << 7;
 const INVALID: u64 = 1 << 8;
 const DEVICE_PRIVATE: u64 = 1 << 9;
+const EXCLUSIVE: u64 = 1 << 10;
 const SHIFT: u32 = 12;
 
 /// Names a PTE table.
@@ -79,6 +81,8 @@ pub enum Pte {
     Migration(Softleaf),
     /// `softleaf_is_device_private`: a mapping like a page's, of memory that no CPU reaches.
     DevicePrivate(Softleaf),
+    /// `softleaf_is_device_exclusive`: a mapping like a page's, of ordinary memory that a device has for itself for now.
+    Exclusive(Softleaf),
 }
 
 /// A PMD, read once.
@@ -245,6 +249,8 @@ impl Pte {
             Self::Migration(Softleaf(bits & !MIGRATION))
         } else if bits & DEVICE_PRIVATE != 0 {
             Self::DevicePrivate(Softleaf(bits & !DEVICE_PRIVATE))
+        } else if bits & EXCLUSIVE != 0 {
+            Self::Exclusive(Softleaf(bits & !EXCLUSIVE))
         } else {
             Self::None
         }
@@ -255,7 +261,7 @@ impl Pte {
         match self {
             Self::None | Self::Migration(_) => None,
             Self::Page(page) => page.normal_page(),
-            Self::DevicePrivate(entry) => Some(entry.pfn()),
+            Self::DevicePrivate(entry) | Self::Exclusive(entry) => Some(entry.pfn()),
         }
     }
 
@@ -267,6 +273,7 @@ impl Pte {
             Self::Page(leaf) => leaf.0,
             Self::Migration(entry) => entry.0 | MIGRATION,
             Self::DevicePrivate(entry) => entry.0 | DEVICE_PRIVATE,
+            Self::Exclusive(entry) => entry.0 | EXCLUSIVE,
         }
     }
 }
@@ -327,7 +334,11 @@ mod tests {
     /// How many kinds there are. A new one does not compile until it is counted, and then one of it is in the list.
     const fn kinds_of_pte(any: Pte) -> usize {
         match any {
-            Pte::None | Pte::Page(_) | Pte::Migration(_) | Pte::DevicePrivate(_) => 4,
+            Pte::None
+            | Pte::Page(_)
+            | Pte::Migration(_)
+            | Pte::DevicePrivate(_)
+            | Pte::Exclusive(_) => 5,
         }
     }
 
@@ -344,8 +355,13 @@ mod tests {
 
     const A_LEAF: Leaf = Leaf((512 << SHIFT) | PRESENT);
     const AN_ENTRY: Softleaf = Softleaf(512 << SHIFT);
-    const PTES: [Pte; kinds_of_pte(Pte::None)] =
-        [Pte::None, Pte::Page(A_LEAF), Pte::Migration(AN_ENTRY), Pte::DevicePrivate(AN_ENTRY)];
+    const PTES: [Pte; kinds_of_pte(Pte::None)] = [
+        Pte::None,
+        Pte::Page(A_LEAF),
+        Pte::Migration(AN_ENTRY),
+        Pte::DevicePrivate(AN_ENTRY),
+        Pte::Exclusive(AN_ENTRY),
+    ];
     const PMDS: [Pmd; kinds_of_pmd(Pmd::None)] = [
         Pmd::None,
         Pmd::Table(TableId(7)),
@@ -381,7 +397,7 @@ mod tests {
         }
         let instead = leaves().flat_map(|leaf| {
             let entry = Softleaf::of(leaf);
-            [Pte::Migration(entry), Pte::DevicePrivate(entry)]
+            [Pte::Migration(entry), Pte::DevicePrivate(entry), Pte::Exclusive(entry)]
         });
         let huge = leaves().flat_map(|leaf| {
             let entry = Softleaf::of(leaf);
@@ -405,6 +421,7 @@ mod tests {
                 assert_eq!(entry.made_readonly().present(), Leaf::new(pfn, Access::Read));
                 assert_eq!(Pte::Migration(entry).normal_page(), None);
                 assert_eq!(Pte::DevicePrivate(entry).normal_page(), Some(pfn));
+                assert_eq!(Pte::Exclusive(entry).normal_page(), Some(pfn));
                 assert_eq!(entry.of_frame(Pfn(3)).present(), Leaf::new(Pfn(3), permission));
             }
         }
@@ -417,6 +434,7 @@ mod tests {
         assert_ne!(Pmd::Table(TableId(0)).bits(), 0);
         assert_ne!(Pte::Migration(Softleaf(0)).bits(), 0);
         assert_ne!(Pte::DevicePrivate(Softleaf(0)).bits(), 0);
+        assert_ne!(Pte::Exclusive(Softleaf(0)).bits(), 0);
         assert_ne!(Pmd::Migration(Softleaf(0)).bits(), 0);
         assert_ne!(Pmd::DevicePrivate(Softleaf(0)).bits(), 0);
     }

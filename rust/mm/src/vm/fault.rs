@@ -177,6 +177,7 @@ impl Vm {
                 Fault::Done
             }
             Pte::DevicePrivate(entry) => self.device_private_fault(cpu, &fault, table, entry),
+            Pte::Exclusive(entry) => self.device_exclusive_fault(cpu, &fault, table, entry),
             Pte::None | Pte::Page(_) if copies => self.private_write(cpu, &fault, table, handler),
             Pte::None | Pte::Page(_) => handler.fault(cpu, &fault),
         }
@@ -237,7 +238,7 @@ impl Vm {
                 return Insert::Done;
             }
             // A copy of the page is being moved.
-            Pte::Migration(_) | Pte::DevicePrivate(_) => return Insert::Raced,
+            Pte::Migration(_) | Pte::DevicePrivate(_) | Pte::Exclusive(_) => return Insert::Raced,
         }
         if new.normal_page().is_some() {
             let folio = self.pagemaps.memmap.folio(pfn);

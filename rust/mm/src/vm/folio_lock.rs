@@ -2,8 +2,8 @@
 //! `softleaf_entry_wait_on_locked` of `mm/filemap.c`).
 //!
 //! Whoever moves a folio or takes it apart has it locked from before the first migration entry until the last one is
-//! gone again. Nobody waits for the lock in order to take it; who faults on a migration entry waits until it is given
-//! back, and looks again.
+//! gone again. Who faults on a migration entry waits until it is given
+//! back, and looks again. Who takes a page back from a device has a reference on it, and sleeps for the lock.
 //!
 //! Departure: the word says who has it, so that a wait can name the other side; nobody notes that somebody waits.
 
@@ -22,6 +22,15 @@ impl Folio<'_> {
         let locked = seen.locked_by(cpu.owner_word());
         // Acquire: pairs with the exchange in `unlock`, and what was done under the lock before is done.
         seen.locker() == 0 && page.flags.cmpxchg_acquire(seen.word(), locked.word()).is_ok()
+    }
+
+    /// `folio_lock`, by somebody with a reference.
+    #[doc(alias = "folio_lock")]
+    pub(super) fn lock(self, cpu: &Cpu<'_>) {
+        while !self.try_lock(cpu) {
+            cpu.cond_resched();
+            self.wait_on_locked(cpu);
+        }
     }
 
     /// `__folio_set_locked`: of a folio that nobody else has seen yet.

@@ -79,7 +79,11 @@ impl Vm {
                 let (entry, pte) = self.tables.pte(table, vpn).load_lockless();
                 match entry {
                     Pte::Page(page) if page.allows(access) => (Some((table, pte)), page, 1),
-                    Pte::None | Pte::Page(_) | Pte::Migration(_) | Pte::DevicePrivate(_) => {
+                    Pte::None
+                    | Pte::Page(_)
+                    | Pte::Migration(_)
+                    | Pte::DevicePrivate(_)
+                    | Pte::Exclusive(_) => {
                         return None;
                     }
                 }

@@ -14,6 +14,7 @@ use crate::page::{Hold, Pfn};
 use crate::tally;
 use crate::vm::gup::{GupKind, GupRange, GupRequest};
 use crate::vm::gup_fast::Taken;
+use crate::vm::migrate_device::{Goes, Moved};
 use crate::vm::mm::Layout;
 use crate::vm::{Fault, FaultHandler, Leaf, MmId, Pmd, Pte, Vm};
 use crate::warn::{Complaint, warn_on};
@@ -108,6 +109,10 @@ impl Vm {
         loop {
             cpu.cond_resched();
             if let Some(followed) = self.follow_page(cpu, mm, request)? {
+                if request.longterm == Longterm::Long && self.is_of_a_device(followed.first) {
+                    self.migrate_longterm_unpinnable(cpu, (mm, layout), request, followed.first)?;
+                    continue;
+                }
                 return self.grab_rest(cpu, request, followed);
             }
             match self.handle_mm_fault(cpu, mm, layout, request.start, request.access, handler) {
@@ -186,7 +191,11 @@ impl Vm {
             Pte::Page(page) if page.allows(request.access) => {
                 self.try_grab_page(cpu, page, 1, request.kind).map(Some)
             }
-            Pte::None | Pte::Page(_) | Pte::Migration(_) | Pte::DevicePrivate(_) => Ok(None),
+            Pte::None
+            | Pte::Page(_)
+            | Pte::Migration(_)
+            | Pte::DevicePrivate(_)
+            | Pte::Exclusive(_) => Ok(None),
         }
     }
 
@@ -205,6 +214,33 @@ impl Vm {
         // Without a pagemap that lives there is no page (`follow_page_pte`); each is one of its own.
         self.try_grab_devmap(cpu, page.pfn(), kind).ok_or(Errno::EFAULT)?;
         Ok(Followed { first: page.pfn(), pages: 1 })
+    }
+
+    /// Whether a page of anonymous memory is in a device's, from where it would keep the device from going.
+    fn is_of_a_device(&self, pfn: Pfn) -> bool {
+        !self.pagemaps.ram.contains(pfn) && self.pagemaps.peek_is_reached(pfn)
+    }
+
+    /// `migrate_longterm_unpinnable_folios`: a page of a device that CPUs reach is not pinned for long. It goes home first,
+    /// and is looked for again; the reference on it is put.
+    ///
+    /// # Errors
+    /// `EBUSY` when somebody else refers to it, `ENOMEM`.
+    #[doc(alias = "migrate_longterm_unpinnable_folios")]
+    fn migrate_longterm_unpinnable(
+        &self,
+        cpu: &Cpu<'_>,
+        (mm, layout): (MmId, &Layout),
+        request: &GupRequest,
+        pfn: Pfn,
+    ) -> Result<(), Errno> {
+        self.gup_put_folio(cpu, self.pagemaps.memmap.folio(pfn), 1, request.kind);
+        let vma = layout.find(request.start).ok_or(Errno::EFAULT)?;
+        match self.migrate_page(cpu, mm, &vma, request.start, Goes::Home, None) {
+            Moved::Yes => Ok(()),
+            Moved::No => Err(Errno::EBUSY),
+            Moved::NoMemory => Err(Errno::ENOMEM),
+        }
     }
 
     /// The rest of what is wanted of a PMD, without its lock: the first page's reference keeps the folio.

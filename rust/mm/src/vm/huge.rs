@@ -152,6 +152,8 @@ impl Vm {
     /// `__split_huge_pmd`: no leaf is left at an address. One that somebody else is splitting is waited for.
     #[doc(alias = "__split_huge_pmd")]
     pub(super) fn split_huge_pmd(&self, cpu: &Cpu<'_>, mm: MmId, vpn: Vpn) {
+        let around = (self.tables.start_of_pmd(vpn), self.tables.end_of_pmd(vpn));
+        let _forgotten = self.invalidate_range(cpu, mm, around, None);
         let lock = self.mm(mm).pmd_lock.lock(cpu);
         let into = SplitInto::Pages;
         match self.tables.pmd(mm, vpn).load() {
@@ -200,7 +202,8 @@ impl Vm {
         let start = self.tables.start_of_pmd(vpn);
         let word = self.tables.pmd(mm, vpn);
         let (first, mapped) = match whole {
-            Pte::None => return,
+            // Of a whole PMD there is no such entry.
+            Pte::None | Pte::Exclusive(_) => return,
             Pte::Page(leaf) => {
                 self.speculate(mm, vpn, self.tables.page_of_leaf(leaf, vpn));
                 (Softleaf::of(leaf), Some(leaf))

@@ -16,6 +16,7 @@
 //! Departure: each entry is flushed by itself, where the kernel flushes once behind the walk.
 
 use prim::{Cpu, SpinGuard};
+use program::rules::RmapPmd;
 
 use crate::page::{Folio, Hold, Pfn};
 use crate::vm::entry::TableId;
@@ -59,6 +60,7 @@ impl Vm {
         (mm, start): (MmId, Vpn),
         (first, pages): (Pfn, u32),
     ) {
+        let _forgotten = self.invalidate_range(cpu, mm, (start, start.add(pages)), None);
         for part in self.tables.walk_range(mm, start, start.add(pages)) {
             let at = (mm, part.start);
             let Some(table) = self.table_of(cpu, (folio, huge), at) else { continue };
@@ -71,6 +73,7 @@ impl Vm {
 
     /// The table of an address, after an entry of a whole PMD that maps the folio there has made room for a migration
     /// entry, or a table of them (`TTU_SPLIT_HUGE_PMD`); nothing where there was no table.
+    #[track_caller]
     fn table_of(
         &self,
         cpu: &Cpu<'_>,
@@ -78,13 +81,18 @@ impl Vm {
         (mm, vpn): (MmId, Vpn),
     ) -> Option<TableId> {
         let word = self.tables.pmd(mm, vpn);
-        match word.load() {
+        let seen = word.load();
+        match seen {
             Pmd::None => return None,
             Pmd::Table(table) => return Some(table),
             Pmd::Leaf(_) | Pmd::Migration(_) | Pmd::DevicePrivate(_) | Pmd::Invalid => {}
         }
         let lock = self.mm(mm).pmd_lock.lock(cpu);
-        let (leaf, whole) = match word.load() {
+        let now = match self.pagemaps.rules.rmap_pmd {
+            RmapPmd::Locked => word.load(),
+            RmapPmd::Stale => seen,
+        };
+        let (leaf, whole) = match now {
             Pmd::Leaf(leaf) if leaf.pfn() == folio.pfn() => (leaf, Pte::Page(leaf)),
             Pmd::DevicePrivate(entry) if entry.pfn() == folio.pfn() => {
                 (entry.present(), Pte::DevicePrivate(entry))
@@ -115,10 +123,16 @@ impl Vm {
         let word = self.tables.pte(table, vpn);
         let seen = word.load();
         match seen {
-            Pte::Page(_) | Pte::DevicePrivate(_) if seen.normal_page() == Some(pfn) => {
+            Pte::Page(_) | Pte::DevicePrivate(_) | Pte::Exclusive(_)
+                if seen.normal_page() == Some(pfn) =>
+            {
                 self.migrate_pte(cpu, &ptl, (mm, vpn), (word, seen), folio);
             }
-            Pte::None | Pte::Page(_) | Pte::Migration(_) | Pte::DevicePrivate(_) => {}
+            Pte::None
+            | Pte::Page(_)
+            | Pte::Migration(_)
+            | Pte::DevicePrivate(_)
+            | Pte::Exclusive(_) => {}
         }
     }
 
@@ -140,7 +154,7 @@ impl Vm {
                 (Softleaf::of(page), page.pfn())
             }
             // No TLB has it.
-            Pte::DevicePrivate(entry) => (entry, entry.pfn()),
+            Pte::DevicePrivate(entry) | Pte::Exclusive(entry) => (entry, entry.pfn()),
         };
         word.clear(ptl, self.pagemaps.rules.zap_clear);
         self.entry_owns(cpu, entry.present(), Hold::Mapping, Hold::Task);
@@ -177,7 +191,15 @@ impl Vm {
     ) {
         let table = loop {
             match self.tables.pmd(mm, vpn).load() {
-                Pmd::None | Pmd::Leaf(_) | Pmd::DevicePrivate(_) => return,
+                Pmd::None => {
+                    // An mremap may just have taken it away from here, and not have put it where it is looked for next
+                    // (`PVMW_SYNC`). Of a whole folio once is enough.
+                    if pfn == folio.pfn() && folio.order() == self.tables.pmd_order {
+                        self.wait_for_pmd(cpu, mm);
+                    }
+                    return;
+                }
+                Pmd::Leaf(_) | Pmd::DevicePrivate(_) => return,
                 // If somebody is quicker to split it, there is a table of them.
                 Pmd::Migration(entry) if self.tables.page_of_entry(entry, vpn).pfn() == source => {
                     self.remove_migration_pmd(cpu, (mm, vpn), entry.pfn(), folio);
@@ -191,7 +213,11 @@ impl Vm {
         let word = self.tables.pte(table, vpn);
         let entry = match word.load() {
             Pte::Migration(entry) if entry.pfn() == source => entry.of_frame(pfn),
-            Pte::None | Pte::Page(_) | Pte::Migration(_) | Pte::DevicePrivate(_) => return,
+            Pte::None
+            | Pte::Page(_)
+            | Pte::Migration(_)
+            | Pte::DevicePrivate(_)
+            | Pte::Exclusive(_) => return,
         };
         folio.page().refcount.add(1);
         folio.owners_add(cpu, Hold::Task, 1);
@@ -213,7 +239,7 @@ impl Vm {
         let folio = {
             let _ptl = self.tables.lock(cpu, table);
             match self.tables.pte(table, vpn).load() {
-                Pte::None | Pte::Page(_) | Pte::DevicePrivate(_) => return,
+                Pte::None | Pte::Page(_) | Pte::DevicePrivate(_) | Pte::Exclusive(_) => return,
                 // Locked as long as the entry is there, and so not free.
                 Pte::Migration(entry) => self.pagemaps.memmap.folio(entry.pfn()),
             }

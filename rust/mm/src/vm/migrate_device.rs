@@ -135,6 +135,8 @@ impl Vm {
             DeviceFolios::Pages | DeviceFolios::Huge => return None,
         }
         let folio = {
+            let around = (vpn, self.tables.end_of_pmd(vpn));
+            let _forgotten = self.invalidate_range(cpu, mm, around, None);
             let lock = self.mm(mm).pmd_lock.lock(cpu);
             let leaf = match (self.tables.pmd(mm, vpn).load(), goes) {
                 (Pmd::Leaf(leaf), _)
@@ -211,7 +213,7 @@ impl Vm {
     /// A folio that the caller has locked, with so many references of its own, to the other side; who maps it is in the
     /// list. It stays the caller's.
     #[doc(alias = "migrate_device_finalize")]
-    fn migrate_collected(
+    pub(super) fn migrate_collected(
         &self,
         cpu: &Cpu<'_>,
         (list, space): (&AddressSpace, u32),
@@ -274,6 +276,7 @@ impl Vm {
                 return Collected::Nothing;
             }
         };
+        let _forgotten = self.invalidate_range(cpu, mm, (vpn, vpn.add(1)), None);
         let ptl = self.tables.lock(cpu, table);
         let word = self.tables.pte(table, vpn);
         let seen = word.load();
@@ -287,7 +290,7 @@ impl Vm {
             (Pte::None, Goes::Home)
             | (Pte::Page(_), _)
             | (Pte::DevicePrivate(_), Goes::ToDevice(_))
-            | (Pte::Migration(_), _) => return Collected::Nothing,
+            | (Pte::Migration(_) | Pte::Exclusive(_), _) => return Collected::Nothing,
         };
         let folio = self.pagemaps.memmap.folio(pfn);
         if folio.is_large() {
@@ -385,7 +388,9 @@ impl Vm {
                     self.entry_owns(cpu, leaf, Hold::Task, Hold::Mapping);
                     Moved::Yes
                 }
-                Pte::Page(_) | Pte::Migration(_) | Pte::DevicePrivate(_) => Moved::No,
+                Pte::Page(_) | Pte::Migration(_) | Pte::DevicePrivate(_) | Pte::Exclusive(_) => {
+                    Moved::No
+                }
             }
         };
         new.unlock(cpu);

@@ -285,7 +285,7 @@ impl Vm {
         let layout = *self.mm(mm).layout.read(cpu);
         for vpn in layout.vmas().iter().flat_map(|vma| vma.start..vma.end()).map(Vpn) {
             match self.walk(mm, vpn) {
-                Pte::None | Pte::Migration(_) | Pte::DevicePrivate(_) => {}
+                Pte::None | Pte::Migration(_) | Pte::DevicePrivate(_) | Pte::Exclusive(_) => {}
                 Pte::Page(page) => each(vpn, page),
             }
         }

@@ -30,13 +30,17 @@
 //! | `migrate` | rmap.c, migrate.c | entries out of the way, and back |
 //! | `migrate_device` | migrate_device.c | anonymous pages to a device's memory, and home |
 //! | `device_private` | memory.c | a CPU touches what is there |
+//! | `device_exclusive` | rmap.c, memory.c | a device has a page for itself |
+//! | `mmu_notifier` | mmu_notifier.c, hmm.c | devices keep translations, and are told when they end |
 //! | `split` | huge_memory.c | a mapped folio is taken apart |
+//! | `shrink` | huge_memory.c, migrate.c | what is mapped in parts is split, and memory moved |
 //! | `gup_fast`, `gup`, `gup_devmap` | gup.c | taking references by address |
 //!
 //! What a fault needs from a filesystem it asks through [`FaultHandler`].
 
 mod collapse;
 mod cow;
+mod device_exclusive;
 mod device_private;
 mod entry;
 mod fault;
@@ -52,9 +56,11 @@ mod insert_page;
 mod migrate;
 mod migrate_device;
 mod mm;
+mod mmu_notifier;
 mod mremap;
 mod munmap;
 mod rmap;
+mod shrink;
 mod split;
 mod tables;
 mod tlb;
@@ -78,6 +84,7 @@ pub use gup::{GupError, GupKind, GupRange, GupRequest};
 pub use migrate_device::Goes;
 pub(crate) use mm::{FileUse, VMAS};
 pub use mm::{Mm, MmId, Vma};
+pub(crate) use mmu_notifier::MIRRORS;
 pub use rmap::{AddressSpace, MappingId};
 pub use tlb::{CpuAccess, Died};
 
@@ -94,6 +101,7 @@ pub struct Vm {
     tlb: Tlb,
     mappings: Table<AddressSpace>,
     anon_vmas: Slab<AddressSpace>,
+    mirrors: Table<mmu_notifier::Mirror>,
     gather_batch: usize,
 }
 
@@ -111,6 +119,7 @@ impl Vm {
             tlb: Tlb::new(arena, geometry.cpus.into())?,
             mappings: arena.table(region::ADDRESS_SPACE, geometry.files_max.into())?,
             anon_vmas: Slab::new(arena, mms * usize::from(geometry.maps_max), region::ANON_VMA)?,
+            mirrors: arena.table("mirrors", mms * MIRRORS as usize)?,
             gather_batch: usize::from(geometry.gather_batch).clamp(1, gather::BATCH_MAX),
         })
     }

@@ -91,6 +91,7 @@ impl Vm {
         (old, new): (&Vma, &Vma),
         visits: Visits,
     ) -> Result<(), Errno> {
+        let _forgotten = self.invalidate_range(cpu, mm, (Vpn(old.start), Vpn(old.end())), None);
         let mapping = self.mapping(MappingId(old.mapping));
         let rmap_locks = || match visits {
             Visits::OldFirst => None,
@@ -242,7 +243,7 @@ impl Vm {
                     page
                 }
                 // No TLB has it.
-                Pte::DevicePrivate(entry) => entry.present(),
+                Pte::DevicePrivate(entry) | Pte::Exclusive(entry) => entry.present(),
             };
             let moved = self.tables.pte(from, old).clear(source, self.pagemaps.rules.zap_clear);
             self.entry_owns(cpu, page, Hold::Mapping, Hold::Task);

@@ -57,6 +57,7 @@ impl Vm {
         (start, end): (Vpn, Vpn),
         file: &mut dyn FnMut(FileUse),
     ) {
+        let _forgotten = self.invalidate_range(cpu, mm, (start, end), None);
         let mut gather = MmuGather::new(self, cpu, mm);
         for vma in gone {
             self.zap_range(&mut gather, Vpn(vma.start), Vpn(vma.end()));
@@ -73,6 +74,7 @@ impl Vm {
     pub(crate) fn exit_mmap(&self, cpu: &Cpu<'_>, mm: MmId, file: &mut dyn FnMut(FileUse)) {
         // Nothing is split, so nothing can fail.
         let _ = self.munmap(cpu, mm, Vpn(0), self.tables.address_space(), file);
+        self.mmu_notifier_release(cpu, mm);
         must_live(cpu, &self.mms, mm.0);
         self.mms.free(cpu, mm.0);
     }

@@ -212,9 +212,11 @@ impl Vm {
         for entry in list.entries() {
             let mapped = range.overlap(entry.file_range());
             if !mapped.is_empty() {
+                let start = entry.address_of(mapped.first());
+                let range = (start, start.add(mapped.len()));
+                let _forgotten = self.invalidate_range(cpu, MmId(entry.mm), range, None);
                 let mut gather = MmuGather::new(self, cpu, MmId(entry.mm));
                 gather.even_cows = even_cows;
-                let start = entry.address_of(mapped.first());
                 self.zap_range(&mut gather, start, start.add(mapped.len()));
                 gather.finish();
             }
@@ -245,7 +247,12 @@ impl Vm {
         }
         if folio.is_large() {
             Self::drop_large_mapcount(cpu, folio);
-            if left == 0 {
+            if left == 0 && self.pagemaps.ram.contains(pfn) {
+                let mapped = folio.nr_pages_mapped().dec_return();
+                if mapped > 0 && folio.entire_mapcount().read() == 0 {
+                    self.pagemaps.deferred.queue(cpu, folio);
+                }
+            } else if left == 0 {
                 folio.nr_pages_mapped().dec();
             }
         }

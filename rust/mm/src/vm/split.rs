@@ -15,7 +15,7 @@
 //! had two other answers: to freeze a mapped folio at what its mappings hold, and to look away if that fails
 //! (`split-unmap`, `split-freeze`; B11).
 //!
-//! Departures: no deferred list, no swap cache, no page cache; parts are single pages.
+//! Departures: no swap cache, no page cache; parts are single pages.
 
 use prim::Cpu;
 use program::Errno;
@@ -58,7 +58,7 @@ impl Vm {
                         own = 0;
                     }
                 }
-                let split = self.folio_split(cpu, folio, (mm, vpn), own);
+                let split = self.folio_split(cpu, folio, Some((mm, vpn)), own);
                 folio.unlock(cpu);
                 split
             }
@@ -71,7 +71,7 @@ impl Vm {
 
     /// `folio_walk_start`, and a reference: what an entry maps, under its lock.
     #[doc(alias = "folio_walk_start")]
-    fn folio_walk_get(&self, cpu: &Cpu<'_>, mm: MmId, vpn: Vpn) -> Option<Folio<'_>> {
+    pub(super) fn folio_walk_get(&self, cpu: &Cpu<'_>, mm: MmId, vpn: Vpn) -> Option<Folio<'_>> {
         let pmd_lock = match self.pagemaps.rules.walk_pmd {
             WalkPmd::Locked => Some(self.mm(mm).pmd_lock.lock(cpu)),
             WalkPmd::Stale => None,
@@ -107,7 +107,7 @@ impl Vm {
         &self,
         cpu: &Cpu<'_>,
         folio: Folio<'_>,
-        asked: (MmId, Vpn),
+        asked: Option<(MmId, Vpn)>,
         own: i32,
     ) -> Result<u32, Errno> {
         // Mapped, and so the mapping and its list are there, as long as the caller has the layout.
@@ -135,7 +135,7 @@ impl Vm {
         cpu: &Cpu<'_>,
         list: &MapList,
         folio: Folio<'_>,
-        (mm, vpn): (MmId, Vpn),
+        asked: Option<(MmId, Vpn)>,
     ) -> i32 {
         match self.pagemaps.rules.split_unmap {
             SplitUnmap::MigrationEntries => {
@@ -143,7 +143,9 @@ impl Vm {
                 0
             }
             SplitUnmap::StillMapped => {
-                self.split_huge_pmd(cpu, mm, vpn);
+                if let Some((mm, vpn)) = asked {
+                    self.split_huge_pmd(cpu, mm, vpn);
+                }
                 folio.mapcount()
             }
         }

@@ -145,7 +145,7 @@ impl PageTables {
         self.ptes_of(table).for_each(|pte| match pte.peek() {
             Pte::None | Pte::Migration(_) => {}
             Pte::Page(page) => each(page),
-            Pte::DevicePrivate(entry) => each(entry.present()),
+            Pte::DevicePrivate(entry) | Pte::Exclusive(entry) => each(entry.present()),
         });
     }
 
@@ -156,7 +156,7 @@ impl PageTables {
                 Pmd::None | Pmd::Leaf(_) | Pmd::DevicePrivate(_) | Pmd::Invalid => {}
                 Pmd::Migration(entry) => each(entry.pfn()),
                 Pmd::Table(table) => self.ptes_of(table).for_each(|pte| match pte.peek() {
-                    Pte::None | Pte::Page(_) | Pte::DevicePrivate(_) => {}
+                    Pte::None | Pte::Page(_) | Pte::DevicePrivate(_) | Pte::Exclusive(_) => {}
                     Pte::Migration(entry) => each(entry.pfn()),
                 }),
             }
@@ -220,7 +220,7 @@ impl PageTables {
         for pte in self.ptes_of(table).map(PteWord::load) {
             match pte {
                 Pte::None => {}
-                Pte::Page(_) | Pte::Migration(_) | Pte::DevicePrivate(_) => {
+                Pte::Page(_) | Pte::Migration(_) | Pte::DevicePrivate(_) | Pte::Exclusive(_) => {
                     warn_on(cpu, Complaint::TableNotEmpty, table.0, pte.bits().cast_signed());
                 }
             }

@@ -214,7 +214,11 @@ impl Vm {
                     self.tlb_fill(at, (mm, vpn), generation, page, stamp);
                     (page.pfn(), stamp)
                 }
-                Pte::None | Pte::Page(_) | Pte::Migration(_) | Pte::DevicePrivate(_) => {
+                Pte::None
+                | Pte::Page(_)
+                | Pte::Migration(_)
+                | Pte::DevicePrivate(_)
+                | Pte::Exclusive(_) => {
                     return None;
                 }
             },

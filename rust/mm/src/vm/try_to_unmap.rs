@@ -36,6 +36,7 @@ impl Vm {
         let mapped = self.pagemaps.memmap.page(pfn).mapcount.read();
         let mut cleared_here = 0;
         for (mm, vpn) in list.addresses_of(index) {
+            let _forgotten = self.invalidate_range(cpu, mm, (vpn, vpn.add(1)), None);
             let mut gather = MmuGather::new(self, cpu, mm);
             let cleared = self.clear_unreferenced(&mut gather, vpn, pfn);
             gather.finish();
@@ -69,7 +70,11 @@ impl Vm {
         let word = self.tables.pte(table, vpn);
         let page = match word.load() {
             Pte::Page(page) if page.pfn() == pfn => page,
-            Pte::None | Pte::Page(_) | Pte::Migration(_) | Pte::DevicePrivate(_) => {
+            Pte::None
+            | Pte::Page(_)
+            | Pte::Migration(_)
+            | Pte::DevicePrivate(_)
+            | Pte::Exclusive(_) => {
                 return Ok(false);
             }
         };

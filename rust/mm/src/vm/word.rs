@@ -4,6 +4,7 @@
 //!   none --publish--> present --publish--> writable, or back after a clear
 //!   present --clear--> none                the unmapper's half of K§4.1
 //!   present --clear--> none --publish--> migration --publish--> present
+//!   present --clear--> none --publish--> exclusive --publish--> present
 //!   none --publish--> table --unlink--> none
 //!   leaf --invalidate--> invalid --publish--> table, or a migration entry of the whole
 //! ```

@@ -102,7 +102,7 @@ impl Vm {
         let page = match word.load() {
             Pte::None => return Batch::Room,
             Pte::Page(page) => page,
-            entry @ (Pte::Migration(_) | Pte::DevicePrivate(_)) => {
+            entry @ (Pte::Migration(_) | Pte::DevicePrivate(_) | Pte::Exclusive(_)) => {
                 // Of memory that is in no file, all of it.
                 if gather.even_cows == EvenCows::Zapped {
                     self.zap_nonpresent_pte(gather.cpu, ptl, (table, vpn), entry);
@@ -229,6 +229,7 @@ impl Vm {
         pages: u32,
     ) {
         let _layout = self.mm(mm).layout.read(cpu);
+        let _forgotten = self.invalidate_range(cpu, mm, (start, start.add(pages)), None);
         let mut gather = MmuGather::new(self, cpu, mm);
         self.zap_range(&mut gather, start, start.add(pages));
         gather.finish();

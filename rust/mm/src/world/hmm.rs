@@ -9,23 +9,22 @@
 //! there (the lock) nor allocates in it (the pagemap is killed), then what processes have there comes home by frame
 //! number, then the wait for the rest. What the driver has for itself it must have given up.
 //!
-//! Departure: one device with one chunk, where the module has four devices that take chunks as they need them.
+//! Departures: one device has memory, one chunk of it, where the module has four that take chunks as they need them; the
+//! second one here mirrors processes only.
 
 use prim::{AtomicU32, Cpu, Guarded, LockClass, RwSem, plain, synchronize_rcu, zeroed};
 use program::Errno;
 use program::op::{
-    DeviceMemory, HmmLoad, HmmRead, HmmRelease, HmmTodev, HmmTosys, MapNo, WorkerId,
+    DeviceMemory, Exclusive, HmmLoad, HmmRead, HmmRelease, HmmTodev, HmmTosys, HmmWrite, MapNo,
+    WorkerId,
 };
 
 use program::rules::{ReleaseStop, Switch};
 
 use crate::lock_order;
 use crate::pagemap::PagemapType;
-use crate::vm::{Goes, MmId, Vpn};
+use crate::vm::{Goes, MIRRORS, MmId, Vpn};
 use crate::world::{Failure, Return, World};
-
-/// The mirror devices that a world has.
-const DEVICES: u32 = 1;
 
 plain! {
     /// The device has memory, or has none, as long as this is locked.
@@ -65,6 +64,7 @@ impl World {
     #[doc(alias = "dmirror_migrate_to_device")]
     pub fn hmm_todev(&self, cpu: &Cpu<'_>, worker: WorkerId, op: &HmmTodev) -> Return {
         let HmmTodev { device, map, page, pages } = *op;
+        Self::check_memory(device)?;
         let _plugged = self.mirror[0].plugged.read(cpu);
         self.dev_pagemap().ok_or(Errno::ENODEV)?;
         let alloc = |cpu: &Cpu<'_>, order| {
@@ -82,6 +82,7 @@ impl World {
     #[doc(alias = "dmirror_migrate_to_system")]
     pub fn hmm_tosys(&self, cpu: &Cpu<'_>, worker: WorkerId, op: &HmmTosys) -> Return {
         let HmmTosys { device, map, page, pages } = *op;
+        Self::check_memory(device)?;
         self.hmm_migrate(cpu, worker, Command { device, map, page, pages }, Goes::Home)
     }
 
@@ -94,10 +95,35 @@ impl World {
     pub fn hmm_read(&self, cpu: &Cpu<'_>, worker: WorkerId, op: &HmmRead) -> Return {
         let HmmRead { device, map, page, pages } = *op;
         let (mm, start) = self.commanded(cpu, worker, Command { device, map, page, pages })?;
-        let read = |at| self.dax.vm.hmm_read_page(cpu, mm, start.add(at), &self.dax);
+        let vm = &self.dax.vm;
+        let read = |at| vm.mirror_access(cpu, device, (mm, start.add(at)), None, &self.dax);
         let first = read(0)?;
         (1..pages).try_for_each(|at| read(at).map(drop))?;
         Ok(first.cast_signed())
+    }
+
+    /// `dmirror_write`: the device writes to a page.
+    ///
+    /// # Errors
+    /// As [`Self::hmm_read`]; `EPERM` where the process may not write.
+    #[doc(alias = "dmirror_write")]
+    pub fn hmm_write(&self, cpu: &Cpu<'_>, worker: WorkerId, op: &HmmWrite) -> Return {
+        let HmmWrite { device, map, page, value } = *op;
+        let at = self.commanded(cpu, worker, Command { device, map, page, pages: 1 })?;
+        self.dax.vm.mirror_access(cpu, device, at, Some(value), &self.dax)?;
+        Ok(0)
+    }
+
+    /// `dmirror_exclusive`: the device gets pages of anonymous memory for itself, until a CPU touches them. Returns how many.
+    ///
+    /// # Errors
+    /// Of the first page: `ENODEV` for another device, `EINVAL` for a number not mapped or pages that are not in it, `EFAULT`
+    /// where nothing can be written, `EOPNOTSUPP` for a page that is not ordinary memory, `EBUSY`, `ENOMEM`.
+    #[doc(alias = "dmirror_exclusive")]
+    pub fn exclusive(&self, cpu: &Cpu<'_>, worker: WorkerId, op: &Exclusive) -> Return {
+        let Exclusive { device, map, page, pages } = *op;
+        let (mm, start) = self.commanded(cpu, worker, Command { device, map, page, pages })?;
+        Ok(self.dax.vm.mirror_exclusive(cpu, device, (mm, start, pages), &self.dax)?.into())
     }
 
     /// `dmirror_device_remove_chunks`: the device's memory is taken away.
@@ -107,7 +133,7 @@ impl World {
     /// for itself.
     #[doc(alias = "dmirror_device_remove_chunks")]
     pub fn hmm_release(&self, cpu: &Cpu<'_>, _worker: WorkerId, op: &HmmRelease) -> Return {
-        Self::check_device(op.device)?;
+        Self::check_memory(op.device)?;
         self.remove_device_memory(cpu)?;
         Ok(0)
     }
@@ -212,6 +238,11 @@ impl World {
     }
 
     fn check_device(device: u32) -> Result<(), Errno> {
-        if device < DEVICES { Ok(()) } else { Err(Errno::ENODEV) }
+        if device < MIRRORS { Ok(()) } else { Err(Errno::ENODEV) }
+    }
+
+    /// Whether a device has memory of its own at all.
+    fn check_memory(device: u32) -> Result<(), Errno> {
+        if device == 0 { Ok(()) } else { Err(Errno::ENODEV) }
     }
 }

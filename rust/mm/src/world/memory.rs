@@ -2,8 +2,8 @@
 
 use prim::{Cpu, by_hardware};
 use program::op::{
-    self, Advice, Align, Anon, AnonKind, Load, Madvise, MapNo, Mmap, Mremap, Munmap, PAGE_MAX,
-    PageRange, Prot, Sharing, SplitHugePages, Store, Touch, WorkerId,
+    self, Advice, Align, Anon, AnonKind, Load, Madvise, MapNo, Mmap, MovePages, Mremap, Munmap,
+    PAGE_MAX, PageRange, Prot, Sharing, SplitHugePages, Store, Touch, WorkerId,
 };
 use program::{Died, Errno};
 
@@ -266,6 +266,28 @@ impl World {
         }
         let (mm, vpn) = (self.mm_of(worker)?, Vpn(slot.start + op.page));
         Ok(self.dax.vm.split_huge_page(cpu, mm, vpn)?.into())
+    }
+
+    /// `move_pages` of one page of a mapping.
+    ///
+    /// # Errors
+    /// `EINVAL` for a number not mapped, or a page outside it; otherwise as [`crate::vm::Vm::move_pages`].
+    pub fn move_pages(&self, cpu: &Cpu<'_>, worker: WorkerId, op: &MovePages) -> Return {
+        let slot = self.map_slot(cpu, worker, op.map)?;
+        if op.page >= slot.pages {
+            return Err(Errno::EINVAL.into());
+        }
+        let (mm, vpn) = (self.mm_of(worker)?, Vpn(slot.start + op.page));
+        Ok(self.dax.vm.move_pages(cpu, mm, vpn)?.into())
+    }
+
+    /// The shrinker of huge pages that are mapped in parts.
+    ///
+    /// # Errors
+    /// None.
+    #[doc(alias = "deferred_split_scan")]
+    pub fn shrink(&self, cpu: &Cpu<'_>, _worker: WorkerId) -> Return {
+        Ok(self.dax.vm.deferred_split_scan(cpu).into())
     }
 
     /// `msync`: nothing is written back later here.

@@ -144,7 +144,7 @@ impl World {
                 let Some(vpn) = Self::address_of(slot, index) else { continue };
                 let map = MapNo(number);
                 match self.dax.vm.walk(mm, vpn) {
-                    Pte::None | Pte::Migration(_) | Pte::DevicePrivate(_) => {}
+                    Pte::None | Pte::Migration(_) | Pte::DevicePrivate(_) | Pte::Exclusive(_) => {}
                     Pte::Page(page) if page.pfn() == pfn => all.push(Coverage::Mapped(worker, map)),
                     Pte::Page(_) if slot.inode == inode.0 => {
                         all.push(Coverage::Elsewhere(worker, map));

@@ -182,7 +182,7 @@ impl HugeRange {
     fn new() -> Result<Self, BuildError> {
         let huge = Mapped::new(Layout::Huge, Align::Natural, 512, &[0])?;
         let frame = |page| match huge.vm().walk(huge.mm, huge.first.add(page)) {
-            Pte::None | Pte::Migration(_) | Pte::DevicePrivate(_) => None,
+            Pte::None | Pte::Migration(_) | Pte::DevicePrivate(_) | Pte::Exclusive(_) => None,
             Pte::Page(page) => Some(page.pfn()),
         };
         let is_whole = |head: Pfn| {

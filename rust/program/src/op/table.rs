@@ -179,6 +179,15 @@ macro_rules! operations {
                 page: u32 = Page("PAGE"),
             }) -> Pages [EAGAIN EFAULT EINVAL] hunt 28 "splithuge" = "split_huge_pages 0 0";
 
+            /// Moves the folio around a page of anonymous memory to other frames, in every process that maps it. Returns how many
+            /// pages went: none while anybody refers to it.
+            worker("move_pages") move_pages: MovePages(MovePages {
+                map: MapNo = Uses("M"),
+                page: u32 = Page("PAGE"),
+            }) -> Pages [ENOMEM ENOENT EFAULT EBUSY EINVAL] hunt 38 "movepages" = "move_pages 0 0";
+            /// Memory is short: huge pages of which a part is not mapped any more are split. Returns how many pages they had.
+            worker("shrink" as "deferred_split_scan") shrink: Shrink -> Pages [] hunt 39 "shrink" = "shrink";
+
             /// Makes a pipe under a number.
             worker("pipe") pipe: Pipe(Pipe {
                 pipe: PipeNo = Makes("P"),
@@ -239,7 +248,7 @@ macro_rules! operations {
                 pages: u32 = PagesOrOne("[N]"),
                 longterm: Longterm = Keyword("[longterm]"),
                 access: Access = FirstOr("[r|w]"),
-            }) -> Pinned [ENOMEM EFAULT EINVAL EOPNOTSUPP] hunt 4 "reference" = "pin 0 0";
+            }) -> Pinned [ENOMEM EFAULT EBUSY EINVAL EOPNOTSUPP] hunt 4 "reference" = "pin 0 0";
             /// Takes plain references on pages (get_user_pages), numbered and given back as pins are.
             worker("get") get: Get(Get {
                 map: MapNo = Uses("M"),
@@ -315,7 +324,22 @@ macro_rules! operations {
                 map: MapNo = Uses("M"),
                 page: u32 = Page("PAGE"),
                 pages: u32 = Pages("N"),
-            }) -> Word [ENOMEM ENODEV EFAULT EINVAL];
+            }) -> Word [ENOMEM ENODEV EFAULT EINVAL] hunt 37 "devread" = "hmm_read 0 0 0 1";
+            /// Has the mirror device write the data word of a page of a mapping, which is faulted in where nothing is.
+            worker("hmm_write") hmm_write: HmmWrite(HmmWrite {
+                device: u32 = Page("DEV"),
+                map: MapNo = Uses("M"),
+                page: u32 = Page("PAGE"),
+                value: u64 = Value("VALUE"),
+            }) -> Zero [EPERM ENOMEM ENODEV EFAULT EINVAL];
+            /// Gives the mirror device pages of anonymous memory for itself, until a CPU touches them or the process forks.
+            /// Returns how many it was given before one could not be had.
+            worker("exclusive") exclusive: Exclusive(Exclusive {
+                device: u32 = Page("DEV"),
+                map: MapNo = Uses("M"),
+                page: u32 = Page("PAGE"),
+                pages: u32 = PagesOrOne("[N]"),
+            }) -> Pages [ENOMEM ENODEV EFAULT EBUSY EINVAL EOPNOTSUPP] hunt 36 "exclusive" = "exclusive 0 0 0";
             /// Takes the driver's own memory away: nothing more is allocated there, what processes have in it comes home,
             /// and the call sleeps until nobody refers to any of it. EBUSY while the driver has some of it for itself
             /// (`dev_alloc`, `driver`).

@@ -560,11 +560,40 @@ rules! {
         None: Source, "up to v6.0", "commit 16ce101db85d, the race that it mends";
     }
 
+    /// What a fault holds that takes a page back from a device while it sleeps for the lock of the folio. The entry holds a
+    /// reference only as long as it is there, and the lock of the table has been given back.
+    exclusive_ref: ExclusiveRef = UnderLock ["K§7.1, B08, I29"] {
+        UnderLock: Source, "v6.3 and later", "mm/memory.c, remove_device_exclusive_entry; commit 7c7b962938dd";
+        None: Source, "v5.14 to v6.2", "commit 7c7b962938dd, what it mends";
+    }
+
+    /// Which pages a driver maps that asked for several for its device alone and did not get them all. Its array is as long
+    /// as what it asked for, and what was not written there is what the array held before.
+    exclusive_partial: ExclusivePartial = Given ["B20, I30"] {
+        Given: Source, "v6.0 and later", "lib/test_hmm.c, dmirror_exclusive; commit ed913b055a74";
+        Asked: Source, "v5.14 to v5.19", "commit ed913b055a74, what it mends";
+    }
+
+    /// Whether a device looks at the notifier's sequence once more before it remembers what hmm_range_fault told it. The
+    /// entry may have been changed since it was read, and whoever did that has told the device already.
+    mirror_retry: MirrorRetry = Checked ["K§14.2, I30"] {
+        Checked: Source, "every kernel", "mm/mmu_notifier.c, mmu_interval_read_retry; Documentation/mm/hmm.rst";
+        Ignored: Derived, "none", "the device would remember an entry that it has been told to forget";
+    }
+
     /// What who moves a page makes of one reference too many when it asks whether anybody else has the page. Device pages
     /// had one more once, and the question still allows for it; the freeze that follows does not.
     migrate_check: MigrateCheck = DeviceSlack ["K§8.2, B36"] {
         DeviceSlack: Source, "every kernel since v6.1", "mm/migrate_device.c, migrate_vma_check_page";
         Exact: Derived, "none", "what the freeze asks for";
+    }
+
+    /// How who moves a folio makes sure that nobody else has it. A shrinker that is about to split it may have a reference, and
+    /// the folio on a list of its own: who takes the folio off that list, under a lock that protects another one, leaves the
+    /// shrinker with what is not there any more.
+    migrate_unqueue: MigrateUnqueue = Frozen ["K§7.5, B23, I05"] {
+        Frozen: Source, "v6.10 and later", "mm/migrate.c, folio_migrate_mapping; commit be9581ea8c05";
+        Checked: Source, "v6.9, of folios without a mapping", "commit be9581ea8c05, what it mends (9bcef5973e31)";
     }
 
     /// Whether a page walk that wants a reference on what it finds looks at a PMD again under its lock. Without, the folio
@@ -573,6 +602,15 @@ rules! {
         Locked: Source, "every kernel, where mended", "mm/pagewalk.c, folio_walk_start: the PMD is read again under its lock";
         Stale: Thread, "page walks mended by 33f4751e9960 (v4.7), 99fa8a48203d (v5.13) and CVE-2026-31456",
             "the fixes: a PMD was tested without its lock, and was another one when it was used";
+    }
+
+    /// Whether who moves a folio, or takes it apart, looks at each huge entry that maps it again under the lock of the PMD. Who
+    /// drops a single page of the range splits the entry and asks nobody who has the folio, or the list of its mappings,
+    /// locked.
+    rmap_pmd: RmapPmd = Locked ["K§7.2, B27, I26"] {
+        Locked: Source, "every kernel, where mended", "mm/huge_memory.c, split_huge_pmd_address: the entry is tested under its lock";
+        Stale: Thread, "freeze_page up to v4.6, and tests of huge entries up to v5.12",
+            "commits 33f4751e9960 (v4.7) and 99fa8a48203d (v5.13), what they mend";
     }
 
     /// Whether who splits a mapped folio takes a reference first. The entries that make room for migration entries put

@@ -279,6 +279,21 @@ values! {
         UnderLock "under-lock" "the lock of the folio and a reference, both taken while the entry cannot change",
         None "none" "nothing: the page may be another one's by then",
     }
+    /// What a fault on a page that a device has for itself holds while it sleeps for the lock of the folio.
+    ExclusiveRef {
+        UnderLock "under-lock" "a reference, taken while the entry cannot change",
+        None "none" "nothing: the page may be freed by then",
+    }
+    /// Which pages a driver maps that wanted some for its device alone.
+    ExclusivePartial {
+        Given "given" "those that it was given",
+        Asked "asked" "as many as it asked for: where it was given none, what its array held before",
+    }
+    /// Whether a device asks, before it remembers what an entry said, if that has been invalidated since.
+    MirrorRetry {
+        Checked "checked" "under its own lock, and asks for the entry again",
+        Ignored "ignored" "no",
+    }
     /// How a folio that one PMD maps goes to a device's memory.
     DeviceFolios {
         Pages "pages" "page by page, taken apart before",
@@ -289,10 +304,20 @@ values! {
         DeviceSlack "device-slack" "one, of a device's page; the freeze that follows lets none pass",
         Exact "exact" "none",
     }
+    /// How who moves a folio makes sure that no shrinker has it before it takes it off the list of those to be split.
+    MigrateUnqueue {
+        Frozen "frozen" "its count is frozen at what is expected",
+        Checked "checked" "its count is looked at",
+    }
     /// How a page walk takes a reference on what a PMD maps.
     WalkPmd {
         Locked "locked" "under the lock of the PMD, which it has read there",
         Stale "stale" "as it has read the PMD before, without the lock",
+    }
+    /// Whether who comes by the list of mappings looks at a huge entry again once it has the lock of the PMD.
+    RmapPmd {
+        Locked "locked" "yes: what it finds then is what it acts on",
+        Stale "stale" "no: it acts on what it has read without the lock",
     }
     /// What who splits a mapped folio holds of it besides its mappings.
     SplitGet {
