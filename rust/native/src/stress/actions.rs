@@ -134,6 +134,12 @@ kinds! {
     ToSystem "to_system" "hmm_tosys" 0 0 0 400;
     /// The device reads it where it is.
     DeviceRead "device_read" "hmm_read" 0 0 0 300;
+    /// A device gets some of it for itself.
+    Exclusive "exclusive" "exclusive" 0 0 0 200;
+    /// Move a folio to other frames.
+    MovePages "move_pages" "move_pages" 0 0 0 200;
+    /// Split what is mapped in parts.
+    Shrink "shrink" "deferred_split_scan" 0 0 0 100;
 }
 
 /// How often which kind is drawn.

@@ -10,8 +10,8 @@ use pgmap_mm::world::Return;
 use pgmap_prim::Stopped;
 use pgmap_program::Op;
 use pgmap_program::op::{
-    Access, Advice, Anon, AnonKind, HmmRead, HmmTodev, HmmTosys, Load, Longterm, Madvise, MapNo,
-    Mremap, Munmap, PageRange, Pin, SplitHugePages, Vmsplice,
+    Access, Advice, Anon, AnonKind, Exclusive, HmmRead, HmmTodev, HmmTosys, Load, Longterm,
+    Madvise, MapNo, MovePages, Mremap, Munmap, PageRange, Pin, SplitHugePages, Vmsplice,
 };
 
 use super::actions::{ANON, Action, ActionKind};
@@ -116,7 +116,21 @@ impl Worker<'_> {
 
     pub(super) fn device_read(&mut self, action: &Action) -> Result<bool, Stopped> {
         let Part { map, page, pages, .. } = self.part(action);
-        self.calls(action.kind, HmmRead { device: 0, map, page, pages })
+        self.calls(action.kind, HmmRead { device: page % 2, map, page, pages })
+    }
+
+    pub(super) fn exclusive(&mut self, action: &Action) -> Result<bool, Stopped> {
+        let Part { map, page, pages, .. } = self.part(action);
+        self.calls(action.kind, Exclusive { device: page % 2, map, page, pages })
+    }
+
+    pub(super) fn move_pages(&mut self, action: &Action) -> Result<bool, Stopped> {
+        let Part { map, page, .. } = self.part(action);
+        self.moved(action.kind, MovePages { map, page })
+    }
+
+    pub(super) fn shrink(&mut self, action: &Action) -> Result<bool, Stopped> {
+        self.moved(action.kind, Op::Shrink)
     }
 
     /// Moves pages, and says whether any went.

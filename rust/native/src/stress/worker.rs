@@ -275,6 +275,9 @@ impl<'a> Worker<'a> {
             ActionKind::ToDevice => self.anon_todev(action),
             ActionKind::ToSystem => self.anon_tosys(action),
             ActionKind::DeviceRead => self.device_read(action),
+            ActionKind::Exclusive => self.exclusive(action),
+            ActionKind::MovePages => self.move_pages(action),
+            ActionKind::Shrink => self.shrink(action),
         }
     }
 
