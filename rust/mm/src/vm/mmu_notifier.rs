@@ -231,7 +231,7 @@ impl Vm {
         Some(held)
     }
 
-    /// I30, exactly: what a device knows, the process has. No step.
+    /// I30: what a device knows, the process has. No step.
     #[track_caller]
     fn check_known(&self, cpu: &Cpu<'_>, (mm, vpn): (MmId, Vpn), leaf: Leaf) {
         let pmd = self.tables.pmd(mm, vpn).peek();
@@ -245,7 +245,11 @@ impl Vm {
                 Pte::DevicePrivate(entry) | Pte::Exclusive(entry) => Some(entry.pfn()),
             },
         };
-        if now != Some(leaf.pfn()) {
+        // Another thread may be making it the device's alone, of which that is not told, and the entry is none meanwhile: of a
+        // folio that it has locked.
+        let folio = self.pagemaps.memmap.page(leaf.pfn()).peek_head(leaf.pfn());
+        let moves = self.pagemaps.memmap.page(folio).peek_flags().locker() != 0;
+        if now != Some(leaf.pfn()) && !(now.is_none() && moves) {
             let held = self.pagemaps.memmap.shadow_capture(leaf.pfn()).word;
             warn_on(cpu, Complaint::DeviceMapsStale, leaf.pfn(), held.cast_signed());
         }
