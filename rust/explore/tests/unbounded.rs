@@ -20,8 +20,11 @@ const LARGE: &[&str] = &[
     "share-update",
     "ref-limit",
     "fault-ref",
+    "mirror-retry.migrated",
     "migrate-check",
+    "migrate-unqueue",
     "walk-pmd",
+    "rmap-pmd",
     "split-freeze.mapped",
 ];
 
@@ -30,11 +33,19 @@ const LATE: &[&str] = &[
     "gup-pmd-recheck",
     "mremap-pmd",
     "fault-liveness",
+<<<<<<< HEAD
     "alloc-dying",
     "alloc-dying.stop",
     "share-update",
     "fault-ref",
     "walk-pmd",
+=======
+    "share-update",
+    "fault-ref",
+    "mirror-retry.migrated",
+    "walk-pmd",
+    "rmap-pmd",
+>>>>>>> 410f65d (docs, tests: what came with devices' translations, made again)
 ];
 
 /// A class that is tried early breaks something else than the one with the fewest preemptions does.
