@@ -12,11 +12,12 @@ use pgmap_mm::world::{Failure, Return};
 use prim::{Cpu, Lease, TaskId};
 use program::op::{
     Access, Advice, Align, Anon, AnonKind, Close, DevAlloc, DevGet, DevPut, DioRead, DioWrite,
-    DmaRead, DmaWrite, Drain, DriverIdx, DrvAlloc, Dupto, Exclusive, FD_NUMBERS, FdNo, FileIdx, FileRef, Fold,
-    Fork, Fsync, Ftruncate, Get, HmmRead, HmmTodev, HmmTosys, HmmWrite, Layout, Longterm, Madvise, MapNo,
-    Mmap, MovePages, Mremap, Msync, Munmap, OPERATIONS, Open, OpenMode, P2pMmap, PageRange, Pin, Pipe, PipeNo,
-    Pread, Prot, Punch, Pvmread, Pwrite, Returns, Sharing, Split, SplitHugePages, Target, Tee,
-    Thread, Touch, TryGet, Unlink, Unpin, UringReg, Vmsplice, WorkerId, Zerorange,
+    DmaRead, DmaWrite, Drain, DriverIdx, DrvAlloc, Dupto, Exclusive, FD_NUMBERS, FdNo, FileIdx,
+    FileRef, Fold, Fork, Fsync, Ftruncate, Get, HmmRead, HmmTodev, HmmTosys, HmmWrite, Layout,
+    Longterm, Madvise, MapNo, Mmap, MovePages, Mremap, Msync, Munmap, OPERATIONS, Open, OpenMode,
+    P2pMmap, PageRange, Pin, Pipe, PipeNo, Pread, Prot, Punch, Pvmread, Pwrite, Returns, Sharing,
+    Split, SplitHugePages, Target, Tee, Thread, Touch, TryGet, Unlink, Unpin, UringReg, Vmsplice,
+    WorkerId, Zerorange,
 };
 use program::rules::{InitMode, LayoutScan};
 use program::{Era, Errno, Geometry, Op, Program, Rules};

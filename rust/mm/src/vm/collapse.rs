@@ -71,6 +71,8 @@ impl Vm {
         new: Folio<'_>,
     ) -> bool {
         let _list = self.mapping(MappingId(vma.mapping)).i_mmap_lock_write(cpu);
+        let around = (start, self.tables.end_of_pmd(start));
+        let _forgotten = self.invalidate_range(cpu, mm, around, None);
         let word = self.tables.pmd(mm, start);
         {
             let lock = self.mm(mm).pmd_lock.lock(cpu);
@@ -135,7 +137,7 @@ impl Vm {
         let seen = self.tables.pte(table, vpn).load();
         match seen {
             Pte::None => true,
-            Pte::Migration(_) | Pte::DevicePrivate(_) => false,
+            Pte::Migration(_) | Pte::DevicePrivate(_) | Pte::Exclusive(_) => false,
             Pte::Page(_) => seen.normal_page().is_some_and(|pfn| {
                 let folio = self.pagemaps.memmap.folio(pfn);
                 let mine = self.pagemaps.ram.contains(pfn) && !folio.is_large();

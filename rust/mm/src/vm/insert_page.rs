@@ -27,7 +27,9 @@ impl Vm {
         let word = self.tables.pte(table, vpn);
         match word.load() {
             Pte::None => {}
-            Pte::Page(_) | Pte::Migration(_) | Pte::DevicePrivate(_) => return Err(Errno::EBUSY),
+            Pte::Page(_) | Pte::Migration(_) | Pte::DevicePrivate(_) | Pte::Exclusive(_) => {
+                return Err(Errno::EBUSY);
+            }
         }
         folio.set_anon(vma.mapping, vma.pgoff_of(vpn));
         folio.page().refcount.add(1);
