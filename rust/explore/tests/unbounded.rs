@@ -33,19 +33,13 @@ const LATE: &[&str] = &[
     "gup-pmd-recheck",
     "mremap-pmd",
     "fault-liveness",
-<<<<<<< HEAD
     "alloc-dying",
     "alloc-dying.stop",
-    "share-update",
-    "fault-ref",
-    "walk-pmd",
-=======
     "share-update",
     "fault-ref",
     "mirror-retry.migrated",
     "walk-pmd",
     "rmap-pmd",
->>>>>>> 410f65d (docs, tests: what came with devices' translations, made again)
 ];
 
 /// A class that is tried early breaks something else than the one with the fewest preemptions does.
