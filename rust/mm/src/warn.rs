@@ -192,11 +192,11 @@ complaints! {
     /// A page of anonymous memory held what nobody stored there. Object: which page of its mapping. Value: what it held.
     NotKept = 53, I28, Value, "anonymous memory does not hold what was stored there";
     /// A fault locked a page that had been freed since its entry was read.
-    LockedGone = 60, I29, EarlierLife, "a fault locks a page that is gone";
+    LockedGone = 65, I29, EarlierLife, "a fault locks a page that is gone";
     /// A device used a translation of a page that the process does not have there.
-    DeviceMapsStale = 61, I30, EarlierLife, "a device uses a page that its process does not have";
+    DeviceMapsStale = 66, I30, EarlierLife, "a device uses a page that its process does not have";
     /// A folio was taken off a list that a shrinker walks. Value: its count.
-    UnlinkedPrivate = 62, I05, Life, "a folio is taken off the private list of a shrinker";
+    UnlinkedPrivate = 67, I05, Life, "a folio is taken off the private list of a shrinker";
     /// A page's share word is not the number of entries that have it. Value: the word.
     ShareMiscounted = 54, I17, Life, "a shared page does not count the entries that have it";
     /// A page was allocated although its pagemap is being taken away. Value: none.
