@@ -177,8 +177,8 @@ fn every_word_is_an_operation() {
             "dio" => "w0 mmap 0 f 0 1 rw shared\nw0 open 1 /dev/nullb0 rw\n",
             _ => "w0 mmap 0 f 0 1 rw shared\nw0 pin 0 0\n",
         };
-        let program =
-            Program::parse(&format!("file f 1\n{before}w0 {}\n", it.text)).expect("a program");
+        let program = Program::parse(&format!("file f 1\nfile g 1\n{before}w0 {}\n", it.text))
+            .expect("a program");
         let step = program.steps.last().expect("a step");
         assert_ne!(step.op.call_number(), 0, "{it:?}");
         assert_eq!(step.op.call_number(), it.call_number(), "{it:?}");
