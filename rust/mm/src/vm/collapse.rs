@@ -77,8 +77,10 @@ impl Vm {
         {
             let lock = self.mm(mm).pmd_lock.lock(cpu);
             for vpn in self.huge_range(start) {
-                if let Pte::Page(page) = self.tables.pte(table, vpn).peek() {
-                    self.speculate(mm, vpn, page);
+                match self.tables.pte(table, vpn).peek() {
+                    Pte::Page(page) => self.speculate(mm, vpn, page),
+                    // Nothing that a TLB can load.
+                    Pte::None | Pte::Migration(_) | Pte::DevicePrivate(_) | Pte::Exclusive(_) => {}
                 }
             }
             word.unlink(&lock);

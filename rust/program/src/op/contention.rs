@@ -158,6 +158,14 @@ mod tests {
     }
 
     #[test]
+    fn no_two_words_of_hunts_have_one_turn() {
+        let mut turns: Vec<_> = Hunted::all().iter().map(|it| it.turn).collect();
+        let words = turns.len();
+        turns.dedup();
+        assert_eq!(turns.len(), words);
+    }
+
+    #[test]
     fn who_uses_begins_with_use_who_takes_with_taking_and_what_was_cut_off_comes_back() {
         let first = |word, part| weight(word, part, None, true);
         assert!(first("touch", Part::User) > first("truncate", Part::User));

@@ -44,7 +44,7 @@ macro_rules! operations {
             /// those of both, by the same numbers, and stay until the last thread has left; pins are each one's own.
             worker("thread") clone_vm: Thread(Thread {
                 child: WorkerId = Worker("W"),
-            }) -> Zero [EEXIST EINVAL] hunt 33 "thread" = "thread 1";
+            }) -> Zero [EEXIST EINVAL] hunt 40 "thread" = "thread 1";
             /// Leaves: pins go first, then memory, then files and pipes.
             worker("exit") exit: Exit -> Zero [] hunt 15 "exit" = "exit";
             /// Dies of SIGKILL, which gives everything back as `exit` does.
@@ -345,7 +345,7 @@ macro_rules! operations {
             /// (`dev_alloc`, `driver`).
             worker("hmm_release") hmm_release: HmmRelease(HmmRelease {
                 device: u32 = Page("DEV"),
-            }) -> Zero [ENODEV EBUSY] hunt 34 "release" = "hmm_release 0";
+            }) -> Zero [ENODEV EBUSY] hunt 41 "release" = "hmm_release 0";
             /// Gives the driver memory of its own again, once it was taken away: `private`, which no CPU reaches and every
             /// program begins with, or `coherent`, which CPUs reach like ordinary memory.
             worker("hmm_load") hmm_load: HmmLoad(HmmLoad {
