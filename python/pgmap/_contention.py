@@ -28,7 +28,7 @@ from hypothesis import strategies as st
 from pgmap import _core
 from pgmap._core_facts import HuntedFact
 from pgmap._operations import HANDLES, Argument, by_word, read
-from pgmap._wishes import NAMES, Choice, Wish
+from pgmap._wishes import NAMES, SHARES, Choice, Wish
 
 USER, TAKER = 0, 1
 """What a worker begins with: using what it has, or taking it away."""
@@ -54,6 +54,8 @@ class Ground(Enum):
     """What memory workers meet on."""
 
     FILES = 0
+    SHARED = 3
+    """Two files with a block in common."""
     DRIVER = 1
     """A driver's own memory, whose pages are in no file and in no mapping."""
     ANONYMOUS = 2
@@ -135,9 +137,11 @@ def _grounds(operation: str) -> frozenset[Ground]:
     if of_device or operation in ANONYMOUS_ONLY:
         # Of a device and a mapping: from one to the other, and what is in a file stays.
         return frozenset({Ground.ANONYMOUS})
+    if operation == SHARES:
+        return frozenset({Ground.SHARED})
     if "file" in kinds or "name" in kinds:
-        return frozenset({Ground.FILES})
-    return frozenset({Ground.FILES, Ground.ANONYMOUS})
+        return frozenset({Ground.FILES, Ground.SHARED})
+    return frozenset({Ground.FILES, Ground.SHARED, Ground.ANONYMOUS})
 
 
 def steps(

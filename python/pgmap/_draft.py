@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from pgmap import _core
 from pgmap._operations import ENDS, HANDLES, STARTS, THREAD, Argument, by_word, operations
-from pgmap._wishes import IDLE, LEAVE, NAMES, Choice, Habit, Line, Shape, Thing, Wish, plain
+from pgmap._wishes import IDLE, LEAVE, NAMES, SHARES, Choice, Habit, Line, Shape, Thing, Wish, plain
 from pgmap.errors import ProgramError
 
 DISK_PAGES = 16
@@ -142,6 +142,8 @@ class Draft:
         before = before or wish.word == THREAD
         if wish.word == THREAD and self.fixed:
             return None
+        if wish.word == SHARES and any("huge" in line for line in self.declared):
+            return None  # a copy takes a huge page apart, whoever refers to it, in every era
         known = by_word("environment" if worker is None else "worker")
         op, into = known[wish.word], self.setup if before else self.body
         already = list(self.setup)

@@ -20,7 +20,7 @@ from pgmap._contention import Ground
 from pgmap._draft import Draft
 from pgmap._operations import HANDLES, Argument, by_word
 from pgmap._search import explore
-from pgmap._wishes import IDLE, Choice, Habit, Shape, Wish
+from pgmap._wishes import IDLE, SHARES, Choice, Habit, Shape, Wish
 from pgmap.errors import ProgramError
 
 VOCABULARY = 4
@@ -59,7 +59,7 @@ class Scene:
     """Whether each worker maps a file of its own."""
 
 
-SHARE = Wish("reflink", (1, 0))
+SHARE = Wish(SHARES, (1, 0))
 ANON, ANONHUGE = Wish("anon", (0, 2)), Wish("anonhuge", (0, 4))
 TOUCH, TO_DEVICE = Wish("w", (0, 0, None)), Wish("hmm_todev", (0, 0, 0, 1))
 SCENES = (
@@ -68,7 +68,7 @@ SCENES = (
     Scene(Ground.FILES, (HUGE,)),
     *[Scene(Ground.FILES, (HUGE, FILLER, REST))] * 3,
     *[Scene(Ground.FILES, (Shape(1, "unwritten"), FILLER))] * 2,
-    Scene(Ground.FILES, (SMALL, SMALL), first=(SHARE,), apart=True),
+    Scene(Ground.SHARED, (SMALL, SMALL), first=(SHARE,), apart=True),
     Scene(Ground.DRIVER),
     Scene(Ground.DRIVER, folio=2),
     Scene(Ground.ANONYMOUS, first=(ANON, TOUCH, TO_DEVICE), children=True),

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from pgmap._operations import Argument, Operation, written
 
+SHARES = "reflink"
+"""The operation that gives two files the same blocks."""
 NAMES = ("f", "g", "h")
 """What files are called, in the order in which they are declared."""
 

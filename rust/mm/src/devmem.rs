@@ -32,6 +32,8 @@ plain! {
         hint: u32,
         /// The driver's references on the folio headed at each page.
         refs: [u16; POOL_PAGES as usize],
+        /// How many of them are out of the table for as long as something is done with their folios.
+        borrowed: u16,
     }
 }
 
@@ -272,23 +274,26 @@ impl DevMem {
         pfn: Pfn,
         order: Order,
     ) -> Result<u32, Errno> {
-        let folio = self.take(cpu, pagemaps, pfn).ok_or(Errno::ENXIO)?;
-        pagemaps.vmemmap_restore(folio);
-        match pagemaps.folio_split_unmapped(cpu, id, folio, order) {
-            Ok(span) => {
-                for part in pagemaps.memmap.heads(span, order) {
-                    self.keep(cpu, pagemaps, part)?;
+        self.with_borrowed(cpu, pagemaps, pfn, |folio| {
+            pagemaps.vmemmap_restore(folio);
+            match pagemaps.folio_split_unmapped(cpu, id, folio, order) {
+                Ok(span) => {
+                    for part in pagemaps.memmap.heads(span, order) {
+                        self.keep(cpu, pagemaps, part)?;
+                    }
+                    Ok(span.pages / order.pages())
                 }
-                Ok(span.pages / order.pages())
-            }
-            Err(errno) => {
-                match (errno, pagemaps.rules.split_again) {
-                    (Errno::EAGAIN, SplitAgain::Lost) => {}
-                    (_, SplitAgain::Kept | SplitAgain::Lost) => self.keep(cpu, pagemaps, folio)?,
+                Err(errno) => {
+                    match (errno, pagemaps.rules.split_again) {
+                        (Errno::EAGAIN, SplitAgain::Lost) => {}
+                        (_, SplitAgain::Kept | SplitAgain::Lost) => {
+                            self.keep(cpu, pagemaps, folio)?;
+                        }
+                    }
+                    Err(errno)
                 }
-                Err(errno)
             }
-        }
+        })
     }
 
     /// Folds the struct pages of the folio around an allocated frame.
@@ -296,10 +301,32 @@ impl DevMem {
     /// # Errors
     /// `ENXIO` when the driver has no reference there, `EINVAL` when it is not as large as a PMD.
     pub fn fold(&self, cpu: &Cpu<'_>, pagemaps: &Pagemaps, pfn: Pfn) -> Result<(), Errno> {
-        let folio = self.take(cpu, pagemaps, pfn).ok_or(Errno::ENXIO)?;
-        let folded = pagemaps.vmemmap_fold(cpu, folio);
-        self.keep(cpu, pagemaps, folio)?;
-        folded
+        self.with_borrowed(cpu, pagemaps, pfn, |folio| {
+            let folded = pagemaps.vmemmap_fold(cpu, folio);
+            self.keep(cpu, pagemaps, folio)?;
+            folded
+        })
+    }
+
+    /// Does something with the folio around a frame, with the driver's reference, which is the driver's all the while:
+    /// whoever asks meanwhile whether it has some is told so.
+    #[track_caller]
+    fn with_borrowed<T>(
+        &self,
+        cpu: &Cpu<'_>,
+        pagemaps: &Pagemaps,
+        pfn: Pfn,
+        act: impl FnOnce(Folio<'_>) -> Result<T, Errno>,
+    ) -> Result<T, Errno> {
+        let folio = {
+            let mut pool = self.pool[0].lock(cpu);
+            let folio = self.take_from(cpu, &mut pool, pagemaps, pfn).ok_or(Errno::ENXIO)?;
+            pool.borrowed += 1;
+            folio
+        };
+        let done = act(folio);
+        self.pool[0].lock(cpu).borrowed -= 1;
+        done
     }
 
     /// A reference becomes the driver's, which counts it in its table; one that the table has no room for is put.
@@ -327,10 +354,20 @@ impl DevMem {
     /// Takes a reference out of the table: from now on it is the caller's.
     #[track_caller]
     fn take<'a>(&self, cpu: &Cpu<'_>, pagemaps: &'a Pagemaps, pfn: Pfn) -> Option<Folio<'a>> {
+        self.take_from(cpu, &mut self.pool[0].lock(cpu), pagemaps, pfn)
+    }
+
+    #[track_caller]
+    fn take_from<'a>(
+        &self,
+        cpu: &Cpu<'_>,
+        pool: &mut FreePool,
+        pagemaps: &'a Pagemaps,
+        pfn: Pfn,
+    ) -> Option<Folio<'a>> {
         if !self.span.contains(pfn) {
             return None;
         }
-        let mut pool = self.pool[0].lock(cpu);
         // May be stale, but not while the driver has a reference there: then it is a folio and stays one.
         let folio = pagemaps.memmap.folio(pfn);
         let at = self.page_of(folio);
@@ -350,7 +387,8 @@ impl DevMem {
     /// Whether the driver has references of its own.
     #[must_use]
     pub(crate) fn has_own(&self, cpu: &Cpu<'_>) -> bool {
-        self.pool[0].lock(cpu).refs.iter().any(|refs| *refs != 0)
+        let pool = self.pool[0].lock(cpu);
+        pool.borrowed > 0 || pool.refs.iter().any(|refs| *refs != 0)
     }
 
     /// What the pool says of each frame, without a step; nothing while somebody holds its lock.

@@ -239,7 +239,8 @@ impl Dax {
     #[track_caller]
     fn let_go_of_folio(&self, cpu: &Cpu<'_>, inode: InodeId, folio: Folio<'_>, pagemap: PagemapId) {
         // A write takes the page of a clone from the file while its block is another one's, too: see `SharedFree`.
-        if !self.is_cloned(inode) {
+        // A huge page may not be taken apart under anybody, though: the kernel warns there.
+        if !self.is_cloned(inode) || folio.is_large() {
             self.check_idle(cpu, folio, Complaint::BusyReset, By::Reference);
         }
         self.reset_folio(folio, pagemap);

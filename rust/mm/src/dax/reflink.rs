@@ -18,7 +18,7 @@
 //! A page does not know that its block is shared until a second file's fault comes to it: see `associate`. Departure: a
 //! write to a part of a huge page of shared blocks takes the huge entry apart first.
 
-use prim::{Cpu, Interrupted, Sleep};
+use prim::{AtomicU32, Cpu, Interrupted, Sleep};
 use program::Errno;
 use program::op::Access;
 use program::rules::{ShareCount, SharedFree};
@@ -125,6 +125,11 @@ impl Dax {
         }
     }
 
+    /// The block that waits beside a page's extent, and one; or nothing.
+    fn copy_of(&self, inode: InodeId, index: u32) -> &AtomicU32 {
+        &self.copies[self.row(inode) + index as usize]
+    }
+
     /// `iomap_begin` for writing a page whose block other files have: a block for a copy, with what the old one holds. None
     /// where nothing has to be copied.
     ///
@@ -142,9 +147,8 @@ impl Dax {
         }
         self.answers(Access::Write)?;
         let _lock = self.inode(inode).extents_lock.write(cpu);
-        let slot = &self.copies[self.row(inode) + index as usize];
         // A write and a fault may be at it together: they have one copy.
-        if let Some(block) = slot.read().checked_sub(1) {
+        if let Some(block) = self.copy_of(inode, index).read().checked_sub(1) {
             return Ok(Some(self.span.start.add(block)));
         }
         let extent = self.extent(inode, index);
@@ -155,7 +159,7 @@ impl Dax {
         let new = self.take_block(cpu, inode, block);
         let memmap = &self.vm.pagemaps.memmap;
         self.copy_contents(memmap.contents(old).read(), memmap.shadow_capture(old), new);
-        slot.set(block + 1);
+        self.copy_of(inode, index).set(block + 1);
         Ok(Some(new))
     }
 
@@ -163,11 +167,10 @@ impl Dax {
     #[doc(alias = "xfs_reflink_end_cow")]
     pub(super) fn end_copy(&self, cpu: &Cpu<'_>, inode: InodeId, index: u32) {
         let _lock = self.inode(inode).extents_lock.write(cpu);
-        let slot = &self.copies[self.row(inode) + index as usize];
-        let Some(block) = slot.read().checked_sub(1) else { return };
+        let Some(block) = self.copy_of(inode, index).read().checked_sub(1) else { return };
         self.unmap_extents(cpu, inode, FileRange::page(index));
         self.write_extent(inode, index, self.span.start.add(block));
-        slot.set(0);
+        self.copy_of(inode, index).set(0);
     }
 
     /// The last file that had a block gives it up. Nobody comes to the page through this file any more; who came through
@@ -186,9 +189,8 @@ impl Dax {
     #[doc(alias = "xfs_reflink_cancel_cow_range")]
     pub(super) fn cancel_copy(&self, cpu: &Cpu<'_>, inode: InodeId, index: u32) {
         let _lock = self.inode(inode).extents_lock.write(cpu);
-        let slot = &self.copies[self.row(inode) + index as usize];
-        let Some(block) = slot.read().checked_sub(1) else { return };
-        slot.set(0);
+        let Some(block) = self.copy_of(inode, index).read().checked_sub(1) else { return };
+        self.copy_of(inode, index).set(0);
         self.give_up_block(cpu, block);
     }
 }

@@ -107,7 +107,8 @@ macro_rules! operations {
             }) -> Zero [ENOENT EINTR EBADF EINVAL EMFILE];
 
             /// Gives a file the blocks of another one, which both have from then on (FICLONE); whoever writes to one of them
-            /// gets a copy of it first. Waits until no page of either is referenced. Who gets a copy waits for nobody.
+            /// gets a copy of it first. Waits until no page of either is referenced. Who gets a copy waits for nobody; that a
+            /// huge page is taken apart then under whoever refers to it is told as I18.
             worker("reflink" as "ioctl") reflink: Reflink(Reflink {
                 file: FileRef = File("FD"),
                 source: FileRef = File("FD"),
