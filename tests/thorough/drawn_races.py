@@ -3,9 +3,10 @@
 Nobody writes a program: one is drawn, its interleavings are searched, and what fails is shrunk. A
 row for each race that a program shows: in how many of the seeds it was found, after how many
 programs and seconds (of the processor, until it was shrunk), and how large the largest shrunk
-program was. What fails under the right rules, too, shows nothing of the race: it is no find, and told.
-Ends with 1 if there is such a program, or one is too large. With ``--log FILE`` each seed is a line of
-JSON there once it is over, and what the file has already is not drawn again: so hours can be cut in pieces.
+program was. What fails under the right rules, too, shows nothing of the race: it is no find, and
+told. Ends with 1 if there is such a program, or one is too large. With ``--log FILE`` each seed is
+a line of JSON there once it is over, and what the file has already is not drawn again: so hours can
+be cut in pieces.
 docs/drawn.md has a table.
 """
 
