@@ -105,12 +105,14 @@ impl Blocks {
         self.cursor[0].lock(cpu).used
     }
 
-    /// On a machine at rest: how many files should have each block.
-    pub(super) fn at_rest(&self) -> impl Iterator<Item = u32> + '_ {
-        (0..self.total).map(|block| match self.is_used(block) {
-            true => 1 + self.sharers[block as usize].read(),
-            false => 0,
-        })
+    /// On a machine at rest: the blocks that are in use, and how many files should have each.
+    pub(super) fn at_rest(&self) -> impl Iterator<Item = (u32, u32)> + '_ {
+        let words = (0..self.total).step_by(64);
+        let used = words.filter(|first| self.bits[*first as usize / 64].read() != 0);
+        let blocks = used.flat_map(|first| first..self.total.min(first + 64));
+        blocks
+            .filter(|block| self.is_used(*block))
+            .map(|block| (block, 1 + self.sharers[block as usize].read()))
     }
 
     fn is_used(&self, block: u32) -> bool {

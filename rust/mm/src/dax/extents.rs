@@ -10,7 +10,7 @@
 //! Read and written under the inode's extent lock. Allocation and free are where a page changes hands,
 //! so both start a new life in the shadow, and both look whether the page is really idle (I18).
 
-use alloc::vec;
+use alloc::collections::BTreeMap;
 
 use prim::{AtomicU32, Cpu};
 use program::Errno;
@@ -277,19 +277,25 @@ impl Dax {
         pfn
     }
 
-    /// On a machine at rest: blocks that are in use and that no file has, or that files have and nobody gave them.
+    /// On a machine at rest: blocks that are in use and that no file has, or that files have and nobody gave them. A file
+    /// has none beyond its end.
     pub(crate) fn misplaced_blocks(&self) -> usize {
-        let mut had = vec![0; self.span.pages as usize];
+        let mut left: BTreeMap<u32, u32> = self.blocks.at_rest().collect();
+        let mut stray = 0;
         for inode in self.live_inodes() {
             let row = self.row(inode);
-            for at in row..row + self.file_pages as usize {
-                let block = self.extents[at].read() & !UNWRITTEN;
-                for block in [block, self.copies[at].read()].into_iter().filter(|it| *it > 0) {
-                    had[block as usize - 1] += 1;
+            for at in row..row + self.inode(inode).size() as usize {
+                let extent = self.extents[at].read() & !UNWRITTEN;
+                let copy = if self.is_cloned(inode) { self.copies[at].read() } else { 0 };
+                for block in [extent, copy].into_iter().filter_map(|it| it.checked_sub(1)) {
+                    match left.get_mut(&block) {
+                        Some(files) if *files > 0 => *files -= 1,
+                        Some(_) | None => stray += 1,
+                    }
                 }
             }
         }
-        self.blocks.at_rest().zip(had).filter(|(should, has)| should != has).count()
+        stray + left.values().filter(|files| **files > 0).count()
     }
 
     /// A block that nobody used after all goes back.
