@@ -22,7 +22,7 @@ from pgmap._explore import Explore
 from pgmap.verdicts import Bound, Coverage, Drawn, Setting
 from ran import Runner
 
-KNOWN = {entry["rule"]: entry for entry in _core.catalogue()["known"]}
+KNOWN = {entry["name"]: entry for entry in _core.catalogue()["known"]}
 ZAP = KNOWN["zap-put"]
 WRONG = {ZAP["rule"]: ZAP["value"]}
 PARTS_OF_A_REPR = {"Bound": Bound, "Coverage": Coverage, "Setting": Setting}

@@ -22,7 +22,7 @@ from pgmap._replay import Replay
 from pgmap.verdicts import Finding, Met, Setting
 from ran import Runner
 
-KNOWN = {entry["rule"]: entry for entry in _core.catalogue()["known"]}
+KNOWN = {entry["name"]: entry for entry in _core.catalogue()["known"]}
 ZAP = KNOWN["zap-put"]
 
 

@@ -51,6 +51,7 @@ SECTIONS = {
     "7.2": "splitting a huge entry",
     "7.3": "splitting a folio",
     "7.4": "splitting a folio that nobody maps",
+    "7.5": "huge pages of which a part is mapped no more",
     "7.6": "splitting on DAX",
     "8.1": "faults on device-private memory",
     "8.2": "migrate_vma",

@@ -195,6 +195,7 @@ impl World {
     /// # Errors
     /// As there.
     pub fn clone_vm(&self, cpu: &Cpu<'_>, of: WorkerId, op: &Thread) -> Return {
+        self.check_startable(op.child)?;
         let mm = self.mm_of(of)?;
         let returned = self.clone_thread(cpu, of, op.child)?;
         self.dax.vm.runs_on(cpu, mm);

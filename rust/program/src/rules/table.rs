@@ -576,7 +576,7 @@ rules! {
 
     /// Whether a device looks at the notifier's sequence once more before it remembers what hmm_range_fault told it. The
     /// entry may have been changed since it was read, and whoever did that has told the device already.
-    mirror_retry: MirrorRetry = Checked ["K§14.2, I30"] {
+    mirror_retry: MirrorRetry = Checked ["K§14, I30"] {
         Checked: Source, "every kernel", "mm/mmu_notifier.c, mmu_interval_read_retry; Documentation/mm/hmm.rst";
         Ignored: Derived, "none", "the device would remember an entry that it has been told to forget";
     }
