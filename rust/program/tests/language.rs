@@ -154,7 +154,7 @@ fn a_pin_without_a_number_is_the_newest_that_is_held() {
 fn what_the_model_cannot_do_yet_is_read_and_listed_with_its_step() {
     let p = Program::parse(
         "file f 16\nw0 open 0 f rw\nw0 mmap 0 0 0 16 rw private\nw0 w 0 0\nw0 anon 1 8\nw0 w 1 0\n\
-         w0 open 1 /dev/dax2.0 rw\nw0 mprotect 0 r\nw0 hmm_write 0 1 0 1\nw0 dedupe 1 0\n",
+         w0 open 1 /dev/dax2.0 rw\nw0 mprotect 0 r\nw0 hmm_snapshot 0\nw0 dedupe 1 0\n",
     )
     .unwrap();
     let listed = p.unsupported();
@@ -168,7 +168,6 @@ const LACKING: &[&str] = &[
     "w0 mprotect 0 r",
     "w0 collapse 0 0 1",
     "w0 dedupe 1 0",
-    "w0 hmm_write 0 1 0 1",
     "w0 hmm_snapshot 0",
     "w0 hmm_exclusive 0",
     "w0 migrate 0 0 1",
@@ -181,7 +180,7 @@ const LACKING: &[&str] = &[
     "w0 sysfs /sys/x 1",
     "w0 sh echo hello",
     "migrate 0 0",
-    "hmm_write 0",
+    "hmm_snapshot 0",
     "w0 madvise 0 14 0",
     "w0 madvise 0 hugepage 0",
     "w0 open 1 /dev/dax0.0 rw",

@@ -42,7 +42,11 @@ fn every_rule_says_what_it_decides_and_of_each_value_how_it_is_known() {
         assert!(rule.k.starts_with("K§"), "{}: {}", rule.name, rule.k);
         assert!(rule.summary.len() > 40 && rule.summary.ends_with('.'), "{}", rule.name);
         assert!(!rule.summary.contains("  "), "{}: {:?}", rule.name, rule.summary);
-        assert!(rule.name.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'), "{}", rule.name);
+        assert!(
+            rule.name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'),
+            "{}",
+            rule.name
+        );
         for value in rule.values {
             let told = [value.meaning, value.kernels, value.source];
             assert!(told.iter().all(|it| !it.is_empty()), "{}={}", rule.name, value.name);
