@@ -569,7 +569,7 @@ rules! {
 
     /// Which pages a driver maps that asked for several for its device alone and did not get them all. Its array is as long
     /// as what it asked for, and what was not written there is what the array held before.
-    exclusive_partial: ExclusivePartial = Given ["B20, I30"] {
+    exclusive_partial: ExclusivePartial = Given ["K§7.2, B20, I30"] {
         Given: Source, "v6.0 and later", "lib/test_hmm.c, dmirror_exclusive; commit ed913b055a74";
         Asked: Source, "v5.14 to v5.19", "commit ed913b055a74, what it mends";
     }
