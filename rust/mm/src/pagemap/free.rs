@@ -5,7 +5,6 @@
 //! other CPU may already be building a new one out of the same words (B09, I08).
 
 use prim::{Cpu, Strength, wake_up_var};
-use program::Rules;
 use program::rules::{
     Barrier, DaxPages, FreePush, FreeReload, GupPagemap, IdlePred, InitMode, P2pError, PgmapWord,
     RefLimit, ReleaseFolio, RequestFolio, Switch, TeardownPages,
@@ -16,25 +15,6 @@ use crate::pagemap::{PagemapHold, PagemapId, PagemapType, Pagemaps};
 use crate::refcount::{Count, Dropped, Refused};
 use crate::tally;
 use crate::warn::{Complaint, warn_on};
-
-/// What comes after a put that was not the last one: by the rules, told once so that a put asks one thing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum AfterPut {
-    Nothing,
-    Wakes,
-    /// It looks whether the count is zero, as nobody should.
-    Looks,
-}
-
-impl AfterPut {
-    pub(super) fn under(rules: &Rules) -> Self {
-        match (rules.release_folio, rules.idle_pred) {
-            (ReleaseFolio::ByInspection, _) => Self::Looks,
-            (ReleaseFolio::OnTransition, IdlePred::RefEqualsMap) => Self::Wakes,
-            (ReleaseFolio::OnTransition, IdlePred::RefZero) => Self::Nothing,
-        }
-    }
-}
 
 impl Pagemaps {
     /// `try_get_folio` (K§4.3): `refs` references on the folio around `pfn`, unless it is free or
@@ -150,13 +130,13 @@ impl Pagemaps {
         let count = &folio.page().refcount;
         let how = Strength::relaxed_if(|| self.rules.folio_put == Barrier::Relaxed);
         match count.sub(how, refs, || folio.owners_sub(cpu, hold, refs)) {
-            Dropped::Live => match self.after_put {
-                AfterPut::Nothing => {}
-                // Busy is "refcount differs from mapcount", so any put may end a wait for idle (B33). The
-                // sub above is a full barrier, pairing with the waiter's, so one load decides.
-                AfterPut::Wakes => wake_up_var(cpu, count),
-                AfterPut::Looks => self.look_for_zero(cpu, folio),
-            },
+            // Busy is "refcount differs from mapcount", so any put may end a wait for idle (B33). The
+            // sub above is a full barrier, pairing with the waiter's, so one load decides.
+            Dropped::Live if self.rules.idle_pred == IdlePred::RefEqualsMap => {
+                wake_up_var(cpu, count);
+                self.look_for_zero(cpu, folio);
+            }
+            Dropped::Live => self.look_for_zero(cpu, folio),
             Dropped::Zero if self.ram.contains(folio.pfn()) => {
                 self.deferred.unqueue(cpu, folio);
                 self.ram.free(cpu, &self.memmap, folio);
@@ -316,13 +296,11 @@ impl Pagemaps {
     }
 
     /// What that does after a put that was not the last one.
-    #[doc(alias = "folio_put_refs")]
-    #[cold]
+    #[inline(always)]
+    #[track_caller]
     fn look_for_zero(&self, cpu: &Cpu<'_>, folio: Folio<'_>) {
-        if self.rules.idle_pred == IdlePred::RefEqualsMap {
-            wake_up_var(cpu, &folio.page().refcount);
-        }
-        if self.rules.teardown_pages == TeardownPages::WaitIdle
+        if self.rules.release_folio == ReleaseFolio::ByInspection
+            && self.rules.teardown_pages == TeardownPages::WaitIdle
             && let Some(id) = self.of_page(folio.pfn())
             && self.kind(id) == PagemapType::FsDax
         {

@@ -35,7 +35,6 @@ use program::{Geometry, Rules};
 
 use crate::lock_order;
 use crate::page::{Folio, Head, Memmap, Order, Pfn, Ram, Span};
-use crate::pagemap::free::AfterPut;
 use crate::percpu_ref::{PercpuRefs, Put, RefId};
 use crate::region;
 use crate::warn::{Complaint, warn_on};
@@ -157,7 +156,6 @@ pub struct Pagemaps {
     pub percpu: PercpuRefs,
     /// The rules of this machine.
     pub rules: Rules,
-    after_put: AfterPut,
     /// Largest folio: a PMD.
     pub pmd_order: Order,
     maps: Slab<DevPagemap>,
@@ -190,7 +188,6 @@ impl Pagemaps {
             ram: Ram::new(arena, ram)?,
             deferred: DeferredSplit::new(arena)?,
             percpu: PercpuRefs::new(arena, geometry.cpus.into(), PAGEMAPS)?.putting(put_how),
-            after_put: AfterPut::under(&rules),
             rules,
             pmd_order: Order(geometry.pmd_order),
             maps: Slab::new(arena, PAGEMAPS, region::DEV_PAGEMAP)?,
