@@ -5,7 +5,6 @@ mod common;
 use common::*;
 use pgmap_mm::refcount::LIMIT;
 use pgmap_mm::vm::{MmId, Vm, Vpn};
-use pgmap_mm::warn::Complaint;
 use prim::Cpu;
 use program::op::{
     DevAlloc, DevGet, DevPut, FileIdx, Fork, Layout, Load, MapNo, Mmap, Munmap, PageRange, Pipe,
