@@ -167,7 +167,7 @@ fn every_word_is_an_operation() {
         all.iter().map(|it| it.word).collect::<Vec<_>>().join(" "),
         "mmap touch read reference get dma drop munmap truncate extend punch write unlink unbind exit \
          offline alloc put pipe open vmsplice mremap walk split anon anonhuge fork splithuge todev \
-         tosys device dio thread fold collapse release reflink exclusive devread movepages shrink"
+         tosys device dio fold collapse reflink exclusive devread movepages shrink thread release"
     );
     for it in all {
         // Most can be said only by who has mapped and pinned something, two by who has a pipe or the slow device.
