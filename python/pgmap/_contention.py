@@ -44,6 +44,11 @@ OF_HUNTS = 4
 """How much likelier a word is that hunts have, or that names a page, than another one."""
 ANONYMOUS_ONLY = frozenset({"anon", "anonhuge", "split_huge_pages"})
 """Operations that nothing comes of elsewhere, though their arguments do not tell."""
+REFERENCES = frozenset({"pvmread", "uring_reg"})
+"""Operations that refer to pages, and no argument tells. Who frees a block that files shared waits
+for its page with locks held (`shared-free=when-idle`): who has it and needs them is told I20."""
+KEEPS = frozenset({"pin", "pipe"})
+"""Kinds of handles that keep references."""
 LENGTHS = (1, 1, 1, 2, 2, 3, 3)
 """How many operations a worker has, where it may have that many."""
 LEAST = {"fd_number": 3, "value": 1}
@@ -55,7 +60,7 @@ class Ground(Enum):
 
     FILES = 0
     SHARED = 3
-    """Two files with a block in common."""
+    """Two files with a block in common, where nobody takes references: see `REFERENCES`."""
     DRIVER = 1
     """A driver's own memory, whose pages are in no file and in no mapping."""
     ANONYMOUS = 2
@@ -100,15 +105,16 @@ def words(operations: tuple[str, ...] | None, *, ground: Ground | None = None) -
     others = [_other(name) for name in by_word("worker") if name not in known]
     every = (*hunted, *others)
     if operations is None:
-        chosen = tuple(it for it in every if not _is_a_protocol(it.operation))
+        chosen = tuple(it for it in every if not is_a_protocol(it.operation))
     else:
         chosen = tuple(it for it in every if it.operation in operations)
     return tuple(it for it in chosen if ground is None or ground in it.grounds) or chosen
 
 
-def _is_a_protocol(operation: str) -> bool:
+def is_a_protocol(operation: str) -> bool:
     """Whether it is a step of a protocol of the program's own, which drawn steps would break."""
-    return any(argument.kind == "reference" for argument in by_word("worker")[operation].arguments)
+    known = by_word("worker").get(operation)
+    return known is not None and any(it.kind == "reference" for it in known.arguments)
 
 
 def _word(row: HuntedFact) -> Word:
@@ -139,9 +145,13 @@ def _grounds(operation: str) -> frozenset[Ground]:
         return frozenset({Ground.ANONYMOUS})
     if operation == SHARES:
         return frozenset({Ground.SHARED})
+    op = by_word("worker")[operation]
+    device = any(argument.role == "device" for argument in op.arguments)
+    refers = device or operation in REFERENCES or op.makes in KEEPS or KEEPS.intersection(kinds)
+    files = {Ground.FILES} if refers else {Ground.FILES, Ground.SHARED}
     if "file" in kinds or "name" in kinds:
-        return frozenset({Ground.FILES, Ground.SHARED})
-    return frozenset({Ground.FILES, Ground.SHARED, Ground.ANONYMOUS})
+        return frozenset(files)
+    return frozenset({*files, Ground.ANONYMOUS})
 
 
 def steps(

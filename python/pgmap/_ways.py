@@ -200,9 +200,11 @@ _HABITS = st.builds(
 @cache
 def words_of(who: str, words: tuple[str, ...] | None) -> st.SearchStrategy[str]:
     """Words of operations, those more often that meet on pages."""
-    chosen = [
-        word for word in by_word(who) if word not in STRUCTURE and (words is None or word in words)
-    ]
+    known = [word for word in by_word(who) if word not in STRUCTURE]
+    if words is None:
+        chosen = [word for word in known if not _contention.is_a_protocol(word)]
+    else:
+        chosen = [word for word in known if word in words]
     hunted = {word.operation for word in _contention.words(None) if word.hunted}
     weighted = [word for word in chosen for _ in range(OF_HUNTS if word in hunted else 1)]
     return st.sampled_from(weighted) if weighted else st.nothing()

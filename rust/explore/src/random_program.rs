@@ -287,6 +287,8 @@ impl Draft<'_> {
         let files = matches!(self.about, About::File | About::HugeFile | About::SharedFile);
         let has = [(Handle::Mapping, mapped), (Handle::Fd, open), (Handle::Pipe, pipe)];
         let possible = match word.word {
+            // Who frees a block that files shared waits with locks held, which the one with the page may need.
+            "reference" | "get" | "device" | "pipe" if self.about == About::SharedFile => false,
             "mmap" => !mapped && files,
             "anon" | "anonhuge" => !mapped && anonymous,
             // The child is there before it does anything, or there is none.

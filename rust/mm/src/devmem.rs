@@ -274,26 +274,37 @@ impl DevMem {
         pfn: Pfn,
         order: Order,
     ) -> Result<u32, Errno> {
-        self.with_borrowed(cpu, pagemaps, pfn, |folio| {
-            pagemaps.vmemmap_restore(folio);
-            match pagemaps.folio_split_unmapped(cpu, id, folio, order) {
-                Ok(span) => {
-                    for part in pagemaps.memmap.heads(span, order) {
-                        self.keep(cpu, pagemaps, part)?;
-                    }
-                    Ok(span.pages / order.pages())
+        let folio = self.borrow(cpu, pagemaps, pfn)?;
+        let done = self.split_borrowed(cpu, pagemaps, id, folio, order);
+        self.give_back(cpu);
+        done
+    }
+
+    #[track_caller]
+    fn split_borrowed(
+        &self,
+        cpu: &Cpu<'_>,
+        pagemaps: &Pagemaps,
+        id: PagemapId,
+        folio: Folio<'_>,
+        order: Order,
+    ) -> Result<u32, Errno> {
+        pagemaps.vmemmap_restore(folio);
+        match pagemaps.folio_split_unmapped(cpu, id, folio, order) {
+            Ok(span) => {
+                for part in pagemaps.memmap.heads(span, order) {
+                    self.keep(cpu, pagemaps, part)?;
                 }
-                Err(errno) => {
-                    match (errno, pagemaps.rules.split_again) {
-                        (Errno::EAGAIN, SplitAgain::Lost) => {}
-                        (_, SplitAgain::Kept | SplitAgain::Lost) => {
-                            self.keep(cpu, pagemaps, folio)?;
-                        }
-                    }
-                    Err(errno)
-                }
+                Ok(span.pages / order.pages())
             }
-        })
+            Err(errno) => {
+                match (errno, pagemaps.rules.split_again) {
+                    (Errno::EAGAIN, SplitAgain::Lost) => {}
+                    (_, SplitAgain::Kept | SplitAgain::Lost) => self.keep(cpu, pagemaps, folio)?,
+                }
+                Err(errno)
+            }
+        }
     }
 
     /// Folds the struct pages of the folio around an allocated frame.
@@ -301,32 +312,35 @@ impl DevMem {
     /// # Errors
     /// `ENXIO` when the driver has no reference there, `EINVAL` when it is not as large as a PMD.
     pub fn fold(&self, cpu: &Cpu<'_>, pagemaps: &Pagemaps, pfn: Pfn) -> Result<(), Errno> {
-        self.with_borrowed(cpu, pagemaps, pfn, |folio| {
-            let folded = pagemaps.vmemmap_fold(cpu, folio);
-            self.keep(cpu, pagemaps, folio)?;
-            folded
-        })
+        let folio = self.borrow(cpu, pagemaps, pfn)?;
+        let folded = pagemaps.vmemmap_fold(cpu, folio);
+        let kept = self.keep(cpu, pagemaps, folio);
+        self.give_back(cpu);
+        kept.and(folded)
     }
 
-    /// Does something with the folio around a frame, with the driver's reference, which is the driver's all the while:
+    /// As [`Self::take`], to do something with the folio around a frame. The reference is the driver's all the while:
     /// whoever asks meanwhile whether it has some is told so.
+    ///
+    /// # Errors
+    /// `ENXIO` when the driver has none there.
     #[track_caller]
-    fn with_borrowed<T>(
+    fn borrow<'a>(
         &self,
         cpu: &Cpu<'_>,
-        pagemaps: &Pagemaps,
+        pagemaps: &'a Pagemaps,
         pfn: Pfn,
-        act: impl FnOnce(Folio<'_>) -> Result<T, Errno>,
-    ) -> Result<T, Errno> {
-        let folio = {
-            let mut pool = self.pool[0].lock(cpu);
-            let folio = self.take_from(cpu, &mut pool, pagemaps, pfn).ok_or(Errno::ENXIO)?;
-            pool.borrowed += 1;
-            folio
-        };
-        let done = act(folio);
+    ) -> Result<Folio<'a>, Errno> {
+        let mut pool = self.pool[0].lock(cpu);
+        let folio = self.take_from(cpu, &mut pool, pagemaps, pfn).ok_or(Errno::ENXIO)?;
+        pool.borrowed += 1;
+        Ok(folio)
+    }
+
+    /// What was done with a folio is done, and the references on its parts are in the table.
+    #[track_caller]
+    fn give_back(&self, cpu: &Cpu<'_>) {
         self.pool[0].lock(cpu).borrowed -= 1;
-        done
     }
 
     /// A reference becomes the driver's, which counts it in its table; one that the table has no room for is put.

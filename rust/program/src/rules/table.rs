@@ -512,7 +512,7 @@ rules! {
     shared_free: SharedFree = AtOnce ["K§5.3, K§5.5, I18"] {
         AtOnce: Source, "every kernel that shares blocks on DAX",
             "fs/dax.c, dax_layout_busy_page: entries of one file; fs/xfs/xfs_reflink.c: no layout is broken for a copy";
-        WhenIdle: Derived, "none", "a mend proposed by pgmap: who gives up the last share waits for the page, as a truncate does";
+        WhenIdle: Derived, "none", "a mend proposed by pgmap: who gives up the last share waits for the page; with locks held, which whoever has the page must not need";
     }
 
     /// What becomes of the index/share word when the last entry of an order-0 page goes. Up to v6.18
