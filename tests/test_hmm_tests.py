@@ -90,6 +90,12 @@ class Device:
         for page in range(PAGES):
             self.world.store(0, map, page, page + 1)
 
+    def maps_a_file(self, prot: Literal["r", "rw"] = "rw") -> None:
+        """Worker 0 has a file of as many pages mapped."""
+        self.world.create("f", PAGES)
+        self.world.open(0, 0, "f")
+        self.world.mmap(0, 0, 0, 0, PAGES, prot)
+
     def loads(self, worker: int = 0, map: int = 0) -> list[int]:
         """What the CPU finds."""
         return [self.world.load(worker, map, page) for page in range(PAGES)]
@@ -156,9 +162,7 @@ def anon_write(it: Device) -> None:
 @reenacts
 def anon_write_prot(it: Device) -> None:
     """What may not be written is a mapping of a file here, and is not allowed later."""
-    it.world.create("f", PAGES)
-    it.world.open(0, 0, "f")
-    it.world.mmap(0, 0, 0, 0, PAGES, "r")
+    it.maps_a_file("r")
     with pytest.raises(PgmapError, match="EPERM"):
         it.writes()
     assert it.loads() == it.reads()
@@ -193,9 +197,7 @@ def test_what_a_device_writes_for_a_child_is_the_childs(
 @reenacts
 def anon_write_child_shared(it: Device) -> None:
     """What is shared is a file's here."""
-    it.world.create("f", PAGES)
-    it.world.open(0, 0, "f")
-    it.world.mmap(0, 0, 0, 0, PAGES)
+    it.maps_a_file()
     it.world.fork(0, 1)
     it.writes(worker=1)
     assert it.loads(0) == AFTER
@@ -210,9 +212,7 @@ def anon_write_huge(it: Device) -> None:
 
 @reenacts
 def file_read(it: Device) -> None:
-    it.world.create("f", PAGES)
-    it.world.open(0, 0, "f")
-    it.world.mmap(0, 0, 0, 0, PAGES)
+    it.maps_a_file()
     for page in range(PAGES):
         it.world.store(0, 0, page, page + 1)
     it.world.madvise(0, 0, 3)
@@ -221,9 +221,7 @@ def file_read(it: Device) -> None:
 
 @reenacts
 def file_write(it: Device) -> None:
-    it.world.create("f", PAGES)
-    it.world.open(0, 0, "f")
-    it.world.mmap(0, 0, 0, 0, PAGES)
+    it.maps_a_file()
     it.writes()
     assert it.loads() == AFTER
 
@@ -257,9 +255,7 @@ def migrate_release(it: Device) -> None:
 @reenacts
 def migrate_shared(it: Device) -> None:
     """What is shared is a file's here, which is refused as such."""
-    it.world.create("f", PAGES)
-    it.world.open(0, 0, "f")
-    it.world.mmap(0, 0, 0, 0, PAGES)
+    it.maps_a_file()
     it.world.touch(0, 0, 0, PAGES, access="w")
     with pytest.raises(PgmapError, match="EINVAL"):
         it.goes()
