@@ -283,10 +283,10 @@ impl Dax {
         let mut left: BTreeMap<u32, u32> = self.blocks.at_rest().collect();
         let mut stray = 0;
         for inode in self.live_inodes() {
-            let row = self.row(inode);
+            let (row, cloned) = (self.row(inode), self.is_cloned(inode));
             for at in row..row + self.inode(inode).size() as usize {
                 let extent = self.extents[at].read() & !UNWRITTEN;
-                let copy = if self.is_cloned(inode) { self.copies[at].read() } else { 0 };
+                let copy = if cloned { self.copies[at].read() } else { 0 };
                 for block in [extent, copy].into_iter().filter_map(|it| it.checked_sub(1)) {
                     match left.get_mut(&block) {
                         Some(files) if *files > 0 => *files -= 1,
